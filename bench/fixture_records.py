@@ -22,8 +22,10 @@ KINDS = (
     "hold",
     "conversation",
     "barge_in",
+    "other",
 )
-"""What a fixture can be; ``hold`` is speech that the agent must not answer."""
+"""What a fixture can be; ``hold`` is speech that the agent must not answer,
+``other`` an import of unknown kind."""
 
 LABELS = ("synthesis", "vad", "hand")
 """Where labels come from: known from making the audio, proposed by a detector, set by a person."""
@@ -108,8 +110,8 @@ class Turn:
 
     @property
     def u_off_sample(self) -> int:
-        """Index of the last audible sample of the user (not one past it)."""
-        return self.speech[-1].audible_end - 1
+        """Index one past the last audible sample of the user: where the user fell silent."""
+        return self.speech[-1].audible_end
 
     @property
     def duration_s(self) -> float:
