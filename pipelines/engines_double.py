@@ -1,0 +1,91 @@
+"""Engines that do nothing useful, on purpose: they stand in for models in tests and drills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+from pipelines.engine import Emit, EngineError, Request, pieces
+
+
+class EchoEngine:
+    """Answers with what it was asked; ``run``'s words are its methods below."""
+
+    def __init__(self, *, greeting: str = "") -> None:
+        self._greeting = greeting
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def warm_up(self) -> None:
+        """Nothing to warm."""
+
+    def run(self, request: Request, emit: Emit) -> None:
+        """Serves ``echo``, ``count``, ``collect``, ``marks``, ``crash``, ``hang``, ``raise``…"""
+        getattr(self, f"_{request.op}")(request, emit)
+
+    def _echo(self, request: Request, emit: Emit) -> None:
+        emit({"greeting": self._greeting, **request.header}, request.payload)
+
+    def _count(self, request: Request, emit: Emit) -> None:
+        """``n`` replies, ``interval_s`` apart, until cancelled."""
+        for index in range(int(request.header["n"])):
+            if emit.cancelled:
+                return
+            time.sleep(float(request.header.get("interval_s", 0)))
+            emit({"index": index})
+
+    def _collect(self, request: Request, emit: Emit) -> None:
+        """Answers the pieces that it was fed, joined."""
+        emit({"last": True}, b"".join(payload for _, payload in pieces(request)))
+
+    def _marks(self, request: Request, emit: Emit) -> None:
+        emit.mark("llm", "first_token")
+        emit({})
+        emit.mark("llm", "end", text="done")
+
+    def _complain(self, request: Request, emit: Emit) -> None:
+        raise EngineError("the question was not understood: ask another")
+
+    def _raise(self, request: Request, emit: Emit) -> None:
+        raise ValueError("a bug")
+
+    def _crash(self, request: Request, emit: Emit) -> None:
+        print("I am about to crash", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _hang(self, request: Request, emit: Emit) -> None:
+        threading.Event().wait()
+
+    def _environment(self, request: Request, emit: Emit) -> None:
+        print("a line on stdout")
+        names = ("OMP_NUM_THREADS", "PYTHONPATH")
+        emit({name: os.environ.get(name) for name in names} | {"pid": os.getpid()})
+
+
+class FailingEngine(EchoEngine):
+    """Can't be loaded."""
+
+    def load(self) -> None:
+        """Raises what a real engine says when its file is missing."""
+        raise EngineError("the file model.bin is missing: run 'make models'")
+
+
+class CrashingEngine(EchoEngine):
+    """Dies while it loads."""
+
+    def load(self) -> None:
+        """Ends the process, with a last word on stderr."""
+        print("cannot map the weights", file=sys.stderr, flush=True)
+        os._exit(3)
+
+
+class StuckEngine(EchoEngine):
+    """Never finishes loading."""
+
+    def load(self) -> None:
+        """Waits for ever."""
+        threading.Event().wait()
