@@ -1,0 +1,245 @@
+"""The agent under test, in its own process: builds the preset's pipeline for each trial.
+
+Models stay warm across trials; marks stream back to the run's process in batches. What goes
+wrong here is a sentence on that trial, never the end of the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing as mp
+import os
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import LabError
+from pipelines.marks import Mark, MarkList, stamp
+from pipelines.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from pipelines.pool import ModelPool
+
+MARKS_EVERY_S = 0.2
+"""How often marks are sent to the run's process."""
+STOP_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOrder:
+    """run → agent: one trial to play."""
+
+    trial_id: str
+    socket_path: str
+    scene: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """agent → run: marks, and at the end of a piece of work its outcome."""
+
+    kind: str
+    """marks, prepared or done."""
+    marks: list[Mark] = field(default_factory=list)
+    error: str | None = None
+
+
+class AgentProcess:
+    """The run's handle on one agent process; one per preset.
+
+    Args:
+        spec: The preset that it plays.
+    """
+
+    def __init__(self, spec: PipelineSpec) -> None:
+        self.spec = spec
+        context = mp.get_context("spawn")
+        self.connection, child = context.Pipe()
+        self._process = context.Process(
+            target=_main, args=(spec, child), name=f"duplex-lab agent {spec.name}", daemon=False
+        )
+        self._process.start()
+        child.close()
+
+    @property
+    def pid(self) -> int:
+        """The agent's process id."""
+        return self._process.pid or 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.is_alive()
+
+    def ask(self, order: TrialOrder | str) -> None:
+        """Sends a trial, ``prepare`` or ``stop``.
+
+        Raises:
+            LabError: the process is gone.
+        """
+        try:
+            self.connection.send(order)
+        except (BrokenPipeError, OSError):
+            raise LabError(self.death()) from None
+
+    def receive(self) -> Report:
+        """The next report; a dead process reports how it died."""
+        try:
+            report: Report = self.connection.recv()
+        except (EOFError, OSError):
+            return Report("done", error=self.death())
+        return report
+
+    def wait(self, timeout_s: float) -> Report:
+        """Collects marks until the asked work is done, the process dies, or time is over."""
+        marks: list[Mark] = []
+        end_s = time.monotonic() + timeout_s
+        while self.connection.poll(max(0.0, end_s - time.monotonic())):
+            report = self.receive()
+            marks += report.marks
+            if report.kind != "marks":
+                return Report(report.kind, marks, report.error)
+        return Report("done", marks, f"the agent did not finish in {timeout_s:.0f} s")
+
+    def death(self) -> str:
+        """One sentence on how the process ended."""
+        self._process.join(1.0)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return f"the agent process was killed by signal {-code} ({signal.Signals(-code).name})"
+        return f"the agent process ended with exit code {code}"
+
+    def stop(self) -> None:
+        """Ends the process and its models."""
+        with contextlib.suppress(OSError):
+            self.connection.send("stop")
+        self._process.join(STOP_TIMEOUT_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self.connection.close()
+
+
+def _main(spec: PipelineSpec, connection: Connection) -> None:
+    """The child's entry: quiet, deaf to Ctrl-C (the run decides), one asyncio loop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _quiet_logs()
+    asyncio.run(_serve(spec, connection))
+
+
+def _quiet_logs() -> None:
+    from loguru import logger
+
+    logger.remove()
+    level = os.environ.get("DUPLEX_LAB_AGENT_LOG", "")
+    if level:
+        logger.add(sys.stderr, level=level.upper())
+    logging.getLogger().setLevel(logging.ERROR)
+
+
+async def _serve(spec: PipelineSpec, connection: Connection) -> None:
+    from pipelines.pool import ModelPool
+    from pipelines.registry import architecture, load_object
+
+    marks = MarkList()
+    loop = asyncio.get_running_loop()
+    orders: asyncio.Queue[TrialOrder | str] = asyncio.Queue()
+
+    def read() -> None:
+        try:
+            orders.put_nowait(connection.recv())
+        except (EOFError, OSError):
+            loop.remove_reader(connection.fileno())
+            orders.put_nowait("stop")
+
+    loop.add_reader(connection.fileno(), read)
+    async with ModelPool(marks) as models:
+        while (order := await orders.get()) != "stop":
+            streamer = asyncio.create_task(_stream_marks(marks, connection))
+            error: str | None = None
+            try:
+                if order == "prepare":
+                    if path := architecture(spec.architecture).prepare:
+                        await load_object(path)(spec, models)
+                elif isinstance(order, TrialOrder):
+                    error = await _play(spec, order, models, marks)
+            except LabError as failure:
+                error = str(failure)
+            except Exception as failure:  # whatever a pipeline under test may raise
+                frame = traceback.extract_tb(failure.__traceback__)[-1]
+                error = f"{type(failure).__name__}: {failure} ({frame.name}, line {frame.lineno})"
+            finally:
+                streamer.cancel()
+            kind = "prepared" if order == "prepare" else "done"
+            connection.send(Report(kind, marks.drain(), error))
+
+
+async def _stream_marks(marks: MarkList, connection: Connection) -> None:
+    while True:
+        await asyncio.sleep(MARKS_EVERY_S)
+        if marks.marks:
+            connection.send(Report("marks", marks.drain()))
+
+
+async def _play(
+    spec: PipelineSpec, order: TrialOrder, models: ModelPool, marks: MarkList
+) -> str | None:
+    """Plays one trial; returns what went wrong, or None."""
+    from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+    from pipecat.workers.runner import WorkerRunner
+
+    from bench.collect import MarkObserver, RawMonotonicClock
+    from bench.link import LinkTransport, Wire
+    from pipelines.host import Host, LabelFeed
+    from pipelines.registry import architecture, load_object
+
+    # Models first: what a crash of the last trial left behind is mended before time counts.
+    if path := architecture(spec.architecture).prepare:
+        await load_object(path)(spec, models)
+    wire = await Wire.connect(order.socket_path, marks)
+    try:
+        wire.labels = LabelFeed() if spec.sees_labels else None
+        transport = LinkTransport(wire, spec.audio)
+        host = Host(spec, transport, marks, models, order.scene, wire.labels, order.extra)
+        pipeline = await load_object(architecture(spec.architecture).build)(host)
+        worker = PipelineWorker(
+            pipeline,
+            params=PipelineParams(
+                audio_in_sample_rate=spec.audio.in_rate_hz,
+                audio_out_sample_rate=spec.audio.out_rate_hz,
+                enable_metrics=True,
+                enable_usage_metrics=True,
+            ),
+            observers=[MarkObserver(marks)],
+            clock=RawMonotonicClock(),
+            enable_rtvi=False,
+            idle_timeout_secs=None,
+        )
+        errors: list[str] = []
+
+        async def on_error(_worker: object, frame: Any) -> None:
+            errors.append(str(frame.error))
+            wire.closed.set()
+
+        worker.add_event_handler("on_pipeline_error", on_error)
+
+        runner = WorkerRunner(handle_sigint=False, handle_sigterm=False)
+        await runner.add_workers(worker)
+        running = asyncio.create_task(runner.run())
+        closed = asyncio.create_task(wire.closed.wait())
+        await asyncio.wait({running, closed}, return_when=asyncio.FIRST_COMPLETED)
+        closed.cancel()
+        await runner.cancel()
+        await running
+        if errors:
+            marks.put(stamp("agent", "error", text=errors[0]))
+        return errors[0] if errors else None
+    finally:
+        await wire.close()

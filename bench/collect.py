@@ -1,0 +1,103 @@
+"""Observer → marks: what the VAD, the turn controller and Pipecat's own metrics say. No arithmetic.
+
+Pipecat calls observers later, from a queue, so every mark takes the frame's own timestamp.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from pipecat.clocks.base_clock import BaseClock
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    MetricsFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.metrics.metrics import (
+    ProcessingMetricsData,
+    TextAggregationMetricsData,
+    TTFAMetricsData,
+    TTFATMetricsData,
+    TTFBMetricsData,
+    TurnMetricsData,
+)
+from pipecat.observers.base_observer import BaseObserver, FramePushed
+
+from pipelines.clock import monotonic_ns
+from pipelines.marks import MarkSink, stamp
+
+FRAME_MARKS: dict[type[Frame], tuple[str, str]] = {
+    VADUserStartedSpeakingFrame: ("vad", "speech_start"),
+    VADUserStoppedSpeakingFrame: ("vad", "speech_stop"),
+    UserStartedSpeakingFrame: ("turn", "start"),
+    UserStoppedSpeakingFrame: ("turn", "release"),
+    InterruptionFrame: ("turn", "interruption"),
+    BotStartedSpeakingFrame: ("pipecat", "bot_started"),
+    BotStoppedSpeakingFrame: ("pipecat", "bot_stopped"),
+}
+"""Frame → the mark that its first push is."""
+
+METRIC_MARKS: dict[type, tuple[str, str]] = {
+    TTFBMetricsData: ("ttfb", "value"),
+    TTFAMetricsData: ("ttfa", "ttfa"),
+    TTFATMetricsData: ("ttfat", "ttfat"),
+    ProcessingMetricsData: ("processing", "value"),
+    TextAggregationMetricsData: ("text_aggregation", "value"),
+    TurnMetricsData: ("turn", "e2e_processing_time_ms"),
+}
+"""Pipecat's metrics class → (our event, its field)."""
+
+
+class RawMonotonicClock(BaseClock):
+    """Pipecat's clock interface over the machine's one clock, so that timestamps need no shift."""
+
+    def get_time(self) -> int:
+        """Nanoseconds of the machine's monotonic clock."""
+        return monotonic_ns()
+
+    def start(self) -> None:
+        """Nothing to start: the clock always runs."""
+
+
+class MarkObserver(BaseObserver):
+    """Writes marks of the frames that `FRAME_MARKS` names, and of Pipecat's MetricsFrames."""
+
+    def __init__(self, marks: MarkSink) -> None:
+        super().__init__(observe_every_push=False)
+        self._marks = marks
+        self._seen: deque[int] = deque(maxlen=256)
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        """Marks a frame's first push; a broadcast's twin counts as the same frame."""
+        frame, t_ns = data.frame, data.timestamp
+        if isinstance(frame, MetricsFrame):
+            self._metrics(frame, t_ns)
+        elif isinstance(frame, ErrorFrame):
+            self._marks.put(stamp("agent", "error", t_ns=t_ns, text=str(frame.error)))
+        elif (event := FRAME_MARKS.get(type(frame))) and self._is_new(frame):
+            self._marks.put(stamp(*event, t_ns=t_ns))
+
+    def _is_new(self, frame: Frame) -> bool:
+        if frame.id in self._seen or frame.broadcast_sibling_id in self._seen:
+            return False
+        self._seen.append(frame.id)
+        return True
+
+    def _metrics(self, frame: MetricsFrame, t_ns: int) -> None:
+        for data in frame.data:
+            if type(data) not in METRIC_MARKS:
+                continue
+            event, field = METRIC_MARKS[type(data)]
+            value = getattr(data, field)
+            if isinstance(data, TTFBMetricsData) and value == 0.0:
+                continue  # the empty rows that Pipecat emits at the start
+            self._marks.put(stamp("pipecat", event, t_ns=t_ns, value=value, text=data.processor))
+            if isinstance(data, TurnMetricsData):
+                self._marks.put(stamp("turn", "analysis", t_ns=t_ns, value=data.probability))

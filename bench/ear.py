@@ -1,0 +1,139 @@
+"""The ear: a virtual loudspeaker as arithmetic. It says when each sample was heard, to the sample.
+
+A chunk is heard from max(arrival, end of what is queued); on a clear, what was not yet heard is
+cut; where nothing was queued there is silence. No thread, no sound card, no sleeping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.clock import NS_PER_S, ns_to_samples, samples_to_ns
+
+AUDIBLE_PEAK = 10 ** (-50 / 20) * 32768
+"""|sample| above which a chunk counts as audible for live cues (−50 dBFS)."""
+MERGE_NS = 100_000_000
+
+
+@dataclass(slots=True)
+class HeardChunk:
+    """One arrived chunk and what became of it."""
+
+    chunk_id: str
+    generation: int
+    arrival_ns: int
+    heard_ns: int
+    """When its first sample is heard (or would have been)."""
+    position: int
+    """Index of its first sample in the recording (sample 0 = t0)."""
+    pcm: npt.NDArray[np.int16]  # (n,)
+    heard_samples: int
+    """How many of its samples are heard; the rest was cut by a clear."""
+
+
+class Ear:
+    """One trial's loudspeaker.
+
+    Args:
+        rate_hz: The agent's output rate.
+        t0_ns: The time of the recording's sample 0.
+    """
+
+    def __init__(self, rate_hz: int, t0_ns: int) -> None:
+        self.rate_hz = rate_hz
+        self.t0_ns = t0_ns
+        self.chunks: list[HeardChunk] = []
+        self.cleared: list[tuple[int, str, int]] = []
+        """(t_ns, chunk id, samples) of everything that was never heard."""
+        self._generation = 0
+        self._audible: list[tuple[int, int]] = []
+        # What is queued is one run of samples without a gap: positions are counted from the
+        # run's start, so that no rounding builds up.
+        self._run_start_ns = t0_ns
+        self._run_samples = 0
+
+    @property
+    def queue_end_ns(self) -> int:
+        """When what is queued will have been heard."""
+        return self._run_start_ns + samples_to_ns(self._run_samples, self.rate_hz)
+
+    def receive(
+        self, chunk_id: str, generation: int, pcm: npt.NDArray[np.int16], arrival_ns: int
+    ) -> HeardChunk | None:
+        """Takes a chunk that arrived; returns it with its times, or None if it came too late."""
+        if generation < self._generation:
+            self.cleared.append((arrival_ns, chunk_id, len(pcm)))
+            return None
+        if arrival_ns > self.queue_end_ns or not self.chunks:
+            self._run_start_ns, self._run_samples = max(arrival_ns, self.queue_end_ns), 0
+        heard_ns = self.queue_end_ns
+        position = ns_to_samples(self._run_start_ns - self.t0_ns, self.rate_hz) + self._run_samples
+        chunk = HeardChunk(chunk_id, generation, arrival_ns, heard_ns, position, pcm, len(pcm))
+        self.chunks.append(chunk)
+        self._note_audible(chunk)
+        self._run_samples += len(pcm)
+        return chunk
+
+    def clear(self, generation: int, t_ns: int) -> int:
+        """Cuts what is not yet heard at ``t_ns`` and is older than ``generation``.
+
+        Returns:
+            How many samples were cut; 0 means that nothing was queued: no barge-in.
+        """
+        self._generation = max(self._generation, generation)
+        cut = 0
+        for chunk in reversed(self.chunks):
+            end_ns = chunk.heard_ns + samples_to_ns(chunk.heard_samples, self.rate_hz)
+            if end_ns <= t_ns:
+                break
+            if chunk.generation >= generation:
+                continue
+            # A sample whose time has come is heard; the first one at or after t_ns is not.
+            played_ns = max(0, t_ns - chunk.heard_ns)
+            played = min(chunk.heard_samples, -(-played_ns * self.rate_hz // NS_PER_S))
+            lost = chunk.heard_samples - played
+            if lost:
+                cut += lost
+                chunk.heard_samples = played
+                self.cleared.append((t_ns, chunk.chunk_id, lost))
+        if cut:
+            self._cut_audible(t_ns)
+            self._run_start_ns, self._run_samples = min(self.queue_end_ns, t_ns), 0
+        return cut
+
+    def audible_since(self, since_ns: int, now_ns: int) -> list[tuple[int, int]]:
+        """Audible stretches (first_ns, end_ns) that end after ``since_ns`` and began by ``now_ns``.
+
+        For live cues only: peaks over −50 dBFS, stretches merged over pauses of 100 ms.
+        """
+        return [s for s in self._audible if s[1] > since_ns and s[0] <= now_ns]
+
+    def _note_audible(self, chunk: HeardChunk) -> None:
+        loud = np.flatnonzero(np.abs(chunk.pcm.astype(np.int32)) >= AUDIBLE_PEAK)
+        if not len(loud):
+            return
+        first_ns = chunk.heard_ns + samples_to_ns(int(loud[0]), self.rate_hz)
+        end_ns = chunk.heard_ns + samples_to_ns(int(loud[-1]) + 1, self.rate_hz)
+        if self._audible and first_ns - self._audible[-1][1] < MERGE_NS:
+            first_ns = self._audible.pop()[0]
+        self._audible.append((first_ns, end_ns))
+
+    def _cut_audible(self, t_ns: int) -> None:
+        kept = [(first, min(end, t_ns)) for first, end in self._audible if first < t_ns]
+        self._audible = kept
+
+    def render(self, end_ns: int) -> npt.NDArray[np.int16]:
+        """What was heard from t0 to ``end_ns``: zeros where nothing was.
+
+        Returns:
+            (n,) int16 at ``rate_hz``.
+        """
+        out = np.zeros(max(0, ns_to_samples(end_ns - self.t0_ns, self.rate_hz)), np.int16)
+        for chunk in self.chunks:
+            stop = min(len(out), chunk.position + chunk.heard_samples)
+            if chunk.position < stop:
+                out[chunk.position : stop] = chunk.pcm[: stop - chunk.position]
+        return out

@@ -1,0 +1,44 @@
+"""What a builder is given by whoever runs the pipeline (the bench, a voice server, a notebook)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipelines.marks import MarkSink
+from pipelines.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from pipecat.transports.base_transport import BaseTransport
+
+    from pipelines.pool import ModelPool
+
+
+@dataclass(slots=True)
+class LabelFeed:
+    """The fixture's labels, for scripted presets only: a real agent must never see them."""
+
+    speech: list[tuple[int, int]] = field(default_factory=list)
+    """(u_on_ns, u_off_ns) of each turn that has been scheduled so far, on the machine's clock."""
+
+
+@dataclass(slots=True)
+class Host:
+    """The world of one pipeline instance: one trial in the bench."""
+
+    spec: PipelineSpec
+    transport: BaseTransport
+    """Its ``input()`` and ``output()`` are the pipeline's two ends."""
+    marks: MarkSink
+    models: ModelPool
+    """Warm model processes that outlive this pipeline."""
+    scene: str | None = None
+    """What the robot sees, in plain sentences, for the language model."""
+    labels: LabelFeed | None = None
+    """Set only where ``spec.sees_labels``."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What a caller of the bench hands to an architecture of its own."""
+
+    def options(self, stage: str) -> Any:
+        """The options dataclass of a stage."""
+        return self.spec.stages[stage]

@@ -1,0 +1,149 @@
+"""Marks: what happened, where and when. The closed list of events, and the sinks that take them.
+
+A mark is a fact with a time, stamped by the component that did the work, never a duration
+computed live. Both sides share this module; it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+EVENTS: dict[tuple[str, str], str] = {
+    # user: the caller's mouth. The user's time is a schedule; t_ns is the schedule unless said.
+    ("user", "turn_start"): "first sample of the turn's audio is spoken; value: sample index",
+    ("user", "speech_on"): "first audible sample of the turn (u_on)",
+    ("user", "speech_off"): "last audible sample of the turn, its end (u_off)",
+    ("user", "turn_end"): "the turn's audio is over",
+    ("user", "chunk_sent"): "t_ns: chunk handed to the socket (fact); value: chunk index k",
+    ("user", "cue_missed"): "what the turn waited for never came",
+    # link: the agent's end of the wire.
+    ("link", "chunk_in"): "the pipeline's first processor saw input chunk value=k",
+    ("link", "write"): "an output chunk was stamped and sent; value: its first sample's index "
+    "in the agent's stream; request_id: chunk id g<generation>:<seq>",
+    ("link", "clear"): "an interruption: unheard audio is to be dropped; value: generation",
+    # ear: the virtual loudspeaker.
+    ("ear", "received"): "an output chunk arrived; request_id: chunk id; value: its samples",
+    ("ear", "heard"): "the chunk's first sample is heard at t_ns; request_id: chunk id; "
+    "value: samples heard (fewer than received where a clear cut it)",
+    ("ear", "cleared"): "samples cut by a clear, or arrived for an old generation; value: samples",
+    ("ear", "agent_onset"): "live: the ear heard the agent begin (drives cues; not a metric)",
+    ("ear", "agent_end"): "live: the agent's speech ended, silence has lasted; t_ns: its end",
+    # vad and turn
+    ("vad", "speech_start"): "the VAD says that the user began",
+    ("vad", "speech_stop"): "the VAD says that the user stopped; value: its stop_secs, in s",
+    ("turn", "start"): "the pipeline takes it that the user's turn began",
+    ("turn", "analysis"): "an end-of-turn model gave its verdict; value: probability of complete",
+    ("turn", "release"): "the user's turn is over: the agent may answer",
+    ("turn", "interruption"): "the pipeline interrupts the agent",
+    # stt
+    ("stt", "request"): "an utterance's audio begins to reach the recogniser",
+    ("stt", "partial"): "a partial transcript; text",
+    ("stt", "finalize"): "the recogniser is asked for its final word",
+    ("stt", "final"): "the final transcript; text",
+    ("stt", "cancelled"): "the utterance was dropped",
+    # llm
+    ("llm", "request"): "the context is handed to the language model",
+    ("llm", "first_token"): "its first token, even if empty",
+    ("llm", "first_speakable"): "its first token that holds a letter or digit",
+    ("llm", "to_tts"): "the first text of the answer is handed on to be spoken",
+    ("llm", "end"): "its last token; text: the whole answer; value: tokens",
+    ("llm", "cancelled"): "the request was cancelled",
+    # tts
+    ("tts", "request"): "a text is handed to the synthesiser; text",
+    ("tts", "first_byte"): "its first audio came out",
+    ("tts", "first_audible"): "the chunk with its first audible sample came out; value: that "
+    "sample's index in the request's audio",
+    ("tts", "end"): "all of the request's audio came out; value: samples",
+    ("tts", "cancelled"): "the request was cancelled",
+    # scripted stages: the deadline that a scripted stage aimed at (t_ns); text: the stage's name
+    ("script", "deadline"): "a scripted stage was due; text: the stage; request_id as its mark",
+    # agent: the process under test, and its models' processes
+    ("agent", "pipeline_ready"): "the pipeline is built and the link is open",
+    ("agent", "answer_text"): "what the agent meant to say in this turn; text",
+    ("agent", "process_start"): "a model's process was started; text: the model",
+    ("agent", "load_start"): "a model begins to load; text: the model",
+    ("agent", "load_end"): "it is loaded; text: the model",
+    ("agent", "warm_end"): "it is warm; text: the model",
+    ("agent", "error"): "something failed; text: one sentence",
+    # Pipecat's own MetricsFrames, under its own names; value in Pipecat's unit (s), text: processor
+    ("pipecat", "ttfb"): "TTFBMetricsData.value",
+    ("pipecat", "ttfa"): "TTFAMetricsData.ttfa",
+    ("pipecat", "ttfat"): "TTFATMetricsData.ttfat",
+    ("pipecat", "processing"): "ProcessingMetricsData.value",
+    ("pipecat", "text_aggregation"): "TextAggregationMetricsData.value",
+    ("pipecat", "turn"): "TurnMetricsData.e2e_processing_time_ms",
+    ("pipecat", "bot_started"): "BotStartedSpeakingFrame was pushed",
+    ("pipecat", "bot_stopped"): "BotStoppedSpeakingFrame was pushed",
+}
+"""Every (stage, event) that may be marked, and what it says. A new fact is a new row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One fact, at one time."""
+
+    t_ns: int
+    """When, on the machine's monotonic clock."""
+    stage: str
+    """Who: user, link, ear, vad, turn, stt, llm, tts, duplex, script, agent or pipecat."""
+    event: str
+    """What; (stage, event) is a key of `EVENTS`."""
+    turn: int = -1
+    """The user's turn it belongs to, from 0; -1 where the stamping side can't know it."""
+    request_id: str = ""
+    """Ties what belongs together, so that cancelled work never pollutes another turn."""
+    pid: int = 0
+    """The process that stamped it."""
+    value: float | None = None
+    """See `EVENTS`."""
+    text: str | None = None
+    """See `EVENTS`."""
+
+
+class MarkSink(Protocol):
+    """Whatever takes marks."""
+
+    def put(self, mark: Mark) -> None:
+        """Takes one mark; must be cheap and must not block."""
+
+
+@dataclass(slots=True)
+class MarkList:
+    """A sink that keeps marks in a list: for tests, and as the buffer of a process."""
+
+    marks: list[Mark] = field(default_factory=list)
+
+    def put(self, mark: Mark) -> None:
+        """Appends the mark."""
+        self.marks.append(mark)
+
+    def drain(self) -> list[Mark]:
+        """Returns what is held and forgets it."""
+        marks, self.marks = self.marks, []
+        return marks
+
+
+def stamp(
+    stage: str,
+    event: str,
+    *,
+    t_ns: int | None = None,
+    turn: int = -1,
+    request_id: str = "",
+    value: float | None = None,
+    text: str | None = None,
+    clock: Callable[[], int] = time.monotonic_ns,
+) -> Mark:
+    """Makes a mark of now (or of ``t_ns``) in this process.
+
+    Raises:
+        ValueError: (stage, event) is not in `EVENTS`.
+    """
+    if (stage, event) not in EVENTS:
+        raise ValueError(f"{stage}.{event} is not a known event: add a row to pipelines.marks")
+    at_ns = clock() if t_ns is None else t_ns
+    return Mark(at_ns, stage, event, turn, request_id, os.getpid(), value, text)

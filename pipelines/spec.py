@@ -1,0 +1,182 @@
+"""A preset: which pipeline is measured, and with which options. One TOML file, checked.
+
+The stages' tables are turned into the option dataclasses of their architecture, so that a
+misspelt key or a value of the wrong type is told before anything runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pipelines.errors import SpecError
+
+PRESETS = Path(__file__).parent / "presets"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioOptions:
+    """Rates and chunking at the pipeline's two ends."""
+
+    in_rate_hz: int = 16000
+    """What the microphone delivers; the caller speaks at this rate."""
+    out_rate_hz: int = 22050
+    """What the agent writes; best the TTS's own rate (a resampler holds audio back)."""
+    out_10ms_chunks: int = 1
+    """How many 10 ms pieces Pipecat's output transport writes at a time."""
+    device_buffer_ms: int = 40
+    """How far a write may run ahead of what is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSpec:
+    """One preset."""
+
+    name: str
+    """The file's name without its ending."""
+    title: str
+    """A few words for tables."""
+    architecture: str
+    """Key of `pipelines.registry.ARCHITECTURES`."""
+    weights: Literal["trained", "synthetic", "scripted"]
+    """What every row of its results is labelled with."""
+    kind: Literal["cascade", "duplex", "scripted", "click"]
+    """Decides which validity rule of metrics.md applies."""
+    description: str = ""
+    """What it is for, in a sentence or two."""
+    sees_labels: bool = False
+    """Whether the agent may see the fixture's labels: scripted presets only."""
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    """Rates and chunking."""
+    stages: Mapping[str, Any] = field(default_factory=dict)
+    """Stage name → its options, an instance of the architecture's dataclass for that stage."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)``, or nothing where no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _fits(value: object, kind: Any) -> bool:
+    origin = typing.get_origin(kind)
+    if kind is Any:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, k) for k in typing.get_args(kind))
+    if origin is Literal:
+        return value in typing.get_args(kind)
+    if origin in (tuple, list):
+        inner = typing.get_args(kind)[0]
+        return isinstance(value, (list, tuple)) and all(_fits(v, inner) for v in value)
+    if origin in (dict, Mapping) or origin is not None:
+        return isinstance(value, Mapping)
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _type_name(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(repr, typing.get_args(kind)))
+    if typing.get_origin(kind) in (tuple, list):
+        return f"a list of {_type_name(typing.get_args(kind)[0])}"
+    plain = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return plain.get(kind, str(kind))
+
+
+def read_options(cls: type[T], table: object, where: str) -> T:
+    """Makes a frozen options dataclass of a TOML table.
+
+    Args:
+        cls: The dataclass; its fields may be bool, int, float, str, ``X | None``, ``Literal``,
+            and ``tuple[X, ...]``.
+        table: What the TOML file holds.
+        where: File and table, for the error's text.
+
+    Raises:
+        SpecError: an unknown key, a missing one, or a value of the wrong type.
+    """
+    if not isinstance(table, Mapping):
+        raise SpecError(f"{where}: a table is needed, not {table!r}.")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in fields:
+            raise SpecError(
+                f"{where}: unknown key {key!r}{did_you_mean(key, fields)}; "
+                f"known: {', '.join(fields)}."
+            )
+        if not _fits(value, hints[key]):
+            raise SpecError(f"{where}: {key} = {value!r} must be {_type_name(hints[key])}.")
+        values[key] = tuple(value) if isinstance(value, list) else value
+    for name, f in fields.items():
+        no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if no_default and name not in values:
+            raise SpecError(f"{where}: the key {name!r} is missing.")
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise SpecError(f"{where}: {error}.") from None
+
+
+def preset_names(folder: Path = PRESETS) -> list[str]:
+    """Names of the shipped presets, sorted."""
+    return sorted(p.stem for p in folder.glob("*.toml"))
+
+
+def load_spec(name_or_path: str) -> PipelineSpec:
+    """Loads a preset by name, or from a TOML file of the user's.
+
+    Raises:
+        SpecError: there is no such preset, or it is not right; the text says where.
+    """
+    from pipelines.registry import stage_options  # registry imports this module's errors
+
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = PRESETS / f"{name_or_path}.toml"
+    if not path.is_file():
+        known = preset_names()
+        raise SpecError(
+            f"There is no preset {name_or_path!r}{did_you_mean(name_or_path, known)}; "
+            f"known: {', '.join(known)}; or give the path of a .toml file."
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path.name}: not valid TOML: {error}.") from None
+    architecture = str(table.get("architecture", ""))
+    stage_classes = stage_options(architecture, where=path.name)
+    top = {k: v for k, v in table.items() if k not in stage_classes and k != "audio"}
+    stages: dict[str, Any] = {
+        stage: read_options(cls, table.get(stage, {}), f"{path.name} [{stage}]")
+        for stage, cls in stage_classes.items()
+    }
+    for reserved in ("name", "stages"):
+        if reserved in top:
+            raise SpecError(f"{path.name}: {reserved!r} can't be set in the file.")
+    for key, value in top.items():
+        if isinstance(value, Mapping):
+            raise SpecError(
+                f"{path.name}: unknown table [{key}]{did_you_mean(key, stage_classes)}; "
+                f"{architecture} has: audio, {', '.join(stage_classes)}."
+            )
+    audio = read_options(AudioOptions, table.get("audio", {}), f"{path.name} [audio]")
+    spec = read_options(PipelineSpec, {"name": path.stem, **top}, path.name)
+    spec = dataclasses.replace(spec, audio=audio, stages=stages)
+    if spec.sees_labels and spec.kind not in ("scripted", "click"):
+        raise SpecError(f"{path.name}: sees_labels is for scripted presets only.")
+    return spec
