@@ -6,7 +6,6 @@ import hashlib
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +15,18 @@ from bench.atomic import StoreError, atomic_write
 from bench.fixture_records import KINDS, RATE_HZ, Cue, Fixture, FixtureError, Speech, Turn
 from bench.fixtures import fixtures_root, load
 from bench.judge import Expectation, words
-from bench.speech_segments import audible_limit_dbfs, speech_segments, without_rumble
-from pipelines.audio.levels import as_int16
+from bench.speech_segments import audible_limit_dbfs, speech_segments
+from pipelines.audio.levels import as_floats, as_int16, without_rumble
 from pipelines.audio.onsets import Span, audible_spans
 from pipelines.audio.resample import resample
 
 CHANNELS = ("left", "right", "mix")
 LONGEST_S = 120
 """One turn of a user is shorter than this."""
+
+
+RUMBLE_HZ = 80.0
+"""Labels are proposed from what lies above; the audio keeps all."""
 
 
 def add(
@@ -161,10 +164,10 @@ def _one_channel(
 
 def _label(file: Path, pcm: NDArray[np.int16]) -> tuple[Speech, ...]:
     """Proposes labels: segments by the VAD, audible limits inside each by the threshold rule."""
-    signal: NDArray[Any] = pcm / np.float32(32768)
+    signal = as_floats(pcm)
     segments = speech_segments(signal)
     # A microphone's rumble and puffs of breath are loud, but below any voice.
-    heard_of = without_rumble(signal)
+    heard_of = without_rumble(signal, RUMBLE_HZ)
     limit = audible_limit_dbfs(heard_of, segments)
     labels = []
     for segment in segments:

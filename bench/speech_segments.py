@@ -23,11 +23,8 @@ MIN_SPEECH, MIN_SILENCE = 3, 10
 """Windows: 96 ms, or it was a click; 320 ms, or it was a closure."""
 PAD = 3
 """Windows added on either side: the model comes in late and goes out early on soft sounds."""
-ABOVE_NOISE_DB = 10.0
-"""Speech is looked for this far above the background, where that is louder than −60 dBFS."""
-
-
-RUMBLE_HZ = 120.0
+ABOVE_NOISE_DB = 6.0
+"""Windows of 5 ms of steady noise stay within some 3 dB of its level."""
 
 
 def speech_segments(signal: NDArray[np.floating[Any]]) -> list[Span]:
@@ -49,21 +46,13 @@ def speech_segments(signal: NDArray[np.floating[Any]]) -> list[Span]:
 def audible_limit_dbfs(signal: NDArray[np.floating[Any]], speech: list[Span]) -> float:
     """The threshold of audibility for a recording with background noise.
 
-    −50 dBFS as everywhere, or 10 dB above the background between the segments if that is higher:
+    −50 dBFS as everywhere, or 6 dB above the background between the segments if that is higher:
     otherwise the noise around the speech would count as speech.
     """
     quiet = np.ones(len(signal), bool)
     for span in speech:
         quiet[span.start : span.end] = False
     return max(THRESHOLD_DBFS, rms_dbfs(signal[quiet].astype(np.float64)) + ABOVE_NOISE_DB)
-
-
-def without_rumble(signal: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """The (n,) signal without what lies below voices; filtered both ways, so nothing moves."""
-    from scipy.signal import butter, sosfiltfilt
-
-    sos = butter(4, RUMBLE_HZ, "highpass", fs=RATE_HZ, output="sos")
-    return np.asarray(sosfiltfilt(sos, signal, padlen=0), dtype=np.float64)
 
 
 def _confidences(signal: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

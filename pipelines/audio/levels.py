@@ -1,4 +1,4 @@
-"""Levels and mixtures: RMS in dBFS, gain in dB, and noise at a chosen signal-to-noise ratio."""
+"""Levels and mixtures: RMS in dBFS, gain in dB, rumble off, noise at a chosen ratio."""
 
 from __future__ import annotations
 
@@ -57,3 +57,11 @@ def pink_noise(n: int, rng: np.random.Generator) -> Floats:
     frequency = np.maximum(np.fft.rfftfreq(n), 0.01)
     noise = np.fft.irfft(spectrum / np.sqrt(frequency), n)
     return np.asarray(noise * 0.1 / np.sqrt(np.mean(noise**2)), dtype=np.float64)
+
+
+def without_rumble(signal: Floats, below_hz: float, rate_hz: int = 16_000) -> Floats:
+    """The (n,) signal without drift and rumble; filtered both ways, so that nothing moves."""
+    from scipy.signal import butter, sosfiltfilt  # slow to import
+
+    sos = butter(4, below_hz, "highpass", fs=rate_hz, output="sos")
+    return np.asarray(sosfiltfilt(sos, signal, padlen=0), dtype=np.float64)
