@@ -1,0 +1,107 @@
+"""Was the ruler straight? How late the caller's mouth and ear were, and the bounds on that.
+
+The mouth's lateness is sent − due, the ear's received − written: both are the harness's fault, and
+beyond the bounds a trial is not valid. The loop lag, due → seen by the pipeline, is the agent's
+own, and invalidates nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.timeline import Timeline
+from pipelines.clock import NS_PER_MS
+from pipelines.marks import Mark
+
+P99_BOUND_MS = 5.0
+"""The 99th percentile of a trial's mouth and ear lateness may not exceed this."""
+CHUNK_BOUND_MS = 20.0
+"""Nor may one chunk that falls between `BEFORE_U_OFF_MS` before u_off and a_on exceed this."""
+BEFORE_U_OFF_MS = 200.0
+AFTER_U_OFF_S = 10
+"""Where no answer was heard, chunks are watched for as long as a trial waits for one."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late the chunks of one kind were."""
+
+    at_ns: NDArray[np.int64]
+    """(n,) when each was due."""
+    ms: Floats
+    """(n,) how late each was, in ms."""
+
+    def quantile(self, p: float) -> float | None:
+        """A value that was observed: the smallest that a share of ``p`` does not exceed."""
+        return float(np.quantile(self.ms, p, method="inverted_cdf")) if len(self.ms) else None
+
+    @property
+    def largest(self) -> float | None:
+        """The largest; None without chunks."""
+        return float(self.ms.max()) if len(self.ms) else None
+
+
+def _lateness(pairs: Sequence[tuple[int, int]]) -> Lateness:
+    """From (due or sent, sent or received) in ns."""
+    table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return Lateness(table[:, 0], (table[:, 1] - table[:, 0]) / NS_PER_MS)
+
+
+def _due(mark: Mark, t0_ns: int, chunk_ms: int) -> int:
+    """Chunk k is complete, and so due, at t0 + (k + 1) T."""
+    return t0_ns + (int(mark.value or 0) + 1) * chunk_ms * NS_PER_MS
+
+
+def mouth_lateness(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness:
+    """Chunk handed to the socket − chunk due."""
+    sent = [m for m in marks if (m.stage, m.event) == ("user", "chunk_sent")]
+    return _lateness([(_due(m, t0_ns, chunk_ms), m.t_ns) for m in sent])
+
+
+def loop_lag(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness:
+    """Chunk seen by the pipeline's first processor − chunk due."""
+    seen = [m for m in marks if (m.stage, m.event) == ("link", "chunk_in")]
+    return _lateness([(_due(m, t0_ns, chunk_ms), m.t_ns) for m in seen])
+
+
+def ear_lateness(marks: Sequence[Mark]) -> Lateness:
+    """Chunk received by the caller − chunk written by the agent."""
+    written = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("link", "write")}
+    received = [m for m in marks if (m.stage, m.event) == ("ear", "received")]
+    return _lateness([(written[m.request_id], m.t_ns) for m in received if m.request_id in written])
+
+
+def broken_bound(timeline: Timeline) -> str | None:
+    """The first bound that a trial's mouth or ear exceeds, in words; None if it holds all."""
+    trial, marks = timeline.trial, timeline.marks
+    for who, late in (
+        ("mouth", mouth_lateness(marks, trial.t0_ns, trial.chunk_ms)),
+        ("ear", ear_lateness(marks)),
+    ):
+        p99 = late.quantile(0.99)
+        if p99 is not None and p99 > P99_BOUND_MS:
+            return f"{who} late: p99 {p99:.1f} ms > {P99_BOUND_MS:g} ms"
+        worst = _worst_that_matters(late, timeline)
+        if worst is not None and worst > CHUNK_BOUND_MS:
+            return f"{who} late: a chunk before the answer by {worst:.1f} ms > {CHUNK_BOUND_MS:g}"
+    return None
+
+
+def _worst_that_matters(late: Lateness, timeline: Timeline) -> float | None:
+    """The latest chunk due between 200 ms before u_off and a_on, of all turns."""
+    matters = np.zeros(len(late.ms), dtype=np.bool_)
+    for turn in timeline.turns:
+        first = turn.u_off_ns - int(BEFORE_U_OFF_MS * NS_PER_MS)
+        last = turn.a_on_ns
+        if last is None:
+            last = turn.u_off_ns + AFTER_U_OFF_S * 1000 * NS_PER_MS
+        if turn.end_ns is not None:
+            last = min(last, turn.end_ns)
+        matters |= (late.at_ns >= first) & (late.at_ns <= last)
+    return float(late.ms[matters].max()) if matters.any() else None

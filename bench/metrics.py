@@ -1,0 +1,235 @@
+"""The metrics: one row of `METRICS` each, and their computation for a trial or a whole run.
+
+To add a metric, write how it is read (bench/trial_measures.py, bench/turn_measures.py) and add its
+row. All of it is pure: the same marks and the same recording give the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import trial_measures as of_trial
+from bench import turn_measures as of_turn
+from bench.labels import FixtureLabels, TurnLabels
+from bench.lateness import broken_bound
+from bench.recording import Stereo
+from bench.records import MetricRow, Trial
+from bench.segments import PIECES, critical_path
+from bench.store import Run
+from bench.timeline import Timeline, reconstruct
+from bench.trial_measures import Reading, TrialMeasure, TrialView
+from bench.turn_measures import TurnMeasure, TurnView
+from bench.validity import GROUPS, NOT_SPOKEN, not_understood
+from pipelines.marks import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A row of `METRICS`."""
+
+    number: int
+    """Its row in the list of definitions; several figures may share one."""
+    name: str
+    """As in the column ``metric``."""
+    unit: str
+    """Unit of its values."""
+    group: str
+    """Key of ``bench.validity.GROUPS``: what it needs to be believed."""
+    description: str
+    """Its definition, one line."""
+    on_trial: TrialMeasure | None = None
+    """How it is read off a whole trial; exactly one of the two is given."""
+    on_turn: TurnMeasure | None = None
+    """How it is read off a turn."""
+
+    @property
+    def scope(self) -> str:
+        """``trial`` or ``turn``."""
+        return "trial" if self.on_trial is not None else "turn"
+
+
+def _lateness_rows() -> Iterator[Metric]:
+    kinds = (
+        ("mouth_lateness", of_trial.mouth, "harness", "user chunk sent − due"),
+        ("ear_lateness", of_trial.ear, "harness", "agent chunk received − written"),
+        ("loop_lag", of_trial.lag, "machine", "user chunk seen by the pipeline − due"),
+    )
+    for name, of, group, text in kinds:
+        for suffix, p in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
+            described = f"{text}, {suffix} of the trial"
+            yield Metric(
+                1, f"{name}_{suffix}", "ms", group, described, of_trial.late_quantile(of, p)
+            )
+
+
+def _turn(number: int, name: str, description: str, read: TurnMeasure, unit: str = "ms") -> Metric:
+    return Metric(number, name, unit, "latency", description, on_turn=read)
+
+
+def _content(name: str, unit: str, description: str, read: TurnMeasure) -> Metric:
+    return Metric(18, name, unit, "content", description, on_turn=read)
+
+
+def _cost(name: str, unit: str, description: str, read: TrialMeasure) -> Metric:
+    return Metric(20, name, unit, "machine", description, read)
+
+
+_PIECES = {p.name: p for p in PIECES}
+
+METRICS: tuple[Metric, ...] = (
+    *_lateness_rows(),
+    _turn(2, "voice_to_voice", "a_on − u_off as heard, signed", of_turn.voice_to_voice),
+    _turn(
+        2,
+        "voice_to_voice_logged",
+        "the same by the event log: bot started − (VAD stop − stop_secs)",
+        of_turn.voice_to_voice_logged,
+    ),
+    _turn(2, "heard_minus_logged", "what the event log leaves out", of_turn.heard_minus_logged),
+    _turn(4, "turn_wait", _PIECES["turn_wait"].description, of_turn.turn_wait),
+    _turn(5, "stt_final", "final transcript − u_off; inside turn_wait", of_turn.stt_final),
+    _turn(5, "stt_tail", "final transcript − VAD stop, never below 0", of_turn.stt_tail),
+    _turn(6, "llm_ttft", "LLM request → its first token", of_turn.llm_until("first_token")),
+    _turn(6, "llm_ttfat", "→ its first speakable token", of_turn.llm_until("first_speakable")),
+    _turn(6, "llm_to_clause", _PIECES["llm_to_clause"].description, of_turn.llm_to_clause),
+    _turn(
+        6,
+        "llm_cancelled",
+        "LLM requests of the turn that were cancelled",
+        of_turn.llm_cancelled,
+        "",
+    ),
+    _turn(7, "tts_ttfb", "TTS request → first byte", of_turn.tts_ttfb),
+    _turn(7, "tts_ttfa", _PIECES["tts_ttfa"].description, of_turn.piece("tts_ttfa")),
+    _turn(8, "resample", "resampler on the path", of_turn.resample),
+    _turn(8, "output", _PIECES["output"].description, of_turn.piece("output")),
+    *(_turn(8, p.name, p.description, of_turn.piece(p.name)) for p in PIECES if p.is_gap),
+    _turn(8, "residual", "Σ of the hand-over gaps", of_turn.residual),
+    Metric(
+        13,
+        "underflows",
+        "1/min",
+        "playout",
+        "times the ear ran dry inside the agent's speech, per minute of it",
+        of_trial.underflows_per_min,
+    ),
+    Metric(
+        13, "underflow_ms", "ms", "playout", "how long it was dry in all", of_trial.underflow_ms
+    ),
+    _content("stt_wer", "%", "word errors of the transcript per word said", of_turn.stt_wer),
+    _content("stt_words", "", "words that the user said", of_turn.stt_words),
+    _content("stt_word_errors", "", "word errors of the transcript", of_turn.stt_word_errors),
+    _content("task_success", "%", "100: the agent did what a good one does", of_turn.task_success),
+    _cost("cpu_s_per_audio_min", "s/min", "CPU time of the agent", of_trial.cpu_s_per_audio_min),
+    _cost("rss_peak_mb", "MB", "peak memory of the agent's process tree", of_trial.rss_peak_mb),
+    _cost("joules", "J", "energy", of_trial.joules),
+    _cost(
+        "cold_start",
+        "ms",
+        "a model's process started → warm",
+        of_trial.cold_start("process_start", "warm_end"),
+    ),
+    _cost("cold_load", "ms", "a model's loading", of_trial.cold_start("load_start", "load_end")),
+    _cost("cold_warm", "ms", "a model loaded → warm", of_trial.cold_start("load_end", "warm_end")),
+)
+"""Every metric, in the order in which it is stored."""
+
+
+def compute(
+    run: Run, fixtures: Callable[[str], FixtureLabels | None] | None = None
+) -> list[MetricRow]:
+    """All metrics of all trials of a run.
+
+    Args:
+        run: The run, whole or partial.
+        fixtures: Fixture name → its labels; by default those stored with the run.
+    """
+    labels_of = fixtures or run.labels
+    rows: list[MetricRow] = []
+    for trial in run.trials:
+        marks, recording = run.marks(trial.trial_id), run.recording(trial)
+        rows += compute_trial(trial, marks, recording, labels_of(trial.fixture))
+    return rows
+
+
+def compute_trial(
+    trial: Trial,
+    marks: Sequence[Mark],
+    recording: Stereo | None,
+    labels: FixtureLabels | None,
+) -> list[MetricRow]:
+    """All metrics of one trial.
+
+    Args:
+        trial: Its row.
+        marks: Its marks, in any order.
+        recording: (n, 2) int16 at ``trial.rate_hz``; None if there is none.
+        labels: Of its fixture; None refuses what needs the words.
+    """
+    timeline = reconstruct(trial, marks, recording)
+    broken = broken_bound(timeline)
+    rows = []
+    for metric in METRICS:
+        if metric.on_trial is not None:
+            group = GROUPS[metric.group]
+            for reading in metric.on_trial(TrialView(timeline)):
+                spoilt = broken if group.needs_ruler else None
+                rows.append(_row(metric, trial, -1, reading, spoilt))
+    for number in range(trial.turns):
+        rows += _turn_rows(timeline, number, _labels_of(labels, number), broken)
+    return rows
+
+
+def _labels_of(labels: FixtureLabels | None, number: int) -> TurnLabels | None:
+    return labels.turns[number] if labels is not None and number < len(labels.turns) else None
+
+
+def _turn_rows(
+    timeline: Timeline, number: int, labels: TurnLabels | None, broken: str | None
+) -> Iterator[MetricRow]:
+    """The rows of one turn; of one that was never spoken, null with that reason."""
+    trial, turn = timeline.trial, timeline.turn(number)
+    rows = [(metric, metric.on_turn) for metric in METRICS if metric.on_turn is not None]
+    if turn is None:
+        for metric, _ in rows:
+            yield _row(metric, trial, number, Reading(None, NOT_SPOKEN), None)
+        return
+    path = critical_path(turn, timeline.chunks, trial.rate_hz)
+    view = TurnView(timeline, turn, path, labels)
+    misheard = not_understood(turn, labels, trial.weights)
+    not_asked = of_turn.expects_answer(labels)
+    for metric, read in rows:
+        group = GROUPS[metric.group]
+        if trial.weights in group.refused:
+            yield _row(metric, trial, number, Reading(None, group.refused[trial.weights]), None)
+        elif not_asked is not None and metric.group == "latency":
+            yield _row(metric, trial, number, Reading(None, not_asked), None)
+        else:
+            spoilt = broken if group.needs_ruler else None
+            if group.needs_understanding:
+                spoilt = spoilt or misheard
+            yield _row(metric, trial, number, read(view), spoilt)
+
+
+def _row(
+    metric: Metric, trial: Trial, turn: int, reading: Reading, spoilt: str | None
+) -> MetricRow:
+    """A reading as a row; ``spoilt`` says why it is not valid."""
+    reasons = [text for text in (reading.reason, spoilt) if text]
+    return MetricRow(
+        run_id=trial.run_id,
+        trial_id=trial.trial_id,
+        preset=trial.preset,
+        fixture=trial.fixture,
+        repeat=trial.repeat,
+        warmup=trial.warmup,
+        turn=turn,
+        metric=metric.name,
+        subject=reading.subject,
+        value=reading.value,
+        unit=metric.unit,
+        valid=spoilt is None,
+        reason="; ".join(reasons) or None,
+        weights=trial.weights,
+    )

@@ -1,0 +1,76 @@
+"""Where the ear ran dry: silence inside the agent's speech that the agent did not mean.
+
+A pause that the synthesiser rendered is samples like any other. An underflow is time between two
+chunks of one reply in which nothing was queued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from bench.timeline import Chunk, Sound, Timeline, Turn
+from pipelines.clock import samples_to_ns
+
+
+def agent_speech_ns(timeline: Timeline) -> int:
+    """How long the agent was audible in all (sounds less than 200 ms apart are one)."""
+    return sum(sound.end_ns - sound.start_ns for sound in timeline.sounds)
+
+
+def dry_ns(timeline: Timeline) -> list[int]:
+    """The length of each underflow of a trial, in ns.
+
+    Two chunks that follow each other belong to one reply if they are of one generation and fall
+    to the same turn. What lies before the reply's first audible sample or after its last one is
+    no underflow: nobody notices it.
+    """
+    rate_hz = timeline.trial.rate_hz
+    heard = [chunk for chunk in timeline.chunks if chunk.heard_ns is not None]
+    heard.sort(key=lambda chunk: chunk.heard_ns or 0)
+    gaps = []
+    for before, after in pairwise(heard):
+        if before.heard_ns is None or after.heard_ns is None:
+            continue
+        end_ns = before.heard_ns + samples_to_ns(before.heard_samples, rate_hz)
+        # The ear's times are rounded to ns, the end of a chunk to half a sample.
+        if after.heard_ns - end_ns <= samples_to_ns(1, rate_hz):
+            continue
+        if _one_reply(before, after, timeline.turns) and _inside_speech(
+            end_ns, after.heard_ns, _sounds_of(before, timeline)
+        ):
+            gaps.append(after.heard_ns - end_ns)
+    return gaps
+
+
+def _one_reply(before: Chunk, after: Chunk, turns: Sequence[Turn]) -> bool:
+    same_turn = _turn_at(before, turns) == _turn_at(after, turns)
+    return same_turn and before.generation == after.generation
+
+
+def _turn_at(chunk: Chunk, turns: Sequence[Turn]) -> int:
+    """The turn during which a chunk began to be heard: −1 before the first."""
+    number = -1
+    for turn in turns:
+        if chunk.heard_ns is not None and turn.u_on_ns <= chunk.heard_ns:
+            number = turn.number
+    return number
+
+
+def _sounds_of(chunk: Chunk, timeline: Timeline) -> list[Sound]:
+    """What was heard of the agent in the turn to which a chunk falls."""
+    number = _turn_at(chunk, timeline.turns)
+    turn = timeline.turn(number)
+    first = None if turn is None else turn.u_on_ns
+    following = [t.u_on_ns for t in timeline.turns if t.number == number + 1]
+    return [
+        sound
+        for sound in timeline.sounds
+        if (first is None or sound.end_ns > first)
+        and (not following or sound.start_ns < following[0])
+    ]
+
+
+def _inside_speech(start_ns: int, end_ns: int, sounds: Sequence[Sound]) -> bool:
+    """There is audible speech before the gap and after it."""
+    return any(s.start_ns < start_ns for s in sounds) and any(s.end_ns > end_ns for s in sounds)

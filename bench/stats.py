@@ -1,0 +1,144 @@
+"""Quantiles with intervals that assume nothing of the distribution, and means by bootstrap.
+
+A figure that the data cannot carry is refused, with how many values there are and are needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+CONFIDENCE = 0.95
+MIN_N_INTERVAL = 20
+"""Below this many values no interval is given."""
+RESAMPLES = 10_000
+QUANTILES = (0.5, 0.95, 0.99)
+"""Those that are reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and how far it may be trusted; all of it in the unit of the values."""
+
+    value: float | None
+    """The point estimate; None without values, or where n is too small for it."""
+    n: int
+    """How many values there are."""
+    low: float | None = None
+    """Lower end of the 95 % interval; None where there is none, or where it is one-sided."""
+    high: float | None = None
+    """Upper end of the 95 % interval; None where there is none."""
+    need: int = 0
+    """How many values the interval needs."""
+
+    @property
+    def bounded(self) -> bool:
+        """There are enough values for the interval."""
+        return self.n >= self.need
+
+    @property
+    def insufficient(self) -> str | None:
+        """What to print in place of a bound; None if there is one."""
+        return None if self.bounded else f"insufficient n ({self.n}, {self.need})"
+
+
+def needed_n(p: float) -> int:
+    """How many independent values bound a quantile with 95 % confidence.
+
+    For the median, whose interval is two-sided, `MIN_N_INTERVAL`. For a tail the bound is
+    one-sided, and the largest of n values bounds it once 1 − pⁿ ≥ 0.95: 59 for p95, 299 for p99.
+    """
+    if not 0 < p < 1:
+        raise ValueError(f"a quantile lies between 0 and 1, not at {p}")
+    if p == 0.5:
+        return MIN_N_INTERVAL
+    return max(MIN_N_INTERVAL, math.ceil(math.log(1 - CONFIDENCE) / math.log(p)))
+
+
+def bounded_quantiles(n: int) -> dict[str, bool]:
+    """Which of p50, p95 and p99 ``n`` independent turns can bound; for a plan, before a run."""
+    return {f"p{p * 100:g}": n >= needed_n(p) for p in QUANTILES}
+
+
+def quantile(values: Sequence[float], p: float) -> Estimate:
+    """A quantile with its distribution-free interval from order statistics.
+
+    The number of values below the true quantile is binomial(n, p), so that the k-th smallest
+    value is a bound with a confidence that the binomial gives (David & Nagaraja, *Order
+    Statistics*, 3rd ed., 7.1). The point is the median-unbiased estimate (Hyndman & Fan, type 8).
+
+    Args:
+        values: Independent values, without NaN.
+        p: 0.5 for the two-sided interval of the median; above it, a one-sided upper bound.
+
+    Returns:
+        The estimate. Of a tail that n can't bound, the value is None too.
+    """
+    from scipy.stats import binom
+
+    need = needed_n(p)
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    n = len(ordered)
+    if n == 0:
+        return Estimate(None, 0, need=need)
+    point = float(np.quantile(ordered, p, method="median_unbiased"))
+    if n < need:
+        return Estimate(point if p == 0.5 else None, n, need=need)
+    if p == 0.5:
+        # The r-th smallest from either end, with P(fewer than r values on one side) ≤ 2.5 %.
+        r = int(binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
+        return Estimate(point, n, float(ordered[r - 1]), float(ordered[n - r]), need)
+    # The smallest k with P(binomial(n, p) < k) ≥ 95 %: the k-th smallest value is the bound.
+    k = int(binom.ppf(CONFIDENCE, n, p)) + 1
+    return Estimate(point, n, None, float(ordered[min(k, n) - 1]), need)
+
+
+def mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
+    """A mean with its two-sided 95 % interval by the BCa bootstrap (Efron 1987), 10,000 resamples.
+
+    Args:
+        values: Independent values, without NaN.
+        seed: The same values give the same interval.
+    """
+    from scipy.stats import bootstrap
+
+    data = np.asarray(values, dtype=np.float64)
+    n = len(data)
+    if n == 0:
+        return Estimate(None, 0, need=MIN_N_INTERVAL)
+    centre = float(data.mean())
+    if n < MIN_N_INTERVAL:
+        return Estimate(centre, n, need=MIN_N_INTERVAL)
+    if data.min() == data.max():  # BCa is not defined where nothing varies
+        return Estimate(centre, n, centre, centre, MIN_N_INTERVAL)
+    rng = np.random.default_rng(seed)
+    result = bootstrap(
+        (data,),
+        np.mean,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        batch=1000,
+        method="BCa",
+        rng=rng,
+    )
+    interval = result.confidence_interval
+    return Estimate(centre, n, float(interval.low), float(interval.high), MIN_N_INTERVAL)
+
+
+def rate(hits: int, n: int) -> Estimate:
+    """A rate, 0 to 1, with its exact two-sided 95 % interval (Clopper & Pearson 1934)."""
+    from scipy.stats import beta
+
+    if not 0 <= hits <= n:
+        raise ValueError(f"a rate needs 0 ≤ hits ≤ n, not {hits} of {n}")
+    if n == 0:
+        return Estimate(None, 0, need=MIN_N_INTERVAL)
+    if n < MIN_N_INTERVAL:
+        return Estimate(hits / n, n, need=MIN_N_INTERVAL)
+    tail = (1 - CONFIDENCE) / 2
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return Estimate(hits / n, n, low, high, MIN_N_INTERVAL)

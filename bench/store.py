@@ -1,0 +1,282 @@
+"""A run on disk: written trial by trial, so that a killed run loses nothing; read back as a `Run`.
+
+``parts/<trial_id>.{marks,trials}.parquet`` appear trial by trial, the trial's row last: a trial
+whose row is there is whole. `consolidate` gathers them into ``trials.parquet`` and
+``marks.parquet`` (one row group per trial); `read_run` reads both forms, and a mixture of them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.atomic import StoreError, atomic_write, explained
+from bench.labels import FixtureLabels
+from bench.recording import Stereo, read_recording, write_recording
+from bench.records import MetricRow, Trial
+from bench.schema import SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
+from pipelines.marks import Mark
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run's folder holds."""
+
+    path: Path
+    """The folder."""
+    info: Mapping[str, Any]
+    """``run.json``: machine, versions, presets, fixtures' labels."""
+    trials: tuple[Trial, ...]
+    """In the order in which they began."""
+    mark_tables: Mapping[str, pa.Table]
+    """Trial id → its marks, in arrow's form."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.trials[0].run_id if self.trials else self.path.name
+
+    def trial(self, trial_id: str) -> Trial:
+        """One trial.
+
+        Raises:
+            StoreError: there is no such trial.
+        """
+        for trial in self.trials:
+            if trial.trial_id == trial_id:
+                return trial
+        some = ", ".join(t.trial_id for t in self.trials[:3]) or "none"
+        raise StoreError(f"{self.path}: there is no trial {trial_id!r}; there are {some}, …")
+
+    def marks(self, trial_id: str) -> list[Mark]:
+        """A trial's marks, in the order in which they were taken."""
+        table = self.mark_tables.get(trial_id)
+        if table is None:
+            return []
+        names = ("t_ns", "stage", "event", "turn", "request_id", "pid", "value", "text")
+        return [Mark(*row) for row in zip(*(table[n].to_pylist() for n in names), strict=True)]
+
+    def recording(self, trial: Trial) -> Stereo | None:
+        """A trial's recording, (n, 2) int16; None where none was made.
+
+        Raises:
+            StoreError: the file is missing or damaged, or its rate is not the trial's.
+        """
+        if trial.recording is None:
+            return None
+        pcm, rate_hz = read_recording(self.path / trial.recording)
+        if rate_hz != trial.rate_hz:
+            raise StoreError(
+                f"{trial.recording}: its rate is {rate_hz} Hz, the trial's row says {trial.rate_hz}"
+            )
+        return pcm
+
+    def labels(self, fixture: str) -> FixtureLabels | None:
+        """The labels of a fixture, as stored in ``run.json``; None where they are not.
+
+        Raises:
+            StoreError: they can't be understood.
+        """
+        table = self.info.get("fixtures", {}).get(fixture)
+        if table is None:
+            return None
+        try:
+            return FixtureLabels.from_dict(fixture, table)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreError(f"{self.path / 'run.json'}: {error}") from None
+
+
+# Writing
+
+
+def write_info(run_dir: Path, info: Mapping[str, Any]) -> None:
+    """Writes ``run.json``, whole or not at all."""
+    text = json.dumps(info, indent=2, ensure_ascii=False, sort_keys=True)
+    atomic_write(run_dir / "run.json", (text + "\n").encode())
+
+
+def save_recording(run_dir: Path, trial_id: str, pcm: Stereo, rate_hz: int) -> str:
+    """Writes a trial's recording; returns its path for `Trial.recording`."""
+    relative = f"audio/{_safe(trial_id)}.flac"
+    write_recording(run_dir / relative, pcm, rate_hz)
+    return relative
+
+
+def write_trial(run_dir: Path, trial: Trial, marks: Sequence[Mark]) -> None:
+    """Writes one trial: its marks, and then its row, which says that it is whole.
+
+    Raises:
+        StoreError: the folder can't be written, or the trial's id is no file name.
+    """
+    stem = _safe(trial.trial_id)
+    rows = [{"trial_id": trial.trial_id, "seq": i, **asdict(m)} for i, m in enumerate(marks)]
+    parts = run_dir / "parts"
+    _write_tables(parts / f"{stem}.marks.parquet", "marks", [_table("marks", rows)])
+    _write_tables(parts / f"{stem}.trials.parquet", "trials", [_table("trials", [asdict(trial)])])
+
+
+def write_metrics(run_dir: Path, rows: Iterable[MetricRow]) -> None:
+    """Writes ``metrics.parquet``, whole or not at all."""
+    table = _table("metrics", [asdict(row) for row in rows])
+    _write_tables(run_dir / "metrics.parquet", "metrics", [table])
+
+
+def consolidate(run_dir: Path) -> None:
+    """Gathers the parts into ``trials.parquet`` and ``marks.parquet``; then removes the parts.
+
+    Marks go first and parts last, so that a kill at any moment loses nothing. Safe to repeat.
+    """
+    run = read_run(run_dir)
+    tables = [run.mark_tables[t.trial_id] for t in run.trials if t.trial_id in run.mark_tables]
+    _write_tables(run_dir / "marks.parquet", "marks", tables)
+    rows = [asdict(t) for t in run.trials]
+    _write_tables(run_dir / "trials.parquet", "trials", [_table("trials", rows)])
+    parts = run_dir / "parts"
+    with explained(parts):
+        for part in sorted(parts.glob("*.parquet")):
+            part.unlink()
+        if parts.is_dir() and not any(parts.iterdir()):
+            parts.rmdir()
+
+
+# Reading
+
+
+def read_info(run_dir: Path) -> dict[str, Any]:
+    """Reads ``run.json``; empty where there is none.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    path = run_dir / "run.json"
+    if not path.exists():
+        return {}
+    with explained(path):
+        text = path.read_text(encoding="utf-8")
+    try:
+        info = json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"{path}: the file is damaged ({error})") from None
+    if not isinstance(info, dict):
+        raise StoreError(f"{path}: an object is needed, not a {type(info).__name__}")
+    return info
+
+
+def done_trials(run_dir: Path) -> set[str]:
+    """Ids of the trials that are whole on disk: what a resumed run need not do again."""
+    whole = {p.name.removesuffix(".trials.parquet") for p in run_dir.glob("parts/*.trials.parquet")}
+    if (run_dir / "trials.parquet").exists():
+        whole |= set(_read(run_dir / "trials.parquet", "trials")["trial_id"].to_pylist())
+    return whole
+
+
+def read_run(run_dir: Path) -> Run:
+    """Reads a run, whole or partial, consolidated or not.
+
+    Raises:
+        StoreError: the folder is missing or holds no trial, or a file in it is damaged or newer
+            than this program.
+    """
+    if not run_dir.is_dir():
+        raise StoreError(f"{run_dir}: there is no such folder; a run's folder is needed")
+    trials: dict[str, Trial] = {}
+    marks: dict[str, pa.Table] = {}
+    if (run_dir / "trials.parquet").exists():
+        for row in _read(run_dir / "trials.parquet", "trials").to_pylist():
+            trials[row["trial_id"]] = Trial(**row)
+        marks = _read_marks(run_dir / "marks.parquet")
+    for path in sorted(run_dir.glob("parts/*.trials.parquet")):
+        for row in _read(path, "trials").to_pylist():
+            trials[row["trial_id"]] = Trial(**row)
+        stem = path.name.removesuffix(".trials.parquet")
+        marks[stem] = _read(path.with_name(f"{stem}.marks.parquet"), "marks")
+    if not trials:
+        raise StoreError(f"{run_dir}: there are no trials in it; is it a run's folder?")
+    ordered = sorted(trials.values(), key=lambda t: (t.started_utc, t.t0_ns, t.trial_id))
+    return Run(run_dir, read_info(run_dir), tuple(ordered), marks)
+
+
+def read_metrics(run_dir: Path) -> list[MetricRow]:
+    """Reads ``metrics.parquet``.
+
+    Raises:
+        StoreError: it is missing, damaged or newer than this program.
+    """
+    table = _read(run_dir / "metrics.parquet", "metrics")
+    return [MetricRow(**row) for row in table.to_pylist()]
+
+
+# Arrow
+
+
+def _safe(trial_id: str) -> str:
+    if not _SAFE.fullmatch(trial_id):
+        raise StoreError(f"trial id {trial_id!r}: only letters, digits and . _ - @ + can be used")
+    return trial_id
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=arrow_schema(name))
+
+
+def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
+    """Writes a file with one row group per table."""
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, arrow_schema(name), compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+    atomic_write(path, buffer.getvalue())
+
+
+def _open(path: Path, name: str) -> pq.ParquetFile:
+    if not path.exists():
+        raise StoreError(f"{path}: the file is missing; the run's folder is not whole")
+    with explained(path):
+        data = path.read_bytes()
+    with _damage(path):
+        file = pq.ParquetFile(io.BytesIO(data))
+    version = int((file.schema_arrow.metadata or {}).get(VERSION_KEY, b"0"))
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: written by a newer duplex-lab (schema {version}, this one knows "
+            f"{SCHEMA_VERSION}); update duplex-lab"
+        )
+    missing = [c.name for c in TABLES[name] if c.name not in file.schema_arrow.names]
+    if missing or version < 1:
+        lacks = f"the column {missing[0]!r}" if missing else "its schema version"
+        raise StoreError(f"{path}: not a {name} table of duplex-lab, it lacks {lacks}")
+    return file
+
+
+def _read(path: Path, name: str) -> pa.Table:
+    file = _open(path, name)
+    with _damage(path):
+        return file.read(columns=[c.name for c in TABLES[name]])
+
+
+def _read_marks(path: Path) -> dict[str, pa.Table]:
+    """Trial id → its marks: each row group is one trial."""
+    file = _open(path, "marks")
+    with _damage(path):
+        groups = [file.read_row_group(i) for i in range(file.num_row_groups)]
+    return {group["trial_id"][0].as_py(): group for group in groups if len(group)}
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """What arrow says of a file whose middle is broken, as one sentence."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(f"{path}: the file is damaged ({str(error).splitlines()[0]})") from None

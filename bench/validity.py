@@ -1,0 +1,68 @@
+"""Which figures may count: what the weights refuse, and what a bound that was broken spoils.
+
+All rules stand in one table, `GROUPS`; the bounds on lateness are in bench/lateness.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.content import word_errors
+from bench.judge import words
+from bench.labels import TurnLabels
+from bench.timeline import Turn
+
+MAX_WER = 0.5
+"""A turn that a cascade understood worse than this says nothing of how fast it answers."""
+
+NOT_EXPECTED = "no answer is expected here"
+NOT_SPOKEN = "the turn was not spoken"
+SYNTHETIC = "synthetic weights carry no conversation"
+SCRIPTED = "scripted: nothing was recognised or meant"
+NO_LABELS = "the run holds no labels of this fixture"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a kind of metric needs to be believed."""
+
+    refused: dict[str, str]
+    """Weights → why such a metric is refused (null) with them."""
+    needs_ruler: bool
+    """Not valid where the mouth or the ear was too late."""
+    needs_understanding: bool
+    """Not valid on a turn that the agent did not understand."""
+
+
+GROUPS: dict[str, Group] = {
+    # How the harness itself did: always shown.
+    "harness": Group({}, needs_ruler=False, needs_understanding=False),
+    # What work costs on this machine: does not depend on what was said.
+    "machine": Group({}, needs_ruler=False, needs_understanding=False),
+    "playout": Group({}, needs_ruler=True, needs_understanding=False),
+    "latency": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=True),
+    # Not gated by understanding: a WER of only those turns with a low WER would flatter.
+    "content": Group(
+        {"synthetic": SYNTHETIC, "scripted": SCRIPTED},
+        needs_ruler=True,
+        needs_understanding=False,
+    ),
+}
+
+
+def not_understood(turn: Turn, labels: TurnLabels | None, weights: str) -> str | None:
+    """Why the agent's answer to a turn is no answer to what was said; None if it may be one.
+
+    The rule of a cascade with trained weights: a transcript that is not empty, and at most
+    `MAX_WER` wrong. A script needs no transcript.
+    """
+    if weights != "trained":
+        return None
+    if labels is None:
+        return NO_LABELS
+    if not words(turn.transcript):
+        return "empty transcript"
+    errors = word_errors(labels.text, turn.transcript)
+    if errors.rate > MAX_WER:
+        return f"WER {errors.rate:.2f} > {MAX_WER:g}"
+    return None
