@@ -1,0 +1,1 @@
+"""How the creature's small language model is made: corpus, training, export, evaluation."""

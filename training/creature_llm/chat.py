@@ -1,0 +1,46 @@
+"""The chat format: the same in training and, as a Jinja template, in the GGUF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+END = "<|end|>"
+SPECIAL = ("<|system|>", "<|user|>", "<|assistant|>", END)
+
+# The user's words get a leading space, so that each word is the same token wherever it stands;
+# they are lower-cased and stripped of marks, because a recogniser with punctuation (Whisper)
+# must not look foreign to a model that was trained on bare words.
+TEMPLATE = (
+    "{% for m in messages %}"
+    "{% if m['role'] == 'user' %}"
+    "<|user|> {{ m['content'] | lower | replace('.', '') | replace(',', '') | replace('?', '')"
+    " | replace('!', '') | trim }}<|end|>"
+    "{% else %}<|{{ m['role'] }}|>{{ m['content'] | trim }}<|end|>{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def pieces(dialogue: Mapping[str, Any]) -> Iterable[tuple[str, bool]]:
+    """Text pieces of a dialogue, and whether the model learns to say them."""
+    if dialogue["scene"]:
+        yield f"<|system|>{dialogue['scene']}{END}", False
+    for turn in dialogue["turns"]:
+        yield f"<|user|> {turn['user']}{END}", False
+        if turn["spoken"] is None:
+            yield "<|assistant|>", False
+            yield f"{turn['agent']}{END}", True
+        elif turn["spoken"]:
+            yield f"<|assistant|>{turn['spoken']}{END}", False
+
+
+def messages(dialogue: Mapping[str, Any], upto: int) -> list[dict[str, str]]:
+    """The conversation as an agent sends it to answer turn ``upto``."""
+    out = [{"role": "system", "content": dialogue["scene"]}] if dialogue["scene"] else []
+    for number, turn in enumerate(dialogue["turns"][: upto + 1]):
+        out.append({"role": "user", "content": turn["user"]})
+        said = turn["agent"] if turn["spoken"] is None else turn["spoken"]
+        if number < upto and said:
+            out.append({"role": "assistant", "content": said})
+    return out

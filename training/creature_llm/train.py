@@ -1,0 +1,183 @@
+"""Trains the tokenizer and the model on the corpus; resumes from its last checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+from training.creature_llm.chat import SPECIAL, pieces
+from training.creature_llm.model import Llama, Shape
+
+Example = tuple[list[int], list[int]]
+"""Token ids, and the targets: -1 where the model is not asked."""
+
+
+def train_tokenizer(lines: list[str], vocab: int) -> Tokenizer:
+    """A byte-level BPE as GPT-2's, with our four special tokens first."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab, special_tokens=list(SPECIAL), initial_alphabet=alphabet
+    )
+    texts = (text for line in lines for text, _ in pieces(json.loads(line)))
+    # Without their marks: those are tokens of their own.
+    marks = [f"<|{role}|>" for role in ("system", "user", "assistant", "end")]
+    tokenizer.train_from_iterator((_strip(text, marks) for text in texts), trainer)
+    return tokenizer
+
+
+def _strip(text: str, marks: list[str]) -> str:
+    for mark in marks:
+        text = text.replace(mark, "")
+    return text
+
+
+def encode(tokenizer: Tokenizer, lines: list[str]) -> list[Example]:
+    """Dialogues as token ids with targets shifted by one."""
+    examples = []
+    for line in lines:
+        ids: list[int] = []
+        learn: list[bool] = []
+        for text, answer in pieces(json.loads(line)):
+            piece = tokenizer.encode(text).ids
+            ids += piece
+            learn += [answer] * len(piece)
+        targets = [ids[i + 1] if learn[i + 1] else -1 for i in range(len(ids) - 1)]
+        if any(learn):
+            examples.append((ids[:-1], targets))
+    return examples
+
+
+def batches(examples: list[Example], tokens: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches of about ``tokens`` tokens, of dialogues of like length; seeded."""
+    rng = random.Random(seed)
+    while True:
+        order = list(range(len(examples)))
+        rng.shuffle(order)
+        groups: list[list[int]] = []
+        for start in range(0, len(order), 4096):
+            shard = sorted(order[start : start + 4096], key=lambda i: len(examples[i][0]))
+            group: list[int] = []
+            for index in shard:
+                if group and len(examples[index][0]) * (len(group) + 1) > tokens:
+                    groups.append(group)
+                    group = []
+                group.append(index)
+            groups.append(group)
+        rng.shuffle(groups)
+        for group in groups:
+            longest = max(len(examples[i][0]) for i in group)
+            ids = torch.zeros(len(group), longest, dtype=torch.long)
+            targets = torch.full((len(group), longest), -1)
+            for row, index in enumerate(group):
+                inputs, wanted = examples[index]
+                ids[row, : len(inputs)] = torch.tensor(inputs)
+                targets[row, : len(wanted)] = torch.tensor(wanted)
+            yield ids, targets
+
+
+def optimizer_for(model: Llama, rate: float) -> torch.optim.AdamW:
+    """AdamW; norms and embeddings do not decay."""
+    decay = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
+    rest = [p for n, p in model.named_parameters() if p.dim() < 2 or "embed" in n]
+    groups: list[dict[str, Any]] = [
+        {"params": decay, "weight_decay": 0.1},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
+
+
+def schedule(step: int, steps: int) -> float:
+    """Warm-up, a plateau, then a straight way down to nearly nothing over the last 60 %."""
+    warm, bend = 100, 0.4 * steps
+    if step < warm:
+        return (step + 1) / warm
+    return 1.0 if step < bend else max(0.01, (steps - step) / (steps - bend))
+
+
+def save(path: Path, **state: Any) -> None:
+    """Writes a checkpoint so that a kill in the middle leaves the old one."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def prepare(args: argparse.Namespace) -> tuple[Tokenizer, list[Example]]:
+    """Tokenizer (made once) and examples."""
+    lines = (args.corpus / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    tokenizer_path = args.out / "tokenizer.json"
+    if not tokenizer_path.exists():
+        train_tokenizer(lines[:20_000], args.vocab).save(str(tokenizer_path))
+    tokenizer = Tokenizer.from_file(str(tokenizer_path))
+    return tokenizer, encode(tokenizer, lines)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, default=Path("build/creature"))
+    parser.add_argument("--out", type=Path, default=Path("build/creature/run"))
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--tokens", type=int, default=3072, help="a batch")
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--vocab", type=int, default=1024)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    tokenizer, examples = prepare(args)
+    shape = Shape(vocab=tokenizer.get_vocab_size(), layers=args.layers)
+    model = Llama(shape)
+    optimizer = optimizer_for(model, args.rate)
+    checkpoint, start = args.out / "checkpoint.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+    size = sum(p.numel() for p in model.parameters())
+    count = sum(len(ids) for ids, _ in examples)
+    print(f"{size:,} parameters, {len(examples):,} dialogues, {count:,} tokens, step {start}")
+    stream = batches(examples, args.tokens, args.seed)
+    for _ in range(start):
+        next(stream)
+    began, mean = time.monotonic(), 0.0
+    for step in range(start, args.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = args.rate * schedule(step, args.steps)
+        ids, targets = next(stream)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model.loss(ids, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        mean = loss.item() if step == start else 0.98 * mean + 0.02 * loss.item()
+        done = step + 1
+        if done % 50 == 0:
+            pace = (time.monotonic() - began) / (done - start)
+            left = pace * (args.steps - done) / 60
+            print(f"step {done}/{args.steps} loss {mean:.4f} {pace:.2f} s/step, {left:.0f} min left",
+                  flush=True)  # fmt: skip
+        if done % 250 == 0 or done == args.steps:
+            save(checkpoint, model=model.state_dict(), optimizer=optimizer.state_dict(),
+                 step=done, shape=asdict(shape))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
