@@ -1,0 +1,96 @@
+"""Builds the cascade: transport in → STT → user's turn → LLM → clauses → TTS → transport out."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
+from pipecat.processors.frame_processor import FrameProcessor
+
+from pipelines.cascade.clauses import ClauseAggregator
+from pipelines.cascade.engine_table import (
+    llm_engine,
+    stt_engine,
+    system_prompt,
+    tts_engine,
+)
+from pipelines.cascade.llm import CreatureLLMService
+from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions, TurnOptions
+from pipelines.cascade.stt import RATE_HZ as STT_RATE_HZ
+from pipelines.cascade.stt import SphinxSTTService
+from pipelines.cascade.tts import EspeakTTSService
+from pipelines.cascade.turns import user_params
+from pipelines.errors import SpecError
+from pipelines.host import Host
+from pipelines.pool import ModelPool
+from pipelines.process import ModelProcess
+from pipelines.spec import PipelineSpec
+
+
+async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
+    """Loads and warms every model that the preset names.
+
+    Raises:
+        ModelError: a model could not be loaded.
+        SpecError: the preset asks for what no engine here can do.
+    """
+    await _processes(spec, models)
+
+
+async def build(host: Host) -> Pipeline:
+    """Makes a fresh pipeline, with a fresh context, of models that may be warm already.
+
+    Raises:
+        ModelError: a model could not be loaded.
+        SpecError: the preset asks for what no engine here can do.
+    """
+    ear, mind, voice = await _processes(host.spec, host.models)
+    turns: TurnOptions = host.options("turns")
+    stt: SttOptions = host.options("stt")
+    llm: LlmOptions = host.options("llm")
+    tts: TtsOptions = host.options("tts")
+    system = system_prompt(llm, host.scene)
+    if llm.prime:
+        messages = [{"role": "system", "content": system}]
+        async for _ in mind.request("prime", {"messages": messages}, marks=host.marks):
+            pass
+    pair = LLMContextAggregatorPair(
+        LLMContext(messages=[{"role": "system", "content": system}]), user_params=user_params(turns)
+    )
+    processors: list[FrameProcessor] = [
+        host.transport.input(),
+        SphinxSTTService(ear, marks=host.marks, options=stt),
+        pair.user(),
+        CreatureLLMService(mind, marks=host.marks, options=llm),
+    ]
+    if tts.aggregation == "clause":
+        processors.append(LLMTextProcessor(text_aggregator=ClauseAggregator()))
+    processors += [
+        EspeakTTSService(voice, marks=host.marks, options=tts),
+        host.transport.output(),
+        pair.assistant(),
+    ]
+    return Pipeline(processors)
+
+
+async def _processes(
+    spec: PipelineSpec, models: ModelPool
+) -> tuple[ModelProcess, ModelProcess, ModelProcess]:
+    """The processes of STT, LLM and TTS, running."""
+    if spec.audio.in_rate_hz != STT_RATE_HZ:
+        raise SpecError(
+            f"{spec.name}.toml [audio]: in_rate_hz = {spec.audio.in_rate_hz} must be "
+            f"{STT_RATE_HZ}, which the recogniser was trained on."
+        )
+    engines = (
+        stt_engine(spec.stages["stt"]),
+        llm_engine(spec.stages["llm"]),
+        tts_engine(spec.stages["tts"]),
+    )
+    ear, mind, voice = await asyncio.gather(
+        *(models.get(engine.name, engine.engine, engine.options) for engine in engines)
+    )
+    return ear, mind, voice

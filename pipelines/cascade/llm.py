@@ -1,0 +1,120 @@
+"""A language model by a `ModelProcess`, as a Pipecat service.
+
+An interruption cancels the task that runs `process_frame`; leaving its loop cancels the request in
+the child too, where llama.cpp stops at the next token.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipecat.frames.frames import (
+    Frame,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+)
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.llm_service import LLMService
+from pipecat.services.settings import LLMSettings
+
+from pipelines.cascade.failures import report_failure
+from pipelines.cascade.options import LlmOptions
+from pipelines.errors import ModelError
+from pipelines.marks import MarkSink, stamp
+from pipelines.process import ModelProcess, next_request_id
+from pipelines.process_link import ModelRequest
+
+REQUEST_ID = "request_id"
+"""Key in a response's start frame's metadata, by which its TTS requests can be tied to it."""
+
+
+class CreatureLLMService(LLMService):
+    """Answers each LLMContextFrame, token by token."""
+
+    def __init__(self, process: ModelProcess, *, marks: MarkSink, options: LlmOptions) -> None:
+        """Makes the service of one conversation; ``process`` may serve many, one after another."""
+        super().__init__(
+            settings=LLMSettings(
+                model=process.name,
+                system_instruction=None,
+                temperature=options.temperature,
+                max_tokens=options.max_tokens,
+                top_p=None,
+                top_k=None,
+                frequency_penalty=None,
+                presence_penalty=None,
+                seed=None,
+                filter_incomplete_user_turns=False,
+                user_turn_completion_config=None,
+            )
+        )
+        self._process = process
+        self._marks = marks
+        self._max_tokens = options.max_tokens
+
+    def can_generate_metrics(self) -> bool:
+        """Whether Pipecat may collect metrics: yes."""
+        return True
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Answers a context; passes everything else on."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, LLMContextFrame):
+            await self._answer(frame.context)
+        else:
+            await self.push_frame(frame, direction)
+
+    async def _answer(self, context: LLMContext) -> None:
+        request_id = next_request_id("llm")
+        start = LLMFullResponseStartFrame()
+        start.metadata[REQUEST_ID] = request_id
+        await self.push_frame(start)
+        await self.start_processing_metrics()
+        await self.start_ttfb_metrics()
+        request: ModelRequest | None = None
+        try:
+            await self._process.ensure_running()
+            body = {"messages": chat_messages(context), "max_tokens": self._max_tokens}
+            self._marks.put(stamp("llm", "request", request_id=request_id))
+            request = self._process.open("chat", body, request_id=request_id, marks=self._marks)
+            await self._stream(request)
+        except ModelError as error:
+            await report_failure(self, self._marks, error, request_id)
+        finally:
+            if request is not None and not request.ended:
+                request.cancel()
+                self._marks.put(stamp("llm", "cancelled", request_id=request_id))
+            await self.stop_processing_metrics()
+            await self.push_frame(LLMFullResponseEndFrame())
+
+    async def _stream(self, request: ModelRequest) -> None:
+        answer: list[str] = []
+        async for header, _ in request:
+            if "text" in header:
+                await self.stop_ttfb_metrics()
+                answer.append(header["text"])
+                await self._push_llm_text(header["text"])
+            else:
+                text = "".join(answer).strip()
+                self._marks.put(stamp("agent", "answer_text", request_id=request.id, text=text))
+
+
+def chat_messages(context: LLMContext) -> list[dict[str, str]]:
+    """The context as plain role and text, which is all that a small model's template knows."""
+    messages: list[dict[str, str]] = []
+    for message in context.get_messages():
+        if not isinstance(message, dict):
+            continue  # meant for another provider
+        role = str(message.get("role", "user"))
+        if text := _plain_text(message.get("content")):
+            messages.append({"role": "system" if role == "developer" else role, "content": text})
+    return messages
+
+
+def _plain_text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(str(p["text"]) for p in parts if isinstance(p, dict) and "text" in p)

@@ -1,0 +1,89 @@
+"""What a cascade's preset may say: one dataclass per TOML table. Pure, imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOptions:
+    """``[turns]``: how the end of the user's turn is found."""
+
+    preset: Literal["vad", "smart-turn", "stock"] = "vad"
+    """vad: VAD stop, a short timeout, the final transcript. smart-turn: Pipecat's end-of-turn
+    model. stock: all of Pipecat's defaults; the numbers below then don't apply."""
+    vad_confidence: float = 0.7
+    """Least confidence of Silero that counts as voice, 0–1."""
+    vad_start_secs: float = 0.2
+    """Voice of this length starts speech, s."""
+    vad_stop_secs: float = 0.2
+    """Silence of this length stops it, s. It is part of every answer's latency."""
+    vad_min_volume: float = 0.6
+    """Least volume that counts as voice, 0–1 (EBU R128 scale)."""
+    speech_timeout_secs: float = 0.0
+    """vad only: time after the VAD's stop in which the user may go on, s."""
+    smart_turn_stop_secs: float = 3.0
+    """smart-turn only: silence that ends a turn which the model calls incomplete, s."""
+    turn_stop_timeout_secs: float = 5.0
+    """Ends a turn for which no transcript comes, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class SttOptions:
+    """``[stt]``: speech to text."""
+
+    engine: Literal["pocketsphinx"] = "pocketsphinx"
+    """The engine; PocketSphinx with its en-us acoustic model."""
+    lm: Literal["domain", "default"] = "domain"
+    """domain: trigrams of the creature's sentences; default: the general one of the wheel."""
+    sentences: str = ""
+    """Text file for the domain model, one sentence a line; default: the shipped one."""
+    bestpath: bool = True
+    """Search the word lattice at the end of an utterance."""
+    fwdflat: bool = True
+    """Decode a second time at the end of an utterance: fewer errors, a longer tail."""
+    pre_roll_ms: int = 700
+    """Audio from before the VAD's start that is recognised too: the VAD is 300–540 ms late."""
+    partials: bool = True
+    """Push partial transcripts into the pipeline."""
+    ttfs_p99_secs: float = 0.5
+    """What Pipecat is told of the time from speech end to final transcript, s. Finals are
+    marked as final, so this wait is cut short; unset it would be 1.0 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class LlmOptions:
+    """``[llm]``: the language model."""
+
+    engine: Literal["llama"] = "llama"
+    """The engine; llama.cpp by xllamacpp."""
+    model: str = "creature-3m"
+    """A model of `pipelines.cascade.engine_table`, or the path of a .gguf file."""
+    system: str = ""
+    """System prompt; default: the one that the model was trained with. The scene follows it."""
+    max_tokens: int = 64
+    """Longest answer, in tokens."""
+    temperature: float = 0.0
+    """0 always takes the likeliest token, so that a trial can be repeated."""
+    context_tokens: int = 2048
+    """Most tokens of the conversation."""
+    threads: int = 1
+    """Threads; a model this small is slowed down by a second one."""
+    prime: bool = True
+    """Read the system prompt and the scene into the prefix cache before the user speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class TtsOptions:
+    """``[tts]``: text to speech."""
+
+    engine: Literal["espeak"] = "espeak"
+    """The engine; espeak-ng, 22,050 Hz."""
+    voice: str = "en-us"
+    """A voice of ``espeak-ng --voices``."""
+    rate_wpm: int = 175
+    """Words per minute, 80–450."""
+    aggregation: Literal["clause", "sentence"] = "clause"
+    """What is waited for before speaking. clause: the first ``, . ! ? ; :`` of an answer, then
+    sentences. sentence: Pipecat's default, which waits for the word after a sentence."""

@@ -1,0 +1,91 @@
+"""Text to speech by a `ModelProcess`, as a Pipecat service, at the engine's own rate."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from pipecat.frames.frames import (
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    LLMFullResponseStartFrame,
+    TTSAudioRawFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.settings import TTSSettings
+from pipecat.services.tts_service import TextAggregationMode, TTSService
+from pipecat.transcriptions.language import Language
+
+from pipelines.cascade.llm import REQUEST_ID
+from pipelines.cascade.options import TtsOptions
+from pipelines.errors import ModelError
+from pipelines.marks import MarkSink, stamp
+from pipelines.process import ModelProcess, next_request_id
+from pipelines.process_link import ModelRequest
+
+RATE_HZ = 22050
+_SILENCE = bytes(RATE_HZ // 100 * 2)  # 10 ms
+
+
+class EspeakTTSService(TTSService):
+    """Speaks each text that it is handed; a request id is ``<llm id>/<tts id>``."""
+
+    def __init__(self, process: ModelProcess, *, marks: MarkSink, options: TtsOptions) -> None:
+        """Makes the service of one conversation; ``process`` may serve many, one after another."""
+        super().__init__(
+            text_aggregation_mode=TextAggregationMode.SENTENCE,
+            push_start_frame=True,
+            push_stop_frames=True,
+            # A process that failed is started again for the next text: never written off.
+            max_consecutive_zero_audio_contexts=0,
+            sample_rate=RATE_HZ,
+            settings=TTSSettings(model=process.name, voice=options.voice, language=Language.EN),
+        )
+        self._process = process
+        self._marks = marks
+        self._llm_request_id = ""
+        self._speaking: ModelRequest | None = None
+
+    def can_generate_metrics(self) -> bool:
+        """Whether Pipecat may collect metrics: yes."""
+        return True
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Notes whose answer is being spoken, and stops the child at an interruption."""
+        if isinstance(frame, LLMFullResponseStartFrame):
+            self._llm_request_id = str(frame.metadata.get(REQUEST_ID, ""))
+        elif isinstance(frame, InterruptionFrame):
+            # The generator below may be suspended at a yield, where no cancellation reaches it.
+            self._drop()
+        await super().process_frame(frame, direction)
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        """Synthesises one text."""
+        request_id = "/".join(filter(None, (self._llm_request_id, next_request_id("tts"))))
+        spoke = False
+        try:
+            await self.start_tts_usage_metrics(text)
+            await self._process.ensure_running()
+            self._marks.put(stamp("tts", "request", request_id=request_id, text=text))
+            self._speaking = self._process.open(
+                "speak", {"text": text}, request_id=request_id, marks=self._marks
+            )
+            async for _, pcm in self._speaking:
+                spoke = True
+                yield TTSAudioRawFrame(pcm, RATE_HZ, 1, context_id=context_id)
+            if not spoke:
+                # Without any audio from the last text of an answer, Pipecat would end the answer
+                # only after 3 s of waiting for some.
+                yield TTSAudioRawFrame(_SILENCE, RATE_HZ, 1, context_id=context_id)
+        except ModelError as error:
+            self._marks.put(stamp("agent", "error", request_id=request_id, text=str(error)))
+            yield ErrorFrame(error=str(error))
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Cancels what is still being made."""
+        request, self._speaking = self._speaking, None
+        if request is not None and not request.ended:
+            request.cancel()
+            self._marks.put(stamp("tts", "cancelled", request_id=request.id))
