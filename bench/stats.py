@@ -112,7 +112,8 @@ def mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
     centre = float(data.mean())
     if n < MIN_N_INTERVAL:
         return Estimate(centre, n, need=MIN_N_INTERVAL)
-    if data.min() == data.max():  # BCa is not defined where nothing varies
+    # BCa is not defined where nothing varies; what rounding leaves is no variation.
+    if np.ptp(data) <= 1e-9 * abs(centre):
         return Estimate(centre, n, centre, centre, MIN_N_INTERVAL)
     rng = np.random.default_rng(seed)
     result = bootstrap(

@@ -1,0 +1,172 @@
+"""A run in one look: per preset the figures that table and picture show, and why some are missing.
+
+Warm-ups are left out, and so are rows that are not valid; how many those are stands beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.records import MetricRow
+from bench.stats import Estimate, mean, quantile, rate
+from bench.store import Run
+from bench.validity import NOT_EXPECTED, NOT_SPOKEN, SYNTHETIC
+
+RESIDUAL_BOUND_MS = 20.0
+"""A median residual above this means that a component's time is not accounted for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """A turn that does not count."""
+
+    trial_id: str
+    turn: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PresetSummary:
+    """One preset's figures. Times are in ms."""
+
+    preset: str
+    weights: str
+    """trained, synthetic or scripted."""
+    trials: int
+    """Without warm-ups."""
+    turns: int
+    """Turns that were spoken and expect an answer."""
+    answered: int
+    """Of these, how many were answered."""
+    invalid: tuple[Spoilt, ...]
+    """Of these, those that are not valid."""
+    values: tuple[float, ...]
+    """voice_to_voice of each turn that counts."""
+    p50: Estimate
+    """Of ``values``, two-sided 95 % interval."""
+    p95: Estimate
+    """Of ``values``, one-sided 95 % upper bound."""
+    p99: Estimate
+    """Of ``values``, one-sided 95 % upper bound."""
+    negative: Estimate
+    """Share of ``values`` below 0."""
+    medians: Mapping[str, Estimate]
+    """Metric of a turn → its median over the turns that count."""
+    wer: float | None
+    """Word errors per word said, over all turns, in %."""
+    success: Estimate
+    """Share of turns in which the agent did what a good one does; no answer is a failure."""
+    cpu: Estimate
+    """CPU seconds per audio minute, mean over trials."""
+    rss_mb: float | None
+    """Largest peak memory of a trial, MB."""
+    mouth_p99: float | None
+    """Largest p99 of the mouth's lateness of a trial."""
+    loop_lag_p99: float | None
+    """Largest p99 of the agent's loop lag of a trial."""
+    underflow_ms: float | None
+    """Silence inside the agent's speech, over all trials."""
+    cold: Mapping[str, tuple[float | None, float | None]]
+    """Model → (load, warm-up), medians; warm-up trials count here."""
+
+    @property
+    def invalid_rate(self) -> float | None:
+        """Share of the turns that is not valid."""
+        return len(self.invalid) / self.turns if self.turns else None
+
+    def median(self, metric: str) -> float | None:
+        """Median of a metric of a turn; None without values."""
+        estimate = self.medians.get(metric)
+        return None if estimate is None else estimate.value
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run's figures."""
+
+    run_id: str
+    presets: tuple[PresetSummary, ...]
+    """In the order in which they were first run."""
+    info: Mapping[str, Any]
+    """``run.json``."""
+    warmups: int
+    """Trials that are kept apart."""
+
+    @property
+    def calibration_error_ms(self) -> float | None:
+        """Largest error of the harness's own calibration, if the run holds it."""
+        value = (self.info.get("calibration") or {}).get("max_error_ms")
+        return None if value is None else float(value)
+
+
+def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
+    """Sums a run up.
+
+    Args:
+        run: The run.
+        rows: Its metrics.
+    """
+    by_preset: dict[str, list[MetricRow]] = {}
+    for row in rows:
+        by_preset.setdefault(row.preset, []).append(row)
+    order = list(dict.fromkeys(trial.preset for trial in run.trials))
+    presets = tuple(_preset(name, by_preset[name]) for name in order if name in by_preset)
+    warmups = sum(trial.warmup for trial in run.trials)
+    return RunSummary(run.run_id, presets, run.info, warmups)
+
+
+def _preset(name: str, rows: Sequence[MetricRow]) -> PresetSummary:
+    by_metric: dict[str, list[MetricRow]] = {}
+    for row in rows:
+        if not row.warmup:
+            by_metric.setdefault(row.metric, []).append(row)
+
+    def values(metric: str) -> list[float]:
+        of = by_metric.get(metric, [])
+        return [row.value for row in of if row.valid and row.value is not None]
+
+    heard = by_metric.get("voice_to_voice", [])
+    asked = [r for r in heard if r.reason not in (NOT_EXPECTED, NOT_SPOKEN, SYNTHETIC)]
+    v2v = values("voice_to_voice")
+    words = sum(values("stt_words"))
+    hits = values("task_success")
+    of_turns = {row.metric for row in rows if row.turn >= 0}
+    return PresetSummary(
+        preset=name,
+        weights=rows[0].weights,
+        trials=len({row.trial_id for row in rows if not row.warmup}),
+        turns=len(asked),
+        answered=sum(row.value is not None for row in asked),
+        invalid=tuple(Spoilt(r.trial_id, r.turn, r.reason or "") for r in asked if not r.valid),
+        values=tuple(v2v),
+        p50=quantile(v2v, 0.5),
+        p95=quantile(v2v, 0.95),
+        p99=quantile(v2v, 0.99),
+        negative=rate(sum(value < 0 for value in v2v), len(v2v)),
+        medians={metric: quantile(values(metric), 0.5) for metric in of_turns},
+        wer=100 * sum(values("stt_word_errors")) / words if words else None,
+        success=rate(sum(hit > 50 for hit in hits), len(hits)),
+        cpu=mean(values("cpu_s_per_audio_min")),
+        rss_mb=max(values("rss_peak_mb"), default=None),
+        mouth_p99=max(values("mouth_lateness_p99"), default=None),
+        loop_lag_p99=max(values("loop_lag_p99"), default=None),
+        underflow_ms=sum(values("underflow_ms")) if values("underflow_ms") else None,
+        cold=_cold(rows),
+    )
+
+
+def _cold(rows: Sequence[MetricRow]) -> dict[str, tuple[float | None, float | None]]:
+    """Model → (load, warm-up)."""
+
+    def of(model: str, metric: str) -> float | None:
+        found = [
+            r.value
+            for r in rows
+            if r.metric == metric and r.subject == model and r.value is not None
+        ]
+        return quantile(found, 0.5).value
+
+    models = dict.fromkeys(row.subject for row in rows if row.subject is not None)
+    return {model: (of(model, "cold_load"), of(model, "cold_warm")) for model in models}

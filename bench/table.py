@@ -1,0 +1,259 @@
+"""A run's figures as text: for the terminal (rich), and as Markdown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from bench.segments import PIECES
+from bench.stats import Estimate
+from bench.summary import RESIDUAL_BOUND_MS, PresetSummary, RunSummary, Spoilt
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DASH = "–"
+WIDTH = 100
+"""Columns where the output is no terminal."""
+LISTED = 8
+"""So many turns that are not valid are named; of the rest, how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One table: text only."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def blocks(summary: RunSummary) -> list[Block]:
+    """The tables of a run."""
+    presets = summary.presets
+    gaps = [piece for piece in PIECES if piece.is_gap]
+    return [
+        Block(
+            "Voice to voice, as heard (ms)",
+            ("preset", "weights", "valid/n", "invalid", "p50 [95 %]", "p95 (≤)", "< 0", "−logged"),
+            tuple(_latency_row(p) for p in presets),
+        ),
+        Block(
+            "Where the milliseconds go (medians, ms)",
+            (
+                "preset",
+                "turn wait",
+                "⊃ STT tail",
+                *(p.label for p in PIECES if not p.is_gap and p.name != "turn_wait"),
+                *(p.label for p in gaps),
+                "residual",
+            ),
+            tuple(_segments_row(p) for p in presets),
+        ),
+        Block(
+            "Quality and cost",
+            (
+                "preset",
+                "answered",
+                "WER %",
+                "success % [95 %]",
+                "CPU s/min",
+                "RSS MB",
+                "dry ms",
+                "mouth p99",
+                "loop p99",
+            ),
+            tuple(_quality_row(p) for p in presets),
+        ),
+        *_cold_block(presets),
+    ]
+
+
+def _latency_row(p: PresetSummary) -> tuple[str, ...]:
+    return (
+        p.preset,
+        p.weights,
+        f"{len(p.values)}/{p.turns}",
+        _percent(p.invalid_rate),
+        with_interval(p.p50),
+        _tail(p.p95),
+        _percent(p.negative.value),
+        _number(p.median("heard_minus_logged"), "+.0f"),
+    )
+
+
+def _segments_row(p: PresetSummary) -> tuple[str, ...]:
+    segments = [piece.name for piece in PIECES if not piece.is_gap]
+    gaps = [piece.name for piece in PIECES if piece.is_gap]
+    first, *others = segments
+    return (
+        p.preset,
+        _number(p.median(first)),
+        _number(p.median("stt_tail")),
+        *(_number(p.median(name)) for name in others),
+        *(_number(p.median(name), ".1f") for name in gaps),
+        _number(p.median("residual"), ".1f"),
+    )
+
+
+def _quality_row(p: PresetSummary) -> tuple[str, ...]:
+    return (
+        p.preset,
+        f"{p.answered}/{p.turns}",
+        _number(p.wer, ".1f"),
+        with_interval(p.success, 100),
+        _number(p.cpu.value, ".1f"),
+        _number(p.rss_mb),
+        _number(p.underflow_ms),
+        _number(p.mouth_p99, ".1f"),
+        _number(p.loop_lag_p99, ".1f"),
+    )
+
+
+def _cold_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
+    rows = tuple(
+        (p.preset, model, _number(load), _number(warm))
+        for p in presets
+        for model, (load, warm) in p.cold.items()
+    )
+    if rows:
+        yield Block("Cold start (ms)", ("preset", "model", "load", "warm-up"), rows)
+
+
+def with_interval(estimate: Estimate, scale: float = 1.0) -> str:
+    """An estimate with its interval, or with the n that is too small for one."""
+    if estimate.value is None:
+        return DASH
+    text = _number(estimate.value * scale)
+    if estimate.low is None or estimate.high is None:
+        return f"{text} (n {estimate.n} < {estimate.need})"
+    return f"{text} [{_number(estimate.low * scale)} – {_number(estimate.high * scale)}]"
+
+
+def _tail(estimate: Estimate) -> str:
+    """A tail with its upper bound, or that n is insufficient."""
+    if estimate.n == 0:
+        return DASH
+    if estimate.insufficient or estimate.value is None or estimate.high is None:
+        return estimate.insufficient or DASH
+    return f"{_number(estimate.value)} (≤ {_number(estimate.high)})"
+
+
+def _number(value: float | None, form: str = ".0f") -> str:
+    return DASH if value is None else format(value, form).replace("-", "−")
+
+
+def _percent(value: float | None) -> str:
+    return DASH if value is None else f"{100 * value:.0f} %"
+
+
+# What the figures alone do not say
+
+SMART_TURN_NOTE = (
+    "cascade-stock: smart-turn calls most half-cut synthetic sentences complete, so its turn wait "
+    "here says little about human voices."
+)
+
+
+def notes(summary: RunSummary) -> list[str]:
+    """What must be said beside the figures, a sentence each."""
+    said = [
+        "p50: two-sided 95 % interval from order statistics; p95: one-sided 95 % upper bound. "
+        "Medians of parts need not add up to the median of the whole.",
+        "−logged: heard − what the event log says. dry: silence inside the agent's speech. "
+        "mouth: lateness of the measuring side.",
+    ]
+    if summary.warmups:
+        said.append(f"{summary.warmups} warm-up trials are kept apart.")
+    error_ms = summary.calibration_error_ms
+    said.append(
+        "The harness was not calibrated in this run."
+        if error_ms is None
+        else f"Calibration: the harness's own error was at most {error_ms:.2f} ms."
+    )
+    for p in summary.presets:
+        said += _preset_notes(p)
+    return said
+
+
+def _preset_notes(p: PresetSummary) -> Iterator[str]:
+    if p.weights == "synthetic":
+        yield f"{p.preset}: synthetic weights, so there are no figures of a conversation."
+    if p.weights == "scripted":
+        yield f"{p.preset}: scripted stages, no models; it shows what the harness reads back."
+    if p.preset.startswith("cascade-stock"):
+        yield SMART_TURN_NOTE
+    residual = p.median("residual")
+    if residual is not None and residual > RESIDUAL_BOUND_MS:
+        yield (
+            f"{p.preset}: the median residual, {residual:.0f} ms, exceeds {RESIDUAL_BOUND_MS:.0f} "
+            "ms: look at the gaps."
+        )
+    if p.turns > p.answered:
+        yield f"{p.preset}: {p.turns - p.answered} of {p.turns} turns had no answer."
+    yield from _spoilt_lines(p.preset, p.invalid)
+
+
+def _spoilt_lines(preset: str, spoilt: Sequence[Spoilt]) -> Iterator[str]:
+    if not spoilt:
+        return
+    count = "1 turn is" if len(spoilt) == 1 else f"{len(spoilt)} turns are"
+    yield f"{preset}: {count} not valid and left out of the statistics:"
+    for one in spoilt[:LISTED]:
+        yield f"  {one.trial_id}, turn {one.turn}: {one.reason}"
+    if len(spoilt) > LISTED:
+        yield f"  … and {len(spoilt) - LISTED} more (metrics.parquet has all, with the reason)"
+
+
+# Output
+
+
+def terminal(file: IO[str] | None = None) -> Console:
+    """A console: coloured on a terminal unless NO_COLOR is set, else plain and `WIDTH` wide."""
+    from rich.console import Console
+
+    out = file or sys.stdout
+    return Console(file=out, width=None if out.isatty() else WIDTH, highlight=False)
+
+
+def print_table(summary: RunSummary, console: Console | None = None) -> None:
+    """Prints a run's tables and notes."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or terminal()
+    for block in blocks(summary):
+        table = Table(
+            title=Text(block.title, style="bold"),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+        )
+        for i, name in enumerate(block.header):
+            is_text = i == 0 or name in ("weights", "model")
+            table.add_column(Text(name), justify="left" if is_text else "right", no_wrap=i == 0)
+        for row in block.rows:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
+    for note in notes(summary):
+        console.print(Text(note, style="dim"))
+
+
+def markdown(summary: RunSummary) -> str:
+    """The same as Markdown, for a README."""
+    parts = []
+    for block in blocks(summary):
+        lines = [f"**{block.title}**", "", "| " + " | ".join(block.header) + " |"]
+        lines.append("|" + "---|" * len(block.header))
+        lines += ["| " + " | ".join(_escaped(row)) + " |" for row in block.rows]
+        parts.append("\n".join(lines))
+    parts.append("\n".join(f"- {note.strip()}" for note in notes(summary)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _escaped(row: Sequence[str]) -> list[str]:
+    return [cell.replace("|", "\\|") for cell in row]
