@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.judge import Expectation
 from pipelines.audio.onsets import Span
+from pipelines.errors import LabError
 
 RATE_HZ = 16_000
 """The rate of every fixture."""
@@ -35,7 +36,7 @@ CUES = ("start", "previous_end", "agent_onset", "agent_end")
 agent's first audible sample, the agent's falling silent."""
 
 
-class FixtureError(Exception):
+class FixtureError(LabError):
     """A fixture can't be used; the text is one sentence that names the file and the mend."""
 
 
