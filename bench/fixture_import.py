@@ -67,21 +67,7 @@ def add(
         raise FixtureError(f"{taken}: exists; choose another --name, or replace it with --force.")
     signal, origin = _read(file, channel)
     pcm = as_int16(signal)
-    speech = _label(file, pcm)
-    data = fixture_wav.encode(pcm)
-    turn = Turn(
-        wav=wav,
-        sha256=hashlib.sha256(data).hexdigest(),
-        rate_hz=RATE_HZ,
-        samples=pcm.size,
-        text=" ".join(words(text)),
-        cue=Cue("start", 500),
-        timeout_s=10.0,
-        speech=speech,
-        words=(),
-        pauses=tuple(Span(a.audible_end, b.audible_start) for a, b in pairwise(speech)),
-        expect=Expectation(),
-    )
+    turn = _turn(wav, text, pcm, _label(file, pcm))
     fixture = Fixture(
         name=name,
         kind=kind,
@@ -96,13 +82,29 @@ def add(
         sha256="",  # the loader computes it
         path=toml,
     )
-    # The TOML comes last: a fixture without it does not exist.
     try:
-        atomic_write(wav, data)
+        atomic_write(wav, fixture_wav.encode(pcm))
+        # The TOML comes last: a fixture without it does not exist.
         atomic_write(toml, fixture_toml.dump(fixture).encode())
     except StoreError as error:
         raise FixtureError(f"{error}.") from None
     return load(toml)
+
+
+def _turn(wav: Path, text: str, pcm: NDArray[np.int16], speech: tuple[Speech, ...]) -> Turn:
+    return Turn(
+        wav=wav,
+        sha256=hashlib.sha256(fixture_wav.encode(pcm)).hexdigest(),
+        rate_hz=RATE_HZ,
+        samples=pcm.size,
+        text=" ".join(words(text)),
+        cue=Cue("start", 500),
+        timeout_s=10.0,
+        speech=speech,
+        words=(),
+        pauses=tuple(Span(a.audible_end, b.audible_start) for a, b in pairwise(speech)),
+        expect=Expectation(),
+    )
 
 
 def _check_request(name: str, kind: str, text: str, file: Path) -> None:

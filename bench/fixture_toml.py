@@ -163,6 +163,8 @@ def _turn(table: _Table, path: Path) -> Turn:
     table.done()
     if turn.cue.delay_ms < 0 or turn.timeout_s <= 0:
         raise table.fail("needs cue.delay_ms ≥ 0 and timeout_s > 0")
+    if not turn.text.strip():
+        raise table.fail("has an empty text; write what is said")
     if not turn.speech:
         raise table.fail("has no speech; label at least one stretch")
     ranges = {
@@ -199,8 +201,12 @@ def _span(row: _Table, samples: int) -> Span:
 
 
 def _expect(table: _Table) -> Expectation:
+    expect = table.take("expect", dict)
+    never = expect.get("never", [])
+    if not isinstance(never, list) or not all(isinstance(wording, str) for wording in never):
+        raise table.fail(f"expect.never must be a list of strings, not {never!r}")
     try:
-        return Expectation.from_table(table.take("expect", dict))
+        return Expectation.from_table(expect)
     except (ValueError, TypeError) as error:
         raise table.fail(f"{error}; see bench/judge.py for its form") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import wave
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def decode(path: Path, data: bytes) -> NDArray[np.int16]:
         with wave.open(io.BytesIO(data)) as file:
             channels, width, rate_hz, frames, *_ = file.getparams()
             raw = file.readframes(frames)
-    except (wave.Error, EOFError) as error:
+    # wave answers damaged chunk sizes with whatever happens to fail first.
+    except (wave.Error, EOFError, RuntimeError, struct.error, ArithmeticError) as error:
         reason = str(error) or "its header is cut off"
         raise FixtureError(
             f"{path}: is not a 16-bit PCM WAV ({reason}); import it with duplex-lab fixtures add."

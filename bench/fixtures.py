@@ -188,6 +188,12 @@ def _verify_turn(turn: Turn, pcm: NDArray[np.int16]) -> list[str]:
     texts = []
     if not all(pcm[s.audible_start : s.audible_end].any() for s in turn.speech):
         texts.append(f"{turn.wav}: digital silence is labelled as speech; correct the label.")
+    for pause in turn.pauses:
+        if any(s.audible_start < pause.end and pause.start < s.audible_end for s in turn.speech):
+            texts.append(
+                f"{turn.wav}: the pause {pause.start}–{pause.end} overlaps speech; "
+                f"correct one of the labels."
+            )
     if turn.words and " ".join(word.word for word in turn.words) != turn.text:
         texts.append(f"{turn.wav}: the words are not those of text; make them equal.")
     return texts
@@ -220,6 +226,8 @@ def _checked_pcm(turn: Turn) -> NDArray[np.int16]:
         data = wav.read_bytes()
     except OSError as error:
         raise FixtureError(f"{wav}: can't be read ({error.strerror}); restore it.") from None
+    except ValueError:  # a NUL in the name
+        raise FixtureError(f"{wav!r}: is no name of a file; correct wav in the TOML.") from None
     pcm = fixture_wav.decode(wav, data)
     if pcm.size != turn.samples:
         raise FixtureError(

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.fixture_records import RATE_HZ, FixtureError
 from pipelines.audio.levels import rms_dbfs
 from pipelines.audio.onsets import THRESHOLD_DBFS, Span
 
-RATE_HZ = 16_000
 WINDOW = 512  # samples (32 ms): what the model takes at 16 kHz
 _CONTEXT = 64  # samples of the window before, which it wants in front
 
@@ -83,7 +83,7 @@ def _model_path() -> Path:
         path = Path(folder) / "audio" / "vad" / "data" / "silero_vad.onnx"
         if path.is_file():
             return path
-    raise FileNotFoundError("silero_vad.onnx is not in the installed pipecat-ai; run the set-up")
+    raise FixtureError("silero_vad.onnx is not in the installed pipecat-ai; run the set-up again.")
 
 
 def _hysteresis(confidence: NDArray[np.float32]) -> NDArray[np.bool_]:

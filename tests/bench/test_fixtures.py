@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bench import fixture_toml, fixture_wav
@@ -97,6 +99,30 @@ def test_the_audio_is_read_as_int16(root: Path) -> None:
     assert pcm.shape == (turn.samples,)
 
 
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_damage_to_a_file_raises_nothing_but_a_sentence(root: Path, data: st.DataObject) -> None:
+    name, head = data.draw(
+        st.sampled_from([("hes_red_block.toml", 900), ("hes_red_block.wav", 44)])
+    )
+    damaged = bytearray((COMMITTED / name).read_bytes())
+    places = st.tuples(st.integers(0, head - 1), st.integers(0, 255))
+    for at, byte in data.draw(st.lists(places, max_size=4)):
+        damaged[at] = byte
+    cut = data.draw(st.one_of(st.none(), st.integers(0, head)))
+    for file in ("hes_red_block.toml", "hes_red_block.wav"):
+        shutil.copy(COMMITTED / file, root)
+    (root / name).write_bytes(damaged[:cut])
+    try:
+        fixture = load(root / "hes_red_block.toml")
+    except FixtureError as error:
+        assert str(root) in str(error)
+    else:
+        assert fixture.duration_s > 0
+
+
 def test_identity_changes_with_text_and_with_audio(root: Path) -> None:
     toml = root / "cmd_stop.toml"
     before = load(toml).sha256
@@ -130,6 +156,7 @@ DEFECTS = {
     "respond = true": ('respond = "yes"', "true or false"),
     'intent = "stop"': ('intnt = "stop"', "unknown key 'intnt'"),
     "[[turn]]": ("[[turn]]\n[", "not valid TOML"),
+    "[turn.expect]": ('[turn.expect]\nnever = "go"', "expect.never must be a list of strings"),
     'wav = "cmd_stop.wav"': ('wav = "../cmd_stop.wav"', "own folder"),
     "cue = {": ("cue = 3 # {", "a table"),
 }
