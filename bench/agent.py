@@ -67,6 +67,8 @@ class AgentProcess:
         )
         self._process.start()
         child.close()
+        self.cold_start: list[Mark] = []
+        """Marks of loading, until a trial takes them."""
 
     @property
     def pid(self) -> int:
@@ -207,7 +209,16 @@ async def _play(
     try:
         wire.labels = LabelFeed() if spec.sees_labels else None
         transport = LinkTransport(wire, spec.audio)
-        host = Host(spec, transport, marks, models, order.scene, wire.labels, order.extra)
+        host = Host(
+            spec,
+            transport,
+            marks,
+            models,
+            scene=order.scene,
+            labels=wire.labels,
+            trial_id=order.trial_id,
+            extra=order.extra,
+        )
         pipeline = await load_object(architecture(spec.architecture).build)(host)
         worker = PipelineWorker(
             pipeline,

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.errors import LabError
 
-class StoreError(Exception):
+
+class StoreError(LabError):
     """A run's folder can't be read or written; the text is one sentence with the mend."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from bench.fixtures import Fixture, read_pcm
 from bench.mouth import CHUNK_MS
 from bench.records import Trial
 from pipelines.audio.resample import resample
+from pipelines.errors import LabError
 from pipelines.marks import Mark
 from pipelines.spec import PipelineSpec
 
@@ -105,6 +107,7 @@ def play(
     caller: CallerProcess,
     agent: AgentProcess,
     scene: str | None = None,
+    extra: dict[str, Any] | None = None,
 ) -> Outcome:
     """Plays one trial, whatever happens to the agent meanwhile.
 
@@ -115,6 +118,7 @@ def play(
         caller: The caller's process.
         agent: The preset's agent process; may die.
         scene: What the robot sees.
+        extra: What the preset's architecture takes beyond its options.
 
     Raises:
         LabError: the caller's own process died: there is nobody left to measure.
@@ -122,7 +126,9 @@ def play(
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     meter = TreeMeter(agent.pid)
     meter.sample()
-    agent.ask(TrialOrder(order.trial_id, caller.ask(plan), scene))
+    path = caller.ask(plan)
+    with contextlib.suppress(LabError):  # a dead agent is told by its connection, below
+        agent.ask(TrialOrder(order.trial_id, path, scene, extra or {}))
     result, report = _watch(caller, agent, meter)
     error = report.error or result.error
     row = replace(

@@ -4,6 +4,9 @@
 class LabError(Exception):
     """The base of every error that is told to the user as one sentence, without a traceback."""
 
+    exit_code = 2
+    """With which the command line ends."""
+
 
 class SpecError(LabError):
     """A preset can't be used: unknown, misspelt, or with a value that doesn't fit."""

@@ -36,6 +36,8 @@ class Host:
     """What the robot sees, in plain sentences, for the language model."""
     labels: LabelFeed | None = None
     """Set only where ``spec.sees_labels``."""
+    trial_id: str = ""
+    """Of the bench's trial; scripted presets draw their delays by it."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What a caller of the bench hands to an architecture of its own."""
 

@@ -26,6 +26,9 @@ class Architecture:
     prepare: str = ""
     """``module:function``; ``async prepare(spec, models)`` loads and warms every model, so that
     a missing file is found before the first trial. Empty: nothing to load."""
+    models: str = ""
+    """``module:function``; ``models(spec)`` lists the models' files as JSON-like tables (name,
+    file, sha256), for ``run.json``. Empty: there are none."""
 
 
 _OPTIONS = "pipelines.cascade.options"
@@ -47,7 +50,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "click": Architecture(
         build="pipelines.click:build",
-        stages=(("click", "pipelines.click:ClickOptions"),),
+        stages=(("click", "pipelines.clicks:ClickOptions"),),
     ),
 }
 

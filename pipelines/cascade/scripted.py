@@ -60,12 +60,14 @@ class TurnFrame(DataFrame):
 class ScriptedTurns(FrameProcessor):
     """VAD, end of turn and STT in one: releases each turn when its deadline comes."""
 
-    def __init__(self, options: ScriptOptions, labels: LabelFeed, marks: MarkSink) -> None:
+    def __init__(
+        self, options: ScriptOptions, labels: LabelFeed, marks: MarkSink, trial_id: str
+    ) -> None:
         super().__init__()
         self._options = options
         self._labels = labels
         self._marks = marks
-        self._random = random.Random(options.seed)
+        self._random = random.Random(f"{options.seed} {trial_id}")
         self._turns = 0
         self._work: set[asyncio.Task[None]] = set()
 
@@ -192,7 +194,7 @@ async def build(host: Host) -> Pipeline:
     return Pipeline(
         [
             host.transport.input(),
-            ScriptedTurns(options, host.labels, host.marks),
+            ScriptedTurns(options, host.labels, host.marks, host.trial_id),
             ScriptedLLM(options, host.marks),
             ScriptedTTS(options, host.marks, host.spec.audio.out_rate_hz),
             host.transport.output(),

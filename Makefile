@@ -1,0 +1,55 @@
+# duplex-lab: each target with one line of help behind '##'.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+STAMP := $(VENV)/.set-up
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench-cascade calibrate test check lint format types lock clean
+
+help: ## list every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with the locked versions (the other targets do it when it is missing)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) scripts/check_python.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || { echo "duplex-lab: installing uv $(UV_VERSION) into $(VENV)"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	@echo "duplex-lab: installing the locked packages into $(VENV) (about 1.1 GB, a few minutes at most)"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+bench-cascade: $(STAMP) ## measure the embedded cascade and Pipecat's defaults on the quick set (about 6 minutes)
+	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock --fixtures quick $(ARGS)
+
+calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
+	@$(BIN)/duplex-lab calibrate $(ARGS)
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint types test ## lint, format, strict types and tests
+
+lint: $(STAMP) ## ruff: lint and format, nothing is changed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(STAMP) ## let ruff format and mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(STAMP) ## mypy, strict
+	@$(BIN)/mypy
+
+lock: $(STAMP) ## write requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
+	  --no-annotate --no-header pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and caches; results stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

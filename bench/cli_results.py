@@ -1,0 +1,45 @@
+"""``duplex-lab show`` and ``metrics``: a finished run, read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import store
+from bench.analysis import analyse
+from bench.console import console
+from bench.show import show as timeline
+from bench.summary import summarise
+from bench.table import print_table
+from pipelines.errors import LabError
+
+
+def show(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN[/TRIAL]", help="A run's folder, or one trial in it.")
+    ],
+) -> None:
+    """Print a run's table and its trials; or one trial's timeline: what was said, heard, when."""
+    path = Path(what)
+    if path.is_dir():
+        run = store.read_run(path)
+        print_table(summarise(run, store.read_metrics(path)))
+        say = console().print
+        say("\ntrials")
+        for trial in run.trials:
+            note = f": {trial.error}" if trial.error else ""
+            say(f"  {trial.trial_id}  {trial.status}{note}", soft_wrap=True, markup=False)
+        return
+    if not path.parent.is_dir() or path.parent == path:
+        raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
+    console().print(timeline(store.read_run(path.parent), path.name), markup=False, soft_wrap=True)
+
+
+def metrics(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+) -> None:
+    """Compute all metrics again from the marks and recordings on disk; print the table."""
+    found, rows = analyse(run)
+    print_table(summarise(found, rows))

@@ -1,0 +1,116 @@
+"""``duplex-lab run``: plays presets on fixtures, and says what was heard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import store
+from bench.console import console, duration, progress
+from bench.fixtures import select
+from bench.plan import Plan
+from bench.run import execute, new_run_id
+from bench.stats import needed_n
+from pipelines.errors import LabError
+from pipelines.spec import load_spec
+
+RESULTS = Path("results")
+
+
+def run(
+    presets: Annotated[
+        str,
+        typer.Option(help="Presets, by commas: names (see 'presets list') or .toml files."),
+    ] = "cascade-embedded,cascade-stock",
+    fixtures: Annotated[
+        str,
+        typer.Option(
+            help="Fixtures, by commas: names, patterns, kinds or tags (quick, clean, all)."
+        ),
+    ] = "quick",
+    repeats: Annotated[int, typer.Option(min=1, help="How often each fixture is played.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default results/<time>-<presets>.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the run in this folder, with its own plan.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how long it will take and what n can bound.")
+    ] = False,
+) -> None:
+    """Play each preset on each fixture in real time, interleaved; print a table, draw a picture.
+
+    Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input; 130 stopped
+    by Ctrl-C (what was done is kept: --resume DIR goes on).
+    """
+    if resume is not None:
+        plan, run_dir = _planned_in(resume), resume
+    else:
+        plan = make_plan(presets, fixtures, repeats)
+        run_dir = out or RESULTS / new_run_id(plan.specs)
+    if dry_run:
+        _describe(plan)
+        return
+    with progress() as watch:
+        failed = execute(plan, run_dir, resume=resume is not None, watch=watch)
+    _report(run_dir)
+    if failed:
+        typer.echo(
+            f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
+        )
+        raise typer.Exit(1)
+
+
+def make_plan(presets: str, fixtures: str, repeats: int) -> Plan:
+    """A plan of what the user typed.
+
+    Raises:
+        LabError: a preset or a fixture is unknown or wrong.
+    """
+    names = [name.strip() for name in presets.split(",") if name.strip()]
+    if not names:
+        raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
+    if len(set(names)) < len(names):
+        raise LabError("--presets: a preset is named twice; for more trials use --repeats.")
+    return Plan(tuple(map(load_spec, names)), tuple(select(fixtures)), repeats)
+
+
+def _planned_in(run_dir: Path) -> Plan:
+    info = store.read_info(run_dir)
+    if "plan" not in info:
+        raise LabError(f"{run_dir}: there is no run to resume (no run.json).")
+    planned = info["plan"]
+    return make_plan(
+        ",".join(planned["presets"]), ",".join(planned["fixtures"]), planned["repeats"]
+    )
+
+
+def _describe(plan: Plan) -> None:
+    say = console().print
+    n = plan.turns_per_preset
+    say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
+    say(f"fixtures:  {len(plan.fixtures)}, each {plan.repeats} times")
+    say(f"trials:    {len(plan.trials)}, and {len(plan.warmups)} warm-ups")
+    say(f"audio:     {duration(plan.audio_s)} of the user's speech")
+    say(f"duration:  about {duration(plan.seconds())}")
+    say(f"turns:     n = {n} per preset, if all are valid")
+    for p in (0.5, 0.95, 0.99):
+        need = needed_n(p)
+        word = "can be bounded" if n >= need else f"insufficient n ({n}, {need})"
+        say(f"  p{round(p * 100)}:     {word}")
+
+
+def _report(run_dir: Path) -> None:
+    from bench.plots import write_report
+    from bench.summary import summarise
+    from bench.table import print_table
+
+    run = store.read_run(run_dir)
+    summary = summarise(run, store.read_metrics(run_dir))
+    print_table(summary)
+    write_report(run_dir / "report.png", summary)
+    console().print(f"\nPicture: {run_dir / 'report.png'}", soft_wrap=True)
+    console().print(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL", soft_wrap=True)

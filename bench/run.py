@@ -1,0 +1,270 @@
+"""A run: plan, warm up, interleave, isolate failure, keep what is done, resume.
+
+A run is written trial by trial; whatever ends it, what was measured so far is on disk and can be
+gone on with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import machine, store
+from bench.agent import AgentProcess
+from bench.analysis import analyse
+from bench.calibrate import CLICKS_PER_RUN, Calibrator, Spread
+from bench.caller_process import CallerProcess
+from bench.fixtures import Fixture
+from bench.labels import FixtureLabels, TurnLabels
+from bench.lock import RunLock
+from bench.plan import Plan, Planned
+from bench.records import Trial
+from bench.schema import SCHEMA_VERSION
+from bench.trial import caller_plan, play
+from pipelines.errors import LabError
+from pipelines.registry import architecture, load_object
+from pipelines.spec import PipelineSpec
+
+PREPARE_TIMEOUT_S = 180.0
+"""For loading and warming all models of a preset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a run tells whoever watches it."""
+
+    done: int
+    total: int
+    left_s: float
+    """A guess of the time that is left."""
+    text: str
+    """What happens now."""
+
+
+Watcher = Callable[[Progress], None]
+
+
+class RunStoppedError(LabError):
+    """Ctrl-C: what was done is kept."""
+
+    exit_code = 130
+
+
+def new_run_id(specs: Sequence[PipelineSpec]) -> str:
+    """A name that sorts by time and says what is compared."""
+    names = "+".join(spec.name for spec in specs)[:60]
+    return f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{names}"
+
+
+def labels_of(fixture: Fixture) -> FixtureLabels:
+    """What the analysis needs of a fixture; stored with the run."""
+    turns = tuple(
+        TurnLabels(
+            text=turn.text,
+            u_on=turn.u_on_sample,
+            u_off=turn.u_off_sample + 1,
+            samples=turn.samples,
+            rate_hz=turn.rate_hz,
+            expect=turn.expect,
+        )
+        for turn in fixture.turns
+    )
+    return FixtureLabels(fixture.name, turns)
+
+
+def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
+    """Plays a plan into a folder, and computes its metrics.
+
+    Args:
+        plan: Presets, fixtures and repeats.
+        run_dir: Where to; made if need be.
+        resume: Go on with what the folder holds; else a folder that holds a run is refused.
+        watch: Told of the progress.
+
+    Returns:
+        How many of the plan's trials ended with an error.
+
+    Raises:
+        LabError: bad input, or a disk that can't be written; the folder keeps what was done.
+        RunStoppedError: Ctrl-C.
+    """
+    with RunLock(run_dir), ExitStack() as stack:
+        info = _open(plan, run_dir, resume)
+        done = store.done_trials(run_dir)
+        todo = [t for t in plan.trials if t.trial_id not in done]
+        try:
+            if todo:
+                _play_all(plan, todo, run_dir, info, stack, watch)
+        except KeyboardInterrupt:
+            kept = len(store.done_trials(run_dir))
+            stack.close()
+            _finish(run_dir)
+            raise RunStoppedError(
+                f"Stopped; {kept} trials are kept. To go on: duplex-lab run --resume {run_dir}"
+            ) from None
+        except LabError:
+            stack.close()
+            _finish(run_dir)
+            raise
+        stack.close()
+        run = _finish(run_dir)
+        return sum(t.status == "error" for t in run.trials if not t.warmup) if run else 0
+
+
+def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
+    """Writes ``run.json``, or checks that the one there is of the same plan."""
+    found = store.read_info(run_dir)
+    if found and not resume:
+        raise LabError(
+            f"{run_dir} already holds a run: go on with it by --resume {run_dir}, "
+            "or name another folder with --out."
+        )
+    if found:
+        if found.get("plan") != plan.identity():
+            raise LabError(
+                f"{run_dir} was measured with other presets, fixtures or repeats: "
+                "it can only be resumed with the same ones."
+            )
+        return found
+    info = {
+        "run_id": run_dir.name,
+        "schema_version": SCHEMA_VERSION,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "plan": plan.identity(),
+        "machine": machine.describe(),
+        "presets": {spec.name: _describe(spec) for spec in plan.specs},
+        "fixtures": {f.name: labels_of(f).to_dict() for f in plan.fixtures},
+    }
+    store.write_info(run_dir, info)
+    return info
+
+
+def _describe(spec: PipelineSpec) -> dict[str, Any]:
+    """A preset as it was used, and its models' files."""
+    models = architecture(spec.architecture).models
+    return {
+        "title": spec.title,
+        "architecture": spec.architecture,
+        "weights": spec.weights,
+        "audio": asdict(spec.audio),
+        "stages": {name: asdict(options) for name, options in spec.stages.items()},
+        "models": load_object(models)(spec) if models else [],
+    }
+
+
+def _play_all(
+    plan: Plan,
+    todo: list[Planned],
+    run_dir: Path,
+    info: dict[str, Any],
+    stack: ExitStack,
+    watch: Watcher,
+) -> None:
+    total = len(todo)
+    caller = stack.enter_context(CallerProcess())
+    agents = Agents()
+    stack.callback(agents.stop)
+    # Called first: when the caller hangs up, an agent in mid-trial ends by itself.
+    stack.callback(caller.stop)
+    watch(Progress(0, total, plan.seconds(todo), "calibrating"))
+    clicks = [*info.get("calibration", {}).get("clicks", []), _calibrate(caller)]
+    worst = max(c["max_error_ms"] for c in clicks)
+    info["calibration"] = {"max_error_ms": worst, "clicks": clicks}
+    info["caller_priority"] = caller.priority
+    store.write_info(run_dir, info)
+    for spec in plan.specs:
+        watch(Progress(0, total, plan.seconds(todo), f"loading {spec.name}"))
+        agents.prepare(spec)
+    for planned in plan.warmups:
+        watch(Progress(0, total, plan.seconds(todo), f"warming up {planned.spec.name}"))
+        _play_one(planned, run_dir, caller, agents)
+    for i, planned in enumerate(todo):
+        text = f"{planned.spec.name} · {planned.fixture.name}"
+        watch(Progress(i, total, plan.seconds(todo[i:]), text))
+        _play_one(planned, run_dir, caller, agents)
+    watch(Progress(total, total, 0.0, "computing metrics"))
+
+
+def _calibrate(caller: CallerProcess) -> dict[str, Any]:
+    """The clicks that every run carries: only their largest error is kept."""
+    with Calibrator(caller) as calibrator:
+        result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
+    if not result.answered:
+        raise LabError("None of the calibration's clicks was heard: the harness can't be trusted.")
+    spread = Spread.of([a.ruler_ms for a in result.answered])
+    return {
+        "sent": result.clicks,
+        "heard": len(result.answered),
+        "max_error_ms": spread.max,
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+class Agents:
+    """One warm agent process for each preset; a dead one is replaced."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, AgentProcess] = {}
+
+    def get(self, spec: PipelineSpec) -> AgentProcess:
+        """The preset's agent; a new one if the last has died."""
+        agent = self._agents.get(spec.name)
+        if agent is None or not agent.alive:
+            if agent is not None:
+                agent.stop()
+            agent = self._agents[spec.name] = AgentProcess(spec)
+        return agent
+
+    def stop(self) -> None:
+        """Ends them all."""
+        for agent in self._agents.values():
+            agent.stop()
+
+    def prepare(self, spec: PipelineSpec) -> None:
+        """Loads and warms the preset's models.
+
+        Raises:
+            LabError: one of them can't be loaded.
+        """
+        agent = self.get(spec)
+        agent.ask("prepare")
+        report = agent.wait(PREPARE_TIMEOUT_S)
+        if report.error:
+            raise LabError(f"Preset {spec.name}: {report.error}")
+        agent.cold_start = report.marks
+
+
+def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Agents) -> None:
+    spec, fixture = planned.spec, planned.fixture
+    row = Trial(
+        run_id=run_dir.name,
+        trial_id=planned.trial_id,
+        preset=spec.name,
+        fixture=fixture.name,
+        fixture_sha256=fixture.sha256,
+        repeat=planned.repeat,
+        warmup=planned.warmup,
+        turns=len(fixture.turns),
+        t0_ns=0,
+        rate_hz=0,
+        weights=spec.weights,
+    )
+    plan = caller_plan(planned.trial_id, spec, fixture)
+    agent = agents.get(spec)
+    outcome = play(row, spec, plan, caller, agent, fixture.scene or None)
+    trial, marks = outcome.trial, outcome.marks
+    # What loading took belongs to the agent's first trial: its warm-up.
+    marks, agent.cold_start = [*agent.cold_start, *marks], []
+    if outcome.recording is not None:
+        path = store.save_recording(run_dir, trial.trial_id, outcome.recording, outcome.rate_hz)
+        trial = replace(trial, recording=path)
+    store.write_trial(run_dir, trial, marks)
+
+
+def _finish(run_dir: Path) -> store.Run | None:
+    """Gathers the parts and computes the metrics of what is there."""
+    return analyse(run_dir)[0] if store.done_trials(run_dir) else None

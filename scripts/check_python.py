@@ -1,0 +1,24 @@
+"""Says in one sentence what is wrong with the Python that set-up was started with, if anything."""
+
+import sys
+
+
+def main():  # ASCII and old syntax: any Python must parse this
+    """Exits with 1 and a sentence, or with 0."""
+    version = "%d.%d" % sys.version_info[:2]  # noqa: UP031
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        sys.exit(
+            "duplex-lab: Python 3.11, 3.12 or 3.13 is needed, this is %s (%s); "  # noqa: UP031
+            "name another one: make PYTHON=python3.12 setup" % (version, sys.executable)
+        )
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        sys.exit(
+            "duplex-lab: this Python has no venv; install it (Debian and Ubuntu: "
+            "apt install python%s-venv) or name another Python: make PYTHON=python3.12 setup" % version  # noqa: UP031
+        )
+
+
+main()
