@@ -89,3 +89,54 @@ class StuckEngine(EchoEngine):
     def load(self) -> None:
         """Waits for ever."""
         threading.Event().wait()
+
+
+class ParrotEngine:
+    """Stands in for all three stages of a cascade, with the words of its options."""
+
+    def __init__(
+        self, *, heard: str = "hello", answer: str = "Okay, done.", interval_s: float = 0.0
+    ) -> None:
+        """``interval_s`` passes before each token and each piece of audio."""
+        self._heard = heard
+        self._answer = answer
+        self._interval_s = interval_s
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def warm_up(self) -> None:
+        """Nothing to warm."""
+
+    def run(self, request: Request, emit: Emit) -> None:
+        """Serves the words of the recogniser, the language model and the synthesiser."""
+        if self._heard == "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        getattr(self, f"_{request.op}")(request, emit)
+
+    def _utterance(self, request: Request, emit: Emit) -> None:
+        size = sum(len(pcm) for _, pcm in pieces(request))
+        emit({"partial": self._heard[:1]})
+        emit.mark("stt", "final", text=self._heard, value=size)
+        emit({"final": self._heard})
+
+    def _chat(self, request: Request, emit: Emit) -> None:
+        tokens = [f"{word} " for word in self._answer.split()]
+        for token in tokens:
+            time.sleep(self._interval_s)
+            if emit.cancelled:
+                return
+            emit({"text": token})
+        emit({"tokens": len(tokens)})
+
+    def _prime(self, request: Request, emit: Emit) -> None:
+        pass
+
+    def _speak(self, request: Request, emit: Emit) -> None:
+        """20 ms of a square wave for each letter."""
+        for _ in filter(str.isalpha, request.header["text"]):
+            time.sleep(self._interval_s)
+            if emit.cancelled:
+                return
+            emit({}, b"\x00\x10\x00\xf0" * 220)
+        emit.mark("tts", "end")

@@ -41,7 +41,7 @@ class SttOptions:
     """Text file for the domain model, one sentence a line; default: the shipped one."""
     bestpath: bool = True
     """Search the word lattice at the end of an utterance."""
-    fwdflat: bool = True
+    fwdflat: bool = False
     """Decode a second time at the end of an utterance: fewer errors, a longer tail."""
     pre_roll_ms: int = 700
     """Audio from before the VAD's start that is recognised too: the VAD is 300–540 ms late."""
