@@ -111,8 +111,8 @@ class Turn:
 
     @property
     def u_off_sample(self) -> int:
-        """Index one past the last audible sample of the user: where the user fell silent."""
-        return self.speech[-1].audible_end
+        """Index of the last audible sample of the user itself (not one past it)."""
+        return self.speech[-1].audible_end - 1
 
     @property
     def duration_s(self) -> float:

@@ -204,7 +204,7 @@ def _verify_limits(turn: Turn, pcm: NDArray[np.int16]) -> list[str]:
     texts = []
     labelled = (turn.u_on_sample, turn.u_off_sample)
     spans = audible_spans(pcm, turn.rate_hz)
-    heard = (spans[0].start, spans[-1].end) if spans else (0, 0)
+    heard = (spans[0].start, spans[-1].end - 1) if spans else (0, 0)
     if heard != labelled:
         texts.append(
             f"{turn.wav}: the labels say audible from sample {labelled[0]} to {labelled[1]}, but "

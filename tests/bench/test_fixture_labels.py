@@ -83,7 +83,7 @@ def test_silence_around_clean_speech_is_digital_and_of_known_length() -> None:
     for turn in (turn for f in CLEAN for turn in f.turns):
         pcm = read_pcm(turn)
         assert turn.words[0].start == 150 * 16
-        assert turn.samples - turn.u_off_sample == 300 * 16
+        assert turn.samples - turn.speech[-1].audible_end == 300 * 16
         assert not pcm[: 129 * 16].any()
         assert not pcm[turn.samples - 200 * 16 :].any()
 

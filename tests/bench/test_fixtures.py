@@ -82,7 +82,7 @@ def test_a_fixture_has_its_words_limits_and_expectation(root: Path) -> None:
     assert len(turn.pauses) == 1
     assert turn.pauses[0].end - turn.pauses[0].start == 700 * 16
     assert turn.u_on_sample == turn.speech[0].audible_start
-    assert turn.u_off_sample == turn.speech[1].audible_end
+    assert turn.u_off_sample == turn.speech[1].audible_end - 1
     assert turn.duration_s == turn.samples / 16_000
     assert turn.expect.slots == {"colour": ("red",), "object": ("block",)}
 
@@ -293,7 +293,7 @@ def test_verifying_finds_labels_that_the_audio_does_not_bear_out(root: Path) -> 
     turn = replace(turn, sha256=hashlib.sha256(data).hexdigest(), text="pick up the blue block")
     texts = [p.text for p in verify(replace(fixture, turns=(turn,)))]
     assert len(texts) == 3
-    assert f"heard from {turn.u_on_sample} to {turn.u_off_sample + 1001}" in texts[0]
+    assert f"heard from {turn.u_on_sample} to {turn.u_off_sample + 1000}" in texts[0]
     assert "is audible" in texts[1]
     assert "not those of text" in texts[2]
 
