@@ -25,8 +25,7 @@ class Command:
         """What stands behind "I will" in the answer."""
         if not self.does:  # go_place: built from its place
             return f"go {shown(self.slots['p'])}"
-        text = self.does.format(**{name: shown(slot) for name, slot in self.slots.items()})
-        return text.replace("one meters", "one meter")
+        return one(self.does.format(**{name: shown(slot) for name, slot in self.slots.items()}))
 
     def with_slot(self, name: str, value: Slot) -> Command:
         """The same command with another slot, as a correction asks for."""
@@ -37,6 +36,11 @@ class Command:
         """What the command handles, if anything."""
         slot = self.slots.get("o")
         return slot if isinstance(slot, Thing) else None
+
+
+def one(text: str) -> str:
+    """Singular behind "one"."""
+    return text.replace("one meters", "one meter").replace("one steps", "one step")
 
 
 def shown(slot: Slot) -> str:
@@ -119,8 +123,7 @@ class Actions:
             if f"{{{name}}}" in template and name not in slots:
                 slots[name] = self.said(name, self.value(name))
         slots.update(override)
-        text = template.format(**slots)
-        return text.replace("one meters", "one meter")
+        return one(template.format(**slots))
 
     def other(self, name: str, slot: Slot) -> Slot:
         """Another value for a slot, one that a person might confuse with it."""

@@ -11,14 +11,6 @@ from training.creature_llm.language import Language, Place, Thing, listing
 from training.creature_llm.noise import hesitate, mishear
 from training.creature_llm.scene import Answer, Fact, ask, draw_scene, what_at, where
 
-SALAD = (
-    "the of under a from seven because and with to is was it for on that as at by be this have or"
-    " had not but what all were when we there can an your which their said if do will each how"
-    " them then she many some so these would other into has more her two like him see could no"
-    " make than first been its who now people my made over did down only way find use may water"
-    " long little very after words just where most know red blue block cup window thing always"
-).split()
-
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -94,7 +86,9 @@ class Speaker:
 
     # --- commands -------------------------------------------------------------------------------
 
-    def _done(self, user: str, command: Command, never: tuple[str, ...] = (), ending: str = "") -> Turn:
+    def _done(
+        self, user: str, command: Command, never: tuple[str, ...] = (), ending: str = ""
+    ) -> Turn:
         self.last, self.focus = command, command.thing or self.focus
         self.asked = None
         agent = f"Okay, I will {command.phrase}{ending}."
@@ -105,7 +99,7 @@ class Speaker:
         lang, row = self.lang, self.lang.weighted(self.actions.table)
         whole = lang.chance(0.3)
         command, template = self.actions.draw(row, whole)
-        whole = whole and "whole" in row or "say" not in row
+        whole = (whole and "whole" in row) or "say" not in row
         never: tuple[str, ...] = ()
         slip = self.actions.restart(command, template) if lang.chance(0.2) else None
         if slip is not None:
@@ -126,7 +120,10 @@ class Speaker:
             phrase, override = command.phrase, {}
             if number and first and command.thing and "{o}" in template and lang.chance(0.5):
                 command = command.with_slot("o", first)
-                phrase, override = command.phrase.replace(first.the, "it"), {"o": "it", "same": "it"}
+                phrase, override = (
+                    with_it(command.phrase, first),
+                    {"o": "it", "same": "it"},
+                )
             elif command.thing:
                 first = command.thing
             text = self.actions.render(command, template, **override)
@@ -254,7 +251,9 @@ class Speaker:
 
     def unclear(self) -> Turn:
         """Words without sense."""
-        words = [self.lang.pick(SALAD) for _ in range(3 + self.lang.rng.randrange(6))]
+        words = [
+            self.lang.pick(self.lang.talk["salad"]) for _ in range(3 + self.lang.rng.randrange(6))
+        ]
         answer = "Sorry, I did not understand that."
         return Turn(" ".join(words), answer, "unclear", {"unclear": ["did not understand"]})
 
@@ -312,6 +311,12 @@ class Speaker:
     def _say(self, table: str, **slots: str) -> str:
         template = self.lang.fill(self.lang.pick(self.lang.followups[table]))
         return template.format(**slots)
+
+
+def with_it(phrase: str, thing: Thing) -> str:
+    """The phrase with "it" for a thing just named."""
+    phrase = phrase.replace(thing.the, "it")
+    return phrase.replace("pick up it", "pick it up").replace("put down it", "put it down")
 
 
 def _taken_back(old: Slot, command: Command) -> tuple[str, ...]:

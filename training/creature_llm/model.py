@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Sizes, as they end up in the GGUF's metadata."""
 
-    vocab: int = 1024
+    vocab: int = 1536
     hidden: int = 256
-    layers: int = 5
+    layers: int = 4
     heads: int = 4
     ffn: int = 512
     context: int = 1024
@@ -40,16 +40,16 @@ class Block(nn.Module):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """x: (batch, time, hidden)."""
         b, t, h = x.shape
-        normed = F.rms_norm(x, (h,), self.attn_norm, self.eps)
+        normed = functional.rms_norm(x, (h,), self.attn_norm, self.eps)
         qkv = self.attn_qkv(normed).view(b, t, 3, self.heads, h // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, time, dim)
-        out = F.scaled_dot_product_attention(
+        out = functional.scaled_dot_product_attention(
             rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True
         )
         x = x + self.attn_output(out.transpose(1, 2).reshape(b, t, h))
-        normed = F.rms_norm(x, (h,), self.ffn_norm, self.eps)
+        normed = functional.rms_norm(x, (h,), self.ffn_norm, self.eps)
         gate, up = self.ffn_gate_up(normed).chunk(2, dim=-1)
-        return x + self.ffn_down(F.silu(gate) * up)
+        return x + self.ffn_down(functional.silu(gate) * up)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -84,11 +84,14 @@ class Llama(nn.Module):
         x = self.embed(ids)
         for block in self.blocks:
             x = block(x, self.cos[:t], self.sin[:t])
-        return F.rms_norm(x, (self.shape.hidden,), self.norm, self.shape.eps)
+        return functional.rms_norm(x, (self.shape.hidden,), self.norm, self.shape.eps)
 
     def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy where ``targets`` >= 0: only those positions get logits."""
-        hidden = self(ids)
-        wanted = targets >= 0
-        logits = hidden[wanted] @ self.embed.weight.T
-        return F.cross_entropy(logits.float(), targets[wanted])
+        hidden = self(ids).flatten(0, 1)
+        places = (targets.flatten() >= 0).nonzero().squeeze(1)
+        # Filled up to a round number, so that the product with the vocabulary has few shapes.
+        spare = -len(places) % 256
+        logits = hidden[functional.pad(places, (0, spare))] @ self.embed.weight.T
+        wanted = functional.pad(targets.flatten()[places], (0, spare), value=-1)
+        return functional.cross_entropy(logits.float(), wanted, ignore_index=-1)

@@ -6,7 +6,29 @@ from training.creature_llm.language import Language
 
 # Words that carry no slot: losing or doubling them changes no answer.
 LOST = frozenset(
-    "the a an can you could would to and just is of my that this me for will i so now".split()
+    [
+        "the",
+        "a",
+        "an",
+        "can",
+        "you",
+        "could",
+        "would",
+        "to",
+        "and",
+        "just",
+        "is",
+        "of",
+        "my",
+        "that",
+        "this",
+        "me",
+        "for",
+        "will",
+        "i",
+        "so",
+        "now",
+    ]
 )
 INSERTED = ("the", "a", "and", "uh", "um", "of", "oh", "the", "a", "i", "is")
 # Mishearings that stay clear in this small world.
@@ -62,7 +84,8 @@ def hesitate(language: Language, text: str) -> str:
     elif kind < 0.8:
         words.insert(at, words[at])
     else:
-        words = words[: 1 + rng.randrange(min(3, len(words)))] + [language.pick(FILLERS)] + words
+        start = words[: 1 + rng.randrange(min(3, len(words)))]
+        words = [*start, language.pick(FILLERS), *words]
     return " ".join(words)
 
 

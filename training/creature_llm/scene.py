@@ -86,10 +86,7 @@ def _singular(lang: Language, thing: Thing) -> Thing:
 
 def _at(lang: Language, facts: list[Fact]) -> tuple[Place, str, list[Fact]]:
     """A place to ask about, as said, and what is there."""
-    if facts and lang.chance(0.75):
-        place = lang.pick(facts).place
-    else:
-        place = lang.place(0.0)
+    place = lang.pick(facts).place if facts and lang.chance(0.75) else lang.place(0.0)
     return place, lang.say_place(place), [f for f in facts if f.place == place]
 
 
@@ -206,13 +203,14 @@ def colour_of(lang: Language, facts: list[Fact]) -> Answer:
         which = found[0].thing.colour
     if lang.chance(0.5):
         which, other = other, which
-    c = lang.pick(["colour", "colour", "color"])
     said = lang.ask("colour", n=noun, c=which, d=other)
     if not found:
         return Answer(said, f"Sorry, I do not see {Thing(noun).a}.", "colour_absent",
                       {"object": [noun], "answer": ["do not see"]})  # fmt: skip
     colours = listing([f.thing.colour for f in found])
-    text = f"the {noun} is {colours}" if len(found) == 1 else f"the {lang.plural(noun)} are {colours}"
+    text = (
+        f"the {noun} is {colours}" if len(found) == 1 else f"the {lang.plural(noun)} are {colours}"
+    )
     slots = {f"colour{i}": [f.thing.colour] for i, f in enumerate(found)}
     focus = found[0].thing if len(found) == 1 else None
     return Answer(said, f"Let me see, {text}.", "colour", slots, focus)

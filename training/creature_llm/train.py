@@ -61,26 +61,26 @@ def encode(tokenizer: Tokenizer, lines: list[str]) -> list[Example]:
 
 
 def batches(examples: list[Example], tokens: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of about ``tokens`` tokens, of dialogues of like length; seeded."""
+    """Endless batches of about ``tokens`` tokens, of dialogues of like length; seeded.
+
+    Only a few shapes occur (lengths in steps of 16, full batches): every new shape costs the
+    CPU library a compilation and memory that it keeps.
+    """
     rng = random.Random(seed)
+    buckets: dict[int, list[int]] = {}
+    for index, (ids, _) in enumerate(examples):
+        buckets.setdefault(-(-len(ids) // 16) * 16, []).append(index)
     while True:
-        order = list(range(len(examples)))
-        rng.shuffle(order)
-        groups: list[list[int]] = []
-        for start in range(0, len(order), 4096):
-            shard = sorted(order[start : start + 4096], key=lambda i: len(examples[i][0]))
-            group: list[int] = []
-            for index in shard:
-                if group and len(examples[index][0]) * (len(group) + 1) > tokens:
-                    groups.append(group)
-                    group = []
-                group.append(index)
-            groups.append(group)
+        groups: list[tuple[int, list[int]]] = []
+        for length, members in sorted(buckets.items()):
+            rng.shuffle(members)
+            rows = max(1, tokens // length)
+            full = range(0, len(members) - rows + 1, rows)
+            groups += [(length, members[start : start + rows]) for start in full]
         rng.shuffle(groups)
-        for group in groups:
-            longest = max(len(examples[i][0]) for i in group)
-            ids = torch.zeros(len(group), longest, dtype=torch.long)
-            targets = torch.full((len(group), longest), -1)
+        for length, group in groups:
+            ids = torch.zeros(len(group), length, dtype=torch.long)
+            targets = torch.full((len(group), length), -1)
             for row, index in enumerate(group):
                 inputs, wanted = examples[index]
                 ids[row, : len(inputs)] = torch.tensor(inputs)
@@ -88,15 +88,12 @@ def batches(examples: list[Example], tokens: int, seed: int) -> Iterator[tuple[T
             yield ids, targets
 
 
-def optimizer_for(model: Llama, rate: float) -> torch.optim.AdamW:
-    """AdamW; norms and embeddings do not decay."""
-    decay = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
+def optimizers_for(model: Llama, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices (fewer steps than AdamW alone), AdamW for the rest."""
+    matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
     rest = [p for n, p in model.named_parameters() if p.dim() < 2 or "embed" in n]
-    groups: list[dict[str, Any]] = [
-        {"params": decay, "weight_decay": 0.1},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
+    muon = torch.optim.Muon(matrices, lr=rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    return [muon, torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)]
 
 
 def schedule(step: int, steps: int) -> float:
@@ -132,8 +129,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--tokens", type=int, default=3072, help="a batch")
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--layers", type=int, default=5)
-    parser.add_argument("--vocab", type=int, default=1024)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--vocab", type=int, default=1536)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -143,12 +140,13 @@ def main() -> None:
     tokenizer, examples = prepare(args)
     shape = Shape(vocab=tokenizer.get_vocab_size(), layers=args.layers)
     model = Llama(shape)
-    optimizer = optimizer_for(model, args.rate)
+    optimizers = optimizers_for(model, args.rate)
     checkpoint, start = args.out / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         start = state["step"]
     size = sum(p.numel() for p in model.parameters())
     count = sum(len(ids) for ids, _ in examples)
@@ -158,25 +156,30 @@ def main() -> None:
         next(stream)
     began, mean = time.monotonic(), 0.0
     for step in range(start, args.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = args.rate * schedule(step, args.steps)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = args.rate * schedule(step, args.steps)
         ids, targets = next(stream)
         with torch.autocast("cpu", torch.bfloat16):
             loss = model.loss(ids, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         mean = loss.item() if step == start else 0.98 * mean + 0.02 * loss.item()
         done = step + 1
         if done % 50 == 0:
             pace = (time.monotonic() - began) / (done - start)
             left = pace * (args.steps - done) / 60
-            print(f"step {done}/{args.steps} loss {mean:.4f} {pace:.2f} s/step, {left:.0f} min left",
-                  flush=True)  # fmt: skip
+            text = (
+                f"step {done}/{args.steps} loss {mean:.4f} {pace:.2f} s/step, {left:.0f} min left"
+            )
+            print(text, flush=True)
         if done % 250 == 0 or done == args.steps:
-            save(checkpoint, model=model.state_dict(), optimizer=optimizer.state_dict(),
-                 step=done, shape=asdict(shape))  # fmt: skip
+            moments = [optimizer.state_dict() for optimizer in optimizers]
+            save(checkpoint, model=model.state_dict(), optimizers=moments, step=done,
+                 shape=asdict(shape))  # fmt: skip
 
 
 if __name__ == "__main__":
