@@ -118,6 +118,10 @@ class ModelRequest(AsyncIterator[Reply]):
         return self
 
     async def __anext__(self) -> Reply:
+        if not self._replies.empty():
+            # A fast child delivers a hundred replies at once. Taken without a pause, the last
+            # would be handled before whoever waits for the first one's effect runs at all.
+            await asyncio.sleep(0)
         item = await self._replies.get()
         if isinstance(item, tuple):
             return item
