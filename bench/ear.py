@@ -53,6 +53,7 @@ class Ear:
         # What is queued is one run of samples without a gap: positions are counted from the
         # run's start, so that no rounding builds up.
         self._run_start_ns = t0_ns
+        self._run_position = 0
         self._run_samples = 0
 
     @property
@@ -67,10 +68,10 @@ class Ear:
         if generation < self._generation:
             self.cleared.append((arrival_ns, chunk_id, len(pcm)))
             return None
-        if arrival_ns > self.queue_end_ns or not self.chunks:
-            self._run_start_ns, self._run_samples = max(arrival_ns, self.queue_end_ns), 0
+        if arrival_ns > self.queue_end_ns:
+            self._start_run(arrival_ns)
         heard_ns = self.queue_end_ns
-        position = ns_to_samples(self._run_start_ns - self.t0_ns, self.rate_hz) + self._run_samples
+        position = self._run_position + self._run_samples
         chunk = HeardChunk(chunk_id, generation, arrival_ns, heard_ns, position, pcm, len(pcm))
         self.chunks.append(chunk)
         self._note_audible(chunk)
@@ -101,8 +102,15 @@ class Ear:
                 self.cleared.append((t_ns, chunk.chunk_id, lost))
         if cut:
             self._cut_audible(t_ns)
-            self._run_start_ns, self._run_samples = min(self.queue_end_ns, t_ns), 0
+            # The run now ends with its last sample that is heard.
+            self._run_samples -= min(cut, self._run_samples)
         return cut
+
+    def _start_run(self, at_ns: int) -> None:
+        # Never on a sample that is taken: rounding may not let two sounds overlap.
+        taken = self._run_position + self._run_samples
+        wanted = ns_to_samples(at_ns - self.t0_ns, self.rate_hz)
+        self._run_start_ns, self._run_position, self._run_samples = at_ns, max(wanted, taken), 0
 
     def audible_since(self, since_ns: int, now_ns: int) -> list[tuple[int, int]]:
         """Audible stretches (first_ns, end_ns) that end after ``since_ns`` and began by ``now_ns``.

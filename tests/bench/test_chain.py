@@ -1,0 +1,219 @@
+"""The whole chain on the scripted presets, whose right answer is known."""
+
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import psutil
+import pytest
+
+from bench import store
+from bench.fixtures import Cue, fixtures_root, load
+from bench.plan import Plan
+from bench.run import RunStoppedError, execute
+from pipelines.clock import NS_PER_MS
+from pipelines.errors import LabError
+from pipelines.spec import load_spec
+
+STAGES = {
+    "stt.final": ("turn", "release"),
+    "llm.to_tts": ("tts", "request"),
+    "tts.first_byte": ("link", "write"),
+}
+"""Scripted deadline → the next thing that happens: its time − the deadline is the lateness."""
+
+
+def fixture(name):
+    return load(fixtures_root() / f"{name}.toml")
+
+
+def two_turns():
+    hello, thanks = fixture("greet_hello"), fixture("greet_thanks")
+    second = replace(thanks.turns[0], cue=Cue("agent_end", 800))
+    return replace(hello, name="hello_thanks", turns=(hello.turns[0], second))
+
+
+def quiet(_progress):
+    pass
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One run of both scripted presets, a single and a conversation."""
+    folder = tmp_path_factory.mktemp("runs") / "scripted"
+    specs = tuple(map(load_spec, ("cascade-scripted", "cascade-scripted-random")))
+    plan = Plan(specs, (fixture("greet_hello"), two_turns()), 1)
+    assert execute(plan, folder, resume=False, watch=quiet) == 0
+    return store.read_run(folder)
+
+
+def turns_of(run, preset):
+    """(deadlines by stage, marks, voice to voice in ms, u_off) of each turn that counts."""
+    rows = store.read_metrics(run.path)
+    for trial in run.trials:
+        if trial.preset != preset or trial.warmup:
+            continue
+        marks = run.marks(trial.trial_id)
+        for turn in range(trial.turns):
+            values = {
+                r.metric: r.value for r in rows if r.trial_id == trial.trial_id and r.turn == turn
+            }
+            due = {
+                m.text: m.t_ns
+                for m in marks
+                if (m.stage, m.event) == ("script", "deadline") and m.turn == turn
+            }
+            u_off = next(
+                m.t_ns for m in marks if (m.stage, m.event) == ("user", "speech_off")
+                and m.turn == turn
+            )  # fmt: skip
+            first = sorted(
+                m.t_ns for m in marks if (m.stage, m.event) == ("link", "write")
+                and m.t_ns > due["tts.first_byte"]
+            )[0]  # fmt: skip
+            yield due, values, u_off, first
+
+
+@pytest.mark.parametrize("preset", ["cascade-scripted", "cascade-scripted-random"])
+def test_what_is_heard_is_the_script_plus_the_lateness_that_was_stamped(run, preset):
+    errors = []
+    for due, values, u_off, written in turns_of(run, preset):
+        script_ms = (due["tts.first_byte"] - u_off) / NS_PER_MS
+        lateness_ms = (written - due["tts.first_byte"]) / NS_PER_MS
+        errors.append(values["voice_to_voice"] - script_ms - lateness_ms)
+    assert len(errors) == 3
+    assert max(map(abs, errors)) <= 2.0
+
+
+def test_the_scripted_cascade_reads_600_ms_of_which_the_turn_wait_is_150(run):
+    for due, _, u_off, _ in turns_of(run, "cascade-scripted"):
+        assert [(t - u_off) / NS_PER_MS for t in due.values()] == [
+            30, 30, 150, 450, 450, 450, 600,
+        ]  # fmt: skip
+
+
+def test_the_random_script_differs_from_turn_to_turn_and_is_recovered(run):
+    found = list(turns_of(run, "cascade-scripted-random"))
+    totals = {due["tts.first_byte"] - u_off for due, _, u_off, _ in found}
+    assert len(totals) == len(found)
+    for due, values, u_off, _ in found:
+        wait_ms = (due["stt.final"] - u_off) / NS_PER_MS
+        # The stage itself may act late; never early.
+        assert 0 <= values["turn_wait"] - wait_ms
+        assert values["tts_ttfb"] is not None
+
+
+def test_segments_and_gaps_add_up_to_what_was_heard(run):
+    for preset in ("cascade-scripted", "cascade-scripted-random"):
+        for _, values, _, _ in turns_of(run, preset):
+            parts = [values[n] for n in ("turn_wait", "llm_to_clause", "tts_ttfa", "output")]
+            assert sum(parts) + values["residual"] == pytest.approx(
+                values["voice_to_voice"], abs=0.001
+            )
+
+
+def test_every_trial_is_whole_on_disk(run):
+    assert [t.status for t in run.trials] == ["ok"] * 6
+    assert sum(t.warmup for t in run.trials) == 2
+    for trial in run.trials:
+        pcm = run.recording(trial)
+        assert pcm.shape == (round(trial.audio_s * trial.rate_hz), 2)
+        assert pcm[:, 0].any() and pcm[:, 1].any()
+        pids = {m.pid for m in run.marks(trial.trial_id)}
+        assert len(pids) == 2  # the caller's and the agent's
+        assert trial.cpu_caller_s < 0.10 * trial.wall_s
+        assert trial.rss_caller_peak_mb < 300
+
+
+def test_run_json_says_on_what_and_how_well_it_was_measured(run):
+    info = json.loads((run.path / "run.json").read_text())
+    assert info["machine"]["packages"]["pipecat-ai"] == "1.14.0"
+    assert info["calibration"]["clicks"][0]["heard"] == 20
+    assert info["calibration"]["max_error_ms"] < 20
+    assert info["plan"]["fixtures"].keys() == {"greet_hello", "hello_thanks"}
+
+
+def test_the_user_of_a_conversation_waits_for_the_agent_to_fall_silent(run):
+    trial = next(t for t in run.trials if t.fixture == "hello_thanks" and not t.warmup)
+    marks = run.marks(trial.trial_id)
+    end = next(m.t_ns for m in marks if (m.stage, m.event) == ("ear", "agent_end"))
+    start = next(
+        m.t_ns for m in marks if (m.stage, m.event) == ("user", "turn_start") and m.turn == 1
+    )
+    one_sample_ns = 1_000_000_000 / 16_000
+    assert abs(start - end - 800 * NS_PER_MS) <= one_sample_ns
+
+
+def test_computing_the_metrics_again_gives_the_same_bytes(run):
+    from bench.analysis import analyse
+
+    before = (run.path / "metrics.parquet").read_bytes()
+    analyse(run.path)
+    assert (run.path / "metrics.parquet").read_bytes() == before
+
+
+def test_a_folder_that_holds_a_run_is_not_written_into(run):
+    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 1)
+    with pytest.raises(LabError, match="already holds a run: go on with it by --resume"):
+        execute(plan, run.path, resume=False, watch=quiet)
+    with pytest.raises(LabError, match="measured with other presets"):
+        execute(plan, run.path, resume=True, watch=quiet)
+
+
+def test_an_agent_killed_in_mid_trial_is_a_row_and_the_run_goes_on(tmp_path):
+    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 2)
+
+    def kill(progress):
+        if progress.done == 0 and "·" in progress.text:
+            threading.Timer(1.5, _kill_agents).start()
+
+    assert execute(plan, tmp_path / "run", resume=False, watch=kill) == 1
+    run = store.read_run(tmp_path / "run")
+    status = {t.trial_id: t.status for t in run.trials}
+    assert status["cascade-scripted.greet_hello.0"] == "error"
+    assert status["cascade-scripted.greet_hello.1"] == "ok"
+    dead = run.trial("cascade-scripted.greet_hello.0")
+    assert dead.error == "the agent process was killed by signal 9 (SIGKILL)"
+    assert run.recording(dead) is not None  # what was heard until then is kept
+    row = next(
+        r
+        for r in store.read_metrics(run.path)
+        if r.trial_id == dead.trial_id and r.metric == "voice_to_voice"
+    )
+    assert row.value is None and row.reason
+
+
+def _kill_agents():
+    for child in psutil.Process().children():
+        if "spawn_main" in " ".join(child.cmdline()) and _is_agent(child):
+            child.kill()
+
+
+def _is_agent(process):
+    """The agent imports pipecat, the caller does not."""
+    return any("pipecat" in (m.path or "") or "onnx" in m.path for m in process.memory_maps()) or (
+        process.memory_info().rss > 60 * 2**20
+    )
+
+
+def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(tmp_path):
+    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 2)
+    folder = tmp_path / "run"
+
+    def interrupt(progress):
+        if progress.done == 1:
+            threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with pytest.raises(RunStoppedError, match="--resume"):
+        execute(plan, folder, resume=False, watch=interrupt)
+    first = store.done_trials(folder)
+    assert first == {"cascade-scripted.greet_hello.warmup", "cascade-scripted.greet_hello.0"}
+    began = time.time()
+    assert execute(plan, folder, resume=True, watch=quiet) == 0
+    kept = store.read_run(folder).trial("cascade-scripted.greet_hello.0")
+    assert store.done_trials(folder) == first | {"cascade-scripted.greet_hello.1"}
+    assert np.datetime64(kept.started_utc[:-6]).astype("datetime64[s]").astype(int) <= began
