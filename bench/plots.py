@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +68,7 @@ def draw_report(summary: RunSummary) -> Figure:
     figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(
-        (0.175, 120 / height_px, 0.795, 1 - (120 + 175) / height_px), facecolor="white"
+        (0.18, 120 / height_px, 0.79, 1 - (120 + 175) / height_px), facecolor="white"
     )
     low, high = _limits(shown)
     _references(axes, low, high)
@@ -154,6 +153,10 @@ def _above(axes: Axes, ms: float, name: str, line: int, side: str) -> None:
 
 def _bar(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
     """One preset: the stacked medians, the STT inside the turn wait, p50 and every turn."""
+    if preset.p50.value is None:
+        why = _why_empty(preset)
+        axes.text(0.01 * high, row, why, ha="left", va="center", fontsize=13, color=INK, zorder=5)
+        return
     right = left = 0.0
     for name, ms in _stack(preset):
         start = right if ms >= 0 else left
@@ -200,9 +203,6 @@ def _median(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
     """p50 with its interval above the bar, and its value beside."""
     p50 = preset.p50
     if p50.value is None:
-        axes.text(
-            8, row, _why_empty(preset), ha="left", va="center", fontsize=13, color=INK, zorder=5
-        )
         return
     y = row - BAR / 2 - 0.09
     if p50.low is not None and p50.high is not None:
@@ -261,9 +261,10 @@ def _turns(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
 def _name(axes: Axes, row: int, preset: PresetSummary) -> None:
     """The preset's name, n and invalid rate, left of its bar."""
     left = axes.get_yaxis_transform()
-    name = textwrap.shorten(preset.preset, 26, placeholder="…")
+    name = preset.preset if len(preset.preset) <= 26 else f"{preset.preset[:25]}…"
+    size = 15 if len(name) <= 20 else 12
     common: dict[str, Any] = {"transform": left, "ha": "right", "color": INK}
-    axes.text(-0.015, row - 0.04, name, va="bottom", fontsize=15, fontweight="bold", **common)
+    axes.text(-0.015, row - 0.04, name, va="bottom", fontsize=size, fontweight="bold", **common)
     invalid = "–" if preset.invalid_rate is None else f"{100 * preset.invalid_rate:.0f} %"
     below = f"n {len(preset.values)} of {preset.turns}, invalid {invalid}"
     axes.text(-0.015, row + 0.03, below, va="top", fontsize=12, **common)

@@ -22,17 +22,19 @@ def write_recording(path: Path, pcm: Stereo, rate_hz: int) -> None:
 
     Args:
         path: The ``.flac`` to write.
-        pcm: (n, 2) int16.
+        pcm: (n, 2) int16, n ≥ 1.
         rate_hz: Samples per second.
 
     Raises:
-        ValueError: the shape or the type is not that of a recording.
+        ValueError: the shape or the type is not that of a recording, or it is empty.
         StoreError: the file can't be written.
     """
     import soundfile
 
     if pcm.ndim != 2 or pcm.shape[1] != 2 or pcm.dtype != np.int16:
         raise ValueError(f"a recording is (n, 2) int16, not {pcm.shape} {pcm.dtype}")
+    if len(pcm) == 0:  # libsndfile would write a file that it can't read
+        raise ValueError("a recording without samples can't be written")
     # Into memory first: libsndfile does not say that a disk is full.
     buffer = io.BytesIO()
     soundfile.write(buffer, pcm, rate_hz, format="FLAC", subtype="PCM_16")
@@ -53,8 +55,9 @@ def read_recording(path: Path) -> tuple[Stereo, int]:
         data = path.read_bytes()
     try:
         pcm, rate_hz = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise StoreError(f"{path}: the recording is damaged ({error})") from None
+    except soundfile.LibsndfileError as error:
+        why = str(error.error_string).rstrip(".")
+        raise StoreError(f"{path}: the recording is damaged ({why})") from None
     if pcm.shape[1] != 2:
         raise StoreError(f"{path}: a recording has 2 channels, this has {pcm.shape[1]}")
     return np.asarray(pcm, dtype=np.int16), int(rate_hz)

@@ -169,11 +169,13 @@ def critical_path(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> Path:
     """
     cancelled = {m.request_id for m in turn.all("llm", "cancelled")}
     requests = [m for m in turn.all("llm", "request") if m.t_ns >= turn.u_on_ns]
-    before = [m for m in requests if turn.a_on_ns is None or m.t_ns <= turn.a_on_ns]
+    # The recording's samples lie up to half a sample from the ear's times.
+    latest = None if turn.a_on_ns is None else turn.a_on_ns + samples_to_ns(1, rate_hz)
+    before = [m for m in requests if latest is None or m.t_ns <= latest]
     found = []
     for i in reversed(range(len(before))):
         until = before[i + 1].t_ns if i + 1 < len(before) else None
-        path = _from_request(turn, before[i], until, chunks, rate_hz)
+        path = _from_request(turn, before[i], until, chunks, latest)
         if path.missing is None:
             return path
         found.append(path)
@@ -185,9 +187,18 @@ def critical_path(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> Path:
 
 
 def _from_request(
-    turn: Turn, request: Mark, until: int | None, chunks: Sequence[Chunk], rate_hz: int
+    turn: Turn, request: Mark, until: int | None, chunks: Sequence[Chunk], latest: int | None
 ) -> Path:
-    """The chain that an LLM request began; as far as it can be followed."""
+    """The chain that an LLM request began; as far as it can be followed.
+
+    Args:
+        turn: The turn.
+        request: The LLM request.
+        until: When the next LLM request began, ns; what the synthesiser is handed then is not
+            this one's. None if there is none.
+        chunks: All chunks of the trial, as written.
+        latest: A chunk of the answer was heard by then, ns. None if no answer was heard.
+    """
     releases = [m.t_ns for m in turn.all("turn", "release") if m.t_ns <= request.t_ns]
     spoken = next(
         (
@@ -204,8 +215,6 @@ def _from_request(
     if first_byte is not None:
         after = (c for c in chunks if c.write_ns >= first_byte and c.heard_ns is not None)
         chunk = next(after, None)
-        # The recording's samples lie up to half a sample from the ear's times.
-        latest = None if turn.a_on_ns is None else turn.a_on_ns + samples_to_ns(1, rate_hz)
         if chunk is not None and chunk.heard_ns is not None:
             write = chunk.write_ns
             heard = chunk.heard_ns if latest is None or chunk.heard_ns <= latest else None

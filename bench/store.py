@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,20 @@ def write_info(run_dir: Path, info: Mapping[str, Any]) -> None:
     atomic_write(run_dir / "run.json", (text + "\n").encode())
 
 
-def save_recording(run_dir: Path, trial_id: str, pcm: Stereo, rate_hz: int) -> str:
-    """Writes a trial's recording; returns its path for `Trial.recording`."""
+def save_recording(run_dir: Path, trial_id: str, pcm: Stereo, rate_hz: int) -> str | None:
+    """Writes a trial's recording.
+
+    Args:
+        run_dir: The run's folder.
+        trial_id: The trial.
+        pcm: (n, 2) int16.
+        rate_hz: Samples per second.
+
+    Returns:
+        What belongs into `Trial.recording`: the path, or None if there is not one sample.
+    """
+    if len(pcm) == 0:
+        return None
     relative = f"audio/{_safe(trial_id)}.flac"
     write_recording(run_dir / relative, pcm, rate_hz)
     return relative
@@ -120,16 +132,18 @@ def write_trial(run_dir: Path, trial: Trial, marks: Sequence[Mark]) -> None:
         StoreError: the folder can't be written, or the trial's id is no file name.
     """
     stem = _safe(trial.trial_id)
-    rows = [{"trial_id": trial.trial_id, "seq": i, **asdict(m)} for i, m in enumerate(marks)]
+    seq: dict[str, list[Any]] = {
+        "trial_id": [trial.trial_id] * len(marks),
+        "seq": list(range(len(marks))),
+    }
     parts = run_dir / "parts"
-    _write_tables(parts / f"{stem}.marks.parquet", "marks", [_table("marks", rows)])
-    _write_tables(parts / f"{stem}.trials.parquet", "trials", [_table("trials", [asdict(trial)])])
+    _write_tables(parts / f"{stem}.marks.parquet", "marks", [_table("marks", marks, **seq)])
+    _write_tables(parts / f"{stem}.trials.parquet", "trials", [_table("trials", [trial])])
 
 
 def write_metrics(run_dir: Path, rows: Iterable[MetricRow]) -> None:
     """Writes ``metrics.parquet``, whole or not at all."""
-    table = _table("metrics", [asdict(row) for row in rows])
-    _write_tables(run_dir / "metrics.parquet", "metrics", [table])
+    _write_tables(run_dir / "metrics.parquet", "metrics", [_table("metrics", list(rows))])
 
 
 def consolidate(run_dir: Path) -> None:
@@ -140,8 +154,7 @@ def consolidate(run_dir: Path) -> None:
     run = read_run(run_dir)
     tables = [run.mark_tables[t.trial_id] for t in run.trials if t.trial_id in run.mark_tables]
     _write_tables(run_dir / "marks.parquet", "marks", tables)
-    rows = [asdict(t) for t in run.trials]
-    _write_tables(run_dir / "trials.parquet", "trials", [_table("trials", rows)])
+    _write_tables(run_dir / "trials.parquet", "trials", [_table("trials", run.trials)])
     parts = run_dir / "parts"
     with explained(parts):
         for part in sorted(parts.glob("*.parquet")):
@@ -226,8 +239,12 @@ def _safe(trial_id: str) -> str:
     return trial_id
 
 
-def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    return pa.Table.from_pylist(rows, schema=arrow_schema(name))
+def _table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.Table:
+    """Records as a table; a column that is not a field of theirs is given as such."""
+    schema = arrow_schema(name)
+    fields = [field for field in schema.names if field not in columns]
+    data = {field: [getattr(record, field) for record in records] for field in fields}
+    return pa.Table.from_pydict({**columns, **data}, schema=schema)
 
 
 def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:

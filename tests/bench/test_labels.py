@@ -1,0 +1,29 @@
+"""Labels survive being stored with a run."""
+
+import json
+
+import pytest
+
+from bench.example_run import TurnPlan, labels_of
+from bench.judge import Expectation
+from bench.labels import FixtureLabels, TurnLabels
+
+
+def test_labels_come_back_from_json_as_they_were() -> None:
+    expect = Expectation(False, "hold", {"a": ("x", "y z")}, ("never this",))
+    labels = labels_of("name", [TurnPlan(), TurnPlan(text="ö", expect=expect)])
+    stored = json.loads(json.dumps(labels.to_dict()))
+    assert FixtureLabels.from_dict("name", stored) == labels
+
+
+@pytest.mark.parametrize("field", ["text", "u_on", "u_off", "samples", "rate_hz", "expect"])
+def test_a_missing_field_is_named(field: str) -> None:
+    table = labels_of("name", [TurnPlan()]).turns[0].to_dict()
+    del table[field]
+    with pytest.raises(ValueError, match=f"'{field}' is missing"):
+        TurnLabels.from_dict(table)
+
+
+def test_labels_without_turns_are_named() -> None:
+    with pytest.raises(ValueError, match="fixture 'f': a list 'turns' is needed"):
+        FixtureLabels.from_dict("f", {})

@@ -1,0 +1,57 @@
+"""Two runs never write into one folder, and a dead one locks nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.atomic import StoreError
+from bench.lock import RunLock
+
+ROOT = Path(__file__).parents[2]
+HOLD = "import sys, pathlib; from bench.lock import RunLock\n" + (
+    "with RunLock(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+)
+
+
+def test_a_folder_that_is_locked_is_refused_with_the_holders_pid(tmp_path: Path) -> None:
+    with RunLock(tmp_path), pytest.raises(StoreError, match=rf"pid {os.getpid()}"):
+        RunLock(tmp_path).__enter__()
+
+
+def test_a_lock_is_free_again_after_its_run(tmp_path: Path) -> None:
+    for _ in range(2):
+        with RunLock(tmp_path / "new" / "folder"):
+            pass
+
+
+def test_a_file_that_a_dead_run_left_locks_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("999999")
+    with RunLock(tmp_path):
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_a_killed_run_frees_its_folder(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(StoreError, match=rf"another run writes here \(pid {holder.pid}\)"):
+            RunLock(tmp_path).__enter__()
+        holder.kill()
+        holder.wait(10)
+        with RunLock(tmp_path):
+            pass
+
+
+def test_a_folder_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="a file stands where a folder is needed"):
+        RunLock(tmp_path / "file").__enter__()
