@@ -9,7 +9,7 @@ from bench.labels import FixtureLabels
 from bench.metrics import compute_trial
 from bench.recording import Stereo
 from bench.records import MetricRow
-from bench.segments import PIECES, Path, critical_path
+from bench.segments import PIECES, Path, critical_path, durations, residual_ns
 from bench.store import Run
 from bench.timeline import Timeline, Turn, reconstruct
 from pipelines.clock import NS_PER_MS
@@ -21,6 +21,8 @@ AXIS = 44
 
 # What is too frequent to be shown one by one.
 _MANY = frozenset({("user", "chunk_sent"), ("link", "chunk_in"), ("stt", "partial")})
+_NO_EVENTS = frozenset({"pipecat", "script"})
+"""What says of another event how long it took or when it was due."""
 _PER_CHUNK = frozenset({("link", "write"), ("ear", "received"), ("ear", "heard")})
 
 
@@ -96,7 +98,7 @@ def _turn_lines(
     yield ""
     yield from _axis(turn, _events(timeline, turn, path))
     yield ""
-    yield from _pieces(path, rows)
+    yield from _pieces(path)
 
 
 def _verdict(row: MetricRow) -> str:
@@ -115,7 +117,7 @@ def _events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:
     events = [
         Event(after(m.t_ns), f"{m.stage}.{m.event}", _detail(m))
         for m in turn.marks
-        if (m.stage, m.event) not in skipped and m.stage != "pipecat"
+        if (m.stage, m.event) not in skipped and m.stage not in _NO_EVENTS
     ]
     events += [
         Event(after(m.t_ns), "pipecat.bot_started") for m in turn.all("pipecat", "bot_started")
@@ -164,7 +166,7 @@ def _axis(turn: Turn, events: Sequence[Event]) -> Iterator[str]:
         yield f"{event.ms:9.1f}  {''.join(line)}  {event.name} {event.text}".rstrip()
 
 
-def _pieces(path: Path, rows: dict[str, MetricRow]) -> Iterator[str]:
+def _pieces(path: Path) -> Iterator[str]:
     """The critical path as a sum."""
     if path.missing is not None:
         yield f"  critical path: not whole, no {path.missing}"
@@ -184,8 +186,8 @@ def _pieces(path: Path, rows: dict[str, MetricRow]) -> Iterator[str]:
         else:
             line += f" + {part}"
     yield line
-    residual = rows["residual"].value
-    yield f"  = {_ms(rows['voice_to_voice'].value)}; residual (Σ gaps) {_ms(residual)}"
+    total, gaps = sum(durations(path).values()), residual_ns(path) or 0
+    yield f"  = {total / NS_PER_MS:.1f} ms; residual (Σ gaps) {gaps / NS_PER_MS:.1f} ms"
 
 
 def _cut(line: str) -> str:

@@ -93,6 +93,8 @@ class RunSummary:
     """``run.json``."""
     warmups: int
     """Trials that are kept apart."""
+    started_utc: str
+    """When its first trial began, ISO 8601; empty if unknown."""
 
     @property
     def calibration_error_ms(self) -> float | None:
@@ -114,7 +116,8 @@ def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
     order = list(dict.fromkeys(trial.preset for trial in run.trials))
     presets = tuple(_preset(name, by_preset[name]) for name in order if name in by_preset)
     warmups = sum(trial.warmup for trial in run.trials)
-    return RunSummary(run.run_id, presets, run.info, warmups)
+    started = min((t.started_utc for t in run.trials if t.started_utc), default="")
+    return RunSummary(run.run_id, presets, run.info, warmups, started)
 
 
 def _preset(name: str, rows: Sequence[MetricRow]) -> PresetSummary:

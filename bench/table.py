@@ -47,7 +47,7 @@ def blocks(summary: RunSummary) -> list[Block]:
                 "turn wait",
                 "⊃ STT tail",
                 *(p.label for p in PIECES if not p.is_gap and p.name != "turn_wait"),
-                *(p.label for p in gaps),
+                *(p.label.replace("→", "→ ") for p in gaps),  # may wrap after the arrow
                 "residual",
             ),
             tuple(_segments_row(p) for p in presets),
@@ -166,7 +166,8 @@ def notes(summary: RunSummary) -> list[str]:
         "mouth: lateness of the measuring side.",
     ]
     if summary.warmups:
-        said.append(f"{summary.warmups} warm-up trials are kept apart.")
+        count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
+        said.append(f"{count} kept apart.")
     error_ms = summary.calibration_error_ms
     said.append(
         "The harness was not calibrated in this run."

@@ -8,6 +8,7 @@ import pytest
 
 from bench.atomic import StoreError
 from bench.example_run import TurnPlan, labels_of, trial_of
+from bench.judge import Expectation
 from bench.show import WIDTH, show
 from bench.store import read_run, save_recording, write_info, write_trial
 
@@ -69,6 +70,13 @@ def test_no_line_is_wider_than_100_columns(tmp_path: Path) -> None:
     text = shown(tmp_path, [wordy, TurnPlan(u_on_ms=5000, u_off_ms=7000)])
     assert max(map(len, text.splitlines())) == WIDTH
     assert "── turn 1 " in text
+
+
+def test_an_answer_that_nobody_asked_for_is_told_with_its_path(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan(expect=Expectation(respond=False))])
+    assert "voice to voice –  (no answer is expected here)" in text
+    assert "verdict wrong (it spoke)" in text
+    assert "= 384.0 ms; residual" in text
 
 
 def test_a_trial_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the terminal shows."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -48,6 +49,13 @@ def test_every_preset_and_every_figure_stands_in_full(summary: RunSummary) -> No
     assert "insufficient n" in text
 
 
+def test_a_preset_with_a_long_name_leaves_the_headers_whole(summary: RunSummary) -> None:
+    long = replace(summary.presets[0], preset="cascade-scripted-random")
+    tables = printed(replace(summary, presets=(long,))).split("p50: two-sided")[0]
+    assert "cascade-scripted-random" in tables
+    assert "…" not in tables
+
+
 def test_all_rows_of_a_table_have_the_headers_length(summary: RunSummary) -> None:
     for block in blocks(summary):
         assert {len(row) for row in block.rows} == {len(block.header)}
@@ -59,19 +67,15 @@ def test_an_invalid_trial_is_named_with_its_reason(summary: RunSummary) -> None:
     assert "smart-turn calls most half-cut synthetic sentences complete" in text
     assert "scripted-600: scripted stages, no models" in text
     assert "at most 0.05 ms" in text
-    assert "3 warm-up trials are kept apart." in notes(summary)
+    assert "3 warm-ups are kept apart." in notes(summary)
 
 
 def test_the_smart_turn_note_stands_only_beside_the_stock_cascade(summary: RunSummary) -> None:
-    from dataclasses import replace
-
     others = tuple(p for p in summary.presets if p.preset != "cascade-stock")
     assert "smart-turn" not in "\n".join(notes(replace(summary, presets=others)))
 
 
 def test_a_residual_beyond_its_bound_is_pointed_at(summary: RunSummary) -> None:
-    from dataclasses import replace
-
     first = summary.presets[0]
     slow = replace(first, medians={**first.medians, "residual": Estimate(35.0, 30)})
     text = "\n".join(notes(replace(summary, presets=(slow,))))
