@@ -5,8 +5,6 @@ Pipecat calls observers later, from a queue, so every mark takes the frame's own
 
 from __future__ import annotations
 
-from collections import deque
-
 from pipecat.clocks.base_clock import BaseClock
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
@@ -55,6 +53,11 @@ METRIC_MARKS: dict[type, tuple[str, str]] = {
 """Pipecat's metrics class → (our event, its field)."""
 
 
+TWIN_NS = 10_000_000
+"""A broadcast makes two frames, and some processors broadcast again what they were sent: frames of
+one type within 10 ms are one event (no voice starts, and no turn ends, twice in that time)."""
+
+
 class RawMonotonicClock(BaseClock):
     """Pipecat's clock interface over the machine's one clock, so that timestamps need no shift."""
 
@@ -72,23 +75,20 @@ class MarkObserver(BaseObserver):
     def __init__(self, marks: MarkSink) -> None:
         super().__init__(observe_every_push=False)
         self._marks = marks
-        self._seen: deque[int] = deque(maxlen=256)
+        self._last_ns: dict[type[Frame], int] = {}
 
     async def on_push_frame(self, data: FramePushed) -> None:
-        """Marks a frame's first push; a broadcast's twin counts as the same frame."""
+        """Marks a frame's first push; a broadcast's twins are one event."""
         frame, t_ns = data.frame, data.timestamp
         if isinstance(frame, MetricsFrame):
             self._metrics(frame, t_ns)
         elif isinstance(frame, ErrorFrame):
             self._marks.put(stamp("agent", "error", t_ns=t_ns, text=str(frame.error)))
-        elif (event := FRAME_MARKS.get(type(frame))) and self._is_new(frame):
-            self._marks.put(stamp(*event, t_ns=t_ns))
-
-    def _is_new(self, frame: Frame) -> bool:
-        if frame.id in self._seen or frame.broadcast_sibling_id in self._seen:
-            return False
-        self._seen.append(frame.id)
-        return True
+        elif event := FRAME_MARKS.get(type(frame)):
+            last_ns = self._last_ns.get(type(frame))
+            if last_ns is None or t_ns - last_ns > TWIN_NS:
+                self._last_ns[type(frame)] = t_ns
+                self._marks.put(stamp(*event, t_ns=t_ns))
 
     def _metrics(self, frame: MetricsFrame, t_ns: int) -> None:
         for data in frame.data:

@@ -37,6 +37,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "cascade": Architecture(
         build="pipelines.cascade.build:build",
         prepare="pipelines.cascade.build:prepare",
+        models="pipelines.cascade.engine_table:model_files",
         stages=(
             ("turns", f"{_OPTIONS}:TurnOptions"),
             ("stt", f"{_OPTIONS}:SttOptions"),
