@@ -200,18 +200,10 @@ def _from_request(
         latest: A chunk of the answer was heard by then, ns. None if no answer was heard.
     """
     releases = [m.t_ns for m in turn.all("turn", "release") if m.t_ns <= request.t_ns]
-    spoken = next(
-        (
-            m
-            for m in turn.all("tts", "request")
-            if m.t_ns >= request.t_ns and (until is None or m.t_ns < until)
-        ),
-        None,
-    )
+    spoken = _spoken(turn, request, until)
     first_byte = write = heard = None
     if spoken is not None:
-        bytes_ = [m for m in turn.all("tts", "first_byte") if m.request_id == spoken.request_id]
-        first_byte = bytes_[0].t_ns if bytes_ else None
+        first_byte = _first_byte(turn, spoken)
     if first_byte is not None:
         after = (c for c in chunks if c.write_ns >= first_byte and c.heard_ns is not None)
         chunk = next(after, None)
@@ -237,3 +229,26 @@ def _from_request(
         a_on=turn.a_on_ns,
         llm_id=request.request_id,
     )
+
+
+def _spoken(turn: Turn, request: Mark, until: int | None) -> Mark | None:
+    """The first text of an LLM request's answer that was spoken.
+
+    A TTS request names its LLM request (``<llm id>/<tts id>``), or else is the LLM request's by
+    time. A text of which no audio came, a lone dash for instance, is passed over if there is
+    another.
+    """
+    handed = []
+    for mark in turn.all("tts", "request"):
+        of, named, _ = mark.request_id.partition("/")
+        in_time = mark.t_ns >= request.t_ns and (until is None or mark.t_ns < until)
+        if of == request.request_id if named else in_time:
+            handed.append(mark)
+    audible = [mark for mark in handed if _first_byte(turn, mark) is not None]
+    return next(iter([*audible, *handed]), None)
+
+
+def _first_byte(turn: Turn, spoken: Mark) -> int | None:
+    """When the first audio of a TTS request came out, ns."""
+    marks = turn.all("tts", "first_byte")
+    return next((m.t_ns for m in marks if m.request_id == spoken.request_id), None)

@@ -96,11 +96,18 @@ class Turn:
     def answer(self) -> str | None:
         """What the agent meant to say; None where it did not tell.
 
-        ``agent.answer_text`` if it is marked, else what the language model wrote.
+        ``agent.answer_text`` if it is marked, else what the language model wrote, else what was
+        handed to the synthesiser. What a request meant that was cancelled counts only where there
+        is nothing else: it was begun before the user had ended.
         """
-        said = self.all("agent", "answer_text") or self.all("llm", "end")
-        texts = [mark.text.strip() for mark in said if mark.text and mark.text.strip()]
-        return " ".join(texts) if texts else None
+        cancelled = {mark.request_id for mark in self.all("llm", "cancelled")}
+        for stage, event in (("agent", "answer_text"), ("llm", "end"), ("tts", "request")):
+            said = [mark for mark in self.all(stage, event) if mark.text and mark.text.strip()]
+            kept = [m for m in said if m.request_id.partition("/")[0] not in cancelled]
+            texts = [mark.text.strip() for mark in kept or said if mark.text]
+            if texts:
+                return " ".join(texts)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,22 @@ def test_a_later_llm_request_whose_audio_came_after_the_onset_is_not_on_the_path
     assert rows[0, "residual"].value == 6.0
 
 
+def test_a_tts_request_that_names_its_llm_request_is_that_ones_whenever_it_came() -> None:
+    trial, marks, pcm = trial_of([TurnPlan()])
+    other = after_u_off(300, "llm", "request", "tool")  # between l0 and its first text
+    named = [replace(m, request_id="l0/s0") if m.request_id == "s0" else m for m in marks]
+    rows = compute_trial(trial, [*named, other], pcm, labels_of("x", [TurnPlan()]))
+    by_name = {row.metric: row.value for row in rows}
+    assert (by_name["llm_ttft"], by_name["tts_ttfb"]) == (28.0, 9.0)
+
+
+def test_a_text_of_which_no_audio_came_is_not_the_start_of_the_answer() -> None:
+    silent = [after_u_off(330.5, "tts", "request", "dash", text="–")]
+    rows = rows_of([TurnPlan()], extra=silent)
+    assert rows[0, "tts_ttfb"].value == 9.0
+    assert rows[0, "residual"].value == 6.0
+
+
 def test_the_second_sentence_of_an_answer_does_not_stand_for_the_first() -> None:
     more = [
         after_u_off(345, "tts", "request", "second"),
@@ -325,7 +341,7 @@ def test_a_right_text_that_nobody_heard_is_a_failure() -> None:
 
 def test_an_answer_of_unknown_words_is_not_judged() -> None:
     trial, marks, pcm = trial_of([TurnPlan()])
-    marks = [replace(m, text=None) if m.stage in ("agent", "llm") else m for m in marks]
+    marks = [m if m.stage == "stt" else replace(m, text=None) for m in marks]
     rows = compute_trial(trial, marks, pcm, labels_of("x", [TurnPlan()]))
     (row,) = [r for r in rows if r.metric == "task_success"]
     assert (row.value, row.reason) == (None, "what the agent meant to say is not marked")

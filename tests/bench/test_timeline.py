@@ -143,6 +143,35 @@ def test_a_transcript_is_the_last_word_on_each_utterance_in_order() -> None:
     assert turn.transcript == "put the block down"
 
 
+def test_an_answer_is_what_was_meant_else_written_else_handed_to_be_spoken() -> None:
+    work = [
+        stamp("tts", "request", t_ns=at(2300), request_id="l/s1", text="So,"),
+        stamp("tts", "request", t_ns=at(2400), request_id="l/s2", text="I go. "),
+        stamp("llm", "end", t_ns=at(2500), request_id="l", text="So, I go!"),
+        stamp("agent", "answer_text", t_ns=at(2500), request_id="l", text="so I go"),
+    ]
+    answers = []
+    for n in (4, 3, 2, 0):
+        turn = reconstruct(trial(), speaks(0, 500, 2000) + work[:n], heard()).turns[0]
+        answers.append(turn.answer)
+    assert answers == ["so I go", "So, I go!", "So, I go.", None]
+
+
+def test_what_a_cancelled_request_meant_is_not_part_of_the_answer() -> None:
+    first = [
+        stamp("llm", "request", t_ns=at(1200), request_id="a"),
+        stamp("agent", "answer_text", t_ns=at(1300), request_id="a", text="the blue one"),
+        stamp("llm", "cancelled", t_ns=at(1400), request_id="a"),
+    ]
+    second = [
+        stamp("llm", "request", t_ns=at(2200), request_id="b"),
+        stamp("agent", "answer_text", t_ns=at(2300), request_id="b", text="the red one"),
+    ]
+    user = speaks(0, 500, 2000)
+    assert reconstruct(trial(), user + first + second, heard()).turns[0].answer == "the red one"
+    assert reconstruct(trial(), user + first, heard()).turns[0].answer == "the blue one"
+
+
 def test_marks_before_the_first_turn_belong_to_none() -> None:
     early = stamp("agent", "pipeline_ready", t_ns=at(-100))
     timeline = reconstruct(trial(), [*speaks(0, 500, 2000), early], heard())
