@@ -43,8 +43,8 @@ class SttOptions:
     """Search the word lattice at the end of an utterance."""
     fwdflat: bool = False
     """Decode a second time at the end of an utterance: fewer errors, a longer tail."""
-    pre_roll_ms: int = 700
-    """Audio from before the VAD's start that is recognised too: the VAD is 300–540 ms late."""
+    pre_roll_ms: int = 800
+    """Audio from before the VAD's start that is recognised too: Silero is 300–600 ms late."""
     partials: bool = True
     """Push partial transcripts into the pipeline."""
     ttfs_p99_secs: float = 0.5

@@ -1,7 +1,7 @@
 """Speech to text by a `ModelProcess`: one streaming request per utterance.
 
 Audio is kept in a short pre-roll until the VAD says that the user began, because the VAD says so
-300–540 ms late; then the pre-roll and all that follows goes to the recogniser. At the VAD's stop
+300–600 ms late; then the pre-roll and all that follows goes to the recogniser. At the VAD's stop
 the recogniser is asked for its final word, and the transcript is pushed as final, so that none of
 Pipecat's waits for a transcript that may still come apply.
 """

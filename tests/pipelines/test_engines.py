@@ -18,7 +18,8 @@ from pipelines.audio.onsets import first_audible
 from pipelines.audio.resample import resample
 from pipelines.cascade.engine_table import GGUF_MODELS, gguf_path
 from pipelines.cascade.engines.espeak import RATE_HZ, EspeakEngine
-from pipelines.cascade.engines.llama import LlamaEngine, check_gguf
+from pipelines.cascade.engines.gguf import check_gguf
+from pipelines.cascade.engines.llama import LlamaEngine
 from pipelines.cascade.engines.pocketsphinx import PocketSphinxEngine
 from pipelines.engine import Emit, Engine, EngineError, Request, RequestCancelled
 from pipelines.errors import ModelError

@@ -7,14 +7,12 @@ prefix cache and says nothing.
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from pipelines.cascade.engines.gguf import check_gguf
 from pipelines.engine import Emit, EngineError, Request
 
-_GGUF_MAGIC = b"GGUF"
 _QUIET = -1
 
 
@@ -131,37 +129,3 @@ class LlamaEngine:
         self._server.handle_chat_completions(body, callback)
         if failed:
             raise EngineError(f"llama.cpp refused the request: {failed[0]}")
-
-
-def check_gguf(path: Path) -> None:
-    """Says what is wrong with a model file before a library meets it.
-
-    A ``manifest.toml`` beside it may hold its SHA-256 under ``[files."NAME"] sha256 = "…"``.
-
-    Raises:
-        EngineError: the file is missing, no GGUF, or not the one that the manifest names.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"the model file {path} can't be read ({error.strerror}): restore or fetch it"
-        ) from error
-    if not data.startswith(_GGUF_MAGIC):
-        raise EngineError(f"{path} is not a GGUF file: restore or fetch it again")
-    expected = _manifest_sha256(path)
-    if expected and hashlib.sha256(data).hexdigest() != expected:
-        raise EngineError(
-            f"{path} is damaged (its SHA-256 is not that of manifest.toml): restore or fetch it"
-        )
-
-
-def _manifest_sha256(path: Path) -> str:
-    manifest = path.parent / "manifest.toml"
-    if not manifest.is_file():
-        return ""
-    try:
-        table = tomllib.loads(manifest.read_text(encoding="utf-8"))
-        return str(table.get("files", {}).get(path.name, {}).get("sha256", ""))
-    except (tomllib.TOMLDecodeError, AttributeError, UnicodeDecodeError) as error:
-        raise EngineError(f"{manifest} can't be read: {error}") from error

@@ -28,7 +28,7 @@ class PocketSphinxEngine:
         lm: Literal["domain", "default"] = "domain",
         sentences: str | None = None,
         bestpath: bool = True,
-        fwdflat: bool = True,
+        fwdflat: bool = False,
     ) -> None:
         """Describes the recogniser.
 
