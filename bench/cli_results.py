@@ -32,7 +32,7 @@ def show(
             note = f": {trial.error}" if trial.error else ""
             say(f"  {trial.trial_id}  {trial.status}{note}", soft_wrap=True, markup=False)
         return
-    if not path.parent.is_dir() or path.parent == path:
+    if not (path.parent / "run.json").is_file():
         raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
     console().print(timeline(store.read_run(path.parent), path.name), markup=False, soft_wrap=True)
 

@@ -6,6 +6,8 @@ gone on with.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -100,15 +102,18 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
             if todo:
                 _play_all(plan, todo, run_dir, info, stack, watch)
         except KeyboardInterrupt:
-            kept = len(store.done_trials(run_dir))
             stack.close()
             _finish(run_dir)
+            kept = len(store.done_trials(run_dir))
+            if not kept:
+                raise RunStoppedError("Stopped before the first trial was done.") from None
             raise RunStoppedError(
                 f"Stopped; {kept} trials are kept. To go on: duplex-lab run --resume {run_dir}"
             ) from None
         except LabError:
             stack.close()
-            _finish(run_dir)
+            with contextlib.suppress(LabError):  # the first sentence is the one to tell
+                _finish(run_dir)
             raise
         stack.close()
         run = _finish(run_dir)
@@ -116,21 +121,21 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
 
 
 def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
-    """Writes ``run.json``, or checks that the one there is of the same plan."""
+    """What ``run.json`` will say, or does say where a run of the same plan is gone on with."""
     found = store.read_info(run_dir)
-    if found and not resume:
+    if found and not resume and store.done_trials(run_dir):
         raise LabError(
             f"{run_dir} already holds a run: go on with it by --resume {run_dir}, "
             "or name another folder with --out."
         )
-    if found:
+    if found and resume:
         if found.get("plan") != plan.identity():
             raise LabError(
                 f"{run_dir} was measured with other presets, fixtures or repeats: "
                 "it can only be resumed with the same ones."
             )
         return found
-    info = {
+    return {
         "run_id": run_dir.name,
         "schema_version": SCHEMA_VERSION,
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -139,8 +144,6 @@ def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
         "presets": {spec.name: _describe(spec) for spec in plan.specs},
         "fixtures": {f.name: labels_of(f).to_dict() for f in plan.fixtures},
     }
-    store.write_info(run_dir, info)
-    return info
 
 
 def _describe(spec: PipelineSpec) -> dict[str, Any]:
@@ -170,21 +173,24 @@ def _play_all(
     stack.callback(agents.stop)
     # Called first: when the caller hangs up, an agent in mid-trial ends by itself.
     stack.callback(caller.stop)
+    for spec in plan.specs:
+        watch(Progress(0, total, plan.seconds(todo), f"loading {spec.name}"))
+        agents.prepare(spec)
     watch(Progress(0, total, plan.seconds(todo), "calibrating"))
     clicks = [*info.get("calibration", {}).get("clicks", []), _calibrate(caller)]
     worst = max(c["max_error_ms"] for c in clicks)
     info["calibration"] = {"max_error_ms": worst, "clicks": clicks}
     info["caller_priority"] = caller.priority
     store.write_info(run_dir, info)
-    for spec in plan.specs:
-        watch(Progress(0, total, plan.seconds(todo), f"loading {spec.name}"))
-        agents.prepare(spec)
     for planned in plan.warmups:
         watch(Progress(0, total, plan.seconds(todo), f"warming up {planned.spec.name}"))
         _play_one(planned, run_dir, caller, agents)
+    began_s = time.monotonic()
     for i, planned in enumerate(todo):
         text = f"{planned.spec.name} · {planned.fixture.name}"
-        watch(Progress(i, total, plan.seconds(todo[i:]), text))
+        # The guess is scaled by how long the trials so far really took.
+        pace = (time.monotonic() - began_s) / plan.seconds(todo[:i]) if i else 1.0
+        watch(Progress(i, total, pace * plan.seconds(todo[i:]), text))
         _play_one(planned, run_dir, caller, agents)
     watch(Progress(total, total, 0.0, "computing metrics"))
 
