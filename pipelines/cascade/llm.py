@@ -86,8 +86,9 @@ class CreatureLLMService(LLMService):
             if request is not None and not request.ended:
                 request.cancel()
                 self._marks.put(stamp("llm", "cancelled", request_id=request_id))
-            await self.stop_processing_metrics()
-            await self.push_frame(LLMFullResponseEndFrame())
+        # Not where the answer was cancelled: an end frame would have its last words spoken.
+        await self.stop_processing_metrics()
+        await self.push_frame(LLMFullResponseEndFrame())
 
     async def _stream(self, request: ModelRequest) -> None:
         answer: list[str] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -164,6 +166,17 @@ async def test_a_recogniser_that_crashes_is_an_error_frame_and_is_started_again(
     assert "parrot crashed (killed by SIGKILL)" in error.error
     assert "agent.error" in parrot.events and of(TranscriptionFrame, down) == []
     await parrot.process.ensure_running()
+
+
+async def test_a_recogniser_that_died_while_idle_costs_one_utterance(parrot: Stage) -> None:
+    stt = SphinxSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
+    assert parrot.process.pid is not None
+    os.kill(parrot.process.pid, signal.SIGKILL)
+    await asyncio.sleep(0.3)
+    down, up = await parrot.run(stt, [*utterance(10), SleepFrame(1.0), *utterance(10)])
+    (error,) = of(ErrorFrame, up)
+    assert "parrot is starting again" in error.error
+    assert [f.text for f in of(TranscriptionFrame, down)] == ["hello"]
 
 
 # language model
