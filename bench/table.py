@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from bench.segments import PIECES
-from bench.stats import Estimate
+from bench.stats import MIN_N_INTERVAL, Estimate
 from bench.summary import RESIDUAL_BOUND_MS, PresetSummary, RunSummary, Spoilt
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def with_interval(estimate: Estimate, scale: float = 1.0) -> str:
         return DASH
     text = _number(estimate.value * scale)
     if estimate.low is None or estimate.high is None:
-        return f"{text} (n {estimate.n} < {estimate.need})"
+        return f"{text} (n {estimate.n})"
     return f"{text} [{_number(estimate.low * scale)} – {_number(estimate.high * scale)}]"
 
 
@@ -160,7 +160,8 @@ SMART_TURN_NOTE = (
 def notes(summary: RunSummary) -> list[str]:
     """What must be said beside the figures, a sentence each."""
     said = [
-        "p50: two-sided 95 % interval from order statistics; p95: one-sided 95 % upper bound. "
+        f"p50: two-sided 95 % interval from order statistics, from n = {MIN_N_INTERVAL} on; "
+        "p95: one-sided 95 % upper bound. "
         "Medians of parts need not add up to the median of the whole.",
         "−logged: heard − what the event log says. dry: silence inside the agent's speech. "
         "mouth: lateness of the measuring side.",
