@@ -8,12 +8,14 @@ own, and invalidates nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.timeline import Timeline
+from bench.recording import Stereo
+from bench.records import Trial
+from bench.timeline import Timeline, reconstruct
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark
 
@@ -40,11 +42,6 @@ class Lateness:
     def quantile(self, p: float) -> float | None:
         """A value that was observed: the smallest that a share of ``p`` does not exceed."""
         return float(np.quantile(self.ms, p, method="inverted_cdf")) if len(self.ms) else None
-
-    @property
-    def largest(self) -> float | None:
-        """The largest; None without chunks."""
-        return float(self.ms.max()) if len(self.ms) else None
 
 
 def _lateness(pairs: Sequence[tuple[int, int]]) -> Lateness:
@@ -91,6 +88,29 @@ def broken_bound(timeline: Timeline) -> str | None:
         if worst is not None and worst > CHUNK_BOUND_MS:
             return f"{who} late: a chunk before the answer by {worst:.1f} ms > {CHUNK_BOUND_MS:g}"
     return None
+
+
+def with_lateness(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -> Trial:
+    """A trial's row with its lateness, and with the status ``mouth_late`` where a bound is broken.
+
+    Args:
+        trial: The row, as the trial left it.
+        marks: The trial's marks.
+        recording: (n, 2) int16 at ``trial.rate_hz``; None if there is none.
+    """
+    mouth = mouth_lateness(marks, trial.t0_ns, trial.chunk_ms)
+    ear = ear_lateness(marks)
+    broken = broken_bound(reconstruct(trial, marks, recording))
+    return replace(
+        trial,
+        status="mouth_late" if broken and trial.status == "ok" else trial.status,
+        mouth_late_ms_p50=mouth.quantile(0.5),
+        mouth_late_ms_p99=mouth.quantile(0.99),
+        mouth_late_ms_max=mouth.quantile(1.0),
+        ear_late_ms_p50=ear.quantile(0.5),
+        ear_late_ms_p99=ear.quantile(0.99),
+        ear_late_ms_max=ear.quantile(1.0),
+    )
 
 
 def _worst_that_matters(late: Lateness, timeline: Timeline) -> float | None:

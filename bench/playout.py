@@ -25,6 +25,8 @@ def dry_ns(timeline: Timeline) -> list[int]:
     to the same turn. What lies before the reply's first audible sample or after its last one is
     no underflow: nobody notices it.
     """
+    if not timeline.sounds:  # of a trial that failed at its start, even the rate is unknown
+        return []
     rate_hz = timeline.trial.rate_hz
     heard = [chunk for chunk in timeline.chunks if chunk.heard_ns is not None]
     heard.sort(key=lambda chunk: chunk.heard_ns or 0)

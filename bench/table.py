@@ -162,6 +162,7 @@ def notes(summary: RunSummary) -> list[str]:
     said = [
         f"p50: two-sided 95 % interval from order statistics, from n = {MIN_N_INTERVAL} on; "
         "p95: one-sided 95 % upper bound. "
+        "n counts turns, taken as independent. "
         "Medians of parts need not add up to the median of the whole.",
         "−logged: heard − what the event log says. dry: silence inside the agent's speech. "
         "mouth: lateness of the measuring side.",

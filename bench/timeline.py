@@ -219,6 +219,8 @@ def _onset(
     (its gap is negative), unless it only goes on with the earlier reply: then less than
     `REPLY_GAP_MS` of silence precede it and no clear cut the earlier reply off.
     """
+    if not sounds:  # of a trial that failed at its start, even the rate is unknown
+        return None
     one_sample = samples_to_ns(1, rate_hz) + 1
     last_end = -math.inf
     for sound in sounds:

@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 
 from bench.example_run import T0_NS, TurnPlan, trial_of
-from bench.lateness import broken_bound, ear_lateness, loop_lag, mouth_lateness
+from bench.lateness import (
+    broken_bound,
+    ear_lateness,
+    loop_lag,
+    mouth_lateness,
+    with_lateness,
+)
 from bench.timeline import Timeline, reconstruct
 from pipelines.marks import Mark, stamp
 
@@ -30,7 +36,7 @@ def test_lateness_is_sent_less_due_and_due_is_after_the_chunks_last_sample() -> 
     late = mouth_lateness([sent(0, 1.5), sent(1, 0.0), sent(2, -0.25)], T0_NS, 20)
     assert late.ms.tolist() == [1.5, 0.0, -0.25]
     assert late.at_ns.tolist() == [T0_NS + k * 20_000_000 for k in (1, 2, 3)]
-    assert (late.quantile(0.5), late.largest) == (0.0, 1.5)
+    assert (late.quantile(0.5), late.quantile(1.0)) == (0.0, 1.5)
 
 
 def test_a_quantile_of_lateness_is_a_value_that_was_seen() -> None:
@@ -41,7 +47,6 @@ def test_a_quantile_of_lateness_is_a_value_that_was_seen() -> None:
 def test_no_chunks_have_no_lateness() -> None:
     for late in (mouth_lateness([], 0, 20), loop_lag([], 0, 20), ear_lateness([])):
         assert late.quantile(0.99) is None
-        assert late.largest is None
 
 
 def test_a_chunk_that_was_received_but_not_stamped_is_left_out_of_the_ears_lateness() -> None:
@@ -100,3 +105,23 @@ def test_without_an_answer_the_chunks_are_watched_for_as_long_as_one_is_waited_f
     trial, marks, pcm = trial_of([replace(TurnPlan(), heard_ms=None)])
     late = [sent(150, 30.0)]
     assert broken_bound(reconstruct(trial, [*marks, *late], pcm)) is not None
+
+
+def test_a_trials_row_is_given_its_lateness() -> None:
+    trial, marks, pcm = trial_of([TurnPlan()], mouth_late_ms=0.2, ear_late_ms=0.4)
+    row = with_lateness(trial, marks, pcm)
+    assert row.status == "ok"
+    assert (row.mouth_late_ms_p50, row.mouth_late_ms_p99, row.mouth_late_ms_max) == (0.2,) * 3
+    assert (row.ear_late_ms_p50, row.ear_late_ms_p99, row.ear_late_ms_max) == (0.4,) * 3
+
+
+def test_a_broken_bound_is_the_trials_status_unless_something_worse_is() -> None:
+    trial, marks, pcm = trial_of([TurnPlan()], mouth_late_ms=9.0)
+    assert with_lateness(trial, marks, pcm).status == "mouth_late"
+    assert with_lateness(replace(trial, status="error"), marks, pcm).status == "error"
+
+
+def test_a_trial_that_failed_at_its_start_has_no_lateness() -> None:
+    trial, _, _ = trial_of([TurnPlan()])
+    failed = replace(trial, status="error", rate_hz=0, t0_ns=0)
+    assert with_lateness(failed, [], None) == failed

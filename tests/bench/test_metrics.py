@@ -365,6 +365,16 @@ def test_an_error_of_the_agent_stands_beside_the_missing_answer() -> None:
     assert row.reason == "no answer (the TTS died)"
 
 
+def test_a_trial_that_failed_before_its_first_sample_gives_rows_all_the_same() -> None:
+    plan = TurnPlan()
+    trial, marks, _ = trial_of([plan])
+    failed = replace(trial, status="error", error="no models", rate_hz=0, t0_ns=0, audio_s=0.0)
+    for some in ([], marks):
+        rows = compute_trial(failed, some, None, labels_of("x", [plan]))
+        assert all(row.value is None for row in rows if row.metric == "voice_to_voice")
+        assert len(rows) == len(METRICS) - 3  # without cold starts
+
+
 def test_without_a_recording_nothing_is_claimed_of_what_was_heard() -> None:
     trial, marks, _ = trial_of([TurnPlan()])
     rows = compute_trial(trial, marks, None, labels_of("x", [TurnPlan()]))

@@ -4,6 +4,9 @@ import errno
 import io
 import json
 import os
+import subprocess
+import sys
+import time
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -132,6 +135,43 @@ def test_a_kill_while_consolidating_loses_nothing(
         run = read_run(tmp_path)
         assert run.trials == whole.trials
         assert run.marks(run.trials[1].trial_id) == whole.marks(run.trials[1].trial_id)
+
+
+ENDLESS = """
+import itertools, pathlib, sys
+from dataclasses import replace
+from bench.example_run import TurnPlan, trial_of
+from bench.store import consolidate, write_trial
+for repeat in itertools.count():
+    trial, marks, _ = trial_of([TurnPlan()], repeat=repeat)
+    write_trial(pathlib.Path(sys.argv[1]), trial, marks)
+    if repeat % 3 == 2:
+        consolidate(pathlib.Path(sys.argv[1]))
+    print(repeat, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kill_after_ms", [0, 7, 23])
+def test_a_run_killed_at_any_moment_loses_no_trial_that_was_done(
+    tmp_path: Path, kill_after_ms: int
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        assert writer.stdout is not None
+        while writer.stdout.readline() != "4\n":
+            pass
+        time.sleep(kill_after_ms / 1000)
+        writer.kill()
+    run = read_run(tmp_path)
+    _, marks, _ = some_trial()
+    assert [t.repeat for t in sorted(run.trials, key=lambda t: t.repeat)][:5] == [0, 1, 2, 3, 4]
+    for trial in run.trials:
+        stored = run.marks(trial.trial_id)
+        assert [replace(m, pid=0) for m in stored] == [replace(m, pid=0) for m in marks]
 
 
 def test_a_trial_without_marks_is_kept(tmp_path: Path) -> None:
