@@ -53,13 +53,14 @@ async def build(host: Host) -> Pipeline:
     llm: LlmOptions = host.options("llm")
     tts: TtsOptions = host.options("tts")
     system = system_prompt(llm, host.scene)
-    if llm.prime:
-        messages = [{"role": "system", "content": system}]
+    messages = [{"role": "system", "content": system}] if system else []
+    if llm.prime and messages:
         async for _ in mind.request("prime", {"messages": messages}, marks=host.marks):
             pass
-    pair = LLMContextAggregatorPair(
-        LLMContext(messages=[{"role": "system", "content": system}]), user_params=user_params(turns)
-    )
+    context = LLMContext()
+    for message in messages:
+        context.add_message({"role": "system", "content": message["content"]})
+    pair = LLMContextAggregatorPair(context, user_params=user_params(turns))
     processors: list[FrameProcessor] = [
         host.transport.input(),
         SphinxSTTService(ear, marks=host.marks, options=stt),

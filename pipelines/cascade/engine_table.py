@@ -20,9 +20,6 @@ GGUF_MODELS: dict[str, str] = {
 }
 """Name in a preset → file under `MODELS`."""
 
-DEFAULT_SYSTEM = "You are a friendly robot."
-"""Where neither the preset nor the model's manifest says anything."""
-
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
@@ -81,9 +78,9 @@ def gguf_path(model: str) -> Path:
 
 
 def system_prompt(options: LlmOptions, scene: str | None) -> str:
-    """The system message: the preset's, or the model's own (manifest), and the scene after it."""
-    system = options.system or _manifest_system(gguf_path(options.model)) or DEFAULT_SYSTEM
-    return f"{system} {scene}".strip() if scene else system
+    """The system message: what the preset says, then the scene (or the model's own, if none)."""
+    facts = scene or _manifest_system(gguf_path(options.model))
+    return f"{options.system} {facts}".strip()
 
 
 def _sha256(path: Path) -> str:

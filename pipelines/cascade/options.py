@@ -61,13 +61,13 @@ class LlmOptions:
     model: str = "creature-3m"
     """A model of `pipelines.cascade.engine_table`, or the path of a .gguf file."""
     system: str = ""
-    """System prompt; default: the one that the model was trained with. The scene follows it."""
-    max_tokens: int = 64
+    """What stands before the scene in the system message; creature-3m knows only scenes."""
+    max_tokens: int = 96
     """Longest answer, in tokens."""
     temperature: float = 0.0
     """0 always takes the likeliest token, so that a trial can be repeated."""
-    context_tokens: int = 2048
-    """Most tokens of the conversation."""
+    context_tokens: int = 0
+    """Most tokens of the conversation; 0: as many as the model was trained for."""
     threads: int = 1
     """Threads; a model this small is slowed down by a second one."""
     prime: bool = True

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -333,10 +334,14 @@ def test_the_shipped_presets_are_read_and_name_their_models(name: str) -> None:
     ]
 
 
-def test_the_scene_follows_the_system_prompt() -> None:
-    options = LlmOptions(system="Be brief.")
+def test_the_scene_follows_what_the_preset_says(tmp_path: Path) -> None:
+    model = tmp_path / "model.gguf"
+    options = LlmOptions(model=str(model), system="Be brief.")
     assert system_prompt(options, "The cup is here.") == "Be brief. The cup is here."
     assert system_prompt(options, None) == "Be brief."
+    (tmp_path / "manifest.toml").write_text('system_prompt = "The key is there."\n')
+    assert system_prompt(options, None) == "Be brief. The key is there."
+    assert system_prompt(LlmOptions(model=str(model)), "The cup is here.") == "The cup is here."
 
 
 async def test_aggregated_text_is_what_the_synthesiser_gets() -> None:

@@ -240,7 +240,7 @@ def test_a_model_file_that_is_missing_foreign_or_damaged_is_told_apart(
     whole.write_bytes(tiny.read_bytes())
     digest = hashlib.sha256(tiny.read_bytes()).hexdigest()
     manifest = tmp_path / "manifest.toml"
-    manifest.write_text(f'[files."whole.gguf"]\nsha256 = "{digest}"\n', encoding="utf-8")
+    manifest.write_text(f'file = "whole.gguf"\nsha256 = "{digest}"\n', encoding="utf-8")
     check_gguf(whole)
     whole.write_bytes(tiny.read_bytes()[:-4] + b"\1\2\3\4")
     with pytest.raises(EngineError, match="damaged"):

@@ -14,7 +14,7 @@ _GGUF_MAGIC = b"GGUF"
 def check_gguf(path: Path) -> None:
     """Says what is wrong with a model file before a library meets it.
 
-    A ``manifest.toml`` beside it may hold its SHA-256 under ``[files."NAME"] sha256 = "…"``.
+    A ``manifest.toml`` beside it may name it (``file``) and hold its ``sha256``.
 
     Raises:
         EngineError: the file is missing, no GGUF, or not the one that the manifest names.
@@ -40,6 +40,6 @@ def _manifest_sha256(path: Path) -> str:
         return ""
     try:
         table = tomllib.loads(manifest.read_text(encoding="utf-8"))
-        return str(table.get("files", {}).get(path.name, {}).get("sha256", ""))
-    except (tomllib.TOMLDecodeError, AttributeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EngineError(f"{manifest} can't be read: {error}") from error
+    return str(table.get("sha256", "")) if table.get("file") == path.name else ""

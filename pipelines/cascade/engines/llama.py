@@ -24,7 +24,7 @@ class LlamaEngine:
         *,
         model: str,
         system: str = "",
-        context_tokens: int = 2048,
+        context_tokens: int = 0,
         threads: int = 1,
         temperature: float = 0.0,
     ) -> None:
@@ -33,7 +33,7 @@ class LlamaEngine:
         Args:
             model: Path of the GGUF file.
             system: A system prompt to warm up with.
-            context_tokens: Most tokens of prompt and answer together.
+            context_tokens: Most tokens of prompt and answer together; 0: the model's own number.
             threads: Threads for the prompt and for decoding: tiny models want one.
             temperature: 0 always takes the likeliest token.
         """
@@ -104,7 +104,7 @@ class LlamaEngine:
             emit({"text": text})
             return False
 
-        self._chat(messages, int(request.header.get("max_tokens", 64)), take)
+        self._chat(messages, int(request.header.get("max_tokens", 96)), take)
         if not emit.cancelled:
             emit.mark("llm", "end", value=tokens, text="".join(answer))
             emit({"tokens": tokens})
