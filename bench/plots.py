@@ -72,6 +72,8 @@ def draw_report(summary: RunSummary) -> Figure:
     )
     low, high = _limits(shown)
     _references(axes, low, high)
+    if low < 0:
+        axes.axvline(0, color=INK, lw=1.0, zorder=1)
     for row, preset in enumerate(shown):
         _bar(axes, row, preset, high)
     axes.set_xlim(low, high)
@@ -168,7 +170,7 @@ def _bar(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
             axes.text(
                 start + ms / 2,
                 row,
-                f"{ms:.0f}",
+                _number(ms),
                 ha="center",
                 va="center",
                 fontsize=13,
@@ -212,14 +214,14 @@ def _median(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
     axes.plot([p50.value], [y], marker="D", ms=8, color=INK, zorder=7)
     end = max(p50.high or p50.value, p50.value)
     interval = (
-        f"  [{p50.low:.0f} – {p50.high:.0f}]"
+        f"  [{_number(p50.low)} – {_number(p50.high)}]"
         if p50.low is not None and p50.high is not None
         else f"  (n {p50.n} < {p50.need}: no interval)"
     )
     axes.text(
         end + 0.012 * high,
         y,
-        f"p50 {p50.value:.0f} ms{interval}",
+        f"p50 {_number(p50.value)} ms{interval}",
         ha="left",
         va="center",
         fontsize=14,
@@ -228,6 +230,10 @@ def _median(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
         zorder=8,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
     )
+
+
+def _number(ms: float) -> str:
+    return f"{ms:.0f}".replace("-", "−")
 
 
 def _why_empty(preset: PresetSummary) -> str:
