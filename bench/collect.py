@@ -88,7 +88,8 @@ class MarkObserver(BaseObserver):
             last_ns = self._last_ns.get(type(frame))
             if last_ns is None or t_ns - last_ns > TWIN_NS:
                 self._last_ns[type(frame)] = t_ns
-                self._marks.put(stamp(*event, t_ns=t_ns))
+                value = getattr(frame, "stop_secs", None)
+                self._marks.put(stamp(*event, t_ns=t_ns, value=value))
 
     def _metrics(self, frame: MetricsFrame, t_ns: int) -> None:
         for data in frame.data:

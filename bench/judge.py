@@ -1,4 +1,4 @@
-"""Is an answer right? A right answer names every slot that the user asked for, and none it must not.
+"""Is an answer right? It is if it names every slot that was asked for, and nothing it must not.
 
 The rule is open on purpose: it reads the agent's words only, so that any agent, however it
 phrases its answer, is judged alike. Expectations are committed with the fixtures.

@@ -22,6 +22,7 @@ from bench.calibrate import CLICKS_PER_RUN, Calibrator, Spread
 from bench.caller_process import CallerProcess
 from bench.fixtures import Fixture
 from bench.labels import FixtureLabels, TurnLabels
+from bench.lateness import with_lateness
 from bench.lock import RunLock
 from bench.plan import Plan, Planned
 from bench.records import Trial
@@ -268,7 +269,7 @@ def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Ag
     if outcome.recording is not None:
         path = store.save_recording(run_dir, trial.trial_id, outcome.recording, outcome.rate_hz)
         trial = replace(trial, recording=path)
-    store.write_trial(run_dir, trial, marks)
+    store.write_trial(run_dir, with_lateness(trial, marks, outcome.recording), marks)
 
 
 def _finish(run_dir: Path) -> store.Run | None:

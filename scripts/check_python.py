@@ -5,10 +5,10 @@ import sys
 
 def main():  # ASCII and old syntax: any Python must parse this
     """Exits with 1 and a sentence, or with 0."""
-    version = "%d.%d" % sys.version_info[:2]  # noqa: UP031
+    version = "%d.%d" % sys.version_info[:2]
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         sys.exit(
-            "duplex-lab: Python 3.11, 3.12 or 3.13 is needed, this is %s (%s); "  # noqa: UP031
+            "duplex-lab: Python 3.11, 3.12 or 3.13 is needed, this is %s (%s); "
             "name another one: make PYTHON=python3.12 setup" % (version, sys.executable)
         )
     try:
@@ -17,7 +17,8 @@ def main():  # ASCII and old syntax: any Python must parse this
     except ImportError:
         sys.exit(
             "duplex-lab: this Python has no venv; install it (Debian and Ubuntu: "
-            "apt install python%s-venv) or name another Python: make PYTHON=python3.12 setup" % version  # noqa: UP031
+            "apt install python%s-venv) or name another Python: make PYTHON=python3.12 setup"
+            % version
         )
 
 

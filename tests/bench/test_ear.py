@@ -84,9 +84,7 @@ def test_live_cues_see_audible_sound_only_and_end_at_a_clear():
 
 
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 50_000_000), st.integers(1, 700), st.booleans()), max_size=30
-    )
+    st.lists(st.tuples(st.integers(0, 50_000_000), st.integers(1, 700), st.booleans()), max_size=30)
 )
 def test_every_sample_is_either_heard_or_cleared(events):
     ear, now, sent, generation = Ear(22_050, T0), T0, 0, 0

@@ -1,0 +1,138 @@
+"""Fills the README's tables, picture and tree from this code and a real run; nothing by hand.
+
+python scripts/readme.py                      the tree only
+python scripts/readme.py --run results/<run>  the table and the picture too
+python scripts/readme.py --calibration FILE   what `duplex-lab calibrate --json FILE` wrote
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+FOLDERS = {
+    "pipelines": "what is measured; imports Pipecat, never bench",
+    "pipelines/audio": "pure sample work",
+    "pipelines/cascade": "VAD → STT → LLM → TTS",
+    "pipelines/cascade/engines": "the models' side: each runs in a child process",
+    "pipelines/models/creature": "our own small language model: weights, card, manifest",
+    "pipelines/presets": "one TOML file per pipeline",
+    "bench": "how it is measured",
+    "fixtures": "the user's audio with labels to the sample; authoring/ made it",
+    "training/creature_llm": "how the language model was made (extra: training)",
+    "scripts": "set-up and this README",
+    "tests": "mirrors the folders",
+    "results": "one folder per run; README.md describes every column",
+}
+"""What the tree shows, in this order; the Python and TOML files of a folder follow it."""
+LISTED = ("pipelines", "bench", "training", "scripts")
+
+
+def tree() -> str:
+    """Folders and files, a line each: what a module's docstring says first."""
+    lines = ["```"]
+    for folder, text in FOLDERS.items():
+        lines.append(f"{folder + '/':<34} {text}")
+        if folder.startswith(LISTED):
+            lines += [f"  {path.name:<32} {line}" for path, line in _files(ROOT / folder)]
+    return "\n".join([*lines, "```"])
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".py" and path.name != "__init__.py":
+            doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            yield path, _first(doc)
+        elif path.suffix == ".toml" and path.parent.name == "presets":
+            title = re.search(r'^title = "(.*)"$', path.read_text(encoding="utf-8"), re.M)
+            yield path, title.group(1) if title else ""
+
+
+def _first(doc: str) -> str:
+    """A docstring's first sentence, without markup."""
+    sentence = re.split(r"(?<=[.?])\s", " ".join(doc.split("\n\n")[0].split()))[0]
+    return sentence.rstrip(".").replace("``", "").replace("`", "")
+
+
+def table(run_dir: Path) -> str:
+    """The run's table as Markdown, with how it was made."""
+    from bench.store import read_metrics, read_run
+    from bench.summary import summarise
+    from bench.table import markdown
+
+    run = read_run(run_dir)
+    machine = run.info["machine"]
+    load = [t.load_avg_1m for t in run.trials if t.load_avg_1m is not None]
+    made = (
+        f"`make bench-cascade` on {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gb']:.0f} GB, Python {machine['python']}, commit "
+        f"{str(machine['commit']['sha'])[:10]}; load average {min(load):.1f} to {max(load):.1f}:"
+    )
+    return f"{made}\n\n{markdown(summarise(run, read_metrics(run_dir))).strip()}"
+
+
+def calibration(file: Path) -> str:
+    """The calibration's figures as a Markdown table."""
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    machine = found["machine"]
+    lines = [
+        f"`duplex-lab calibrate` on {machine['cpu']}, {machine['cores']} cores (caller's priority: "
+        f"{found['caller_priority']}). The ruler's error is heard − (stamped write + offset in the "
+        "chunk); the sizes of errors at p99 and max.",
+        "",
+        "| | sounds heard | median ms | p99 ms | max ms |",
+        "|---|---|---|---|---|",
+    ]
+    for state, words in (("idle", "idle"), ("load", "while the embedded cascade works")):
+        for kind in ("all clicks", "words"):
+            row = found.get(state, {}).get(kind)
+            if row:
+                r = row["ruler"]
+                lines.append(
+                    f"| {words}, {kind} | {r['n']}/{row['sent']} | {r['median_ms']:+.3f} | "
+                    f"{r['p99_ms']:.3f} | {r['max_ms']:.3f} |"
+                )
+    return "\n".join(lines)
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """The text with the section between ``<!-- name -->`` and ``<!-- /name -->`` replaced."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    head, _, rest = text.partition(begin)
+    _, _, tail = rest.partition(end)
+    return f"{head}{begin}\n{content}\n{end}{tail}"
+
+
+def section(text: str, name: str) -> str:
+    """What stands between the two marks of a section."""
+    return text.partition(f"<!-- {name} -->\n")[2].partition(f"\n<!-- /{name} -->")[0]
+
+
+def main() -> None:
+    """Rewrites README.md."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", type=Path, help="a run's folder")
+    parser.add_argument("--calibration", type=Path, help="a calibration's JSON file")
+    chosen = parser.parse_args()
+    readme = ROOT / "README.md"
+    text = filled(readme.read_text(encoding="utf-8"), "tree", tree())
+    if chosen.run:
+        text = filled(text, "table", table(chosen.run))
+        shutil.copy(chosen.run / "report.png", ROOT / "docs" / "report.png")
+    if chosen.calibration:
+        text = filled(text, "calibration", calibration(chosen.calibration))
+    readme.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
