@@ -51,6 +51,7 @@ def llm_engine(options: LlmOptions) -> EngineSpec:
         "system": system_prompt(options, scene=None),
         "context_tokens": options.context_tokens,
         "threads": options.threads,
+        "gpu_layers": options.gpu_layers,
         "temperature": options.temperature,
     }
     return EngineSpec(Path(options.model).stem, f"{_ENGINES}.llama:LlamaEngine", engine)

@@ -70,6 +70,8 @@ class LlmOptions:
     """Most tokens of the conversation; 0: as many as the model was trained for."""
     threads: int = 1
     """Threads; a model this small is slowed down by a second one."""
+    gpu_layers: int = 0
+    """Layers on a GPU, where llama.cpp was built for one; a model this small is faster without."""
     prime: bool = True
     """Read the system prompt and the scene into the prefix cache before the user speaks."""
 

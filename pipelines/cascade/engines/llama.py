@@ -26,6 +26,7 @@ class LlamaEngine:
         system: str = "",
         context_tokens: int = 0,
         threads: int = 1,
+        gpu_layers: int = 0,
         temperature: float = 0.0,
     ) -> None:
         """Describes the model.
@@ -35,12 +36,14 @@ class LlamaEngine:
             system: A system prompt to warm up with.
             context_tokens: Most tokens of prompt and answer together; 0: the model's own number.
             threads: Threads for the prompt and for decoding: tiny models want one.
+            gpu_layers: Layers to put on a GPU.
             temperature: 0 always takes the likeliest token.
         """
         self._path = Path(model)
         self._system = system
         self._context_tokens = context_tokens
         self._threads = threads
+        self._gpu_layers = gpu_layers
         self._temperature = temperature
         self._server: Any = None
 
@@ -53,6 +56,7 @@ class LlamaEngine:
         params.model.path = str(self._path)
         params.n_ctx = self._context_tokens
         params.n_parallel = 1
+        params.n_gpu_layers = self._gpu_layers
         params.cpuparams.n_threads = self._threads
         params.cpuparams_batch.n_threads = self._threads
         # Saved states of other conversations, and checkpoints within one, cost time on every
