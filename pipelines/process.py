@@ -70,6 +70,7 @@ class ModelProcess:
         self._requests: dict[str, ModelRequest] = {}
         self._starting = asyncio.Lock()
         self._burial: asyncio.Task[None] | None = None
+        self._stopping = False
 
     # life
 
@@ -119,6 +120,7 @@ class ModelProcess:
         """Ends the child: politely if it is idle, else by force. Safe to call twice."""
         if self._popen is not None and self._link is not None:
             if self.running and not self._requests:
+                self._stopping = True  # its end is no crash
                 self._link.send({"type": "stop"})
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     await asyncio.to_thread(self._popen.wait, STOP_GRACE_S)
@@ -233,7 +235,8 @@ class ModelProcess:
             request.end(ModelError(sentence) if said else None)
 
     def _lost(self, why: str) -> None:
-        self._fail(why or "crashed", by_itself=True)
+        if not self._stopping:
+            self._fail(why or "crashed", by_itself=True)
 
     def _hung(self) -> None:
         self._fail(f"gave no answer within {self._request_timeout_s:g} s and was killed")
@@ -262,10 +265,14 @@ class ModelProcess:
         error = ModelError(sentence)
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(error)
+        if was_ready and by_itself and not self._requests:
+            # It died while idle: nobody waits for it, but the record must not keep silent.
+            self.marks.put(stamp("agent", "error", text=sentence))
         requests, self._requests = self._requests, {}
         for request in requests.values():
             request.end(error)
         self._popen = self._link = self._ready = self._stderr = None
+        self._stopping = False
 
     async def _buried(self) -> None:
         """Waits until a dying child is dead, and forgets it."""

@@ -101,6 +101,8 @@ async def test_a_child_that_dies_while_idle_is_started_again(echo: ModelProcess)
     os.kill(pid, signal.SIGKILL)
     assert await is_gone(pid)
     await asyncio.sleep(0.2)  # the loop has to see the socket's end
+    assert isinstance(echo.marks, MarkList)
+    assert "double crashed (killed by SIGKILL)" in (echo.marks.marks[-1].text or "")
     await echo.ensure_running()
     assert echo.pid not in (None, pid)
 
@@ -196,6 +198,12 @@ async def test_ctrl_c_does_not_reach_the_child(echo: ModelProcess) -> None:
     assert echo.pid is not None and os.getpgid(echo.pid) != os.getpgid(0)
     os.kill(echo.pid, signal.SIGINT)
     assert [h async for h, _ in echo.request("echo")] == [{"greeting": ""}]
+
+
+async def test_a_polite_end_is_no_error(echo: ModelProcess) -> None:
+    await echo.stop()
+    assert isinstance(echo.marks, MarkList)
+    assert [m for m in echo.marks.marks if m.event == "error"] == []
 
 
 async def test_stopping_twice_and_in_mid_request_leaves_nothing() -> None:
