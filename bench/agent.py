@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import LabError
-from pipelines.marks import Mark, MarkList, stamp
+from pipelines.marks import Mark, MarkList
 from pipelines.spec import PipelineSpec
 
 if TYPE_CHECKING:
@@ -249,8 +249,6 @@ async def _play(
         closed.cancel()
         await runner.cancel()
         await running
-        if errors:
-            marks.put(stamp("agent", "error", text=errors[0]))
         return errors[0] if errors else None
     finally:
         await wire.close()

@@ -75,7 +75,7 @@ def draw_report(summary: RunSummary) -> Figure:
     if low < 0:
         axes.axvline(0, color=INK, lw=1.0, zorder=1)
     for row, preset in enumerate(shown):
-        _bar(axes, row, preset, high)
+        _bar(axes, row, preset, low, high)
     axes.set_xlim(low, high)
     axes.set_ylim(len(shown) - 0.4, -0.5)
     axes.set_yticks([])
@@ -96,15 +96,17 @@ def draw_report(summary: RunSummary) -> Figure:
 def _limits(presets: Sequence[PresetSummary]) -> tuple[float, float]:
     """The range of the time axis: all bars and intervals, with room for their figures.
 
-    A few very slow turns would squeeze everything else; they are counted at the edge instead.
+    A few very slow or very early turns would squeeze everything else; they are counted at the
+    edges instead.
     """
     highest, lowest = [700.0], [0.0]
     for preset in presets:
-        lowest += [min(preset.values, default=0.0), preset.p50.low or 0.0]
+        lowest += [preset.p50.low or 0.0, preset.p50.value or 0.0]
         lowest.append(sum(min(0.0, ms) for _, ms in _stack(preset)))
         highest += [preset.p50.high or preset.p50.value or 0.0]
         highest.append(sum(max(0.0, ms) for _, ms in _stack(preset)))
-    low = max(min(lowest), -max(highest))
+    early = any(value < 0 for preset in presets for value in preset.values)
+    low = min(min(lowest), -0.12 * max(highest) if early else 0.0)
     return (low * 1.1 if low < 0 else 0.0), 1.45 * max(highest)
 
 
@@ -153,7 +155,7 @@ def _above(axes: Axes, ms: float, name: str, line: int, side: str) -> None:
     )
 
 
-def _bar(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
+def _bar(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -> None:
     """One preset: the stacked medians, the STT inside the turn wait, p50 and every turn."""
     if preset.p50.value is None:
         why = _why_empty(preset)
@@ -179,7 +181,7 @@ def _bar(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
             )
         right, left = (right + ms, left) if ms >= 0 else (right, left + ms)
     _stt(axes, row, preset)
-    _turns(axes, row, preset, high)
+    _turns(axes, row, preset, low, high)
     _median(axes, row, preset, high)
 
 
@@ -242,26 +244,30 @@ def _why_empty(preset: PresetSummary) -> str:
     return f"no valid turn of {preset.turns}"
 
 
-def _turns(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
+def _turns(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -> None:
     """Every turn that counts as a small dot under the bar; how many lie beyond the axis."""
     values = np.asarray(preset.values)
     rng = np.random.default_rng(0)
     y = row + BAR / 2 + 0.06 + rng.uniform(0, DOTS, len(values))
-    inside = values <= high
+    inside = (values <= high) & (values >= low)
     axes.scatter(values[inside], y[inside], s=15, color=INK, alpha=0.45, lw=0, zorder=4)
-    beyond = int((~inside).sum())
-    if beyond:
-        axes.text(
-            high,
-            row + BAR / 2 + 0.06 + DOTS + 0.09,
-            f"{beyond} slower, up to {values.max():.0f} ms ▸",
-            ha="right",
-            va="center",
-            fontsize=12,
-            color=INK,
-            zorder=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
-        )
+    edges = (
+        (values > high, high, "right", "{n} slower, up to {most:.0f} ms ▸"),
+        (values < low, low, "left", "◂ {n} before the user had ended, from {least:.0f} ms"),
+    )
+    for beyond, at, align, words in edges:
+        if beyond.any():
+            axes.text(
+                at,
+                row + BAR / 2 + 0.06 + DOTS + 0.09,
+                words.format(n=int(beyond.sum()), most=values.max(), least=values.min()),
+                ha=align,
+                va="center",
+                fontsize=12,
+                color=INK,
+                zorder=8,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+            )
 
 
 def _name(axes: Axes, row: int, preset: PresetSummary) -> None:

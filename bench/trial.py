@@ -130,7 +130,7 @@ def play(
     with contextlib.suppress(LabError):  # a dead agent is told by its connection, below
         agent.ask(TrialOrder(order.trial_id, path, scene, extra or {}))
     result, report = _watch(caller, agent, meter)
-    error = report.error or result.error
+    error = report.error or result.error or _restarted(report.marks, result.t0_ns)
     row = replace(
         order,
         status="error" if error else result.status,
@@ -154,6 +154,14 @@ def play(
         row = replace(row, audio_s=len(stereo) / result.rate_hz)
     marks = sorted([*result.marks, *report.marks], key=lambda m: m.t_ns)
     return Outcome(row, marks, stereo, result.rate_hz)
+
+
+def _restarted(marks: Sequence[Mark], t0_ns: int) -> str | None:
+    """A model that died while idle is started again when it is needed: no time to be compared."""
+    for mark in marks:
+        if (mark.stage, mark.event) == ("agent", "process_start") and mark.t_ns > t0_ns:
+            return f"the process of {mark.text} had died and was started again in mid-trial"
+    return None
 
 
 def _watch(

@@ -17,6 +17,7 @@ from pipelines.cascade.engine_table import (
     system_prompt,
     tts_engine,
 )
+from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import CreatureLLMService
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions, TurnOptions
 from pipelines.cascade.stt import RATE_HZ as STT_RATE_HZ
@@ -61,16 +62,22 @@ async def build(host: Host) -> Pipeline:
     for message in messages:
         context.add_message({"role": "system", "content": message["content"]})
     pair = LLMContextAggregatorPair(context, user_params=user_params(turns))
+    hand_over = HandOver(host.marks)
+    by_clause = tts.aggregation == "clause"
     processors: list[FrameProcessor] = [
         host.transport.input(),
         SphinxSTTService(ear, marks=host.marks, options=stt),
         pair.user(),
-        CreatureLLMService(mind, marks=host.marks, options=llm),
+        CreatureLLMService(mind, marks=host.marks, options=llm, hand_over=hand_over),
     ]
-    if tts.aggregation == "clause":
-        processors.append(LLMTextProcessor(text_aggregator=ClauseAggregator()))
+    if by_clause:
+        processors.append(
+            LLMTextProcessor(text_aggregator=ClauseAggregator(), text_transforms=[("*", hand_over)])
+        )
     processors += [
-        EspeakTTSService(voice, marks=host.marks, options=tts),
+        EspeakTTSService(
+            voice, marks=host.marks, options=tts, hand_over=None if by_clause else hand_over
+        ),
         host.transport.output(),
         pair.assistant(),
     ]

@@ -20,6 +20,7 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
 from pipelines.cascade.failures import report_failure
+from pipelines.cascade.handover import HandOver
 from pipelines.cascade.options import LlmOptions
 from pipelines.errors import ModelError
 from pipelines.marks import MarkSink, stamp
@@ -33,7 +34,14 @@ REQUEST_ID = "request_id"
 class CreatureLLMService(LLMService):
     """Answers each LLMContextFrame, token by token."""
 
-    def __init__(self, process: ModelProcess, *, marks: MarkSink, options: LlmOptions) -> None:
+    def __init__(
+        self,
+        process: ModelProcess,
+        *,
+        marks: MarkSink,
+        options: LlmOptions,
+        hand_over: HandOver | None = None,
+    ) -> None:
         """Makes the service of one conversation; ``process`` may serve many, one after another."""
         super().__init__(
             settings=LLMSettings(
@@ -53,6 +61,7 @@ class CreatureLLMService(LLMService):
         self._process = process
         self._marks = marks
         self._max_tokens = options.max_tokens
+        self._hand_over = hand_over
 
     def can_generate_metrics(self) -> bool:
         """Whether Pipecat may collect metrics: yes."""
@@ -77,6 +86,8 @@ class CreatureLLMService(LLMService):
         try:
             await self._process.ensure_running()
             body = {"messages": chat_messages(context), "max_tokens": self._max_tokens}
+            if self._hand_over:
+                self._hand_over.expect(request_id)
             self._marks.put(stamp("llm", "request", request_id=request_id))
             request = self._process.open("chat", body, request_id=request_id, marks=self._marks)
             await self._stream(request)

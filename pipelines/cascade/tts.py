@@ -16,6 +16,7 @@ from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TextAggregationMode, TTSService
 from pipecat.transcriptions.language import Language
 
+from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import REQUEST_ID
 from pipelines.cascade.options import TtsOptions
 from pipelines.errors import ModelError
@@ -30,9 +31,21 @@ _SILENCE = bytes(RATE_HZ // 100 * 2)  # 10 ms
 class EspeakTTSService(TTSService):
     """Speaks each text that it is handed; a request id is ``<llm id>/<tts id>``."""
 
-    def __init__(self, process: ModelProcess, *, marks: MarkSink, options: TtsOptions) -> None:
-        """Makes the service of one conversation; ``process`` may serve many, one after another."""
+    def __init__(
+        self,
+        process: ModelProcess,
+        *,
+        marks: MarkSink,
+        options: TtsOptions,
+        hand_over: HandOver | None = None,
+    ) -> None:
+        """Makes the service of one conversation; ``process`` may serve many, one after another.
+
+        ``hand_over`` is told of each text that this service's own aggregator lets go; leave it
+        out where another processor cuts the answer into pieces.
+        """
         super().__init__(
+            text_transforms=[("*", hand_over)] if hand_over else None,
             text_aggregation_mode=TextAggregationMode.SENTENCE,
             push_start_frame=True,
             push_stop_frames=True,
