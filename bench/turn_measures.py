@@ -214,7 +214,7 @@ def task_success(view: TurnView) -> Reading:
     """100 if the agent did what a good agent does, else 0.
 
     Where an answer is expected, one must have been heard, and its words must be right; where none
-    is, nothing may have been heard.
+    is, nothing may have been heard. Without committed slots there is nothing to judge by.
     """
     if view.labels is None:
         return Reading(None, NO_LABELS)
@@ -223,6 +223,8 @@ def task_success(view: TurnView) -> Reading:
     heard = view.turn.a_on_ns is not None
     if not view.labels.expect.respond:
         return Reading(0.0 if heard else 100.0, "it spoke" if heard else None)
+    if not view.labels.expect.slots:
+        return Reading(None, "the fixture does not say what a right answer names")
     if not heard:
         return Reading(0.0, view.turn.silence)
     if view.turn.answer is None:
