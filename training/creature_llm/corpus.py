@@ -68,13 +68,13 @@ def holds_pair(dialogue: Dialogue, pairs: frozenset[str], scene: bool = True) ->
     return any(f" {pair} " in text for pair in pairs)
 
 
-def dialogues(seed: str, held_out: bool = False, **noise: float) -> Iterator[Dialogue]:
+def dialogues(seed: str, held_out: bool = False, scene_lessons: bool = False) -> Iterator[Dialogue]:
     """Endless dialogues of one seed, without excluded sentences."""
     excluded, pairs = excluded_sentences(), held_out_phrases()
     rng = random.Random(seed)
-    language = Language(rng, held_out)
+    language = Language(rng, held_out, scene_lessons)
     while True:
-        dialogue = draw(language, **noise)
+        dialogue = draw(language)
         if any(normal(turn.user) in excluded for turn in dialogue.turns):
             continue
         if holds_pair(dialogue, pairs, scene=not held_out) == held_out:
@@ -114,19 +114,21 @@ def read_dictionary() -> frozenset[str]:
         return frozenset(line.split()[0] for line in file if line.strip())
 
 
-def write(path: Path, seed: str, number: int, held_out: bool, seen: set[str]) -> None:
+def write(path: Path, source: Iterator[Dialogue], number: int, seen: set[str]) -> None:
     """Writes dialogues as JSON lines; none twice, none that ``seen`` holds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     left = number
+    if not number:
+        return
     with path.open("w", encoding="utf-8") as file:
-        for dialogue in dialogues(seed, held_out):
+        for dialogue in source:
             line = json.dumps(asdict(dialogue), ensure_ascii=False)
             if line in seen:
                 continue
             seen.add(line)
             file.write(line + "\n")
             left -= 1
-            if not left:
+            if left <= 0:
                 return
 
 
@@ -135,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--dialogues", type=int, default=60_000)
+    parser.add_argument("--scene-lessons", type=int, default=0, help="more, mostly questions")
     parser.add_argument("--test", type=int, default=500, help="held-out dialogues a file")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "creature")
     parser.add_argument("--user-sentences", type=Path, help="write only this file")
@@ -144,9 +147,12 @@ def main() -> None:
         args.user_sentences.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return
     seen: set[str] = set()
-    write(args.out / "test.jsonl", f"{args.seed}-test", args.test, False, seen)
-    write(args.out / "test_pairs.jsonl", f"{args.seed}-pairs", args.test, True, seen)
-    write(args.out / "train.jsonl", f"{args.seed}-train", args.dialogues, False, seen)
+    out, seed = args.out, args.seed
+    write(out / "test.jsonl", dialogues(f"{seed}-test"), args.test, seen)
+    write(out / "test_pairs.jsonl", dialogues(f"{seed}-pairs", True), args.test, seen)
+    write(out / "train.jsonl", dialogues(f"{seed}-train"), args.dialogues, seen)
+    lessons = dialogues(f"{seed}-scenes", scene_lessons=True)
+    write(out / "train_scenes.jsonl", lessons, args.scene_lessons, seen)
 
 
 if __name__ == "__main__":

@@ -67,9 +67,13 @@ class Place:
 class Language:
     """Fills templates and draws things, places and names; all randomness comes from ``rng``."""
 
-    def __init__(self, rng: random.Random, held_out: bool = False) -> None:
+    def __init__(
+        self, rng: random.Random, held_out: bool = False, scene_lessons: bool = False
+    ) -> None:
         self.rng = rng
         self.held_out = held_out
+        self.scene_lessons = scene_lessons
+        """Mostly questions, on scenes that may be small: looking up is learned from few facts."""
         self.followups = load_toml("followups.toml")
         self.world = load_toml("world.toml")
         self.talk = load_toml("talk.toml")

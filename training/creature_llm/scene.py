@@ -41,7 +41,8 @@ def draw_scene(lang: Language) -> list[Fact]:
     facts: list[Fact] = []
     rooms = [r for r in lang.rooms if r not in ("box", "plate", "garden", "wall")]
     spots = [lang.pick(rooms) for _ in range(3)]
-    number = lang.pick([3, 4, 5, 5, 6, 6])
+    sizes = [2, 2, 2, 2, 3, 3, 4, 5] if lang.scene_lessons else [3, 4, 5, 5, 6, 6]
+    number = lang.pick(sizes)
     while len(facts) < number:
         noun = lang.pick(lang.world["objects"])
         if facts and lang.chance(0.3):
@@ -239,6 +240,16 @@ def describe(lang: Language, facts: list[Fact]) -> Answer:
     return Answer(said, f"I see {parts}.", "describe", slots)
 
 
+def where_all(lang: Language, facts: list[Fact]) -> Answer:
+    """Where are the red block and the blue ball? Many look-ups in one answer."""
+    asked = lang.rng.sample(facts, 2 + lang.rng.randrange(min(4, len(facts)) - 1))
+    things = listing([lang.say_thing(fact.thing) for fact in asked]).replace(",", "")
+    parts = listing([f"{f.thing.the} is {f.place.phrase}" for f in asked])
+    slots = {f"object{i}": [f.thing.phrase] for i, f in enumerate(asked)}
+    slots |= {f"place{i}": [f.place.phrase] for i, f in enumerate(asked)}
+    return Answer(lang.ask("where_all", things=things), f"Let me see, {parts}.", "where_all", slots)
+
+
 QUESTIONS = (
     (where, 6),
     (what_at, 4),
@@ -253,6 +264,8 @@ QUESTIONS = (
 
 def ask(lang: Language, facts: list[Fact]) -> Answer:
     """One question about the scene."""
+    if lang.scene_lessons and len(facts) > 1 and lang.chance(0.5):
+        return where_all(lang, facts)
     functions = [function for function, _ in QUESTIONS]
     weights = [weight for _, weight in QUESTIONS]
     return lang.rng.choices(functions, weights=weights)[0](lang, facts)

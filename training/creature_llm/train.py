@@ -96,9 +96,9 @@ def optimizers_for(model: Llama, rate: float) -> list[torch.optim.Optimizer]:
     return [muon, torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)]
 
 
-def schedule(step: int, steps: int) -> float:
-    """Warm-up, a plateau, then a straight way down to nearly nothing over the last 60 %."""
-    warm, bend = 100, 0.4 * steps
+def schedule(step: int, steps: int, bend: int) -> float:
+    """Warm-up, a plateau, and from ``bend`` on a straight way down to nearly nothing."""
+    warm = 100
     if step < warm:
         return (step + 1) / warm
     return 1.0 if step < bend else max(0.01, (steps - step) / (steps - bend))
@@ -113,7 +113,8 @@ def save(path: Path, **state: Any) -> None:
 
 def prepare(args: argparse.Namespace) -> tuple[Tokenizer, list[Example]]:
     """Tokenizer (made once) and examples."""
-    lines = (args.corpus / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    files = sorted(args.corpus.glob("train*.jsonl"))
+    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
     tokenizer_path = args.out / "tokenizer.json"
     if not tokenizer_path.exists():
         train_tokenizer(lines[:20_000], args.vocab).save(str(tokenizer_path))
@@ -129,6 +130,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--tokens", type=int, default=3072, help="a batch")
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--muon", type=float, default=1.0, help="Muon's rate over AdamW's")
+    parser.add_argument("--bend", type=int, help="step from which the rate falls (0.4 of all)")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--vocab", type=int, default=1536)
     parser.add_argument("--seed", type=int, default=7)
@@ -154,11 +157,15 @@ def main() -> None:
     stream = batches(examples, args.tokens, args.seed)
     for _ in range(start):
         next(stream)
+    for optimizer, scale in zip(optimizers, (args.muon, 1.0), strict=True):
+        for group in optimizer.param_groups:
+            group["base"] = scale * args.rate
+    bend = args.bend if args.bend is not None else int(0.4 * args.steps)
     began, mean = time.monotonic(), 0.0
     for step in range(start, args.steps):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = args.rate * schedule(step, args.steps)
+                group["lr"] = group["base"] * schedule(step, args.steps, bend)
         ids, targets = next(stream)
         with torch.autocast("cpu", torch.bfloat16):
             loss = model.loss(ids, targets)
