@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.lock import RunLock
 from bench.metrics import compute
 from bench.records import MetricRow
 from bench.store import Run, consolidate, read_run, write_metrics
@@ -11,6 +12,8 @@ from bench.store import Run, consolidate, read_run, write_metrics
 
 def analyse(run_dir: Path) -> tuple[Run, list[MetricRow]]:
     """Consolidates a run's folder, computes all its metrics and writes ``metrics.parquet``.
+
+    The caller holds the folder's `RunLock`, or knows that nobody else writes there.
 
     Raises:
         StoreError: the folder can't be read or written.
@@ -20,3 +23,14 @@ def analyse(run_dir: Path) -> tuple[Run, list[MetricRow]]:
     rows = compute(run)
     write_metrics(run_dir, rows)
     return run, rows
+
+
+def analyse_again(run_dir: Path) -> tuple[Run, list[MetricRow]]:
+    """As `analyse`, for a run that has ended: not while a run writes into the folder.
+
+    Raises:
+        StoreError: a run writes there, or the folder can't be read or written.
+    """
+    read_run(run_dir)  # what is no run's folder is told so, and is given no lock file
+    with RunLock(run_dir):
+        return analyse(run_dir)

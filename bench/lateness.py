@@ -91,7 +91,7 @@ def broken_bound(timeline: Timeline) -> str | None:
 
 
 def with_lateness(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -> Trial:
-    """A trial's row with its lateness, and with the status ``mouth_late`` where a bound is broken.
+    """A trial's row with its lateness, and with the status ``ruler_late`` where a bound is broken.
 
     Args:
         trial: The row, as the trial left it.
@@ -103,7 +103,7 @@ def with_lateness(trial: Trial, marks: Sequence[Mark], recording: Stereo | None)
     broken = broken_bound(reconstruct(trial, marks, recording))
     return replace(
         trial,
-        status="mouth_late" if broken and trial.status == "ok" else trial.status,
+        status="ruler_late" if broken and trial.status == "ok" else trial.status,
         mouth_late_ms_p50=mouth.quantile(0.5),
         mouth_late_ms_p99=mouth.quantile(0.99),
         mouth_late_ms_max=mouth.quantile(1.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -38,8 +39,13 @@ class RunLock:
                 f"{self.path.parent}: another run writes here (pid {holder}); "
                 "wait for it, or choose another folder"
             ) from None
-        os.ftruncate(fd, 0)
-        os.write(fd, str(os.getpid()).encode())
+        try:
+            with explained(self.path):
+                os.ftruncate(fd, 0)
+                os.write(fd, str(os.getpid()).encode())
+        except StoreError:
+            os.close(fd)
+            raise
         self._fd = fd
         return self
 
@@ -50,6 +56,7 @@ class RunLock:
         trace: TracebackType | None,
     ) -> None:
         if self._fd is not None:
-            os.ftruncate(self._fd, 0)
+            with contextlib.suppress(OSError):  # the pid is but a hint: closing frees the lock
+                os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None

@@ -197,7 +197,7 @@ def _turn_rows(
         return
     path = critical_path(turn, timeline.chunks, trial.rate_hz)
     view = TurnView(timeline, turn, path, labels)
-    misheard = not_understood(turn, labels, trial.weights)
+    misheard = not_understood(turn, labels, trial)
     not_asked = of_turn.expects_answer(labels)
     for metric, read in rows:
         group = GROUPS[metric.group]

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STATUSES = ("ok", "no_answer", "cue_missed", "error", "mouth_late", "interrupted")
+STATUSES = ("ok", "no_answer", "cue_missed", "error", "ruler_late", "cut_off")
 """How a trial can end."""
+
+FAILED = ("error", "cue_missed", "cut_off")
+"""Those of a trial that did not come to its end."""
+
+KINDS = ("cascade", "duplex", "scripted", "click")
+"""What an agent is: it decides what a turn needs to be believed, see bench/validity.py."""
 
 WEIGHTS = ("trained", "synthetic", "scripted")
 """What stands behind the agent's words: trained models, random ones, or a script."""
@@ -49,6 +55,7 @@ class Trial:
     wall_s: float = 0.0
     load_avg_1m: float | None = None
     started_utc: str = ""
+    kind: str = "cascade"
 
 
 @dataclass(frozen=True, slots=True)

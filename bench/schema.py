@@ -50,7 +50,7 @@ TRIALS = (
     Column("fixture_sha256", "string", "", "identity of the fixture's labels and audio"),
     Column("repeat", "int64", "", "number of the repetition, from 0"),
     Column("warmup", "bool", "", "a warm-up: kept, never in a statistic"),
-    Column("status", "string", "", "ok, no_answer, cue_missed, error, mouth_late or interrupted"),
+    Column("status", "string", "", "ok, no_answer, cue_missed, error, ruler_late or cut_off"),
     _nullable("error", "string", "", "what failed, in one sentence"),
     Column("t0_ns", "int64", "ns", "when the recording's sample 0 is, on the monotonic clock"),
     Column("rate_hz", "int64", "Hz", "rate of the recording"),
@@ -74,6 +74,7 @@ TRIALS = (
     Column("wall_s", "float64", "s", "duration of the trial"),
     _nullable("load_avg_1m", "float64", "", "the machine's load average at the trial's end"),
     Column("started_utc", "string", "", "when the trial began, ISO 8601"),
+    Column("kind", "string", "", "cascade, duplex, scripted or click: what its validity asks"),
 )
 
 MARKS = (

@@ -149,15 +149,17 @@ def write_metrics(run_dir: Path, rows: Iterable[MetricRow]) -> None:
 def consolidate(run_dir: Path) -> None:
     """Gathers the parts into ``trials.parquet`` and ``marks.parquet``; then removes the parts.
 
-    Marks go first and parts last, so that a kill at any moment loses nothing. Safe to repeat.
+    Marks go first and parts last, so that a kill at any moment loses nothing. Only what was
+    gathered is removed: a part that appeared meanwhile stays. Safe to repeat.
     """
-    run = read_run(run_dir)
+    gathered: list[Path] = []
+    run = _read_all(run_dir, gathered)
     tables = [run.mark_tables[t.trial_id] for t in run.trials if t.trial_id in run.mark_tables]
     _write_tables(run_dir / "marks.parquet", "marks", tables)
     _write_tables(run_dir / "trials.parquet", "trials", [_table("trials", run.trials)])
     parts = run_dir / "parts"
     with explained(parts):
-        for part in sorted(parts.glob("*.parquet")):
+        for part in gathered:
             part.unlink()
         if parts.is_dir() and not any(parts.iterdir()):
             parts.rmdir()
@@ -201,6 +203,11 @@ def read_run(run_dir: Path) -> Run:
         StoreError: the folder is missing or holds no trial, or a file in it is damaged or newer
             than this program.
     """
+    return _read_all(run_dir, [])
+
+
+def _read_all(run_dir: Path, parts: list[Path]) -> Run:
+    """As `read_run`; adds to ``parts`` those that it read, each trial's row before its marks."""
     if not run_dir.is_dir():
         raise StoreError(f"{run_dir}: there is no such folder; a run's folder is needed")
     trials: dict[str, Trial] = {}
@@ -213,7 +220,9 @@ def read_run(run_dir: Path) -> Run:
         for row in _read(path, "trials").to_pylist():
             trials[row["trial_id"]] = Trial(**row)
         stem = path.name.removesuffix(".trials.parquet")
-        marks[stem] = _read(path.with_name(f"{stem}.marks.parquet"), "marks")
+        beside = path.with_name(f"{stem}.marks.parquet")
+        marks[stem] = _read(beside, "marks")
+        parts += [path, beside]
     if not trials:
         raise StoreError(f"{run_dir}: there are no trials in it; is it a run's folder?")
     ordered = sorted(trials.values(), key=lambda t: (t.started_utc, t.t0_ns, t.trial_id))

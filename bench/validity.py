@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bench.content import word_errors
 from bench.judge import words
 from bench.labels import TurnLabels
+from bench.records import Trial
 from bench.timeline import Turn
 
 MAX_WER = 0.5
@@ -41,6 +42,8 @@ GROUPS: dict[str, Group] = {
     "machine": Group({}, needs_ruler=False, needs_understanding=False),
     "playout": Group({}, needs_ruler=True, needs_understanding=False),
     "latency": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=True),
+    # When it took the floor: whether it understood what was said or not.
+    "floor": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=False),
     # Not gated by understanding: a WER of only those turns with a low WER would flatter.
     "content": Group(
         {"synthetic": SYNTHETIC, "scripted": SCRIPTED},
@@ -50,13 +53,19 @@ GROUPS: dict[str, Group] = {
 }
 
 
-def not_understood(turn: Turn, labels: TurnLabels | None, weights: str) -> str | None:
+def not_understood(turn: Turn, labels: TurnLabels | None, trial: Trial) -> str | None:
     """Why the agent's answer to a turn is no answer to what was said; None if it may be one.
 
-    The rule of a cascade with trained weights: a transcript that is not empty, and at most
-    `MAX_WER` wrong. A script needs no transcript.
+    With trained weights, by the agent's kind. A cascade: a transcript that is not empty, and at
+    most `MAX_WER` wrong. A duplex model, which makes none: a stream of text that is not empty.
+    Scripts and clicks need neither.
     """
-    if weights != "trained":
+    if trial.weights != "trained":
+        return None
+    if trial.kind == "duplex":
+        told = any(words(mark.text or "") for mark in turn.all("agent", "answer_text"))
+        return None if told else "empty text stream"
+    if trial.kind != "cascade":
         return None
     if labels is None:
         return NO_LABELS

@@ -117,7 +117,7 @@ def test_a_trials_row_is_given_its_lateness() -> None:
 
 def test_a_broken_bound_is_the_trials_status_unless_something_worse_is() -> None:
     trial, marks, pcm = trial_of([TurnPlan()], mouth_late_ms=9.0)
-    assert with_lateness(trial, marks, pcm).status == "mouth_late"
+    assert with_lateness(trial, marks, pcm).status == "ruler_late"
     assert with_lateness(replace(trial, status="error"), marks, pcm).status == "error"
 
 

@@ -1,5 +1,6 @@
 """Two runs never write into one folder, and a dead one locks nothing."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis import analyse_again
 from bench.atomic import StoreError
+from bench.example_run import write_example_run
 from bench.lock import RunLock
 
 ROOT = Path(__file__).parents[2]
@@ -55,3 +58,33 @@ def test_a_folder_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="a file stands where a folder is needed"):
         RunLock(tmp_path / "file").__enter__()
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_the_folder_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.lock.os.write", full)
+        with pytest.raises(StoreError, match="the disk is full; free some space"):
+            RunLock(tmp_path).__enter__()
+    with RunLock(tmp_path):
+        pass
+
+
+def test_metrics_are_not_computed_again_while_a_run_writes(tmp_path: Path) -> None:
+    write_example_run(tmp_path, trials=1)
+    with RunLock(tmp_path), pytest.raises(StoreError, match="another run writes here"):
+        analyse_again(tmp_path)
+    assert (tmp_path / "parts").is_dir()  # nothing was touched
+    run, rows = analyse_again(tmp_path)
+    assert (len(run.trials), len(rows) > 0) == (3, True)
+
+
+def test_a_folder_that_holds_no_run_is_given_no_lock_file(tmp_path: Path) -> None:
+    for folder, why in ((tmp_path, "no trials in it"), (tmp_path / "none", "no such folder")):
+        with pytest.raises(StoreError, match=why):
+            analyse_again(folder)
+    assert list(tmp_path.iterdir()) == []

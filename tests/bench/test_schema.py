@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.records import STATUSES, WEIGHTS, MetricRow, Trial
+from bench.records import FAILED, KINDS, STATUSES, WEIGHTS, MetricRow, Trial
 from bench.schema import (
     HISTORY,
     METRICS,
@@ -67,3 +67,9 @@ def test_the_closed_lists_stand_in_the_descriptions() -> None:
     described = {c.name: c.description for c in TRIALS}
     assert all(status in described["status"] for status in STATUSES)
     assert all(weights in described["weights"] for weights in WEIGHTS)
+    assert all(kind in described["kind"] for kind in KINDS)
+
+
+def test_failures_are_statuses_and_a_trials_kind_is_a_cascade_unless_said() -> None:
+    assert set(FAILED) < set(STATUSES)
+    assert Trial("r", "t", "p", "f", 0, t0_ns=0, rate_hz=1, turns=1).kind == "cascade"

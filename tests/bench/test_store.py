@@ -137,6 +137,27 @@ def test_a_kill_while_consolidating_loses_nothing(
         assert run.marks(run.trials[1].trial_id) == whole.marks(run.trials[1].trial_id)
 
 
+def test_a_part_that_is_written_while_consolidating_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, marks, _ = some_trial(0)
+    write_trial(tmp_path, trial, marks)
+    late, late_marks, _ = some_trial(1)
+
+    def meanwhile(path: Path, data: bytes) -> None:
+        atomic_write(path, data)
+        if path.name == "marks.parquet":
+            with monkeypatch.context() as patch:
+                patch.setattr("bench.store.atomic_write", atomic_write)
+                write_trial(tmp_path, late, late_marks)
+
+    monkeypatch.setattr("bench.store.atomic_write", meanwhile)
+    consolidate(tmp_path)
+    left = sorted(path.name for path in (tmp_path / "parts").iterdir())
+    assert left == [f"{late.trial_id}.marks.parquet", f"{late.trial_id}.trials.parquet"]
+    assert done_trials(tmp_path) == {trial.trial_id, late.trial_id}
+
+
 ENDLESS = """
 import itertools, pathlib, sys
 from dataclasses import replace
