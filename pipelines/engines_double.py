@@ -60,6 +60,25 @@ class EchoEngine:
     def _hang(self, request: Request, emit: Emit) -> None:
         threading.Event().wait()
 
+    def _freeze(self, request: Request, emit: Emit) -> None:
+        """Begins, and says so, before it hangs."""
+        emit({})
+        threading.Event().wait()
+
+    def _deaf(self, request: Request, emit: Emit) -> None:
+        """Replies for ever, cancelled or not."""
+        while True:
+            time.sleep(0.01)
+            emit({})
+
+    def _linger(self, request: Request, emit: Emit) -> None:
+        """Takes ``tail_s`` to stop when it is cancelled, and has a last word even then."""
+        emit({})
+        while not emit.cancelled:
+            time.sleep(0.01)
+        time.sleep(float(request.header["tail_s"]))
+        emit.mark("llm", "end", text="late")
+
     def _environment(self, request: Request, emit: Emit) -> None:
         print("a line on stdout")
         names = ("OMP_NUM_THREADS", "PYTHONPATH")
@@ -112,6 +131,8 @@ class ParrotEngine:
         """Serves the words of the recogniser, the language model and the synthesiser."""
         if self._heard == "crash":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._heard == "hang":
+            threading.Event().wait()
         getattr(self, f"_{request.op}")(request, emit)
 
     def _utterance(self, request: Request, emit: Emit) -> None:

@@ -44,7 +44,8 @@ class ModelPool:
         Raises:
             ModelError: it could not be loaded.
         """
-        key = (name, engine, interpreter or "", json.dumps(dict(options or {}), sort_keys=True))
+        given = json.dumps([dict(options or {}), limits], sort_keys=True)
+        key = (name, engine, interpreter or "", given)
         process = self._processes.get(key)
         if process is None:
             process = ModelProcess(
@@ -52,7 +53,22 @@ class ModelPool:
             )
             self._processes[key] = process
         await process.ensure_running()
+        process.untold.clear()
         return process
+
+    async def settle(self, timeout_s: float = 1.0) -> list[str]:
+        """Call it when a conversation is over and its marks are about to be taken.
+
+        Whatever is still open is cancelled, and waited for: no mark of a request comes later. A
+        process that does not come to rest is killed, and starts again when it is next needed.
+
+        Returns:
+            A sentence on each process that was killed, or that died since it was handed out
+            without a request being told.
+        """
+        processes = self._processes.values()
+        sentences = await asyncio.gather(*(p.settle(timeout_s) for p in processes))
+        return [sentence for of_one in sentences for sentence in of_one]
 
     async def aclose(self) -> None:
         """Stops every child."""

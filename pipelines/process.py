@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from pipelines.errors import ModelError
 from pipelines.marks import Mark, MarkSink, stamp
-from pipelines.process_link import ChildLink, ModelRequest
-from pipelines.process_spawn import ending, last_words, reap, start_child
+from pipelines.process_link import CANCEL_GRACE_S, ChildLink, ModelRequest, seen
+from pipelines.process_spawn import ending, last_words, obituary, reap, start_child
 from pipelines.process_wire import Header
 
 STOP_GRACE_S = 1.0
@@ -71,6 +71,8 @@ class ModelProcess:
         self._starting = asyncio.Lock()
         self._burial: asyncio.Task[None] | None = None
         self._stopping = False
+        self.untold: list[str] = []
+        """What `settle` will say; clear it where whoever uses the model next is not to blame."""
 
     # life
 
@@ -124,8 +126,30 @@ class ModelProcess:
                 self._link.send({"type": "stop"})
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     await asyncio.to_thread(self._popen.wait, STOP_GRACE_S)
-            self._fail("was stopped")
+            self._fail("was stopped", wanted=True)
         await self._buried()
+
+    async def settle(self, timeout_s: float = 1.0) -> list[str]:
+        """Cancels what is open and waits until it has ended: no mark of a request comes later.
+
+        Args:
+            timeout_s: Who takes longer is killed.
+
+        Returns:
+            A sentence on each death that no request was told of.
+        """
+        requests = list(self._requests.values())
+        for request in requests:
+            request.cancel()
+        try:
+            async with asyncio.timeout(timeout_s):
+                for request in requests:
+                    await request.wait_ended()
+        except TimeoutError:
+            self._fail(f"did not come to rest within {timeout_s:g} s and was killed")
+        await self._buried()
+        untold, self.untold = self.untold, []
+        return untold
 
     # work
 
@@ -207,7 +231,7 @@ class ModelProcess:
         self.marks.put(stamp("agent", "process_start", text=self.name, value=self._popen.pid))
         loop = asyncio.get_running_loop()
         ready = self._ready = loop.create_future()
-        ready.add_done_callback(_retrieve)
+        ready.add_done_callback(seen)
         _, self._link = await loop.create_connection(
             lambda: ChildLink(self._take, self._lost), sock=ours
         )
@@ -219,6 +243,8 @@ class ModelProcess:
         """One message of the child."""
         kind = header["type"]
         request = self._requests.get(header.get("id", ""))
+        if request is None and "id" in header:
+            return  # it is over, and nothing may be heard of it any more
         sink = request.sink if request is not None else self.marks
         for fields in header.get("marks", ()):
             sink.put(Mark(*fields))
@@ -238,37 +264,41 @@ class ModelProcess:
         if not self._stopping:
             self._fail(why or "crashed", by_itself=True)
 
-    def _hung(self) -> None:
-        self._fail(f"gave no answer within {self._request_timeout_s:g} s and was killed")
+    def _hung(self, request: ModelRequest) -> None:
+        if request.cancelled:
+            self._fail(f"did not stop within {CANCEL_GRACE_S:g} s of a cancel and was killed")
+        else:
+            self._fail(f"gave no answer within {self._request_timeout_s:g} s and was killed")
 
-    def _fail(self, why: str, *, by_itself: bool = False, tail: bool = True) -> None:
+    def _fail(
+        self, why: str, *, by_itself: bool = False, tail: bool = True, wanted: bool = False
+    ) -> None:
         """Buries the child; whoever waits for it is told when it is dead."""
         if self._burial is None and self._popen is not None:
-            bury = self._bury(self._popen, why, by_itself=by_itself, tail=tail)
+            bury = self._bury(self._popen, why, by_itself=by_itself, tail=tail, wanted=wanted)
             self._burial = asyncio.get_running_loop().create_task(bury)
 
     async def _bury(
-        self, popen: subprocess.Popen[bytes], why: str, *, by_itself: bool, tail: bool
+        self, popen: subprocess.Popen[bytes], why: str, *, by_itself: bool, tail: bool, wanted: bool
     ) -> None:
         code = await asyncio.to_thread(reap, popen, STOP_GRACE_S if by_itself else 0.0)
         if self._link is not None:
             self._link.close()
-        sentence = f"The model {self.name} {why}"
         if by_itself and code:
-            sentence += f" ({ending(code)})"
+            why += f" ({ending(code)})"
         was_ready = self._ready is not None and self._ready.done()
-        sentence += "; it starts again when it is next needed." if was_ready else "."
+        said = last_words(self._stderr) if self._stderr is not None and tail else ""
+        sentence = obituary(self.name, why, starts_again=was_ready, said=said)
         if self._stderr is not None:
-            if tail and (said := last_words(self._stderr)):
-                sentence += f" Its last words: {said}"
             self._stderr.close()
         error = ModelError(sentence)
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(error)
-        if was_ready and by_itself and not self._requests:
-            # It died while idle: nobody waits for it, but the record must not keep silent.
-            self.marks.put(stamp("agent", "error", text=sentence))
         requests, self._requests = self._requests, {}
+        if was_ready and not wanted and all(r.cancelled for r in requests.values()):
+            # Nobody waits for it, but the record must not keep silent.
+            self.marks.put(stamp("agent", "error", text=sentence))
+            self.untold.append(sentence)
         for request in requests.values():
             request.end(error)
         self._popen = self._link = self._ready = self._stderr = None
@@ -280,9 +310,3 @@ class ModelProcess:
             await asyncio.shield(burial)
             if self._burial is burial:
                 self._burial = None
-
-
-def _retrieve(future: asyncio.Future[None]) -> None:
-    """Marks a future's exception as seen: not everybody who could wait for it does."""
-    if not future.cancelled():
-        future.exception()

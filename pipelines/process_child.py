@@ -35,7 +35,9 @@ class Child:
         self._sock = sock
         self._work: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._open: dict[str, Request] = {}
-        self._lock = threading.Lock()
+        self._served: Request | None = None
+        self._lock = threading.Lock()  # of the two above
+        self._sending = threading.Lock()
         self._decoder = Decoder()
 
     def serve(self) -> None:
@@ -60,6 +62,10 @@ class Child:
             self._serve_one(engine, request)
 
     def _serve_one(self, engine: Engine, request: Request) -> None:
+        with self._lock:
+            if request.id not in self._open:
+                return  # cancelled while it waited
+            self._served = request
         end: Header = {"type": "end", "id": request.id}
 
         def send(header: Header, payload: bytes, marks: list[Mark]) -> None:
@@ -67,8 +73,7 @@ class Child:
 
         emit = Emit(request, send)
         try:
-            if not request.cancelled:
-                engine.run(request, emit)
+            engine.run(request, emit)
         except RequestCancelled:
             pass
         except Exception as error:
@@ -76,8 +81,8 @@ class Child:
                 traceback.print_exc()
             end["error"] = _say(error)
         with self._lock:
-            self._open.pop(request.id, None)
-        end["cancelled"] = request.cancelled
+            del self._open[request.id]
+            self._served = None
         self._send(end, marks=emit.take_marks())
 
     def _send(self, header: Header, payload: bytes = b"", marks: list[Mark] | None = None) -> None:
@@ -87,7 +92,8 @@ class Child:
                 for m in marks
             ]
         try:
-            self._sock.sendall(pack(header, payload))
+            with self._sending:
+                self._sock.sendall(pack(header, payload))
         except OSError:
             os._exit(0)  # the parent is gone, and nobody is left to tell
 
@@ -124,6 +130,9 @@ class Child:
                 request.feed(header["header"], payload)
             elif kind == "cancel" and request is not None:
                 request.cancel()
+                if request is not self._served:  # it waits its turn, which may be long in coming
+                    del self._open[request.id]
+                    self._send({"type": "end", "id": request.id})
 
 
 def _make(path: str, options: dict[str, Any]) -> Engine:

@@ -12,6 +12,10 @@ from pipelines.process_wire import Decoder, Header, WireError, pack
 
 Reply = tuple[Header, bytes]
 
+CANCEL_GRACE_S = 1.0
+"""How long a child may take to confirm a cancel. The slowest engine needs a third of it; one that
+does not stop would make the next request wait for work that nobody wants."""
+
 
 class ChildLink(asyncio.Protocol):
     """The socket to a child process: whole messages out and in."""
@@ -63,15 +67,13 @@ class ModelRequest(AsyncIterator[Reply]):
         send: Callable[[Header, bytes], None],
         sink: MarkSink,
         timeout_s: float,
-        on_timeout: Callable[[], None],
+        on_timeout: Callable[[ModelRequest], None],
         fed: bool,
     ) -> None:
         self.id = request_id
         """Ties its marks together."""
         self.sink = sink
         """Where its marks go."""
-        self.ended = False
-        """Whether the child has said its last word on it (or is gone)."""
         self.cancelled = False
         """Whether `cancel` was called before it ended."""
         self._send = send
@@ -79,8 +81,18 @@ class ModelRequest(AsyncIterator[Reply]):
         self._on_timeout = on_timeout
         self._replies: asyncio.Queue[Reply | ModelError | None] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
         self._fed = fed
-        self._arm()
+        self._arm(timeout_s)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the child has said its last word on it (or is gone)."""
+        return self._over.is_set()
+
+    async def wait_ended(self) -> None:
+        """Waits for the child's last word, or its death."""
+        await self._over.wait()
 
     def feed(self, header: Header | None = None, payload: bytes = b"", *, last: bool) -> None:
         """Sends a piece of a request that was opened with ``fed=True``."""
@@ -90,27 +102,27 @@ class ModelRequest(AsyncIterator[Reply]):
         self._send({"type": "feed", "id": self.id, "header": piece}, payload)
         if last:
             self._fed = False
-            self._arm()
+            self._arm(self._timeout_s)
 
     def cancel(self) -> None:
-        """Tells the child to stop; nothing happens if the request has ended."""
+        """Tells the child to stop, within `CANCEL_GRACE_S`; nothing happens if it has ended."""
         if self.ended or self.cancelled:
             return
         self.cancelled = True
         self._send({"type": "cancel", "id": self.id}, b"")
         self._fed = False
-        self._arm()  # a child that does not even stop is hung
+        self._arm(CANCEL_GRACE_S)  # a child that does not even stop is hung
         self._replies.put_nowait(None)
 
     def reply(self, header: Header, payload: bytes) -> None:
         """Takes a reply of the child."""
-        self._arm()
-        if not self.cancelled:
+        if not self.cancelled:  # replies on their way don't prolong the time to stop
+            self._arm(self._timeout_s)
             self._replies.put_nowait((header, payload))
 
     def end(self, error: ModelError | None) -> None:
         """Takes the child's last word, or its death."""
-        self.ended = True
+        self._over.set()
         self._disarm()
         self._replies.put_nowait(error)
 
@@ -130,14 +142,20 @@ class ModelRequest(AsyncIterator[Reply]):
             raise StopAsyncIteration
         raise item
 
-    def _arm(self) -> None:
+    def _arm(self, timeout_s: float) -> None:
         """Gives the child its time anew; while pieces are still to come it owes nothing."""
         self._disarm()
         if not self._fed:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._timeout_s, self._on_timeout)
+            self._timer = loop.call_later(timeout_s, self._on_timeout, self)
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def seen(future: asyncio.Future[None]) -> None:
+    """Marks a future's exception as seen: not everybody who could wait for it does."""
+    if not future.cancelled():
+        future.exception()

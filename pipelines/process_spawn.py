@@ -71,6 +71,12 @@ def last_words(printed: IO[bytes]) -> str:
     return " | ".join(line.strip() for line in lines if line.strip())
 
 
+def obituary(name: str, why: str, *, starts_again: bool, said: str) -> str:
+    """The one sentence on a model's death; ``said``: the last that it printed."""
+    after = "; it starts again when it is next needed." if starts_again else "."
+    return f"The model {name} {why}{after}" + (f" Its last words: {said}" if said else "")
+
+
 def _environment(*, keep_python_path: bool) -> dict[str, str]:
     environment = dict(os.environ)
     environment.update({f"{library}_NUM_THREADS": "1" for library in _ONE_THREAD})

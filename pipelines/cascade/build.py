@@ -99,6 +99,9 @@ async def _processes(
         tts_engine(spec.stages["tts"]),
     )
     ear, mind, voice = await asyncio.gather(
-        *(models.get(engine.name, engine.engine, engine.options) for engine in engines)
+        *(
+            models.get(e.name, e.engine, e.options, request_timeout_s=e.request_timeout_s)
+            for e in engines
+        )
     )
     return ear, mind, voice

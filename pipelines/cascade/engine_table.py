@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipelines.cascade.engines.pocketsphinx import SENTENCES
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
 from pipelines.spec import PipelineSpec
 
@@ -31,6 +32,8 @@ class EngineSpec:
     """``module:class``."""
     options: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments of the class."""
+    request_timeout_s: float = 5.0
+    """Longest silence while an answer is owed; see the preset's ``timeout_secs``."""
 
 
 def stt_engine(options: SttOptions) -> EngineSpec:
@@ -41,7 +44,9 @@ def stt_engine(options: SttOptions) -> EngineSpec:
         "bestpath": options.bestpath,
         "fwdflat": options.fwdflat,
     }
-    return EngineSpec("pocketsphinx", f"{_ENGINES}.pocketsphinx:PocketSphinxEngine", engine)
+    return EngineSpec(
+        "pocketsphinx", f"{_ENGINES}.pocketsphinx:PocketSphinxEngine", engine, options.timeout_secs
+    )
 
 
 def llm_engine(options: LlmOptions) -> EngineSpec:
@@ -54,23 +59,31 @@ def llm_engine(options: LlmOptions) -> EngineSpec:
         "gpu_layers": options.gpu_layers,
         "temperature": options.temperature,
     }
-    return EngineSpec(Path(options.model).stem, f"{_ENGINES}.llama:LlamaEngine", engine)
+    return EngineSpec(
+        Path(options.model).stem, f"{_ENGINES}.llama:LlamaEngine", engine, options.timeout_secs
+    )
 
 
 def tts_engine(options: TtsOptions) -> EngineSpec:
     """The synthesiser's process."""
     engine = {"voice": options.voice, "rate_wpm": options.rate_wpm}
-    return EngineSpec("espeak-ng", f"{_ENGINES}.espeak:EspeakEngine", engine)
+    return EngineSpec("espeak-ng", f"{_ENGINES}.espeak:EspeakEngine", engine, options.timeout_secs)
 
 
 def model_files(spec: PipelineSpec) -> list[dict[str, str]]:
     """The files of the preset's models, as ``run.json`` lists them: name, file, sha256."""
     gguf = gguf_path(spec.stages["llm"].model)
-    return [
+    files = [
         {"name": "pocketsphinx en-us", "file": f"pocketsphinx {version('pocketsphinx')}"},
         {"name": Path(spec.stages["llm"].model).stem, "file": gguf.name, "sha256": _sha256(gguf)},
         {"name": "espeak-ng", "file": f"espeakng-loader {version('espeakng-loader')}"},
     ]
+    stt: SttOptions = spec.stages["stt"]
+    if stt.lm == "domain":  # its language model is built of them when it loads
+        said = Path(stt.sentences) if stt.sentences else SENTENCES
+        name = "pocketsphinx domain sentences"
+        files.insert(1, {"name": name, "file": said.name, "sha256": _sha256(said)})
+    return files
 
 
 def gguf_path(model: str) -> Path:

@@ -50,6 +50,9 @@ class SttOptions:
     ttfs_p99_secs: float = 0.5
     """What Pipecat is told of the time from speech end to final transcript, s. Finals are
     marked as final, so this wait is cut short; unset it would be 1.0 s."""
+    timeout_secs: float = 5.0
+    """Longest silence of the engine while it owes an answer, s; it is then killed. Half of what
+    a fixture waits for an answer, so that a hang is told of on its own trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class LlmOptions:
     """Layers on a GPU, where llama.cpp was built for one; a model this small is faster without."""
     prime: bool = True
     """Read the system prompt and the scene into the prefix cache before the user speaks."""
+    timeout_secs: float = 5.0
+    """As under ``[stt]``; a large model on a slow machine may need longer for its first token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +94,5 @@ class TtsOptions:
     aggregation: Literal["clause", "sentence"] = "clause"
     """What is waited for before speaking. clause: the first ``, . ! ? ; :`` of an answer, then
     sentences. sentence: Pipecat's default, which waits for the word after a sentence."""
+    timeout_secs: float = 5.0
+    """As under ``[stt]``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from pipecat.frames.frames import (
+    CancelFrame,
     ErrorFrame,
     Frame,
     InterruptionFrame,
@@ -71,6 +72,16 @@ class EspeakTTSService(TTSService):
             # The generator below may be suspended at a yield, where no cancellation reaches it.
             self._drop()
         await super().process_frame(frame, direction)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        """Drops what is being made, now: a generator that is left alone is closed much later."""
+        self._drop()
+        await super().cancel(frame)
+
+    async def cleanup(self) -> None:
+        """Drops what is being made."""
+        self._drop()
+        await super().cleanup()  # type: ignore[no-untyped-call]
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         """Synthesises one text."""

@@ -23,7 +23,7 @@ from pipelines.cascade import build as build_module
 from pipelines.cascade.build import build, prepare
 from pipelines.cascade.engine_table import EngineSpec
 from pipelines.clock import monotonic_ns
-from pipelines.errors import SpecError
+from pipelines.errors import ModelError, SpecError
 from pipelines.host import Host
 from pipelines.marks import Mark, MarkList
 from pipelines.pool import ModelPool
@@ -154,6 +154,36 @@ async def test_speaking_again_cancels_the_answer_in_every_process(spec: Pipeline
     first, second = (m.request_id for m in marks if (m.stage, m.event) == ("llm", "request"))
     cancelled = [m.request_id for m in marks if (m.stage, m.event) == ("llm", "cancelled")]
     assert cancelled == [first, second]  # by the barge-in, and by the end of the conversation
+
+
+@pytest.mark.parametrize("spec", [{"heard": "hang"}], indirect=True)
+async def test_a_model_that_hangs_does_not_reach_into_the_next_conversation(
+    spec: PipelineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_the_voice = EngineSpec("parrot", "pipelines.engines_double:ParrotEngine", {})
+    for stage in ("stt", "llm"):
+        monkeypatch.setattr(build_module, f"{stage}_engine", lambda _: only_the_voice)
+    async with ModelPool(MarkList()) as models:
+        marks, _ = await converse(spec, models, chunks_of(SPEECH))
+        (asked,) = [m for m in marks if (m.stage, m.event) == ("tts", "request")]
+        assert [m.request_id for m in marks if m.event == "cancelled"] == [asked.request_id]
+        (sentence,) = await models.settle()
+        assert sentence.startswith("The model parrot tts did not ")
+        taken = len(marks)
+        await prepare(spec, models)  # the next conversation finds every model running
+        assert await models.settle() == [] and len(marks) == taken
+
+
+@pytest.mark.parametrize("spec", [{"heard": "hang"}], indirect=True)
+async def test_a_hang_is_an_error_at_the_preset_s_time_limit(
+    spec: PipelineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = EngineSpec("parrot", "pipelines.engines_double:ParrotEngine", {"heard": "hang"}, 0.3)
+    for stage in ("stt", "llm", "tts"):
+        monkeypatch.setattr(build_module, f"{stage}_engine", lambda _: engine)
+    async with ModelPool(MarkList()) as models:
+        with pytest.raises(ModelError, match=r"parrot gave no answer within 0\.3 s"):
+            await converse(spec, models, chunks_of(SPEECH))
 
 
 async def test_two_conversations_of_the_same_models_share_nothing(spec: PipelineSpec) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -329,9 +331,28 @@ def test_the_shipped_presets_are_read_and_name_their_models(name: str) -> None:
     assert [e.name for e in engines] == ["pocketsphinx", "creature-3m", "espeak-ng"]
     assert [f["name"] for f in model_files(spec)] == [
         "pocketsphinx en-us",
+        "pocketsphinx domain sentences",
         "creature-3m",
         "espeak-ng",
     ]
+
+
+def test_the_sentences_of_the_language_model_of_speech_are_named_with_their_checksum(
+    tmp_path: Path,
+) -> None:
+    spec = load_spec("cascade-embedded")
+    shipped = model_files(spec)[1]
+    assert shipped["file"] == "user_sentences.txt" and len(shipped["sha256"]) == 64
+    own = tmp_path / "mine.txt"
+    own.write_bytes(b"go home\n")
+    stages = {**spec.stages, "stt": SttOptions(sentences=str(own))}
+    assert model_files(replace(spec, stages=stages))[1] == {
+        "name": "pocketsphinx domain sentences",
+        "file": "mine.txt",
+        "sha256": hashlib.sha256(b"go home\n").hexdigest(),
+    }
+    general = model_files(replace(spec, stages={**stages, "stt": SttOptions(lm="default")}))
+    assert not any("sentences" in f["name"] for f in general)
 
 
 def test_the_scene_follows_what_the_preset_says(tmp_path: Path) -> None:

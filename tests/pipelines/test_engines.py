@@ -16,7 +16,7 @@ from tiny_gguf import write_tiny_gguf
 
 from pipelines.audio.onsets import first_audible
 from pipelines.audio.resample import resample
-from pipelines.cascade.engine_table import GGUF_MODELS, gguf_path
+from pipelines.cascade.engine_table import gguf_path
 from pipelines.cascade.engines.espeak import RATE_HZ, EspeakEngine
 from pipelines.cascade.engines.gguf import check_gguf
 from pipelines.cascade.engines.llama import LlamaEngine
@@ -256,8 +256,6 @@ def test_a_cut_model_file_does_not_crash_the_library(tiny: Path, tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def creature() -> Iterator[LlamaEngine]:
-    if not CREATURE.is_file():
-        pytest.skip(f"{GGUF_MODELS['creature-3m']} is not there")
     engine = LlamaEngine(model=str(CREATURE))
     engine.load()
     engine.warm_up()
