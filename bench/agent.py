@@ -63,7 +63,7 @@ class AgentProcess:
         context = mp.get_context("spawn")
         self.connection, child = context.Pipe()
         self._process = context.Process(
-            target=_main, args=(spec, child), name=f"duplex-lab agent {spec.name}", daemon=False
+            target=_main, args=(spec, child), name=f"duplex-lab agent {spec.name}", daemon=True
         )
         self._process.start()
         child.close()
@@ -118,11 +118,15 @@ class AgentProcess:
             return f"the agent process was killed by signal {-code} ({signal.Signals(-code).name})"
         return f"the agent process ended with exit code {code}"
 
-    def stop(self) -> None:
-        """Ends the process and its models."""
+    def ask_to_stop(self) -> None:
+        """Asks the process to end once it is idle; `stop` waits for it."""
         with contextlib.suppress(OSError):
             self.connection.send("stop")
-        self._process.join(STOP_TIMEOUT_S)
+
+    def stop(self, grace_s: float = STOP_TIMEOUT_S) -> None:
+        """Ends the process and its models; kills them if they take longer than ``grace_s``."""
+        self.ask_to_stop()
+        self._process.join(grace_s)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -236,8 +240,9 @@ async def _play(
         errors: list[str] = []
 
         async def on_error(_worker: object, frame: Any) -> None:
-            errors.append(str(frame.error))
-            wire.closed.set()
+            if not wire.closed.is_set():  # what breaks while we tear down is not the trial's
+                errors.append(str(frame.error))
+                wire.closed.set()
 
         worker.add_event_handler("on_pipeline_error", on_error)
 
@@ -249,6 +254,9 @@ async def _play(
         closed.cancel()
         await runner.cancel()
         await running
+        # What was cancelled must end before the marks are gathered; a model that does not is the
+        # fault of this trial, not of the next.
+        errors += await models.settle()
         return errors[0] if errors else None
     finally:
         await wire.close()

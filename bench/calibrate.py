@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.agent import AgentProcess
+from bench.agent import STOP_TIMEOUT_S, AgentProcess
 from bench.caller import CallerPlan, CallerTurn
 from bench.caller_process import CallerProcess
 from bench.fixtures import Fixture, read_pcm
 from bench.records import Trial
 from bench.trial import Outcome, caller_plan, play
-from pipelines.audio.onsets import audible_spans, first_audible
+from pipelines.audio.onsets import audible_spans
 from pipelines.audio.resample import resample
 from pipelines.clicks import CLICK_LEVEL, ClickOptions
 from pipelines.clock import NS_PER_MS, samples_to_ns
@@ -38,7 +38,9 @@ SPACING_MS = (150, 250)
 """Between two clicks; answers of 10 ms never touch."""
 WORD_SPACING_MS = (900, 1100)
 MERGE_GAP_MS = 60.0
-"""Two sounds nearer than this are one; a word's closures are shorter or equal in effect."""
+"""Two sounds nearer than this are one."""
+WORD_WINDOW_NS = WORD_SPACING_MS[0] * NS_PER_MS // 3
+"""A word's onset is looked for this far from its label: stop consonants begin with silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,35 +115,51 @@ def click_turn(n: int, seed: int, rate_hz: int, spacing_ms: tuple[int, int]) -> 
     return CallerTurn(pcm, at[0], at[-1] + 1, "start", 300.0, timeout_s=5.0)
 
 
-def match(outcome: Outcome, plan: CallerPlan, onsets: Sequence[int] = (0,)) -> list[Answered]:
-    """Ties each click to its answer; a click without one is left out.
+def match(
+    outcome: Outcome,
+    plan: CallerPlan,
+    onsets: Sequence[int] = (0,),
+    window_ns: int = SPACING_MS[0] * NS_PER_MS // 2,
+) -> list[Answered]:
+    """Ties each click to its answer.
 
     Args:
         outcome: The trial.
         plan: What the caller played.
-        onsets: Sample, in each answer's own sound, at which it begins to be audible; used in turn.
+        onsets: Sample, in each answer's own sound, that counts as its onset; used in turn.
+        window_ns: An answer is looked for this far from where it was written.
 
     Raises:
-        LabError: the trial itself failed.
+        LabError: the trial failed, or a click or its answer was lost: a ruler that loses some
+            may not be judged by the rest.
     """
     trial, marks, rate_hz = outcome.trial, outcome.marks, outcome.rate_hz
     if trial.error or outcome.recording is None:
         raise LabError(f"The calibration's clicks were not played: {trial.error or trial.status}.")
     start = next(m.t_ns for m in marks if (m.stage, m.event) == ("user", "turn_start"))
     positions = np.flatnonzero(plan.turns[0].pcm)
-    clicks = [start + samples_to_ns(int(i), plan.in_rate_hz) for i in positions]
     deadlines = [m for m in marks if (m.stage, m.event) == ("script", "deadline")]
     deadlines.sort(key=lambda m: int(m.request_id.removeprefix("click")))
+    writes = _answer_writes(marks)
+    if not len(positions) == len(deadlines) == len(writes):
+        raise LabError(
+            f"Calibration: of {len(positions)} clicks the agent found {len(deadlines)} and "
+            f"answered {len(writes)}; close other heavy programs and try again."
+        )
     spans = audible_spans(outcome.recording[:, 1], rate_hz, merge_gap_ms=MERGE_GAP_MS)
-    heard = [trial.t0_ns + samples_to_ns(s.start, rate_hz) for s in spans]
+    heard = np.array([trial.t0_ns + samples_to_ns(s.start, rate_hz) for s in spans], np.int64)
     found = []
-    for n, (deadline, write_ns) in enumerate(zip(deadlines, _answer_writes(marks), strict=False)):
+    for n, (position, deadline, write_ns) in enumerate(
+        zip(positions, deadlines, writes, strict=True)
+    ):
         inside = int(deadline.value or 0) + onsets[n % len(onsets)]
         written_ns = write_ns + samples_to_ns(inside, rate_hz)
-        nearest = min(heard, key=lambda t: abs(t - written_ns), default=None)
-        if nearest is None or abs(nearest - written_ns) > SPACING_MS[0] / 2 * NS_PER_MS:
-            continue
-        found.append(Answered(deadline.t_ns, written_ns, nearest, clicks[n]))
+        near = heard[np.abs(heard - written_ns) < window_ns]
+        if not len(near):
+            raise LabError(f"Calibration: the answer to click {n} was written, but never heard.")
+        nearest = int(near[np.argmin(np.abs(near - written_ns))])
+        click_ns = start + samples_to_ns(int(position), plan.in_rate_hz)
+        found.append(Answered(deadline.t_ns, written_ns, nearest, click_ns))
     return found
 
 
@@ -171,8 +189,9 @@ class Calibrator:
     def __enter__(self) -> Calibrator:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._agent.stop()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # After an error the click agent may wait for a caller that no longer speaks.
+        self._agent.stop(grace_s=0.0 if kind else STOP_TIMEOUT_S)
 
     def clicks(self, n: int, delay_ms: float, seed: int) -> DelayResult:
         """``n`` clicks at random phases, answered after ``delay_ms``."""
@@ -182,10 +201,10 @@ class Calibrator:
         return DelayResult(delay_ms, n, tuple(match(outcome, plan)))
 
     def words(self, words: Sequence[Word], seed: int) -> list[Answered]:
-        """Each word once, as the answer to a click; written_ns is its first audible sample."""
+        """Each word once, as the answer to a click; its onset is its first phone's label."""
         turn = click_turn(len(words), seed, self._spec.audio.in_rate_hz, WORD_SPACING_MS)
         outcome, plan = self._play(turn, {"words": [w.pcm for w in words]})
-        return match(outcome, plan, [w.audible_start for w in words])
+        return match(outcome, plan, [w.phone_start for w in words], WORD_WINDOW_NS)
 
     def _play(self, turn: CallerTurn, extra: dict[str, Any]) -> tuple[Outcome, CallerPlan]:
         limit_s = len(turn.pcm) / self._spec.audio.in_rate_hz + 15.0
@@ -199,10 +218,8 @@ class Word:
     """A spoken word whose onset is known from its synthesis."""
 
     pcm: npt.NDArray[np.int16]  # (n,) at the click agent's rate
-    audible_start: int
-    """First audible sample, found in the clip itself."""
     phone_start: int
-    """Start of its first phone, by the fixture's label."""
+    """Start of its first phone, by the fixture's label: known from its synthesis."""
 
 
 def first_words(fixtures: Sequence[Fixture], n: int, rate_hz: int) -> list[Word]:
@@ -213,10 +230,7 @@ def first_words(fixtures: Sequence[Fixture], n: int, rate_hz: int) -> list[Word]
         if not turn.words or len(words) == n:
             continue
         clip = resample(read_pcm(turn)[: turn.words[0].end], turn.rate_hz, rate_hz)
-        start = first_audible(clip, rate_hz)
-        if start is not None:
-            phone = turn.words[0].start * rate_hz // turn.rate_hz
-            words.append(Word(clip, start, phone))
+        words.append(Word(clip, turn.words[0].start * rate_hz // turn.rate_hz))
     return words
 
 

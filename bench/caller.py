@@ -13,7 +13,7 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,8 +30,6 @@ START_DELAY_NS = 300 * NS_PER_MS
 SILENCE_AFTER_AGENT_S = 1.5
 """A trial ends this long after the agent fell silent."""
 CONNECT_TIMEOUT_S = 30.0
-SEND_BUFFER_BYTES = 4 << 20
-"""Holds over a minute of input audio: a full buffer means that the agent no longer reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,8 @@ class CallerTurn:
     """From the cue to the turn's first sample."""
     timeout_s: float
     """How long to wait for an answer (or for the cue)."""
+    expects_answer: bool = True
+    """False: a good agent stays silent, and silence is no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class CallerResult:
     """What the caller brings back from one trial."""
 
     status: str
-    """ok, no_answer, cue_missed or error."""
+    """ok, no_answer, cue_missed, cut_off (the limit was reached) or error."""
     error: str | None
     t0_ns: int
     rate_hz: int
@@ -99,7 +99,7 @@ def raise_priority() -> str:
     return "normal"
 
 
-class _AgentGoneError(Exception):
+class AgentGoneError(Exception):
     """The other end closed the socket in mid-trial."""
 
 
@@ -110,6 +110,8 @@ class _Trial:
         self.plan = plan
         self.connection = connection
         self.decoder = Decoder()
+        self.unsent = bytearray()
+        """What the socket has not taken yet: a stalled agent is measured, not given up."""
         self.marks = MarkList()
         self.status = "ok"
         self.turn = -1
@@ -126,7 +128,7 @@ class _Trial:
         while True:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.connection], [], [], left)[0]:
-                raise _AgentGoneError(f"the agent was not ready within {CONNECT_TIMEOUT_S:.0f} s")
+                raise AgentGoneError(f"the agent was not ready within {CONNECT_TIMEOUT_S:.0f} s")
             for message in self._receive()[0]:
                 if message.kind is Kind.READY:
                     return message.a
@@ -142,15 +144,24 @@ class _Trial:
             due_ns = self.mouth.due_ns(self.mouth.next_k)
             wait_ns = due_ns - time.monotonic_ns()
             if wait_ns > 0:
-                readable, _, _ = select.select([self.connection], [], [], wait_ns / NS_PER_S)
-                if readable:
-                    messages, arrival_ns = self._receive()
-                    for message in messages:
-                        self._hear(message, arrival_ns)
+                self._listen(wait_ns / NS_PER_S)
                 continue
             self._speak(due_ns)
-            if self._over(due_ns) or due_ns > limit_ns:
+            if self._over(due_ns):
                 return
+            if due_ns > limit_ns:
+                self.status = "cut_off"
+                return
+
+    def _listen(self, timeout_s: float) -> None:
+        blocked = [self.connection] if self.unsent else []
+        readable, writable, _ = select.select([self.connection], blocked, [], timeout_s)
+        if readable:
+            messages, arrival_ns = self._receive()
+            for message in messages:
+                self._hear(message, arrival_ns)
+        if writable:
+            self._flush()
 
     def _receive(self) -> tuple[list[Message], int]:
         try:
@@ -158,10 +169,10 @@ class _Trial:
         except (BlockingIOError, InterruptedError):
             return [], time.monotonic_ns()
         except OSError as error:
-            raise _AgentGoneError(f"the agent's connection broke: {error}") from None
+            raise AgentGoneError(f"the agent's connection broke: {error}") from None
         arrival_ns = time.monotonic_ns()
         if not data:
-            raise _AgentGoneError("the agent closed its connection in mid-trial")
+            raise AgentGoneError("the agent closed its connection in mid-trial")
         return list(self.decoder.feed(data)), arrival_ns
 
     def _speak(self, due_ns: int) -> None:
@@ -172,20 +183,29 @@ class _Trial:
         self.mouth.next_k = k + 1
 
     def _send(self, message: Message) -> None:
+        self.unsent += encode(message)
+        self._flush()
+
+    def _flush(self) -> None:
         try:
-            self.connection.sendall(encode(message))
-        except (BlockingIOError, OSError) as error:
-            raise _AgentGoneError(f"the agent no longer reads its input: {error}") from None
+            while self.unsent:
+                del self.unsent[: self.connection.send(self.unsent)]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise AgentGoneError(f"the agent's connection broke: {error}") from None
 
     def _hear(self, message: Message, arrival_ns: int) -> None:
         if message.kind is Kind.AUDIO_OUT:
+            if len(message.payload) % 2:
+                raise WireError("the agent sent half a sample")
             pcm = np.frombuffer(message.payload, np.int16)
             self.ear.receive(message.chunk_id, message.generation, pcm, arrival_ns)
             self._mark("ear", "received", arrival_ns, message.chunk_id, len(pcm))
         elif message.kind is Kind.CLEAR:
             self.ear.clear(message.generation, arrival_ns)
         elif message.kind is Kind.BYE:
-            raise _AgentGoneError("the agent ended the conversation")
+            raise AgentGoneError("the agent ended the conversation")
 
     def _mark(
         self, stage: str, event: str, t_ns: int, request_id: str = "", value: float | None = None
@@ -216,10 +236,9 @@ class _Trial:
         assert self.current is not None and self.asked_ns is not None
         spoken = self.plan.turns[self.turn]
         spans = self.ear.audible_since(self.mouth.ns_of(self.current.start), now_ns)
-        answered = any(end > self.asked_ns for _, end in spans)
-        if answered and not self.onset_marked:
-            onset = min(s for s, e in spans if e > self.asked_ns)
-            self._mark("ear", "agent_onset", onset)
+        answers = [s for s in spans if s[0] >= self.asked_ns]
+        if answers and not self.onset_marked:
+            self._mark("ear", "agent_onset", answers[0][0])
             self.onset_marked = True
         last = self.turn + 1 == len(self.plan.turns)
         turn = None if last else self.plan.turns[self.turn + 1]
@@ -231,13 +250,15 @@ class _Trial:
             if now_ns >= end_ns - NS_PER_S // 10:
                 self._next_turn(end_ns)
             return False
-        if answered:
+        # A sound that began before the user had ended may be all that comes, or a false start:
+        # only time tells, so nothing but an onset after u_off ends the trial early.
+        if answers or (timed_out and any(end > self.asked_ns for _, end in spans)):
             silent_ns = max(e for _, e in spans)
-            if now_ns < max(silent_ns, self.asked_ns) + int(SILENCE_AFTER_AGENT_S * NS_PER_S):
+            if now_ns < silent_ns + int(SILENCE_AFTER_AGENT_S * NS_PER_S):
                 return False
             self._mark("ear", "agent_end", silent_ns)
             return True
-        if timed_out:
+        if timed_out and spoken.expects_answer:
             self.status = "no_answer"
         return timed_out
 
@@ -251,14 +272,16 @@ class _Trial:
                 self._next_turn(begun[0])
                 return False
         else:
-            heard = [e for _, e in spans if e > self.asked_ns]
+            answered = any(s >= self.asked_ns for s, _ in spans)
+            silent_ns = max((e for _, e in spans if e > self.asked_ns), default=None)
             # Ask one chunk early: the wanted sample is then still unsent, and is hit exactly.
             early_ns = now_ns + CHUNK_MS * NS_PER_MS
-            if heard and early_ns >= max(heard) + int(turn.delay_ms * NS_PER_MS):
-                self._mark("ear", "agent_end", max(heard))
-                self._next_turn(max(heard))
+            quiet = silent_ns is not None and early_ns >= silent_ns + turn.delay_ms * NS_PER_MS
+            if silent_ns is not None and quiet and (answered or timed_out):
+                self._mark("ear", "agent_end", silent_ns)
+                self._next_turn(silent_ns)
                 return False
-            timed_out = timed_out and not heard
+            timed_out = timed_out and silent_ns is None
         if timed_out:
             self.status = "cue_missed"
             self._mark("user", "cue_missed", now_ns)
@@ -299,8 +322,15 @@ def _no_gc() -> Iterator[None]:
         gc.enable()
 
 
-def call(plan: CallerPlan, listener: socket.socket) -> CallerResult:
-    """Runs one trial: waits for the agent to connect to ``listener``, then talks to it."""
+def call(plan: CallerPlan, listener: socket.socket, tell: Callable[[str], None]) -> CallerResult:
+    """Runs one trial: waits for the agent to connect to ``listener``, then talks to it.
+
+    Args:
+        plan: The trial.
+        listener: Where the agent will connect.
+        tell: Told ``ready`` when the agent is, and ``over`` just before the caller hangs up:
+            what the agent's processes used in between is the conversation's cost.
+    """
     listener.settimeout(CONNECT_TIMEOUT_S)
     try:
         connection, _ = listener.accept()
@@ -308,19 +338,20 @@ def call(plan: CallerPlan, listener: socket.socket) -> CallerResult:
         sentence = f"the agent did not connect within {CONNECT_TIMEOUT_S:.0f} s"
         return CallerResult("error", sentence, 0, 0)
     with connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         connection.setblocking(False)
         trial = _Trial(plan, connection)
         error: str | None = None
         began_s, cpu_s = time.monotonic(), time.process_time()
         try:
             rate_hz = trial.wait_ready()
+            tell("ready")
             began_s, cpu_s = time.monotonic(), time.process_time()
             with _no_gc():
                 trial.run(rate_hz)
+            tell("over")
             with contextlib.suppress(OSError):
                 connection.sendall(encode(Message(Kind.BYE)))
-        except (_AgentGoneError, WireError) as gone:
+        except (AgentGoneError, WireError) as gone:
             error = str(gone)
         return trial.result(error, time.monotonic() - began_s, time.process_time() - cpu_s)
 

@@ -68,14 +68,14 @@ class CallerProcess:
             raise LabError("The caller's process died before the trial.") from None
         return self._socket_path
 
-    def result(self) -> CallerResult:
-        """The trial's outcome; blocks until it is there.
+    def receive(self) -> CallerResult | str:
+        """The trial's outcome; before it, ``ready`` and ``over`` (see `bench.caller.call`).
 
         Raises:
             LabError: the caller died.
         """
         try:
-            found: CallerResult = self.connection.recv()
+            found: CallerResult | str = self.connection.recv()
         except (EOFError, OSError):
             raise LabError("The caller's process died in mid-trial.") from None
         return found
@@ -101,5 +101,5 @@ def _main(connection: Connection) -> None:
             plan, path = connection.recv()
             with listen(path) as listener:
                 connection.send("listening")
-                result = call(plan, listener)
+                result = call(plan, listener, connection.send)
             connection.send(result)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench import store
-from bench.analysis import analyse
+from bench.analysis import analyse_again
 from bench.console import console
 from bench.show import show as timeline
 from bench.summary import summarise
@@ -41,5 +41,5 @@ def metrics(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
 ) -> None:
     """Compute all metrics again from the marks and recordings on disk; print the table."""
-    found, rows = analyse(run)
+    found, rows = analyse_again(run)
     print_table(summarise(found, rows))

@@ -12,9 +12,9 @@ from bench.console import console, duration, progress
 from bench.fixtures import select
 from bench.plan import Plan
 from bench.run import execute, new_run_id
-from bench.stats import needed_n
+from bench.stats import bounded_quantiles, needed_n
 from pipelines.errors import LabError
-from pipelines.spec import load_spec
+from pipelines.spec import load_spec, parse_spec
 
 RESULTS = Path("results")
 
@@ -35,7 +35,11 @@ def run(
         Path | None, typer.Option(help="Folder of the run; default results/<time>-<presets>.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with the run in this folder, with its own plan.")
+        Path | None,
+        typer.Option(
+            help="Go on with the run in this folder, with its own presets and fixtures; trials "
+            "that failed count as done."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how long it will take and what n can bound.")
@@ -73,19 +77,22 @@ def make_plan(presets: str, fixtures: str, repeats: int) -> Plan:
     names = [name.strip() for name in presets.split(",") if name.strip()]
     if not names:
         raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
-    if len(set(names)) < len(names):
-        raise LabError("--presets: a preset is named twice; for more trials use --repeats.")
-    return Plan(tuple(map(load_spec, names)), tuple(select(fixtures)), repeats)
+    specs = tuple(map(load_spec, names))
+    if len({spec.name for spec in specs}) < len(specs):
+        raise LabError(
+            "--presets: two presets have the same name; rename one file, "
+            "or use --repeats for more trials of one."
+        )
+    return Plan(specs, tuple(select(fixtures)), repeats)
 
 
 def _planned_in(run_dir: Path) -> Plan:
-    info = store.read_info(run_dir)
-    if "plan" not in info:
+    """The plan of a run, with its presets as they were, whatever their files say now."""
+    planned = store.read_info(run_dir).get("plan")
+    if planned is None:
         raise LabError(f"{run_dir}: there is no run to resume (no run.json).")
-    planned = info["plan"]
-    return make_plan(
-        ",".join(planned["presets"]), ",".join(planned["fixtures"]), planned["repeats"]
-    )
+    specs = tuple(parse_spec(name, toml) for name, toml in planned["presets"].items())
+    return Plan(specs, tuple(select(",".join(planned["fixtures"]))), planned["repeats"])
 
 
 def _describe(plan: Plan) -> None:
@@ -93,14 +100,14 @@ def _describe(plan: Plan) -> None:
     n = plan.turns_per_preset
     say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
     say(f"fixtures:  {len(plan.fixtures)}, each {plan.repeats} times")
-    say(f"trials:    {len(plan.trials)}, and {len(plan.warmups)} warm-ups")
+    say(f"trials:    {len(plan.trials)}, and {len(plan.warmups())} warm-ups")
     say(f"audio:     {duration(plan.audio_s)} of the user's speech")
     say(f"duration:  about {duration(plan.seconds())}")
-    say(f"turns:     n = {n} per preset, if all are valid")
-    for p in (0.5, 0.95, 0.99):
-        need = needed_n(p)
-        word = "can be bounded" if n >= need else f"insufficient n ({n}, {need})"
-        say(f"  p{round(p * 100)}:     {word}")
+    say(f"turns:     n = {n} per preset, if all are valid (repeats of a turn are not counted)")
+    for name, bounded in bounded_quantiles(n).items():
+        need = needed_n(int(name[1:]) / 100)
+        word = "can be bounded" if bounded else f"insufficient n ({n}, {need})"
+        say(f"  {name}:     {word}")
 
 
 def _report(run_dir: Path) -> None:

@@ -22,12 +22,13 @@ class Planned:
     spec: PipelineSpec
     fixture: Fixture
     repeat: int
+    """Number of the repetition; of a warm-up, the session's number, both from 0."""
     warmup: bool = False
 
     @property
     def trial_id(self) -> str:
         """Unique within the run."""
-        last = "warmup" if self.warmup else str(self.repeat)
+        last = f"warmup{self.repeat}" if self.warmup else str(self.repeat)
         return f"{self.spec.name}.{self.fixture.name}.{last}"
 
 
@@ -39,11 +40,14 @@ class Plan:
     fixtures: tuple[Fixture, ...]
     repeats: int
 
-    @property
-    def warmups(self) -> list[Planned]:
-        """One conversation for each preset; kept, and left out of every figure."""
+    def warmups(self, session: int = 1) -> list[Planned]:
+        """One conversation for each preset; kept, and left out of every figure.
+
+        Args:
+            session: 1, and one more each time the run is gone on with: its agents are cold again.
+        """
         shortest = min(self.fixtures, key=lambda f: f.duration_s)
-        return [Planned(spec, shortest, 0, warmup=True) for spec in self.specs]
+        return [Planned(spec, shortest, session - 1, warmup=True) for spec in self.specs]
 
     @property
     def trials(self) -> list[Planned]:
@@ -58,8 +62,8 @@ class Plan:
 
     @property
     def turns_per_preset(self) -> int:
-        """How many answers each preset will be timed on."""
-        return self.repeats * sum(len(f.turns) for f in self.fixtures)
+        """Distinct turns that each preset answers; a repeat of one is no independent figure."""
+        return sum(len(f.turns) for f in self.fixtures)
 
     @property
     def audio_s(self) -> float:
@@ -68,15 +72,15 @@ class Plan:
 
     def seconds(self, trials: Sequence[Planned] | None = None) -> float:
         """How long the trials will take, roughly."""
-        todo = self.warmups + self.trials if trials is None else trials
+        todo = self.warmups() + self.trials if trials is None else trials
         return sum(
             t.fixture.duration_s + ANSWER_S * len(t.fixture.turns) + OVERHEAD_S for t in todo
         )
 
     def identity(self) -> dict[str, Any]:
-        """What must be the same when the run is resumed."""
+        """What must be the same when the run is resumed: presets whole, fixtures by checksum."""
         return {
-            "presets": [spec.name for spec in self.specs],
+            "presets": {spec.name: spec.toml for spec in self.specs},
             "fixtures": {f.name: f.sha256 for f in self.fixtures},
             "repeats": self.repeats,
         }

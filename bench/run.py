@@ -105,11 +105,12 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
         except KeyboardInterrupt:
             stack.close()
             _finish(run_dir)
-            kept = len(store.done_trials(run_dir))
+            kept = len(store.done_trials(run_dir) & {t.trial_id for t in plan.trials})
             if not kept:
                 raise RunStoppedError("Stopped before the first trial was done.") from None
             raise RunStoppedError(
-                f"Stopped; {kept} trials are kept. To go on: duplex-lab run --resume {run_dir}"
+                f"Stopped; {kept} of {len(plan.trials)} trials are done and kept. "
+                f"To go on: duplex-lab run --resume {run_dir}"
             ) from None
         except LabError:
             stack.close()
@@ -133,7 +134,7 @@ def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
         if found.get("plan") != plan.identity():
             raise LabError(
                 f"{run_dir} was measured with other presets, fixtures or repeats: "
-                "it can only be resumed with the same ones."
+                "it can only be resumed with the very same ones."
             )
         return found
     return {
@@ -142,6 +143,7 @@ def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan": plan.identity(),
         "machine": machine.describe(),
+        "sessions": [],
         "presets": {spec.name: _describe(spec) for spec in plan.specs},
         "fixtures": {f.name: labels_of(f).to_dict() for f in plan.fixtures},
     }
@@ -178,12 +180,18 @@ def _play_all(
         watch(Progress(0, total, plan.seconds(todo), f"loading {spec.name}"))
         agents.prepare(spec)
     watch(Progress(0, total, plan.seconds(todo), "calibrating"))
-    clicks = [*info.get("calibration", {}).get("clicks", []), _calibrate(caller)]
-    worst = max(c["max_error_ms"] for c in clicks)
-    info["calibration"] = {"max_error_ms": worst, "clicks": clicks}
-    info["caller_priority"] = caller.priority
+    clicks = _calibrate(caller)
+    info["sessions"].append(
+        {
+            "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine.describe(),
+            "caller_priority": caller.priority,
+            "calibration": clicks,
+        }
+    )
+    info["calibration"] = _worst(info["sessions"])
     store.write_info(run_dir, info)
-    for planned in plan.warmups:
+    for planned in plan.warmups(len(info["sessions"])):
         watch(Progress(0, total, plan.seconds(todo), f"warming up {planned.spec.name}"))
         _play_one(planned, run_dir, caller, agents)
     began_s = time.monotonic()
@@ -197,17 +205,23 @@ def _play_all(
 
 
 def _calibrate(caller: CallerProcess) -> dict[str, Any]:
-    """The clicks that every run carries: only their largest error is kept."""
+    """The clicks that every run carries before its first trial: their largest error counts."""
     with Calibrator(caller) as calibrator:
         result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
-    if not result.answered:
-        raise LabError("None of the calibration's clicks was heard: the harness can't be trusted.")
     spread = Spread.of([a.ruler_ms for a in result.answered])
     return {
         "sent": result.clicks,
         "heard": len(result.answered),
         "max_error_ms": spread.max,
-        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _worst(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    found = [session["calibration"] for session in sessions]
+    return {
+        "max_error_ms": max(c["max_error_ms"] for c in found),
+        "sent": sum(c["sent"] for c in found),
+        "heard": sum(c["heard"] for c in found),
     }
 
 
@@ -228,6 +242,8 @@ class Agents:
 
     def stop(self) -> None:
         """Ends them all."""
+        for agent in self._agents.values():
+            agent.ask_to_stop()
         for agent in self._agents.values():
             agent.stop()
 
@@ -259,6 +275,7 @@ def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Ag
         t0_ns=0,
         rate_hz=0,
         weights=spec.weights,
+        kind=spec.kind,
     )
     plan = caller_plan(planned.trial_id, spec, fixture)
     agent = agents.get(spec)

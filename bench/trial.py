@@ -31,7 +31,7 @@ from pipelines.marks import Mark
 from pipelines.spec import PipelineSpec
 
 TURN_LIMIT_S = 30.0
-"""A trial may take this long for each turn."""
+"""A trial may take this long for each turn (longer where a turn's own timeout says so)."""
 AGENT_GRACE_S = 15.0
 """How long the agent may take to end its pipeline after the caller hung up."""
 SAMPLE_RSS_S = 0.5
@@ -48,26 +48,27 @@ class Outcome:
 
 
 class TreeMeter:
-    """CPU and memory of a process and all its descendants."""
+    """CPU and memory of a process and all its descendants, between `start` and `stop`."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._start_s = self._cpu_s()
+        self._started: dict[int, float] | None = None
+        self.cpu_s: float | None = None
+        """CPU time between start and stop; None where a process vanished meanwhile."""
         self.peak_mb: float | None = None
+        """Largest sum of resident memory that was sampled."""
 
-    def _tree(self) -> list[psutil.Process]:
-        with contextlib.suppress(psutil.Error):
-            root = psutil.Process(self._pid)
-            return [root, *root.children(recursive=True)]
-        return []
+    def start(self) -> None:
+        """Begins to count."""
+        self._started = self._cpu_by_pid()
+        self.sample()
 
-    def _cpu_s(self) -> float:
-        total = 0.0
-        for process in self._tree():
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                total += times.user + times.system
-        return total
+    def stop(self) -> None:
+        """Ends the count."""
+        self.sample()
+        now = self._cpu_by_pid()
+        if self._started and self._started.keys() <= now.keys():
+            self.cpu_s = sum(now.values()) - sum(self._started.values())
 
     def sample(self) -> None:
         """Notes the memory that the tree holds now."""
@@ -78,9 +79,19 @@ class TreeMeter:
         if total:
             self.peak_mb = max(self.peak_mb or 0.0, total / 2**20)
 
-    def cpu_s(self) -> float | None:
-        """CPU time since this meter began; None where the tree is gone."""
-        return max(0.0, self._cpu_s() - self._start_s) if self._tree() else None
+    def _tree(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(self._pid)
+            return [root, *root.children(recursive=True)]
+        return []
+
+    def _cpu_by_pid(self) -> dict[int, float]:
+        found = {}
+        for process in self._tree():
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                found[process.pid] = times.user + times.system
+        return found
 
 
 def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPlan:
@@ -93,10 +104,11 @@ def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPl
             after=turn.cue.after,
             delay_ms=turn.cue.delay_ms,
             timeout_s=turn.timeout_s,
+            expects_answer=turn.expect.respond,
         )
         for turn in fixture.turns
     )
-    limit_s = TURN_LIMIT_S * len(turns) + fixture.duration_s
+    limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) for t in turns)
     return CallerPlan(trial_id, spec.audio.in_rate_hz, turns, limit_s, spec.sees_labels)
 
 
@@ -125,7 +137,6 @@ def play(
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     meter = TreeMeter(agent.pid)
-    meter.sample()
     path = caller.ask(plan)
     with contextlib.suppress(LabError):  # a dead agent is told by its connection, below
         agent.ask(TrialOrder(order.trial_id, path, scene, extra or {}))
@@ -141,7 +152,7 @@ def play(
         chunks_sent=result.chunks_sent,
         device_buffer_ms=float(spec.audio.device_buffer_ms),
         weights=spec.weights,
-        cpu_agent_s=meter.cpu_s(),
+        cpu_agent_s=meter.cpu_s,
         cpu_caller_s=result.cpu_s,
         rss_agent_peak_mb=meter.peak_mb,
         rss_caller_peak_mb=result.rss_peak_mb,
@@ -191,8 +202,14 @@ def _watch(
                 if result is None:
                     caller.unblock()
         if caller.connection in ready and result is None:
-            result = caller.result()
-            deadline = now + AGENT_GRACE_S
+            told = caller.receive()
+            if told == "ready":
+                meter.start()
+            elif told == "over":
+                meter.stop()
+            elif not isinstance(told, str):
+                result = told
+                deadline = now + AGENT_GRACE_S
         if report is None and now > deadline:
             agent.stop()
             report = Report("done", [], f"the agent did not end within {AGENT_GRACE_S:.0f} s")

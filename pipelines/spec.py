@@ -59,6 +59,8 @@ class PipelineSpec:
     """Rates and chunking."""
     stages: Mapping[str, Any] = field(default_factory=dict)
     """Stage name → its options, an instance of the architecture's dataclass for that stage."""
+    toml: str = ""
+    """The text that it was read from: kept with every run, so that a run can be resumed."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -143,8 +145,6 @@ def load_spec(name_or_path: str) -> PipelineSpec:
     Raises:
         SpecError: there is no such preset, or it is not right; the text says where.
     """
-    from pipelines.registry import stage_options  # registry imports this module's errors
-
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = PRESETS / f"{name_or_path}.toml"
@@ -155,28 +155,44 @@ def load_spec(name_or_path: str) -> PipelineSpec:
             f"known: {', '.join(known)}; or give the path of a .toml file."
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path.name}: not valid TOML: {error}.") from None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: can't be read: {error}.") from None
+    return parse_spec(path.stem, text)
+
+
+def parse_spec(name: str, text: str) -> PipelineSpec:
+    """Reads a preset from the text of its TOML file.
+
+    Raises:
+        SpecError: it is not right; the text says where.
+    """
+    from pipelines.registry import stage_options  # registry imports this module's errors
+
+    where = f"{name}.toml"
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{where}: not valid TOML: {error}.") from None
     architecture = str(table.get("architecture", ""))
-    stage_classes = stage_options(architecture, where=path.name)
+    stage_classes = stage_options(architecture, where=where)
     top = {k: v for k, v in table.items() if k not in stage_classes and k != "audio"}
     stages: dict[str, Any] = {
-        stage: read_options(cls, table.get(stage, {}), f"{path.name} [{stage}]")
+        stage: read_options(cls, table.get(stage, {}), f"{where} [{stage}]")
         for stage, cls in stage_classes.items()
     }
-    for reserved in ("name", "stages"):
+    for reserved in ("name", "stages", "toml"):
         if reserved in top:
-            raise SpecError(f"{path.name}: {reserved!r} can't be set in the file.")
+            raise SpecError(f"{where}: {reserved!r} can't be set in the file.")
     for key, value in top.items():
         if isinstance(value, Mapping):
             raise SpecError(
-                f"{path.name}: unknown table [{key}]{did_you_mean(key, stage_classes)}; "
+                f"{where}: unknown table [{key}]{did_you_mean(key, stage_classes)}; "
                 f"{architecture} has: audio, {', '.join(stage_classes)}."
             )
-    audio = read_options(AudioOptions, table.get("audio", {}), f"{path.name} [audio]")
-    spec = read_options(PipelineSpec, {"name": path.stem, **top}, path.name)
-    spec = dataclasses.replace(spec, audio=audio, stages=stages)
+    audio = read_options(AudioOptions, table.get("audio", {}), f"{where} [audio]")
+    spec = read_options(PipelineSpec, {"name": name, **top}, where)
+    spec = dataclasses.replace(spec, audio=audio, stages=stages, toml=text)
     if spec.sees_labels and spec.kind not in ("scripted", "click"):
-        raise SpecError(f"{path.name}: sees_labels is for scripted presets only.")
+        raise SpecError(f"{where}: sees_labels is for scripted presets only.")
     return spec

@@ -90,17 +90,19 @@ def calibration(file: Path) -> str:
         f"{found['caller_priority']}). The ruler's error is heard − (stamped write + offset in the "
         "chunk); the sizes of errors at p99 and max.",
         "",
-        "| | sounds heard | median ms | p99 ms | max ms |",
+        "| | n | median ms | p99 ms | max ms |",
         "|---|---|---|---|---|",
     ]
     for state, words in (("idle", "idle"), ("load", "while the embedded cascade works")):
-        for kind in ("all clicks", "words"):
-            row = found.get(state, {}).get(kind)
+        for kind, of, label in (
+            ("all clicks", "ruler", "clicks: the ruler's error"),
+            ("words", "detector", "words: heard − first phone's label"),
+        ):
+            row = found.get(state, {}).get(kind, {}).get(of)
             if row:
-                r = row["ruler"]
                 lines.append(
-                    f"| {words}, {kind} | {r['n']}/{row['sent']} | {r['median_ms']:+.3f} | "
-                    f"{r['p99_ms']:.3f} | {r['max_ms']:.3f} |"
+                    f"| {words}, {label} | {row['n']} | {row['median_ms']:+.3f} | "
+                    f"{row['p99_ms']:.3f} | {row['max_ms']:.3f} |"
                 )
     return "\n".join(lines)
 

@@ -59,10 +59,10 @@ def test_an_unknown_preset_is_told_with_the_nearest(lab):
     assert "did you mean 'cascade-embedded'?" in one_sentence(err)
 
 
-def test_a_preset_named_twice_is_refused(lab):
+def test_two_presets_of_one_name_are_refused(lab):
     code, _, err = lab("run", "--presets", "cascade-scripted,cascade-scripted")
     assert code == 2
-    assert "named twice" in one_sentence(err)
+    assert "the same name" in one_sentence(err)
 
 
 def test_an_unknown_fixture_is_told(lab):
