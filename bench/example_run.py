@@ -131,7 +131,9 @@ def trial_of(
         chunks_sent=round(total_ms / CHUNK_MS),
         weights=weights,
         cpu_agent_s=total_ms / 1000 * 0.2,
+        cpu_caller_s=total_ms / 1000 * 0.03,
         rss_agent_peak_mb=410.0,
+        rss_caller_peak_mb=120.0,
         audio_s=total_ms / 1000,
         wall_s=total_ms / 1000,
     )
@@ -183,7 +185,7 @@ def _agent_marks(plan: TurnPlan, number: int, t0_ns: int) -> list[Mark]:
             t_ns = _at(t0_ns, plan.u_off_ms + ms)
             marks.append(stamp(stage, event, t_ns=t_ns, request_id=rid, **more))
 
-    put("link", "clear", plan.u_on_ms - plan.u_off_ms + 300, value=float(number))
+    put("link", "clear", plan.u_on_ms - plan.u_off_ms + 300, value=float(number + 1))
     put("vad", "speech_start", plan.u_on_ms - plan.u_off_ms + 300)
     put("vad", "speech_stop", plan.vad_stop_ms, value=plan.stop_secs)
     if plan.transcript is not None:
@@ -199,7 +201,7 @@ def _agent_marks(plan: TurnPlan, number: int, t0_ns: int) -> list[Mark]:
     put("tts", "request", plan.tts_request_ms, tts, text=plan.answer)
     put("tts", "first_byte", plan.first_byte_ms, tts)
     if plan.heard_ms is not None:
-        put("agent", "answer_text", plan.first_byte_ms, text=plan.answer)
+        put("agent", "answer_text", plan.first_byte_ms, llm, text=plan.answer)
         put("pipecat", "bot_started", plan.write_ms)
     return marks
 
@@ -262,12 +264,12 @@ def write_example_run(run_dir: Path, *, trials: int = 30, seed: int = 1) -> None
 
     Args:
         run_dir: The folder; made if it is missing.
-        trials: Trials of each preset.
+        trials: Trials of each preset, each on a fixture of its own; the first is a warm-up.
         seed: The same seed gives the same run.
     """
     rng = np.random.default_rng(seed)
     number = 0
-    for repeat in range(trials):
+    for i in range(trials):
         for preset, (weights, *_) in _EXAMPLE_PRESETS.items():
             plan = _random_plan(preset, rng)
             if weights == "trained" and rng.random() < 0.1:
@@ -278,24 +280,24 @@ def write_example_run(run_dir: Path, *, trials: int = 30, seed: int = 1) -> None
             trial, marks, pcm = trial_of(
                 [plan],
                 preset=preset,
-                repeat=repeat,
+                fixture=f"cmd_example_{i:02d}",
                 weights=weights,
                 mouth_late_ms=late,
                 t0_ns=T0_NS + number * 10**10,
             )
             path = save_recording(run_dir, trial.trial_id, pcm, RATE_HZ)
             started = f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}Z"
-            trial = replace(trial, recording=path, started_utc=started, warmup=repeat == 0)
+            trial = replace(trial, recording=path, started_utc=started, warmup=i == 0)
             write_trial(run_dir, trial, marks)
             number += 1
-    labels = labels_of("cmd_example", [TurnPlan()])
+    fixtures = [labels_of(f"cmd_example_{i:02d}", [TurnPlan()]) for i in range(trials)]
     write_info(
         run_dir,
         {
             "run_id": "example",
             "started_utc": "2026-01-01T00:00:00Z",
             "machine": {"cpu": "an example, measured nowhere", "cores": 2},
-            "calibration": {"max_error_ms": 0.05},
-            "fixtures": {"cmd_example": labels.to_dict()},
+            "calibration": {"max_error_ms": 0.05, "heard": 20, "sent": 20},
+            "fixtures": {labels.name: labels.to_dict() for labels in fixtures},
         },
     )

@@ -20,7 +20,7 @@ from bench.store import Run
 from bench.timeline import Timeline, reconstruct
 from bench.trial_measures import Reading, TrialMeasure, TrialView
 from bench.turn_measures import TurnMeasure, TurnView
-from bench.validity import GROUPS, NOT_SPOKEN, not_understood
+from bench.validity import GROUPS, not_understood
 from pipelines.marks import Mark
 
 
@@ -67,6 +67,10 @@ def _turn(number: int, name: str, description: str, read: TurnMeasure, unit: str
     return Metric(number, name, unit, "latency", description, on_turn=read)
 
 
+def _harness(name: str, unit: str, description: str, read: TrialMeasure) -> Metric:
+    return Metric(20, name, unit, "harness", description, read)
+
+
 def _content(name: str, unit: str, description: str, read: TurnMeasure) -> Metric:
     return Metric(18, name, unit, "content", description, on_turn=read)
 
@@ -102,7 +106,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _turn(7, "tts_ttfb", "TTS request → first byte", of_turn.tts_ttfb),
     _turn(7, "tts_ttfa", _PIECES["tts_ttfa"].description, of_turn.piece("tts_ttfa")),
-    _turn(8, "resample", "resampler on the path", of_turn.resample),
+    _turn(8, "resample", "resampler on the path: 0, there is none by design", of_turn.resample),
     _turn(8, "output", _PIECES["output"].description, of_turn.piece("output")),
     *(_turn(8, p.name, p.description, of_turn.piece(p.name)) for p in PIECES if p.is_gap),
     _turn(8, "residual", "Σ of the hand-over gaps", of_turn.residual),
@@ -117,12 +121,32 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         13, "underflow_ms", "ms", "playout", "how long it was dry in all", of_trial.underflow_ms
     ),
+    Metric(
+        15,
+        "premature_starts",
+        "",
+        "floor",
+        "answers that began before the user had ended and were cut before the user had",
+        on_turn=of_turn.premature_starts,
+    ),
     _content("stt_wer", "%", "word errors of the transcript per word said", of_turn.stt_wer),
     _content("stt_words", "", "words that the user said", of_turn.stt_words),
     _content("stt_word_errors", "", "word errors of the transcript", of_turn.stt_word_errors),
     _content("task_success", "%", "100: the agent did what a good one does", of_turn.task_success),
     _cost("cpu_s_per_audio_min", "s/min", "CPU time of the agent", of_trial.cpu_s_per_audio_min),
     _cost("rss_peak_mb", "MB", "peak memory of the agent's process tree", of_trial.rss_peak_mb),
+    _harness(
+        "caller_cpu_percent",
+        "%",
+        "CPU time of the caller's process per time of the trial; aim: at most 10 % of a core",
+        of_trial.caller_cpu_percent,
+    ),
+    _harness(
+        "caller_rss_mb",
+        "MB",
+        "peak memory of the caller's process; aim: at most 300 MB",
+        of_trial.caller_rss_mb,
+    ),
     _cost("joules", "J", "energy", of_trial.joules),
     _cost(
         "cold_start",
@@ -188,17 +212,20 @@ def _labels_of(labels: FixtureLabels | None, number: int) -> TurnLabels | None:
 def _turn_rows(
     timeline: Timeline, number: int, labels: TurnLabels | None, broken: str | None
 ) -> Iterator[MetricRow]:
-    """The rows of one turn; of one that was never spoken, null with that reason."""
+    """The rows of one turn; of one that was never spoken, a failure with that reason."""
     trial, turn = timeline.trial, timeline.turn(number)
     rows = [(metric, metric.on_turn) for metric in METRICS if metric.on_turn is not None]
+    not_asked = of_turn.expects_answer(labels)
     if turn is None:
         for metric, _ in rows:
-            yield _row(metric, trial, number, Reading(None, NOT_SPOKEN), None)
+            refused = GROUPS[metric.group].refused.get(trial.weights)
+            refused = refused or (not_asked if metric.group == "latency" else None)
+            reading = of_turn.unspoken(metric.name, trial, labels)
+            yield _row(metric, trial, number, Reading(None, refused) if refused else reading, None)
         return
     path = critical_path(turn, timeline.chunks, trial.rate_hz)
     view = TurnView(timeline, turn, path, labels)
-    misheard = not_understood(turn, labels, trial)
-    not_asked = of_turn.expects_answer(labels)
+    misheard = turn.doubt or not_understood(turn, labels, trial)
     for metric, read in rows:
         group = GROUPS[metric.group]
         if trial.weights in group.refused:

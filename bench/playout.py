@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from bench.timeline import Chunk, Sound, Timeline, Turn
-from pipelines.clock import samples_to_ns
+from bench.onset import REPLY_GAP_MS, Chunk, Sound
+from bench.timeline import Timeline, Turn, llm_of
+from pipelines.clock import NS_PER_MS, samples_to_ns
 
 
 def agent_speech_ns(timeline: Timeline) -> int:
@@ -21,15 +22,17 @@ def agent_speech_ns(timeline: Timeline) -> int:
 def dry_ns(timeline: Timeline) -> list[int]:
     """The length of each underflow of a trial, in ns.
 
-    Two chunks that follow each other belong to one reply if they are of one generation and fall
-    to the same turn. What lies before the reply's first audible sample or after its last one is
-    no underflow: nobody notices it.
+    Two chunks that follow each other belong to one reply if they are of one generation, fall to
+    the same turn and were made by the same request to the language model. Where requests are not
+    marked, less than `REPLY_GAP_MS` lie between the chunks of one reply. What lies before the
+    reply's first audible sample or after its last one is no underflow: nobody notices it.
     """
     if not timeline.sounds:  # of a trial that failed at its start, even the rate is unknown
         return []
     rate_hz = timeline.trial.rate_hz
     heard = [chunk for chunk in timeline.chunks if chunk.heard_ns is not None]
     heard.sort(key=lambda chunk: chunk.heard_ns or 0)
+    made = _made(timeline)
     gaps = []
     for before, after in pairwise(heard):
         if before.heard_ns is None or after.heard_ns is None:
@@ -38,16 +41,35 @@ def dry_ns(timeline: Timeline) -> list[int]:
         # The ear's times are rounded to ns, the end of a chunk to half a sample.
         if after.heard_ns - end_ns <= samples_to_ns(1, rate_hz):
             continue
-        if _one_reply(before, after, timeline.turns) and _inside_speech(
-            end_ns, after.heard_ns, _sounds_of(before, timeline)
-        ):
-            gaps.append(after.heard_ns - end_ns)
+        gap_ns = after.heard_ns - end_ns
+        of_one = _one_turn(before, after, timeline.turns) and _one_reply(
+            _request_of(before, made), _request_of(after, made), gap_ns
+        )
+        if of_one and _inside_speech(end_ns, after.heard_ns, _sounds_of(before, timeline)):
+            gaps.append(gap_ns)
     return gaps
 
 
-def _one_reply(before: Chunk, after: Chunk, turns: Sequence[Turn]) -> bool:
+def _one_turn(before: Chunk, after: Chunk, turns: Sequence[Turn]) -> bool:
     same_turn = _turn_at(before, turns) == _turn_at(after, turns)
     return same_turn and before.generation == after.generation
+
+
+def _one_reply(before: str, after: str, gap_ns: int) -> bool:
+    if before and after:
+        return before == after
+    return gap_ns < REPLY_GAP_MS * NS_PER_MS
+
+
+def _made(timeline: Timeline) -> list[tuple[int, str]]:
+    """When audio of each synthesiser's request began to come out, and of which LLM request."""
+    marks = timeline.marks
+    return [(m.t_ns, llm_of(m)) for m in marks if (m.stage, m.event) == ("tts", "first_byte")]
+
+
+def _request_of(chunk: Chunk, made: Sequence[tuple[int, str]]) -> str:
+    """The LLM request of which a chunk speaks: of the last audio made before; empty if unknown."""
+    return next((llm for t_ns, llm in reversed(made) if t_ns <= chunk.write_ns), "")
 
 
 def _turn_at(chunk: Chunk, turns: Sequence[Turn]) -> int:

@@ -271,18 +271,23 @@ def _turns(axes: Axes, row: int, preset: PresetSummary, low: float, high: float)
 
 
 def _name(axes: Axes, row: int, preset: PresetSummary) -> None:
-    """The preset's name, n and invalid rate, left of its bar."""
+    """The preset's name, how many turns count and why others do not, left of its bar."""
     left = axes.get_yaxis_transform()
     name = preset.preset if len(preset.preset) <= 26 else f"{preset.preset[:25]}…"
     size = 15 if len(name) <= 20 else 12
     common: dict[str, Any] = {"transform": left, "ha": "right", "color": INK}
     axes.text(-0.015, row - 0.04, name, va="bottom", fontsize=size, fontweight="bold", **common)
     invalid = "–" if preset.invalid_rate is None else f"{100 * preset.invalid_rate:.0f} %"
-    below = f"n {len(preset.values)} of {preset.turns}, invalid {invalid}"
-    axes.text(-0.015, row + 0.03, below, va="top", fontsize=12, **common)
+    none = "–" if preset.unanswered_rate is None else f"{100 * preset.unanswered_rate:.0f} %"
+    counts = f"{len(preset.values)} of {preset.turns} turns"
+    if preset.p50.n < len(preset.values):  # repeats of a turn count once
+        counts += f", n {preset.p50.n}"
+    axes.text(-0.015, row + 0.03, counts, va="top", fontsize=12, **common)
+    why = f"invalid {invalid}, no answer {none}"
+    axes.text(-0.015, row + 0.16, why, va="top", fontsize=12, **common)
     if preset.weights != "trained":
         axes.text(
-            -0.015, row + 0.19, preset.weights, va="top", fontsize=12, style="italic", **common
+            -0.015, row + 0.29, preset.weights, va="top", fontsize=12, style="italic", **common
         )
 
 
@@ -333,11 +338,11 @@ def _footer(figure: Figure, summary: RunSummary, height_px: int) -> None:
     parts = [f"run {summary.run_id}", where, summary.started_utc[:10]]
     error_ms = summary.calibration_error_ms
     if error_ms is not None:
-        parts.append(f"harness error ≤ {error_ms:.2f} ms")
+        parts.append(f"largest error of its clicks {error_ms:.2f} ms")
     common: dict[str, Any] = {"fontsize": 11.5, "color": FAINT, "va": "bottom"}
     figure.text(0.012, 30 / height_px, "  ·  ".join(part for part in parts if part), **common)
     how = (
         "Bars: medians of each part, which need not add up to the median of the whole. "
-        "Turns that are not valid or had no answer are left out; n says how many remain."
+        "Turns that are not valid or had no answer are left out; the left says how many remain."
     )
     figure.text(0.012, 10 / height_px, how, **common)

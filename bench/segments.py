@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.timeline import Chunk, Turn
+from bench.onset import Chunk
+from bench.timeline import Turn
 from pipelines.clock import samples_to_ns
 from pipelines.marks import Mark
 

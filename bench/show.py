@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.escape import visible
 from bench.labels import FixtureLabels
 from bench.metrics import compute_trial
 from bench.recording import Stereo
@@ -59,7 +60,7 @@ def show(run: Run, trial_id: str) -> str:
     unspoken = trial.turns - len(timeline.turns)
     if unspoken > 0:
         lines += ["", f"{unspoken} of {trial.turns} turns were not spoken."]
-    return "\n".join(_cut(line) for line in lines) + "\n"
+    return "\n".join(_cut(visible(line)) for line in lines) + "\n"
 
 
 def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
@@ -88,7 +89,7 @@ def _turn_lines(
     wer = rows["stt_wer"]
     error = "" if wer.value is None else f"   (WER {wer.value:.0f} %)"
     yield f"  heard   {turn.transcript or '–'}{error}"
-    yield f"  answer  {turn.answer or '–'}"
+    yield f"  answer  {turn.answer_of(path.llm_id) or '–'}"
     yield f"  verdict {_verdict(rows['task_success'])}"
     heard = rows["voice_to_voice"]
     figure = "–" if heard.value is None else f"{heard.value:.1f} ms"

@@ -129,8 +129,14 @@ def mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
     return Estimate(centre, n, float(interval.low), float(interval.high), MIN_N_INTERVAL)
 
 
-def rate(hits: int, n: int) -> Estimate:
-    """A rate, 0 to 1, with its exact two-sided 95 % interval (Clopper & Pearson 1934)."""
+def rate(hits: float, n: int) -> Estimate:
+    """A rate, 0 to 1, with its exact two-sided 95 % interval (Clopper & Pearson 1934).
+
+    Args:
+        hits: How many of the n; a fraction where the n are themselves shares of repeated trials
+            (as Korn & Graubard 1998 do with an effective n).
+        n: How many independent ones there are.
+    """
     from scipy.stats import beta
 
     if not 0 <= hits <= n:
@@ -143,3 +149,28 @@ def rate(hits: int, n: int) -> Estimate:
     low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
     return Estimate(hits / n, n, low, high, MIN_N_INTERVAL)
+
+
+Key = tuple[str, int]
+"""What repeats are repeats of: a turn of a fixture."""
+
+
+def per_key(values: Sequence[tuple[Key, float]]) -> list[float]:
+    """The median of each key's values: repeats of one turn are not independent of each other."""
+    return [float(np.median(of_key)) for of_key in _grouped(values).values()]
+
+
+def rate_per_key(hits: Sequence[tuple[Key, bool]]) -> Estimate:
+    """The share of hits; each key counts once, with the share of its repeats that hit.
+
+    Not with their median: one failure in three repeats must be seen.
+    """
+    grouped = _grouped(hits)
+    return rate(sum(sum(of_key) / len(of_key) for of_key in grouped.values()), len(grouped))
+
+
+def _grouped(values: Sequence[tuple[Key, float]]) -> dict[Key, list[float]]:
+    grouped: dict[Key, list[float]] = {}
+    for key, value in values:
+        grouped.setdefault(key, []).append(value)
+    return grouped

@@ -7,9 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from bench.escape import visible
 from bench.segments import PIECES
-from bench.stats import MIN_N_INTERVAL, Estimate
-from bench.summary import RESIDUAL_BOUND_MS, PresetSummary, RunSummary, Spoilt
+from bench.stats import MIN_N_INTERVAL, Estimate, needed_n
+from bench.summary import (
+    CALLER_CPU_AIM,
+    CALLER_RSS_AIM_MB,
+    RESIDUAL_BOUND_MS,
+    PresetSummary,
+    RunSummary,
+    Spoilt,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +45,17 @@ def blocks(summary: RunSummary) -> list[Block]:
     return [
         Block(
             "Voice to voice, as heard (ms)",
-            ("preset", "weights", "valid/n", "invalid", "p50 [95 %]", "p95 (≤)", "< 0", "−logged"),
+            (
+                "preset",
+                "weights",
+                "valid/n",
+                "invalid",
+                "no answer",
+                "p50 [95 %]",
+                "p95 (≤)",
+                "< 0",
+                "vs log",
+            ),
             tuple(_latency_row(p) for p in presets),
         ),
         Block(
@@ -62,8 +80,8 @@ def blocks(summary: RunSummary) -> list[Block]:
                 "CPU s/min",
                 "RSS MB",
                 "dry ms",
-                "mouth p99",
-                "loop p99",
+                "mouth worst p99",
+                "loop worst p99",
             ),
             tuple(_quality_row(p) for p in presets),
         ),
@@ -77,6 +95,7 @@ def _latency_row(p: PresetSummary) -> tuple[str, ...]:
         p.weights,
         f"{len(p.values)}/{p.turns}",
         _percent(p.invalid_rate),
+        _percent(p.unanswered_rate),
         with_interval(p.p50),
         _tail(p.p95),
         _percent(p.negative.value),
@@ -161,24 +180,32 @@ def notes(summary: RunSummary) -> list[str]:
     """What must be said beside the figures, a sentence each."""
     said = [
         f"p50: two-sided 95 % interval from order statistics, from n = {MIN_N_INTERVAL} on; "
-        "p95: one-sided 95 % upper bound. "
-        "n counts turns, taken as independent. "
+        f"p95: one-sided 95 % upper bound, from n = {needed_n(0.95)} on. "
+        "n counts distinct turns of fixtures, taken as independent: repeats of a turn are not, and "
+        "stand in every median and interval by their own median (in rates, by their share). "
         "Medians of parts need not add up to the median of the whole.",
-        "−logged: heard − what the event log says. dry: silence inside the agent's speech. "
-        "mouth: lateness of the measuring side.",
+        "valid/n: repeats counted; n holds the turns that had no answer or were never spoken. "
+        "vs log: heard − what the event log says. dry: silence inside the agent's speech. "
+        "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
+        "p99 of a trial, ms.",
     ]
     if summary.warmups:
         count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
         said.append(f"{count} kept apart.")
-    error_ms = summary.calibration_error_ms
-    said.append(
-        "The harness was not calibrated in this run."
-        if error_ms is None
-        else f"Calibration: the harness's own error was at most {error_ms:.2f} ms."
-    )
+    said.append(_calibration(summary))
     for p in summary.presets:
         said += _preset_notes(p)
     return said
+
+
+def _calibration(summary: RunSummary) -> str:
+    error_ms, clicks = summary.calibration_error_ms, summary.calibration_clicks
+    if error_ms is None:
+        return "The harness was not calibrated in this run."
+    of = "the" if clicks is None else str(clicks[1])
+    heard = "" if clicks is None else f" ({clicks[0]} of {clicks[1]} heard)"
+    said = f"Calibration: largest error of {of} clicks, idle, before the run: {error_ms:.2f} ms"
+    return f"{said}{heard}."
 
 
 def _preset_notes(p: PresetSummary) -> Iterator[str]:
@@ -194,9 +221,40 @@ def _preset_notes(p: PresetSummary) -> Iterator[str]:
             f"{p.preset}: the median residual, {residual:.0f} ms, exceeds {RESIDUAL_BOUND_MS:.0f} "
             "ms: look at the gaps."
         )
+    yield from _caller_lines(p)
+    yield from _failed_lines(p)
     if p.turns > p.answered:
         yield f"{p.preset}: {p.turns - p.answered} of {p.turns} turns had no answer."
+    if p.premature:
+        count = "1 answer" if p.premature == 1 else f"{p.premature} answers"
+        yield f"{p.preset}: {count} began before the user had ended and {_were(p.premature)} cut."
     yield from _spoilt_lines(p.preset, p.invalid)
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _caller_lines(p: PresetSummary) -> Iterator[str]:
+    """What measuring took of the machine, where it is more than it may."""
+    for value, aim, unit in (
+        (p.caller_cpu_percent, CALLER_CPU_AIM, "% of a core"),
+        (p.caller_rss_mb, CALLER_RSS_AIM_MB, "MB"),
+    ):
+        if value is not None and value > aim:
+            took = f"{value:.0f} {unit} (aim: at most {aim:.0f})"
+            yield f"{p.preset}: the measuring side took up to {took}."
+
+
+def _failed_lines(p: PresetSummary) -> Iterator[str]:
+    if not p.failed:
+        return
+    trials = "trial" if p.trials == 1 else "trials"
+    yield f"{p.preset}: {len(p.failed)} of {p.trials} {trials} failed:"
+    for one in p.failed[:LISTED]:
+        yield f"  {one.trial_id}: {one.status}{f': {one.error}' if one.error else ''}"
+    if len(p.failed) > LISTED:
+        yield f"  … and {len(p.failed) - LISTED} more"
 
 
 def _spoilt_lines(preset: str, spoilt: Sequence[Spoilt]) -> Iterator[str]:
@@ -238,12 +296,15 @@ def print_table(summary: RunSummary, console: Console | None = None) -> None:
         )
         for i, name in enumerate(block.header):
             is_text = i == 0 or name in ("weights", "model")
-            table.add_column(Text(name), justify="left" if is_text else "right", no_wrap=i == 0)
+            two_lines = name.replace("no answer", "no\nanswer")  # room for what stands beside
+            table.add_column(
+                Text(two_lines), justify="left" if is_text else "right", no_wrap=i == 0
+            )
         for row in block.rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(visible(cell)) for cell in row))
         console.print(table)
     for note in notes(summary):
-        console.print(Text(note, style="dim"))
+        console.print(Text(visible(note), style="dim"))
 
 
 def markdown(summary: RunSummary) -> str:
@@ -254,9 +315,9 @@ def markdown(summary: RunSummary) -> str:
         lines.append("|" + "---|" * len(block.header))
         lines += ["| " + " | ".join(_escaped(row)) + " |" for row in block.rows]
         parts.append("\n".join(lines))
-    parts.append("\n".join(f"- {note.strip()}" for note in notes(summary)))
+    parts.append("\n".join(f"- {visible(note.strip())}" for note in notes(summary)))
     return "\n\n".join(parts) + "\n"
 
 
 def _escaped(row: Sequence[str]) -> list[str]:
-    return [cell.replace("|", "\\|") for cell in row]
+    return [visible(cell).replace("|", "\\|") for cell in row]

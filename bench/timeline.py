@@ -6,57 +6,22 @@ together: each mark is given to a user turn, and each turn its onset a_on.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.onset import Chunk, Heard, Sound, find_onset
 from bench.recording import AGENT, Stereo
 from bench.records import Trial
 from pipelines.audio.onsets import audible_spans
-from pipelines.clock import NS_PER_MS, samples_to_ns
+from pipelines.clock import samples_to_ns
 from pipelines.marks import Mark
 
-REPLY_GAP_MS = 800
-"""Agent silence after which a new sound is a new reply, and no longer the earlier one."""
-
 NO_ANSWER = "no answer"
+CUT_SHORT = "no answer after one that was cut"
 STILL_SPEAKING = "no answer: the agent went on with its earlier reply"
 NO_RECORDING = "no recording"
 
 _REQUEST_STAGES = frozenset({"stt", "llm", "tts"})
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One chunk of the agent's audio, from its writing to its hearing."""
-
-    chunk_id: str
-    """``g<generation>:<seq>``."""
-    write_ns: int
-    """When the agent's end of the link stamped and sent it."""
-    index: int
-    """Index of its first sample in the agent's stream."""
-    received_ns: int
-    """When the caller received it."""
-    samples: int
-    """Its length."""
-    heard_ns: int | None
-    """When its first sample was heard; None if it never was."""
-    heard_samples: int
-    """How many of its samples were heard: fewer than ``samples`` where a clear cut it."""
-
-    @property
-    def generation(self) -> str:
-        """The part of the agent's stream between two clears that it belongs to."""
-        return self.chunk_id.partition(":")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """A stretch of audible sound of the agent, half open, in time."""
-
-    start_ns: int
-    end_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +44,10 @@ class Turn:
     """Why there is no ``a_on_ns``; None if there is."""
     marks: tuple[Mark, ...]
     """The turn's marks, by time."""
+    premature_starts: int = 0
+    """Answers that began before the user had ended, and were cut before the user had."""
+    doubt: str | None = None
+    """Why the sound at ``a_on_ns`` may be no answer to this turn; None if it is one."""
 
     def all(self, stage: str, event: str) -> list[Mark]:
         """The turn's marks of one event, by time."""
@@ -92,19 +61,24 @@ class Turn:
             finals[mark.request_id or f"#{i}"] = mark.text or ""
         return " ".join(text.strip() for text in finals.values() if text.strip())
 
-    @property
-    def answer(self) -> str | None:
-        """What the agent meant to say; None where it did not tell.
+    def answer_of(self, llm_id: str) -> str | None:
+        """What the agent meant to say by one request; None where it did not tell.
 
         ``agent.answer_text`` if it is marked, else what the language model wrote, else what was
-        handed to the synthesiser. What a request meant that was cancelled counts only where there
-        is nothing else: it was begun before the user had ended.
+        handed to the synthesiser.
+
+        Args:
+            llm_id: The LLM request that led to a_on, see `bench.segments.critical_path`. Empty
+                where there is none: then all that was meant in the turn.
         """
-        cancelled = {mark.request_id for mark in self.all("llm", "cancelled")}
+
+        def is_of(mark: Mark) -> bool:
+            of = llm_of(mark) if mark.stage == "tts" else mark.request_id
+            return not llm_id or of in ("", llm_id)
+
         for stage, event in (("agent", "answer_text"), ("llm", "end"), ("tts", "request")):
-            said = [mark for mark in self.all(stage, event) if mark.text and mark.text.strip()]
-            kept = [m for m in said if m.request_id.partition("/")[0] not in cancelled]
-            texts = [mark.text.strip() for mark in kept or said if mark.text]
+            said = [mark.text or "" for mark in self.all(stage, event) if is_of(mark)]
+            texts = [text.strip() for text in said if text.strip()]
             if texts:
                 return " ".join(texts)
         return None
@@ -139,23 +113,40 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
             is none: then nothing was heard.
     """
     by_time = sorted(marks, key=lambda m: m.t_ns)
-    sounds = _sounds(trial, recording)
+    sounds, chunks = _sounds(trial, recording), _chunks(by_time)
     limits = _limits(by_time)
     given = _given_to_turns(by_time)
     cleared = [m.t_ns for m in by_time if (m.stage, m.event) in _CLEARS]
+    heard = Heard(sounds, chunks, cleared, trial.rate_hz)
+    traced = any(_of(by_time, "tts", "first_byte"))
     turns = []
     for i, (number, u_on, u_off) in enumerate(limits):
         end_ns = limits[i + 1][1] if i + 1 < len(limits) else None
-        a_on = _onset(sounds, u_on, u_off, end_ns, cleared, trial.rate_hz)
+        own = tuple(m for m, turn in zip(by_time, given, strict=True) if turn == number)
+        onset = find_onset(heard, u_on, u_off, end_ns, _made(own, u_on) if traced else None)
+        a_on = onset.a_on_ns
         within = [s for s in sounds if s.end_ns > u_on and (end_ns is None or s.start_ns < end_ns)]
         silence = None
         if a_on is None:
             silence = STILL_SPEAKING if within else NO_ANSWER
+            silence = CUT_SHORT if onset.premature_starts else silence
             silence = NO_RECORDING if recording is None else silence
-        own = tuple(m for m, turn in zip(by_time, given, strict=True) if turn == number)
         a_off = within[-1].end_ns if a_on is not None and within else None
-        turns.append(Turn(number, u_on, u_off, end_ns, a_on, a_off, silence, own))
-    return Timeline(trial, tuple(turns), _chunks(by_time), tuple(sounds), tuple(by_time))
+        turns.append(
+            Turn(
+                number,
+                u_on,
+                u_off,
+                end_ns,
+                a_on,
+                a_off,
+                silence,
+                own,
+                onset.premature_starts,
+                onset.doubt,
+            )
+        )
+    return Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time))
 
 
 _CLEARS = frozenset({("link", "clear"), ("ear", "cleared")})
@@ -184,8 +175,9 @@ def _limits(marks: Sequence[Mark]) -> list[tuple[int, int, int]]:
 def _given_to_turns(marks: Sequence[Mark]) -> list[int]:
     """The turn of each mark.
 
-    A stamp of its own wins. Else what carries a request id goes where its request began, so that
-    work which outlives its turn stays with it; the rest goes to the last turn that had started.
+    A stamp of its own wins. Else what carries a request id goes where its request began, and a
+    synthesiser's request where that of its language model did, so that work which outlives its turn
+    stays with it; the rest goes to the last turn that had started.
     """
     starts = [(m.t_ns, m.turn) for m in marks if (m.stage, m.event) == ("user", "turn_start")]
     home: dict[tuple[str, str], int] = {}
@@ -198,6 +190,8 @@ def _given_to_turns(marks: Sequence[Mark]) -> list[int]:
             upcoming += 1
         turn = mark.turn if mark.turn >= 0 else current
         if mark.request_id and mark.stage in _REQUEST_STAGES:
+            if mark.stage == "tts" and mark.turn < 0:
+                turn = home.get(("llm", llm_of(mark)), turn)
             turn = home.setdefault((mark.stage, mark.request_id), turn)
         elif mark.request_id and mark.stage == "agent" and mark.turn < 0:
             turn = home.get(("llm", mark.request_id), turn)
@@ -205,33 +199,26 @@ def _given_to_turns(marks: Sequence[Mark]) -> list[int]:
     return given
 
 
-def _onset(
-    sounds: Sequence[Sound],
-    u_on: int,
-    u_off: int,
-    end_ns: int | None,
-    cleared: Sequence[int],
-    rate_hz: int,
-) -> int | None:
-    """a_on of the answer to a turn.
+def _made(marks: Sequence[Mark], u_on: int) -> list[int]:
+    """When the first audio of each request that a turn gave rise to came out, ns.
 
-    The first sound that begins within the turn. One that begins while the user still speaks counts
-    (its gap is negative), unless it only goes on with the earlier reply: then less than
-    `REPLY_GAP_MS` of silence precede it and no clear cut the earlier reply off.
+    Args:
+        marks: The turn's own.
+        u_on: A language model that was asked before was not asked by this turn.
     """
-    if not sounds:  # of a trial that failed at its start, even the rate is unknown
-        return None
-    one_sample = samples_to_ns(1, rate_hz) + 1
-    last_end = -math.inf
-    for sound in sounds:
-        begins_within = u_on <= sound.start_ns and (end_ns is None or sound.start_ns < end_ns)
-        if begins_within:
-            paused = sound.start_ns - last_end >= REPLY_GAP_MS * NS_PER_MS
-            cut = any(last_end - one_sample <= t <= sound.start_ns for t in cleared)
-            if sound.start_ns >= u_off or paused or cut:
-                return sound.start_ns
-        last_end = sound.end_ns
-    return None
+    asked = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("llm", "request")}
+    spoken = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("tts", "request")}
+    return [
+        m.t_ns
+        for m in _of(marks, "tts", "first_byte")
+        if asked.get(llm_of(m), spoken.get(m.request_id, m.t_ns)) >= u_on
+    ]
+
+
+def llm_of(mark: Mark) -> str:
+    """The LLM request that a TTS request's id, ``<llm id>/<tts id>``, names; empty if none."""
+    of, named, _ = mark.request_id.partition("/")
+    return of if named else ""
 
 
 def _chunks(marks: Sequence[Mark]) -> tuple[Chunk, ...]:

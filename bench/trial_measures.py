@@ -108,6 +108,20 @@ def rss_peak_mb(view: TrialView) -> list[Reading]:
     return [Reading(value, None if value is not None else "the agent's memory was not read")]
 
 
+def caller_cpu_percent(view: TrialView) -> list[Reading]:
+    """CPU time of the caller's process per time of the trial: what measuring takes of a core."""
+    trial = view.timeline.trial
+    if trial.cpu_caller_s is None or trial.wall_s <= 0:
+        return [Reading(None, "the caller's CPU time was not read")]
+    return [Reading(100 * trial.cpu_caller_s / trial.wall_s)]
+
+
+def caller_rss_mb(view: TrialView) -> list[Reading]:
+    """Peak memory of the caller's process."""
+    value = view.timeline.trial.rss_caller_peak_mb
+    return [Reading(value, None if value is not None else "the caller's memory was not read")]
+
+
 def joules(view: TrialView) -> list[Reading]:
     """Energy: null until a counter is read."""
     return [Reading(None, "no energy counter (RAPL, NVML) is read")]

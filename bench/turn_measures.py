@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from bench.content import word_errors
 from bench.judge import judge
 from bench.labels import TurnLabels
+from bench.records import FAILED, Trial
 from bench.segments import PIECES, Path, residual_ns
 from bench.timeline import NO_RECORDING, Timeline, Turn
 from bench.trial_measures import Reading
-from bench.validity import NO_LABELS, NOT_EXPECTED
+from bench.validity import NO_LABELS, NOT_EXPECTED, NOT_SPOKEN
 from pipelines.clock import NS_PER_MS, NS_PER_S
 from pipelines.marks import Mark
 
@@ -88,6 +89,16 @@ def heard_minus_logged(view: TurnView) -> Reading:
     if heard.value is None or logged.value is None:
         return Reading(None, heard.reason or logged.reason)
     return Reading(heard.value - logged.value)
+
+
+# 15: floor
+
+
+def premature_starts(view: TurnView) -> Reading:
+    """How many answers began before the user had ended, and were cut before the user had."""
+    if view.turn.silence == NO_RECORDING:
+        return Reading(None, NO_RECORDING)
+    return Reading(float(view.turn.premature_starts))
 
 
 # 4 to 8: stages and the critical path
@@ -174,8 +185,9 @@ def piece(name: str) -> TurnMeasure:
 
 
 def resample(view: TurnView) -> Reading:
-    """No resampler stamps marks: where there is one, its time is in gap_tts_to_link."""
-    return Reading(None, "no resampler on the path stamps marks: it lies in gap_tts_to_link")
+    """Nothing: by design there is no resampler on the path, voices speak at the link's rate."""
+    missing = view.path.missing
+    return Reading(0.0) if missing is None else Reading(None, f"no {missing} on the critical path")
 
 
 def residual(view: TurnView) -> Reading:
@@ -214,27 +226,47 @@ def task_success(view: TurnView) -> Reading:
     """100 if the agent did what a good agent does, else 0.
 
     Where an answer is expected, one must have been heard, and its words must be right; where none
-    is, nothing may have been heard. Without committed slots there is nothing to judge by.
+    is, nothing may have been heard, and the silence may not be that of an agent that died. Without
+    committed slots there is nothing to judge by.
     """
     if view.labels is None:
         return Reading(None, NO_LABELS)
-    if view.turn.silence == NO_RECORDING:
+    trial, heard = view.timeline.trial, view.turn.a_on_ns is not None
+    if view.turn.silence == NO_RECORDING and trial.status not in FAILED:
         return Reading(None, NO_RECORDING)
-    heard = view.turn.a_on_ns is not None
     if not view.labels.expect.respond:
-        return Reading(0.0 if heard else 100.0, "it spoke" if heard else None)
+        if trial.status == "error":
+            return Reading(0.0, failure(trial))
+        spoke = heard or view.turn.premature_starts > 0
+        return Reading(0.0 if spoke else 100.0, "it spoke" if spoke else None)
     if not view.labels.expect.slots:
         return Reading(None, "the fixture does not say what a right answer names")
     if not heard:
         return Reading(0.0, view.turn.silence)
-    if view.turn.answer is None:
+    answer = view.turn.answer_of(view.path.llm_id)
+    if answer is None:
         return Reading(None, "what the agent meant to say is not marked")
-    verdict = judge(view.labels.expect, view.turn.answer)
+    verdict = judge(view.labels.expect, answer)
     if verdict.right:
         return Reading(100.0)
     wrong = [f"lacks {slot}" for slot in verdict.missing]
     wrong += [f"says {wording!r}" for wording in verdict.forbidden]
     return Reading(0.0, ", ".join(wrong) or "an empty answer")
+
+
+def unspoken(metric: str, trial: Trial, labels: TurnLabels | None) -> Reading:
+    """What is told of a turn that was never spoken: a failure wherever failures are counted."""
+    if metric == "voice_to_voice":
+        return Reading(None, f"{NOT_SPOKEN} ({failure(trial)})")
+    judged = labels is not None and (labels.expect.slots or not labels.expect.respond)
+    if metric == "task_success" and judged:
+        return Reading(0.0, f"{NOT_SPOKEN} ({failure(trial)})")
+    return Reading(None, NOT_SPOKEN)
+
+
+def failure(trial: Trial) -> str:
+    """How a trial ended that did not go well, in a few words."""
+    return f"{trial.status}: {trial.error}" if trial.error else trial.status
 
 
 def expects_answer(labels: TurnLabels | None) -> str | None:

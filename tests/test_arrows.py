@@ -13,7 +13,7 @@ HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loade
 BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
     "analysis", "atomic", "content", "escape", "judge", "labels", "lateness", "lock", "metrics",
-    "playout", "plots", "recording", "records", "schema", "segments", "show", "stats",
+    "onset", "playout", "plots", "recording", "records", "schema", "segments", "show", "stats",
     "store", "summary", "table", "timeline", "trial_measures", "turn_measures", "validity",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}

@@ -100,3 +100,29 @@ def test_an_agent_that_said_nothing_has_no_rate_of_underflows() -> None:
     rows = {row.metric: row for row in compute_trial(TRIAL, marks, pcm, None)}
     for name in ("underflows", "underflow_ms"):
         assert (rows[name].value, rows[name].reason) == (None, "the agent said nothing")
+
+
+def made(*audio: tuple[str, float]) -> list[Mark]:
+    """The first audio of LLM requests, at ms, beside the user's turn."""
+    return speaks(0, 500, 1000) + [
+        stamp("tts", "first_byte", t_ns=round(ms * 1e6), request_id=f"{llm}/s") for llm, ms in audio
+    ]
+
+
+def test_the_time_between_two_replies_within_a_turn_is_no_underflow() -> None:
+    chunks = [("g0:0", 1500, 500, True), ("g0:1", 4000, 500, True)]
+    assert dry_ns(timeline_of(chunks)) == []
+    assert dry_ns(timeline_of(chunks, users=made(("a", 1400), ("b", 3900)))) == []
+
+
+def test_a_synthesiser_that_stalls_within_one_answer_leaves_the_ear_dry() -> None:
+    chunks = [("g0:0", 1500, 500, True), ("g0:1", 4000, 500, True)]
+    assert dry_ns(timeline_of(chunks, users=made(("a", 1400), ("a", 3900)))) == [2_000_000_000]
+
+
+@pytest.mark.parametrize(("gap_ms", "dry"), [(799, [799_000_000]), (800, [])])
+def test_without_marks_of_requests_a_reply_ends_with_800_ms_of_silence(
+    gap_ms: int, dry: list[int]
+) -> None:
+    timeline = timeline_of([("g0:0", 1500, 500, True), ("g0:1", 2000 + gap_ms, 500, True)])
+    assert dry_ns(timeline) == dry

@@ -85,7 +85,7 @@ def test_the_picture_is_1600_pixels_wide_and_holds_the_figures(
     for p in summary.presets:
         assert p.p50.value is not None
         assert f"p50 {p.p50.value:.0f} ms" in shown
-        assert f"n {len(p.values)} of {p.turns}" in shown
+        assert f"{len(p.values)} of {p.turns} turns" in shown
 
 
 def test_turns_beyond_the_axis_are_counted(summary: RunSummary) -> None:

@@ -11,6 +11,7 @@ from bench.example_run import TurnPlan, labels_of, trial_of
 from bench.judge import Expectation
 from bench.show import WIDTH, show
 from bench.store import read_run, save_recording, write_info, write_trial
+from pipelines.marks import stamp
 
 
 def shown(folder: Path, plans: Sequence[TurnPlan], **changes: object) -> str:
@@ -83,3 +84,24 @@ def test_a_trial_that_is_not_there_is_named(tmp_path: Path) -> None:
     shown(tmp_path, [TurnPlan()])
     with pytest.raises(StoreError, match="no trial 'other'"):
         show(read_run(tmp_path), "other")
+
+
+def test_an_answer_can_neither_break_the_layout_nor_steer_the_terminal(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan(answer="the red block\n\x1b[2Jon the table")], error="a\tb")
+    assert r"  answer  the red block\n\x1b[2Jon the table" in text.splitlines()
+    assert r"error: a\tb" in text.splitlines()
+    assert "\x1b" not in text
+
+
+def test_the_answer_that_is_shown_is_that_of_the_request_that_was_heard(tmp_path: Path) -> None:
+    trial, marks, pcm = trial_of([TurnPlan()])
+    t_ns = next(m.t_ns for m in marks if m.event == "speech_on") + 10**8
+    cut = [
+        stamp("llm", "request", t_ns=t_ns, request_id="early"),
+        stamp("agent", "answer_text", t_ns=t_ns, request_id="early", text="I can not do that"),
+    ]
+    path = save_recording(tmp_path, trial.trial_id, pcm, trial.rate_hz)
+    write_trial(tmp_path, replace(trial, recording=path), [*marks, *cut])
+    write_info(tmp_path, {"fixtures": {trial.fixture: labels_of("f", [TurnPlan()]).to_dict()}})
+    text = show(read_run(tmp_path), trial.trial_id)
+    assert "  answer  I put the red block on the table\n  verdict right\n" in text

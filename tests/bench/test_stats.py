@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.coverage import METHODS, SHAPES, coverage
-from bench.stats import Estimate, bounded_quantiles, mean, needed_n, quantile, rate
+from bench.stats import (
+    Estimate,
+    bounded_quantiles,
+    mean,
+    needed_n,
+    per_key,
+    quantile,
+    rate,
+    rate_per_key,
+)
 
 README = Path(__file__).parents[2] / "results" / "README.md"
 
@@ -161,3 +170,21 @@ def test_a_rate_of_half_has_the_textbooks_interval() -> None:
 def test_more_hits_than_trials_are_refused() -> None:
     with pytest.raises(ValueError, match="3 of 2"):
         rate(3, 2)
+
+
+def test_a_turns_repeats_are_reduced_to_their_median() -> None:
+    values = [(("f", 0), 5.0), (("f", 1), 1.0), (("f", 0), 7.0), (("g", 0), 2.0), (("f", 0), 90.0)]
+    assert per_key(values) == [7.0, 1.0, 2.0]
+    assert per_key([]) == []
+
+
+def test_one_failure_among_repeats_is_not_outvoted() -> None:
+    hits = [(("f", 0), True), (("f", 0), True), (("f", 0), False), (("g", 0), True)]
+    found = rate_per_key(hits)
+    assert found.n == 2
+    assert found.value == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_repeats_of_25_turns_leave_the_interval_of_25() -> None:
+    hits = [((f"f{i}", 0), i != 3) for i in range(25)]
+    assert rate_per_key(hits * 3) == rate_per_key(hits) == rate(24, 25)

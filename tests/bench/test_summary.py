@@ -11,6 +11,7 @@ from bench.judge import Expectation
 from bench.metrics import compute
 from bench.store import read_run, save_recording, write_info, write_trial
 from bench.summary import PresetSummary, RunSummary, summarise
+from bench.table import blocks, notes
 
 HOLD = TurnPlan(expect=Expectation(respond=False), heard_ms=None)
 SILENT = replace(TurnPlan(), heard_ms=None)
@@ -78,7 +79,7 @@ def test_medians_are_of_the_turns_that_count(tmp_path: Path) -> None:
     p = only(run_of(tmp_path, [TurnPlan(), slow]))
     assert p.median("turn_wait") == 250.0
     assert p.median("residual") == 6.0
-    assert p.median("resample") is None
+    assert p.median("resample") == 0.0
     assert p.median("no such metric") is None
 
 
@@ -99,3 +100,107 @@ def test_the_calibration_is_read_from_the_runs_info(tmp_path: Path) -> None:
 
 def test_a_run_that_was_not_calibrated_says_so(tmp_path: Path) -> None:
     assert run_of(tmp_path, [TurnPlan()], calibration=None).calibration_error_ms is None
+
+
+# Trials that fail
+
+
+def killed(folder: Path, repeats: int, *, expect: Expectation | None = None) -> RunSummary:
+    """A run of one turn, repeated: every second trial ends before it, for its agent was killed."""
+    plan = TurnPlan() if expect is None else replace(TurnPlan(), expect=expect)
+    for i in range(repeats):
+        trial, marks, pcm = trial_of([plan], preset="p", fixture="f", repeat=i)
+        path = save_recording(folder, trial.trial_id, pcm, trial.rate_hz)
+        if i % 2:
+            trial = replace(trial, status="error", error="the agent was killed")
+            path, marks = None, []
+        write_trial(folder, replace(trial, recording=path, started_utc=f"{i:03d}"), marks)
+    write_info(folder, {"fixtures": {"f": labels_of("f", [plan]).to_dict()}})
+    run = read_run(folder)
+    return summarise(run, compute(run))
+
+
+def test_an_agent_that_is_killed_in_5_of_10_trials_has_answered_5_of_10_turns(
+    tmp_path: Path,
+) -> None:
+    summary = killed(tmp_path, 10)
+    p = only(summary)
+    assert (p.trials, p.turns, p.answered, len(p.values), len(p.invalid)) == (10, 10, 5, 5, 0)
+    assert (p.invalid_rate, p.unanswered_rate, p.success.value) == (0.0, 0.5, 0.5)
+    assert [f.trial_id for f in p.failed] == [f"p.f.{i}" for i in (1, 3, 5, 7, 9)]
+    said = notes(summary)
+    assert "p: 5 of 10 trials failed:" in said
+    assert "  p.f.1: error: the agent was killed" in said
+    assert "p: 5 of 10 turns had no answer." in said
+    (row,) = blocks(summary)[0].rows
+    assert row[:5] == ("p", "trained", "5/10", "0 %", "50 %")
+
+
+def test_a_killed_agent_did_not_hold_its_peace(tmp_path: Path) -> None:
+    p = only(killed(tmp_path, 4, expect=Expectation(respond=False)))
+    assert (p.turns, p.success.value) == (0, 0.0)  # it spoke in two trials, and died in two
+
+
+def test_of_synthetic_weights_that_failed_no_turn_is_asked(tmp_path: Path) -> None:
+    trial, marks, _ = trial_of([TurnPlan()], weights="synthetic")
+    write_trial(tmp_path, replace(trial, turns=3, status="cut_off"), marks)
+    write_info(tmp_path, {})
+    run = read_run(tmp_path)
+    p = only(summarise(run, compute(run)))
+    assert (p.turns, len(p.failed), p.unanswered_rate) == (0, 1, None)
+
+
+def test_answers_that_were_cut_are_counted_in_the_notes(tmp_path: Path) -> None:
+    one = run_of(tmp_path, [TurnPlan()])
+    p = only(one)
+    assert p.premature == 0
+    for count, text in ((1, "1 answer began"), (3, "3 answers began")):
+        said = notes(replace(one, presets=(replace(p, premature=count),)))
+        verb = "was" if count == 1 else "were"
+        assert f"p: {text} before the user had ended and {verb} cut." in said
+
+
+# Repeats
+
+
+def repeated(folder: Path, waits: Sequence[Sequence[float]]) -> RunSummary:
+    """A run with one fixture per row; its repeats release the turn after these ms."""
+    fixtures = {}
+    for i, row in enumerate(waits):
+        plans = [TurnPlan(release_ms=ms, llm_request_ms=ms + 2, heard_ms=ms + 94) for ms in row]
+        for repeat, plan in enumerate(plans):
+            trial, marks, pcm = trial_of([plan], preset="p", fixture=f"f{i}", repeat=repeat)
+            path = save_recording(folder, trial.trial_id, pcm, trial.rate_hz)
+            write_trial(folder, replace(trial, recording=path), marks)
+        fixtures[f"f{i}"] = labels_of(f"f{i}", [TurnPlan()]).to_dict()
+    write_info(folder, {"fixtures": fixtures})
+    run = read_run(folder)
+    return summarise(run, compute(run))
+
+
+def test_repeats_of_a_turn_count_once_by_their_median(tmp_path: Path) -> None:
+    p = only(repeated(tmp_path, [[250, 251, 290], [260, 262], [240]]))
+    assert (p.turns, len(p.values)) == (6, 6)
+    assert (p.p50.n, p.p95.n, p.success.n, p.negative.n, p.cpu.n) == (3, 3, 3, 3, 3)
+    assert p.medians["turn_wait"].n == 3
+    assert p.median("turn_wait") == 251.0  # of 251, 261 and 240
+    assert p.p95.insufficient == "insufficient n (3, 59)"
+
+
+def test_with_one_repeat_every_turn_counts(tmp_path: Path) -> None:
+    p = only(repeated(tmp_path, [[250], [251], [290]]))
+    assert (p.p50.n, p.median("turn_wait")) == (3, 251.0)
+
+
+# What measuring takes
+
+
+def test_a_caller_that_takes_more_than_it_may_is_told(tmp_path: Path) -> None:
+    summary = run_of(tmp_path, [TurnPlan()])
+    p = only(summary)
+    assert (p.caller_cpu_percent, p.caller_rss_mb) == (pytest.approx(3.0), 120.0)
+    assert not any("measuring side took" in note for note in notes(summary))
+    heavy = replace(p, caller_cpu_percent=12.4, caller_rss_mb=301.0)
+    said = notes(replace(summary, presets=(heavy,)))
+    assert "p: the measuring side took up to 12 % of a core (aim: at most 10)." in said
+    assert "p: the measuring side took up to 301 MB (aim: at most 300)." in said

@@ -9,7 +9,7 @@ from rich.console import Console
 from bench.analysis import analyse
 from bench.example_run import write_example_run
 from bench.stats import Estimate
-from bench.summary import RunSummary, summarise
+from bench.summary import Failed, RunSummary, summarise
 from bench.table import WIDTH, blocks, markdown, notes, print_table, terminal, with_interval
 
 
@@ -66,7 +66,8 @@ def test_an_invalid_trial_is_named_with_its_reason(summary: RunSummary) -> None:
     assert "turn 0: mouth late: p99 30.0 ms > 5 ms" in text
     assert "smart-turn calls most half-cut synthetic sentences complete" in text
     assert "scripted-600: scripted stages, no models" in text
-    assert "at most 0.05 ms" in text
+    said = "largest error of 20 clicks, idle, before the run: 0.05 ms (20 of 20 heard)."
+    assert f"Calibration: {said}" in notes(summary)
     assert "3 warm-ups are kept apart." in notes(summary)
 
 
@@ -100,3 +101,27 @@ def test_the_markdown_has_the_same_figures_as_tables(summary: RunSummary) -> Non
     for block in blocks(summary):
         for row in block.rows:
             assert "| " + " | ".join(row) + " |" in text
+
+
+def test_what_a_trial_wrote_into_its_error_can_not_break_the_table(summary: RunSummary) -> None:
+    bad = Failed("p.f\n.0", "error", "died\x1b[2J | at once")
+    first = replace(summary.presets[0], preset="p\x07", failed=(bad,))
+    broken = replace(summary, presets=(first,))
+    for text in (printed(broken), markdown(broken)):
+        assert r"p.f\n.0: error: died\x1b[2J | at once" in text
+        assert r"p\x07" in text
+        assert "\x1b" not in text
+
+
+def test_unanswered_turns_stand_beside_the_invalid_ones(summary: RunSummary) -> None:
+    p = replace(summary.presets[0], turns=25, answered=20, invalid=(), values=(500.0,) * 20)
+    first = blocks(replace(summary, presets=(p,)))[0]
+    shown = dict(zip(first.header, first.rows[0], strict=True))
+    assert (shown["valid/n"], shown["invalid"], shown["no answer"]) == ("20/25", "0 %", "20 %")
+
+
+def test_a_calibration_without_counts_is_told_all_the_same(summary: RunSummary) -> None:
+    old = replace(summary, info={"calibration": {"max_error_ms": 0.2}})
+    said = "Calibration: largest error of the clicks, idle, before the run: 0.20 ms."
+    assert said in notes(old)
+    assert "The harness was not calibrated in this run." in notes(replace(summary, info={}))

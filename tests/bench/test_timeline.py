@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from bench.onset import UNTRACED
 from bench.recording import Stereo
 from bench.records import Trial
-from bench.timeline import NO_ANSWER, STILL_SPEAKING, reconstruct
+from bench.timeline import CUT_SHORT, NO_ANSWER, STILL_SPEAKING, reconstruct
 from pipelines.marks import Mark, stamp
 
 RATE = 16_000
@@ -110,7 +111,7 @@ def test_a_request_that_outlives_its_turn_stays_with_it() -> None:
     turns = reconstruct(trial(2), work + marks, heard()).turns
     assert [m.event for m in turns[0].marks if m.stage == "llm"] == ["request", "cancelled"]
     assert [m.event for m in turns[1].marks if m.stage == "llm"] == ["request"]
-    assert turns[0].answer == "of the first turn"
+    assert turns[0].answer_of("a") == "of the first turn"
     assert len(turns[1].all("vad", "speech_start")) == 1
 
 
@@ -153,11 +154,11 @@ def test_an_answer_is_what_was_meant_else_written_else_handed_to_be_spoken() -> 
     answers = []
     for n in (4, 3, 2, 0):
         turn = reconstruct(trial(), speaks(0, 500, 2000) + work[:n], heard()).turns[0]
-        answers.append(turn.answer)
+        answers.append(turn.answer_of("l"))
     assert answers == ["so I go", "So, I go!", "So, I go.", None]
 
 
-def test_what_a_cancelled_request_meant_is_not_part_of_the_answer() -> None:
+def test_an_answer_is_the_text_of_the_request_that_led_to_it() -> None:
     first = [
         stamp("llm", "request", t_ns=at(1200), request_id="a"),
         stamp("agent", "answer_text", t_ns=at(1300), request_id="a", text="the blue one"),
@@ -168,8 +169,10 @@ def test_what_a_cancelled_request_meant_is_not_part_of_the_answer() -> None:
         stamp("agent", "answer_text", t_ns=at(2300), request_id="b", text="the red one"),
     ]
     user = speaks(0, 500, 2000)
-    assert reconstruct(trial(), user + first + second, heard()).turns[0].answer == "the red one"
-    assert reconstruct(trial(), user + first, heard()).turns[0].answer == "the blue one"
+    turn = reconstruct(trial(), user + first + second, heard()).turns[0]
+    assert (turn.answer_of("a"), turn.answer_of("b")) == ("the blue one", "the red one")
+    assert turn.answer_of("c") is None
+    assert turn.answer_of("") == "the blue one the red one"  # an agent without such requests
 
 
 def test_marks_before_the_first_turn_belong_to_none() -> None:
@@ -207,3 +210,107 @@ def test_a_trial_without_sound_has_no_onset(pcm: Stereo | None) -> None:
 def test_a_trial_without_marks_has_no_turns() -> None:
     timeline = reconstruct(trial(), [], None)
     assert (timeline.turns, timeline.chunks, timeline.sounds) == ((), (), ())
+
+
+# Too early, and of whom
+
+
+def says(
+    name: str, asked_ms: float, made_ms: float, *chunks: tuple[str, float, float]
+) -> list[Mark]:
+    """An LLM request, its speech, and chunks of it as (id, from, to) in ms, written as heard."""
+    marks = [
+        stamp("llm", "request", t_ns=at(asked_ms), request_id=name),
+        stamp("tts", "request", t_ns=at(made_ms - 5), request_id=f"{name}/s"),
+        stamp("tts", "first_byte", t_ns=at(made_ms), request_id=f"{name}/s"),
+    ]
+    for chunk, start, end in chunks:
+        samples = round((end - start) * RATE / 1000)
+        marks += [
+            stamp("link", "write", t_ns=at(start - 1), request_id=chunk, value=0.0),
+            stamp("ear", "received", t_ns=at(start), request_id=chunk, value=float(samples)),
+            stamp("ear", "heard", t_ns=at(start), request_id=chunk, value=float(samples)),
+        ]
+    return marks
+
+
+def clear(ms: float) -> Mark:
+    return stamp("link", "clear", t_ns=at(ms), value=1.0)
+
+
+def test_a_sound_that_is_cut_before_the_user_ends_is_a_premature_start_and_no_onset() -> None:
+    marks = [*speaks(0, 500, 2000), clear(1200)]
+    turn = reconstruct(trial(), marks, heard((1150, 1200), (2800, 3500))).turns[0]
+    assert (turn.a_on_ns, turn.premature_starts, turn.silence) == (at(2800), 1, None)
+
+
+def test_a_reply_may_be_silent_for_a_moment_when_it_is_cut() -> None:
+    # As measured: it sounded from 200 ms to 965 ms, and was cut in its pause, 48 ms later.
+    marks = [*speaks(0, 100, 2000), clear(1013)]
+    turn = reconstruct(trial(), marks, heard((200, 500), (765, 965), (2265, 4000))).turns[0]
+    assert (turn.a_on_ns, turn.premature_starts) == (at(2265), 1)
+
+
+def test_each_reply_that_was_cut_is_one_premature_start() -> None:
+    marks = [*speaks(0, 500, 6000), clear(1200), clear(3200)]
+    pcm = heard((1100, 1200), (2500, 2700), (3000, 3200), (6500, 7000))
+    turn = reconstruct(trial(), marks, pcm).turns[0]
+    assert (turn.a_on_ns, turn.premature_starts) == (at(6500), 2)
+
+
+def test_an_early_reply_that_goes_on_or_ends_by_itself_is_an_onset_before_the_users_end() -> None:
+    user = speaks(0, 500, 4000)
+    for marks, pcm in (
+        (user, heard((1150, 1200), (4800, 5500))),  # ended by itself
+        ([*user, clear(4010)], heard((1150, 4010), (4800, 5500))),  # cut only after the user's end
+        ([*user, clear(3000)], heard((1150, 2200), (4800, 5500))),  # 800 ms after its end
+    ):
+        turn = reconstruct(trial(), marks, pcm).turns[0]
+        assert (turn.a_on_ns, turn.premature_starts) == (at(1150), 0)
+
+
+def test_an_answer_that_was_cut_and_followed_by_none_is_no_answer() -> None:
+    turn = reconstruct(trial(), [*speaks(0, 500, 2000), clear(1200)], heard((1150, 1200))).turns[0]
+    assert (turn.a_on_ns, turn.silence, turn.premature_starts) == (None, CUT_SHORT, 1)
+
+
+def test_the_next_sentence_of_an_old_reply_is_not_the_answer_to_a_new_turn() -> None:
+    user = speaks(0, 500, 2000) + speaks(1, 3000, 6000)
+    old = says("a", 2200, 2400, ("g0:0", 2500, 5900), ("g0:1", 6150, 6800))
+    new = says("b", 6500, 6900, ("g0:2", 7200, 8000))
+    pcm = heard((2500, 5900), (6150, 6800), (7200, 8000))
+    assert onset_ms(user + old, pcm[: RATE * 7], turn=1, turns=2) is None
+    assert onset_ms(user + old + new, pcm, turn=1, turns=2) == 7200
+    assert onset_ms(user + old + new, pcm, turn=0, turns=2) == 2500
+
+
+def test_a_second_sentence_that_is_handed_over_in_the_next_turn_stays_with_its_answer() -> None:
+    user = speaks(0, 500, 2000) + speaks(1, 3000, 6000)
+    old = says("a", 2200, 2400, ("g0:0", 2500, 5900))
+    more = [
+        stamp("tts", event, t_ns=at(ms), request_id="a/s2")
+        for event, ms in (("request", 4000), ("first_byte", 4010))
+    ]
+    next_ = says("a", 2200, 2400, ("g0:1", 6150, 6800))[3:]
+    timeline = reconstruct(trial(2), user + old + more + next_, heard((2500, 5900), (6150, 6800)))
+    assert [turn.a_on_ns for turn in timeline.turns] == [at(2500), None]
+    assert timeline.turns[1].silence == STILL_SPEAKING
+
+
+def test_a_request_between_the_turns_audio_and_its_first_sound_is_of_the_turn_before() -> None:
+    user = speaks(0, 500, 2000) + speaks(1, 3000, 6000)  # turn 1's audio begins at 2950
+    late = says("a", 2999, 6100, ("g0:0", 6150, 6800))
+    assert onset_ms(user + late, heard((6150, 6800)), turn=1, turns=2) is None
+    own = says("a", 3001, 6100, ("g0:0", 6150, 6800))
+    assert onset_ms(user + own, heard((6150, 6800)), turn=1, turns=2) == 6150
+
+
+def test_a_sound_whose_chunk_is_not_marked_is_in_doubt() -> None:
+    marks = speaks(0, 500, 2000) + says("a", 2200, 2400)
+    turn = reconstruct(trial(), marks, heard((2500, 3000))).turns[0]
+    assert (turn.a_on_ns, turn.doubt) == (at(2500), UNTRACED)
+
+
+def test_without_marks_of_a_synthesiser_the_first_sound_is_taken() -> None:
+    turn = reconstruct(trial(), speaks(0, 500, 2000), heard((2500, 3000))).turns[0]
+    assert (turn.a_on_ns, turn.doubt) == (at(2500), None)

@@ -1,0 +1,157 @@
+"""Which sound of the agent answers a turn of the user, and which it only began too early.
+
+The recording says when the agent was audible, but not why. A clear (an interruption) tells that
+what was heard before it was taken back, and the marks of the speech synthesiser tell for which
+turn a sound was made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.clock import NS_PER_MS, samples_to_ns
+
+REPLY_GAP_MS = 800
+"""Agent silence after which a new sound is a new reply, and no longer the earlier one."""
+
+UNTRACED = "the sound can't be traced to a request of this turn"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk of the agent's audio, from its writing to its hearing."""
+
+    chunk_id: str
+    """``g<generation>:<seq>``."""
+    write_ns: int
+    """When the agent's end of the link stamped and sent it."""
+    index: int
+    """Index of its first sample in the agent's stream."""
+    received_ns: int
+    """When the caller received it."""
+    samples: int
+    """Its length."""
+    heard_ns: int | None
+    """When its first sample was heard; None if it never was."""
+    heard_samples: int
+    """How many of its samples were heard: fewer than ``samples`` where a clear cut it."""
+
+    @property
+    def generation(self) -> str:
+        """The part of the agent's stream between two clears that it belongs to."""
+        return self.chunk_id.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A stretch of audible sound of the agent, half open, in time."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """All that was heard of the agent in a trial."""
+
+    sounds: Sequence[Sound]
+    """By time."""
+    chunks: Sequence[Chunk]
+    """Those that arrived."""
+    cleared_ns: Sequence[int]
+    """When unheard audio was dropped, by time."""
+    rate_hz: int
+    """Rate of the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """What was found of a turn's answer."""
+
+    a_on_ns: int | None
+    """First audible sample of the answer; None if none was heard."""
+    premature_starts: int = 0
+    """Answers that began before the user had ended, and were cut before the user had."""
+    doubt: str | None = None
+    """Why the sound at ``a_on_ns`` may not be an answer to this turn; None if it is one."""
+
+
+def find_onset(
+    heard: Heard, u_on: int, u_off: int, end_ns: int | None, made_ns: Sequence[int] | None
+) -> Onset:
+    """Finds the answer to a turn: the first sound that begins within it and is of it.
+
+    - A sound that begins while the user still speaks counts (its gap is negative), unless it only
+      goes on with the earlier reply: then less than `REPLY_GAP_MS` of silence precede it and no
+      clear cut the earlier reply off.
+    - Nor does it count if a clear cut its reply before the user had ended: the agent took it back.
+      Such are counted as premature starts.
+    - Where the synthesiser is marked, a sound is the turn's only if it lies in a chunk that was
+      written after the first audio of one of the turn's requests came out: else the next sentence
+      of an earlier reply would be taken for the answer. Where that can't be seen, it is in doubt.
+
+    Args:
+        heard: The agent's side of the trial.
+        u_on: First audible sample of the user's turn, ns.
+        u_off: End of its last one, ns.
+        end_ns: u_on of the next turn; None for the last one.
+        made_ns: When the first audio of each of the turn's requests came out; None if the trial
+            holds no marks of a synthesiser.
+    """
+    one_sample = _one_sample(heard)
+    cuts: set[int] = set()
+    last_end = -math.inf
+    for i, sound in enumerate(heard.sounds):
+        previous_end, last_end = last_end, sound.end_ns
+        if sound.start_ns < u_on or (end_ns is not None and sound.start_ns >= end_ns):
+            continue
+        paused = sound.start_ns - previous_end >= REPLY_GAP_MS * NS_PER_MS
+        anew = any(previous_end - one_sample <= t <= sound.start_ns for t in heard.cleared_ns)
+        if not (sound.start_ns >= u_off or paused or anew):
+            continue
+        own = True if made_ns is None else _is_made(heard, sound, made_ns)
+        if own is False:
+            continue
+        cut = _cut_at(heard, i, u_off)
+        if cut is None:
+            return Onset(sound.start_ns, len(cuts), UNTRACED if own is None else None)
+        cuts.add(cut)
+    return Onset(None, len(cuts))
+
+
+def _one_sample(heard: Heard) -> int:
+    """The recording's samples lie up to half a sample from the ear's times."""
+    return samples_to_ns(1, heard.rate_hz) + 1 if heard.sounds else 0
+
+
+def _is_made(heard: Heard, sound: Sound, made_ns: Sequence[int]) -> bool | None:
+    """Whether a sound was made for the turn; None where its chunk is not marked."""
+    if not made_ns:
+        return False
+    slack = _one_sample(heard)
+    for chunk in heard.chunks:
+        if chunk.heard_ns is None:
+            continue
+        end_ns = chunk.heard_ns + samples_to_ns(chunk.heard_samples, heard.rate_hz)
+        if chunk.heard_ns - slack <= sound.start_ns < end_ns:
+            return min(made_ns) <= chunk.write_ns
+    return None
+
+
+def _cut_at(heard: Heard, number: int, u_off: int) -> int | None:
+    """When the reply that a sound begins was cut, before the user had ended; None if it was not.
+
+    A reply may be silent for a moment when it is cut, so its end is where `REPLY_GAP_MS` of
+    silence follow.
+    """
+    gap = REPLY_GAP_MS * NS_PER_MS
+    start_ns = heard.sounds[number].start_ns
+    end_ns = heard.sounds[number].end_ns
+    for later in heard.sounds[number + 1 :]:
+        if later.start_ns - end_ns >= gap:
+            break
+        end_ns = later.end_ns
+    cuts = (t for t in heard.cleared_ns if start_ns < t <= u_off and t < end_ns + gap)
+    return next(cuts, None)
