@@ -15,8 +15,9 @@ import numpy as np
 
 from bench.judge import Expectation
 from bench.labels import FixtureLabels, TurnLabels
+from bench.metrics import compute_trial
 from bench.recording import AGENT, USER, Stereo
-from bench.records import Trial
+from bench.records import MetricRow, Trial
 from bench.store import save_recording, write_info, write_trial
 from pipelines.clock import NS_PER_MS, ns_to_samples
 from pipelines.marks import Mark, stamp
@@ -221,6 +222,29 @@ def _reply_marks(plan: TurnPlan, number: int, t0_ns: int, late_ms: float) -> lis
         marks.append(stamp("ear", "received", t_ns=arrived, request_id=chunk, value=float(samples)))
         marks.append(stamp("ear", "heard", t_ns=heard, request_id=chunk, value=float(samples)))
     return marks
+
+
+def rows_of(
+    plans: Sequence[TurnPlan], *, extra: Sequence[Mark] = (), drop: str = "", **kwargs: Any
+) -> dict[tuple[int, str], MetricRow]:
+    """(turn, metric) → row, of one trial as planned.
+
+    Args:
+        plans: Its turns, in order.
+        extra: Marks to add.
+        drop: ``stage.event`` whose marks are left out.
+        kwargs: As `trial_of` takes them.
+    """
+    trial, marks, pcm = trial_of(plans, **kwargs)
+    marks = [m for m in [*marks, *extra] if f"{m.stage}.{m.event}" != drop]
+    rows = compute_trial(trial, marks, pcm, labels_of("cmd_example", plans))
+    return {(row.turn, row.metric): row for row in rows}
+
+
+def after_u_off(ms: float, stage: str, event: str, rid: str = "", **more: Any) -> Mark:
+    """A mark ``ms`` after the default plan's u_off."""
+    t_ns = T0_NS + round((TurnPlan().u_off_ms + ms) * NS_PER_MS)
+    return stamp(stage, event, t_ns=t_ns, request_id=rid, **more)
 
 
 _EXAMPLE_PRESETS = {

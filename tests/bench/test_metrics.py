@@ -1,6 +1,5 @@
 """Every metric on trials whose times are written by hand: exact answers, and honest nulls."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.example_run import RATE_HZ, T0_NS, TurnPlan, labels_of, trial_of
+from bench.example_run import RATE_HZ, TurnPlan, after_u_off, labels_of, rows_of, trial_of
 from bench.judge import Expectation
 from bench.metrics import METRICS, compute_trial
-from bench.records import MetricRow
 from bench.segments import PIECES
-from pipelines.marks import Mark, stamp
+from pipelines.marks import stamp
 
 SAMPLE_MS = 1000 / RATE_HZ
 
@@ -31,22 +29,6 @@ SCRIPTED = TurnPlan(
     leading_ms=0,
 )
 """The course's figures: turn wait and STT 150, LLM 300, TTS 150 ms; no hand-over costs anything."""
-
-
-def rows_of(
-    plans: Sequence[TurnPlan], *, extra: Sequence[Mark] = (), drop: str = "", **kwargs: object
-) -> dict[tuple[int, str], MetricRow]:
-    """(turn, metric) → row. ``extra`` marks are added, those of event ``drop`` are left out."""
-    trial, marks, pcm = trial_of(plans, **kwargs)  # type: ignore[arg-type]
-    marks = [m for m in [*marks, *extra] if f"{m.stage}.{m.event}" != drop]
-    rows = compute_trial(trial, marks, pcm, labels_of("cmd_example", plans))
-    return {(row.turn, row.metric): row for row in rows}
-
-
-def after_u_off(ms: float, stage: str, event: str, rid: str = "", **more: object) -> Mark:
-    """A mark ``ms`` after the default plan's u_off at 2.000 s."""
-    t_ns = T0_NS + round((2000 + ms) * 1e6)
-    return stamp(stage, event, t_ns=t_ns, request_id=rid, **more)  # type: ignore[arg-type]
 
 
 def test_a_scripted_cascade_of_600_ms_reads_600_ms_within_one_sample() -> None:
@@ -124,16 +106,6 @@ def test_segments_and_gaps_add_up_to_voice_to_voice(
     )
     gaps = [rows[0, piece.name].value for piece in PIECES if piece.is_gap]
     assert rows[0, "residual"].value == pytest.approx(sum(v for v in gaps if v is not None))
-
-
-def test_no_answer_is_null_with_its_reason_and_a_failed_task_never_zero_milliseconds() -> None:
-    rows = rows_of([replace(TurnPlan(), heard_ms=None)])
-    row = rows[0, "voice_to_voice"]
-    assert (row.value, row.valid, row.reason) == (None, True, "no answer")
-    assert rows[0, "task_success"].value == 0.0
-    assert rows[0, "turn_wait"].value == 250.0  # what did happen is still told
-    assert rows[0, "output"].value is None
-    assert rows[0, "residual"].value is None
 
 
 def test_an_answer_before_the_user_has_ended_is_negative() -> None:
@@ -255,65 +227,6 @@ def test_without_the_hand_over_mark_its_time_counts_to_the_language_model() -> N
     assert rows[0, "residual"].value == 5.0
 
 
-# Validity
-
-
-def test_a_turn_that_was_misheard_is_not_valid_and_still_shown() -> None:
-    rows = rows_of([TurnPlan(transcript="put a bed clock on a stable")])
-    row = rows[0, "voice_to_voice"]
-    assert row.value == pytest.approx(384, abs=SAMPLE_MS)
-    assert (row.valid, row.reason) == (False, "WER 0.71 > 0.5")
-    assert rows[0, "stt_wer"].valid  # or only good transcripts would be counted
-    assert rows[0, "stt_word_errors"].value == 5.0
-    assert rows[0, "task_success"].valid
-
-
-@pytest.mark.parametrize("transcript", [None, "", " . "])
-def test_an_empty_transcript_is_not_valid(transcript: str | None) -> None:
-    row = rows_of([TurnPlan(transcript=transcript)])[0, "voice_to_voice"]
-    assert (row.valid, row.reason) == (False, "empty transcript")
-
-
-def test_a_wer_of_exactly_one_half_is_valid() -> None:
-    row = rows_of([TurnPlan(text="come here", transcript="come hair")])[0, "voice_to_voice"]
-    assert row.valid
-
-
-def test_a_script_needs_no_transcript_and_has_no_content() -> None:
-    rows = rows_of([SCRIPTED], weights="scripted")
-    assert rows[0, "voice_to_voice"].valid
-    for name in ("stt_wer", "task_success"):
-        assert rows[0, name].value is None
-        assert rows[0, name].reason == "scripted: nothing was recognised or meant"
-
-
-def test_synthetic_weights_are_refused_every_figure_of_a_conversation() -> None:
-    rows = rows_of([TurnPlan()], weights="synthetic")
-    for metric in METRICS:
-        if metric.group in ("latency", "content"):
-            assert rows[0, metric.name].value is None
-            assert rows[0, metric.name].reason == "synthetic weights carry no conversation"
-    assert rows[-1, "cpu_s_per_audio_min"].value == pytest.approx(12)
-    assert rows[-1, "loop_lag_p50"].value == pytest.approx(0.3)
-
-
-def test_a_late_mouth_spoils_the_trial_but_not_the_figures_about_the_mouth() -> None:
-    rows = rows_of([TurnPlan()], mouth_late_ms=5.5)
-    assert not rows[0, "voice_to_voice"].valid
-    assert rows[0, "voice_to_voice"].reason == "mouth late: p99 5.5 ms > 5 ms"
-    assert not rows[0, "task_success"].valid
-    assert rows[-1, "mouth_lateness_p99"].valid
-    assert rows[-1, "loop_lag_p99"].valid
-
-
-def test_a_late_agent_spoils_nothing() -> None:
-    rows = rows_of([TurnPlan()])
-    slow = [after_u_off(400, "link", "chunk_in", value=0.0)]
-    late = rows_of([TurnPlan()], extra=slow)
-    assert late[-1, "loop_lag_max"].value == pytest.approx(2400 - 20)
-    assert late[0, "voice_to_voice"] == rows[0, "voice_to_voice"]
-
-
 # Content
 
 
@@ -334,11 +247,6 @@ def test_a_wrong_answer_says_what_is_wrong() -> None:
     assert (row.value, row.reason) == (0.0, "lacks place, says 'table'")
 
 
-def test_a_right_text_that_nobody_heard_is_a_failure() -> None:
-    rows = rows_of([replace(TurnPlan(), heard_ms=None)])
-    assert rows[0, "task_success"].value == 0.0
-
-
 def test_an_answer_of_unknown_words_is_not_judged() -> None:
     trial, marks, pcm = trial_of([TurnPlan()])
     marks = [m if m.stage == "stt" else replace(m, text=None) for m in marks]
@@ -347,185 +255,11 @@ def test_an_answer_of_unknown_words_is_not_judged() -> None:
     assert (row.value, row.reason) == (None, "what the agent meant to say is not marked")
 
 
-def unspoken_of(plan: TurnPlan, **changes: object) -> dict[str, MetricRow]:
-    """Metric → row of the second turn of a trial that ended after its first."""
-    trial, marks, pcm = trial_of([TurnPlan()])
-    trial = replace(trial, turns=2, **changes)  # type: ignore[arg-type]
-    rows = compute_trial(trial, marks, pcm, labels_of("x", [TurnPlan(), plan]))
-    return {row.metric: row for row in rows if row.turn == 1}
-
-
-def test_a_turn_that_a_failed_trial_left_out_is_no_answer_and_a_failed_task() -> None:
-    rows = unspoken_of(TurnPlan(), status="error", error="the agent died")
-    why = "the turn was not spoken (error: the agent died)"
-    assert len(rows) == sum(metric.scope == "turn" for metric in METRICS)
-    v2v, task = rows.pop("voice_to_voice"), rows.pop("task_success")
-    assert (v2v.value, v2v.valid, v2v.reason) == (None, True, why)
-    assert (task.value, task.valid, task.reason) == (0.0, True, why)
-    others = {(row.value, row.valid, row.reason) for row in rows.values()}
-    assert others == {(None, True, "the turn was not spoken")}
-
-
-def test_a_cue_that_never_came_fails_the_turn_that_waited_for_it() -> None:
-    rows = unspoken_of(TurnPlan(), status="cue_missed")
-    assert rows["voice_to_voice"].reason == "the turn was not spoken (cue_missed)"
-    assert rows["task_success"].value == 0.0
-
-
-def test_an_unspoken_turn_of_weights_that_mean_nothing_is_not_judged() -> None:
-    scripted = unspoken_of(TurnPlan(), status="error", weights="scripted")
-    assert scripted["voice_to_voice"].reason == "the turn was not spoken (error)"
-    assert scripted["task_success"].value is None
-    synthetic = unspoken_of(TurnPlan(), status="error", weights="synthetic")
-    for name in ("voice_to_voice", "task_success"):
-        assert synthetic[name].reason == "synthetic weights carry no conversation"
-
-
-def test_the_silence_of_an_agent_that_died_is_not_the_silence_that_was_asked_for() -> None:
-    hold = replace(TurnPlan(), expect=Expectation(respond=False), heard_ms=None)
-    left_out = unspoken_of(hold, status="error")
-    assert left_out["task_success"].value == 0.0
-    assert left_out["voice_to_voice"].reason == "no answer is expected here"
-    trial, marks, pcm = trial_of([hold])
-    for recording in (pcm, None):
-        failed = replace(trial, status="error", error="the agent died")
-        rows = compute_trial(failed, marks, recording, labels_of("x", [hold]))
-        (row,) = [r for r in rows if r.metric == "task_success"]
-        assert (row.value, row.reason) == (0.0, "error: the agent died")
-
-
-def test_a_trial_that_failed_without_a_recording_has_failed_its_task() -> None:
-    trial, marks, _ = trial_of([TurnPlan()])
-    failed = replace(trial, status="error", error="no models")
-    rows = compute_trial(failed, marks, None, labels_of("x", [TurnPlan()]))
-    (row,) = [r for r in rows if r.metric == "task_success"]
-    assert (row.value, row.reason) == (0.0, "no recording")
-
-
-def test_a_fixture_that_commits_no_slots_is_not_judged_whatever_was_said() -> None:
-    free = TurnPlan(expect=Expectation())
-    why = "the fixture does not say what a right answer names"
-    for plan in (free, replace(free, heard_ms=None)):
-        row = rows_of([plan])[0, "task_success"]
-        assert (row.value, row.reason) == (None, why)
-    assert unspoken_of(free, status="error")["task_success"].value is None
-
-
-def test_an_answer_that_was_cut_before_the_user_ended_is_counted_and_not_timed() -> None:
-    # The user pauses; the agent answers for 50 ms, is cut, and answers again after the user's end.
-    early = [
-        after_u_off(-900, "turn", "release"),
-        after_u_off(-899, "llm", "request", "early"),
-        after_u_off(-870, "llm", "end", "early", text="I can not do that"),
-        after_u_off(-860, "tts", "request", "early/s", text="I can not do that"),
-        after_u_off(-851, "tts", "first_byte", "early/s"),
-        after_u_off(-851, "agent", "answer_text", "early", text="I can not do that"),
-        after_u_off(-850, "link", "write", "g1:99", value=0.0),
-        after_u_off(-850, "ear", "received", "g1:99", value=1102.0),
-        after_u_off(-850, "ear", "heard", "g1:99", value=1102.0),
-        after_u_off(-800, "llm", "cancelled", "early"),
-        after_u_off(-800, "link", "clear", value=2.0),
-    ]
-    trial, marks, pcm = trial_of([replace(TurnPlan(), heard_ms=760, write_ms=759)])
-    pcm[round(1.15 * RATE_HZ) : round(1.2 * RATE_HZ), 1] = 6000
-    rows = compute_trial(trial, [*marks, *early], pcm, labels_of("x", [TurnPlan()]))
-    by_name = {row.metric: row for row in rows}
-    v2v = by_name["voice_to_voice"]
-    assert v2v.value == pytest.approx(800, abs=SAMPLE_MS)
-    assert v2v.valid
-    assert by_name["premature_starts"].value == 1.0
-    assert by_name["turn_wait"].value == 250.0
-    assert by_name["task_success"].value == 100.0  # by what was answered, not by what was cut
-
-
-def test_an_answer_that_was_cut_is_no_silence_where_silence_is_asked() -> None:
-    hold = replace(TurnPlan(), expect=Expectation(respond=False), heard_ms=None)
-    trial, marks, pcm = trial_of([hold])
-    pcm[round(1.15 * RATE_HZ) : round(1.2 * RATE_HZ), 1] = 6000
-    cut = [after_u_off(-800, "link", "clear", value=2.0)]
-    kept = [m for m in marks if m.stage != "tts"]  # an agent of which nothing is known
-    rows = compute_trial(trial, [*kept, *cut], pcm, labels_of("x", [hold]))
-    by_name = {row.metric: row for row in rows}
-    task = by_name["task_success"]
-    assert (task.value, task.reason) == (0.0, "it spoke")
-    assert by_name["premature_starts"].value == 1.0
-
-
-def test_an_answer_that_can_not_be_traced_to_its_turn_is_not_valid() -> None:
-    rows = rows_of([TurnPlan()], drop="ear.heard")
-    row = rows[0, "voice_to_voice"]
-    assert row.value == pytest.approx(384, abs=SAMPLE_MS)
-    assert (row.valid, row.reason) == (
-        False,
-        "the sound can't be traced to a request of this turn",
-    )
-    assert rows[0, "task_success"].valid
-
-
 def test_no_resampler_is_on_the_path_so_it_takes_nothing() -> None:
     row = rows_of([TurnPlan()])[0, "resample"]
     assert (row.value, row.reason) == (0.0, None)
     silent = rows_of([replace(TurnPlan(), heard_ms=None)])[0, "resample"]
     assert (silent.value, silent.reason) == (None, "no link.write on the critical path")
-
-
-@pytest.mark.parametrize(
-    ("kind", "weights", "valid", "reason"),
-    [
-        ("cascade", "trained", False, "empty transcript"),
-        ("duplex", "trained", True, None),
-        ("click", "trained", True, None),
-        ("scripted", "scripted", True, None),
-    ],
-)
-def test_only_a_cascade_needs_a_transcript(
-    kind: str, weights: str, valid: bool, reason: str | None
-) -> None:
-    trial, marks, pcm = trial_of([TurnPlan(transcript=None)], weights=weights)
-    rows = compute_trial(replace(trial, kind=kind), marks, pcm, labels_of("x", [TurnPlan()]))
-    (row,) = [r for r in rows if r.metric == "voice_to_voice"]
-    assert (row.valid, row.reason) == (valid, reason)
-
-
-def test_a_duplex_model_without_a_stream_of_text_is_not_valid() -> None:
-    trial, marks, pcm = trial_of([TurnPlan(answer=" … ")])
-    rows = compute_trial(replace(trial, kind="duplex"), marks, pcm, None)
-    (row,) = [r for r in rows if r.metric == "voice_to_voice"]
-    assert (row.valid, row.reason) == (False, "empty text stream")
-
-
-def test_an_error_of_the_agent_stands_beside_the_missing_answer() -> None:
-    plan = replace(TurnPlan(), heard_ms=None)
-    trial, marks, pcm = trial_of([plan])
-    trial = replace(trial, status="error", error="the TTS died")
-    rows = compute_trial(trial, marks, pcm, labels_of("x", [plan]))
-    (row,) = [r for r in rows if r.metric == "voice_to_voice"]
-    assert row.reason == "no answer (the TTS died)"
-
-
-def test_a_trial_that_failed_before_its_first_sample_gives_rows_all_the_same() -> None:
-    plan = TurnPlan()
-    trial, marks, _ = trial_of([plan])
-    failed = replace(trial, status="error", error="no models", rate_hz=0, t0_ns=0, audio_s=0.0)
-    for some in ([], marks):
-        rows = compute_trial(failed, some, None, labels_of("x", [plan]))
-        assert all(row.value is None for row in rows if row.metric == "voice_to_voice")
-        assert len(rows) == len(METRICS) - 3  # without cold starts
-
-
-def test_without_a_recording_nothing_is_claimed_of_what_was_heard() -> None:
-    trial, marks, _ = trial_of([TurnPlan()])
-    rows = compute_trial(trial, marks, None, labels_of("x", [TurnPlan()]))
-    by_name = {row.metric: row for row in rows}
-    for name in ("voice_to_voice", "task_success"):
-        assert (by_name[name].value, by_name[name].reason) == (None, "no recording")
-
-
-def test_without_labels_a_trained_turn_can_not_be_believed() -> None:
-    trial, marks, pcm = trial_of([TurnPlan()])
-    by_name = {row.metric: row for row in compute_trial(trial, marks, pcm, None)}
-    assert not by_name["voice_to_voice"].valid
-    assert by_name["stt_wer"].value is None
 
 
 # Cost
