@@ -102,8 +102,8 @@ class SphinxSTTService(STTService):
             return
         request_id = next_request_id("stt")
         if not self._process.running:  # it crashed: this utterance is lost, the next is not
-            error = ModelError(f"The model {self._process.name} is starting again.")
-            await report_failure(self, self._marks, error, request_id)
+            why = self._process.untold or [f"The model {self._process.name} is starting again."]
+            await report_failure(self, self._marks, ModelError(why[-1]), request_id)
             self._start_task(self._restart(request_id))
             return
         self._marks.put(stamp("stt", "request", request_id=request_id))

@@ -8,6 +8,7 @@ import contextlib
 import socket
 
 import numpy as np
+import pytest
 from pipecat.frames.frames import (
     EndFrame,
     InputAudioRawFrame,
@@ -49,9 +50,9 @@ class Agent(FrameProcessor):
         else:
             await self.push_frame(frame, direction)
 
-    async def say(self, samples):
+    async def say(self, samples, level=8000):
         await self.push_frame(TTSStartedFrame())
-        await self.push_frame(TTSAudioRawFrame(loud(samples), RATE, 1))
+        await self.push_frame(TTSAudioRawFrame(loud(samples, level), RATE, 1))
 
     async def hush(self):
         await self.push_frame(TTSStoppedFrame())
@@ -99,16 +100,16 @@ class Caller:
 class Link:
     """Everything a test needs to hold."""
 
-    def __init__(self, wire, marks, agent, caller, worker, running):
-        self.wire, self.marks, self.agent = wire, marks, agent
+    def __init__(self, wire, marks, transport, agent, caller, worker, running):
+        self.wire, self.marks, self.output, self.agent = wire, marks, transport.output(), agent
         self.caller, self.worker, self.running = caller, worker, running
 
     def marked(self, stage, event):
         return [m for m in self.marks.marks if (m.stage, m.event) == (stage, event)]
 
 
-def loud(samples):
-    return np.full(samples, 8000, np.int16).tobytes()
+def loud(samples, level=8000):
+    return np.full(samples, level, np.int16).tobytes()
 
 
 async def until(condition):
@@ -140,7 +141,7 @@ async def connected(audio=AUDIO):
     running = asyncio.create_task(runner.run())
     try:
         await until(lambda: caller.of(Kind.READY))
-        yield Link(wire, marks, agent, caller, worker, running)
+        yield Link(wire, marks, transport, agent, caller, worker, running)
     finally:
         await runner.cancel()
         await running
@@ -191,13 +192,14 @@ async def test_an_interruption_raises_the_generation_and_cuts_what_the_ear_has_n
         await until(lambda: len(link.caller.chunks) >= 10)
         await link.agent.interrupt()
         await until(lambda: link.caller.of(Kind.CLEAR))
-        await link.agent.say(3 * CHUNK)
-        await until(lambda: len([m for m in link.caller.chunks if m.generation == 1]) == 3)
+        await link.agent.say(3 * CHUNK, level=4000)
+        reply = loud(CHUNK, level=4000)
+        await until(lambda: [m.payload for m in link.caller.chunks[-3:]] == [reply] * 3)
         (clear,) = link.caller.of(Kind.CLEAR)
         place = link.caller.got.index(clear)
         before, after = link.caller.got[1:place], link.caller.got[place + 1 :]
         assert {m.generation for m in before} == {0} and len(before) < 200
-        assert [m.generation for m in after] == [1, 1, 1]
+        assert {m.generation for m in after} == {1}
         (mark,) = link.marked("link", "clear")
         assert (mark.t_ns, mark.value) == (clear.b, 1)
         ear = link.caller.ear
@@ -221,6 +223,20 @@ async def test_a_stale_chunk_is_dropped_by_the_ear_and_the_next_reply_is_heard_a
         await until(lambda: len(ear.chunks) == heard + 1)
         reply = ear.chunks[-1]
         assert (reply.generation, reply.heard_ns) == (1, reply.arrival_ns)
+
+
+@pytest.mark.xfail(strict=True, reason="bench/link.py lets such a chunk out, as the reply's first")
+async def test_a_chunk_that_pipecat_held_during_the_interruption_is_not_sent():
+    # It empties its queue, but not the hands of the task that took a chunk out of it.
+    async with connected() as link:
+        held = TTSAudioRawFrame(loud(CHUNK), RATE, 1)
+        await link.agent.interrupt()
+        await until(lambda: link.caller.of(Kind.CLEAR))
+        await link.output.write_audio_frame(held)
+        await link.output.write_audio_frame(TTSAudioRawFrame(loud(CHUNK, 4000), RATE, 1))
+        await until(lambda: link.caller.chunks)
+        await asyncio.sleep(0.05)
+        assert [m.payload for m in link.caller.chunks] == [loud(CHUNK, 4000)]
 
 
 async def test_an_interruption_wakes_the_waiting_write_so_that_the_next_reply_is_not_late():

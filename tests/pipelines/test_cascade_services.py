@@ -178,7 +178,7 @@ async def test_a_recogniser_that_died_while_idle_costs_one_utterance(parrot: Sta
     await asyncio.sleep(0.3)
     down, up = await parrot.run(stt, [*utterance(10), SleepFrame(1.0), *utterance(10)])
     (error,) = of(ErrorFrame, up)
-    assert "parrot is starting again" in error.error
+    assert "parrot crashed (killed by SIGKILL); it starts again" in error.error
     assert [f.text for f in of(TranscriptionFrame, down)] == ["hello"]
 
 
