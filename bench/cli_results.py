@@ -10,6 +10,7 @@ import typer
 from bench import store
 from bench.analysis import analyse_again
 from bench.console import console
+from bench.escape import visible
 from bench.show import show as timeline
 from bench.summary import summarise
 from bench.table import print_table
@@ -29,7 +30,7 @@ def show(
         say = console().print
         say("\ntrials")
         for trial in run.trials:
-            note = f": {trial.error}" if trial.error else ""
+            note = f": {visible(trial.error)}" if trial.error else ""
             say(f"  {trial.trial_id}  {trial.status}{note}", soft_wrap=True, markup=False)
         return
     if not (path.parent / "run.json").is_file():

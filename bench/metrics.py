@@ -225,7 +225,9 @@ def _turn_rows(
         return
     path = critical_path(turn, timeline.chunks, trial.rate_hz)
     view = TurnView(timeline, turn, path, labels)
-    misheard = turn.doubt or not_understood(turn, labels, trial)
+    # Also what was answered before the failure: a stage that was dying is no time to compare.
+    failed = f"the trial failed: {trial.error}" if trial.status == "error" else None
+    misheard = failed or turn.doubt or not_understood(turn, labels, trial)
     for metric, read in rows:
         group = GROUPS[metric.group]
         if trial.weights in group.refused:

@@ -55,8 +55,7 @@ def _between(end: int | None, start: int | None, what: str) -> Reading:
 def voice_to_voice(view: TurnView) -> Reading:
     """a_on − u_off, from what was heard; signed."""
     if view.turn.a_on_ns is None:
-        error = view.timeline.trial.error
-        return Reading(None, f"{view.turn.silence} ({error})" if error else view.turn.silence)
+        return Reading(None, view.turn.silence)
     return Reading(_ms(view.turn.a_on_ns - view.turn.u_off_ns))
 
 

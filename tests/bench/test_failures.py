@@ -131,13 +131,23 @@ def test_an_answer_that_was_cut_is_no_silence_where_silence_is_asked() -> None:
     assert by_name["premature_starts"].value == 1.0
 
 
+def test_a_failed_trials_latency_never_counts_even_where_it_was_answered() -> None:
+    trial, marks, pcm = trial_of([TurnPlan()])
+    trial = replace(trial, status="error", error="the LLM was started again")
+    rows = compute_trial(trial, marks, pcm, labels_of("x", [TurnPlan()]))
+    (row,) = [r for r in rows if r.metric == "voice_to_voice"]
+    assert row.value is not None
+    assert not row.valid
+    assert row.reason == "the trial failed: the LLM was started again"
+
+
 def test_an_error_of_the_agent_stands_beside_the_missing_answer() -> None:
     plan = replace(TurnPlan(), heard_ms=None)
     trial, marks, pcm = trial_of([plan])
     trial = replace(trial, status="error", error="the TTS died")
     rows = compute_trial(trial, marks, pcm, labels_of("x", [plan]))
     (row,) = [r for r in rows if r.metric == "voice_to_voice"]
-    assert row.reason == "no answer (the TTS died)"
+    assert row.reason == "no answer; the trial failed: the TTS died"
 
 
 def test_a_trial_that_failed_before_its_first_sample_gives_rows_all_the_same() -> None:
