@@ -8,6 +8,9 @@ from typing import Any
 END = "<|end|>"
 SPECIAL = ("<|system|>", "<|user|>", "<|assistant|>", END)
 
+# In the scene "is" is left out: "The red block on the table." Then what follows a thing is its
+# place, and the look-up is a plain "what came after this before", which a model of this size
+# learns in minutes; with "is" between them it had not learned it after 3000 steps.
 # The user's words get a leading space, so that each word is the same token wherever it stands;
 # they are lower-cased and stripped of marks, because a recogniser with punctuation (Whisper)
 # must not look foreign to a model that was trained on bare words.
@@ -16,6 +19,8 @@ TEMPLATE = (
     "{% if m['role'] == 'user' %}"
     "<|user|> {{ m['content'] | lower | replace('.', '') | replace(',', '') | replace('?', '')"
     " | replace('!', '') | trim }}<|end|>"
+    "{% elif m['role'] == 'system' %}"
+    "<|system|>{{ m['content'] | replace(' is ', ' ') | trim }}<|end|>"
     "{% else %}<|{{ m['role'] }}|>{{ m['content'] | trim }}<|end|>{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -25,7 +30,7 @@ TEMPLATE = (
 def pieces(dialogue: Mapping[str, Any]) -> Iterable[tuple[str, bool]]:
     """Text pieces of a dialogue, and whether the model learns to say them."""
     if dialogue["scene"]:
-        yield f"<|system|>{dialogue['scene']}{END}", False
+        yield f"<|system|>{dialogue['scene'].replace(' is ', ' ')}{END}", False
     for turn in dialogue["turns"]:
         yield f"<|user|> {turn['user']}{END}", False
         if turn["spoken"] is None:

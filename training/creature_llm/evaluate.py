@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--no-free", action="store_true", help="leave the free sentences alone")
     args = parser.parse_args()
     creature = Creature(args.model)
-    training = read_dialogues(args.corpus / "train.jsonl")
+    training = [d for path in args.corpus.glob("train*.jsonl") for d in read_dialogues(path)]
     seen = frozenset(turn["user"] for dialogue in training for turn in dialogue["turns"])
     for name in ("test.jsonl", "test_pairs.jsonl"):
         dialogues = read_dialogues(args.corpus / name, args.limit)

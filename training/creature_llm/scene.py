@@ -99,11 +99,11 @@ def where(lang: Language, facts: list[Fact], elliptic: bool = False) -> Answer:
     if not found:
         return Answer(said, f"Sorry, I do not see {thing.a}.", "where_absent",
                       {"object": [thing.phrase], "answer": ["do not see"]})  # fmt: skip
-    parts = [f"{f.thing.the} is {f.place.phrase}" for f in found]
+    parts = [f"{f.thing.the} {f.place.phrase}" for f in found]
     slots = {f"object{i}": [f.thing.phrase] for i, f in enumerate(found)}
     slots |= {f"place{i}": [f.place.phrase] for i, f in enumerate(found)}
     focus = found[0].thing if len(found) == 1 else None
-    return Answer(said, f"Let me see, {listing(parts)}.", "where", slots, focus)
+    return Answer(said, f"I see {listing(parts)}.", "where", slots, focus)
 
 
 def what_at(lang: Language, facts: list[Fact], elliptic: bool = False) -> Answer:
@@ -150,10 +150,10 @@ def exists(lang: Language, facts: list[Fact]) -> Answer:
     here = [f for f in found if f.place == place] if at_place else found
     if here or found:
         yes, shown = ("Yes", here) if here else ("No", found)
-        parts = listing([f"{f.thing.the} is {f.place.phrase}" for f in shown])
+        parts = listing([f"{f.thing.the} {f.place.phrase}" for f in shown])
         slots = {"answer": [yes.lower()], "object": [shown[0].thing.phrase]}
         focus = shown[0].thing if len(shown) == 1 else None
-        return Answer(said, f"{yes}, {parts}.", f"exists_{yes.lower()}", slots, focus)
+        return Answer(said, f"{yes}, I see {parts}.", f"exists_{yes.lower()}", slots, focus)
     return Answer(said, f"No, I do not see {thing.a}.", "exists_absent",
                   {"answer": ["no"], "object": [thing.phrase]})  # fmt: skip
 
@@ -244,10 +244,10 @@ def where_all(lang: Language, facts: list[Fact]) -> Answer:
     """Where are the red block and the blue ball? Many look-ups in one answer."""
     asked = lang.rng.sample(facts, 2 + lang.rng.randrange(min(4, len(facts)) - 1))
     things = listing([lang.say_thing(fact.thing) for fact in asked]).replace(",", "")
-    parts = listing([f"{f.thing.the} is {f.place.phrase}" for f in asked])
+    parts = listing([f"{f.thing.the} {f.place.phrase}" for f in asked])
     slots = {f"object{i}": [f.thing.phrase] for i, f in enumerate(asked)}
     slots |= {f"place{i}": [f.place.phrase] for i, f in enumerate(asked)}
-    return Answer(lang.ask("where_all", things=things), f"Let me see, {parts}.", "where_all", slots)
+    return Answer(lang.ask("where_all", things=things), f"I see {parts}.", "where_all", slots)
 
 
 QUESTIONS = (

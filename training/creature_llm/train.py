@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from training.creature_llm.chat import SPECIAL, pieces
+from training.creature_llm.dialogue import Dialogue
 from training.creature_llm.model import Llama, Shape
 
 Example = tuple[list[int], list[int]]
@@ -45,19 +46,25 @@ def _strip(text: str, marks: list[str]) -> str:
 
 
 def encode(tokenizer: Tokenizer, lines: list[str]) -> list[Example]:
-    """Dialogues as token ids with targets shifted by one."""
-    examples = []
-    for line in lines:
-        ids: list[int] = []
-        learn: list[bool] = []
-        for text, answer in pieces(json.loads(line)):
-            piece = tokenizer.encode(text).ids
-            ids += piece
-            learn += [answer] * len(piece)
-        targets = [ids[i + 1] if learn[i + 1] else -1 for i in range(len(ids) - 1)]
-        if any(learn):
-            examples.append((ids[:-1], targets))
-    return examples
+    """Dialogues as JSON lines → token ids, with targets shifted by one."""
+    examples = (encode_one(tokenizer, json.loads(line)) for line in lines)
+    return [example for example in examples if any(target >= 0 for target in example[1])]
+
+
+def encode_all(tokenizer: Tokenizer, dialogues: list[Dialogue]) -> list[Example]:
+    """The same of dialogues in memory."""
+    return encode(tokenizer, [json.dumps(asdict(dialogue)) for dialogue in dialogues])
+
+
+def encode_one(tokenizer: Tokenizer, dialogue: dict[str, Any]) -> Example:
+    """One dialogue; -1 where the model is not asked."""
+    ids: list[int] = []
+    learn: list[bool] = []
+    for text, answer in pieces(dialogue):
+        piece = tokenizer.encode(text).ids
+        ids += piece
+        learn += [answer] * len(piece)
+    return ids[:-1], [ids[i + 1] if learn[i + 1] else -1 for i in range(len(ids) - 1)]
 
 
 def batches(examples: list[Example], tokens: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -128,6 +135,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=Path("build/creature"))
     parser.add_argument("--out", type=Path, default=Path("build/creature/run"))
     parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--stop", type=int, help="end here, the schedule as for all steps")
     parser.add_argument("--tokens", type=int, default=3072, help="a batch")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--muon", type=float, default=1.0, help="Muon's rate over AdamW's")
@@ -162,7 +170,8 @@ def main() -> None:
             group["base"] = scale * args.rate
     bend = args.bend if args.bend is not None else int(0.4 * args.steps)
     began, mean = time.monotonic(), 0.0
-    for step in range(start, args.steps):
+    last = args.stop or args.steps
+    for step in range(start, last):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * schedule(step, args.steps, bend)
@@ -183,7 +192,7 @@ def main() -> None:
                 f"step {done}/{args.steps} loss {mean:.4f} {pace:.2f} s/step, {left:.0f} min left"
             )
             print(text, flush=True)
-        if done % 250 == 0 or done == args.steps:
+        if done % 250 == 0 or done == last:
             moments = [optimizer.state_dict() for optimizer in optimizers]
             save(checkpoint, model=model.state_dict(), optimizers=moments, step=done,
                  shape=asdict(shape))  # fmt: skip
