@@ -56,7 +56,7 @@ def test_a_turn_that_is_not_valid_says_why(tmp_path: Path) -> None:
 def test_no_answer_is_told_and_the_path_says_where_it_breaks(tmp_path: Path) -> None:
     text = shown(tmp_path, [replace(TurnPlan(), heard_ms=None)], error="the TTS died")
     assert "error: the TTS died\n" in text
-    assert "voice to voice –  (no answer (the TTS died))" in text
+    assert "voice to voice –  (no answer)" in text
     assert "critical path: not whole, no link.write" in text
 
 
