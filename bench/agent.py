@@ -183,6 +183,10 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
                 error = f"{type(failure).__name__}: {failure} ({frame.name}, line {frame.lineno})"
             finally:
                 streamer.cancel()
+            # What was cancelled must end before the marks are gathered; a model that does not is
+            # the fault of this piece of work, not of the next.
+            unsettled = await models.settle()
+            error = error or next(iter(unsettled), None)
             kind = "prepared" if order == "prepare" else "done"
             connection.send(Report(kind, marks.drain(), error))
 
@@ -254,9 +258,6 @@ async def _play(
         closed.cancel()
         await runner.cancel()
         await running
-        # What was cancelled must end before the marks are gathered; a model that does not is the
-        # fault of this trial, not of the next.
-        errors += await models.settle()
         return errors[0] if errors else None
     finally:
         await wire.close()

@@ -97,7 +97,7 @@ class MarkObserver(BaseObserver):
                 continue
             event, field = METRIC_MARKS[type(data)]
             value = getattr(data, field)
-            if isinstance(data, TTFBMetricsData) and value == 0.0:
+            if isinstance(data, TTFBMetricsData | ProcessingMetricsData) and value == 0.0:
                 continue  # the empty rows that Pipecat emits at the start
             self._marks.put(stamp("pipecat", event, t_ns=t_ns, value=value, text=data.processor))
             if isinstance(data, TurnMetricsData):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from pipecat.frames.frames import (
     CancelFrame,
+    DataFrame,
     EndFrame,
     Frame,
     InputAudioRawFrame,
@@ -138,6 +139,7 @@ class LinkOutput(BaseOutputTransport):
         self._seq = 0
         self._samples_written = 0
         self._queue_end_ns = 0
+        self._first_fresh_id = 0
         self._wake = asyncio.Event()
 
     async def start(self, frame: StartFrame) -> None:
@@ -156,6 +158,9 @@ class LinkOutput(BaseOutputTransport):
         queued = self._queue_end_ns > now_ns
         self._queue_end_ns = now_ns
         self._generation += 1
+        # Pipecat empties its queue, but may already hold a chunk that it took out: an old one,
+        # which must not go out as the first of the new generation. Ids are given in order.
+        self._first_fresh_id = DataFrame().id
         self._wake.set()
         if queued:
             # With nothing queued there is nothing to clear: the user did not barge in.
@@ -164,6 +169,8 @@ class LinkOutput(BaseOutputTransport):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Stamps and sends a chunk, then waits until the device would take the next one."""
+        if frame.interruptible and frame.id < self._first_fresh_id:
+            return False
         samples = len(frame.audio) // 2
         now_ns = monotonic_ns()
         message = Message(

@@ -8,7 +8,6 @@ import contextlib
 import socket
 
 import numpy as np
-import pytest
 from pipecat.frames.frames import (
     EndFrame,
     InputAudioRawFrame,
@@ -225,7 +224,6 @@ async def test_a_stale_chunk_is_dropped_by_the_ear_and_the_next_reply_is_heard_a
         assert (reply.generation, reply.heard_ns) == (1, reply.arrival_ns)
 
 
-@pytest.mark.xfail(strict=True, reason="bench/link.py lets such a chunk out, as the reply's first")
 async def test_a_chunk_that_pipecat_held_during_the_interruption_is_not_sent():
     # It empties its queue, but not the hands of the task that took a chunk out of it.
     async with connected() as link:
