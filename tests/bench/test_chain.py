@@ -82,26 +82,19 @@ def test_what_is_heard_is_the_script_plus_the_lateness_that_was_stamped(run, pre
 
 @pytest.mark.parametrize("preset", ["cascade-scripted", "cascade-scripted-random"])
 def test_each_stage_is_read_back_as_scripted_plus_the_lateness_that_was_stamped(run, preset):
+    # Stage: (its deadline, the mark that ends it, where it counts from, the mark that begins it).
+    stages = {
+        "turn_wait": ("stt.final", "turn.release", "user.speech_off", "user.speech_off"),
+        "llm_to_clause": ("llm.to_tts", "llm.to_tts", "stt.final", "llm.request"),
+        "tts_ttfb": ("tts.first_byte", "tts.first_byte", "llm.to_tts", "tts.request"),
+    }
     for due, done, values, u_off in turns_of(run, preset):
-        late = {name: ms(done[name], due[name]) for name in due}
-        assert min(late.values()) >= 0
-        for name, end, start, start_late in (
-            ("turn_wait", "stt.final", u_off, 0.0),
-            (
-                "llm_to_clause",
-                "llm.to_tts",
-                due["stt.final"],
-                ms(done["llm.request"], due["stt.final"]),
-            ),
-            (
-                "tts_ttfb",
-                "tts.first_byte",
-                due["llm.to_tts"],
-                ms(done["tts.request"], due["llm.to_tts"]),
-            ),
-        ):
-            wanted = ms(due[end], start) + late[end] - start_late
-            assert values[name] == pytest.approx(wanted, abs=TOLERANCE_MS), name
+        due["user.speech_off"] = u_off
+        for name, (deadline, end, since, begin) in stages.items():
+            late_ms = ms(done[end], due[deadline]) - ms(done[begin], due[since])
+            wanted_ms = ms(due[deadline], due[since]) + late_ms
+            assert ms(done[end], due[deadline]) >= 0
+            assert values[name] == pytest.approx(wanted_ms, abs=TOLERANCE_MS), name
 
 
 def test_the_scripted_cascade_is_600_ms_of_which_the_turn_wait_holds_the_stt(run):
