@@ -63,6 +63,8 @@ def turns_of(run, preset):
             done = {f"{m.stage}.{m.event}": m.t_ns for m in mine if m.stage != "script"}
             writes = sorted(m.t_ns for m in marks if (m.stage, m.event) == ("link", "write"))
             done["link.write"] = next(t for t in writes if t > due["tts.first_byte"])
+            releases = sorted(m.t_ns for m in marks if (m.stage, m.event) == ("turn", "release"))
+            done["turn.release"] = next(t for t in releases if t > done["stt.final"])
             yield due, done, values, u_off
 
 
