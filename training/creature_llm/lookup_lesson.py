@@ -1,4 +1,4 @@
-"""A short lesson on nothing but look-ups, both ways: two to four facts, no noise, plain questions.
+"""A short lesson on nothing but look-ups: two to four facts, no noise, "where is the red cup".
 
 On the mixed corpus the model stayed at chance in scene questions for 3000 steps; on this clean,
 dense material it finds the look-up within a few hundred, and the mixed corpus then keeps it.
@@ -21,40 +21,33 @@ from training.creature_llm.model import Llama, Shape
 from training.creature_llm.scene import Fact
 from training.creature_llm.train import batches, encode_all, optimizers_for, save
 
-KINDS = ("where", "where", "what_at", "what_at", "colour")
-"""Forwards (thing → place) and backwards (place → thing, noun → colour)."""
-
 
 def lessons(seed: int, questions: int = 2) -> Iterator[Dialogue]:
-    """Endless small scenes, each thing with a noun and a place of its own, and questions."""
+    """Endless small scenes, each thing with a noun of its own, and questions where they are."""
     language = Language(random.Random(seed))
     while True:
         facts: dict[str, Fact] = {}
         number = language.pick([2, 3, 4])
         while len(facts) < number:
             fact = Fact(language.thing(1.0), language.place(0.0))
-            if fact.place not in [f.place for f in facts.values()]:
-                facts.setdefault(fact.thing.noun, fact)
+            facts.setdefault(fact.thing.noun, fact)
         asked = language.rng.sample(list(facts.values()), questions)
-        turns = tuple(_turn(language.pick(KINDS), fact) for fact in asked)
+        turns = tuple(
+            Turn(
+                f"where is {fact.thing.the}",
+                f"I see {fact.thing.the} {fact.place.phrase}.",
+                "where",
+            )
+            for fact in asked
+        )
         yield Dialogue(" ".join(fact.text for fact in facts.values()), turns)
-
-
-def _turn(kind: str, fact: Fact) -> Turn:
-    thing, place = fact.thing, fact.place.phrase
-    if kind == "where":
-        return Turn(f"where is {thing.the}", f"I see {thing.the} {place}.", kind)
-    if kind == "what_at":
-        return Turn(f"what is {place}", f"I see {thing.the} {place}.", kind)
-    said = f"what colour is the {thing.noun}"
-    return Turn(said, f"Let me see, the {thing.noun} is {thing.colour}.", kind)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("build/creature/run"))
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--steps", type=int, default=350)
     parser.add_argument("--tokens", type=int, default=1728)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=7)
