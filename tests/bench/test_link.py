@@ -310,3 +310,4 @@ async def test_a_caller_that_goes_away_ends_the_trial():
         link.caller.hang_up()
         await asyncio.wait_for(link.wire.closed.wait(), 5)
         await link.agent.say(CHUNK)  # nobody listens, and nothing breaks
+        assert link.wire.closed.is_set()

@@ -26,8 +26,8 @@ def test_a_folder_that_is_locked_is_refused_with_the_holders_pid(tmp_path: Path)
 
 def test_a_lock_is_free_again_after_its_run(tmp_path: Path) -> None:
     for _ in range(2):
-        with RunLock(tmp_path / "new" / "folder"):
-            pass
+        with RunLock(tmp_path / "new" / "folder") as lock:
+            assert lock.path.read_text() == str(os.getpid())
 
 
 def test_a_file_that_a_dead_run_left_locks_nothing(tmp_path: Path) -> None:
