@@ -75,7 +75,7 @@ class Child:
         try:
             engine.run(request, emit)
         except RequestCancelled:
-            pass
+            pass  # it was asked to stop: the end message below says all there is to say
         except Exception as error:
             if not isinstance(error, EngineError):
                 traceback.print_exc()

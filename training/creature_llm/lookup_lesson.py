@@ -19,7 +19,7 @@ from training.creature_llm.dialogue import Dialogue, Turn
 from training.creature_llm.language import Language
 from training.creature_llm.model import Llama, Shape
 from training.creature_llm.scene import Fact
-from training.creature_llm.train import batches, encode_all, optimizers_for, save
+from training.creature_llm.train import batches, encode_all, learn, optimizers_for, save
 
 
 def lessons(seed: int, questions: int = 2) -> Iterator[Dialogue]:
@@ -67,15 +67,9 @@ def main() -> None:
             for group in optimizer.param_groups:
                 group["lr"] = args.rate * min(1.0, (step + 1) / 50)
         ids, targets = next(stream)
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = model.loss(ids, targets)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        loss = learn(model, optimizers, ids, targets)
         if (step + 1) % 25 == 0:
-            print(f"lesson {step + 1}/{args.steps} loss {loss.item():.4f}", flush=True)
+            print(f"lesson {step + 1}/{args.steps} loss {loss:.4f}", flush=True)
     moments = [optimizer.state_dict() for optimizer in optimizers]
     save(path, **{**state, "model": model.state_dict(), "optimizers": moments})
 

@@ -103,6 +103,20 @@ def optimizers_for(model: Llama, rate: float) -> list[torch.optim.Optimizer]:
     return [muon, torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)]
 
 
+def learn(
+    model: Llama, optimizers: list[torch.optim.Optimizer], ids: Tensor, targets: Tensor
+) -> float:
+    """One step of training on one batch; returns its loss."""
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model.loss(ids, targets)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return loss.item()
+
+
 def schedule(step: int, steps: int, bend: int) -> float:
     """Warm-up, a plateau, and from ``bend`` on a straight way down to nearly nothing."""
     warm = 100
@@ -176,14 +190,8 @@ def main() -> None:
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * schedule(step, args.steps, bend)
         ids, targets = next(stream)
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = model.loss(ids, targets)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        mean = loss.item() if step == start else 0.98 * mean + 0.02 * loss.item()
+        loss = learn(model, optimizers, ids, targets)
+        mean = loss if step == start else 0.98 * mean + 0.02 * loss
         done = step + 1
         if done % 50 == 0:
             pace = (time.monotonic() - began) / (done - start)
