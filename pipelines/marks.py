@@ -59,6 +59,23 @@ EVENTS: dict[tuple[str, str], str] = {
     "sample's index in the request's audio",
     ("tts", "end"): "all of the request's audio came out; value: samples",
     ("tts", "cancelled"): "the request was cancelled",
+    # duplex: a model that listens and speaks at once, frame by frame. request_id: the session;
+    # value: the input frame's index in the session, from 0, unless said.
+    ("duplex", "session"): "a session was opened; text: the model; value: its seed",
+    ("duplex", "hold_back"): "what the resampler to 24 kHz holds back; value: ms",
+    ("duplex", "frame_in"): "the frame's last input sample is there (offered)",
+    ("duplex", "handed"): "the frame is sent to the model's process",
+    ("duplex", "ready"): "the model's thread is free to take the frame",
+    ("duplex", "start"): "its encoding begins",
+    ("duplex", "encoded"): "it is encoded: the language model's step begins",
+    ("duplex", "stepped"): "the language model's step is done",
+    ("duplex", "decode_start"): "decoding of the frame that the step gave begins",
+    ("duplex", "done"): "all of the frame's work is done",
+    ("duplex", "frame_out"): "the frame that the step gave is pushed out (emitted)",
+    ("duplex", "dropped"): "the frame was dropped: the queue was full (policy drop)",
+    ("duplex", "text"): "the step's piece of text; text; t_ns: when it was stepped",
+    ("duplex", "forced"): "the step's text token was forced; text: its piece",
+    ("duplex", "context_end"): "the model's context is full; text: stop or reset",
     # scripted stages: the deadline that a scripted stage aimed at (t_ns); text: the stage's name
     ("script", "deadline"): "a scripted stage was due; text: the stage; request_id as its mark",
     # agent: the process under test, and its models' processes

@@ -29,6 +29,10 @@ class Architecture:
     models: str = ""
     """``module:function``; ``models(spec)`` lists the models' files as JSON-like tables (name,
     file, sha256), for ``run.json``. Empty: there are none."""
+    provide: str = ""
+    """``module:function``; ``provide(spec, tell)`` builds what the preset needs and this machine
+    lacks (an engine environment, synthetic weights), before any process of the run starts;
+    ``tell`` takes a few words on the progress. Empty: there is nothing to build."""
 
 
 _OPTIONS = "pipelines.cascade.options"
