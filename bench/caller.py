@@ -62,6 +62,9 @@ class CallerPlan:
     """The longest the trial may take."""
     sees_labels: bool = False
     """Scripted presets only: each turn's u_on and u_off are sent to the agent."""
+    listens: bool = True
+    """False: the trial ends `SILENCE_AFTER_AGENT_S` after the last turn, whatever is heard. For
+    models that babble for ever, whose answers mean nothing."""
 
 
 @dataclass(slots=True)
@@ -250,6 +253,9 @@ class _Trial:
             if now_ns >= end_ns - NS_PER_S // 10:
                 self._next_turn(end_ns)
             return False
+        if not self.plan.listens:
+            over_ns = self.mouth.ns_of(self.current.end)
+            return now_ns >= over_ns + int(SILENCE_AFTER_AGENT_S * NS_PER_S)
         # A sound that began before the user had ended may be all that comes, or a false start:
         # only time tells, so nothing but an onset after u_off ends the trial early.
         if answers or (timed_out and any(end > self.asked_ns for _, end in spans)):

@@ -96,6 +96,7 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
         RunStoppedError: Ctrl-C.
     """
     with RunLock(run_dir), ExitStack() as stack:
+        _provide(plan, watch)
         info = _open(plan, run_dir, resume)
         done = store.done_trials(run_dir)
         todo = [t for t in plan.trials if t.trial_id not in done]
@@ -120,6 +121,17 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
         stack.close()
         run = _finish(run_dir)
         return sum(t.status == "error" for t in run.trials if not t.warmup) if run else 0
+
+
+def _provide(plan: Plan, watch: Watcher) -> None:
+    """Builds what the presets need and this machine lacks: here, where progress can be shown."""
+    for spec in plan.specs:
+        if provide := architecture(spec.architecture).provide:
+
+            def tell(text: str, name: str = spec.name) -> None:
+                watch(Progress(0, len(plan.trials), plan.seconds(), f"{name}: {text}"))
+
+            load_object(provide)(spec, tell)
 
 
 def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:

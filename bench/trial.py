@@ -95,21 +95,26 @@ class TreeMeter:
 
 
 def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPlan:
-    """The caller's side of a trial; reads the fixture's audio."""
+    """The caller's side of a trial; reads the fixture's audio.
+
+    To synthetic weights the user speaks on a schedule: they babble, so waiting for them to begin
+    or to end would measure nothing, and might take for ever.
+    """
+    listens = spec.weights != "synthetic"
     turns = tuple(
         CallerTurn(
             pcm=read_pcm(turn),
             u_on=turn.u_on_sample,
             u_off=turn.u_off_sample + 1,
-            after=turn.cue.after,
+            after=turn.cue.after if listens or turn.cue.after == "start" else "previous_end",
             delay_ms=turn.cue.delay_ms,
             timeout_s=turn.timeout_s,
-            expects_answer=turn.expect.respond,
+            expects_answer=turn.expect.respond and listens,
         )
         for turn in fixture.turns
     )
     limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) for t in turns)
-    return CallerPlan(trial_id, spec.audio.in_rate_hz, turns, limit_s, spec.sees_labels)
+    return CallerPlan(trial_id, spec.audio.in_rate_hz, turns, limit_s, spec.sees_labels, listens)
 
 
 def play(

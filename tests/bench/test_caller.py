@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -60,10 +60,10 @@ def playing(path, play):
     thread.join()
 
 
-def trial(tmp_path, play, *turns, limit_s=10.0):
+def trial(tmp_path, play, *turns, limit_s=10.0, **more):
     told = []
     path = str(tmp_path / "s")
-    plan = CallerPlan("t", 16_000, turns or (turn(),), limit_s)
+    plan = CallerPlan("t", 16_000, turns or (turn(),), limit_s, **more)
     with listen(path) as listener, playing(path, play):
         return call(plan, listener, told.append), told
 
@@ -94,6 +94,18 @@ def test_silence_is_no_answer_and_yet_right_where_none_is_expected(tmp_path):
     held = trial(tmp_path, read_to_the_end, turn(expects_answer=False))[0]
     assert held.status == "ok"
     assert not held.agent.any()
+
+
+def test_a_babbler_is_not_waited_for(tmp_path):
+    def play(agent):
+        with suppress(OSError):  # the caller has hung up
+            for k in range(10, 200, 5):  # 100 ms of sound every 100 ms, without an end
+                agent.wait_for_chunk(k)
+                agent.speak()
+
+    result, _ = trial(tmp_path, play, turn(expects_answer=False), listens=False)
+    assert result.status == "ok"
+    assert 1.9 <= len(result.user) / 16_000 <= 1.96  # 400 ms of audio, and 1.5 s
 
 
 def test_a_false_start_in_the_users_speech_does_not_end_the_trial(tmp_path):

@@ -11,7 +11,7 @@ from pipelines.audio.levels import rms_dbfs
 
 COMMITTED = Path(__file__).parents[2] / "fixtures"
 ALL = {f.name: f for f in select("all", COMMITTED) if f.labels == "synthesis"}
-CLEAN = [f for f in ALL.values() if not f.base]
+CLEAN = [f for f in ALL.values() if "clean" in f.tags]
 VARIANTS = [f for f in ALL.values() if f.base]
 
 

@@ -1,0 +1,37 @@
+"""The continuous conversation: composed of other fixtures, on a schedule."""
+
+from pathlib import Path
+
+from bench.fixture_toml import dump
+from bench.fixtures import load
+from bench.trial import caller_plan
+from fixtures.authoring import session
+from pipelines.spec import PRESETS, load_spec
+
+FOLDER = Path(__file__).parents[2] / "fixtures"
+
+
+def test_the_committed_file_is_what_its_script_makes():
+    assert (FOLDER / "session_150s.toml").read_text(encoding="utf-8") == dump(
+        session.session(FOLDER)
+    )
+
+
+def test_it_lasts_150_s_whatever_the_agent_does():
+    turns = load(FOLDER / "session_150s.toml").turns
+    assert {turn.cue.after for turn in turns[1:]} == {"previous_end"}
+    length_s = sum(turn.duration_s + turn.cue.delay_ms / 1000 for turn in turns) + session.KEPT_S
+    assert abs(length_s - 150.0) < 0.05
+
+
+def test_to_a_babbler_the_user_speaks_on_a_schedule(tmp_path):
+    text = (PRESETS / "cascade-embedded.toml").read_text(encoding="utf-8")
+    path = tmp_path / "babbler.toml"
+    path.write_text(text.replace('"trained"', '"synthetic"'), encoding="utf-8")
+    fixture = load(FOLDER / "conv_references.toml")
+    heard = caller_plan("t", load_spec("cascade-embedded"), fixture)
+    babbled = caller_plan("t", load_spec(str(path)), fixture)
+    assert {turn.after for turn in heard.turns} == {"start", "agent_end"}
+    assert {turn.after for turn in babbled.turns} == {"start", "previous_end"}
+    assert (heard.listens, babbled.listens) == (True, False)
+    assert not any(turn.expects_answer for turn in babbled.turns)
