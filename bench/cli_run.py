@@ -9,8 +9,9 @@ import typer
 
 from bench import store
 from bench.console import console, duration, progress
-from bench.fixtures import select
+from bench.fixtures import Fixture, select
 from bench.plan import Plan
+from bench.records import KINDS
 from bench.run import execute, new_run_id
 from bench.stats import bounded_quantiles, needed_n
 from pipelines.errors import LabError
@@ -27,7 +28,8 @@ def run(
     fixtures: Annotated[
         str,
         typer.Option(
-            help="Fixtures, by commas: names, patterns, kinds or tags (quick, clean, all)."
+            help="Fixtures, by commas: names, patterns, kinds or tags (quick, clean, all). "
+            "duplex:session_150s is played to presets of the kind duplex only."
         ),
     ] = "quick",
     repeats: Annotated[int, typer.Option(min=1, help="How often each fixture is played.")] = 1,
@@ -83,7 +85,40 @@ def make_plan(presets: str, fixtures: str, repeats: int) -> Plan:
             "--presets: two presets have the same name; rename one file, "
             "or use --repeats for more trials of one."
         )
-    return Plan(specs, tuple(select(fixtures)), repeats)
+    chosen, only = choose(fixtures)
+    plan = Plan(specs, chosen, repeats, only)
+    for spec in specs:
+        if not plan.fixtures_of(spec):
+            raise LabError(
+                f"--fixtures {fixtures}: nothing of it is for {spec.name}, which is of the kind "
+                f"{spec.kind}; leave the preset out, or name fixtures without a kind before them."
+            )
+    return plan
+
+
+def choose(selector: str) -> tuple[tuple[Fixture, ...], dict[str, str]]:
+    """Fixtures that a selector names, by name, and for which kind of preset only.
+
+    Raises:
+        LabError: a part names nothing, or an unknown kind.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for part in selector.split(","):
+        kind, colon, rest = part.strip().rpartition(":")
+        if colon and kind not in KINDS:
+            raise LabError(f"--fixtures {part}: {kind!r} is no kind; known: {', '.join(KINDS)}.")
+        by_kind.setdefault(kind, []).append(rest)
+    found = {kind: select(",".join(parts)) for kind, parts in by_kind.items()}
+    to_all = {fixture.name for fixture in found.get("", [])}
+    only: dict[str, str] = {}
+    for kind, name in ((k, f.name) for k, of in found.items() for f in of):
+        if name not in to_all and only.setdefault(name, kind) != kind:
+            raise LabError(
+                f"--fixtures {selector}: {name} is named for two kinds, {only[name]} and {kind}; "
+                "name it once, without a kind if it is for all."
+            )
+    every = {f.name: f for of in found.values() for f in of}
+    return tuple(every[name] for name in sorted(every)), only
 
 
 def _planned_in(run_dir: Path) -> Plan:
@@ -92,7 +127,8 @@ def _planned_in(run_dir: Path) -> Plan:
     if planned is None:
         raise LabError(f"{run_dir}: there is no run to resume (no run.json).")
     specs = tuple(parse_spec(name, toml) for name, toml in planned["presets"].items())
-    return Plan(specs, tuple(select(",".join(planned["fixtures"]))), planned["repeats"])
+    fixtures = tuple(select(",".join(planned["fixtures"])))
+    return Plan(specs, fixtures, planned["repeats"], planned.get("only", {}))
 
 
 def _describe(plan: Plan) -> None:

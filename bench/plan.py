@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.fixtures import Fixture
@@ -39,6 +39,12 @@ class Plan:
     specs: tuple[PipelineSpec, ...]
     fixtures: tuple[Fixture, ...]
     repeats: int
+    only: Mapping[str, str] = field(default_factory=dict)
+    """Fixture → the one kind of preset that it is played to; the others are played to all."""
+
+    def fixtures_of(self, spec: PipelineSpec) -> tuple[Fixture, ...]:
+        """What is played to a preset."""
+        return tuple(f for f in self.fixtures if self.only.get(f.name, spec.kind) == spec.kind)
 
     def warmups(self, session: int = 1) -> list[Planned]:
         """One conversation for each preset; kept, and left out of every figure.
@@ -46,8 +52,16 @@ class Plan:
         Args:
             session: 1, and one more each time the run is gone on with: its agents are cold again.
         """
-        shortest = min(self.fixtures, key=lambda f: f.duration_s)
-        return [Planned(spec, shortest, session - 1, warmup=True) for spec in self.specs]
+        shortest = {
+            spec.name: min(self.fixtures_of(spec), key=lambda f: f.duration_s)
+            for spec in self.specs
+            if self.fixtures_of(spec)
+        }
+        return [
+            Planned(spec, shortest[spec.name], session - 1, warmup=True)
+            for spec in self.specs
+            if spec.name in shortest
+        ]
 
     @property
     def trials(self) -> list[Planned]:
@@ -57,25 +71,27 @@ class Plan:
             for i, fixture in enumerate(self.fixtures):
                 turn = (repeat + i) % len(self.specs)
                 specs = self.specs[turn:] + self.specs[:turn]
-                order += [Planned(spec, fixture, repeat) for spec in specs]
+                order += [
+                    Planned(spec, fixture, repeat)
+                    for spec in specs
+                    if self.only.get(fixture.name, spec.kind) == spec.kind
+                ]
         return order
 
     @property
     def turns_per_preset(self) -> int:
-        """Distinct turns that each preset answers; a repeat of one is no independent figure."""
-        return sum(len(f.turns) for f in self.fixtures)
+        """Distinct turns that every preset answers; a repeat of one is no independent figure."""
+        return min(sum(len(f.turns) for f in self.fixtures_of(spec)) for spec in self.specs)
 
     @property
     def audio_s(self) -> float:
         """Seconds of user audio to be spoken, warm-ups left out."""
-        return self.repeats * len(self.specs) * sum(f.duration_s for f in self.fixtures)
+        return sum(trial.fixture.duration_s for trial in self.trials)
 
     def seconds(self, trials: Sequence[Planned] | None = None) -> float:
         """How long the trials will take, roughly."""
         todo = self.warmups() + self.trials if trials is None else trials
-        return sum(
-            t.fixture.duration_s + ANSWER_S * len(t.fixture.turns) + OVERHEAD_S for t in todo
-        )
+        return sum(map(_seconds, todo))
 
     def identity(self) -> dict[str, Any]:
         """What must be the same when the run is resumed: presets whole, fixtures by checksum."""
@@ -83,4 +99,14 @@ class Plan:
             "presets": {spec.name: spec.toml for spec in self.specs},
             "fixtures": {f.name: f.sha256 for f in self.fixtures},
             "repeats": self.repeats,
+            **({"only": dict(self.only)} if self.only else {}),
         }
+
+
+def _seconds(trial: Planned) -> float:
+    """How long a trial will take, roughly: to babblers the user speaks on a schedule."""
+    answers = ANSWER_S * len(trial.fixture.turns) if trial.spec.weights != "synthetic" else 0.0
+    waits = sum(t.cue.delay_ms / 1000 for t in trial.fixture.turns)
+    if all(t.cue.after in ("start", "previous_end") for t in trial.fixture.turns[1:]):
+        answers = min(answers, ANSWER_S)
+    return trial.fixture.duration_s + waits + answers + OVERHEAD_S
