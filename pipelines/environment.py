@@ -1,0 +1,218 @@
+"""Engine environments: a Python of its own for an engine whose packages clash with Pipecat's.
+
+Each is a venv that uv builds, on first use, from a locked file of ``environments/`` into the cache
+folder. The folder's name holds the lock's checksum and the folder appears by a rename, so that a
+changed lock is built anew and a killed build is never taken for a finished one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.cache import Tell, building, cache_folder, need_disk, silent
+from pipelines.errors import LabError
+
+_LOCKS = Path(__file__).parent / "environments"
+_MOST_MINUTES = 20  # a slow line; on a quick one a build is a matter of seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One engine environment."""
+
+    name: str
+    """Of its locked file too."""
+    what: str
+    """Which engine it holds."""
+    imports: tuple[str, ...]
+    """Modules that must be importable in it."""
+    disk_gb: float
+    """What it takes on disk, at most."""
+    size: str
+    """The same in words."""
+    pip: tuple[str, ...] = ()
+    """Installed last, by pip, which takes the build that fits the machine (CPU or CUDA)."""
+    machines: tuple[str, ...] = ("Linux x86_64", "Linux aarch64", "Darwin arm64")
+    """Where its packages can be had, as `platform` names them."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable by which the user names an interpreter of his own."""
+        return f"DUPLEX_LAB_{self.name.upper().replace('-', '_')}_PYTHON"
+
+    @property
+    def lock(self) -> Path:
+        """Its locked requirements."""
+        return _LOCKS / f"{self.name}.lock"
+
+    @property
+    def folder(self) -> Path:
+        """Where it is, or will be, built."""
+        key = hashlib.sha256(self.lock.read_bytes())
+        key.update(repr((self.pip, _python_request(), platform.machine())).encode())
+        return cache_folder() / "environments" / f"{self.name}-{key.hexdigest()[:12]}"
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter, there or not."""
+        return self.folder / "bin" / "python"
+
+
+ENVIRONMENTS: dict[str, Environment] = {
+    e.name: e
+    for e in (
+        Environment(
+            "moshi-mlx",
+            "moshi_mlx 0.3.0: Moshi on Apple Silicon (Metal) or on Linux's CPU",
+            ("mlx.core", "moshi_mlx", "rustymimi", "sentencepiece", "safetensors"),
+            disk_gb=0.7,
+            size="0.5 GB",
+        ),
+        Environment(
+            "moshi-torch",
+            "moshi 0.2.13 on torch 2.13: Moshi on CUDA or on the CPU",
+            ("torch", "moshi.models", "sentencepiece", "safetensors"),
+            disk_gb=1.5 if platform.system() == "Darwin" or not shutil.which("nvidia-smi") else 9,
+            size="1 GB; with CUDA 7 GB",
+            pip=("torch==2.13.0",),
+        ),
+    )
+}
+"""Name → environment. A new one is a row here and a locked file beside the others."""
+
+
+def ensure(name: str, tell: Tell = silent) -> str:
+    """The environment's interpreter; builds it first where it is missing.
+
+    Args:
+        name: A key of `ENVIRONMENTS`.
+        tell: Is told of the build's progress.
+
+    Raises:
+        LabError: it is unknown, or can't be built here; one sentence with what to do.
+    """
+    wanted = get(name)
+    if own := os.environ.get(wanted.variable):
+        _check(wanted, own, f"{own} (from {wanted.variable})")
+        return own
+    if not wanted.python.exists():
+        with building(wanted.folder, tell):
+            if not wanted.python.exists():  # it may have been built while we waited
+                _build(wanted, tell)
+    return str(wanted.python)
+
+
+def find(name: str) -> str | None:
+    """The environment's interpreter, or None where it is not built (or not named by the user)."""
+    wanted = get(name)
+    own = os.environ.get(wanted.variable)
+    return own or (str(wanted.python) if wanted.python.exists() else None)
+
+
+def get(name: str) -> Environment:
+    """One row of the table.
+
+    Raises:
+        LabError: there is none of that name.
+    """
+    if name not in ENVIRONMENTS:
+        raise LabError(f"No engine environment {name!r}: there are {', '.join(ENVIRONMENTS)}.")
+    return ENVIRONMENTS[name]
+
+
+def _build(wanted: Environment, tell: Tell) -> None:
+    here = f"{platform.system()} {platform.machine()}"
+    if here not in wanted.machines:
+        raise LabError(
+            f"The engine environment {wanted.name} can't be built on {here}: its packages are "
+            f"made for {', '.join(wanted.machines)}; use such a machine, or another backend."
+        )
+    uv = _uv()
+    folder = wanted.folder
+    need_disk(folder, wanted.disk_gb * 1e9, f"the engine environment {wanted.name}")
+    temporary = folder.with_name(f".{folder.name}.building")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed build: the lock is ours
+    python = str(temporary / "bin" / "python")
+    tell(f"building the engine environment {wanted.name} ({wanted.size}), a minute or two")
+    began_s = time.monotonic()
+    lock = str(wanted.lock)
+    steps = [
+        [uv, "venv", "--quiet", "--seed", "--python", _python_request(), str(temporary)],
+        [uv, "pip", "sync", "--quiet", "--no-build", "--python", python, lock],
+    ]
+    if wanted.pip:
+        steps.append([python, "-m", "pip", "install", "--quiet", *wanted.pip])
+    try:
+        for step in steps:
+            _run(wanted, step)
+        _check(wanted, python, "what was built")
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    tell(f"engine environment {wanted.name}: built in {time.monotonic() - began_s:.0f} s")
+
+
+def _python_request() -> str:
+    """Our own interpreter, where the locked packages have wheels for it."""
+    return sys.executable if sys.version_info < (3, 13) else ">=3.11,<3.13"
+
+
+def _uv() -> str:
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    if not found:
+        raise LabError(
+            "Engine environments are built by uv, which is not here: run 'make setup', "
+            "or 'pip install uv'."
+        )
+    return found
+
+
+def _run(wanted: Environment, command: list[str]) -> None:
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=clean, timeout=60 * _MOST_MINUTES
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LabError(_cannot(wanted, str(error))) from error
+    if done.returncode:
+        raise LabError(_cannot(wanted, done.stderr or done.stdout))
+
+
+def _cannot(wanted: Environment, said: str) -> str:
+    lines = [line.strip(" ×╰─▶├│") for line in said.splitlines()]
+    words = "; ".join(line for line in lines if line)[-400:] or "no reason given"
+    return (
+        f"The engine environment {wanted.name} can't be built ({words}): mend that (is there a "
+        f"network and room on the disk?), or name a Python that has the engine by "
+        f"{wanted.variable}."
+    )
+
+
+def _check(wanted: Environment, python: str, what: str) -> None:
+    """Raises a LabError unless that interpreter imports what the engine needs."""
+    code = f"import {', '.join(wanted.imports)}"
+    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    try:
+        done = subprocess.run(
+            [python, "-c", code], capture_output=True, text=True, env=clean, timeout=120
+        )
+        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    else:
+        if done.returncode == 0:
+            return
+    raise LabError(
+        f"{what} is no Python for the engine environment {wanted.name}: {said}; "
+        f"it must import {', '.join(wanted.imports)}."
+    )
