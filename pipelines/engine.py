@@ -65,6 +65,17 @@ class Request:
             raise RequestCancelled
         return piece
 
+    def waiting_pieces(self) -> list[tuple[Header, bytes]]:
+        """The pieces that are there already, in order; does not wait.
+
+        Raises:
+            RequestCancelled: the request was cancelled.
+        """
+        taken = []
+        while not self._pieces.empty():  # nobody else takes any
+            taken.append(self.next_piece())
+        return taken
+
 
 class Emit:
     """How an engine answers: call it with each reply; ``mark`` what happens when it happens."""

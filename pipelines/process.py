@@ -44,6 +44,7 @@ class ModelProcess:
         interpreter: str | None = None,
         load_timeout_s: float = 60.0,
         request_timeout_s: float = 20.0,
+        cancel_grace_s: float = CANCEL_GRACE_S,
     ) -> None:
         """Describes the process; nothing is started yet.
 
@@ -55,6 +56,8 @@ class ModelProcess:
             interpreter: A Python of an engine environment; default: this one.
             load_timeout_s: Most that starting, loading and warming up may take together.
             request_timeout_s: Most that may pass without a reply while one is owed.
+            cancel_grace_s: Most that may pass from a cancel to the request's end: as long as the
+                engine's longest step, which nothing can break off.
         """
         self.name = name
         self.marks = marks
@@ -63,6 +66,7 @@ class ModelProcess:
         self._interpreter = interpreter
         self._load_timeout_s = load_timeout_s
         self._request_timeout_s = request_timeout_s
+        self._cancel_grace_s = cancel_grace_s
         self._popen: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
         self._link: ChildLink | None = None
@@ -133,11 +137,12 @@ class ModelProcess:
         """Cancels what is open and waits until it has ended: no mark of a request comes later.
 
         Args:
-            timeout_s: Who takes longer is killed.
+            timeout_s: Who takes longer is killed; a longer ``cancel_grace_s`` is added.
 
         Returns:
             A sentence on each death that no request was told of.
         """
+        timeout_s += max(0.0, self._cancel_grace_s - CANCEL_GRACE_S)
         requests = list(self._requests.values())
         for request in requests:
             request.cancel()
@@ -162,6 +167,7 @@ class ModelProcess:
         request_id: str = "",
         marks: MarkSink | None = None,
         fed: bool = False,
+        owes: str = "",
     ) -> ModelRequest:
         """Sends a request; it is served after those before it.
 
@@ -172,6 +178,8 @@ class ModelProcess:
             request_id: From `next_request_id`; made here if empty.
             marks: Where the request's marks go; default: the process's own sink.
             fed: Whether pieces follow, by `ModelRequest.feed`, up to one with ``last=True``.
+            owes: What the engine owes for each piece but the last, for the error's text ("frame"):
+                each is answered once, and who gives none for ``request_timeout_s`` is killed.
 
         Raises:
             ModelError: the process is not running: call `ensure_running` first.
@@ -186,6 +194,8 @@ class ModelProcess:
             timeout_s=self._request_timeout_s,
             on_timeout=self._hung,
             fed=fed,
+            owes=owes,
+            cancel_grace_s=self._cancel_grace_s,
         )
         self._requests[request_id] = request
         message = {"type": "request", "id": request_id, "op": op, "header": header or {}}
@@ -266,9 +276,10 @@ class ModelProcess:
 
     def _hung(self, request: ModelRequest) -> None:
         if request.cancelled:
-            self._fail(f"did not stop within {CANCEL_GRACE_S:g} s of a cancel and was killed")
+            self._fail(f"did not stop within {self._cancel_grace_s:g} s of a cancel and was killed")
         else:
-            self._fail(f"gave no answer within {self._request_timeout_s:g} s and was killed")
+            what = request.owes or "answer"
+            self._fail(f"gave no {what} within {self._request_timeout_s:g} s and was killed")
 
     def _fail(
         self, why: str, *, by_itself: bool = False, tail: bool = True, wanted: bool = False

@@ -69,6 +69,8 @@ class ModelRequest(AsyncIterator[Reply]):
         timeout_s: float,
         on_timeout: Callable[[ModelRequest], None],
         fed: bool,
+        owes: str = "",
+        cancel_grace_s: float = CANCEL_GRACE_S,
     ) -> None:
         self.id = request_id
         """Ties its marks together."""
@@ -76,6 +78,10 @@ class ModelRequest(AsyncIterator[Reply]):
         """Where its marks go."""
         self.cancelled = False
         """Whether `cancel` was called before it ended."""
+        self.owes = owes
+        """What the child owes for each piece; empty: nothing before the last piece."""
+        self._owed = 0
+        self._cancel_grace_s = cancel_grace_s
         self._send = send
         self._timeout_s = timeout_s
         self._on_timeout = on_timeout
@@ -100,6 +106,10 @@ class ModelRequest(AsyncIterator[Reply]):
             return
         piece = {**(header or {}), "last": last}
         self._send({"type": "feed", "id": self.id, "header": piece}, payload)
+        if self.owes and not last:
+            self._owed += 1
+            if self._owed == 1:
+                self._arm(self._timeout_s)
         if last:
             self._fed = False
             self._arm(self._timeout_s)
@@ -111,12 +121,13 @@ class ModelRequest(AsyncIterator[Reply]):
         self.cancelled = True
         self._send({"type": "cancel", "id": self.id}, b"")
         self._fed = False
-        self._arm(CANCEL_GRACE_S)  # a child that does not even stop is hung
+        self._arm(self._cancel_grace_s)  # a child that does not even stop is hung
         self._replies.put_nowait(None)
 
     def reply(self, header: Header, payload: bytes) -> None:
         """Takes a reply of the child."""
         if not self.cancelled:  # replies on their way don't prolong the time to stop
+            self._owed = max(0, self._owed - 1)
             self._arm(self._timeout_s)
             self._replies.put_nowait((header, payload))
 
@@ -143,9 +154,9 @@ class ModelRequest(AsyncIterator[Reply]):
         raise item
 
     def _arm(self, timeout_s: float) -> None:
-        """Gives the child its time anew; while pieces are still to come it owes nothing."""
+        """Gives the child its time anew, if it owes anything while pieces are still to come."""
         self._disarm()
-        if not self._fed:
+        if self._owed or not self._fed:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(timeout_s, self._on_timeout, self)
 

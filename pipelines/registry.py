@@ -49,6 +49,17 @@ ARCHITECTURES: dict[str, Architecture] = {
             ("tts", f"{_OPTIONS}:TtsOptions"),
         ),
     ),
+    "duplex": Architecture(
+        build="pipelines.duplex.build:build",
+        prepare="pipelines.duplex.build:prepare",
+        models="pipelines.duplex.provide:model_files",
+        provide="pipelines.duplex.provide:provide",
+        stages=(
+            ("model", "pipelines.duplex.options:ModelOptions"),
+            ("processor", "pipelines.duplex.options:ProcessorOptions"),
+            ("script", "pipelines.duplex.script_options:ScriptOptions"),
+        ),
+    ),
     "scripted": Architecture(
         build="pipelines.cascade.scripted:build",
         stages=(("script", "pipelines.cascade.script:ScriptOptions"),),

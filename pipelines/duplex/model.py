@@ -60,6 +60,8 @@ class Step:
     """The text token, then the audio codes where there are any."""
     spans: Mapping[str, Span] = field(default_factory=dict)
     """``encode``, ``step``, ``decode`` → when that work was done; what was not done is missing."""
+    forced: bool = False
+    """Whether the text token was forced by `DuplexSession.say`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Advance:
     text: str = ""
     """As in `Step`."""
     ids: tuple[int, ...] = ()
+    """As in `Step`."""
+    forced: bool = False
     """As in `Step`."""
 
 

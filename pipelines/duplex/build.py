@@ -1,0 +1,138 @@
+"""Builds a duplex pipeline: transport in → model → passive VAD → transport out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.processors.frame_processor import FrameProcessor
+
+from pipelines.duplex.dispatch import ENGINE, backend_of, describe
+from pipelines.duplex.frame_marks import FrameMarks
+from pipelines.duplex.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
+from pipelines.duplex.options import ModelOptions, ProcessorOptions
+from pipelines.duplex.processor import MoshiProcessor
+from pipelines.duplex.vad_tap import passive_vad
+from pipelines.duplex.warmth import like_speech
+from pipelines.duplex.wire import SESSION, Reply, pcm_to_bytes
+from pipelines.errors import SpecError
+from pipelines.host import Host
+from pipelines.pool import ModelPool
+from pipelines.process import ModelProcess, next_request_id
+from pipelines.spec import PipelineSpec
+
+UNPACED = "unpaced"
+"""Session ids of unpaced bursts begin with it."""
+UNPACED_LIMIT_S = 15.0
+"""A burst is cut here: of a slow model a few frames are enough."""
+
+_measured: WeakKeyDictionary[ModelProcess, int] = WeakKeyDictionary()
+"""Process → pid of the child that was given its burst."""
+
+
+async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
+    """Loads and warms the model; a fresh process is then measured unpaced.
+
+    Raises:
+        LabError: the model can't be loaded, or the preset asks for what can't be.
+    """
+    process = await _process(spec, models)
+    frames = spec.stages["processor"].unpaced_frames
+    if frames and process.pid is not None and _measured.get(process) != process.pid:
+        _measured[process] = process.pid
+        await _run_unpaced(process, frames, spec.stages["model"].seed)
+
+
+async def build(host: Host) -> Pipeline:
+    """Makes a fresh pipeline and session, of a model that may be warm already.
+
+    Raises:
+        LabError: the model can't be loaded, or the preset asks for what can't be.
+    """
+    model: ModelOptions = host.options("model")
+    options: ProcessorOptions = host.options("processor")
+    processors: list[FrameProcessor] = [
+        host.transport.input(),
+        MoshiProcessor(
+            await _process(host.spec, host.models),
+            options=options,
+            seed=model.seed,
+            greeting=model.greeting,
+            marks=host.marks,
+        ),
+        *([passive_vad()] if options.vad_tap else []),
+        host.transport.output(),
+    ]
+    return Pipeline(processors)
+
+
+async def _process(spec: PipelineSpec, models: ModelPool) -> ModelProcess:
+    check(spec)
+    # Off the event loop: the weights' files are looked at.
+    d = await asyncio.to_thread(
+        describe, spec.stages["model"], spec.stages["processor"], spec.stages["script"]
+    )
+    options: dict[str, Any] = d.options
+    return await models.get(d.name, ENGINE, options, interpreter=d.interpreter, **d.limits)
+
+
+def check(spec: PipelineSpec) -> None:
+    """Refuses a preset that can't be built.
+
+    Raises:
+        SpecError: one sentence with the file, the value and the mend.
+    """
+    where = f"{spec.name}.toml"
+    model: ModelOptions = spec.stages["model"]
+    backend_of(model, f"{where} [model]")
+    if spec.audio.out_rate_hz != SAMPLE_RATE_HZ:
+        raise SpecError(
+            f"{where} [audio]: out_rate_hz = {spec.audio.out_rate_hz} must be {SAMPLE_RATE_HZ}, "
+            "the model's own rate: a resampler would hold back more than a frame may take."
+        )
+    chunk = SAMPLE_RATE_HZ // 100 * spec.audio.out_10ms_chunks
+    if spec.audio.out_10ms_chunks < 1 or FRAME_SAMPLES % chunk:
+        raise SpecError(
+            f"{where} [audio]: out_10ms_chunks = {spec.audio.out_10ms_chunks} must divide the "
+            f"model's frame of {FRAME_MS:g} ms: 1, 2, 4 or 8."
+        )
+    made = _label(model)
+    if spec.weights != made:
+        raise SpecError(
+            f"{where}: weights = {spec.weights!r}, but [model] has {made} ones: every row of the "
+            f"results would be mislabelled; set weights = {made!r}."
+        )
+
+
+def _label(model: ModelOptions) -> str:
+    """What the model's weights are: the label of every row."""
+    if model.backend == "scripted":
+        return "scripted"
+    if model.backend == "server":
+        return "trained"  # what a server runs can't be seen from here
+    return "synthetic" if model.weights == "synthetic" else "trained"
+
+
+async def _run_unpaced(process: ModelProcess, frames: int, seed: int) -> None:
+    """Feeds frames all at once, and marks what became of each.
+
+    Raises:
+        ModelError: the model failed.
+    """
+    session_id = next_request_id(UNPACED)
+    marks = FrameMarks(process.marks, session_id, process.pid)
+    session = process.open(SESSION, {"seed": seed}, request_id=session_id, fed=True, owes="frame")
+    marks.session(process.name, seed)
+    for index, pcm in enumerate(like_speech(frames)):
+        session.feed({"frame": index}, pcm_to_bytes(pcm), last=False)
+        marks.frame("handed", index)
+    session.feed(last=True)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(UNPACED_LIMIT_S):
+            async for header, payload in session:
+                marks.reply(Reply.read(header, payload))
+    session.cancel()
+    await session.wait_ended()

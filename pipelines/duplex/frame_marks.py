@@ -1,0 +1,64 @@
+"""The marks of a duplex session: what the processor saw, and what the model's process stamped."""
+
+from __future__ import annotations
+
+from pipelines.duplex.utterances import Utterance
+from pipelines.duplex.wire import Reply
+from pipelines.marks import EVENTS, Mark, MarkSink, stamp
+
+
+class NoMarks:
+    """A `pipelines.marks.MarkSink` for pipelines that nobody measures."""
+
+    def put(self, mark: Mark) -> None:
+        """Forgets it."""
+
+
+class FrameMarks:
+    """Writes the marks of one session."""
+
+    def __init__(self, sink: MarkSink, session_id: str, pid: int | None) -> None:
+        """``pid``: of the model's process, whose stamps are marked as its own."""
+        self._sink = sink
+        self._id = session_id
+        self._pid = pid or 0
+
+    def session(self, model: str, seed: int) -> None:
+        """The session is opened, or begins anew."""
+        self._put("session", float(seed), model)
+
+    def hold_back(self, delay_s: float) -> None:
+        """What the resampler does to the user's audio."""
+        self._put("hold_back", delay_s * 1e3)
+
+    def frame(self, event: str, frame: int) -> None:
+        """``frame_in``, ``handed`` or ``frame_out``, now."""
+        self._put(event, float(frame))
+
+    def reply(self, reply: Reply) -> None:
+        """All that the model's process stamped on a frame."""
+        index = float(reply.frame)
+        for event, t_ns in reply.stamps.items():
+            self._child(event, t_ns, index)
+        if reply.text:
+            t_ns = reply.stamps.get("stepped", reply.stamps.get("done", 0))
+            self._child("text", t_ns, index, reply.text)
+            if reply.forced:
+                self._child("forced", t_ns, index, reply.text)
+
+    def context_end(self, frame: int, policy: str) -> None:
+        """The model's context was full before ``frame``."""
+        self._put("context_end", float(frame), policy)
+
+    def answer(self, said: Utterance) -> None:
+        """What the model meant to say, at the time at which it began to."""
+        self._sink.put(
+            stamp("agent", "answer_text", t_ns=said.t_ns, request_id=self._id, text=said.text)
+        )
+
+    def _put(self, event: str, value: float, text: str | None = None) -> None:
+        self._sink.put(stamp("duplex", event, request_id=self._id, value=value, text=text))
+
+    def _child(self, event: str, t_ns: int, value: float, text: str | None = None) -> None:
+        assert ("duplex", event) in EVENTS
+        self._sink.put(Mark(t_ns, "duplex", event, -1, self._id, self._pid, value, text))

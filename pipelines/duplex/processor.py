@@ -1,0 +1,272 @@
+"""`MoshiProcessor`: a full-duplex speech model as a Pipecat processor.
+
+It hears every chunk of input audio, whatever its size and rate, as frames of 80 ms, and says one
+for each: no VAD, no turns, no interruptions. The model computes in a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from loguru import logger
+from pipecat.frames.frames import (
+    CancelFrame,
+    ControlFrame,
+    EndFrame,
+    Frame,
+    InputAudioRawFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMServiceMetadataFrame,
+    LLMTextFrame,
+    SpeechOutputAudioRawFrame,
+    StartFrame,
+    TTSSpeakFrame,
+    TTSTextFrame,
+)
+from pipecat.processors.frame_processor import (
+    FrameDirection,
+    FrameProcessor,
+    FrameProcessorSetup,
+)
+from pipecat.utils.text.base_text_aggregator import TextType
+
+from pipelines.audio.reframe import Reframer
+from pipelines.audio.stream_resample import StreamResampler
+from pipelines.cascade.failures import report_failure
+from pipelines.duplex.frame_marks import FrameMarks, NoMarks
+from pipelines.duplex.model import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from pipelines.duplex.options import ProcessorOptions
+from pipelines.duplex.utterances import Utterance, Utterances
+from pipelines.duplex.wire import SESSION, Reply, int16_of_bytes, pcm_to_bytes
+from pipelines.errors import ModelError
+from pipelines.marks import MarkSink
+from pipelines.process import ModelProcess, next_request_id
+from pipelines.process_link import ModelRequest
+
+_INT16 = np.float32(32768)
+
+
+@dataclass
+class DuplexContextEndFrame(ControlFrame):
+    """The model's context is full: it is silent from now on, or has begun anew.
+
+    Parameters:
+        policy: ``stop`` or ``reset``.
+        text: The same in a sentence.
+    """
+
+    policy: str
+    text: str
+
+
+class MoshiProcessor(FrameProcessor):
+    """A duplex model between a transport's input and its output.
+
+    In:  InputAudioRawFrame of any rate, channel count and size; TTSSpeakFrame: its text is forced
+         into the model's inner monologue.
+    Out: SpeechOutputAudioRawFrame, 24 kHz mono, 80 ms each; LLMTextFrame and TTSTextFrame for each
+         piece of text, between LLMFullResponseStartFrame and LLMFullResponseEndFrame, as Pipecat's
+         speech-to-speech services do; DuplexContextEndFrame. All else passes through.
+
+    Example::
+
+        async with duplex_process(ModelOptions(id="moshi-tiny")) as model:
+            pipeline = Pipeline(
+                [transport.input(), MoshiProcessor(model), passive_vad(), transport.output()]
+            )
+            worker = PipelineWorker(pipeline, params=PipelineParams(audio_out_sample_rate=24000))
+            await WorkerRunner().run(worker)
+
+    Let the transport write chunks that divide 80 ms (``audio_out_10ms_chunks`` 1, 2, 4 or 8).
+    """
+
+    def __init__(
+        self,
+        model: ModelProcess,
+        *,
+        options: ProcessorOptions | None = None,
+        seed: int = 0,
+        greeting: str = "",
+        marks: MarkSink | None = None,
+    ) -> None:
+        """Makes the processor of one conversation; ``model`` may serve many, one after another.
+
+        Args:
+            model: From `pipelines.duplex.dispatch.duplex_process`; started here if need be.
+            options: What happens when the model is too slow, or its context is full.
+            seed: Of the model's sampling.
+            greeting: Said before the model hears anything.
+            marks: Takes the stage ``duplex`` of `pipelines.marks`.
+        """
+        super().__init__()
+        self._model = model
+        self._options = options or ProcessorOptions()
+        self._seed = seed
+        self._greeting = greeting
+        self._sink = marks or NoMarks()
+        self._resampler: StreamResampler | None = None
+        self._reframer = Reframer(FRAME_SAMPLES)
+        self._frames = 0
+        self._session: ModelRequest | None = None
+        self._session_marks = FrameMarks(self._sink, "", None)
+        self._listener: asyncio.Task[None] | None = None
+        self._text = Utterances()
+        self._stopped = False
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Starts the model's process, unless it is warm."""
+        await super().setup(setup)
+        try:
+            await self._model.ensure_running()
+        except ModelError as error:
+            logger.error(str(error))  # told again, to the pipeline, when that has started
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Hears input audio; opens and closes the session."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InputAudioRawFrame):
+            self._hear(frame)
+        elif isinstance(frame, TTSSpeakFrame):
+            self.say(frame.text)
+            return
+        elif isinstance(frame, EndFrame | CancelFrame):
+            await self._close()
+        await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            await self._open()
+
+    async def cleanup(self) -> None:
+        """Ends the session."""
+        await self._close()
+        await super().cleanup()  # type: ignore[no-untyped-call]
+
+    def say(self, text: str) -> None:
+        """Queues a text to be forced into the model's inner monologue, one token a frame."""
+        if self._session is not None:
+            self._session.feed({"say": text}, last=False)
+
+    # the user's side
+
+    async def _open(self) -> None:
+        options = self._options
+        header = {
+            "seed": self._seed,
+            "greeting": self._greeting,
+            "queue_frames": options.queue_frames if options.overload == "drop" else 0,
+            "context_end": options.context_end,
+        }
+        session_id = next_request_id("duplex")
+        try:
+            await self._model.ensure_running()
+            self._session_marks = FrameMarks(self._sink, session_id, self._model.pid)
+            self._session = self._model.open(
+                SESSION, header, request_id=session_id, marks=self._sink, fed=True, owes="frame"
+            )
+        except ModelError as error:
+            await report_failure(self, self._sink, error, session_id)
+            return
+        self._session_marks.session(self._model.name, self._seed)
+        await self.broadcast_frame(
+            LLMServiceMetadataFrame, service_name=self.name, is_realtime_service=True
+        )
+        self._listener = self.create_task(self._listen(self._session))
+
+    def _hear(self, frame: InputAudioRawFrame) -> None:
+        """Hands on each 80 ms frame that this chunk makes whole."""
+        session = self._session
+        if session is None or session.ended or self._stopped:
+            return
+        pcm = _mono(frame)
+        if self._resampler is None or self._resampler.from_hz != frame.sample_rate:
+            self._resampler = StreamResampler(frame.sample_rate, SAMPLE_RATE_HZ)
+            self._session_marks.hold_back(self._resampler.delay_s)
+        for whole in self._reframer.feed(self._resampler.feed(pcm)):
+            self._session_marks.frame("frame_in", self._frames)
+            payload = pcm_to_bytes(whole)
+            self._session_marks.frame("handed", self._frames)
+            session.feed({"frame": self._frames}, payload, last=False)
+            self._frames += 1
+
+    async def _close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.cancel()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await self.cancel_task(listener)
+        await self._tell_end(self._text.end(), push=False)
+
+    # the model's side
+
+    async def _listen(self, session: ModelRequest) -> None:
+        """Pushes out what the model says, until the session ends."""
+        try:
+            async for header, payload in session:
+                if "frame" in header:
+                    await self._take(Reply.read(header, payload))
+                elif refusal := header.get("error"):
+                    await self.push_error(str(refusal))
+        except ModelError as error:
+            await report_failure(self, self._sink, error, session.id)
+        except ValueError as error:
+            session.cancel()
+            broken = ModelError(f"The model {self._model.name} sent what is no frame: {error}.")
+            await report_failure(self, self._sink, broken, session.id)
+
+    async def _take(self, reply: Reply) -> None:
+        if reply.context_end and not self._stopped:
+            await self._context_end(reply.frame)
+        if reply.pcm:
+            pcm = int16_of_bytes(reply.pcm)
+            await self.push_frame(SpeechOutputAudioRawFrame(pcm, SAMPLE_RATE_HZ, 1))
+            self._session_marks.frame("frame_out", reply.frame)
+        self._session_marks.reply(reply)
+        if "done" not in reply.stamps:
+            return  # dropped, or after the context's end
+        if reply.text and not self._text.open:
+            await self.push_frame(LLMFullResponseStartFrame())
+        ended = self._text.feed(reply.text, reply.stamps.get("stepped", reply.stamps["done"]))
+        if reply.text:
+            await self._push_text(reply.text)
+        await self._tell_end(ended)
+
+    async def _push_text(self, text: str) -> None:
+        """As Pipecat's speech-to-speech services: one frame for RTVI, one for the context."""
+        written = LLMTextFrame(text)
+        written.append_to_context = False
+        spoken = TTSTextFrame(text, text_type=TextType.TOKEN)
+        spoken.includes_inter_frame_spaces = True
+        for frame in (written, spoken):
+            frame.skip_tts = True
+            await self.push_frame(frame)
+
+    async def _tell_end(self, said: Utterance | None, *, push: bool = True) -> None:
+        if said is not None:
+            self._session_marks.answer(said)
+            if push:
+                await self.push_frame(LLMFullResponseEndFrame())
+
+    async def _context_end(self, frame: int) -> None:
+        policy = self._options.context_end
+        self._session_marks.context_end(frame, policy)
+        then = "it has begun a new session"
+        if policy == "stop":
+            self._stopped = True
+            then = "it is silent from now on (context_end = 'reset' would begin a new session)"
+        else:
+            self._session_marks.session(self._model.name, self._seed)
+        text = f"The context of the model {self._model.name} is full after {frame} frames: {then}."
+        logger.warning(text)
+        await self.push_frame(DuplexContextEndFrame(policy, text))
+
+
+def _mono(frame: InputAudioRawFrame) -> npt.NDArray[np.float32]:
+    """(n,) float32 in ±1; the mean of the channels."""
+    pcm = np.frombuffer(frame.audio, np.int16).astype(np.float32) / _INT16
+    if frame.num_channels > 1:
+        pcm = pcm.reshape(-1, frame.num_channels).mean(axis=1, dtype=np.float32)
+    return pcm

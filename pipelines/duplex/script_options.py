@@ -1,0 +1,52 @@
+"""``[script]`` of a scripted duplex preset: how long a frame takes, and when it speaks. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptOptions:
+    """A model-free duplex model."""
+
+    service: Literal["constant", "normal", "lognormal", "list", "recorded"] = "constant"
+    """Where a frame's compute time comes from; a list and a recorded run begin again at the end."""
+    service_ms: float = 60.0
+    """constant: of every frame; normal: the mean; lognormal: the median."""
+    spread: float = 0.0
+    """normal: the standard deviation, ms; lognormal: that of the logarithm."""
+    service_list_ms: tuple[float, ...] = ()
+    """list: of one frame after the other."""
+    recorded: str = ""
+    """recorded: a text file with a frame's compute time in ms on each line."""
+    seed: int = 1
+    """Of the drawn times."""
+    speak: Literal["gate", "times", "never"] = "gate"
+    """What makes it speak. gate: the user was audible, then silent for ``gate_ms``."""
+    gate_ms: float = 200.0
+    """gate: silence of the user that it takes for an end."""
+    times_s: tuple[float, ...] = ()
+    """times: when to begin, in s of the session's input audio."""
+    yields_ms: float = 0.0
+    """Falls silent when the user has been audible for so long while it speaks; 0: never."""
+    context_frames: int = 0
+    """Steps of its context; 0: no end."""
+    phrase: str = "All right, I will bring it to you as soon as I have found it."
+    """What it says each time."""
+    voice: str = "en-us"
+    """A voice of espeak-ng."""
+    rate_wpm: int = 175
+    """Words per minute."""
+
+    def __post_init__(self) -> None:
+        if self.service_ms < 0 or self.spread < 0 or min(self.service_list_ms, default=0.0) < 0:
+            raise ValueError("service_ms, spread and service_list_ms must be >= 0")
+        if self.service == "list" and not self.service_list_ms:
+            raise ValueError("service = 'list' needs service_list_ms")
+        if self.service == "recorded" and not self.recorded:
+            raise ValueError("service = 'recorded' needs the file's path in recorded")
+        if self.speak == "times" and not self.times_s:
+            raise ValueError("speak = 'times' needs times_s")
+        if self.gate_ms < 0 or self.yields_ms < 0 or min(self.times_s, default=0.0) < 0:
+            raise ValueError("gate_ms, yields_ms and times_s must be >= 0")
