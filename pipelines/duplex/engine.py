@@ -48,12 +48,21 @@ class DuplexEngine:
         self._model: DuplexModel | None = None
 
     def load(self) -> None:
-        """Imports the adapter and loads its weights."""
+        """Imports the adapter and loads its weights.
+
+        Raises:
+            EngineError: a package is missing, or the weights can't be loaded.
+        """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         module, _, name = self._adapter.partition(":")
-        # A package that is not there is told by `pipelines.process_child`, with its mend.
-        model: DuplexModel = getattr(importlib.import_module(module), name)(**self._options)
-        model.load()
+        try:
+            model: DuplexModel = getattr(importlib.import_module(module), name)(**self._options)
+            model.load()
+        except ModuleNotFoundError as error:
+            raise EngineError(
+                f"the package {error.name!r} is not installed for {sys.executable}: "
+                "run 'make setup', or build the engine's environment"
+            ) from error
         self._model = model
 
     def warm_up(self) -> None:

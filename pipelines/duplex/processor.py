@@ -116,6 +116,7 @@ class MoshiProcessor(FrameProcessor):
         self._listener: asyncio.Task[None] | None = None
         self._text = Utterances()
         self._stopped = False
+        self._not_loaded: ModelError | None = None
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Starts the model's process, unless it is warm."""
@@ -123,7 +124,7 @@ class MoshiProcessor(FrameProcessor):
         try:
             await self._model.ensure_running()
         except ModelError as error:
-            logger.error(str(error))  # told again, to the pipeline, when that has started
+            self._not_loaded = error  # told when the pipeline has started
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Hears input audio; opens and closes the session."""
@@ -161,6 +162,8 @@ class MoshiProcessor(FrameProcessor):
         }
         session_id = next_request_id("duplex")
         try:
+            if self._not_loaded is not None:
+                raise self._not_loaded
             await self._model.ensure_running()
             self._session_marks = FrameMarks(self._sink, session_id, self._model.pid)
             self._session = self._model.open(

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.audio.onsets import THRESHOLD_DBFS
-from pipelines.duplex.model import SAMPLE_RATE_HZ, Pcm
+from pipelines.audio.onsets import audible_spans
+from pipelines.duplex.model import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 from pipelines.duplex.script_options import ScriptOptions
 
-AUDIBLE = np.float32(10 ** (THRESHOLD_DBFS / 20))
-"""Least magnitude that counts as the user's voice: the harness's own limit of audibility."""
-JOIN_SAMPLES = SAMPLE_RATE_HZ // 10
-"""Gaps of the user's up to 100 ms belong to the same speech."""
+JOIN_MS = 100.0
+"""Silences of the user's shorter than this belong to the same speech."""
 
 
 class ScriptMind:
@@ -26,35 +24,42 @@ class ScriptMind:
         self._gate_samples = _samples(options.gate_ms / 1e3)
         self._yield_samples = _samples(options.yields_ms / 1e3)
         self._times = [_samples(t_s) for t_s in options.times_s] if options.speak == "times" else []
+        # Audibility looks at windows that reach over a frame's edge.
+        self._past = np.zeros(FRAME_SAMPLES, np.float32)
         self._heard = 0
-        self._first_loud: int | None = None  # of the speech that goes on, or that was the last
-        self._last_loud: int | None = None
+        self._speech: tuple[int, int] | None = None  # (first sample, one past the last)
         self._answered = True
 
     def hear(self, pcm: Pcm) -> tuple[int | None, bool]:
         """Takes a frame of the user's.
 
         Args:
-            pcm: (n,) float32, 24 kHz.
+            pcm: (1920,) float32, 24 kHz.
 
         Returns:
             The sample within this frame, from 0, at which a reply begins (None: none does); and
-            whether the user has spoken long enough to be yielded to.
+            whether the user speaks, and has for long enough to be yielded to.
         """
-        start, self._heard = self._heard, self._heard + len(pcm)
+        base, start = self._heard - len(self._past), self._heard
+        self._heard += len(pcm)
         begin = self._due(start)
-        loud = np.flatnonzero(np.abs(pcm) >= AUDIBLE)
-        # What is silent up to the frame's first loud sample may be long enough for a reply there.
-        until = start + int(loud[0]) if loud.size else self._heard
-        begin = self._gate_opens(start, until) if begin is None else begin
-        if loud.size:
-            first, last = start + int(loud[0]), start + int(loud[-1])
-            if self._last_loud is None or first - self._last_loud > JOIN_SAMPLES:
-                self._first_loud = first
-            self._last_loud = last
-            self._answered = False
-            begin = self._gate_opens(start, self._heard) if begin is None else begin
-        return begin, bool(loud.size and self._speech_samples() >= self._yield_samples > 0)
+        speaks = False
+        signal = np.concatenate((self._past, pcm))
+        self._past = pcm
+        for span in audible_spans(signal, SAMPLE_RATE_HZ, merge_gap_ms=JOIN_MS):
+            first, end = base + span.start, base + span.end
+            if self._speech is None or end > self._speech[1]:
+                begin = self._gate_opens(start, first) if begin is None else begin
+                self._go_on(first, end)
+                speaks = True
+        begin = self._gate_opens(start, self._heard) if begin is None else begin
+        return begin, speaks and self._speech_samples() >= self._yield_samples > 0
+
+    def _go_on(self, first: int, end: int) -> None:
+        known = self._speech
+        joins = known is not None and first - known[1] < _samples(JOIN_MS / 1e3)
+        self._speech = (known[0] if known is not None and joins else first, end)
+        self._answered = False
 
     def _due(self, start: int) -> int | None:
         if self._times and self._times[0] < self._heard:
@@ -62,18 +67,17 @@ class ScriptMind:
         return None
 
     def _gate_opens(self, start: int, until: int) -> int | None:
-        if not self._gate or self._answered or self._last_loud is None:
+        """Where the user's silence becomes long enough, if that is before ``until``."""
+        if not self._gate or self._answered or self._speech is None:
             return None
-        opens = self._last_loud + 1 + self._gate_samples
+        opens = self._speech[1] + self._gate_samples
         if opens >= until:
             return None
         self._answered = True
         return max(0, opens - start)
 
     def _speech_samples(self) -> int:
-        if self._first_loud is None or self._last_loud is None:
-            return 0
-        return self._last_loud - self._first_loud + 1
+        return self._speech[1] - self._speech[0] if self._speech is not None else 0
 
 
 def _samples(time_s: float) -> int:

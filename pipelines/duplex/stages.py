@@ -15,8 +15,9 @@ from typing import Protocol, TypeGuard
 
 from pipelines.clock import Clock, monotonic_ns
 from pipelines.duplex.inbox import UserFrame
-from pipelines.duplex.model import Advance, ContextEndError, DuplexSession, StagedSession, Step
+from pipelines.duplex.model import Advance, DuplexSession, StagedSession, Step
 from pipelines.duplex.wire import Reply, pcm_to_bytes
+from pipelines.engine import RequestCancelled
 
 Answer = Callable[[Reply], None]
 
@@ -127,9 +128,8 @@ class PipelinedStages:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        # A context that ended is answered to its last frame; what was cancelled or has failed
-        # is not worth any more work.
-        self._abandoned = kind is not None and not issubclass(kind, ContextEndError)
+        # What was cancelled is not worth any more work.
+        self._abandoned = kind is not None and issubclass(kind, RequestCancelled)
         self._queue.put(None)
         self._thread.join()
         if self._error is not None:
