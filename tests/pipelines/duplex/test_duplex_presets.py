@@ -1,0 +1,100 @@
+"""Which adapter serves which model, and presets that are refused with a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.duplex.build import check
+from pipelines.duplex.dispatch import backend_of, describe
+from pipelines.duplex.options import ModelOptions, ProcessorOptions
+from pipelines.duplex.provide import model_files, provide
+from pipelines.errors import SpecError
+from pipelines.spec import load_spec, parse_spec, preset_names
+
+SCRIPTED = """
+title = "x"
+architecture = "duplex"
+kind = "duplex"
+weights = "{weights}"
+[audio]
+in_rate_hz = 16000
+out_rate_hz = {out_rate_hz}
+out_10ms_chunks = {chunks}
+[model]
+id = "{id}"
+backend = "{backend}"
+"""
+
+
+def spec_of(**changes: object):
+    values = {"weights": "scripted", "out_rate_hz": 24_000, "chunks": 8}
+    values |= {"id": "scripted-x", "backend": "scripted"}
+    return parse_spec("mine", SCRIPTED.format(**(values | changes)))
+
+
+@pytest.mark.parametrize(
+    ("model_id", "backend", "adapter"),
+    [
+        ("moshi-tiny", "mlx", "MoshiMlx"),
+        ("moshi-7b", "torch", "MoshiTorch"),
+        ("moshi-7b", "server", "MoshiServer"),
+        ("personaplex-7b", "server", "MoshiServer"),
+        ("scripted-86ms", "scripted", "ScriptedDuplex"),
+    ],
+)
+def test_ids_dispatch_by_their_prefix(model_id, backend, adapter):
+    model = ModelOptions(model_id, backend=backend, url="ws://localhost:8998")
+    assert backend_of(model).adapter.endswith(f":{adapter}")
+
+
+def test_an_unknown_prefix_names_the_known_ones():
+    wanted = r"id = 'whale-7b' is of no known family; known: moshi-…, personaplex-…, scripted-…\."
+    with pytest.raises(SpecError, match=wanted):
+        backend_of(ModelOptions("whale-7b"))
+
+
+def test_a_backend_that_can_not_serve_a_model_is_refused():
+    with pytest.raises(SpecError, match=r"does not serve 'personaplex-7b': set 'server'\."):
+        backend_of(ModelOptions("personaplex-7b", backend="mlx"))
+    with pytest.raises(SpecError, match=r"'moshi-tiny': set 'mlx' or 'torch' or 'server'\."):
+        backend_of(ModelOptions("moshi-tiny", backend="scripted"))
+    with pytest.raises(SpecError, match="set url"):
+        backend_of(ModelOptions("moshi-7b", backend="server"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"weights": "trained"}, r"mine.toml: weights = 'trained', but \[model\] has scripted"),
+        ({"out_rate_hz": 22_050}, r"\[audio\]: out_rate_hz = 22050 must be 24000"),
+        ({"chunks": 3}, r"out_10ms_chunks = 3 must divide"),
+        ({"chunks": 0}, r"out_10ms_chunks = 0 must divide"),
+        ({"id": "oshi"}, r"mine.toml \[model\]: id = 'oshi' is of no known family"),
+    ],
+)
+def test_a_preset_that_would_mislead_is_refused_before_the_run(changes, sentence):
+    with pytest.raises(SpecError, match=sentence):
+        provide(spec_of(**changes), lambda _: None)
+
+
+def test_a_scripted_preset_needs_nothing_to_be_made():
+    spec, told = spec_of(), []
+    provide(spec, told.append)
+    assert told == [] and model_files(spec) == []
+
+
+def test_time_limits_follow_the_presets_frame_timeout():
+    described = describe(
+        ModelOptions("scripted-x", backend="scripted"), ProcessorOptions(frame_timeout_s=4)
+    )
+    assert described.limits["request_timeout_s"] == 4
+    assert described.limits["cancel_grace_s"] == 4
+    assert described.interpreter is None
+
+
+def test_every_shipped_duplex_preset_is_sound():
+    duplex = [s for s in map(load_spec, preset_names()) if s.architecture == "duplex"]
+    assert {"duplex-scripted-60ms", "duplex-scripted-86ms"} <= {s.name for s in duplex}
+    for spec in duplex:
+        check(spec)
+        assert spec.kind == "duplex"
