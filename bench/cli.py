@@ -16,6 +16,8 @@ COMMANDS: dict[str, str] = {
     "show": "bench.cli_results:show",
     "metrics": "bench.cli_results:metrics",
     "calibrate": "bench.cli_calibrate:calibrate",
+    "floor": "bench.cli_floor:floor",
+    "service": "bench.cli_service:measure",
     "presets": "bench.cli_presets:app",
     "fixtures": "bench.fixtures_cli:app",
 }
