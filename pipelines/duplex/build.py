@@ -99,21 +99,21 @@ def check(spec: PipelineSpec) -> None:
             f"{where} [audio]: out_10ms_chunks = {spec.audio.out_10ms_chunks} must divide the "
             f"model's frame of {FRAME_MS:g} ms: 1, 2, 4 or 8."
         )
-    made = _label(model)
-    if spec.weights != made:
+    able = _labels(model)
+    if spec.weights not in able:
         raise SpecError(
-            f"{where}: weights = {spec.weights!r}, but [model] has {made} ones: every row of the "
-            f"results would be mislabelled; set weights = {made!r}."
+            f"{where}: weights = {spec.weights!r}, but [model] has {able[0]} ones: every row of "
+            f"the results would be mislabelled; set weights = {able[0]!r}."
         )
 
 
-def _label(model: ModelOptions) -> str:
-    """What the model's weights are: the label of every row."""
+def _labels(model: ModelOptions) -> tuple[str, ...]:
+    """What the model's weights can be called, on every row."""
     if model.backend == "scripted":
-        return "scripted"
+        return ("scripted",)
     if model.backend == "server":
-        return "trained"  # what a server runs can't be seen from here
-    return "synthetic" if model.weights == "synthetic" else "trained"
+        return ("trained", "synthetic")  # what a server runs can't be seen from here
+    return ("synthetic",) if model.weights == "synthetic" else ("trained",)
 
 
 async def _run_unpaced(process: ModelProcess, frames: int, seed: int) -> None:
