@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.processors.frame_processor import FrameProcessor
 
 from pipelines.duplex.dispatch import ENGINE, backend_of, describe
+from pipelines.duplex.engine import SWITCH_INTERVAL_S
 from pipelines.duplex.frame_marks import FrameMarks
 from pipelines.duplex.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from pipelines.duplex.options import ModelOptions, ProcessorOptions
@@ -52,6 +54,8 @@ async def build(host: Host) -> Pipeline:
     Raises:
         LabError: the model can't be loaded, or the preset asks for what can't be.
     """
+    # The VAD's thread must not keep the event loop from a frame for Python's default of 5 ms.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     model: ModelOptions = host.options("model")
     options: ProcessorOptions = host.options("processor")
     processors: list[FrameProcessor] = [
@@ -99,21 +103,29 @@ def check(spec: PipelineSpec) -> None:
             f"{where} [audio]: out_10ms_chunks = {spec.audio.out_10ms_chunks} must divide the "
             f"model's frame of {FRAME_MS:g} ms: 1, 2, 4 or 8."
         )
-    able = _labels(model)
+    check_label(spec, _labels(model))
+
+
+def check_label(spec: PipelineSpec, able: tuple[str, ...]) -> None:
+    """Refuses a preset whose rows would be mislabelled.
+
+    Raises:
+        SpecError: its ``weights`` are not one of ``able``, what the model's can be called.
+    """
     if spec.weights not in able:
         raise SpecError(
-            f"{where}: weights = {spec.weights!r}, but [model] has {able[0]} ones: every row of "
-            f"the results would be mislabelled; set weights = {able[0]!r}."
+            f"{spec.name}.toml: weights = {spec.weights!r}, but [model] has {able[0]} ones: every "
+            f"row of the results would be mislabelled; set weights = {able[0]!r}."
         )
 
 
 def _labels(model: ModelOptions) -> tuple[str, ...]:
-    """What the model's weights can be called, on every row."""
+    """What the model's weights can be called, as far as the preset alone tells."""
     if model.backend == "scripted":
         return ("scripted",)
-    if model.backend == "server":
-        return ("trained", "synthetic")  # what a server runs can't be seen from here
-    return ("synthetic",) if model.weights == "synthetic" else ("trained",)
+    if model.backend != "server" and model.weights == "synthetic":
+        return ("synthetic",)
+    return ("trained", "synthetic")  # what is in a folder, or behind a server, is not seen here
 
 
 async def _run_unpaced(process: ModelProcess, frames: int, seed: int) -> None:

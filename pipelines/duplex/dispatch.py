@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.duplex.frame_marks import NoMarks
 from pipelines.duplex.options import ModelOptions, ProcessorOptions
 from pipelines.duplex.script_options import ScriptOptions
 from pipelines.errors import SpecError
@@ -117,7 +118,7 @@ def duplex_process(
     *,
     processor: ProcessorOptions | None = None,
     script: ScriptOptions | None = None,
-    marks: MarkSink,
+    marks: MarkSink | None = None,
 ) -> ModelProcess:
     """A model's process, for use with ``async with``; see `MoshiProcessor`.
 
@@ -126,7 +127,7 @@ def duplex_process(
     """
     d = describe(model, processor, script)
     return ModelProcess(
-        d.name, ENGINE, d.options, marks=marks, interpreter=d.interpreter, **d.limits
+        d.name, ENGINE, d.options, marks=marks or NoMarks(), interpreter=d.interpreter, **d.limits
     )
 
 
@@ -157,12 +158,8 @@ def _adapter_options(model: ModelOptions, script: ScriptOptions) -> dict[str, An
         }
     from pipelines.duplex import weights
 
-    folder = weights.find(model)
     return {
-        "config": str(folder.config),
-        "lm": str(folder.lm),
-        "mimi": str(folder.mimi),
-        "tokenizer": str(folder.tokenizer),
+        **weights.find(model).options,
         "precision": model.precision,
         "temperature": model.temperature,
         "text_temperature": model.text_temperature,

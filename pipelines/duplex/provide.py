@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
-from pipelines.duplex.build import check
+from pipelines.duplex.build import check, check_label
 from pipelines.duplex.dispatch import backend_of
 from pipelines.duplex.options import ModelOptions
 from pipelines.spec import PipelineSpec
 
+Tell = Callable[[str], None]
 
-def provide(spec: PipelineSpec, tell: Callable[[str], None]) -> None:
+
+def provide(spec: PipelineSpec, tell: Tell) -> None:
     """Builds the preset's engine environment and makes its synthetic weights, where missing.
 
     Raises:
         LabError: the preset is wrong, or what it needs can't be made here.
     """
     check(spec)
-    provide_model(spec.stages["model"], tell)
+    label = provide_model(spec.stages["model"], tell)
+    if label:
+        check_label(spec, (label,))
 
 
-def provide_model(model: ModelOptions, tell: Callable[[str], None]) -> None:
+def provide_model(model: ModelOptions, tell: Tell) -> str:
     """The same for a model alone.
+
+    Returns:
+        What the weights' files turned out to be, ``synthetic`` or ``trained``; empty: no files.
 
     Raises:
         LabError: as `provide`.
@@ -31,10 +40,11 @@ def provide_model(model: ModelOptions, tell: Callable[[str], None]) -> None:
         from pipelines import environment
 
         environment.ensure(backend.environment, tell)
-    if backend.needs_weights:
-        from pipelines.duplex import weights
+    if not backend.needs_weights:
+        return ""
+    from pipelines.duplex import weights
 
-        weights.ensure_for(model, tell)
+    return "synthetic" if weights.find(model, tell).synthetic else "trained"
 
 
 def model_files(spec: PipelineSpec) -> list[dict[str, str]]:
@@ -44,4 +54,18 @@ def model_files(spec: PipelineSpec) -> list[dict[str, str]]:
         return []
     from pipelines.duplex import weights
 
-    return weights.files(model)
+    folder = weights.find(model)
+    known = folder.manifest.get("files", {})
+    return [
+        {
+            "name": f"{model.id} {part}",
+            "file": Path(path).name,
+            "sha256": known.get(Path(path).name, {}).get("sha256") or _sha256(Path(path)),
+        }
+        for part, path in folder.options.items()
+    ]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
