@@ -22,7 +22,7 @@ def silent(_: str) -> None:
 
 
 def cache_folder() -> Path:
-    """``$DUPLEX_LAB_CACHE``, or ``duplex-lab`` in the user's cache folder; perhaps not yet there."""
+    """``$DUPLEX_LAB_CACHE``, or ``duplex-lab`` in the user's cache folder; made when needed."""
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen).expanduser().absolute()
     if sys.platform == "darwin":

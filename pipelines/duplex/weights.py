@@ -1,0 +1,250 @@
+"""A duplex model's files: synthetic ones made here, a user's folder, or a model id of the hub.
+
+Synthetic weights have the true formats and shapes and know nothing: they cost what real ones cost,
+so every time can be measured with nothing downloaded. The loading code is the same for all.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import environment
+from pipelines.cache import Tell, building, cache_folder, need_disk, silent
+from pipelines.duplex.options import ModelOptions
+from pipelines.duplex.weights_error import WeightsError
+from pipelines.duplex.weights_sizes import (
+    CONFIG_NAME,
+    FORMAT,
+    LM_NAMES,
+    MANIFEST_NAME,
+    MIMI_BYTES,
+    MIMI_NAME,
+    SIZES,
+    TOKENIZER_NAME,
+    Size,
+    lm_bytes,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+SYNTHETIC = "synthetic"
+_SPEECH = "cmd_*.wav"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files of one model."""
+
+    config: Path
+    """``config.json`` in torch's format."""
+    lm: Path
+    """The language model's safetensors."""
+    mimi: Path
+    """The codec's safetensors."""
+    tokenizer: Path
+    """The sentencepiece model of the text stream."""
+    synthetic: bool
+    """Made here: it costs what a real model costs, and knows nothing."""
+    manifest: dict[str, Any]
+    """What is known of the files: sizes, checksums, codes; empty for a user's own."""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The paths as keyword arguments of an adapter."""
+        return {
+            "config": str(self.config),
+            "lm": str(self.lm),
+            "mimi": str(self.mimi),
+            "tokenizer": str(self.tokenizer),
+        }
+
+
+def size_of(model_id: str) -> Size:
+    """The size that a model id names: ``moshi-tiny`` → tiny.
+
+    Raises:
+        WeightsError: there is none of that name.
+    """
+    name = model_id.rpartition("-")[2]
+    if name not in SIZES:
+        raise WeightsError(
+            f"No synthetic weights of size {name!r}: there are {', '.join(SIZES)} "
+            "(a model id ends in one of them, as in moshi-tiny)."
+        )
+    return SIZES[name]
+
+
+def ensure(size: str, precision: str = "bf16", tell: Tell = silent, seed: int = 0) -> Folder:
+    """The synthetic weights of a size, made first where they are missing.
+
+    Args:
+        size: A key of `SIZES`.
+        precision: ``f32`` (computed from bf16), ``bf16``, ``q8`` or ``q4``.
+        tell: Is told of the progress.
+        seed: The same seed gives the same files on the same machine.
+
+    Raises:
+        LabError: there is no such size or precision, no room, or no engine environment.
+    """
+    wanted = size_of(size)
+    if precision not in wanted.precisions:
+        raise WeightsError(
+            f"Synthetic weights of size {size} are made in {', '.join(wanted.precisions)}, "
+            f"not in {precision}: change the preset's precision."
+        )
+    folder = folder_of(size, seed)
+    if (found := _finished(folder, precision)) is None:
+        with building(folder, tell):
+            if (found := _finished(folder, precision)) is None:
+                _make(wanted, precision, folder, seed, tell)
+                found = _finished(folder, precision)
+    if found is None:
+        raise WeightsError(f"{folder} is incomplete: remove it, and run again.")
+    return found
+
+
+def folder_of(size: str, seed: int = 0) -> Path:
+    """Where synthetic weights of a size are kept, there or not."""
+    return cache_folder() / "weights" / f"{size}-seed{seed}-v{FORMAT}"
+
+
+def find(options: ModelOptions, tell: Tell = silent) -> Folder:
+    """The files that a preset's ``[model]`` means.
+
+    Raises:
+        LabError: they are missing or can't be made; one sentence with what to do.
+    """
+    if options.weights == SYNTHETIC:
+        return ensure(size_of(options.id).name, options.precision, tell)
+    folder = Path(options.weights).expanduser()
+    if folder.is_dir():
+        return in_folder(folder, options.precision)
+    return in_folder(_hub_folder(options.weights), options.precision)
+
+
+def in_folder(folder: Path, precision: str) -> Folder:
+    """The files of a folder, by the names that its config.json gives, or Kyutai's own.
+
+    Raises:
+        WeightsError: one is missing, or config.json can't be read.
+    """
+    table = read_config(_there(folder, CONFIG_NAME, "the model's description"))
+    manifest = _read_manifest(folder)
+    given = str(table.get("moshi_name", ""))
+    names = [LM_NAMES[precision]] + ([given] if _is_of(given, precision) else [])
+    lm = next((folder / n for n in names if (folder / n).exists()), None)
+    return Folder(
+        config=folder / CONFIG_NAME,
+        lm=lm or _there(folder, names[-1], f"the language model in {precision}"),
+        mimi=_there(folder, str(table.get("mimi_name", MIMI_NAME)), "the codec"),
+        tokenizer=_there(folder, str(table.get("tokenizer_name", TOKENIZER_NAME)), "the tokenizer"),
+        synthetic=bool(manifest.get("synthetic", False)),
+        manifest=manifest,
+    )
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A model's ``config.json``.
+
+    Raises:
+        WeightsError: it is missing, or no JSON table.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WeightsError(
+            f"{path} can't be read ({error.strerror}): restore it, or fetch it with the weights"
+        ) from error
+    except ValueError as error:
+        raise WeightsError(f"{path} is no JSON ({error}): restore or fetch it again") from error
+    if not isinstance(table, dict):
+        raise WeightsError(f"{path} holds no JSON table: restore or fetch it again")
+    return table
+
+
+def _is_of(name: str, precision: str) -> bool:
+    return ".q4." in name if precision == "q4" else (precision == "q8") == (".q8." in name)
+
+
+def _there(folder: Path, name: str, what: str) -> Path:
+    path = folder / name
+    if not path.exists():
+        raise WeightsError(
+            f"{path} is missing ({what}): put it there, or name another folder or model id "
+            'in [model] weights of the preset ("synthetic" needs none).'
+        )
+    return path
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        held = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def _finished(folder: Path, precision: str) -> Folder | None:
+    """The folder's files if all were finished and have their sizes still."""
+    files = _read_manifest(folder).get("files", {})
+    for name in (CONFIG_NAME, MIMI_NAME, TOKENIZER_NAME, LM_NAMES[precision]):
+        path = folder / name
+        if name not in files or not path.exists() or path.stat().st_size != files[name]["bytes"]:
+            return None
+    return in_folder(folder, precision)
+
+
+def _make(size: Size, precision: str, folder: Path, seed: int, tell: Tell) -> None:
+    speech = sorted(p for p in (ROOT / "fixtures").glob(_SPEECH) if p.stem.count(".") == 0)
+    if not speech:
+        raise WeightsError(
+            f"{ROOT / 'fixtures'} has no speech ({_SPEECH}) to calibrate the codec on: "
+            "run from a whole checkout."
+        )
+    needed = lm_bytes(size.parameters, precision) + MIMI_BYTES
+    if precision in ("q4", "q8") and "bf16" in size.precisions:
+        needed += lm_bytes(size.parameters, "bf16")
+    need_disk(folder, needed * 1.05, f"making the weights {size.name} {precision}")
+    python = environment.ensure("moshi-mlx", tell)
+    tell(f"making synthetic weights: {size.name} {precision}, {needed / 1e9:.1f} GB at most")
+    shared = folder.with_name(f"codec-seed{seed}-v{FORMAT}")
+    arguments = [size.name, precision, str(folder), str(shared), str(seed), *map(str, speech)]
+    with building(shared, tell):
+        _run([python, "-m", "pipelines.duplex.weights_make", *arguments], tell)
+
+
+def _run(command: list[str], tell: Tell) -> None:
+    said: list[str] = []
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line.strip())
+            tell(line.strip())
+    if process.returncode:
+        last = next((line for line in reversed(said) if line), "it said nothing")
+        raise WeightsError(
+            f"Synthetic weights could not be made ({last[-300:]}): mend that and run again; "
+            "what was finished is kept."
+        )
+
+
+def _hub_folder(model_id: str) -> Path:
+    """Where the hub's cache has a model; nothing is downloaded."""
+    code = (
+        "import sys; from huggingface_hub import snapshot_download; "
+        "print(snapshot_download(sys.argv[1], local_files_only=True))"
+    )
+    python = environment.ensure("moshi-mlx")
+    done = subprocess.run([python, "-c", code, model_id], capture_output=True, text=True)
+    if done.returncode:
+        raise WeightsError(
+            f"The weights {model_id!r} are neither a folder nor in the hub's cache: fetch them "
+            f"with '{Path(python).with_name('huggingface-cli')} download {model_id}', "
+            'name a folder, or say weights = "synthetic".'
+        )
+    return Path(done.stdout.strip().splitlines()[-1])
