@@ -1,18 +1,21 @@
 """The metrics: one row of `METRICS` each, and their computation for a trial or a whole run.
 
 To add a metric, write how it is read (bench/trial_measures.py, bench/turn_measures.py) and add its
-row. All of it is pure: the same marks and the same recording give the same rows.
+row; those of duplex models are in bench/duplex_rows.py. All of it is pure: the same marks and the
+same recording give the same rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from bench import trial_measures as of_trial
 from bench import turn_measures as of_turn
+from bench.duplex_frames import sessions
+from bench.duplex_rows import DUPLEX_METRICS
 from bench.labels import FixtureLabels, TurnLabels
 from bench.lateness import broken_bound
+from bench.metric import Metric
 from bench.recording import Stereo
 from bench.records import MetricRow, Trial
 from bench.segments import PIECES, critical_path
@@ -22,31 +25,6 @@ from bench.trial_measures import Reading, TrialMeasure, TrialView
 from bench.turn_measures import TurnMeasure, TurnView
 from bench.validity import GROUPS, not_understood
 from pipelines.marks import Mark
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A row of `METRICS`."""
-
-    number: int
-    """Its row in the list of definitions; several figures may share one."""
-    name: str
-    """As in the column ``metric``."""
-    unit: str
-    """Unit of its values."""
-    group: str
-    """Key of ``bench.validity.GROUPS``: what it needs to be believed."""
-    description: str
-    """Its definition, one line."""
-    on_trial: TrialMeasure | None = None
-    """How it is read off a whole trial; exactly one of the two is given."""
-    on_turn: TurnMeasure | None = None
-    """How it is read off a turn."""
-
-    @property
-    def scope(self) -> str:
-        """``trial`` or ``turn``."""
-        return "trial" if self.on_trial is not None else "turn"
 
 
 def _lateness_rows() -> Iterator[Metric]:
@@ -110,6 +88,7 @@ METRICS: tuple[Metric, ...] = (
     _turn(8, "output", _PIECES["output"].description, of_turn.piece("output")),
     *(_turn(8, p.name, p.description, of_turn.piece(p.name)) for p in PIECES if p.is_gap),
     _turn(8, "residual", "Σ of the hand-over gaps", of_turn.residual),
+    *DUPLEX_METRICS,
     Metric(
         13,
         "underflows",
@@ -192,12 +171,13 @@ def compute_trial(
         labels: Of its fixture; None refuses what needs the words.
     """
     timeline = reconstruct(trial, marks, recording)
+    view = TrialView(timeline, sessions(timeline.marks, trial.t0_ns))
     broken = broken_bound(timeline)
     rows = []
     for metric in METRICS:
         if metric.on_trial is not None:
             group = GROUPS[metric.group]
-            for reading in metric.on_trial(TrialView(timeline)):
+            for reading in metric.on_trial(view):
                 spoilt = broken if group.needs_ruler else None
                 rows.append(_row(metric, trial, -1, reading, spoilt))
     for number in range(trial.turns):

@@ -6,11 +6,15 @@ chunks of one reply in which nothing was queued.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from bench.onset import REPLY_GAP_MS, Chunk, Sound
 from bench.timeline import Timeline, Turn, llm_of
+from pipelines.audio.onsets import MERGE_GAP_MS
 from pipelines.clock import NS_PER_MS, samples_to_ns
 
 
@@ -26,12 +30,18 @@ def dry_ns(timeline: Timeline) -> list[int]:
     the same turn and were made by the same request to the language model. Where requests are not
     marked, less than `REPLY_GAP_MS` lie between the chunks of one reply. What lies before the
     reply's first audible sample or after its last one is no underflow: nobody notices it.
+
+    What a duplex model says is one endless reply, in which silence is samples like any other: any
+    time without samples is an underflow, however long, where speech led up to it and went on after
+    it (within `MERGE_GAP_MS`, as everywhere).
     """
     if not timeline.sounds:  # of a trial that failed at its start, even the rate is unknown
         return []
     rate_hz = timeline.trial.rate_hz
     heard = [chunk for chunk in timeline.chunks if chunk.heard_ns is not None]
     heard.sort(key=lambda chunk: chunk.heard_ns or 0)
+    if _is_stream(timeline):
+        return _dry_in_stream(heard, timeline.sounds, rate_hz)
     made = _made(timeline)
     gaps = []
     for before, after in pairwise(heard):
@@ -47,6 +57,31 @@ def dry_ns(timeline: Timeline) -> list[int]:
         )
         if of_one and _inside_speech(end_ns, after.heard_ns, _sounds_of(before, timeline)):
             gaps.append(gap_ns)
+    return gaps
+
+
+def _is_stream(timeline: Timeline) -> bool:
+    """The agent emits frames without end, as a duplex model does."""
+    return any((m.stage, m.event) == ("duplex", "frame_out") for m in timeline.marks)
+
+
+def _dry_in_stream(heard: Sequence[Chunk], sounds: Sequence[Sound], rate_hz: int) -> list[int]:
+    """The underflows of an endless reply; ``heard`` and ``sounds`` by time."""
+    begin_ns = np.array([chunk.heard_ns or 0 for chunk in heard], dtype=np.int64)
+    length_ns = [samples_to_ns(chunk.heard_samples, rate_hz) for chunk in heard]
+    end_ns = begin_ns + np.array(length_ns, dtype=np.int64)
+    dry = np.flatnonzero(begin_ns[1:] - end_ns[:-1] > samples_to_ns(1, rate_hz))
+    near_ns = round(MERGE_GAP_MS * NS_PER_MS)
+    starts = [sound.start_ns for sound in sounds]
+    ends = [sound.end_ns for sound in sounds]
+    gaps = []
+    for from_ns, to_ns in zip(end_ns[dry].tolist(), begin_ns[dry + 1].tolist(), strict=True):
+        # The last sound that began before the hole, and the first that ended after it.
+        before, after = bisect_left(starts, from_ns) - 1, bisect_right(ends, to_ns)
+        if before < 0 or after == len(sounds):
+            continue
+        if ends[before] >= from_ns - near_ns and starts[after] <= to_ns + near_ns:
+            gaps.append(to_ns - from_ns)
     return gaps
 
 

@@ -6,9 +6,10 @@ validity, which is applied to all alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.duplex_frames import Frames
 from bench.lateness import Lateness, ear_lateness, loop_lag, mouth_lateness
 from bench.playout import agent_speech_ns, dry_ns
 from bench.timeline import Timeline
@@ -32,6 +33,8 @@ class TrialView:
     """What a metric of a whole trial sees."""
 
     timeline: Timeline
+    sessions: Sequence[Frames] = ()
+    """Of a duplex model, frame by frame; none of other agents."""
 
 
 TrialMeasure = Callable[[TrialView], list[Reading]]

@@ -41,6 +41,8 @@ GROUPS: dict[str, Group] = {
     # What work costs on this machine: does not depend on what was said.
     "machine": Group({}, needs_ruler=False, needs_understanding=False),
     "playout": Group({}, needs_ruler=True, needs_understanding=False),
+    # What a duplex model's frames cost when the user's audio comes in real time.
+    "frames": Group({}, needs_ruler=True, needs_understanding=False),
     "latency": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=True),
     # When it took the floor: whether it understood what was said or not.
     "floor": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=False),

@@ -12,9 +12,10 @@ MODULES = sorted([*ROOT.glob("pipelines/**/*.py"), *ROOT.glob("bench/**/*.py")])
 HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loader", "onnxruntime"}
 BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
-    "analysis", "atomic", "content", "escape", "judge", "labels", "lateness", "lock", "metrics",
-    "onset", "playout", "plots", "recording", "records", "schema", "segments", "show", "stats",
-    "store", "summary", "table", "timeline", "trial_measures", "turn_measures", "validity",
+    "analysis", "atomic", "content", "dip", "duplex_frames", "duplex_heard", "duplex_measures",
+    "duplex_rows", "escape", "judge", "labels", "lateness", "lock", "metric", "metrics", "onset",
+    "playout", "plots", "recording", "records", "schema", "segments", "show", "stats", "store",
+    "summary", "table", "timeline", "trend", "trial_measures", "turn_measures", "validity",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
 ENGINE_SIDE = {"pipelines.process_child", "pipelines.process_wire", "pipelines.engine"}
