@@ -30,6 +30,7 @@ PCM_BYTES = FRAME_SAMPLES * 4
 """Length of a frame's payload: (1920,) float32, little-endian."""
 STAMPS = ("ready", "start", "encoded", "stepped", "decode_start", "done", "dropped")
 """Events of the marks' stage ``duplex`` that the child stamps, in the order of a frame's life."""
+_FULL_SCALE = np.float32(32768)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Reply:
     """The step's piece of text; empty for padding."""
     token: int | None = None
     """The step's text token; None where the model tells none."""
+    codes: tuple[int, ...] = ()
+    """The audio codes of the frame of speech, first codebook first; empty where there are none."""
     forced: bool = False
     """Whether the text was forced by ``say``."""
     context_end: bool = False
@@ -58,6 +61,8 @@ class Reply:
             header["text"] = self.text
         if self.token is not None:
             header["token"] = self.token
+        if self.codes:
+            header["codes"] = self.codes
         if self.forced:
             header["forced"] = True
         if self.context_end:
@@ -81,6 +86,7 @@ class Reply:
             stamps={name: header[name] for name in STAMPS if name in header},
             text=str(header.get("text", "")),
             token=header.get("token"),
+            codes=tuple(header.get("codes", ())),
             forced=bool(header.get("forced")),
             context_end=bool(header.get("context_end")),
             pcm=payload,
@@ -109,8 +115,11 @@ def int16_of_bytes(payload: bytes) -> bytes:
     Raises:
         ValueError: it holds what is not a number.
     """
-    scaled = np.rint(pcm_of_bytes(payload) * np.float32(32768))
-    if not np.isfinite(scaled).all():
+    pcm = pcm_of_bytes(payload)
+    peak = float(np.abs(pcm).max())
+    if not peak < np.inf:  # NaN is not, either
         raise ValueError("a frame holds NaN or infinity")
-    clipped: npt.NDArray[np.int16] = np.clip(scaled, -32768, 32767).astype("<i2")
-    return clipped.tobytes()
+    scaled = np.rint(pcm * _FULL_SCALE)
+    if peak >= 1.0 - 1.0 / 32768:
+        scaled = np.clip(scaled, -32768, 32767)
+    return scaled.astype("<i2").tobytes()

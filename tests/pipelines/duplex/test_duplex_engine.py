@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from pipelines.duplex.engine import DuplexEngine
 from pipelines.duplex.model import FRAME_SAMPLES
 from pipelines.duplex.warmth import like_speech
-from pipelines.duplex.wire import SESSION, Reply, pcm_of_bytes, pcm_to_bytes
+from pipelines.duplex.wire import SESSION, Reply, int16_of_bytes, pcm_of_bytes, pcm_to_bytes
 from pipelines.engine import Emit, EngineError, Request
 from pipelines.marks import Mark
 
@@ -193,6 +194,26 @@ def test_a_reply_that_is_none_is_refused():
         Reply.read({"index": 1}, b"")
     with pytest.raises(ValueError, match="a frame of 6 bytes came instead of 7680"):
         Reply.read({"frame": 1}, b"\0" * 6)
+
+
+def test_a_reply_comes_back_from_its_header_as_it_was():
+    pcm = pcm_to_bytes(frames(1)[0])
+    reply = Reply(3, {"start": 5, "done": 9}, " yes", 17, (1, 2048, 3), True, True, pcm)
+    header = json.loads(json.dumps(reply.header()))
+    assert Reply.read(header, pcm) == reply
+    bare = Reply(0, {"dropped": 5})
+    assert bare.header() == {"frame": 0, "dropped": 5} and Reply.read(bare.header(), b"") == bare
+
+
+def test_samples_become_int16_rounded_and_clipped_and_nothing_else_is_taken():
+    pcm = np.zeros(FRAME_SAMPLES, np.float32)
+    pcm[:6] = [0.5, -0.5, 1.0, -1.0, 1.7, 0.00002]
+    got = np.frombuffer(int16_of_bytes(pcm_to_bytes(pcm)), np.int16)
+    assert got[:7].tolist() == [16384, -16384, 32767, -32768, 32767, 1, 0]
+    for value in (np.nan, np.inf):
+        pcm[5] = value
+        with pytest.raises(ValueError, match="holds NaN or infinity"):
+            int16_of_bytes(pcm_to_bytes(pcm))
 
 
 def test_warm_up_leaves_nothing_behind():
