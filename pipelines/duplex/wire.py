@@ -122,4 +122,5 @@ def int16_of_bytes(payload: bytes) -> bytes:
     scaled = np.rint(pcm * _FULL_SCALE)
     if peak >= 1.0 - 1.0 / 32768:
         scaled = np.clip(scaled, -32768, 32767)
-    return scaled.astype("<i2").tobytes()
+    rounded: npt.NDArray[np.int16] = scaled.astype("<i2")
+    return rounded.tobytes()
