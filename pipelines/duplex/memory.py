@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
-import sys
 from pathlib import Path
 
 from pipelines.duplex.weights_error import WeightsError
@@ -14,7 +14,7 @@ _SPARE_BYTES = 0.5e9
 
 def free_bytes() -> float:
     """What a new process can take without pushing others out."""
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return min(_linux_free(), _control_group_free())
     # macOS: inactive and cached pages are given up on demand; a third stays with the system.
     said = subprocess.run(["sysctl", "-n", "hw.memsize"], capture_output=True, text=True)

@@ -1,13 +1,12 @@
 """Moshi by the package moshi_mlx: Metal on Apple Silicon, the CPU on Linux; Mimi by rustymimi.
 
-Runs in the engine environment ``moshi-mlx``. Two codecs, one to encode and one to decode, because
-a rustymimi tokenizer that two threads use at once raises ``Already borrowed``.
+Runs in the engine environment ``moshi-mlx``.
 """
 
 from __future__ import annotations
 
 import os
-import sys
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.clock import monotonic_ns
 from pipelines.duplex.memory import need_memory
+from pipelines.duplex.mimi_rust import FreshCodecs
 from pipelines.duplex.model import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -80,6 +81,7 @@ class MoshiMlx:
         self.temperature, self.text_temperature = temperature, text_temperature
         self._threads = threads
         self.max_steps = max_steps
+        self.codecs = FreshCodecs(self._mimi_path)
         self._is_open = False
 
     def load(self) -> None:
@@ -89,11 +91,9 @@ class MoshiMlx:
         is_torch = check_lm(self._lm_path, config, self.precision)
         check_mimi(self._mimi_path)
         self._check_memory(config)
-        # Read by the libraries as they are imported. The codec gains nothing from a second thread.
-        os.environ.setdefault("RAYON_NUM_THREADS", "1")
-        os.environ["OPENBLAS_NUM_THREADS"] = str(self._threads)
+        os.environ["OPENBLAS_NUM_THREADS"] = str(self._threads)  # read as mlx is imported
         self.vocabulary = Vocabulary(self._tokenizer_path, int(config["text_card"]))
-        self.encoder, self.decoder = self._load_codec(), self._load_codec()
+        self.codecs.make()
         self.lm = self._load_lm(config, is_torch)
         self.max_steps = self.max_steps or int(config["context"])
 
@@ -107,12 +107,13 @@ class MoshiMlx:
             yield MoshiMlxSession(self, seed)
         finally:
             self._is_open = False
+            self.codecs.make_soon()
 
     def _check_memory(self, config: dict[str, Any]) -> None:
         """The weights, both codecs, the context's keys and values, and what libraries take."""
         wide = 2 if self.precision == "f32" else 1
         keys = 2 * int(config["context"]) * int(config["num_layers"]) * int(config["dim"])
-        needed = wide * tensor_bytes(self._lm_path) + 2 * tensor_bytes(self._mimi_path)
+        needed: float = wide * tensor_bytes(self._lm_path) + 2 * tensor_bytes(self._mimi_path)
         needed += keys * (2 if self.precision == "bf16" else 4) + 300e6
         need_memory(
             needed,
@@ -120,25 +121,12 @@ class MoshiMlx:
             "close other programs, or choose a smaller size or precision q4",
         )
 
-    def _load_codec(self) -> Any:
-        import rustymimi
-
-        try:
-            return rustymimi.Tokenizer(str(self._mimi_path), num_codebooks=8)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # a Rust panic is no Exception
-            raise WeightsError(
-                f"{self._mimi_path} can't be loaded by rustymimi ({error}): "
-                "restore or fetch it again"
-            ) from error
-
     def _load_lm(self, config: dict[str, Any], is_torch: bool) -> Any:
         import mlx.core as mx
         import mlx.nn as nn
         from moshi_mlx.models import Lm, LmConfig
 
-        if sys.platform != "darwin":
+        if platform.system() != "Darwin":
             mx.set_default_device(mx.cpu)
         lm_config = LmConfig.from_config_dict(config)
         model = Lm(lm_config)
@@ -163,21 +151,20 @@ class MoshiMlx:
 
 
 class MoshiMlxSession:
-    """A `StagedSession`. Made by `MoshiMlx.open`, which has all of its streaming state reset."""
+    """A `StagedSession`. Made by `MoshiMlx.open`, with all of the last one's state gone."""
 
     def __init__(self, model: MoshiMlx, seed: int) -> None:
         import mlx.core as mx
         from moshi_mlx import models, utils
 
         self._mx = mx
-        self._encoder, self._decoder = model.encoder, model.decoder
-        self._encoder.reset()
-        self._decoder.reset()
+        self._encoder, self._decoder = model.codecs.take()
         for cache in model.lm.transformer_cache:
             cache.reset()
         mx.random.seed(seed)
         self._text = TextStream(model.vocabulary)
         self._max_steps = model.max_steps
+        self._forced = False
         self._gen = models.LmGen(
             model=model.lm,
             max_steps=model.max_steps,
@@ -192,8 +179,7 @@ class MoshiMlxSession:
 
     def step(self, pcm: Pcm) -> Step:
         """See `DuplexSession.step`."""
-        from pipelines.clock import monotonic_ns as clock
-
+        clock = monotonic_ns
         began = clock()
         codes = self.encode(pcm)
         encoded = clock()
@@ -201,10 +187,10 @@ class MoshiMlxSession:
         stepped = clock()
         spans = {"encode": (began, encoded), "step": (encoded, stepped)}
         if advance.codes is None:
-            return Step(None, advance.text, advance.ids, spans)
+            return Step(None, advance.text, advance.ids, spans, advance.forced)
         said = self.decode(advance.codes)
         spans["decode"] = (stepped, clock())
-        return Step(said, advance.text, advance.ids, spans)
+        return Step(said, advance.text, advance.ids, spans, advance.forced)
 
     def encode(self, pcm: Pcm) -> Codes:
         """See `StagedSession.encode`."""
@@ -221,10 +207,10 @@ class MoshiMlxSession:
         said = self._gen.last_audio_tokens()
         text_id = int(token.item())
         if said is None:
-            return Advance(None, self._text.text(text_id), (text_id,))
+            return Advance(None, self._text.text(text_id), (text_id,), self._forced)
         out: Codes = np.array(said).astype(np.uint32)[:, :, None]
         ids = (text_id, *(int(code) for code in out[0, :, 0]))
-        return Advance(out, self._text.text(text_id), ids)
+        return Advance(out, self._text.text(text_id), ids, self._forced)
 
     def decode(self, codes: Codes) -> Pcm:
         """See `StagedSession.decode`."""
@@ -233,5 +219,7 @@ class MoshiMlxSession:
 
     def _force(self, token: Any) -> None:
         """Runs between the text and the audio tokens of a step; changes the former in place."""
-        if (forced := self._text.take()) is not None:
+        forced = self._text.take()
+        self._forced = forced is not None
+        if forced is not None:
             token[0, 0] = forced

@@ -119,7 +119,7 @@ def write(
         file.write(_LENGTH.pack(len(text)) + text)
         for (wanted, tensor), (name, data) in zip(layout.items(), tensors, strict=True):
             assert wanted == name and data.nbytes == tensor.nbytes, (wanted, name, data.shape)
-            file.write(memoryview(np.ascontiguousarray(data)).cast("B"))
+            file.write(np.ascontiguousarray(data).data)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -105,4 +105,4 @@ def _draw_quantiser(drawing: Drawing, name: str, latent: F32, levels: int) -> F3
         drawing.tensors[f"{codebook}._initialized"] = np.ones(1, np.float32)
         drawing.tensors[f"{codebook}.cluster_usage"] = np.ones(AUDIO_CARD, np.float32)
         drawing.tensors[f"{codebook}.embedding_sum"] = book
-    return up @ total.T
+    return np.asarray(up @ total.T, np.float32)

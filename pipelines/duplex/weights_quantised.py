@@ -1,4 +1,4 @@
-"""Synthetic language models in moshi_mlx's quantised form; needs mlx, so it runs in its environment.
+"""Synthetic language models in moshi_mlx's quantised form; mlx is needed, so it runs there.
 
 A small one is quantised from its bf16 checkpoint, as Kyutai's are. One whose bf16 file no small
 machine could hold is made directly of random packed bits with constant scales: the same shapes and
@@ -115,7 +115,7 @@ def _std(module: str, layout: dict[str, Tensor], size: Size, precision: str) -> 
     if depth and module.endswith(".linear_out") and ".gating." not in module:
         return AUDIO_LOGIT * float((2 * fan_in) ** -0.5)
     std = float(fan_in**-0.5)
-    deep = (2 * (size.depth_layers if depth else size.layers)) ** -0.5
+    deep = float((2 * (size.depth_layers if depth else size.layers)) ** -0.5)
     if module.endswith(".out_proj"):
         return std * deep
     return 2 * std * deep if module.endswith(".gating.linear_out") else std
