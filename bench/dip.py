@@ -65,8 +65,10 @@ def dip(values: ArrayLike) -> float:
         convex = np.interp(x[inside], x[minorant], before[minorant])
         concave = np.interp(x[inside], x[majorant], at[majorant])
         apart = concave - convex
-        farthest = low + int(np.argmax(apart))
-        if apart.max() <= widest:
+        # Straight lines are farthest apart at a vertex of one of them.
+        vertices = np.union1d(minorant, majorant)
+        farthest = int(vertices[-1 - np.argmax(apart[vertices - low][::-1])])
+        if apart[farthest - low] <= widest:
             break
         left = int(minorant[minorant <= farthest][-1])
         right = int(majorant[majorant >= farthest][0])
