@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.processors.frame_processor import FrameProcessor
@@ -31,20 +31,21 @@ UNPACED = "unpaced"
 UNPACED_LIMIT_S = 15.0
 """A burst is cut here: of a slow model a few frames are enough."""
 
-_measured: WeakKeyDictionary[ModelProcess, int] = WeakKeyDictionary()
-"""Process → pid of the child that was given its burst."""
+_measured: WeakSet[ModelProcess] = WeakSet()
+"""Those that were given their burst. A child that is started again in mid-run gets none: the trial
+that waits for it would time out."""
 
 
 async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
-    """Loads and warms the model; a fresh process is then measured unpaced.
+    """Loads and warms the model; the first time, it is then measured unpaced.
 
     Raises:
         LabError: the model can't be loaded, or the preset asks for what can't be.
     """
     process = await _process(spec, models)
     frames = spec.stages["processor"].unpaced_frames
-    if frames and process.pid is not None and _measured.get(process) != process.pid:
-        _measured[process] = process.pid
+    if frames and process not in _measured:
+        _measured.add(process)
         await _run_unpaced(process, frames, spec.stages["model"].seed)
 
 
