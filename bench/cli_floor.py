@@ -16,7 +16,7 @@ import typer
 from bench import machine
 from bench.atomic import atomic_write
 from bench.console import console
-from bench.floor import Floor, Run, measure
+from bench.floor import Floor, Run, Said, measure
 from pipelines.duplex.dispatch import describe, duplex_process
 from pipelines.duplex.model import FRAME_MS, Pcm
 from pipelines.duplex.options import ModelOptions
@@ -42,8 +42,9 @@ def floor(
     """Measure the algorithmic floor of a duplex implementation, whatever its speed.
 
     One frame of the user is replaced by noise, in a run of its own with greedy sampling; the first
-    frame of speech that differs is the first that can know of it. Counted from the first sample of
-    the perturbed frame. Exit code 1: the model's speech does not depend on what it hears.
+    frame of speech that then says something else was decided in knowledge of it. Counted from the
+    first sample of the perturbed frame. Exit code 1: what the model says does not depend on what
+    it hears.
     """
     spec = load_spec(preset)
     model = greedy(spec)
@@ -115,7 +116,7 @@ def sessions(process: ModelProcess, seed: int) -> Iterator[Run]:
     with asyncio.Runner() as runner:
         runner.run(process.ensure_running())
 
-        def run(frames: Pcm) -> Iterator[Pcm | None]:
+        def run(frames: Pcm) -> Iterator[Said]:
             replies = _replies(process, seed, frames)
             try:
                 while True:
@@ -132,7 +133,7 @@ def sessions(process: ModelProcess, seed: int) -> Iterator[Run]:
             runner.run(process.stop())
 
 
-async def _next(replies: AsyncIterator[Pcm | None]) -> Pcm | None:
+async def _next(replies: AsyncIterator[Said]) -> Said:
     return await anext(replies)
 
 
@@ -140,7 +141,7 @@ async def _end(replies: Any) -> None:
     await replies.aclose()
 
 
-async def _replies(process: ModelProcess, seed: int, frames: Pcm) -> AsyncIterator[Pcm | None]:
+async def _replies(process: ModelProcess, seed: int, frames: Pcm) -> AsyncIterator[Said]:
     """One session: a frame goes in when the reply to the one before is out."""
     session = process.open(SESSION, {"seed": seed}, fed=True, owes="frame")
     try:
@@ -150,7 +151,7 @@ async def _replies(process: ModelProcess, seed: int, frames: Pcm) -> AsyncIterat
             reply = Reply.read(header, payload)
             if reply.frame != index or reply.context_end:
                 raise LabError(f"The floor can't be measured: frame {index} was not answered.")
-            yield pcm_of_bytes(reply.pcm) if reply.pcm else None
+            yield Said(pcm_of_bytes(reply.pcm) if reply.pcm else None, reply.codes)
     finally:
         session.cancel()
         await session.wait_ended()
@@ -163,13 +164,18 @@ def told(name: str, found: Floor) -> Iterator[str]:
         yield f"{name}: no floor, because there is no response to content"
         yield (
             f"noise in place of one frame of the user, at {n} positions, changed nothing that the "
-            "model said in the next second: its speech does not depend on what it hears"
+            "model said in the next second: what it says does not depend on what it hears"
         )
         return
     yield f"{name}: floor {_frames(found.frames)} = {found.ms:g} ms"
     for what, frames in found.derivation():
         yield f"  {_frames(frames):>9} = {frames * FRAME_MS:3g} ms  {what}"
     yield "counted from the first sample of the perturbed frame; the model computes in no time"
+    if found.detail_frames is not None and found.detail_frames < found.frames:
+        yield (
+            f"fine detail of the speech (codebooks 2–8 of a frame decided before) differs from "
+            f"{_frames(found.detail_frames)} = {found.detail_frames * FRAME_MS:g} ms on"
+        )
     parts = [f"{_frames(frames)} at {count}" for frames, count in found.spread.items()]
     if found.silent:
         parts.append(f"no response within a second at {len(found.silent)}")

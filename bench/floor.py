@@ -1,16 +1,20 @@
 """The algorithmic floor of a duplex model: how soon can an answer to a sound come at all?
 
-One frame of the user is replaced by loud noise; the first frame of the model's speech that then
-differs is the first that can know of it. The floor counts from the first sample of that frame to
-the moment at which the differing speech is handed out by a model that computes in no time:
+One frame of the user is replaced by loud noise; the first frame of the model's speech whose content
+then differs is the first that was decided in knowledge of it. The floor counts from the first
+sample of that frame to the moment at which the differing speech is handed out by a model that
+computes in no time:
 
     reply k is the answer to input frame k, so it is out when frame k is complete, at (k + 1) frames
     frame t, perturbed, began at t frames; the first reply that differs is k
     floor = (k + 1) − t frames of 80 ms = 1 frame of hearing + (k − t) frames of delay
 
-For the Moshi family one frame of that delay is the codebooks' acoustic delay; the rest is what the
-implementation adds. A difference can be found too late (the likeliest token stayed the same) but
-never too early, so the floor is the minimum over the positions tried, and the spread is shown.
+What a frame says is its first codebook (where a model tells its codes; else all of the audio). The
+Moshi family samples the other seven one step later, because of their acoustic delay: these, the
+fine detail of a frame that was decided before, know of the sound one frame earlier. Both are shown.
+
+A difference can be found too late (the likeliest token stayed the same) but never too early, so the
+floor is the minimum over the positions tried, and the spread is shown.
 """
 
 from __future__ import annotations
@@ -30,10 +34,20 @@ FIRST_POSITION = 4
 WINDOW_FRAMES = 12
 """A response is looked for in so many replies after the perturbed frame's own."""
 
-Run = Callable[[Pcm], Iterator[Pcm | None]]
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The model's reply to one frame."""
+
+    pcm: Pcm | None
+    """(1920,) of speech; None where it had none."""
+    codes: tuple[int, ...] = ()
+    """Its audio codes, first codebook first; empty where the model tells none."""
+
+
+Run = Callable[[Pcm], Iterator[Said]]
 """Runs a fresh session (always the same seed, greedy) on frames (n, 1920), 24 kHz; gives one reply
-per frame, in order: the frame of speech (1920,), or None where the model had none. It may be left
-early."""
+per frame, in order. It may be left early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,9 @@ class Response:
     position: int
     """Which frame of the user was perturbed."""
     lag_frames: int | None
-    """First differing reply − position; None: none differed in `WINDOW_FRAMES` more."""
+    """First reply that says something else − position; None: none in `WINDOW_FRAMES` more."""
+    detail_lag_frames: int | None = None
+    """First reply that differs in anything at all − position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +69,7 @@ class Floor:
     responses: tuple[Response, ...]
     """One per position."""
     acoustic_frames: int
-    """Acoustic delay of the model's codebooks as its family documents it; 0: it has none."""
+    """Acoustic delay of the model's codebooks, by its configuration; 0: it has none."""
 
     @property
     def frames(self) -> int | None:
@@ -67,8 +83,14 @@ class Floor:
         return None if self.frames is None else self.frames * FRAME_MS
 
     @property
+    def detail_frames(self) -> int | None:
+        """As the floor, of any difference at all: how soon the sound leaves a trace."""
+        lags = [r.detail_lag_frames for r in self.responses if r.detail_lag_frames is not None]
+        return min(lags) + 1 if lags else None
+
+    @property
     def silent(self) -> tuple[int, ...]:
-        """Positions at which no reply differed."""
+        """Positions at which no reply said anything else."""
         return tuple(r.position for r in self.responses if r.lag_frames is None)
 
     @property
@@ -94,11 +116,12 @@ class Floor:
         return {
             "floor_frames": self.frames,
             "floor_ms": self.ms,
+            "detail_frames": self.detail_frames,
             "derivation": [{"what": what, "frames": n} for what, n in self.derivation()],
             "positions": len(self.responses),
             "spread": {str(frames): n for frames, n in self.spread.items()},
             "without_response": list(self.silent),
-            "responses": [[r.position, r.lag_frames] for r in self.responses],
+            "responses": [[r.position, r.lag_frames, r.detail_lag_frames] for r in self.responses],
         }
 
 
@@ -145,7 +168,7 @@ def measure(
             f"The floor can't be measured: {len(frames)} frames went in, {len(baseline)} replies "
             "came out."
         )
-    again = _first_difference(baseline, run(frames))
+    _, again = _first_differences(baseline, run(frames))
     if again is not None:
         raise LabError(
             "The floor can't be measured: two sessions with the same seed and input differ from "
@@ -155,22 +178,33 @@ def measure(
     for done, position in enumerate(int(p) for p in drawn):
         perturbed = frames[: position + WINDOW_FRAMES + 1].copy()
         perturbed[position] = rng.uniform(-0.9, 0.9, FRAME_SAMPLES)
-        first = _first_difference(baseline, run(perturbed))
-        if first is not None and first < position:
+        content, detail = _first_differences(baseline, run(perturbed))
+        if detail is not None and detail < position:
             raise LabError(
-                f"The floor can't be measured: reply {first} differs before frame {position}, the "
+                f"The floor can't be measured: reply {detail} differs before frame {position}, the "
                 "perturbed one, was heard; the model's sessions are not reproducible."
             )
-        responses.append(Response(position, None if first is None else first - position))
+        lags = [None if k is None else k - position for k in (content, detail)]
+        responses.append(Response(position, *lags))
         progress(done + 1)
     return Floor(tuple(responses), acoustic_frames)
 
 
-def _first_difference(baseline: list[Pcm | None], replies: Iterator[Pcm | None]) -> int | None:
-    """Index of the first reply that is not the same, sample for sample; stops there."""
+def _first_differences(
+    baseline: list[Said], replies: Iterator[Said]
+) -> tuple[int | None, int | None]:
+    """Index of the first reply that says something else (and stops), and that differs at all."""
+    detail = None
     for index, (was, reply) in enumerate(zip(baseline, replies, strict=False)):
-        if (was is None) != (reply is None):
-            return index
-        if was is not None and reply is not None and not np.array_equal(was, reply):
-            return index
-    return None
+        if _same_audio(was.pcm, reply.pcm):
+            continue
+        detail = index if detail is None else detail
+        if not (was.codes and reply.codes) or was.codes[0] != reply.codes[0]:
+            return index, detail
+    return None, detail
+
+
+def _same_audio(was: Pcm | None, reply: Pcm | None) -> bool:
+    if was is None or reply is None:
+        return was is reply
+    return np.array_equal(was, reply)

@@ -1,24 +1,21 @@
 """`MoshiTorch`: Kyutai's package moshi on CUDA (with its CUDA graphs) or on the CPU.
 
-Runs in the engine environment ``moshi-torch``; the package of 0.2.13 pins an older torch, and works
-with 2.13. What it does that is worth knowing: frame t is read at step t and first heard in the
-output of step t + 1 (160 ms); a session's first frame is ignored; no context ends by itself, so the
-end at ``context`` steps, beyond which it was never trained, is ours.
+Runs in the engine environment ``moshi-torch``; moshi 0.2.13 pins an older torch, and works with
+2.13. What it does that is worth knowing: frame t is read at step t, and the first codebook that
+knows of it is in the output of step t + 1 (160 ms); a session's first frame is ignored; no context
+ends by itself, so the end at ``context`` steps, beyond which it was never trained, is ours.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipelines.duplex import safetensors
+from pipelines.duplex.memory import need_memory
 from pipelines.duplex.model import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -30,12 +27,19 @@ from pipelines.duplex.model import (
     Step,
 )
 from pipelines.duplex.moshi_torch_batch import LockStep
-from pipelines.duplex.moshi_torch_core import Files, TorchCore, load_models, set_up_torch
+from pipelines.duplex.moshi_torch_core import (
+    Files,
+    TorchCore,
+    cuda_free_bytes,
+    load_models,
+    set_up_torch,
+)
+from pipelines.duplex.text_tokens import TextStream, Vocabulary
+from pipelines.duplex.weights import read_config
+from pipelines.duplex.weights_check import check_config, check_lm, check_mimi, tensor_bytes
 from pipelines.engine import EngineError
 
 DTYPES = {"bf16": "bfloat16", "f32": "float32"}
-SILENT_TOKENS = (0, 3)
-"""EPAD and PAD: text tokens that say nothing."""
 DEADLINE_S = 0.040
 """With a batch: how long a step waits for sessions that are late; half a frame."""
 
@@ -91,7 +95,7 @@ class MoshiTorch:
         self._batch = batch
         self._deadline_s = deadline_s
         self._core: TorchCore | None = None
-        self._tokenizer: Any = None
+        self._vocabulary: Any = None
         self._context = 0
         self._rows: LockStep[_Given, Step] | None = None
         self._busy = False
@@ -104,13 +108,16 @@ class MoshiTorch:
                 f"[model] precision = {self._precision!r} is not for backend = 'torch': "
                 f"use {' or '.join(DTYPES)}, or backend = 'mlx'"
             )
-        config = self._checked_config()
+        files = self._files
+        config = read_config(files.config)
+        check_config(config, files.config)
+        check_lm(files.lm, config, self._precision)
+        check_mimi(files.mimi)
         device = set_up_torch(self._threads, self._device)
         self._need_memory(device, config)
-        mimi, lm, self._tokenizer, generation = load_models(
-            self._files, device=device, dtype=DTYPES[self._precision]
-        )
-        self._context = int(config.get("context", 3000))
+        self._vocabulary = Vocabulary(files.tokenizer, int(config["text_card"]))
+        mimi, lm, generation = load_models(files, device=device, dtype=DTYPES[self._precision])
+        self._context = int(config["context"])
         self._core = TorchCore(
             mimi,
             lm,
@@ -150,16 +157,9 @@ class MoshiTorch:
 
     # for the sessions
 
-    def tokens(self, text: str) -> list[int]:
-        """A text's tokens."""
-        ids: list[int] = self._tokenizer.encode(text)
-        return ids
-
-    def piece(self, token: int) -> str:
-        """A token's text; empty for padding."""
-        if token in SILENT_TOKENS:
-            return ""
-        return str(self._tokenizer.id_to_piece(token)).replace("▁", " ")
+    def text_stream(self) -> TextStream:
+        """A session's own: what it says as text, and what it is to say."""
+        return TextStream(self._vocabulary)
 
     @property
     def context(self) -> int:
@@ -172,7 +172,7 @@ class MoshiTorch:
         return self._core
 
     def _work(self, given: Mapping[int, _Given]) -> dict[int, Step]:
-        """One step of the model for the rows that are there."""
+        """One step of the model for the rows that are there; their text is theirs to make."""
         core = self._loaded
         pcm = np.zeros((core.batch, FRAME_SAMPLES), np.float32)
         for row, (frame, _) in given.items():
@@ -186,38 +186,23 @@ class MoshiTorch:
         for row in given:
             ids = rows[row]
             speech = said[row].copy() if ids is not None else None
-            steps[row] = Step(speech, self.piece(ids[0]) if ids else "", tuple(ids or ()))
+            steps[row] = Step(speech, ids=tuple(ids or ()))
         return steps
-
-    def _checked_config(self) -> dict[str, Any]:
-        files = self._files
-        for file in (files.config, files.tokenizer):
-            if not file.is_file():
-                raise EngineError(
-                    f"{file} is missing: fetch or make the weights again, or correct the preset's "
-                    "[model] weights"
-                )
-        for file in (files.lm, files.mimi):
-            safetensors.read_header(file)  # a truncated file would be met by torch as a bus error
-        try:
-            config: dict[str, Any] = json.loads(files.config.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise EngineError(f"{files.config} is no JSON ({error}): fetch it again") from error
-        return config
 
     def _need_memory(self, device: Any, config: Mapping[str, Any]) -> None:
         """Raises an `EngineError` if weights and caches can't fit; before anything is loaded."""
-        files = self._files
-        wider = 2 if self._precision == "f32" else 1  # the file holds bf16
-        cache = 2 * 3000 * 2 * int(config.get("num_layers", 32)) * int(config.get("dim", 4096))
-        needed = files.lm.stat().st_size * wider + files.mimi.stat().st_size
-        needed += self._batch * cache * wider
-        there = _free_bytes(device)
-        if there is not None and needed > there:
+        wide = 2 if self._precision == "f32" else 1  # the file holds bf16
+        keys = 2 * int(config["context"]) * int(config["num_layers"]) * int(config["dim"]) * 2
+        needed = wide * (tensor_bytes(self._files.lm) + self._batch * keys)
+        needed += tensor_bytes(self._files.mimi)
+        what = f"Loading {self._files.lm.name} in {self._precision} for {self._batch} session(s)"
+        mend = "close other programs, or choose a smaller size or batch"
+        if device.type == "cpu":
+            need_memory(needed + 0.5e9, what, mend)
+        elif needed > (free := cuda_free_bytes(device)):
             raise EngineError(
-                f"{files.lm} with caches for {self._batch} sessions needs "
-                f"{needed / 1e9:.1f} GB of memory and {device} has {there / 1e9:.1f} GB free: use "
-                "a smaller model or batch, or close other programs"
+                f"{what} needs {needed / 1e9:.1f} GB and {device} has {free / 1e9:.1f} GB free: "
+                f"{mend}"
             )
 
 
@@ -225,34 +210,37 @@ _Given = tuple[Pcm, int | None]
 """A row's frame, and the text token that it must say."""
 
 
-class _Drip:
-    """Texts to be said, one token a step; what a step says was sampled in the step before."""
+class _Session:
+    """What both kinds share: the context's end, and texts to be said, one token a step.
+
+    The token that comes out of a step was sampled in the step before.
+    """
 
     def __init__(self, model: MoshiTorch) -> None:
-        self._model = model
-        self._tokens: deque[int] = deque()
+        self._context = model.context
+        self._text = model.text_stream()
         self._steps = 0
         self._forced_before = False
 
     def say(self, text: str) -> None:
         """See `pipelines.duplex.model.DuplexSession`."""
-        self._tokens.extend(self._model.tokens(text))
+        self._text.queue(text)
 
-    def next(self) -> tuple[int | None, bool]:
+    def _begin_step(self) -> tuple[int | None, bool]:
         """The token to force in this step, and whether the one that comes out of it was forced.
 
         Raises:
             ContextEndError: the session has had all its steps.
         """
-        if self._steps >= self._model.context:
-            raise ContextEndError
+        if self._steps >= self._context:
+            raise ContextEndError(f"the context of {self._context} steps is full")
         self._steps += 1
-        token = self._tokens.popleft() if self._tokens else None
+        token = self._text.take()
         before, self._forced_before = self._forced_before, token is not None
         return token, before
 
 
-class TorchSession(_Drip):
+class TorchSession(_Session):
     """A session alone on its model; see `pipelines.duplex.model.StagedSession`."""
 
     def __init__(self, model: MoshiTorch, core: TorchCore) -> None:
@@ -265,12 +253,12 @@ class TorchSession(_Drip):
 
     def advance(self, codes: Any) -> Advance:
         """One step of the language model."""
-        token, was_forced = self.next()
+        token, was_forced = self._begin_step()
         spoken, rows = self._core.advance(codes, forced={} if token is None else {0: token})
         ids = rows[0]
         if ids is None:
             return Advance(None)
-        return Advance(spoken, self._model.piece(ids[0]), tuple(ids), was_forced)
+        return Advance(spoken, self._text.text(ids[0]), tuple(ids), was_forced)
 
     def decode(self, codes: Any) -> Pcm:
         """The model's codes (1, 8, 1) as a frame of speech."""
@@ -284,7 +272,7 @@ class TorchSession(_Drip):
         return Step(speech, said.text, said.ids, forced=said.forced)
 
 
-class _BatchSession(_Drip):
+class _BatchSession(_Session):
     """A row of a batch; see `pipelines.duplex.model.DuplexSession`."""
 
     def __init__(self, model: MoshiTorch, rows: LockStep[_Given, Step], row: int) -> None:
@@ -294,21 +282,7 @@ class _BatchSession(_Drip):
 
     def step(self, pcm: Pcm) -> Step:
         """Waits for the others of the batch, at most `DEADLINE_S`, and for the work."""
-        token, was_forced = self.next()
+        token, was_forced = self._begin_step()
         step = self._rows.step(self._row, (pcm, token))
-        return Step(step.pcm, step.text, step.ids, step.spans, forced=was_forced)
-
-
-def _free_bytes(device: Any) -> int | None:
-    """Memory that can be had without swapping; None where the system does not say."""
-    if device.type == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info(device)[0])
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    with contextlib.suppress(ValueError, OSError, AttributeError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+        text = self._text.text(step.ids[0]) if step.ids else ""
+        return Step(step.pcm, text, step.ids, forced=was_forced)

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.model import FRAME_SAMPLES
 from pipelines.engine import EngineError
 
 Tensor = Any
@@ -207,7 +206,7 @@ class TorchCore:
             text[row].fill_(token)
 
 
-def load_models(files: Files, *, device: Any, dtype: str) -> tuple[Any, Any, Any, dict[str, Any]]:
+def load_models(files: Files, *, device: Any, dtype: str) -> tuple[Any, Any, dict[str, Any]]:
     """Loads a checkpoint, offline.
 
     Args:
@@ -216,7 +215,7 @@ def load_models(files: Files, *, device: Any, dtype: str) -> tuple[Any, Any, Any
         dtype: ``bfloat16`` or ``float32``, of the language model.
 
     Returns:
-        The codec, the language model, the tokenizer, and the checkpoint's options of ``LMGen``.
+        The codec, the language model, and the checkpoint's options of ``LMGen``.
 
     Raises:
         EngineError: a file does not fit the config; the text names it.
@@ -244,11 +243,12 @@ def load_models(files: Files, *, device: Any, dtype: str) -> tuple[Any, Any, Any
             f"{files.config} describes a model with conditions, which this adapter does not give: "
             "use a Moshi checkpoint"
         )
-    try:
-        tokenizer = info.get_text_tokenizer()
-    except (RuntimeError, OSError) as error:
-        raise _misfit(files.tokenizer, "sentencepiece", error) from error
-    return mimi, lm, tokenizer, info.lm_gen_config
+    return mimi, lm, info.lm_gen_config
+
+
+def cuda_free_bytes(device: Any) -> int:
+    """Free memory of a GPU."""
+    return int(_torch().cuda.mem_get_info(device)[0])
 
 
 def _misfit(file: Path, shape: str, error: Exception) -> EngineError:
@@ -264,6 +264,3 @@ def _torch() -> Any:
     import torch
 
     return torch
-
-
-assert FRAME_SAMPLES == 1920

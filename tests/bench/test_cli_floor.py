@@ -89,3 +89,10 @@ def test_the_findings_are_told_with_their_derivation():
         "spread over 4 positions: 3 frames at 2, 4 frames at 1, no response within a second at 1 "
         "(the minimum counts)",
     ]
+
+
+def test_a_trace_before_the_floor_is_told_apart():
+    found = Floor((Response(4, 1, 0), Response(6, 1, 0)), 1)
+    lines = list(told("x", found))
+    assert lines[0] == "x: floor 2 frames = 160 ms"
+    assert "codebooks 2–8 of a frame decided before) differs from 1 frame = 80 ms on" in lines[-2]

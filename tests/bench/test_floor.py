@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from bench.floor import WINDOW_FRAMES, Pcm, measure, speech_like
+from bench.floor import WINDOW_FRAMES, Said, measure, speech_like
+from pipelines.duplex.model import Pcm
 from pipelines.errors import LabError
 
 
@@ -39,9 +40,9 @@ class Hiding:
 
 
 def runner(make):
-    def run(frames: Pcm) -> Iterator[Pcm | None]:
+    def run(frames: Pcm) -> Iterator[Said]:
         session = make()
-        return (session.step(frame) for frame in frames)
+        return (Said(session.step(frame)) for frame in frames)
 
     return run
 
@@ -124,10 +125,10 @@ def test_a_session_is_left_as_soon_as_it_differs():
             heard[-1] += 1
             return super().step(pcm)
 
-    def run(frames: Pcm) -> Iterator[Pcm | None]:
+    def run(frames: Pcm) -> Iterator[Said]:
         heard.append(0)
         session = Counting(delay=1)
-        return (session.step(frame) for frame in frames)
+        return (Said(session.step(frame)) for frame in frames)
 
     floor = measure(run)
     assert heard[2:] == [r.position + 2 for r in floor.responses]
@@ -139,3 +140,27 @@ def test_the_signal_is_speech_like_and_within_bounds():
     assert np.abs(pcm).max() == pytest.approx(0.3)
     rms = np.sqrt((pcm**2).mean(axis=1))
     assert rms.max() > 2 * rms.min()
+
+
+def test_what_is_said_is_told_from_the_fine_detail_of_what_was_said_before():
+    """Codes as the Moshi family samples them: the first a step before the other seven."""
+
+    def run(frames: Pcm) -> Iterator[Said]:
+        heard = [round(float(np.abs(frame).sum()), 3) for frame in frames]
+        for t, now in enumerate(heard):
+            before = heard[t - 1] if t else 0.0
+            pcm = np.full(1920, before + 1e-3 * now, np.float32)
+            yield Said(pcm, (hash(before), hash(now)))
+
+    floor = measure(run, acoustic_frames=1)
+    assert (floor.frames, floor.detail_frames) == (2, 1)
+    assert [n for _, n in floor.derivation()] == [1, 1, 0]
+
+
+def test_another_frame_of_the_same_content_is_detail():
+    def run(frames: Pcm) -> Iterator[Said]:
+        return (Said(frame, (7, int(frame[0] * 1e6))) for frame in frames)
+
+    floor = measure(run)
+    assert floor.frames is None
+    assert floor.detail_frames == 1
