@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines.duplex.build import check, check_label
+from pipelines.duplex.checks import check, check_label
 from pipelines.duplex.dispatch import backend_of
 from pipelines.duplex.options import ModelOptions
 from pipelines.spec import PipelineSpec

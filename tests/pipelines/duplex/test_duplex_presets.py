@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from pipelines.duplex.build import check
+from pipelines.duplex.checks import check
 from pipelines.duplex.dispatch import backend_of, describe
 from pipelines.duplex.options import ModelOptions, ProcessorOptions
 from pipelines.duplex.provide import model_files, provide
@@ -75,6 +78,23 @@ def test_a_backend_that_can_not_serve_a_model_is_refused():
 def test_a_preset_that_would_mislead_is_refused_before_the_run(changes, sentence):
     with pytest.raises(SpecError, match=sentence):
         provide(spec_of(**changes), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["queue_frames = 0", "frame_timeout_s = 0", "unpaced_frames = -1"]
+)
+def test_numbers_of_the_processor_that_make_no_sense_are_refused(wrong):
+    text = SCRIPTED.format(
+        weights="scripted", out_rate_hz=24_000, chunks=8, id="scripted-x", backend="scripted"
+    )
+    with pytest.raises(SpecError, match=r"mine.toml \[processor\]: queue_frames must be"):
+        check(parse_spec("mine", f"{text}\n[processor]\n{wrong}\n"))
+
+
+def test_checking_a_preset_needs_no_pipecat():
+    code = "import sys, pipelines.duplex.provide; print('pipecat' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_a_scripted_preset_needs_nothing_to_be_made():
