@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.duplex_summary import DuplexSummary, summarise_duplex
 from bench.records import FAILED, MetricRow, Trial
 from bench.stats import Estimate, Key, mean, per_key, quantile, rate_per_key
 from bench.store import Run
@@ -125,6 +126,8 @@ class RunSummary:
     """Trials that are kept apart."""
     started_utc: str
     """When its first trial began, ISO 8601; empty if unknown."""
+    duplex: tuple[DuplexSummary, ...] = ()
+    """The presets that have frames, in the same order."""
 
     @property
     def calibration_error_ms(self) -> float | None:
@@ -158,7 +161,8 @@ def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
     )
     warmups = sum(trial.warmup for trial in run.trials)
     started = min((t.started_utc for t in run.trials if t.started_utc), default="")
-    return RunSummary(run.run_id, presets, run.info, warmups, started)
+    duplex = summarise_duplex(run, rows)
+    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex)
 
 
 def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> PresetSummary:
@@ -220,5 +224,6 @@ def _cold(rows: Sequence[MetricRow]) -> dict[str, tuple[float | None, float | No
         ]
         return quantile(found, 0.5).value
 
-    models = dict.fromkeys(row.subject for row in rows if row.subject is not None)
+    cold = [row for row in rows if row.metric.startswith("cold_")]
+    models = dict.fromkeys(row.subject for row in cold if row.subject is not None)
     return {model: (of(model, "cold_load"), of(model, "cold_warm")) for model in models}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from bench.cells import DASH, Block, number, percent
+from bench.duplex_table import duplex_blocks, duplex_notes
 from bench.escape import visible
 from bench.segments import PIECES
 from bench.stats import MIN_N_INTERVAL, Estimate, needed_n
@@ -22,26 +23,17 @@ from bench.summary import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-DASH = "–"
 WIDTH = 100
 """Columns where the output is no terminal."""
+REFUSED = "refused: synthetic"
+"""In the place of a figure of a conversation with weights that carry none."""
 LISTED = 8
 """So many turns that are not valid are named; of the rest, how many there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One table: text only."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def blocks(summary: RunSummary) -> list[Block]:
     """The tables of a run."""
     presets = summary.presets
-    gaps = [piece for piece in PIECES if piece.is_gap]
     return [
         Block(
             "Voice to voice, as heard (ms)",
@@ -58,18 +50,7 @@ def blocks(summary: RunSummary) -> list[Block]:
             ),
             tuple(_latency_row(p) for p in presets),
         ),
-        Block(
-            "Where the milliseconds go (medians, ms)",
-            (
-                "preset",
-                "turn wait",
-                "⊃ STT tail",
-                *(p.label for p in PIECES if not p.is_gap and p.name != "turn_wait"),
-                *(p.label.replace("→", "→ ") for p in gaps),  # may wrap after the arrow
-                "residual",
-            ),
-            tuple(_segments_row(p) for p in presets),
-        ),
+        *_segments_block(summary),
         Block(
             "Quality and cost",
             (
@@ -85,6 +66,7 @@ def blocks(summary: RunSummary) -> list[Block]:
             ),
             tuple(_quality_row(p) for p in presets),
         ),
+        *duplex_blocks(summary.duplex),
         *_cold_block(presets),
     ]
 
@@ -94,12 +76,32 @@ def _latency_row(p: PresetSummary) -> tuple[str, ...]:
         p.preset,
         p.weights,
         f"{len(p.values)}/{p.turns}",
-        _percent(p.invalid_rate),
-        _percent(p.unanswered_rate),
-        with_interval(p.p50),
+        percent(p.invalid_rate),
+        percent(p.unanswered_rate),
+        REFUSED if p.weights == "synthetic" else with_interval(p.p50),
         _tail(p.p95),
-        _percent(p.negative.value),
-        _number(p.median("heard_minus_logged"), "+.0f"),
+        percent(p.negative.value),
+        number(p.median("heard_minus_logged"), "+.0f"),
+    )
+
+
+def _segments_block(summary: RunSummary) -> Iterator[Block]:
+    """The parts of an answer: what duplex models do not have is left out, not dashed out."""
+    frame_by_frame = {p.preset for p in summary.duplex}
+    shown = [p for p in summary.presets if p.preset not in frame_by_frame]
+    if frame_by_frame and not shown:
+        return
+    yield Block(
+        "Where the milliseconds go (medians, ms)",
+        (
+            "preset",
+            "turn wait",
+            "⊃ STT tail",
+            *(p.label for p in PIECES if not p.is_gap and p.name != "turn_wait"),
+            *(p.label.replace("→", "→ ") for p in PIECES if p.is_gap),  # may wrap after the arrow
+            "residual",
+        ),
+        tuple(_segments_row(p) for p in shown),
     )
 
 
@@ -109,11 +111,11 @@ def _segments_row(p: PresetSummary) -> tuple[str, ...]:
     first, *others = segments
     return (
         p.preset,
-        _number(p.median(first)),
-        _number(p.median("stt_tail")),
-        *(_number(p.median(name)) for name in others),
-        *(_number(p.median(name), ".1f") for name in gaps),
-        _number(p.median("residual"), ".1f"),
+        number(p.median(first)),
+        number(p.median("stt_tail")),
+        *(number(p.median(name)) for name in others),
+        *(number(p.median(name), ".1f") for name in gaps),
+        number(p.median("residual"), ".1f"),
     )
 
 
@@ -121,19 +123,19 @@ def _quality_row(p: PresetSummary) -> tuple[str, ...]:
     return (
         p.preset,
         f"{p.answered}/{p.turns}",
-        _number(p.wer, ".1f"),
+        number(p.wer, ".1f"),
         with_interval(p.success, 100),
-        _number(p.cpu.value, ".1f"),
-        _number(p.rss_mb),
-        _number(p.underflow_ms),
-        _number(p.mouth_p99, ".1f"),
-        _number(p.loop_lag_p99, ".1f"),
+        number(p.cpu.value, ".1f"),
+        number(p.rss_mb),
+        number(p.underflow_ms),
+        number(p.mouth_p99, ".1f"),
+        number(p.loop_lag_p99, ".1f"),
     )
 
 
 def _cold_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
     rows = tuple(
-        (p.preset, model, _number(load), _number(warm))
+        (p.preset, model, number(load), number(warm))
         for p in presets
         for model, (load, warm) in p.cold.items()
     )
@@ -145,10 +147,10 @@ def with_interval(estimate: Estimate, scale: float = 1.0) -> str:
     """An estimate with its interval, or with the n that is too small for one."""
     if estimate.value is None:
         return DASH
-    text = _number(estimate.value * scale)
+    text = number(estimate.value * scale)
     if estimate.low is None or estimate.high is None:
         return f"{text} (n {estimate.n})"
-    return f"{text} [{_number(estimate.low * scale)} – {_number(estimate.high * scale)}]"
+    return f"{text} [{number(estimate.low * scale)} – {number(estimate.high * scale)}]"
 
 
 def _tail(estimate: Estimate) -> str:
@@ -157,15 +159,7 @@ def _tail(estimate: Estimate) -> str:
         return DASH
     if estimate.insufficient or estimate.value is None or estimate.high is None:
         return estimate.insufficient or DASH
-    return f"{_number(estimate.value)} (≤ {_number(estimate.high)})"
-
-
-def _number(value: float | None, form: str = ".0f") -> str:
-    return DASH if value is None else format(value, form).replace("-", "−")
-
-
-def _percent(value: float | None) -> str:
-    return DASH if value is None else f"{100 * value:.0f} %"
+    return f"{number(estimate.value)} (≤ {number(estimate.high)})"
 
 
 # What the figures alone do not say
@@ -189,6 +183,7 @@ def notes(summary: RunSummary) -> list[str]:
         "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
         "p99 of a trial, ms.",
     ]
+    said += duplex_notes(summary.duplex)
     if summary.warmups:
         count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
         said.append(f"{count} kept apart.")
@@ -298,7 +293,9 @@ def print_table(summary: RunSummary, console: Console | None = None) -> None:
             is_text = i == 0 or name in ("weights", "model")
             two_lines = name.replace("no answer", "no\nanswer")  # room for what stands beside
             table.add_column(
-                Text(two_lines), justify="left" if is_text else "right", no_wrap=i == 0
+                Text(two_lines),
+                justify="left" if is_text else "right",
+                no_wrap=i == 0 or name == "weights",
             )
         for row in block.rows:
             table.add_row(*(Text(visible(cell)) for cell in row))
