@@ -24,7 +24,7 @@ STEADY_DIMS = 32
 """First dimensions of the residual stream that every text token adds the same to (one group of
 q4), so that the head has something to tell the padding token by."""
 STEADY = 1.0
-PAD_LOGIT = 5.5
+PAD_LOGIT = 7.0
 """About the padding token's logit; the others' are N(0, 1), of which the 25 highest compete."""
 AUDIO_LOGIT = 2.0
 """Standard deviation of the audio tokens' logits: with top-k 250 at 0.8, many tokens have a say."""

@@ -109,7 +109,7 @@ class Drawing:
         y -= mean[:, None].astype(np.float32)
         y *= scale[:, None].astype(np.float32)
         self.tensors[f"{name}.bias"] = (-mean * scale).astype(np.float32)
-        return scale.astype(np.float32)
+        return np.asarray(scale, np.float32)
 
 
 def draw_encoder(drawing: Drawing, pcm: F32) -> F32:
