@@ -276,32 +276,39 @@ def terminal(file: IO[str] | None = None) -> Console:
 
 def print_table(summary: RunSummary, console: Console | None = None) -> None:
     """Prints a run's tables and notes."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     console = console or terminal()
     for block in blocks(summary):
-        table = Table(
-            title=Text(block.title, style="bold"),
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-        )
-        for i, name in enumerate(block.header):
-            is_text = i == 0 or name in ("weights", "model")
-            two_lines = name.replace("no answer", "no\nanswer")  # room for what stands beside
-            table.add_column(
-                Text(two_lines),
-                justify="left" if is_text else "right",
-                no_wrap=i == 0 or name == "weights",
-            )
-        for row in block.rows:
-            table.add_row(*(Text(visible(cell)) for cell in row))
-        console.print(table)
+        print_block(block, console)
     for note in notes(summary):
         console.print(Text(visible(note), style="dim"))
+
+
+def print_block(block: Block, console: Console) -> None:
+    """Prints one table."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(block.title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for i, name in enumerate(block.header):
+        is_text = i == 0 or name in ("weights", "model")
+        two_lines = name.replace("no answer", "no\nanswer")  # room for what stands beside
+        table.add_column(
+            Text(two_lines),
+            justify="left" if is_text else "right",
+            no_wrap=i == 0 or name == "weights",
+        )
+    for row in block.rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    console.print(table)
 
 
 def markdown(summary: RunSummary) -> str:
