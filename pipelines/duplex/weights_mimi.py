@@ -27,6 +27,9 @@ _DECODED_FRAMES = 50
 _CODE_DIM = 256
 _CODEBOOKS = {"rvq_first": 1, "rvq_rest": 31}
 _LEVEL = 0.05
+"""Standard deviation of what the decoder says, about -26 dBFS."""
+_STRENGTH = np.float32(0.3)
+"""How much of a residual a codebook takes away, at most."""
 
 
 def read_audio(paths: Sequence[Path], most_s: float) -> F32:
@@ -93,10 +96,12 @@ def _draw_quantiser(drawing: Drawing, name: str, latent: F32, levels: int) -> F3
     residual = (down @ latent).T  # (frames, 256)
     total = np.zeros_like(residual)
     for level in range(levels):
-        # Points between two frames of the audio, so near what is heard but never quite it.
+        # Points between two frames of the audio, drawn towards zero: they would be so near the
+        # frames they are made of that nothing was left over for the codebooks to come.
         pairs = rng.integers(0, len(residual), (2, AUDIO_CARD))
         share = rng.random((AUDIO_CARD, 1), np.float32)
         book = residual[pairs[0]] * share + residual[pairs[1]] * (1 - share)
+        book *= _STRENGTH
         distance = (book**2).sum(axis=1) / 2 - residual @ book.T
         chosen = book[distance.argmin(axis=1)]
         residual = residual - chosen

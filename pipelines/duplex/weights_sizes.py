@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """Of the folders made here: a change of what is written gets a new number, and new folders."""
 
 CONFIG_NAME = "config.json"
