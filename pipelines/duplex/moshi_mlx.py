@@ -103,9 +103,11 @@ class MoshiMlx:
         if self._is_open:
             raise EngineError("moshi_mlx has one session at a time: end the other first")
         self._is_open = True
+        session = MoshiMlxSession(self, seed)
         try:
-            yield MoshiMlxSession(self, seed)
+            yield session
         finally:
+            session.close()
             self._is_open = False
             self.codecs.make_soon()
 
@@ -172,6 +174,10 @@ class MoshiMlxSession:
             audio_sampler=utils.Sampler(temp=model.temperature, top_k=TOP_K_AUDIO),
             on_text_hook=self._force,
         )
+
+    def close(self) -> None:
+        """Lets go of the codecs: the hook makes a circle, so they would stay until a late sweep."""
+        del self._encoder, self._decoder, self._gen
 
     def say(self, text: str) -> None:
         """See `DuplexSession.say`."""
