@@ -47,9 +47,9 @@ def replay(
         prerolls = [ms for ms in PREROLLS_MS if ms % step_ms == 0]
         print_block(_block(preset, len(own), sweep(own, prerolls)), out)
     out.print(
-        "B: pre-roll at the start and after each underflow. dry: underflows. added: heard − emitted. stretch: at "
-        f"most 1.3 times as long, while the queue is shorter than B; {STRETCH_HOLD_BACK_MS:.0f} ms "
-        "of hold-back are in its delay.",
+        "B: pre-roll at the start and after each underflow (dry). added: heard − emitted. stretch: "
+        "at most 1.3 times as long, while the queue is shorter than B; "
+        f"{STRETCH_HOLD_BACK_MS:.0f} ms of hold-back are in its delay.",
         style="dim",
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.atomic import atomic_write
+from bench.plots_duplex import HEIGHT_PX, draw_duplex
 from bench.segments import PIECES
 from bench.summary import PresetSummary, RunSummary
 
@@ -38,6 +39,7 @@ CLAIM = ("600–900 cascade claim", 2)
 """What is commonly claimed for a cascade, its name and line."""
 
 WIDTH_PX, DPI = 1600, 100
+FOOTER_PX = 55
 BAR, DOTS = 0.34, 0.16
 """Height of a bar, and spread of the dots below it, in rows."""
 
@@ -59,16 +61,22 @@ def write_report(path: Path, summary: RunSummary) -> None:
 
 
 def draw_report(summary: RunSummary) -> Figure:
-    """Draws a run's report, 1600 px wide and as high as its presets need."""
+    """Draws a run's report, 1600 px wide and as high as its presets need.
+
+    Duplex presets have four panels more, below what is common to all.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     shown = summary.presets
-    height_px = 340 + 170 * max(1, len(shown))
-    figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), facecolor="white")
+    frames_px = HEIGHT_PX if summary.duplex else 0
+    latency_px = 340 + 170 * max(1, len(shown))
+    height_px = latency_px + frames_px
+    figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), facecolor="white", dpi=DPI)
     FigureCanvasAgg(figure)
+    below_px = 120 + frames_px
     axes = figure.add_axes(
-        (0.18, 120 / height_px, 0.79, 1 - (120 + 175) / height_px), facecolor="white"
+        (0.18, below_px / height_px, 0.79, 1 - (below_px + 175) / height_px), facecolor="white"
     )
     low, high = _limits(shown)
     _references(axes, low, high)
@@ -90,6 +98,8 @@ def draw_report(summary: RunSummary) -> Figure:
     _title(figure, height_px)
     _legend(figure, height_px)
     _footer(figure, summary, height_px)
+    if summary.duplex:
+        draw_duplex(figure, summary.duplex, FOOTER_PX)
     return figure
 
 
@@ -159,7 +169,9 @@ def _bar(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -
     """One preset: the stacked medians, the STT inside the turn wait, p50 and every turn."""
     if preset.p50.value is None:
         why = _why_empty(preset)
-        axes.text(0.01 * high, row, why, ha="left", va="center", fontsize=13, color=INK, zorder=5)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 2.0}
+        common: dict[str, Any] = {"fontsize": 13, "color": INK, "zorder": 5, "bbox": box}
+        axes.text(0.01 * high, row, why, ha="left", va="center", **common)
         return
     right = left = 0.0
     for name, ms in _stack(preset):
