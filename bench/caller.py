@@ -65,6 +65,10 @@ class CallerPlan:
     listens: bool = True
     """False: the trial ends `SILENCE_AFTER_AGENT_S` after the last turn, whatever is heard. For
     models that babble for ever, whose answers mean nothing."""
+    preroll_ms: float = 0.0
+    """B of the ear's jitter buffer."""
+    stretch: bool = False
+    """Whether the ear stretches audio while its queue is short."""
 
 
 @dataclass(slots=True)
@@ -140,7 +144,7 @@ class _Trial:
         """Speaks and listens until the trial is over."""
         t0_ns = time.monotonic_ns() + START_DELAY_NS
         self.mouth = Mouth(self.plan.in_rate_hz, t0_ns)
-        self.ear = Ear(rate_hz, t0_ns)
+        self.ear = Ear(rate_hz, t0_ns, self.plan.preroll_ms, stretch=self.plan.stretch)
         limit_ns = t0_ns + int(self.plan.limit_s * NS_PER_S)
         self._next_turn(t0_ns)
         while True:

@@ -1,7 +1,8 @@
 """The ear: a virtual loudspeaker as arithmetic. It says when each sample was heard, to the sample.
 
 A chunk is heard from max(arrival, end of what is queued); on a clear, what was not yet heard is
-cut; where nothing was queued there is silence. No thread, no sound card, no sleeping.
+cut; where nothing was queued there is silence. No thread, no sound card, no sleeping. A pre-roll
+makes it a jitter buffer: what meets silence waits that long (`pipelines.audio.jitter`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.clock import NS_PER_S, ns_to_samples, samples_to_ns
+from pipelines.audio.stretch import LEAST_TARGET_MS, Stretcher, factor_for
+from pipelines.clock import NS_PER_MS, NS_PER_S, ns_to_samples, samples_to_ns
 
 AUDIBLE_PEAK = 10 ** (-50 / 20) * 32768
 """|sample| above which a chunk counts as audible for live cues (−50 dBFS)."""
@@ -40,11 +42,20 @@ class Ear:
     Args:
         rate_hz: The agent's output rate.
         t0_ns: The time of the recording's sample 0.
+        preroll_ms: B: how long a chunk waits that meets silence, at the start and after a hole.
+        stretch: Whether chunks are made to last longer, pitch kept, while less than B (or 80 ms)
+            is queued. For streams without end: what a stretcher holds back is heard with the next
+            chunk.
     """
 
-    def __init__(self, rate_hz: int, t0_ns: int) -> None:
+    def __init__(
+        self, rate_hz: int, t0_ns: int, preroll_ms: float = 0.0, *, stretch: bool = False
+    ) -> None:
         self.rate_hz = rate_hz
         self.t0_ns = t0_ns
+        self._preroll_ns = round(preroll_ms * NS_PER_MS)
+        self._stretcher = Stretcher(rate_hz) if stretch else None
+        self._target_ms = max(preroll_ms, LEAST_TARGET_MS)
         self.chunks: list[HeardChunk] = []
         self.cleared: list[tuple[int, str, int]] = []
         """(t_ns, chunk id, samples) of everything that was never heard."""
@@ -68,8 +79,10 @@ class Ear:
         if generation < self._generation:
             self.cleared.append((arrival_ns, chunk_id, len(pcm)))
             return None
-        if arrival_ns > self.queue_end_ns:
-            self._start_run(arrival_ns)
+        if self._stretcher is not None:
+            pcm = self._stretched(self._stretcher, pcm, arrival_ns)
+        if arrival_ns > self.queue_end_ns or self._is_cut_empty:
+            self._start_run(arrival_ns + self._preroll_ns)
         heard_ns = self.queue_end_ns
         position = self._run_position + self._run_samples
         chunk = HeardChunk(chunk_id, generation, arrival_ns, heard_ns, position, pcm, len(pcm))
@@ -104,7 +117,23 @@ class Ear:
             self._cut_audible(t_ns)
             # The run now ends with its last sample that is heard.
             self._run_samples -= min(cut, self._run_samples)
+            if self._stretcher is not None:
+                self._stretcher = Stretcher(self.rate_hz)
         return cut
+
+    @property
+    def _is_cut_empty(self) -> bool:
+        """All of the run was cut while it waited for its pre-roll: what comes next waits anew."""
+        return self._preroll_ns > 0 and self._run_samples == 0
+
+    def _stretched(
+        self, stretcher: Stretcher, pcm: npt.NDArray[np.int16], arrival_ns: int
+    ) -> npt.NDArray[np.int16]:
+        """What the stretcher gives for a chunk: nothing at first, as it holds some back."""
+        queued_ms = max(0, self.queue_end_ns - arrival_ns) / NS_PER_MS
+        factor = factor_for(queued_ms, self._target_ms) if self.chunks else 1.0
+        given = stretcher.feed(pcm.astype(np.float32) / 32768, factor)
+        return np.clip(np.rint(given * 32768), -32768, 32767).astype(np.int16)
 
     def _start_run(self, at_ns: int) -> None:
         # Never on a sample that is taken: rounding may not let two sounds overlap.

@@ -129,9 +129,9 @@ def _budget(axes: Axes, *, upright: bool, label: str = "") -> None:
     if label and upright:
         axes.annotate(
             label,
-            (FRAME_MS, 1.0),
+            (FRAME_MS, 0.0),
             xycoords=axes.get_xaxis_transform(),
-            xytext=(-4, 3),
+            xytext=(-6, 5),
             textcoords="offset points",
             ha="right",
             va="bottom",

@@ -56,6 +56,7 @@ class Trial:
     load_avg_1m: float | None = None
     started_utc: str = ""
     kind: str = "cascade"
+    preroll_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

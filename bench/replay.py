@@ -14,15 +14,13 @@ import numpy as np
 from bench.duplex_frames import FRAME_SAMPLES, MODEL_RATE_HZ, UNPACED, Frames
 from bench.onset import REPLY_GAP_MS
 from pipelines.audio.jitter import JitterBuffer
-from pipelines.audio.stretch import BLOCK_MS, SEARCH_MS, factor_for
+from pipelines.audio.stretch import BLOCK_MS, LEAST_TARGET_MS, SEARCH_MS, factor_for
 from pipelines.clock import NS_PER_MS, NS_PER_S, samples_to_ns
 from pipelines.marks import Mark
 
 PREROLLS_MS = tuple(range(0, 501, 20))
 STRETCH_HOLD_BACK_MS = BLOCK_MS + 2 * SEARCH_MS
 """How much later audio comes out of the stretcher, at the most; counted as if it always were so."""
-LEAST_TARGET_MS = 80.0
-"""With a shorter pre-roll, stretching aims at a frame's length in the queue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Written into the metadata of each parquet file."""
 
 HISTORY: dict[int, str] = {
     1: "The first: trials, marks, metrics.",
+    2: "trials: preroll_ms, 0 in older runs. metrics: the frames of duplex models.",
 }
 """Schema version → what changed."""
 
@@ -36,6 +37,9 @@ class Column:
     """What it says; one line."""
     nullable: bool = False
     """May be null: the fact is not known, never 0 in its place."""
+    since: int = 1
+    """Version of the schema with which it came; in older files it is missing, and its record's
+    default holds."""
 
 
 def _nullable(name: str, type_: str, unit: str, description: str) -> Column:
@@ -75,6 +79,9 @@ TRIALS = (
     _nullable("load_avg_1m", "float64", "", "the machine's load average at the trial's end"),
     Column("started_utc", "string", "", "when the trial began, ISO 8601"),
     Column("kind", "string", "", "cascade, duplex, scripted or click: what its validity asks"),
+    Column(
+        "preroll_ms", "float64", "ms", "B of the ear's jitter buffer; 0: there is none", since=2
+    ),
 )
 
 MARKS = (

@@ -278,7 +278,8 @@ def _open(path: Path, name: str) -> pq.ParquetFile:
             f"{path}: written by a newer duplex-lab (schema {version}, this one knows "
             f"{SCHEMA_VERSION}); update duplex-lab"
         )
-    missing = [c.name for c in TABLES[name] if c.name not in file.schema_arrow.names]
+    wanted = [c.name for c in TABLES[name] if c.since <= max(1, version)]
+    missing = [column for column in wanted if column not in file.schema_arrow.names]
     if missing or version < 1:
         lacks = f"the column {missing[0]!r}" if missing else "its schema version"
         raise StoreError(f"{path}: not a {name} table of duplex-lab, it lacks {lacks}")
@@ -288,7 +289,8 @@ def _open(path: Path, name: str) -> pq.ParquetFile:
 def _read(path: Path, name: str) -> pa.Table:
     file = _open(path, name)
     with _damage(path):
-        return file.read(columns=[c.name for c in TABLES[name]])
+        known = file.schema_arrow.names  # an older file lacks what came later
+        return file.read(columns=[c.name for c in TABLES[name] if c.name in known])
 
 
 def _read_marks(path: Path) -> dict[str, pa.Table]:

@@ -114,7 +114,16 @@ def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPl
         for turn in fixture.turns
     )
     limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) for t in turns)
-    return CallerPlan(trial_id, spec.audio.in_rate_hz, turns, limit_s, spec.sees_labels, listens)
+    return CallerPlan(
+        trial_id,
+        spec.audio.in_rate_hz,
+        turns,
+        limit_s,
+        spec.sees_labels,
+        listens,
+        preroll_ms=float(spec.audio.preroll_ms),
+        stretch=spec.audio.stretch,
+    )
 
 
 def play(
@@ -156,6 +165,7 @@ def play(
         chunk_ms=CHUNK_MS,
         chunks_sent=result.chunks_sent,
         device_buffer_ms=float(spec.audio.device_buffer_ms),
+        preroll_ms=float(spec.audio.preroll_ms),
         weights=spec.weights,
         cpu_agent_s=meter.cpu_s,
         cpu_caller_s=result.cpu_s,

@@ -35,6 +35,11 @@ class AudioOptions:
     """How many 10 ms pieces Pipecat's output transport writes at a time."""
     device_buffer_ms: int = 40
     """How far a write may run ahead of what is heard."""
+    preroll_ms: int = 0
+    """B of the ear's jitter buffer: how long what meets silence waits until it is heard."""
+    stretch: bool = False
+    """Whether the ear makes audio last longer, pitch kept, while its queue is short: for duplex
+    models that are slower than real time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,10 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
     audio = read_options(AudioOptions, table.get("audio", {}), f"{where} [audio]")
     spec = read_options(PipelineSpec, {"name": name, **top}, where)
     spec = dataclasses.replace(spec, audio=audio, stages=stages, toml=text)
+    if not 0 <= audio.preroll_ms <= 10_000:
+        raise SpecError(f"{where} [audio]: preroll_ms lies between 0 and 10000.")
+    if audio.stretch and spec.kind != "duplex":
+        raise SpecError(f"{where} [audio]: stretch is for presets of kind 'duplex'.")
     if spec.sees_labels and spec.kind not in ("scripted", "click"):
         raise SpecError(f"{where}: sees_labels is for scripted presets only.")
     return spec

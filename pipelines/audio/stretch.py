@@ -19,6 +19,8 @@ BLOCK_MS = 15.0
 SEARCH_MS = 10.0
 """How far from its place a piece may be taken: half a period of 50 Hz."""
 MIN_FACTOR, MAX_FACTOR = 0.5, 2.0
+LEAST_TARGET_MS = 80.0
+"""With a shorter pre-roll, stretching aims at a frame's length in the queue."""
 
 Floats = NDArray[np.float32]
 
