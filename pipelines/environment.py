@@ -144,8 +144,9 @@ def _build(wanted: Environment, tell: Tell) -> None:
     tell(f"building the engine environment {wanted.name} ({wanted.size}), a minute or two")
     began_s = time.monotonic()
     lock = str(wanted.lock)
+    seed = ["--seed"] if wanted.pip else []  # with pip
     steps = [
-        [uv, "venv", "--quiet", "--seed", "--python", _python_request(), str(temporary)],
+        [uv, "venv", "--quiet", *seed, "--python", _python_request(), str(temporary)],
         [uv, "pip", "sync", "--quiet", "--no-build", "--python", python, lock],
     ]
     if wanted.pip:

@@ -1,4 +1,4 @@
-"""What the tests of duplex models share: an engine environment and tiny weights, made if missing."""
+"""What tests of duplex models share: an engine environment and tiny weights, made if missing."""
 
 from collections.abc import Callable
 from pathlib import Path
