@@ -193,7 +193,7 @@ class TorchCore:
     def _mask(self, module: Any, present: Sequence[bool] | None) -> None:
         """Lets only the rows that are present step; touches every layer, so only on a change."""
         wanted = tuple(present) if present is not None else (True,) * self.batch
-        if self.batch > 1 and self._masks.get(id(module), (True,) * self.batch) != wanted:
+        if self.batch > 1 and self._masks.get(id(module)) != wanted:
             module.set_exec_mask(self._torch.tensor(wanted, device=self._device))
             self._masks[id(module)] = wanted
 
