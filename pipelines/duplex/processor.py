@@ -7,37 +7,31 @@ for each: no VAD, no turns, no interruptions. The model computes in a process of
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from loguru import logger
 from pipecat.frames.frames import (
     CancelFrame,
-    ControlFrame,
     EndFrame,
     Frame,
     InputAudioRawFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMServiceMetadataFrame,
-    LLMTextFrame,
     SpeechOutputAudioRawFrame,
     StartFrame,
     TTSSpeakFrame,
-    TTSTextFrame,
 )
 from pipecat.processors.frame_processor import (
     FrameDirection,
     FrameProcessor,
     FrameProcessorSetup,
 )
-from pipecat.utils.text.base_text_aggregator import TextType
 
 from pipelines.audio.reframe import Reframer
 from pipelines.audio.stream_resample import StreamResampler
 from pipelines.cascade.failures import report_failure
 from pipelines.duplex.frame_marks import FrameMarks, NoMarks
+from pipelines.duplex.frames import DuplexContextEndFrame, mono, text_frames
 from pipelines.duplex.model import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from pipelines.duplex.options import ProcessorOptions
 from pipelines.duplex.utterances import Utterance, Utterances
@@ -46,21 +40,6 @@ from pipelines.errors import ModelError
 from pipelines.marks import MarkSink
 from pipelines.process import ModelProcess, next_request_id
 from pipelines.process_link import ModelRequest
-
-_INT16 = np.float32(32768)
-
-
-@dataclass
-class DuplexContextEndFrame(ControlFrame):
-    """The model's context is full: it is silent from now on, or has begun anew.
-
-    Parameters:
-        policy: ``stop`` or ``reset``.
-        text: The same in a sentence.
-    """
-
-    policy: str
-    text: str
 
 
 class MoshiProcessor(FrameProcessor):
@@ -74,14 +53,16 @@ class MoshiProcessor(FrameProcessor):
 
     Example::
 
-        async with duplex_process(ModelOptions(id="moshi-tiny")) as model:
-            pipeline = Pipeline(
-                [transport.input(), MoshiProcessor(model), passive_vad(), transport.output()]
-            )
-            worker = PipelineWorker(pipeline, params=PipelineParams(audio_out_sample_rate=24000))
-            await WorkerRunner().run(worker)
+        options = ModelOptions(id="moshi-tiny")
+        provide_model(options, print)  # once: builds what it needs
+        async with duplex_process(options) as model:
+            moshi = MoshiProcessor(model, greeting="Hello, I am listening.")
+            pipeline = Pipeline([transport.input(), moshi, passive_vad(), transport.output()])
+            ...  # a PipelineWorker as ever, with audio_out_sample_rate=24000
 
-    Let the transport write chunks that divide 80 ms (``audio_out_10ms_chunks`` 1, 2, 4 or 8).
+    Let the transport write chunks that divide 80 ms (``audio_out_10ms_chunks`` 1, 2, 4 or 8), and
+    put no turn strategy into the pipeline that interrupts: the model itself decides when to yield.
+    Pipecat takes any sound above a peak of 20 for speech, so a codec's noise makes the bot "speak".
     """
 
     def __init__(
@@ -183,7 +164,7 @@ class MoshiProcessor(FrameProcessor):
         session = self._session
         if session is None or session.ended or self._stopped:
             return
-        pcm = _mono(frame)
+        pcm = mono(frame)
         if self._resampler is None or self._resampler.from_hz != frame.sample_rate:
             self._resampler = StreamResampler(frame.sample_rate, SAMPLE_RATE_HZ)
             self._session_marks.hold_back(self._resampler.delay_s)
@@ -233,19 +214,9 @@ class MoshiProcessor(FrameProcessor):
         if reply.text and not self._text.open:
             await self.push_frame(LLMFullResponseStartFrame())
         ended = self._text.feed(reply.text, reply.stamps.get("stepped", reply.stamps["done"]))
-        if reply.text:
-            await self._push_text(reply.text)
-        await self._tell_end(ended)
-
-    async def _push_text(self, text: str) -> None:
-        """As Pipecat's speech-to-speech services: one frame for RTVI, one for the context."""
-        written = LLMTextFrame(text)
-        written.append_to_context = False
-        spoken = TTSTextFrame(text, text_type=TextType.TOKEN)
-        spoken.includes_inter_frame_spaces = True
-        for frame in (written, spoken):
-            frame.skip_tts = True
+        for frame in text_frames(reply.text):
             await self.push_frame(frame)
+        await self._tell_end(ended)
 
     async def _tell_end(self, said: Utterance | None, *, push: bool = True) -> None:
         if said is not None:
@@ -265,11 +236,3 @@ class MoshiProcessor(FrameProcessor):
         text = f"The context of the model {self._model.name} is full after {frame} frames: {then}."
         logger.warning(text)
         await self.push_frame(DuplexContextEndFrame(policy, text))
-
-
-def _mono(frame: InputAudioRawFrame) -> npt.NDArray[np.float32]:
-    """(n,) float32 in ±1; the mean of the channels."""
-    pcm = np.frombuffer(frame.audio, np.int16).astype(np.float32) / _INT16
-    if frame.num_channels > 1:
-        pcm = pcm.reshape(-1, frame.num_channels).mean(axis=1, dtype=np.float32)
-    return pcm

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from itertools import pairwise
 from typing import Any
@@ -214,6 +216,18 @@ def test_samples_become_int16_rounded_and_clipped_and_nothing_else_is_taken():
         pcm[5] = value
         with pytest.raises(ValueError, match="holds NaN or infinity"):
             int16_of_bytes(pcm_to_bytes(pcm))
+
+
+def test_the_child_needs_numpy_and_nothing_else_that_is_installed():
+    code = (
+        "import sys, pipelines.process_child, pipelines.duplex.engine, pipelines.duplex.doubles\n"
+        "files = [getattr(m, '__file__', None) or '' for m in list(sys.modules.values())]\n"
+        "parts = [f.split('site-packages/') for f in files]\n"
+        "found = {p[1].split('/')[0] for p in parts if len(p) > 1}\n"
+        "print(sorted(name for name in found if not name.startswith('_')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['numpy']"
 
 
 def test_warm_up_leaves_nothing_behind():

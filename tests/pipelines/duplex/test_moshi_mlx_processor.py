@@ -37,6 +37,7 @@ async def test_a_greeting_is_forced_and_the_session_is_reset_completely(tiny_wei
                 processor,
                 frames_to_send=_and_wait(frames, marks),
                 pipeline_params=PipelineParams(audio_in_sample_rate=24_000),
+                start_timeout=60.0,
             )
             assert not any(isinstance(f, ErrorFrame) for f in up)
             audio = [f.audio for f in down if isinstance(f, SpeechOutputAudioRawFrame)]

@@ -34,8 +34,9 @@ from pipecat.tests.utils import SleepFrame, run_test
 
 from bench.fixtures import fixtures_root, load, read_pcm
 from pipelines.audio.resample import resample
+from pipelines.duplex.frames import DuplexContextEndFrame
 from pipelines.duplex.options import ProcessorOptions
-from pipelines.duplex.processor import DuplexContextEndFrame, MoshiProcessor
+from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.vad_tap import passive_vad
 from pipelines.marks import Mark, MarkList
 from pipelines.process import ModelProcess
@@ -77,7 +78,11 @@ async def run(
 ) -> tuple[list[Frame], list[Frame]]:
     params = PipelineParams(audio_in_sample_rate=24_000, audio_out_sample_rate=24_000)
     down, up = await run_test(
-        processor, frames_to_send=[*frames, SleepFrame(settle_s)], pipeline_params=params
+        processor,
+        frames_to_send=[*frames, SleepFrame(settle_s)],
+        pipeline_params=params,
+        # A dead model is started again meanwhile. A start that times out hangs in Pipecat.
+        start_timeout=60.0,
     )
     return list(down), list(up)
 
