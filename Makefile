@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 STAMP := $(VENV)/.set-up
 ARGS ?=
+PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench-cascade calibrate test check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi calibrate test check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +26,15 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+bench: $(STAMP) ## measure both sides, cascades and duplex: one table, one picture (about 16 minutes)
+	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,$(PRESET) \
+	  --fixtures quick,duplex:session_150s $(ARGS)
+
 bench-cascade: $(STAMP) ## measure the embedded cascade and Pipecat's defaults on the quick set (about 6 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock --fixtures quick $(ARGS)
+
+bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 10 minutes); PRESET=… for others
+	@$(BIN)/duplex-lab run --presets $(PRESET) --fixtures quick,session_150s $(ARGS)
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)

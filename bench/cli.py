@@ -18,6 +18,9 @@ COMMANDS: dict[str, str] = {
     "calibrate": "bench.cli_calibrate:calibrate",
     "floor": "bench.cli_floor:floor",
     "service": "bench.cli_service:measure",
+    "replay": "bench.cli_replay:replay",
+    "engines": "bench.cli_engines:engines",
+    "weights": "bench.cli_engines:weights_app",
     "presets": "bench.cli_presets:app",
     "fixtures": "bench.fixtures_cli:app",
 }

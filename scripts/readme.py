@@ -25,6 +25,8 @@ FOLDERS = {
     "pipelines/audio": "pure sample work",
     "pipelines/cascade": "VAD → STT → LLM → TTS",
     "pipelines/cascade/engines": "the models' side: each runs in a child process",
+    "pipelines/duplex": "models that listen and speak at once: Moshi as a Pipecat processor",
+    "pipelines/environments": "locked requirements of engines whose packages clash with Pipecat's",
     "pipelines/models/creature": "our own small language model: weights, card, manifest",
     "pipelines/presets": "one TOML file per pipeline",
     "bench": "how it is measured",
@@ -74,7 +76,7 @@ def table(run_dir: Path) -> str:
     machine = run.info["machine"]
     load = [t.load_avg_1m for t in run.trials if t.load_avg_1m is not None]
     made = (
-        f"`make bench-cascade` on {machine['cpu']}, {machine['cores']} cores, "
+        f"`make bench` on {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gb']:.0f} GB, Python {machine['python']}, commit "
         f"{str(machine['commit']['sha'])[:10]}; load average {min(load):.1f} to {max(load):.1f}:"
     )
