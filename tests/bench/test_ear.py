@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.ear import Ear
+from pipelines.audio.jitter import JitterBuffer
 from pipelines.clock import samples_to_ns
 
 MS = 1_000_000
@@ -98,3 +99,51 @@ def test_every_sample_is_either_heard_or_cleared(events):
     heard = np.count_nonzero(ear.render(now + 60_000 * MS))
     assert heard == sum(c.heard_samples for c in ear.chunks)
     assert heard + sum(samples for _, _, samples in ear.cleared) == sent
+
+
+def test_with_a_pre_roll_what_meets_silence_waits_and_the_rest_follows():
+    ear = Ear(RATE, T0, 300)
+    assert ear.receive("g0:0", 0, chunk(1920), T0 + 100 * MS).heard_ns == T0 + 400 * MS
+    assert ear.receive("g0:1", 0, chunk(1920), T0 + 390 * MS).heard_ns == T0 + 480 * MS
+    late = ear.receive("g0:2", 0, chunk(1920), T0 + 600 * MS)
+    assert late.heard_ns == T0 + 900 * MS
+    out = ear.render(T0 + 1100 * MS)
+    assert np.flatnonzero(out)[0] == 9600
+    assert np.count_nonzero(out) == 3 * 1920
+
+
+def test_what_was_cut_while_it_waited_leaves_no_trace_and_the_next_waits_anew():
+    ear = Ear(RATE, T0, 300)
+    ear.receive("g0:0", 0, chunk(1920), T0 + 100 * MS)
+    assert ear.clear(1, T0 + 150 * MS) == 1920
+    assert ear.receive("g1:0", 1, chunk(1920), T0 + 200 * MS).heard_ns == T0 + 500 * MS
+    assert np.flatnonzero(ear.render(T0 + 600 * MS))[0] == 12_000
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.integers(1, 4000)), min_size=1, max_size=20),
+    st.integers(0, 300),
+)
+def test_the_ear_hears_what_the_jitter_buffer_says(arrivals, preroll_ms):
+    ear, buffer, now = Ear(RATE, T0, preroll_ms), JitterBuffer(RATE, preroll_ms), T0 + 1
+    for i, (gap_ms, samples) in enumerate(arrivals):
+        now += gap_ms * MS
+        heard = ear.receive(f"g0:{i}", 0, chunk(samples), now)
+        assert heard.heard_ns == buffer.push(now, samples)
+
+
+def test_a_stream_that_is_too_slow_is_stretched_into_one_without_holes():
+    tone = (8000 * np.sin(2 * np.pi * 220 * np.arange(100 * 1920) / RATE)).astype(np.int16)
+    ears = {stretch: Ear(RATE, T0, 300, stretch=stretch) for stretch in (False, True)}
+    holes = {}
+    for stretch, ear in ears.items():
+        for i in range(100):
+            ear.receive(f"g0:{i}", 0, tone[1920 * i : 1920 * (i + 1)], T0 + (i + 1) * 86 * MS)
+        heard = [c for c in ear.chunks if c.heard_samples]
+        ends = [c.heard_ns + samples_to_ns(c.heard_samples, RATE) for c in heard]
+        pairs = zip(ends, heard[1:], strict=False)
+        holes[stretch] = sum(after.heard_ns > end + MS for end, after in pairs)
+    assert holes[False] > 0 and holes[True] == 0
+    out = ears[True].render(T0 + 8000 * MS)[RATE : 7 * RATE].astype(float)
+    hz = np.argmax(np.abs(np.fft.rfft(out * np.hanning(len(out))))) * RATE / len(out)
+    assert abs(hz - 220) < 1.1
