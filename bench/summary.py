@@ -96,6 +96,8 @@ class PresetSummary:
     """Silence inside the agent's speech, over all trials."""
     cold: Mapping[str, tuple[float | None, float | None]]
     """Model → (load, warm-up), medians; warm-up trials count here."""
+    preroll_ms: float = 0.0
+    """B of the ear's jitter buffer: all that was heard, was heard behind it."""
 
     @property
     def invalid_rate(self) -> float | None:
@@ -210,6 +212,7 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         caller_rss_mb=max(values("caller_rss_mb"), default=None),
         underflow_ms=sum(values("underflow_ms")) if values("underflow_ms") else None,
         cold=_cold(rows),
+        preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
     )
 
 

@@ -208,6 +208,8 @@ def _preset_notes(p: PresetSummary) -> Iterator[str]:
         yield f"{p.preset}: synthetic weights, so there are no figures of a conversation."
     if p.weights == "scripted":
         yield f"{p.preset}: scripted stages, no models; it shows what the harness reads back."
+    if p.preroll_ms:
+        yield f"{p.preset}: heard behind a pre-roll of B = {p.preroll_ms:.0f} ms, which is counted."
     if p.preset.startswith("cascade-stock"):
         yield SMART_TURN_NOTE
     residual = p.median("residual")

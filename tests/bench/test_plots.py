@@ -1,13 +1,10 @@
 """The picture: drawn for any run, with nothing written over anything else."""
 
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import pytest
-from matplotlib.axis import XTick
-from matplotlib.figure import Figure
-from matplotlib.text import Text
+from figure_texts import overlaps, texts
 
 from bench.analysis import analyse
 from bench.atomic import StoreError
@@ -30,25 +27,6 @@ def with_values(preset: PresetSummary, values: list[float]) -> PresetSummary:
         name: quantile(values if name == "turn_wait" else [], 0.5) for name in preset.medians
     }
     return replace(preset, values=tuple(values), p50=quantile(values, 0.5), medians=medians)
-
-
-def texts(figure: Figure) -> list[Text]:
-    """All texts but the numbers of the axis, which matplotlib itself keeps apart."""
-    ticks = {id(t) for axes in figure.axes for t in axes.findobj(XTick) for t in t.findobj(Text)}
-    found = figure.findobj(lambda artist: isinstance(artist, Text) and artist.get_text().strip())
-    return [t for t in found if isinstance(t, Text) and id(t) not in ticks]
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts whose boxes meet, and texts that leave the picture."""
-    figure.draw_without_rendering()
-    boxes = [(t.get_text(), t.get_window_extent()) for t in texts(figure)]
-    bad = [(a, b) for (a, box), (b, other) in combinations(boxes, 2) if box.overlaps(other)]
-    width, height = figure.bbox.width, figure.bbox.height
-    for text, box in boxes:
-        if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height:
-            bad.append((text, "edge of the picture"))
-    return bad
 
 
 CASES = {

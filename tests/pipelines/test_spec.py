@@ -77,6 +77,8 @@ weights = "scripted"
         (PRESET + "[script]\nllm_ttft_ms = 'x'", r"llm_ttft_ms = 'x' must be a number"),
         (PRESET + "[script]\nllm_ttft_ms = -1", r"\[script\]: delays must be >= 0"),
         (PRESET + "[audio]\nout_rate = 1", r"\[audio\]: unknown key 'out_rate'"),
+        (PRESET + "[audio]\npreroll_ms = -1", r"\[audio\]: preroll_ms lies between"),
+        (PRESET + "[audio]\nstretch = true", r"\[audio\]: stretch is for presets of kind 'duplex'"),
         (PRESET.replace('weights = "scripted"', ""), "'weights' is missing"),
         (
             PRESET.replace('kind = "scripted"', 'kind = "cascade"') + "sees_labels = true",
