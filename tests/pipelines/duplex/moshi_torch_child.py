@@ -59,7 +59,7 @@ def run(frames):
             yield Said(step.pcm, step.ids[1:])
 
 
-floor = measure(run, positions=3, acoustic_frames=1)
+floor = measure(run, positions=2, acoustic_frames=1)
 found["floor"] = [floor.ms, floor.detail_frames, [n for _, n in floor.derivation()]]
 model._context = 2
 with model.open() as session:

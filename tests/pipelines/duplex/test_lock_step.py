@@ -79,5 +79,6 @@ def test_what_the_work_raises_reaches_every_row_of_the_round():
     rows = LockStep(2, broken, deadline_s=5.0)
     both = [rows.join(ignored) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        errors = [pool.submit(rows.step, row, 1).exception(10) for row in both]
+        served = [pool.submit(rows.step, row, 1) for row in both]
+        errors = [one.exception(10) for one in served]
     assert [str(e) for e in errors] == ["the GPU is gone"] * 2
