@@ -44,7 +44,7 @@ class MoshiServer:
         voice_prompt: str = "",
         text_prompt: str = "",
         connect_timeout_s: float = 10.0,
-        handshake_timeout_s: float = 60.0,
+        handshake_timeout_s: float = 18.0,
         silence_timeout_s: float = 15.0,
         patience_s: float = 0.070,
     ) -> None:
@@ -57,7 +57,8 @@ class MoshiServer:
             text_prompt: PersonaPlex: who it is.
             connect_timeout_s: For the connection itself.
             handshake_timeout_s: For the server's first byte: it comes when the server is free
-                (they serve one at a time) and has read its prompts.
+                (they serve one at a time) and has read its prompts. Less than the preset's
+                ``frame_timeout_s``, so that it is this that is told.
             silence_timeout_s: A server that is sent frames and says none for so long is given up.
             patience_s: Most that a step waits; a little less than a frame.
         """

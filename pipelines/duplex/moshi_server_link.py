@@ -35,8 +35,8 @@ class ServerLink:
         self._connect_timeout_s = connect_timeout_s
         self._handshake_timeout_s = handshake_timeout_s
         parts = urlsplit(url)
-        self.name = f"the server {parts.scheme}://{parts.netloc}{parts.path}"
-        """For errors: without the query, which may hold prompts or keys."""
+        self.name = f"the server {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        """For errors: without a password or the query, which may hold keys."""
         self._inside = contextlib.ExitStack()
         self._socket: Any = None
         self._reader: Any = None
