@@ -125,7 +125,7 @@ def _plain(axes: Axes) -> None:
 def _budget(axes: Axes, *, upright: bool, label: str = "") -> None:
     """The line of 80 ms."""
     line = axes.axvline if upright else axes.axhline
-    line(FRAME_MS, color=INK, lw=1.4, ls=(0, (4, 3)), zorder=1)
+    line(FRAME_MS, color=INK, lw=1.4, ls=(0, (4, 3)), zorder=1 if upright else 4)
     if label and upright:
         axes.annotate(
             label,
@@ -158,7 +158,15 @@ def _inter_frame(axes: Axes, shown: Sequence[DuplexSummary]) -> None:
         least = min(least, float(share[-1]))
         beyond = int((values > high).sum())
         if beyond:
-            axes.text(high, share[-1], f"{beyond} longer ▸", ha="right", fontsize=11, color=colour)
+            axes.annotate(
+                f"{beyond} longer ▸",
+                (high, share[-1]),
+                xytext=(0, 5),
+                textcoords="offset points",
+                ha="right",
+                fontsize=12,
+                color=colour,
+            )
     axes.set_yscale("log")
     axes.set_ylim(least / 2, 1.5)
     axes.set_xlim(0, high)
