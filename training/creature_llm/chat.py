@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from training.creature_llm.rendering import SCENE_JINJA, rendered
+
 END = "<|end|>"
 SPECIAL = ("<|system|>", "<|user|>", "<|assistant|>", END)
 
-# In the scene "is" is left out: "The red block on the table." Then what follows a thing is its
-# place, and the look-up is a plain "what came after this before", which a model of this size
-# learns in minutes; with "is" between them it had not learned it after 3000 steps.
+# The scene is written with an index, so that every question looks forwards (rendering.py).
 # The user's words get a leading space, so that each word is the same token wherever it stands;
 # they are lower-cased and stripped of marks, because a recogniser with punctuation (Whisper)
 # must not look foreign to a model that was trained on bare words.
@@ -20,7 +20,7 @@ TEMPLATE = (
     "<|user|> {{ m['content'] | lower | replace('.', '') | replace(',', '') | replace('?', '')"
     " | replace('!', '') | trim }}<|end|>"
     "{% elif m['role'] == 'system' %}"
-    "<|system|>{{ m['content'] | replace(' is ', ' ') | trim }}<|end|>"
+    "<|system|>{%- set content = m['content'] -%}" + SCENE_JINJA + "<|end|>"
     "{% else %}<|{{ m['role'] }}|>{{ m['content'] | trim }}<|end|>{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -30,7 +30,7 @@ TEMPLATE = (
 def pieces(dialogue: Mapping[str, Any]) -> Iterable[tuple[str, bool]]:
     """Text pieces of a dialogue, and whether the model learns to say them."""
     if dialogue["scene"]:
-        yield f"<|system|>{dialogue['scene'].replace(' is ', ' ')}{END}", False
+        yield f"<|system|>{rendered(dialogue['scene'])}{END}", False
     for turn in dialogue["turns"]:
         yield f"<|user|> {turn['user']}{END}", False
         if turn["spoken"] is None:

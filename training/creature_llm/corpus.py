@@ -19,6 +19,7 @@ from typing import Any
 from bench.judge import words
 from training.creature_llm.dialogue import Dialogue, draw
 from training.creature_llm.language import HERE, Language, Thing, is_held_out, load_toml
+from training.creature_llm.lessons import look_ups
 
 ROOT = HERE.parents[1]
 EXCLUDED_FILES = (HERE / "free_sentences.toml", ROOT / "fixtures" / "authoring" / "script.toml")
@@ -68,13 +69,16 @@ def holds_pair(dialogue: Dialogue, pairs: frozenset[str], scene: bool = True) ->
     return any(f" {pair} " in text for pair in pairs)
 
 
-def dialogues(seed: str, held_out: bool = False, scene_lessons: bool = False) -> Iterator[Dialogue]:
+def dialogues(seed: str, held_out: bool = False) -> Iterator[Dialogue]:
     """Endless dialogues of one seed, without excluded sentences."""
+    language = Language(random.Random(seed), held_out)
+    yield from allowed(iter(lambda: draw(language), None), held_out)
+
+
+def allowed(source: Iterator[Dialogue], held_out: bool = False) -> Iterator[Dialogue]:
+    """Those without excluded sentences; with held-out pairs only, or with none."""
     excluded, pairs = excluded_sentences(), held_out_phrases()
-    rng = random.Random(seed)
-    language = Language(rng, held_out, scene_lessons)
-    while True:
-        dialogue = draw(language)
+    for dialogue in source:
         if any(normal(turn.user) in excluded for turn in dialogue.turns):
             continue
         if holds_pair(dialogue, pairs, scene=not held_out) == held_out:
@@ -132,12 +136,21 @@ def write(path: Path, source: Iterator[Dialogue], number: int, seen: set[str]) -
                 return
 
 
+def write_all(out: Path, seed: int, number: int, lessons: int, test: int = 500) -> None:
+    """The corpus of one seed: two test files, dialogues and look-up lessons to train on."""
+    seen: set[str] = set()
+    write(out / "test.jsonl", dialogues(f"{seed}-test"), test, seen)
+    write(out / "test_pairs.jsonl", dialogues(f"{seed}-pairs", True), test, seen)
+    write(out / "train.jsonl", dialogues(f"{seed}-train"), number, seen)
+    write(out / "train_look_ups.jsonl", allowed(look_ups(f"{seed}-look-ups")), lessons, seen)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--dialogues", type=int, default=60_000)
-    parser.add_argument("--scene-lessons", type=int, default=0, help="more, mostly questions")
+    parser.add_argument("--dialogues", type=int, default=40_000)
+    parser.add_argument("--look-ups", type=int, default=10_000, help="lessons on the scene")
     parser.add_argument("--test", type=int, default=500, help="held-out dialogues a file")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "creature")
     parser.add_argument("--user-sentences", type=Path, help="write only this file")
@@ -146,13 +159,7 @@ def main() -> None:
         lines = user_sentences(f"{args.seed}-user", 6000, read_dictionary())
         args.user_sentences.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return
-    seen: set[str] = set()
-    out, seed = args.out, args.seed
-    write(out / "test.jsonl", dialogues(f"{seed}-test"), args.test, seen)
-    write(out / "test_pairs.jsonl", dialogues(f"{seed}-pairs", True), args.test, seen)
-    write(out / "train.jsonl", dialogues(f"{seed}-train"), args.dialogues, seen)
-    lessons = dialogues(f"{seed}-scenes", scene_lessons=True)
-    write(out / "train_scenes.jsonl", lessons, args.scene_lessons, seen)
+    write_all(args.out, args.seed, args.dialogues, args.look_ups, args.test)
 
 
 if __name__ == "__main__":

@@ -345,8 +345,6 @@ def draw(language: Language, misheard: float = 0.12, fillers: float = 0.12) -> D
         turn: Turn | None = None
         while turn is None:
             table = LATER if turns else FIRST
-            if language.scene_lessons and language.chance(0.75):
-                table = (("question", 9), ("referring", 1), ("repeat", 1))
             name = rng.choices([n for n, _ in table], weights=[w for _, w in table])[0]
             turn = getattr(speaker, name)()
         if name in ("talk", "refusal", "unclear", "missing", "tell_name", "repeat"):

@@ -133,6 +133,24 @@ def write_manifest(path: Path, kind: str, shape: Shape, parameters: int) -> None
     (path.parent / "manifest.toml").write_text(text, encoding="utf-8")
 
 
+def export(run: Path, out: Path, kind: str = "q8_0") -> None:
+    """Writes the checkpoint of a run as a GGUF, and its manifest."""
+    checkpoint = torch.load(run / "checkpoint.pt", weights_only=True)
+    shape = Shape(**checkpoint["shape"])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writer = GGUFWriter(str(out), "llama")
+    add_metadata(writer, shape, kind)
+    add_tokenizer(writer, run / "tokenizer.json")
+    add_tensors(writer, checkpoint["model"], shape, kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    parameters = sum(tensor.numel() for tensor in checkpoint["model"].values())
+    write_manifest(out, kind, shape, parameters)
+    print(f"{out}: {out.stat().st_size:,} bytes, step {checkpoint['step']}")
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,20 +158,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=sorted(TYPES), default="q8_0")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    checkpoint = torch.load(args.run / "checkpoint.pt", weights_only=True)
-    shape = Shape(**checkpoint["shape"])
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    writer = GGUFWriter(str(args.out), "llama")
-    add_metadata(writer, shape, args.kind)
-    add_tokenizer(writer, args.run / "tokenizer.json")
-    add_tensors(writer, checkpoint["model"], shape, args.kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    parameters = sum(tensor.numel() for tensor in checkpoint["model"].values())
-    write_manifest(args.out, args.kind, shape, parameters)
-    print(f"{args.out}: {args.out.stat().st_size:,} bytes, step {checkpoint['step']}")
+    export(args.run, args.out, args.kind)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ class Shape:
     vocab: int = 1536
     hidden: int = 256
     layers: int = 4
-    heads: int = 4
+    heads: int = 8
     ffn: int = 512
     context: int = 1024
     rope_base: float = 10_000.0

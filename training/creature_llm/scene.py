@@ -41,7 +41,7 @@ def draw_scene(lang: Language) -> list[Fact]:
     facts: list[Fact] = []
     rooms = [r for r in lang.rooms if r not in ("box", "plate", "garden", "wall")]
     spots = [lang.pick(rooms) for _ in range(3)]
-    sizes = [2, 2, 2, 2, 3, 3, 4, 5] if lang.scene_lessons else [3, 4, 5, 5, 6, 6]
+    sizes = [1, 2, 2, 3, 3, 4, 5, 6] if lang.scene_lessons else [3, 4, 5, 5, 6, 6]
     number = lang.pick(sizes)
     while len(facts) < number:
         noun = lang.pick(lang.world["objects"])
@@ -264,7 +264,7 @@ QUESTIONS = (
 
 def ask(lang: Language, facts: list[Fact]) -> Answer:
     """One question about the scene."""
-    if lang.scene_lessons and len(facts) > 1 and lang.chance(0.5):
+    if lang.scene_lessons and len(facts) > 1 and lang.chance(0.2):
         return where_all(lang, facts)
     functions = [function for function, _ in QUESTIONS]
     weights = [weight for _, weight in QUESTIONS]

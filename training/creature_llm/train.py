@@ -1,13 +1,17 @@
-"""Trains the tokenizer and the model on the corpus; resumes from its last checkpoint."""
+"""Trains the tokenizer and the model on the corpus; resumes from its last checkpoint.
+
+Three stages (``STAGES``): copying, then look-ups, then dialogues with some of both.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +20,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from training.creature_llm.chat import SPECIAL, pieces
-from training.creature_llm.dialogue import Dialogue
+from training.creature_llm.corpus import allowed
+from training.creature_llm.lessons import Example, copies, look_ups
 from training.creature_llm.model import Llama, Shape
 
-Example = tuple[list[int], list[int]]
-"""Token ids, and the targets: -1 where the model is not asked."""
+STAGES = ((200, (1.0, 0.0, 0.0)), (700, (0.2, 0.8, 0.0)), (10**9, (0.05, 0.15, 0.8)))
+"""Up to which step, and the shares of copies, look-ups and dialogues."""
 
 
 def train_tokenizer(lines: list[str], vocab: int) -> Tokenizer:
@@ -49,11 +54,6 @@ def encode(tokenizer: Tokenizer, lines: list[str]) -> list[Example]:
     """Dialogues as JSON lines → token ids, with targets shifted by one."""
     examples = (encode_one(tokenizer, json.loads(line)) for line in lines)
     return [example for example in examples if any(target >= 0 for target in example[1])]
-
-
-def encode_all(tokenizer: Tokenizer, dialogues: list[Dialogue]) -> list[Example]:
-    """The same of dialogues in memory."""
-    return encode(tokenizer, [json.dumps(asdict(dialogue)) for dialogue in dialogues])
 
 
 def encode_one(tokenizer: Tokenizer, dialogue: dict[str, Any]) -> Example:
@@ -107,7 +107,9 @@ def learn(
     model: Llama, optimizers: list[torch.optim.Optimizer], ids: Tensor, targets: Tensor
 ) -> float:
     """One step of training on one batch; returns its loss."""
-    with torch.autocast("cpu", torch.bfloat16):
+    # Where the CPU has no bfloat16 of its own, emulating it takes a hundred times as long.
+    native = torch.cpu._is_avx512_bf16_supported()  # type: ignore[attr-defined]
+    with torch.autocast("cpu", torch.bfloat16, enabled=native):
         loss = model.loss(ids, targets)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -132,41 +134,67 @@ def save(path: Path, **state: Any) -> None:
     part.replace(path)
 
 
-def prepare(args: argparse.Namespace) -> tuple[Tokenizer, list[Example]]:
+def prepare(corpus: Path, out: Path, vocab: int) -> tuple[Tokenizer, dict[str, list[Example]]]:
     """Tokenizer (made once) and examples."""
-    files = sorted(args.corpus.glob("train*.jsonl"))
-    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
-    tokenizer_path = args.out / "tokenizer.json"
-    if not tokenizer_path.exists():
-        train_tokenizer(lines[:20_000], args.vocab).save(str(tokenizer_path))
-    tokenizer = Tokenizer.from_file(str(tokenizer_path))
-    return tokenizer, encode(tokenizer, lines)
+    names = {"look_ups": "train_look_ups.jsonl", "dialogues": "train.jsonl"}
+    lines = {
+        name: (corpus / file).read_text(encoding="utf-8").splitlines()
+        for name, file in names.items()
+    }
+    path = out / "tokenizer.json"
+    if not path.exists():
+        tokenizer = train_tokenizer(lines["dialogues"][:15_000] + lines["look_ups"][:3000], vocab)
+        tokenizer.save(str(path))
+    tokenizer = Tokenizer.from_file(str(path))
+    return tokenizer, {name: encode(tokenizer, texts) for name, texts in lines.items()}
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, default=Path("build/creature"))
-    parser.add_argument("--out", type=Path, default=Path("build/creature/run"))
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--stop", type=int, help="end here, the schedule as for all steps")
-    parser.add_argument("--tokens", type=int, default=3072, help="a batch")
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--muon", type=float, default=1.0, help="Muon's rate over AdamW's")
-    parser.add_argument("--bend", type=int, help="step from which the rate falls (0.4 of all)")
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--vocab", type=int, default=1536)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    args.out.mkdir(parents=True, exist_ok=True)
-    tokenizer, examples = prepare(args)
-    shape = Shape(vocab=tokenizer.get_vocab_size(), layers=args.layers)
+def stream(
+    examples: dict[str, list[Example]], vocab: int, tokens: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches, each of one kind, in the shares of the stage."""
+    drawn = list(islice(copies(f"{seed}-copies", len(SPECIAL), vocab), 20_000))
+    kinds = (drawn, examples["look_ups"], examples["dialogues"])
+    sources = [batches(kind, tokens, seed) for kind in kinds]
+    rng, step = random.Random(f"{seed}-kinds"), 0
+    while True:
+        shares = next(shares for end, shares in STAGES if step < end)
+        yield next(rng.choices(sources, weights=shares)[0])
+        step += 1
+
+
+def watched(model: Llama, tokenizer: Tokenizer, dialogues: list[dict[str, Any]]) -> str:
+    """How many answers would be right word for word (given their own beginning), by intent."""
+    right, asked = Counter[str](), Counter[str]()
+    for dialogue in dialogues:
+        ids: list[int] = []
+        spans: list[tuple[int, int]] = []
+        for text, answer in pieces(dialogue):
+            piece = tokenizer.encode(text).ids
+            if answer:
+                spans.append((len(ids), len(ids) + len(piece)))
+            ids += piece
+        with torch.no_grad():
+            best = (model(torch.tensor([ids])) @ model.embed.weight.T).argmax(-1)[0].tolist()
+        for (start, end), turn in zip(spans, dialogue["turns"], strict=True):
+            asked[turn["intent"]] += 1
+            right[turn["intent"]] += best[start - 1 : end - 1] == ids[start:end]
+    kinds = " ".join(f"{name} {right[name]}/{asked[name]}" for name in sorted(asked))
+    return f"look-ups {right.total()}/{asked.total()}: {kinds}"
+
+
+def train(
+    corpus: Path, out: Path, seed: int, steps: int, tokens: int = 3072, rate: float = 2e-3
+) -> None:
+    """Trains for ``steps`` steps of ``tokens`` tokens, from the checkpoint in ``out`` if any."""
+    torch.set_num_threads(2)
+    torch.manual_seed(seed)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer, examples = prepare(corpus, out, Shape().vocab)
+    shape = Shape(vocab=tokenizer.get_vocab_size())
     model = Llama(shape)
-    optimizers = optimizers_for(model, args.rate)
-    checkpoint, start = args.out / "checkpoint.pt", 0
+    optimizers = optimizers_for(model, rate)
+    checkpoint, start = out / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
@@ -174,37 +202,24 @@ def main() -> None:
             optimizer.load_state_dict(saved)
         start = state["step"]
     size = sum(p.numel() for p in model.parameters())
-    count = sum(len(ids) for ids, _ in examples)
-    print(f"{size:,} parameters, {len(examples):,} dialogues, {count:,} tokens, step {start}")
-    stream = batches(examples, args.tokens, args.seed)
-    for _ in range(start):
-        next(stream)
-    for optimizer, scale in zip(optimizers, (args.muon, 1.0), strict=True):
-        for group in optimizer.param_groups:
-            group["base"] = scale * args.rate
-    bend = args.bend if args.bend is not None else int(0.4 * args.steps)
+    print(f"{size:,} parameters, step {start} of {steps}", flush=True)
+    watch = [asdict(d) for d in islice(allowed(look_ups(f"{seed}-watch")), 40)]
+    source = islice(stream(examples, shape.vocab, tokens, seed), start, steps)
     began, mean = time.monotonic(), 0.0
-    last = args.stop or args.steps
-    for step in range(start, last):
+    for done, (ids, targets) in enumerate(source, start + 1):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = group["base"] * schedule(step, args.steps, bend)
-        ids, targets = next(stream)
+                group["lr"] = rate * schedule(done - 1, steps, int(0.4 * steps))
         loss = learn(model, optimizers, ids, targets)
-        mean = loss if step == start else 0.98 * mean + 0.02 * loss
-        done = step + 1
-        if done % 50 == 0:
+        mean = loss if done == start + 1 else 0.95 * mean + 0.05 * loss
+        if done % 25 == 0:
             pace = (time.monotonic() - began) / (done - start)
-            left = pace * (args.steps - done) / 60
-            text = (
-                f"step {done}/{args.steps} loss {mean:.4f} {pace:.2f} s/step, {left:.0f} min left"
-            )
-            print(text, flush=True)
-        if done % 250 == 0 or done == last:
+            left = pace * (steps - done) / 60
+            print(f"step {done}/{steps} loss {mean:.4f} {pace:.2f} s/step, {left:.0f} min left",
+                  flush=True)  # fmt: skip
+        if done % 100 == 0 and done > STAGES[0][0]:
+            print(watched(model, tokenizer, watch), flush=True)
+        if done % 100 == 0 or done == steps:
             moments = [optimizer.state_dict() for optimizer in optimizers]
             save(checkpoint, model=model.state_dict(), optimizers=moments, step=done,
                  shape=asdict(shape))  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()
