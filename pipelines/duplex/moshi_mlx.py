@@ -102,8 +102,8 @@ class MoshiMlx:
         """See `DuplexModel.open`; one session at a time."""
         if self._is_open:
             raise EngineError("moshi_mlx has one session at a time: end the other first")
-        self._is_open = True
         session = MoshiMlxSession(self, seed)
+        self._is_open = True
         try:
             yield session
         finally:
