@@ -55,9 +55,12 @@ format: $(STAMP) ## let ruff format and mend
 types: $(STAMP) ## mypy, strict
 	@$(BIN)/mypy
 
-lock: $(STAMP) ## write requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
-	  --no-annotate --no-header pyproject.toml -o requirements.lock
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+  --no-annotate --no-header
+lock: $(STAMP) ## write requirements.lock and the engine environments' locks anew
+	@$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	@for name in moshi-mlx moshi-torch; do at=pipelines/environments/$$name; \
+	  $(COMPILE) --override $$at.override $$at.in -o $$at.lock; done
 
 clean: ## remove .venv and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -12,13 +12,18 @@ MODULES = sorted([*ROOT.glob("pipelines/**/*.py"), *ROOT.glob("bench/**/*.py")])
 HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loader", "onnxruntime"}
 BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
-    "analysis", "atomic", "cells", "content", "dip", "duplex_frames", "duplex_heard", "duplex_measures",
-    "duplex_rows", "duplex_summary", "duplex_table", "escape", "judge", "labels", "lateness", "lock", "metric", "metrics", "onset",
-    "playout", "plots", "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats", "store",
-    "summary", "table", "timeline", "trend", "trial_measures", "turn_measures", "validity",
+    "analysis", "atomic", "cells", "content", "dip", "duplex_frames", "duplex_heard",
+    "duplex_measures", "duplex_rows", "duplex_summary", "duplex_table", "escape", "judge",
+    "labels", "lateness", "lock", "metric", "metrics", "onset", "playout", "plots",
+    "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats",
+    "store", "summary", "table", "timeline", "trend", "trial_measures", "turn_measures",
+    "validity",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
-ENGINE_SIDE = {"pipelines.process_child", "pipelines.process_wire", "pipelines.engine"}
+ENGINE_SIDE = {
+    "pipelines.process_child", "pipelines.process_wire", "pipelines.engine",
+    *(f"pipelines.duplex.{m}" for m in ("engine", "inbox", "model", "stages", "warmth", "wire")),
+}  # fmt: skip
 
 
 def imports(path: Path) -> set[str]:
