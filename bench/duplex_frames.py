@@ -5,7 +5,7 @@ event. What the metrics of bench/duplex_measures.py and the pictures are compute
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +52,12 @@ class Frames:
     """Marks of an event that a frame had already had."""
     lost: int
     """Frames that were handed in, of which neither an end nor a dropping is known, though a later
-    frame was done: the last few may still have been on their way when the caller hung up."""
+    frame was done; and those that were done and never emitted, though an earlier and a later one
+    were. The last few may still have been on their way when the caller hung up."""
     hold_back_ms: float
     """What the resampler to 24 kHz holds back."""
+    restarts: tuple[int, ...] = ()
+    """Frames at which the model's context was full and a new session of it began (reset)."""
 
     def __len__(self) -> int:
         return len(self.at_ms["frame_in"])
@@ -80,10 +83,27 @@ class Frames:
         """(n,) ms from one event of each frame to another; NaN where one is missing."""
         return self.at_ms[end] - self.at_ms[start]
 
+    @property
+    def discarded(self) -> int:
+        """Frames at a start that do not count: `DISCARDED`; of an unpaced session a quarter at
+        most, so that something is left of a model that takes seconds for each.
+        """
+        if not self.is_unpaced:
+            return DISCARDED
+        return min(DISCARDED, int(np.isfinite(self.at_ms["done"]).sum()) // 4)
+
+    @property
+    def counts(self) -> NDArray[np.bool_]:
+        """(n,) true for the frames that count: not the first ones after a start."""
+        kept = np.ones(len(self), dtype=np.bool_)
+        for start in (0, *self.restarts):
+            kept[start : start + self.discarded] = False
+        return kept
+
     def counted(self, values: Floats) -> Floats:
-        """Of (n,) values by frame, those that count: known, and not of the first `DISCARDED`."""
-        kept = values[DISCARDED:]
-        return kept[np.isfinite(kept)]
+        """Of (n,) values by frame, those that count and are known."""
+        kept: Floats = values[self.counts & np.isfinite(values)]
+        return kept
 
 
 def sessions(marks: Sequence[Mark], t0_ns: int) -> list[Frames]:
@@ -95,6 +115,7 @@ def sessions(marks: Sequence[Mark], t0_ns: int) -> list[Frames]:
     """
     stamps: dict[str, dict[str, list[tuple[int, int]]]] = {}
     stopped: dict[str, int] = {}
+    restarts: dict[str, list[int]] = {}
     held: dict[str, float] = {}
     columns = frozenset(EVENTS)
     for mark in marks:
@@ -105,10 +126,15 @@ def sessions(marks: Sequence[Mark], t0_ns: int) -> list[Frames]:
             of_session.setdefault(mark.event, []).append((int(mark.value), mark.t_ns))
         elif mark.event == "context_end" and mark.text == "stop" and mark.value is not None:
             stopped.setdefault(mark.request_id, int(mark.value))
+        elif mark.event == "context_end" and mark.value is not None:
+            restarts.setdefault(mark.request_id, []).append(int(mark.value))
         elif mark.event == "hold_back":
             held.setdefault(mark.request_id, mark.value or 0.0)
     found = [
-        _frames(name, table, t0_ns, stopped.get(name), held.get(name, 0.0))
+        replace(
+            _frames(name, table, t0_ns, stopped.get(name), held.get(name, 0.0)),
+            restarts=tuple(sorted(restarts.get(name, ()))),
+        )
         for name, table in stamps.items()
     ]
     return sorted(found, key=_first_ms)
@@ -137,6 +163,11 @@ def _frames(
     ended = np.isfinite(at_ms["done"]) | np.isfinite(at_ms["frame_out"])
     last = int(np.flatnonzero(ended)[-1]) if ended.any() else -1
     lost = int((~ended & ~np.isfinite(at_ms["dropped"]))[: last + 1].sum())
+    out = np.flatnonzero(np.isfinite(at_ms["frame_out"]))
+    if len(out):
+        between = slice(int(out[0]), int(out[-1]) + 1)
+        done_only = np.isfinite(at_ms["done"]) & ~np.isfinite(at_ms["frame_out"])
+        lost += int(done_only[between].sum())
     return Frames(session, at_ms, doubled, lost, hold_back_ms)
 
 

@@ -43,7 +43,7 @@ def inter_frame_ms(frames: Frames) -> Floats:
     """Between output frames that follow each other, as they are emitted."""
     emitted = frames.emitted
     gaps = np.diff(frames.at_ms["frame_out"][emitted])
-    return np.asarray(gaps[emitted[:-1] >= DISCARDED], dtype=np.float64)
+    return np.asarray(gaps[frames.counts[emitted[:-1]]], dtype=np.float64)
 
 
 def service_ms(frames: Frames) -> Floats:
@@ -115,10 +115,11 @@ def playout(frames: Frames, preroll_ms: float, *, rebuffer: bool = True) -> tupl
     """
     buffer = JitterBuffer(1000, preroll_ms, rebuffer=rebuffer)
     missed = n = 0
+    counts = frames.counts
     for index in frames.emitted.tolist():
         before = buffer.underflows
         buffer.push(round(float(frames.at_ms["frame_out"][index]) * NS_PER_MS), int(FRAME_MS))
-        if index >= DISCARDED:
+        if counts[index]:
             missed += buffer.underflows - before
             n += 1
     return missed, n
@@ -126,6 +127,7 @@ def playout(frames: Frames, preroll_ms: float, *, rebuffer: bool = True) -> tupl
 
 # Measures: the readings of a trial
 
+KEPT_UP = "no frame's input was there before the model was ready: it kept up"
 TOO_FEW = f"no frame after the first {DISCARDED} has the marks for it"
 
 
@@ -180,7 +182,7 @@ def service(value: Callable[[Floats], Reading]) -> TrialMeasure:
             own = [f for f in found if f.is_unpaced == (subject is not None)]
             if own:
                 values = joined(own, service_ms)
-                few = "no frame's input was there before the model was ready: it kept up"
+                few = KEPT_UP if any(f.counted(f.at_ms["done"]).size for f in own) else TOO_FEW
                 reading = value(values) if len(values) else Reading(None, few)
                 readings.append(Reading(reading.value, reading.reason, subject))
         return readings

@@ -58,6 +58,8 @@ class DuplexSummary:
     """Largest of any trial."""
     drift: float | None
     """ms per second; None where no trial was long enough."""
+    drift_not_valid: bool
+    """A trial was long enough, but does not count."""
     ramp: bool
     """Any trial's drift is a ramp."""
     bimodal: bool
@@ -74,7 +76,9 @@ class DuplexSummary:
         said = [word for word, is_so in (("ramp", self.ramp), ("bimodal", self.bimodal)) if is_so]
         if said:
             return ", ".join(said)
-        return "steady" if self.drift is not None else "too short"
+        if self.drift is not None:
+            return "steady"
+        return "not valid" if self.drift_not_valid else "too short"
 
 
 def summarise_duplex(run: Run, rows: Sequence[MetricRow]) -> tuple[DuplexSummary, ...]:
@@ -92,7 +96,11 @@ def summarise_duplex(run: Run, rows: Sequence[MetricRow]) -> tuple[DuplexSummary
 def _preset(run: Run, name: str, rows: Sequence[MetricRow]) -> DuplexSummary:
     found: dict[tuple[str, str | None], list[float]] = {}
     of_long: dict[tuple[str, str | None], list[float]] = {}
-    long = {r.trial_id for r in rows if r.metric == "inter_frame_p99" and r.value is not None}
+    long = {
+        r.trial_id
+        for r in rows
+        if r.metric == "inter_frame_p99" and r.value is not None and r.valid
+    }
     for row in rows:
         # The unpaced session of a cold start is in the warm-up trial, as a rule.
         if row.valid and row.value is not None and (not row.warmup or row.subject == "unpaced"):
@@ -128,6 +136,10 @@ def _preset(run: Run, name: str, rows: Sequence[MetricRow]) -> DuplexSummary:
         misses={ms: middle("playout_miss", f"B={ms} ms") for ms in PREROLLS_MS},
         backlog_max=max(found.get(("backlog_max", None), ()), default=None),
         drift=middle("drift"),
+        drift_not_valid=any(
+            r.metric == "drift" and r.value is not None and not r.valid and not r.warmup
+            for r in rows
+        ),
         ramp=any(found.get(("ramp", None), ())),
         bimodal=any(found.get(("bimodal", subject), ())),
         dropped=total("dropped_frames"),

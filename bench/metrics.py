@@ -173,12 +173,14 @@ def compute_trial(
     timeline = reconstruct(trial, marks, recording)
     view = TrialView(timeline, sessions(timeline.marks, trial.t0_ns))
     broken = broken_bound(timeline)
+    failed = _failed(trial)
     rows = []
     for metric in METRICS:
         if metric.on_trial is not None:
             group = GROUPS[metric.group]
             for reading in metric.on_trial(view):
                 spoilt = broken if group.needs_ruler else None
+                spoilt = (failed if group.needs_end else None) or spoilt
                 rows.append(_row(metric, trial, -1, reading, spoilt))
     for number in range(trial.turns):
         rows += _turn_rows(timeline, number, _labels_of(labels, number), broken)
@@ -206,8 +208,7 @@ def _turn_rows(
     path = critical_path(turn, timeline.chunks, trial.rate_hz)
     view = TurnView(timeline, turn, path, labels)
     # Also what was answered before the failure: a stage that was dying is no time to compare.
-    failed = f"the trial failed: {trial.error}" if trial.status == "error" else None
-    misheard = failed or turn.doubt or not_understood(turn, labels, trial)
+    misheard = _failed(trial) or turn.doubt or not_understood(turn, labels, trial)
     for metric, read in rows:
         group = GROUPS[metric.group]
         if trial.weights in group.refused:
@@ -219,6 +220,11 @@ def _turn_rows(
             if group.needs_understanding:
                 spoilt = spoilt or misheard
             yield _row(metric, trial, number, read(view), spoilt)
+
+
+def _failed(trial: Trial) -> str | None:
+    """Why the trial's figures are not to be compared; None if it did not fail."""
+    return f"the trial failed: {trial.error}" if trial.status == "error" else None
 
 
 def _row(

@@ -33,6 +33,9 @@ class Group:
     """Not valid where the mouth or the ear was too late."""
     needs_understanding: bool
     """Not valid on a turn that the agent did not understand."""
+    needs_end: bool = False
+    """A figure of a whole trial that is not valid where the trial failed: what was dying then, or
+    never came, is missing in it."""
 
 
 GROUPS: dict[str, Group] = {
@@ -40,9 +43,9 @@ GROUPS: dict[str, Group] = {
     "harness": Group({}, needs_ruler=False, needs_understanding=False),
     # What work costs on this machine: does not depend on what was said.
     "machine": Group({}, needs_ruler=False, needs_understanding=False),
-    "playout": Group({}, needs_ruler=True, needs_understanding=False),
+    "playout": Group({}, needs_ruler=True, needs_understanding=False, needs_end=True),
     # What a duplex model's frames cost when the user's audio comes in real time.
-    "frames": Group({}, needs_ruler=True, needs_understanding=False),
+    "frames": Group({}, needs_ruler=True, needs_understanding=False, needs_end=True),
     "latency": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=True),
     # When it took the floor: whether it understood what was said or not.
     "floor": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=False),

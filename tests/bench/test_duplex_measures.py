@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.duplex_frames import DISCARDED, sessions
-from bench.duplex_measures import drift_ms_per_s, playout
+from bench.duplex_measures import drift_ms_per_s, playout, service_ms
 from bench.example_duplex import T0_NS, DuplexPlan, duplex_trial_of
 from bench.example_run import TurnPlan, rows_of
 from bench.metrics import METRICS, compute_trial
@@ -150,6 +150,42 @@ def test_lost_doubled_and_dropped_frames_are_counted():
     dropped = stamp("duplex", "dropped", t_ns=T0_NS, request_id="duplex-1", value=30.0)
     found = {r.metric: r.value for r in compute_trial(trial, [*gone, dropped], pcm, None)}
     assert (found["lost_frames"], found["dropped_frames"]) == (0, 1)
+
+
+def test_a_frame_that_was_done_and_never_emitted_is_lost():
+    trial, marks, pcm = duplex_trial_of(DuplexPlan(frames=60))
+    silent = [m for m in marks if not (m.event == "frame_out" and m.value == 30)]
+    found = {r.metric: r.value for r in compute_trial(trial, silent, pcm, None)}
+    assert found["lost_frames"] == 1
+
+
+def test_of_a_trial_that_failed_no_frame_figure_is_valid():
+    trial, marks, pcm = duplex_trial_of(DuplexPlan(frames=150))
+    failed = replace(trial, status="error", error="the model gave no frame within 20 s")
+    found = {r.metric: r for r in compute_trial(failed, marks, pcm, None)}
+    for name in ("deadline_miss", "inter_frame_p50", "underflows"):
+        assert not found[name].valid
+        assert "the model gave no frame within 20 s" in (found[name].reason or "")
+    assert found["rss_peak_mb"].valid
+
+
+def test_the_frames_after_a_new_session_in_the_same_conversation_do_not_count():
+    _, marks, _ = duplex_trial_of(DuplexPlan(frames=150))
+    reset = stamp(
+        "duplex", "context_end", t_ns=T0_NS, request_id="duplex-1", value=100, text="reset"
+    )
+    (frames,) = sessions([*marks, reset], T0_NS)
+    (whole,) = sessions(marks, T0_NS)
+    assert int(whole.counts.sum()) == 150 - DISCARDED
+    assert int(frames.counts.sum()) == 150 - 2 * DISCARDED
+    assert not frames.counts[100:125].any() and frames.counts[99] and frames.counts[125]
+
+
+def test_of_a_slow_models_unpaced_session_a_quarter_at_most_is_discarded():
+    _, marks, _ = duplex_trial_of(DuplexPlan(service_ms=(4000.0,), unpaced=12))
+    unpaced = next(f for f in sessions(marks, T0_NS) if f.is_unpaced)
+    assert unpaced.discarded == 3
+    assert service_ms(unpaced).tolist() == pytest.approx([4000.0] * 9)
 
 
 def test_the_frames_still_on_their_way_at_the_end_are_not_lost(quick):
