@@ -274,3 +274,22 @@ def counted(of: Callable[[Frames], int]) -> TrialMeasure:
         return [Reading(float(sum(of(f) for f in found)))] if found else []
 
     return measure
+
+
+def warm_start(view: TrialView) -> list[Reading]:
+    """Conversation opened → the model's thread ready for its first frame, by model.
+
+    A conversation waits for a model that is still loading: that is its cold start, and not this.
+    """
+    opened = {
+        mark.request_id: mark
+        for mark in reversed(view.timeline.marks)
+        if (mark.stage, mark.event) == ("duplex", "session")
+    }
+    readings = []
+    for frames in paced(view):
+        mark, ready = opened.get(frames.session), frames.at_ms["ready"]
+        if mark is not None and np.isfinite(ready[0]):
+            since_ms = (mark.t_ns - view.timeline.trial.t0_ns) / NS_PER_MS
+            readings.append(Reading(float(ready[0]) - since_ms, subject=mark.text))
+    return readings

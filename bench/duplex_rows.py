@@ -129,6 +129,12 @@ DUPLEX_METRICS: tuple[Metric, ...] = (
         of.bimodal,
         "",
     ),
+    _machine(
+        20,
+        "warm_start",
+        "conversation opened on a warm model → its thread ready for the first frame",
+        of.warm_start,
+    ),
     _machine(12, "frames_in", "input frames of the conversation, all of them", of.counted(len), ""),
     _machine(
         12,

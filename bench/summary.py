@@ -94,8 +94,8 @@ class PresetSummary:
     """Largest peak memory of the caller, MB."""
     underflow_ms: float | None
     """Silence inside the agent's speech, over all trials."""
-    cold: Mapping[str, tuple[float | None, float | None]]
-    """Model → (load, warm-up), medians; warm-up trials count here."""
+    cold: Mapping[str, tuple[float | None, float | None, float | None]]
+    """Model → (load, warm-up, warm start), medians; warm-up trials count here."""
     preroll_ms: float = 0.0
     """B of the ear's jitter buffer: all that was heard, was heard behind it."""
 
@@ -216,8 +216,10 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
     )
 
 
-def _cold(rows: Sequence[MetricRow]) -> dict[str, tuple[float | None, float | None]]:
-    """Model → (load, warm-up)."""
+def _cold(
+    rows: Sequence[MetricRow],
+) -> dict[str, tuple[float | None, float | None, float | None]]:
+    """Model → (load, warm-up, opening a conversation on the warm model)."""
 
     def of(model: str, metric: str) -> float | None:
         found = [
@@ -229,4 +231,6 @@ def _cold(rows: Sequence[MetricRow]) -> dict[str, tuple[float | None, float | No
 
     cold = [row for row in rows if row.metric.startswith("cold_")]
     models = dict.fromkeys(row.subject for row in cold if row.subject is not None)
-    return {model: (of(model, "cold_load"), of(model, "cold_warm")) for model in models}
+    names = ("cold_load", "cold_warm", "warm_start")
+    load, warm, opened = ({model: of(model, name) for model in models} for name in names)
+    return {model: (load[model], warm[model], opened[model]) for model in models}

@@ -135,12 +135,13 @@ def _quality_row(p: PresetSummary) -> tuple[str, ...]:
 
 def _cold_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
     rows = tuple(
-        (p.preset, model, number(load), number(warm))
+        (p.preset, model, number(load), number(warm), number(opened))
         for p in presets
-        for model, (load, warm) in p.cold.items()
+        for model, (load, warm, opened) in p.cold.items()
     )
     if rows:
-        yield Block("Cold start (ms)", ("preset", "model", "load", "warm-up"), rows)
+        header = ("preset", "model", "load", "warm-up", "warm start")
+        yield Block("Cold and warm start (ms)", header, rows)
 
 
 def with_interval(estimate: Estimate, scale: float = 1.0) -> str:

@@ -188,6 +188,19 @@ def test_of_a_slow_models_unpaced_session_a_quarter_at_most_is_discarded():
     assert service_ms(unpaced).tolist() == pytest.approx([4000.0] * 9)
 
 
+def test_a_warm_start_is_from_opening_to_readiness_for_the_first_frame():
+    trial, marks, pcm = duplex_trial_of(DuplexPlan(frames=60))
+    ready = next(m.t_ns for m in marks if m.event == "ready" and m.value == 0)
+    opened = [m for m in marks if (m.stage, m.event) != ("duplex", "session")]
+    opened.append(
+        stamp(
+            "duplex", "session", t_ns=ready - 7_000_000, request_id="duplex-1", value=0, text="it"
+        )
+    )
+    found = [r for r in compute_trial(trial, opened, pcm, None) if r.metric == "warm_start"]
+    assert [(r.subject, r.value) for r in found] == [("it", pytest.approx(7.0))]
+
+
 def test_the_frames_still_on_their_way_at_the_end_are_not_lost(quick):
     assert value(quick, "lost_frames") == value(quick, "doubled_frames") == 0
     found = rows(replace(SLOW, frames=300))
