@@ -127,13 +127,16 @@ def _budget(axes: Axes, *, upright: bool, label: str = "") -> None:
     line = axes.axvline if upright else axes.axhline
     line(FRAME_MS, color=INK, lw=1.4, ls=(0, (4, 3)), zorder=1 if upright else 4)
     if label and upright:
+        left, right = axes.get_xlim()
+        # Left of its line, as long as there is room before the axis.
+        room = (FRAME_MS - left) / (right - left) > 0.3
         axes.annotate(
             label,
             (FRAME_MS, 0.0),
             xycoords=axes.get_xaxis_transform(),
-            xytext=(-6, 5),
+            xytext=(-6 if room else 6, 5),
             textcoords="offset points",
-            ha="right",
+            ha="right" if room else "left",
             va="bottom",
             fontsize=12,
             color=INK,
