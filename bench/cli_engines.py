@@ -50,8 +50,8 @@ def list_engines() -> None:
 def build(
     name: Annotated[str, typer.Argument(help="An engine's name, as 'engines list' shows it.")],
 ) -> None:
-    """Builds an engine environment where it is missing; prints its interpreter."""
-    print(environment.ensure(name, _tell))
+    """Builds an engine environment where it is missing or broken; prints its interpreter."""
+    print(environment.ensure(name, _tell, verify=True))
 
 
 @weights_app.command("list")

@@ -50,7 +50,8 @@ def measure(
     """Measure how long a model takes for a frame when input is always there (unpaced).
 
     Serial: encode, step, decode, one after the other. Pipelined: decoding on a thread of its own.
-    The two take turns in blocks; the first 25 frames of a block do not count.
+    The two take turns in blocks; the first 25 frames of a block do not count, but at most a
+    quarter of it is left out.
     """
     if ways not in WAYS:
         raise LabError(f"--ways {ways}: unknown; known: {', '.join(WAYS)}.")
@@ -58,11 +59,19 @@ def measure(
     if not specs:
         raise LabError("PRESETS: name at least one duplex preset; see 'duplex-lab presets list'.")
     found: list[tuple[PipelineSpec, list[Block]]] = []
+    failed: list[dict[str, str]] = []
     for spec in specs:
-        if provide := architecture(spec.architecture).provide:
-            load_object(provide)(spec, _tell)
-        found.append((spec, asyncio.run(_measure(spec, WAYS[ways], pairs, frames, limit_s))))
-    terminal().print(_table(found))
+        try:
+            if provide := architecture(spec.architecture).provide:
+                load_object(provide)(spec, _tell)
+            blocks = asyncio.run(_measure(spec, WAYS[ways], pairs, frames, limit_s))
+        except LabError as error:  # the others' figures are not lost
+            _tell(f"duplex-lab: {spec.name}: {error}")
+            failed.append({"preset": spec.name, "error": str(error)})
+        else:
+            found.append((spec, blocks))
+    if found:
+        terminal().print(_table(found))
     for spec, blocks in found:
         if ratios := paired_ratios(blocks):
             text = ", ".join(f"{100 * (ratio - 1):+.1f} %" for ratio in ratios)
@@ -73,8 +82,14 @@ def measure(
             )
     console().print(f"load average {os.getloadavg()[0]:.1f} at the end")
     if json_file is not None:
-        rows = {"machine": machine.describe(), "presets": [_row(s, b) for s, b in found]}
+        rows = {
+            "machine": machine.describe(),
+            "presets": [_row(s, b) for s, b in found],
+            "failed": failed,
+        }
         atomic_write(json_file, (json.dumps(rows, indent=2) + "\n").encode())
+    if failed:
+        raise typer.Exit(1)
 
 
 def _duplex(spec: PipelineSpec) -> PipelineSpec:

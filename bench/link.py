@@ -28,12 +28,9 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from bench.wire import Decoder, Kind, Message, encode
 from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns, samples_to_ns
-from pipelines.host import LabelFeed
+from pipelines.host import DUE_NS, LabelFeed
 from pipelines.marks import MarkSink, stamp
 from pipelines.spec import AudioOptions
-
-DUE_NS = "due_ns"
-"""Key of an input frame's metadata: when its chunk was due."""
 
 
 class Wire:

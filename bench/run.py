@@ -32,8 +32,9 @@ from pipelines.errors import LabError
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec
 
-PREPARE_TIMEOUT_S = 180.0
-"""For loading and warming all models of a preset."""
+PREPARE_TIMEOUT_S = 240.0
+"""For loading and warming all models of a preset, and an unpaced burst: a duplex model may load
+for 170 s, and a burst takes 15 s and the end of its last frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,18 +239,33 @@ def _worst(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class Agents:
-    """One warm agent process for each preset; a dead one is replaced."""
+    """One warm agent process for each preset; a dead one is replaced, and warmed as the first."""
 
     def __init__(self) -> None:
         self._agents: dict[str, AgentProcess] = {}
 
     def get(self, spec: PipelineSpec) -> AgentProcess:
-        """The preset's agent; a new one if the last has died."""
+        """The preset's agent, its models loaded and warm; a new one if the last has died.
+
+        Raises:
+            LabError: one of them can't be loaded; whoever asks again gets another try.
+        """
         agent = self._agents.get(spec.name)
-        if agent is None or not agent.alive:
-            if agent is not None:
-                agent.stop()
-            agent = self._agents[spec.name] = AgentProcess(spec)
+        if agent is not None and agent.alive:
+            return agent
+        if agent is not None:
+            agent.stop()
+        agent = self._agents[spec.name] = AgentProcess(spec)
+        try:
+            agent.ask("prepare")
+            report = agent.wait(PREPARE_TIMEOUT_S)
+            if report.error:
+                raise LabError(report.error)
+        except LabError:
+            del self._agents[spec.name]
+            agent.stop()
+            raise
+        agent.cold_start = report.marks
         return agent
 
     def stop(self) -> None:
@@ -265,12 +281,10 @@ class Agents:
         Raises:
             LabError: one of them can't be loaded.
         """
-        agent = self.get(spec)
-        agent.ask("prepare")
-        report = agent.wait(PREPARE_TIMEOUT_S)
-        if report.error:
-            raise LabError(f"Preset {spec.name}: {report.error}")
-        agent.cold_start = report.marks
+        try:
+            self.get(spec)
+        except LabError as error:
+            raise LabError(f"Preset {spec.name}: {error}") from None
 
 
 def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Agents) -> None:
@@ -290,7 +304,13 @@ def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Ag
         kind=spec.kind,
     )
     plan = caller_plan(planned.trial_id, spec, fixture)
-    agent = agents.get(spec)
+    try:
+        agent = agents.get(spec)
+    except LabError as error:  # the agent had died, and its successor can't be warmed
+        utc = datetime.now(UTC).isoformat(timespec="milliseconds")
+        failed = replace(row, status="error", error=str(error), started_utc=utc)
+        store.write_trial(run_dir, failed, [])
+        return
     outcome = play(row, spec, plan, caller, agent, fixture.scene or None)
     trial, marks = outcome.trial, outcome.marks
     # What loading took belongs to the agent's first trial: its warm-up.

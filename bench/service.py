@@ -98,7 +98,7 @@ def service(stages: str, blocks: Iterable[Block]) -> Service | None:
     if not values:
         return None
     spans = {stage: [ms for b in own for ms in b.spans_ms[stage]] for stage in SPANS}
-    p99 = float(np.quantile(values, 0.99)) if len(values) >= 100 else None
+    p99 = float(np.quantile(values, 0.99, method="inverted_cdf")) if len(values) >= 100 else None
     return Service(
         stages,
         len(values),
@@ -110,7 +110,11 @@ def service(stages: str, blocks: Iterable[Block]) -> Service | None:
 
 
 def paired_ratios(blocks: Sequence[Block]) -> list[float]:
-    """Of each serial block and the pipelined one beside it: p50 pipelined / p50 serial."""
-    serial = [median(b.service_ms) for b in blocks if b.stages == "serial" and b.service_ms]
-    overlapped = [median(b.service_ms) for b in blocks if b.stages == "pipelined" and b.service_ms]
-    return [b / a for a, b in zip(serial, overlapped, strict=False)]
+    """Of each serial block and the pipelined one beside it: p50 pipelined / p50 serial.
+
+    A pair of which one block is empty has none.
+    """
+    serial = [b.service_ms for b in blocks if b.stages == "serial"]
+    overlapped = [b.service_ms for b in blocks if b.stages == "pipelined"]
+    pairs = zip(serial, overlapped, strict=False)  # one way may have been left out
+    return [median(b) / median(a) for a, b in pairs if a and b]

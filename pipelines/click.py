@@ -19,7 +19,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from pipelines.clicks import CLICK_LEVEL, ClickOptions
 from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns, samples_to_ns
-from pipelines.host import Host
+from pipelines.host import DUE_NS, Host
 from pipelines.marks import MarkSink, stamp
 
 
@@ -61,7 +61,7 @@ class ClickAgent(FrameProcessor):
         pcm = np.frombuffer(frame.audio, np.int16)
         loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > CLICK_LEVEL // 2)
         for index in loud:
-            due_ns: int = frame.metadata["due_ns"]
+            due_ns: int = frame.metadata[DUE_NS]
             click_ns = due_ns - samples_to_ns(len(pcm) - int(index), frame.sample_rate)
             target_ns = max(click_ns + self._delay_ns, due_ns)
             task = self.create_task(self._answer(self._clicks, target_ns))

@@ -39,7 +39,8 @@ class Environment:
     size: str
     """The same in words."""
     pip: tuple[str, ...] = ()
-    """Installed last, by pip, which takes the build that fits the machine (CPU or CUDA)."""
+    """Installed last, by pip, from where the user's own pip looks: of torch, PyPI has CUDA's build
+    for Linux, and another index or ``PIP_FIND_LINKS`` may have one for the CPU."""
     machines: tuple[str, ...] = ("Linux x86_64", "Linux aarch64", "Darwin arm64")
     """Where its packages can be had, as `platform` names them."""
 
@@ -66,6 +67,12 @@ class Environment:
         return self.folder / "bin" / "python"
 
 
+def _torch_disk_gb() -> float:
+    if platform.system() == "Darwin":
+        return 1.5
+    return 9.0 if shutil.which("nvidia-smi") else 7.5  # which build pip takes is not known before
+
+
 ENVIRONMENTS: dict[str, Environment] = {
     e.name: e
     for e in (
@@ -80,8 +87,8 @@ ENVIRONMENTS: dict[str, Environment] = {
             "moshi-torch",
             "moshi 0.2.13 on torch 2.13: Moshi on CUDA or on the CPU",
             ("torch", "moshi.models", "sentencepiece", "safetensors"),
-            disk_gb=1.5 if platform.system() == "Darwin" or not shutil.which("nvidia-smi") else 9,
-            size="1 GB; with CUDA 7 GB",
+            disk_gb=_torch_disk_gb(),
+            size="1 GB with a CPU build of torch, 7 GB with CUDA's",
             pip=("torch==2.13.0",),
         ),
     )
@@ -89,12 +96,14 @@ ENVIRONMENTS: dict[str, Environment] = {
 """Name → environment. A new one is a row here and a locked file beside the others."""
 
 
-def ensure(name: str, tell: Tell = silent) -> str:
+def ensure(name: str, tell: Tell = silent, *, verify: bool = False) -> str:
     """The environment's interpreter; builds it first where it is missing.
 
     Args:
         name: A key of `ENVIRONMENTS`.
         tell: Is told of the build's progress.
+        verify: Whether one that is there must show that it imports the engine, and is built again
+            if it does not; this takes seconds.
 
     Raises:
         LabError: it is unknown, or can't be built here; one sentence with what to do.
@@ -103,9 +112,12 @@ def ensure(name: str, tell: Tell = silent) -> str:
     if own := os.environ.get(wanted.variable):
         _check(wanted, own, f"{own} (from {wanted.variable})")
         return own
-    if not wanted.python.exists():
+    if _fault(wanted, verify) is not None:
         with building(wanted.folder, tell):
-            if not wanted.python.exists():  # it may have been built while we waited
+            fault = _fault(wanted, verify)  # it may have been built while we waited
+            if fault is not None:
+                if fault:
+                    tell(f"{fault} It is built again.")
                 _build(wanted, tell)
     return str(wanted.python)
 
@@ -126,6 +138,18 @@ def get(name: str) -> Environment:
     if name not in ENVIRONMENTS:
         raise LabError(f"No engine environment {name!r}: there are {', '.join(ENVIRONMENTS)}.")
     return ENVIRONMENTS[name]
+
+
+def _fault(wanted: Environment, verify: bool) -> str | None:
+    """Why it must be built: a sentence, or nothing if it is not there; None: it need not."""
+    if not wanted.python.exists():
+        return ""
+    if verify:
+        try:
+            _check(wanted, str(wanted.python), str(wanted.python))
+        except LabError as error:
+            return str(error)
+    return None
 
 
 def _build(wanted: Environment, tell: Tell) -> None:
@@ -155,7 +179,12 @@ def _build(wanted: Environment, tell: Tell) -> None:
         for step in steps:
             _run(wanted, step)
         _check(wanted, python, "what was built")
-        temporary.rename(folder)
+        try:
+            if folder.exists():  # broken: its base Python was removed, or a package of it
+                shutil.rmtree(folder)
+            temporary.rename(folder)
+        except OSError as error:
+            raise LabError(_cannot(wanted, str(error))) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     tell(f"engine environment {wanted.name}: built in {time.monotonic() - began_s:.0f} s")

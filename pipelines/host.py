@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
     from pipelines.pool import ModelPool
 
+DUE_NS = "due_ns"
+"""Key of an input audio frame's metadata, where the host knows it: when its last sample was due, ns
+on the machine's clock. A pipeline that is late sees the frame later, and must not count from then.
+"""
+
 
 @dataclass(slots=True)
 class LabelFeed:

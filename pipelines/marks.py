@@ -63,7 +63,8 @@ EVENTS: dict[tuple[str, str], str] = {
     # value: the input frame's index in the session, from 0, unless said.
     ("duplex", "session"): "a session was opened; text: the model; value: its seed",
     ("duplex", "hold_back"): "what the resampler to 24 kHz holds back; value: ms",
-    ("duplex", "frame_in"): "the frame's last input sample is there (offered)",
+    ("duplex", "frame_in"): "the frame's last input sample is there (offered); t_ns: when the "
+    "chunk that made it whole was due, where the host knows that, else when it was taken",
     ("duplex", "handed"): "the frame is sent to the model's process",
     ("duplex", "ready"): "the model's thread is free to take the frame",
     ("duplex", "start"): "its encoding begins",
@@ -71,7 +72,8 @@ EVENTS: dict[tuple[str, str], str] = {
     ("duplex", "stepped"): "the language model's step is done",
     ("duplex", "decode_start"): "decoding of the frame that the step gave begins",
     ("duplex", "done"): "all of the frame's work is done",
-    ("duplex", "frame_out"): "the frame that the step gave is pushed out (emitted)",
+    ("duplex", "frame_out"): "the frame that the step gave is pushed out (emitted). Of a server, "
+    "whose steps give what has come by then: value: the j-th input frame, for the j-th output",
     ("duplex", "dropped"): "the frame was dropped: the queue was full (policy drop)",
     ("duplex", "text"): "the step's piece of text; text; t_ns: when it was stepped",
     ("duplex", "forced"): "the step's text token was forced; text: its piece",

@@ -93,6 +93,11 @@ class ModelProcess:
             return False
         return not ready.cancelled() and ready.exception() is None
 
+    @property
+    def serving(self) -> bool:
+        """Whether a request is open that nobody has cancelled: the next one would wait for it."""
+        return any(not request.cancelled for request in self._requests.values())
+
     async def __aenter__(self) -> ModelProcess:
         await self.ensure_running()
         return self

@@ -11,7 +11,7 @@ from weakref import WeakSet
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.processors.frame_processor import FrameProcessor
 
-from pipelines.duplex.checks import check
+from pipelines.duplex.checks import check, unpaced_frames
 from pipelines.duplex.dispatch import ENGINE, describe
 from pipelines.duplex.engine import SWITCH_INTERVAL_S
 from pipelines.duplex.frame_marks import FrameMarks
@@ -42,7 +42,7 @@ async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
         LabError: the model can't be loaded, or the preset asks for what can't be.
     """
     process = await _process(spec, models)
-    frames = spec.stages["processor"].unpaced_frames
+    frames = unpaced_frames(spec)
     if frames and process not in _measured:
         _measured.add(process)
         await _run_unpaced(process, frames, spec.stages["model"].seed)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pipelines.duplex.dispatch import backend_of
+from pipelines.duplex.dispatch import Backend, backend_of
 from pipelines.duplex.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from pipelines.duplex.options import ModelOptions, ProcessorOptions
+from pipelines.duplex.weights_sizes import SIZES
 from pipelines.errors import SpecError
 from pipelines.spec import PipelineSpec
 
@@ -17,7 +18,7 @@ def check(spec: PipelineSpec) -> None:
     """
     where = f"{spec.name}.toml"
     model: ModelOptions = spec.stages["model"]
-    backend_of(model, f"{where} [model]")
+    _check_weights(model, backend_of(model, f"{where} [model]"), f"{where} [model]")
     if spec.audio.out_rate_hz != SAMPLE_RATE_HZ:
         raise SpecError(
             f"{where} [audio]: out_rate_hz = {spec.audio.out_rate_hz} must be {SAMPLE_RATE_HZ}, "
@@ -35,7 +36,25 @@ def check(spec: PipelineSpec) -> None:
             f"{where} [processor]: queue_frames must be at least 1, frame_timeout_s above 0 and "
             "unpaced_frames not negative."
         )
+    given = [name for name in ("voice_prompt", "text_prompt") if getattr(model, name)]
+    if given and model.backend != "server":
+        raise SpecError(
+            f"{where} [model]: {given[0]} is set, but backend = {model.backend!r} takes no "
+            "prompts: remove it, or set backend = 'server' and the url of a PersonaPlex server."
+        )
     check_label(spec, _labels(model))
+
+
+def unpaced_frames(spec: PipelineSpec) -> int:
+    """Frames of the burst that measures the model's service time.
+
+    None for a server: it computes at its own pace and elsewhere, so that a burst shows how fast we
+    can send.
+    """
+    if spec.stages["model"].backend == "server":
+        return 0
+    frames: int = spec.stages["processor"].unpaced_frames
+    return frames
 
 
 def check_label(spec: PipelineSpec, able: tuple[str, ...]) -> None:
@@ -48,6 +67,23 @@ def check_label(spec: PipelineSpec, able: tuple[str, ...]) -> None:
         raise SpecError(
             f"{spec.name}.toml: weights = {spec.weights!r}, but [model] has {able[0]} ones: every "
             f"row of the results would be mislabelled; set weights = {able[0]!r}."
+        )
+
+
+def _check_weights(model: ModelOptions, backend: Backend, where: str) -> None:
+    """Refuses synthetic weights that are not made."""
+    if not backend.needs_weights or model.weights != "synthetic":
+        return
+    size = SIZES.get(model.id.rpartition("-")[2])
+    if size is None:
+        raise SpecError(
+            f"{where}: id = {model.id!r} names no size of synthetic weights: end it in "
+            f"{', '.join(SIZES)}, as in moshi-tiny, or set weights to a folder or a model id."
+        )
+    if model.precision not in size.precisions:
+        raise SpecError(
+            f"{where}: precision = {model.precision!r}, but synthetic weights of {model.id!r} are "
+            f"made in {', '.join(size.precisions)} alone: choose one of these, or a smaller size."
         )
 
 

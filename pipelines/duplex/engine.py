@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pipelines.duplex.inbox import Inbox, UserFrame
@@ -166,6 +167,8 @@ class _Sessions:
         return SerialStages(session, self._answer)
 
     def _answer(self, reply: Reply) -> None:
+        if not self._model.capabilities.synchronous:
+            reply = replace(reply, synchronous=False)
         self._emit(reply.header(), reply.pcm)
 
     def _say(self, text: str) -> None:

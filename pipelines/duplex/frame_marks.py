@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from pipelines.duplex.utterances import Utterance
 from pipelines.duplex.wire import Reply
 from pipelines.marks import EVENTS, Mark, MarkSink, stamp
@@ -22,6 +24,7 @@ class FrameMarks:
         self._sink = sink
         self._id = session_id
         self._pid = pid or 0
+        self._given: deque[int] = deque()
 
     def session(self, model: str, seed: int) -> None:
         """The session is opened, or begins anew."""
@@ -31,15 +34,35 @@ class FrameMarks:
         """What the resampler does to the user's audio."""
         self._put("hold_back", delay_s * 1e3)
 
-    def frame(self, event: str, frame: int) -> None:
-        """``frame_in``, ``handed`` or ``frame_out``, now."""
-        self._put(event, float(frame))
+    def frame(self, event: str, frame: int, t_ns: int | None = None) -> None:
+        """``frame_in`` or ``handed``; ``t_ns``: when, if not now."""
+        self._put(event, float(frame), t_ns=t_ns)
+
+    def frame_out(self, reply: Reply) -> None:
+        """The frame of speech in a reply is pushed out.
+
+        It is marked as the answer to the reply's own frame. Of a model that is not synchronous the
+        j-th frame of speech is marked as the answer to the j-th frame that it was given, see
+        `pipelines.duplex.wire.Reply.synchronous`.
+        """
+        answered = reply.frame
+        if not reply.synchronous:
+            self._given.append(reply.frame)
+            answered = self._given.popleft()
+        self._put("frame_out", float(answered))
 
     def reply(self, reply: Reply) -> None:
-        """All that the model's process stamped on a frame."""
+        """All that the model's process stamped on a frame.
+
+        Of a model that is not synchronous the stamps of the work are left out: they would tell of
+        sending and waiting.
+        """
         index = float(reply.frame)
+        if not reply.synchronous and not reply.pcm and "dropped" not in reply.stamps:
+            self._given.append(reply.frame)
         for event, t_ns in reply.stamps.items():
-            self._child(event, t_ns, index)
+            if reply.synchronous or event == "dropped":
+                self._child(event, t_ns, index)
         if reply.text:
             t_ns = reply.stamps.get("stepped", reply.stamps.get("done", 0))
             self._child("text", t_ns, index, reply.text)
@@ -56,8 +79,11 @@ class FrameMarks:
             stamp("agent", "answer_text", t_ns=said.t_ns, request_id=self._id, text=said.text)
         )
 
-    def _put(self, event: str, value: float, text: str | None = None) -> None:
-        self._sink.put(stamp("duplex", event, request_id=self._id, value=value, text=text))
+    def _put(
+        self, event: str, value: float, text: str | None = None, t_ns: int | None = None
+    ) -> None:
+        mark = stamp("duplex", event, t_ns=t_ns, request_id=self._id, value=value, text=text)
+        self._sink.put(mark)
 
     def _child(self, event: str, t_ns: int, value: float, text: str | None = None) -> None:
         assert ("duplex", event) in EVENTS

@@ -42,12 +42,14 @@ def _linux_free() -> float:
     return float("inf")
 
 
-def _control_group_free() -> float:
-    """A container's limit, where there is one."""
-    room = Path("/sys/fs/cgroup")
+def _control_group_free(room: Path = Path("/sys/fs/cgroup")) -> float:
+    """Below a container's limit, where there is one; the page cache is given up on demand."""
     try:
         limit = (room / "memory.max").read_text(encoding="ascii").strip()
         used = (room / "memory.current").read_text(encoding="ascii").strip()
+        stat = (room / "memory.stat").read_text(encoding="ascii")
     except OSError:
         return float("inf")
-    return float("inf") if limit == "max" else float(limit) - float(used)
+    lines = (line.split() for line in stat.splitlines() if line.startswith("inactive_file "))
+    cached = sum(float(value) for _, value in lines)
+    return float("inf") if limit == "max" else float(limit) - float(used) + cached

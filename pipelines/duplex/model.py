@@ -46,6 +46,9 @@ class Capabilities:
     """It takes a text that says who it is."""
     batch: int = 1
     """How many sessions can be open at once."""
+    synchronous: bool = True
+    """Step t waits for the work on frame t, and gives its frame of speech. False: it gives whatever
+    has come by then from a model that computes elsewhere; what a step takes tells nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)

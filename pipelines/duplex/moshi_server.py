@@ -3,9 +3,13 @@
 ``GET /api/chat`` of Kyutai's ``moshi.server``, of its Rust server and of NVIDIA's PersonaPlex
 server; each binary message is one byte that says its kind, then its content. We send audio only.
 
-What a measurement through it means: the server computes where we can't stamp, so there are no stage
-times; only PersonaPlex listens to the seed; Opus keeps 6.4 ms back each way (154 samples at 24 kHz,
-measured), which is part of what a user of such a server waits for.
+What a measurement through it means: the server computes where we can't stamp, so there are no
+service and stage times, no backlog and no drift. Nor does a frame of speech say which input frame
+it answers: the j-th out counts as the answer to the j-th in, so that a frame's latency is that of
+the stream (`pipelines.duplex.wire.Reply.synchronous`). Opus keeps 6.4 ms back each way (154 samples
+at 24 kHz, measured), so that each side's last samples of a frame come with the packet after: a
+frame's wait each way. All this a user of such a server waits for. Only PersonaPlex listens to the
+seed.
 """
 
 from __future__ import annotations
@@ -71,7 +75,10 @@ class MoshiServer:
         self._patience_s = patience_s
         self._takes_prompts = id.startswith(PERSONAPLEX)
         self.capabilities = Capabilities(
-            text_stream=True, voice_prompt=self._takes_prompts, text_prompt=self._takes_prompts
+            text_stream=True,
+            voice_prompt=self._takes_prompts,
+            text_prompt=self._takes_prompts,
+            synchronous=False,
         )
 
     def load(self) -> None:

@@ -52,6 +52,6 @@ class ProcessorOptions:
     """Silero listens along, so that Pipecat's observers see when the user speaks."""
     unpaced_frames: int = 125
     """So many frames are run as fast as they go once the model is loaded: its service time,
-    apart from all conversations. 0: none."""
+    apart from all conversations. 0: none. A server is given none."""
     frame_timeout_s: float = 20.0
     """A model that owes a frame for so long is hung: it is killed, and the trial says so."""

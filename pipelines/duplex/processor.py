@@ -37,9 +37,13 @@ from pipelines.duplex.options import ProcessorOptions
 from pipelines.duplex.utterances import Utterance, Utterances
 from pipelines.duplex.wire import SESSION, Reply, int16_of_bytes, pcm_to_bytes
 from pipelines.errors import ModelError
+from pipelines.host import DUE_NS
 from pipelines.marks import MarkSink
 from pipelines.process import ModelProcess, next_request_id
 from pipelines.process_link import ModelRequest
+
+END_GRACE_S = 1.0
+"""At an EndFrame what the model still owes may come out for so long."""
 
 
 class MoshiProcessor(FrameProcessor):
@@ -77,7 +81,8 @@ class MoshiProcessor(FrameProcessor):
         """Makes the processor of one conversation; ``model`` may serve many, one after another.
 
         Args:
-            model: From `pipelines.duplex.dispatch.duplex_process`; started here if need be.
+            model: From `pipelines.duplex.dispatch.duplex_process`; started here if need be. It
+                serves one conversation at a time: a second one is refused.
             options: What happens when the model is too slow, or its context is full.
             seed: Of the model's sampling.
             greeting: Said before the model hears anything.
@@ -115,7 +120,9 @@ class MoshiProcessor(FrameProcessor):
         elif isinstance(frame, TTSSpeakFrame):
             self.say(frame.text)
             return
-        elif isinstance(frame, EndFrame | CancelFrame):
+        elif isinstance(frame, EndFrame):
+            await self._close(END_GRACE_S)
+        elif isinstance(frame, CancelFrame):
             await self._close()
         await self.push_frame(frame, direction)
         if isinstance(frame, StartFrame):
@@ -146,6 +153,11 @@ class MoshiProcessor(FrameProcessor):
             if self._not_loaded is not None:
                 raise self._not_loaded
             await self._model.ensure_running()
+            if self._model.serving:  # it would wait, and be taken for hung together with the other
+                raise ModelError(
+                    f"The model {self._model.name} is in another conversation: end that first, or "
+                    "start a second process for this one."
+                )
             self._session_marks = FrameMarks(self._sink, session_id, self._model.pid)
             self._session = self._model.open(
                 SESSION, header, request_id=session_id, marks=self._sink, fed=True, owes="frame"
@@ -168,21 +180,28 @@ class MoshiProcessor(FrameProcessor):
         if self._resampler is None or self._resampler.from_hz != frame.sample_rate:
             self._resampler = StreamResampler(frame.sample_rate, SAMPLE_RATE_HZ)
             self._session_marks.hold_back(self._resampler.delay_s)
+        due_ns: int | None = frame.metadata.get(DUE_NS)
         for whole in self._reframer.feed(self._resampler.feed(pcm)):
-            self._session_marks.frame("frame_in", self._frames)
+            self._session_marks.frame("frame_in", self._frames, due_ns)
             payload = pcm_to_bytes(whole)
             self._session_marks.frame("handed", self._frames)
             session.feed({"frame": self._frames}, payload, last=False)
             self._frames += 1
 
-    async def _close(self) -> None:
+    async def _close(self, grace_s: float = 0.0) -> None:
+        """Ends the session: at once, or when what it owes has come out, in ``grace_s`` at most."""
         session, self._session = self._session, None
-        if session is not None:
-            session.cancel()
         listener, self._listener = self._listener, None
+        if session is not None:
+            try:
+                if grace_s and listener is not None:
+                    session.feed(last=True)
+                    await asyncio.wait({listener}, timeout=grace_s)
+            finally:
+                session.cancel()
         if listener is not None:
             await self.cancel_task(listener)
-        await self._tell_end(self._text.end(), push=False)
+        await self._tell_end(self._text.end(), push=grace_s > 0)
 
     # the model's side
 
@@ -207,7 +226,7 @@ class MoshiProcessor(FrameProcessor):
         if reply.pcm:
             pcm = int16_of_bytes(reply.pcm)
             await self.push_frame(SpeechOutputAudioRawFrame(pcm, SAMPLE_RATE_HZ, 1))
-            self._session_marks.frame("frame_out", reply.frame)
+            self._session_marks.frame_out(reply)
         self._session_marks.reply(reply)
         if "done" not in reply.stamps:
             return  # dropped, or after the context's end

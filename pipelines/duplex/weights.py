@@ -7,6 +7,7 @@ so every time can be measured with nothing downloaded. The loading code is the s
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from pipelines import environment
 from pipelines.cache import Tell, building, cache_folder, need_disk, silent
 from pipelines.duplex.options import ModelOptions
+from pipelines.duplex.weights_check import check_lm
 from pipelines.duplex.weights_error import WeightsError
 from pipelines.duplex.weights_sizes import (
     CONFIG_NAME,
@@ -26,6 +28,7 @@ from pipelines.duplex.weights_sizes import (
     SIZES,
     TOKENIZER_NAME,
     Size,
+    config,
     lm_bytes,
 )
 
@@ -39,7 +42,7 @@ class Folder:
     """The files of one model."""
 
     config: Path
-    """``config.json`` in torch's format."""
+    """``config.json`` in torch's format; not in the folder where Moshi's own numbers are meant."""
     lm: Path
     """The language model's safetensors."""
     mimi: Path
@@ -128,17 +131,21 @@ def find(options: ModelOptions, tell: Tell = silent) -> Folder:
 def in_folder(folder: Path, precision: str) -> Folder:
     """The files of a folder, by the names that its config.json gives, or Kyutai's own.
 
+    Kyutai's older repositories have no config.json: Moshi's own numbers are meant.
+
     Raises:
         WeightsError: one is missing, or config.json can't be read.
     """
-    table = read_config(_there(folder, CONFIG_NAME, "the model's description"))
-    manifest = _read_manifest(folder)
+    described = folder / CONFIG_NAME
+    table = read_config(described) if described.exists() else {}
+    manifest = read_manifest(folder)
     given = str(table.get("moshi_name", ""))
-    names = [LM_NAMES[precision]] + ([given] if _is_of(given, precision) else [])
+    names = [LM_NAMES[precision]] + ([given] if given and _is_of(given, precision) else [])
     lm = next((folder / n for n in names if (folder / n).exists()), None)
+    lm = lm or _there(folder, names[-1], f"the language model in {precision}")
     return Folder(
-        config=folder / CONFIG_NAME,
-        lm=lm or _there(folder, names[-1], f"the language model in {precision}"),
+        config=described if described.exists() else _moshis_own(folder, lm, precision),
+        lm=lm,
         mimi=_there(folder, str(table.get("mimi_name", MIMI_NAME)), "the codec"),
         tokenizer=_there(folder, str(table.get("tokenizer_name", TOKENIZER_NAME)), "the tokenizer"),
         synthetic=bool(manifest.get("synthetic", False)),
@@ -179,17 +186,61 @@ def _there(folder: Path, name: str, what: str) -> Path:
     return path
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _moshis_own(folder: Path, lm: Path, precision: str) -> Path:
+    """A config.json with Moshi's own numbers, for a folder that has none and a file that fits."""
+    table = {k: v for k, v in config(SIZES["7b"]).items() if not k.endswith("_name")}
+    try:
+        check_lm(lm, table, precision)
+    except WeightsError:  # some other model: only its own description will do
+        return _there(folder, CONFIG_NAME, "the description, which Moshi 7B alone can do without")
+    path = cache_folder() / "weights" / "moshi-7b-config.json"
+    text = json.dumps(table, indent=1)
+    try:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+    except OSError as error:
+        raise WeightsError(
+            f"{path} can't be written ({error.strerror}): mend its rights, or put a "
+            f"{CONFIG_NAME} into {folder}."
+        ) from error
+    return path
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What is known of a folder's files; empty, as if nothing were finished, if it is no manifest.
+
+    What is read of one made here has the types that `pipelines.duplex.weights_make` writes.
+    """
     try:
         held = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return held if isinstance(held, dict) else {}
+    return held if _is_manifest(held) else {}
+
+
+def _is_manifest(held: Any) -> bool:
+    if not isinstance(held, dict):
+        return False
+    files, tokenizer = held.get("files", {}), held.get("tokenizer", {"pieces": 0})
+    if not all(isinstance(table, dict) for table in (files, tokenizer, held.get("codec", {}))):
+        return False
+    return isinstance(tokenizer.get("pieces"), int) and all(
+        isinstance(entry, dict)
+        and isinstance(entry.get("bytes"), int)
+        and isinstance(entry.get("sha256"), str)
+        for entry in files.values()
+    )
 
 
 def _finished(folder: Path, precision: str) -> Folder | None:
     """The folder's files if all were finished and have their sizes still."""
-    files = _read_manifest(folder).get("files", {})
+    manifest = read_manifest(folder)
+    if manifest.get("synthetic") is not True:
+        return None
+    files = manifest.get("files", {})
     for name in (CONFIG_NAME, MIMI_NAME, TOKENIZER_NAME, LM_NAMES[precision]):
         path = folder / name
         if name not in files or not path.exists() or path.stat().st_size != files[name]["bytes"]:
@@ -244,7 +295,7 @@ def _hub_folder(model_id: str) -> Path:
     if done.returncode:
         raise WeightsError(
             f"The weights {model_id!r} are neither a folder nor in the hub's cache: fetch them "
-            f"with '{Path(python).with_name('huggingface-cli')} download {model_id}', "
+            f"with '{python} -m huggingface_hub.commands.huggingface_cli download {model_id}', "
             'name a folder, or say weights = "synthetic".'
         )
     return Path(done.stdout.strip().splitlines()[-1])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.duplex import weights_lm, weights_mimi, weights_quantised, weights_tokenizer
+from pipelines.duplex.weights import read_manifest
 from pipelines.duplex.weights_sizes import (
     BITS,
     CONFIG_NAME,
@@ -31,25 +32,29 @@ from pipelines.duplex.weights_sizes import (
 
 
 class Manifest:
-    """What is in a folder: files with their checksums, and what is known of them."""
+    """What is in a folder: files with their checksums, and what is known of them.
+
+    One that can't be read, or is none, counts as empty: all is made again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / MANIFEST_NAME
         folder.mkdir(parents=True, exist_ok=True)
-        held: dict[str, Any] = {}
-        if self.path.exists():
-            held = json.loads(self.path.read_text(encoding="utf-8"))
-        self.table: dict[str, Any] = {"files": {}} | held
+        self.table: dict[str, Any] = {"files": {}} | read_manifest(folder)
 
-    def has(self, name: str) -> bool:
-        """Whether that file was finished and is what it was."""
+    def has(self, name: str, fact: str = "") -> bool:
+        """Whether that file was finished and is what it was, and that fact is known of it."""
         entry = self.table["files"].get(name)
         path = self.path.with_name(name)
-        return entry is not None and path.exists() and checksum(path) == entry
+        known = not fact or fact in self.table
+        return entry is not None and known and path.exists() and checksum(path) == entry
 
     def add(self, name: str, **facts: Any) -> None:
         """Enters a finished file."""
-        self.table["files"][name] = checksum(self.path.with_name(name))
+        path = self.path.with_name(name)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        self.table["files"][name] = checksum(path)
         self.table |= facts
         write_bytes(self.path, json.dumps(self.table, indent=1).encode())
 
@@ -64,14 +69,17 @@ def checksum(path: Path) -> dict[str, Any]:
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes a file that appears when it is whole."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(data)
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
 
 
 def make_codec(folder: Path, seed: int, audio: list[Path], tell: Callable[[str], None]) -> None:
     """The codec, which all sizes share."""
     manifest = Manifest(folder)
-    if manifest.has(MIMI_NAME):
+    if manifest.has(MIMI_NAME, "codec"):
         return
     tell("codec: drawing Mimi (96 M parameters) and calibrating its codebooks on speech")
     used, held_out = audio[::2], audio[1::2]
@@ -101,11 +109,12 @@ def make(
     make_codec(shared, seed, audio, tell)
     manifest = Manifest(folder)
     about = {"format": FORMAT, "synthetic": True, "size": size.name, "seed": seed}
-    if not manifest.has(CONFIG_NAME):
+    told = all(manifest.table.get(fact) == value for fact, value in about.items())
+    if not told or not manifest.has(CONFIG_NAME):
         text = json.dumps(config(size), indent=1)
         write_bytes(folder / CONFIG_NAME, text.encode())
         manifest.add(CONFIG_NAME, **about)
-    if not manifest.has(TOKENIZER_NAME):
+    if not manifest.has(TOKENIZER_NAME, "tokenizer"):
         data, pieces = weights_tokenizer.train(size.text_card)
         write_bytes(folder / TOKENIZER_NAME, data)
         manifest.add(TOKENIZER_NAME, tokenizer={"pieces": pieces, "card": size.text_card})

@@ -53,6 +53,11 @@ class Reply:
     """The model's context was full before this frame: it fell silent, or began a new session."""
     pcm: bytes = b""
     """`PCM_BYTES` of the model's speech; empty if it gave none."""
+    synchronous: bool = True
+    """Whether all this is the work on that frame. False, as for a server: it is what had come by
+    then. So the j-th frame of speech counts as the answer to the j-th input frame: the latency is
+    that of the stream, from when a frame's worth of audio goes in to when as much comes out. It
+    holds the frames that the model says none for at its start. The stamps tell of no work."""
 
     def header(self) -> dict[str, Any]:
         """All but the PCM, as JSON can carry it."""
@@ -67,6 +72,8 @@ class Reply:
             header["forced"] = True
         if self.context_end:
             header["context_end"] = True
+        if not self.synchronous:
+            header["synchronous"] = False
         return header
 
     @staticmethod
@@ -90,6 +97,7 @@ class Reply:
             forced=bool(header.get("forced")),
             context_end=bool(header.get("context_end")),
             pcm=payload,
+            synchronous=bool(header.get("synchronous", True)),
         )
 
 

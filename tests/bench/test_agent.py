@@ -9,15 +9,19 @@ import time
 import psutil
 import pytest
 
-from bench.agent import AgentProcess, TrialOrder
+from bench import run, store
+from bench.agent import AgentProcess, Report, TrialOrder
 from bench.caller import listen
 from bench.fixtures import fixtures_root, load, read_pcm
+from bench.plan import Planned
+from bench.run import Agents
 from bench.wire import Decoder, Kind, Message, encode
 from pipelines.errors import LabError
 from pipelines.spec import PRESETS, load_spec
 
 CHUNK_S = 0.02
 TIMEOUT_S = 2.0
+LOADING = ["process_start", "load_start", "load_end", "warm_end"]
 
 
 class Mouth(threading.Thread):
@@ -136,6 +140,64 @@ def test_a_model_that_hangs_is_an_error_of_its_own_trial_and_the_next_trial_is_w
     assert (report.error or "").startswith("The model creature-3m did not ")
     assert report.error in [m.text for m in report.marks if m.event == "error"]
     assert play(agent, tmp_path, "four")[0].error is None
+
+
+def test_a_dead_agent_is_replaced_by_one_that_is_loaded_and_warm_before_its_next_trial():
+    agents, spec = Agents(), load_spec("duplex-scripted-60ms")
+    try:
+        first = agents.get(spec)
+        assert [m.event for m in first.cold_start if m.stage == "agent"] == LOADING
+        first.cold_start = []  # a trial took them
+        assert agents.get(spec) is first and first.cold_start == []
+        os.kill(first.pid, signal.SIGKILL)
+        first.receive()
+        first.death()
+        second = agents.get(spec)
+        assert second is not first and second.alive
+        assert [m.event for m in second.cold_start if m.stage == "agent"] == LOADING
+        burst = [m for m in second.cold_start if m.event == "done"]
+        assert {m.request_id.partition("-")[0] for m in burst} == {"unpaced"}
+    finally:
+        agents.stop()
+
+
+def test_a_successor_that_can_not_be_warmed_is_its_trials_error_and_the_next_trial_gets_another(
+    tmp_path, monkeypatch
+):
+    reports = [Report("prepared"), Report("prepared", error="no memory"), Report("prepared")]
+    stopped = []
+
+    class Double:
+        pid, alive = 0, True
+
+        def __init__(self, spec):
+            self.cold_start = []
+
+        def ask(self, order):
+            assert order == "prepare"
+
+        def wait(self, timeout_s):
+            return reports.pop(0)
+
+        def ask_to_stop(self):
+            pass
+
+        def stop(self):
+            stopped.append(self)
+
+    monkeypatch.setattr(run, "AgentProcess", Double)
+    agents, spec = Agents(), load_spec("duplex-scripted-60ms")
+    agents.prepare(spec)
+    first = agents.get(spec)
+    first.alive = False
+    folder = tmp_path / "run"
+    planned = Planned(spec, load(fixtures_root() / "greet_hello.toml"), 0)
+    run._play_one(planned, folder, None, agents)
+    (trial,) = store.read_run(folder).trials
+    assert (trial.status, trial.error) == ("error", "no memory") and trial.started_utc
+    assert len(stopped) == 2 and stopped[0] is first
+    assert agents.get(spec).alive and reports == []
+    agents.stop()
 
 
 def test_an_agent_that_is_killed_says_by_what(agent, prepared):

@@ -45,6 +45,13 @@ def test_an_unknown_engine_is_a_sentence(cache):
         lines(cli_engines.engines, "build", "nothing")
 
 
+def test_building_looks_at_what_is_there(cache, monkeypatch):
+    asked = []
+    monkeypatch.setattr(environment, "ensure", lambda name, _, verify: asked.append((name, verify)))
+    lines(cli_engines.engines, "build", "moshi-mlx")
+    assert asked == [("moshi-mlx", True)]
+
+
 def test_weights_are_listed_with_what_is_made(cache):
     found = lines(cli_engines.weights_app, "list")
     assert [line.split()[0] for line in found[1 : 1 + len(SIZES)]] == list(SIZES)

@@ -23,10 +23,10 @@ from pipecat.workers.runner import WorkerRunner
 
 from bench.collect import RawMonotonicClock
 from bench.ear import Ear
-from bench.link import DUE_NS, LinkTransport, Wire
+from bench.link import LinkTransport, Wire
 from bench.wire import Decoder, Kind, Message, encode
 from pipelines.clock import NS_PER_MS, monotonic_ns
-from pipelines.host import LabelFeed
+from pipelines.host import DUE_NS, LabelFeed
 from pipelines.marks import MarkList
 from pipelines.spec import AudioOptions
 

@@ -1,14 +1,16 @@
 """Unpaced service: exact figures on made replies, and the command on a scripted model."""
 
+import dataclasses
 import json
 
 import pytest
 from typer.testing import CliRunner
 
+from bench import cli_service
 from bench.cli import app
 from bench.service import block, paired_ratios, service
 from pipelines.duplex.wire import Reply
-from pipelines.errors import LabError
+from pipelines.errors import LabError, ModelError
 
 MS = 1_000_000
 
@@ -66,6 +68,20 @@ def test_pairs_are_compared_block_by_block():
     assert paired_ratios(blocks) == [pytest.approx(0.7), pytest.approx(0.75)]
 
 
+def test_an_empty_block_takes_its_pair_along_and_shifts_no_other():
+    full = [block("pipelined", replies(40, every_ms=ms)) for ms in (70, 60)]
+    one = [block("serial", []), full[0], full[1], block("serial", replies(40, every_ms=80))]
+    assert paired_ratios(one) == [pytest.approx(0.75)]
+
+
+def test_p99_is_a_value_that_was_measured():
+    stamps = replies(125, every_ms=60)
+    late = [dataclasses.replace(r, stamps={k: v + 9 * MS for k, v in r.stamps.items()})
+            for r in stamps[-1:]]  # fmt: skip
+    found = service("serial", [block("serial", [*stamps[:-1], *late])])
+    assert found is not None and found.p99_ms == 60
+
+
 def test_without_a_frame_there_is_no_figure():
     assert service("serial", []) is None
     assert service("pipelined", [block("serial", replies(4, every_ms=1))]) is None
@@ -84,6 +100,27 @@ def test_the_command_measures_a_scripted_model_of_known_service(tmp_path):
         if abs(means[-1] - 60) <= 1:
             return
     pytest.fail(f"no run had a mean of 60 ms: {means}")
+
+
+def test_one_preset_that_fails_takes_no_others_figures_along(tmp_path, monkeypatch):
+    async def measured(spec, ways, *_):
+        if spec.name == "duplex-scripted-86ms":
+            raise ModelError("it crashed: run again.")
+        return [block(way, replies(40, every_ms=60)) for way in ways]
+
+    monkeypatch.setattr(cli_service, "_measure", measured)
+    file = tmp_path / "service.json"
+    presets = "duplex-scripted-60ms,duplex-scripted-86ms,duplex-scripted-86ms-drop"
+    result = CliRunner().invoke(app, ["service", presets, "--json", str(file)])
+    assert result.exit_code == 1
+    assert "duplex-lab: duplex-scripted-86ms: it crashed: run again.\n" in result.stderr
+    assert "duplex-scripted-86ms-drop" in result.stdout
+    saved = json.loads(file.read_text())
+    names = [row["preset"] for row in saved["presets"]]
+    assert names == ["duplex-scripted-60ms", "duplex-scripted-86ms-drop"]
+    assert saved["failed"] == [
+        {"preset": "duplex-scripted-86ms", "error": "it crashed: run again."}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,20 @@ def test_a_duplex_model_without_a_stream_of_text_is_not_valid() -> None:
     assert (row.valid, row.reason) == (False, "empty text stream")
 
 
+@pytest.mark.parametrize(
+    ("piece", "turn", "valid"),
+    [(" yes", 0, True), (" 7", 0, True), (" …", 0, False), (" yes", 1, False)],
+)
+def test_an_utterance_that_flows_over_from_the_turn_before_is_a_stream_of_text(
+    piece: str, turn: int, valid: bool
+) -> None:
+    trial, marks, pcm = trial_of([TurnPlan(answer="")])
+    flowing = replace(after_u_off(100, "duplex", "text", "d", text=piece), turn=turn)
+    rows = compute_trial(replace(trial, kind="duplex"), [*marks, flowing], pcm, None)
+    (row,) = [r for r in rows if r.metric == "voice_to_voice"]
+    assert (row.valid, row.reason) == (valid, None if valid else "empty text stream")
+
+
 def test_without_labels_a_trained_turn_can_not_be_believed() -> None:
     trial, marks, pcm = trial_of([TurnPlan()])
     by_name = {row.metric: row for row in compute_trial(trial, marks, pcm, None)}

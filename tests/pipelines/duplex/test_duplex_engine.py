@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -203,6 +204,8 @@ def test_a_reply_comes_back_from_its_header_as_it_was():
     reply = Reply(3, {"start": 5, "done": 9}, " yes", 17, (1, 2048, 3), True, True, pcm)
     header = json.loads(json.dumps(reply.header()))
     assert Reply.read(header, pcm) == reply
+    late = replace(reply, synchronous=False)
+    assert Reply.read(json.loads(json.dumps(late.header())), pcm) == late
     bare = Reply(0, {"dropped": 5})
     assert bare.header() == {"frame": 0, "dropped": 5} and Reply.read(bare.header(), b"") == bare
 

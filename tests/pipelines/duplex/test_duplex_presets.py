@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from pipelines.duplex.checks import check
+from pipelines import environment
+from pipelines.duplex import build
+from pipelines.duplex.checks import check, unpaced_frames
 from pipelines.duplex.dispatch import backend_of, describe
 from pipelines.duplex.options import ModelOptions, ProcessorOptions
 from pipelines.duplex.provide import model_files, provide
@@ -72,10 +74,19 @@ def test_a_backend_that_can_not_serve_a_model_is_refused():
         ({"out_rate_hz": 22_050}, r"\[audio\]: out_rate_hz = 22050 must be 24000"),
         ({"chunks": 3}, r"out_10ms_chunks = 3 must divide"),
         ({"chunks": 0}, r"out_10ms_chunks = 0 must divide"),
+        (
+            {"id": "moshi-7b", "backend": "torch", "weights": "synthetic"},
+            r"mine.toml \[model\]: precision = 'bf16', but .* 'moshi-7b' are made in q4 alone",
+        ),
+        (
+            {"id": "moshi-3b", "backend": "mlx", "weights": "synthetic"},
+            r"id = 'moshi-3b' names no size of synthetic weights: end it in tiny, 100m",
+        ),
         ({"id": "oshi"}, r"mine.toml \[model\]: id = 'oshi' is of no known family"),
     ],
 )
-def test_a_preset_that_would_mislead_is_refused_before_the_run(changes, sentence):
+def test_a_preset_that_would_mislead_is_refused_before_the_run(changes, sentence, monkeypatch):
+    monkeypatch.setattr(environment, "ensure", lambda *_: pytest.fail("it was built"))
     with pytest.raises(SpecError, match=sentence):
         provide(spec_of(**changes), lambda _: None)
 
@@ -89,6 +100,49 @@ def test_numbers_of_the_processor_that_make_no_sense_are_refused(wrong):
     )
     with pytest.raises(SpecError, match=r"mine.toml \[processor\]: queue_frames must be"):
         check(parse_spec("mine", f"{text}\n[processor]\n{wrong}\n"))
+
+
+@pytest.mark.parametrize("prompt", ["voice_prompt", "text_prompt"])
+@pytest.mark.parametrize("backend", ["mlx", "torch"])
+def test_a_prompt_that_nobody_would_read_is_refused(prompt, backend):
+    text = SCRIPTED.format(
+        weights="synthetic", out_rate_hz=24_000, chunks=8, id="moshi-tiny", backend=backend
+    )
+    with pytest.raises(
+        SpecError,
+        match=rf"mine.toml \[model\]: {prompt} is set, but backend = '{backend}' takes no prompts",
+    ):
+        check(parse_spec("mine", f'{text}{prompt} = "You are kind."\n'))
+
+
+def server_spec():
+    text = SCRIPTED.format(
+        weights="trained", out_rate_hz=24_000, chunks=8, id="personaplex-7b", backend="server"
+    )
+    return parse_spec("mine", f'{text}url = "ws://h:1"\ntext_prompt = "You are kind."\n')
+
+
+async def test_a_server_is_given_no_burst_whatever_the_preset_says(monkeypatch):
+    spec, bursts = server_spec(), []
+    check(spec)
+    assert spec.stages["processor"].unpaced_frames == 125 and unpaced_frames(spec) == 0
+    assert unpaced_frames(spec_of()) == 125
+
+    class Process:
+        pass
+
+    async def process(spec, models):
+        return Process()
+
+    async def burst(process, frames, seed):
+        bursts.append(frames)
+
+    monkeypatch.setattr(build, "_process", process)
+    monkeypatch.setattr(build, "_run_unpaced", burst)
+    await build.prepare(spec, None)
+    assert bursts == []
+    await build.prepare(spec_of(), None)
+    assert bursts == [125]
 
 
 def test_checking_a_preset_needs_no_pipecat():
@@ -116,5 +170,5 @@ def test_every_shipped_duplex_preset_is_sound():
     duplex = [s for s in map(load_spec, preset_names()) if s.architecture == "duplex"]
     assert {"duplex-scripted-60ms", "duplex-scripted-86ms"} <= {s.name for s in duplex}
     for spec in duplex:
-        check(spec)
+        check(spec)  # with the sizes and precisions that synthetic weights are made in
         assert spec.kind == "duplex"

@@ -50,6 +50,34 @@ def test_a_killed_build_is_begun_anew(nothing):
     assert not left_over.exists()
 
 
+def test_one_whose_python_was_removed_is_built_again(nothing):
+    python = environment.ensure("nothing")
+    nothing.python.unlink()
+    nothing.python.symlink_to("/no/such/python")
+    assert environment.find("nothing") is None
+    assert environment.ensure("nothing") == python
+    assert nothing.python.exists()
+
+
+def test_one_that_lost_a_package_is_built_again_when_that_is_asked_for(nothing, monkeypatch):
+    python = environment.ensure("nothing")
+    nothing.python.unlink()
+    nothing.python.symlink_to(shutil.which("false"))
+    told = []
+    assert environment.ensure("nothing", told.append) == python and told == []
+    assert environment.ensure("nothing", told.append, verify=True) == python
+    assert "must import json. It is built again." in told[0] and "built in" in told[-1]
+    told.clear()
+    assert environment.ensure("nothing", told.append, verify=True) == python and told == []
+
+
+def test_a_folder_that_can_not_be_replaced_is_one_sentence(nothing, monkeypatch):
+    nothing.folder.parent.mkdir(parents=True)
+    nothing.folder.write_text("a file in its place")
+    with pytest.raises(LabError, match=r"nothing can't be built \(.*Not a directory"):
+        environment.ensure("nothing")
+
+
 def test_a_changed_lock_is_another_environment(nothing, tmp_path):
     before = nothing.folder
     (tmp_path / "nothing.lock").write_text("# changed\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -38,6 +39,8 @@ from pipelines.duplex.frames import DuplexContextEndFrame
 from pipelines.duplex.options import ProcessorOptions
 from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.vad_tap import passive_vad
+from pipelines.duplex.wire import SESSION, pcm_to_bytes
+from pipelines.host import DUE_NS
 from pipelines.marks import Mark, MarkList
 from pipelines.process import ModelProcess
 
@@ -170,7 +173,7 @@ async def test_text_is_told_as_pipecats_speech_to_speech_services_do(echo):
     shape = [type(f).__name__ for f in down if isinstance(f, told)]
     word = ["LLMTextFrame", "TTSTextFrame"]
     said = ["LLMFullResponseStartFrame", *word, *word]
-    assert shape == [*said, "LLMFullResponseEndFrame", *said]
+    assert shape == 2 * [*said, "LLMFullResponseEndFrame"]
     texts = [f for f in down if isinstance(f, TTSTextFrame)]
     assert "".join(f.text for f in texts) == " hello there good bye"
     assert all(f.skip_tts and f.includes_inter_frame_spaces for f in texts)
@@ -184,6 +187,66 @@ async def test_text_is_told_as_pipecats_speech_to_speech_services_do(echo):
     assert [m.text for m in answers] == ["hello there", "good bye"]
     stepped = {m.value: m.t_ns for m in marks.marks if m.event == "stepped"}
     assert [m.t_ns for m in answers] == [stepped[0], stepped[17]]
+
+
+async def test_a_frame_is_offered_when_its_last_chunk_was_due_however_late_it_is_seen(echo):
+    frames, marks = chunks(noise(4 * FRAME), FRAME // 2), MarkList()
+    begin_ns = time.monotonic_ns() - 10**9
+    for k, frame in enumerate(frames[:6]):
+        frame.metadata[DUE_NS] = begin_ns + k
+    await run(MoshiProcessor(await echo(), marks=marks), frames)
+    by = {(m.event, m.value): m.t_ns for m in marks.marks if m.stage == "duplex"}
+    assert [by["frame_in", k] for k in range(3)] == [begin_ns + k for k in (1, 3, 5)]
+    assert all(by["handed", k] >= begin_ns + 10**9 for k in range(4))
+    assert begin_ns + 10**9 <= by["frame_in", 3] <= by["handed", 3]
+
+
+async def test_a_second_conversation_on_one_process_is_refused_and_the_first_goes_on(echo):
+    process, marks = await echo(), MarkList()
+    first = process.open(SESSION, {}, request_id="first", fed=True, owes="frame")
+    down, up = await run(MoshiProcessor(process, marks=marks), chunks(noise(FRAME), FRAME))
+    assert errors(up, marks) == (
+        "The model echo is in another conversation: end that first, or start a second process for "
+        "this one."
+    )
+    assert len(spoken(down)) == 0
+    first.feed({"frame": 0}, pcm_to_bytes(np.zeros(FRAME, np.float32)), last=False)
+    header, _ = await anext(first)
+    assert header["frame"] == 0
+    first.cancel()
+    await first.wait_ended()
+    down, _ = await run(MoshiProcessor(process), chunks(noise(FRAME), FRAME))
+    assert len(spoken(down)) == FRAME
+
+
+async def end(processor: FrameProcessor, frames: Sequence[Frame]) -> list[Frame]:
+    """Sends the frames, and the pipeline's end right behind them."""
+    params = PipelineParams(audio_in_sample_rate=24_000, audio_out_sample_rate=24_000)
+    down, _ = await run_test(
+        processor,
+        frames_to_send=[*frames, SleepFrame(0.05)],  # input audio overtakes other frames
+        pipeline_params=params,
+        start_timeout=60.0,
+    )
+    return list(down)
+
+
+async def test_at_the_end_what_the_model_owes_comes_out_and_its_text_is_closed(echo):
+    pcm = noise(8 * FRAME)
+    processor = MoshiProcessor(await echo(step_ms=30), greeting="hello there")
+    down = await end(processor, chunks(pcm, FRAME))
+    np.testing.assert_array_equal(spoken(down), pcm)
+    told = [f for f in down if isinstance(f, LLMFullResponseStartFrame | LLMFullResponseEndFrame)]
+    assert [type(f) for f in told] == [LLMFullResponseStartFrame, LLMFullResponseEndFrame]
+
+
+async def test_the_end_waits_no_longer_than_its_grace_for_a_model_that_is_far_behind(echo):
+    process = await echo(step_ms=200)
+    began = time.monotonic()
+    down = await end(MoshiProcessor(process), chunks(noise(30 * FRAME), FRAME))
+    assert 2 <= len(spoken(down)) // FRAME <= 8
+    assert time.monotonic() - began < 4.0  # all of it would take 6 s
+    assert process.running
 
 
 async def test_a_slow_model_with_lag_hears_everything_and_with_drop_the_newest(echo):

@@ -4,10 +4,21 @@ import time
 
 import numpy as np
 import pytest
+from pipecat.frames.frames import InputAudioRawFrame
+from pipecat.pipeline.worker import PipelineParams
+from pipecat.tests.utils import SleepFrame, run_test
 
+from pipelines.duplex.dispatch import duplex_process
+from pipelines.duplex.frame_marks import FrameMarks
 from pipelines.duplex.moshi_server import MoshiServer
 from pipelines.duplex.moshi_server_double import MoshiServerDouble
+from pipelines.duplex.options import ModelOptions
+from pipelines.duplex.processor import MoshiProcessor
+from pipelines.duplex.wire import PCM_BYTES, STAMPS, Reply
 from pipelines.engine import EngineError
+from pipelines.marks import MarkList
+
+EVENTS = ("frame_in", "handed", "frame_out", *STAMPS)
 
 CODEC_DELAY = 154
 """Samples that Opus keeps back at 24 kHz, each way."""
@@ -60,6 +71,61 @@ def test_a_step_waits_only_until_a_frame_is_there():
         took_s = time.monotonic() - begin
     assert all(s.pcm is not None for s in steps)
     assert 0.2 <= took_s < 2.0
+
+
+async def talk(server, frames):
+    """Paced frames through a processor and the server; the marks."""
+    marks = MarkList()
+    model = ModelOptions("moshi-7b", backend="server", url=server.url)
+    async with duplex_process(model, marks=MarkList()) as process:
+        sent = []
+        for pcm in tone(frames):
+            audio = np.rint(32767 * pcm).astype(np.int16).tobytes()
+            sent += [InputAudioRawFrame(audio, 24_000, 1), SleepFrame(0.08)]
+        await run_test(
+            MoshiProcessor(process, marks=marks),
+            frames_to_send=sent,
+            pipeline_params=PipelineParams(
+                audio_in_sample_rate=24_000, audio_out_sample_rate=24_000
+            ),
+            start_timeout=60.0,
+        )
+    return marks.marks
+
+
+async def test_the_latency_of_a_servers_frames_is_that_of_the_stream_and_its_work_is_not_claimed():
+    with MoshiServerDouble(delay_frames=4) as server:  # each frame is echoed 320 ms later
+        marks = await talk(server, 30)
+        assert server.errors == []
+    at = {name: {int(m.value): m.t_ns for m in marks if m.event == name} for name in EVENTS}
+    said = len(at["frame_out"])
+    assert 20 <= said <= 27 and list(at["frame_out"]) == list(range(said))
+    assert set(at["frame_in"]) == set(at["handed"]) == set(range(30))
+    latency_ms = [(at["frame_out"][j] - at["frame_in"][j]) / 1e6 for j in range(said)]
+    # What Opus keeps back costs each side the wait for the packet after.
+    assert 320 <= np.median(latency_ms) < 320 + 2 * 80 + 60
+    assert min(latency_ms) > 300
+    assert not any(at[name] for name in ("ready", "start", "encoded", "stepped", "done"))
+
+
+def test_frames_that_were_dropped_before_a_server_got_them_are_answered_by_none():
+    marks = MarkList()
+    frames = FrameMarks(marks, "s", 1)
+    pcm = b"\0" * PCM_BYTES
+    for reply in (
+        Reply(0, {"dropped": 1}, synchronous=False),
+        Reply(1, {"ready": 1, "start": 2, "done": 3}, synchronous=False),
+        Reply(2, {"dropped": 4}, synchronous=False),
+        Reply(3, {"ready": 5, "start": 5, "done": 6}, " yes", pcm=pcm, synchronous=False),
+        Reply(4, {"ready": 7, "start": 7, "done": 8}, pcm=pcm, synchronous=False),
+    ):
+        if reply.pcm:
+            frames.frame_out(reply)
+        frames.reply(reply)
+    told = [(m.event, m.value) for m in marks.marks]
+    assert told == [
+        ("dropped", 0), ("dropped", 2), ("frame_out", 1), ("text", 3), ("frame_out", 3)
+    ]  # fmt: skip
 
 
 def test_a_server_slower_than_the_patience_holds_nobody_up():
@@ -150,7 +216,7 @@ def test_capabilities_say_what_the_server_takes():
     plex = MoshiServer(url="ws://h:1", id="personaplex-7b").capabilities
     assert (moshi.text_stream, moshi.voice_prompt, moshi.text_prompt) == (True, False, False)
     assert (plex.text_stream, plex.voice_prompt, plex.text_prompt) == (True, True, True)
-    assert not moshi.forced_text
+    assert not moshi.forced_text and not moshi.synchronous and not plex.synchronous
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8998", "http://localhost:8998", "ws://"])

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import subprocess
 from collections import namedtuple
 
 import numpy as np
@@ -93,6 +94,38 @@ def test_a_full_disk_is_told_before_anything_is_made(monkeypatch, tmp_path):
         weights.ensure("7b", "q4")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b'{"files": []}',
+        b'{"files": {"config.json": {"bytes": 1}}}',
+        b'{"tokenizer": {}}',
+        b'{"codec": 3}',
+    ],
+)
+def test_a_harmed_manifest_is_as_if_nothing_were_finished(tmp_path, text):
+    assert weights.read_manifest(tmp_path) == {}
+    (tmp_path / "manifest.json").write_bytes(text)
+    assert weights.read_manifest(tmp_path) == {}
+    assert weights._finished(tmp_path, "bf16") is None
+
+
+def test_a_making_begins_anew_on_a_harmed_manifest(moshi_mlx_python, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"files": {"a": 1}')
+    code = (
+        "import sys; from pathlib import Path; from pipelines.duplex.weights_make import *; "
+        "folder = Path(sys.argv[1]); m = Manifest(folder); assert not m.has('a'); "
+        "write_bytes(folder / 'a', b'x'); m.add('a', fact=1); "
+        "m = Manifest(folder); assert m.has('a', 'fact') and not m.has('a', 'other')"
+    )
+    subprocess.run([moshi_mlx_python, "-c", code, str(tmp_path)], cwd=weights.ROOT, check=True)
+    assert weights.read_manifest(tmp_path)["files"]["a"]["bytes"] == 1
+
+
 # finding
 
 
@@ -111,6 +144,21 @@ def test_a_missing_file_is_named_with_its_mend(copied_weights, name):
         weights.find(ModelOptions("moshi-mine", weights=str(folder)))
 
 
+def test_a_folder_without_a_description_is_moshis_if_its_shapes_are(
+    copied_weights, tmp_path, monkeypatch
+):
+    folder = copied_weights("config.json", "manifest.json")
+    monkeypatch.setenv("DUPLEX_LAB_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(WeightsError, match=r"config.json is missing \(the description, which"):
+        weights.in_folder(folder, "bf16")
+    monkeypatch.setitem(SIZES, "7b", SIZES["tiny"])
+    found = weights.in_folder(folder, "bf16")
+    assert (found.lm, found.mimi) == (folder / "model.safetensors", folder / MIMI_NAME)
+    table = weights.read_config(found.config)
+    assert table["dim"] == 512 and "moshi_name" not in table
+    assert weights.in_folder(folder, "bf16") == found
+
+
 def test_another_precisions_file_is_not_taken(copied_weights):
     folder = copied_weights("model.q4.safetensors")
     with pytest.raises(WeightsError, match=r"model.q4.safetensors is missing"):
@@ -123,7 +171,7 @@ def test_another_precisions_file_is_not_taken(copied_weights):
 
 def test_neither_a_folder_nor_a_model_of_the_hub(moshi_mlx_python, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"'someone/moshi' are neither a folder nor in the hub"):
+    with pytest.raises(WeightsError, match=r"'someone/moshi' are neither .*_cli download some"):
         weights.find(ModelOptions("moshi-7b", weights="someone/moshi"))
 
 
@@ -191,6 +239,16 @@ def test_a_model_too_large_for_the_memory_is_refused_before_loading(tiny_weights
     monkeypatch.setattr(memory, "free_bytes", lambda: 0.9e9)
     with pytest.raises(WeightsError, match=r"needs 1\.\d GB of memory .* 0.4 GB free: close other"):
         load(tiny_weights.config.parent)
+
+
+def test_a_containers_page_cache_is_free(tmp_path):
+    assert memory._control_group_free(tmp_path) == float("inf")
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text("anon 100\ninactive_anon 5\ninactive_file 700\n")
+    assert memory._control_group_free(tmp_path) == 800
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._control_group_free(tmp_path) == float("inf")
 
 
 def test_the_machines_free_memory_is_a_sane_number():
