@@ -51,7 +51,6 @@ def needed_n(p: float, confidence: float = CONFIDENCE) -> int:
 
     For the median, whose interval is two-sided, `MIN_N_INTERVAL`. For a tail the bound is
     one-sided, and the largest of n values bounds it once 1 − pⁿ ≥ 0.95: 59 for p95, 299 for p99.
-    (A median at 99.999 % needs no more than `MIN_N_INTERVAL` either.)
     """
     if not 0 < p < 1:
         raise ValueError(f"a quantile lies between 0 and 1, not at {p}")
