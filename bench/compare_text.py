@@ -32,11 +32,10 @@ def block(found: PairComparison) -> Block:
 
 
 def _row(c: Comparison) -> tuple[str, ...]:
-    unit = c.compared.unit
     value, low, high = c.change
     interval = DASH if low is None or high is None else f"{_change(c, low)} to {_change(c, high)}"
     return (
-        f"{c.compared.metric}{f' ({unit})' if unit else ''}",
+        _with_unit(c.compared.metric, c.compared.unit),
         figure(c.base),
         figure(c.candidate),
         DASH if value is None else _change(c, value),
@@ -44,6 +43,12 @@ def _row(c: Comparison) -> tuple[str, ...]:
         str(c.shift.n),
         c.verdict,
     )
+
+
+def _with_unit(metric: str, unit: str) -> str:
+    """The name, and its unit unless the name says it."""
+    is_said = unit.partition("/")[0].lower() in metric.split("_")
+    return metric if is_said or not unit else f"{metric} ({unit})"
 
 
 def _change(c: Comparison, value: float) -> str:
@@ -69,12 +74,13 @@ def notes(found: Sequence[PairComparison]) -> list[str]:
     """What must be said beside the tables, a sentence each."""
     tested = [c for pair in found for c in pair.metrics if c.tested is not None]
     effects = sorted({effect_text(c.compared) for c in tested if "n needed" in c.verdict})
+    tests = "test" if len(tested) == 1 else "tests"
     said = [
         "n: conversations on which both have a figure that counts. Repeats of a turn, and turns "
         "and variants of one conversation, count once. base, candidate: medians of these turns, "
         "whose difference need not be the change, which is the typical one of the pairs; of rates "
         "the means over conversations.",
-        f"Verdicts: Holm's procedure over the {len(tested)} tests shown; the same agent measured "
+        f"Verdicts: Holm's procedure over the {len(tested)} {tests} shown; the same agent measured "
         f"twice is called faster or slower in any of them in at most {100 * (1 - CONFIDENCE):.0f} "
         "% of cases. Each interval is at the level at which its metric was tested (95 % or more), "
         "and leaves no change out exactly where there is a verdict.",

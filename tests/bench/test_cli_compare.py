@@ -73,8 +73,9 @@ def test_two_runs_of_the_same_agents_do_not_differ(lab):
     assert [name for name in ("cascade-tuned", "cascade-stock", "scripted-600") if name in out] == [
         "cascade-tuned", "cascade-stock", "scripted-600",
     ]  # fmt: skip
-    verdicts = {line.split()[-1] for line in out.splitlines() if line.strip()}
-    assert not {"faster", "slower", "better", "worse"} & verdicts
+    table = [line.split() for line in out.splitlines() if " to " in line]
+    assert len(table) > 20
+    assert not {"faster", "slower", "better", "worse"} & {words[-1] for words in table}
     assert "Two runs, one after the other" in " ".join(out.split())
 
 
@@ -134,7 +135,7 @@ def test_reading_changes_nothing_in_the_runs(lab, tmp_path):
 def test_fewer_metrics_are_one_smaller_family(lab):
     code, out, _ = lab(*PAIR, "--metrics", "voice_to_voice")
     assert code == 0
-    assert "over the 1 tests shown" in " ".join(out.split())
+    assert "over the 1 test shown" in " ".join(out.split())
     assert "turn_wait" not in out
 
 
