@@ -307,7 +307,7 @@ def print_block(block: Block, console: Console) -> None:
         table.add_column(
             Text(two_lines),
             justify="left" if is_text else "right",
-            no_wrap=i == 0 or name in ("weights", "verdict"),
+            no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
         )
     for row in block.rows:
         table.add_row(*(Text(visible(cell)) for cell in row))

@@ -12,12 +12,13 @@ MODULES = sorted([*ROOT.glob("pipelines/**/*.py"), *ROOT.glob("bench/**/*.py")])
 HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loader", "onnxruntime"}
 BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
-    "analysis", "atomic", "cells", "content", "dip", "duplex_frames", "duplex_heard",
-    "duplex_measures", "duplex_rows", "duplex_summary", "duplex_table", "escape", "judge",
-    "labels", "lateness", "lock", "metric", "metrics", "onset", "playout", "plots",
+    "analysis", "atomic", "bounds", "cells", "comparable", "compare", "compare_text", "content",
+    "differences", "dip", "duplex_frames", "duplex_heard", "duplex_measures", "duplex_rows",
+    "duplex_summary", "duplex_table", "escape", "example_figures", "gate", "judge", "junit",
+    "labels", "lateness", "lock", "metric", "metrics", "onset", "pairs", "playout", "plots",
     "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats",
-    "store", "summary", "table", "timeline", "trend", "trial_measures", "turn_measures",
-    "validity",
+    "store", "summary", "survival", "table", "timeline", "trend", "trial_measures",
+    "turn_measures", "validity",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
 ENGINE_SIDE = {
