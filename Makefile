@@ -9,7 +9,7 @@ ARGS ?=
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cascade bench-moshi calibrate test check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi calibrate test gate check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idl
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+gate: check ## the release gate: checks, a quick run, against the last kept run of this machine
+	@$(BIN)/python scripts/gate.py $(ARGS)
 
 check: lint types test ## lint, format, strict types and tests
 
