@@ -1,8 +1,8 @@
-"""The release gate: a quick run of every embedded preset, against the last kept run of this machine.
+"""The release gate: a quick run of every embedded preset, against this machine's last kept run.
 
 `make gate` calls it when the checks have passed. It measures (or takes ``--run``), compares, and
-writes docs/benchmark-results.md. Where no gate is broken the run is kept: ``results/kept.jsonl`` names
-it, and the next one is held against it. Exit codes: 0, or 1 where a gate is broken.
+writes docs/benchmark-results.md. Where no gate is broken the run is kept: ``results/kept.jsonl``
+names it, and the next one is held against it. Exit codes: 0, or 1 where a gate is broken.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ GATES = {
 
 def lab(*words: str | Path) -> int:
     """Runs a command of duplex-lab; returns its exit code."""
-    return subprocess.run([sys.executable, "-m", "bench.cli", *map(str, words)], cwd=ROOT).returncode
+    command = [sys.executable, "-m", "bench.cli", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT).returncode
 
 
 def kept() -> Iterator[Path]:
