@@ -120,8 +120,8 @@ def service_table(file: Path) -> str:
     lines = [
         f"`duplex-lab service` on {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gb']:.0f} GB, commit {str(machine['commit']['sha'])[:10]}, load average "
-        f"{machine['load_avg'][0]:.1f}. Unpaced, synthetic weights, ms per 80 ms frame; p99 from 100 "
-        "frames on.",
+        f"{machine['load_avg'][0]:.1f}. Unpaced, synthetic weights, ms per 80 ms frame; p99 from "
+        "100 frames on.",
         "",
         "| preset | stages | n | encode p50 | step p50 | decode p50 | p50 | p99 | p50 overlapped |",
         "|---|---|---|---|---|---|---|---|---|",
