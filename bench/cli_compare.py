@@ -49,7 +49,8 @@ def compare_command(
         list[str] | None,
         typer.Option(
             help="A limit, for CI: METRIC.p50|p95|p99|mean|rate, <= or >=, and 1.05x (per base), "
-            "+30ms (minus base) or 400ms (candidate alone). May be given several times."
+            "+30ms (minus base) or 400ms (candidate alone); PRESET: before it asks it of this "
+            "candidate only. May be given several times."
         ),
     ] = None,
     across_machines: Annotated[

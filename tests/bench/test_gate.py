@@ -154,6 +154,16 @@ def test_several_gates_share_the_five_percent() -> None:
     assert [o.confidence for o in outcomes] == pytest.approx([1 - 0.05 / 4] * 4)
 
 
+def test_a_gate_may_be_asked_of_one_preset_only() -> None:
+    quick, slow = (side({"voice_to_voice": RAMP}, preset=name) for name in ("quick", "slow-1.0"))
+    gate = Gate.parse("slow-1.0:voice_to_voice.p50<=1.05x")
+    (outcome,) = judge([gate], [(quick, quick), (quick, slow)])
+    assert (outcome.candidate.preset, outcome.state) == ("slow-1.0", "holds")
+    assert outcome.confidence == pytest.approx(0.95)
+    with pytest.raises(LabError, match=r"called 'slow-1\.0'; there are quick"):
+        judge([gate], [(quick, quick)])
+
+
 def test_a_metric_that_is_missing_says_nothing() -> None:
     outcome = said("turn_wait.p50<=1.05x", v2v(RAMP), v2v(RAMP))
     assert gate_sentence(outcome).endswith("can't say, no turn has a turn_wait that counts")
