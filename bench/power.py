@@ -166,8 +166,8 @@ def needed(effect: Effect, scatter: float, samples: int) -> tuple[int | None, in
     """The smallest of `SIZES` that sees the change in 80 % of cases.
 
     Returns:
-        Where it is the only metric shown, and where it is the first of `FAMILY` by Holm; None: not
-        even the largest does.
+        Where it is the only test, and where it is the first of `FAMILY` by Holm; None: not even
+        the largest does.
     """
     levels = (1 - CONFIDENCE, (1 - CONFIDENCE) / FAMILY)
     found: list[int | None] = [None, None]

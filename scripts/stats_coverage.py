@@ -65,8 +65,8 @@ def gate_rows() -> Iterator[str]:
 def power_rows() -> Iterator[str]:
     """How many conversations show a change in 80 % of cases."""
     yield (
-        "| change | scatter of one agent, one turn | n, as the only metric | "
-        f"n, as the first of {power.FAMILY} | samples |"
+        "| change | scatter of one agent, one turn | n, one test | "
+        f"n, first of {power.FAMILY} tests | samples |"
     )
     yield "|---|---|---|---|---|"
     for effect in power.EFFECTS:
