@@ -29,6 +29,8 @@ _GATE = re.compile(
     r"(?:(?P<preset>[\w.@+-]+):)?(?P<metric>\w+)\.(?P<statistic>\w+)\s*(?P<sense><=|>=)\s*"
     r"(?P<sign>[+\-−]?)(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[^\d\s]*)"
 )
+ROUNDING = 1e-9
+"""Of a limit: a figure that is exactly at it, but for the rounding of floats, is within it."""
 _RATES = {c.metric for c in COMPARED if c.scale == "rate"}
 
 
@@ -138,6 +140,7 @@ class Outcome:
         if not self.gate.at_most:  # turned round, it is an upper limit
             low, high = -high, -low
         limit = self.gate.limit if self.gate.at_most else -self.gate.limit
+        limit += ROUNDING * max(1.0, abs(limit))
         return "broken" if low > limit else "holds" if high <= limit else "unknown"
 
     @property

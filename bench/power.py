@@ -150,32 +150,39 @@ EFFECTS = (
 )
 
 
-def seen(effect: Effect, scatter: float, n: int, samples: int) -> Floats:
-    """(samples,) p-values where the change is really there."""
+def seen(effect: Effect, scatter: float, n: int, samples: int) -> tuple[Floats, Floats]:
+    """(samples,) p-values where the change is really there: by signed ranks, and by signs alone."""
+    from scipy.stats import binom
+
     rng = np.random.default_rng([SEED, n, round(1000 * scatter)])
-    p_values = np.empty(samples)
+    ranks, above = np.ones(samples), np.empty(samples)
     for i in range(samples):
         sentence = log_normal(rng, n)
         base, same = (with_tail(rng, sentence * rng.lognormal(0, scatter, n)) for _ in range(2))
-        p = typical(effect.difference(base, effect.change(same)).tolist()).p
-        p_values[i] = 1.0 if p is None else p
-    return p_values
+        differences = effect.difference(base, effect.change(same))
+        p = typical(differences.tolist()).p
+        ranks[i] = 1.0 if p is None else p
+        above[i] = np.count_nonzero(differences > 0)
+    signs = 2 * binom.cdf(np.minimum(above, n - above), n, 0.5)
+    return ranks, np.asarray(signs)
 
 
-def needed(effect: Effect, scatter: float, samples: int) -> tuple[int | None, int | None]:
+def needed(effect: Effect, scatter: float, samples: int) -> tuple[int | None, ...]:
     """The smallest of `SIZES` that sees the change in 80 % of cases.
 
     Returns:
-        Where it is the only test, and where it is the first of `FAMILY` by Holm; None: not even
-        the largest does.
+        Where it is the only test; where it is the first of `FAMILY` by Holm; and as the only test
+        by order statistics, which are not used. None: not even the largest does.
     """
-    levels = (1 - CONFIDENCE, (1 - CONFIDENCE) / FAMILY)
-    found: list[int | None] = [None, None]
+    single = 1 - CONFIDENCE
+    found: list[int | None] = [None, None, None]
     for n in SIZES:
-        p_values = seen(effect, scatter, n, samples)
-        for i, level in enumerate(levels):
-            if found[i] is None and np.mean(p_values <= level) >= POWER:
+        ranks, signs = seen(effect, scatter, n, samples)
+        for i, (p, level) in enumerate(
+            ((ranks, single), (ranks, single / FAMILY), (signs, single))
+        ):
+            if found[i] is None and np.mean(p <= level) >= POWER:
                 found[i] = n
         if None not in found:
             break
-    return found[0], found[1]
+    return tuple(found)

@@ -66,9 +66,9 @@ def power_rows() -> Iterator[str]:
     """How many conversations show a change in 80 % of cases."""
     yield (
         "| change | scatter of one agent, one turn | n, one test | "
-        f"n, first of {power.FAMILY} tests | samples |"
+        f"n, first of {power.FAMILY} tests | n, one test by order statistics (not used) | samples |"
     )
-    yield "|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|"
     for effect in power.EFFECTS:
         for scatter in power.SCATTERS:
             yield power_row(effect, scatter)

@@ -68,6 +68,8 @@ def test_a_gate_that_is_wrong_is_told_in_a_sentence(text: str, told: str) -> Non
     [
         ("voice_to_voice.p50<=1.05x", 1.0, 0.0, "holds"),
         ("voice_to_voice.p50<=1x", 1.0, 0.0, "holds"),
+        ("voice_to_voice.p50<=1.05x", 1.05, 0.0, "holds"),
+        ("voice_to_voice.p50>=1.05x", 1.05, 0.0, "holds"),
         ("voice_to_voice.p50<=1.05x", 1.06, 0.0, "broken"),
         ("voice_to_voice.p50<=+30ms", 1.0, 30.0, "holds"),
         ("voice_to_voice.p50<=+30ms", 1.0, 31.0, "broken"),
