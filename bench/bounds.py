@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean, median
 
 import numpy as np
 
 from bench.compare import SCALES
 from bench.differences import Shift, typical
-from bench.pairs import Pairs, Side, mean, median, paired
-from bench.stats import MIN_N_INTERVAL, Estimate, needed_n, order_bounds, quantile, rate
-from bench.stats import mean as mean_of
+from bench.pairs import Pairs, Side, paired
+from bench.stats import MIN_N_INTERVAL, Estimate, mean, needed_n, order_bounds, quantile, rate
 
 STATISTICS = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "mean": None, "rate": None}
 """Name → the quantile that it is, if it is one."""
@@ -70,7 +70,7 @@ def _own(values: Sequence[float], n: int, statistic: str, confidence: float) -> 
     if statistic == "p50":
         found = quantile(values, 0.5, confidence)
     elif statistic == "mean":
-        found = mean_of(values, confidence=confidence)
+        found = mean(values, confidence=confidence)
     else:
         hits = sum(min(value, 100.0) for value in values) / 100
         found = rate(hits, len(values), confidence)
@@ -81,11 +81,11 @@ def _own(values: Sequence[float], n: int, statistic: str, confidence: float) -> 
 def _apart(pairs: Pairs, statistic: str, kind: str, confidence: float) -> Bounds:
     """How far apart the two are, conversation by conversation."""
     scale = SCALES["rate" if statistic == "rate" else kind]
-    middle = median if statistic == "p50" else mean
+    middle = median if statistic == "p50" else fmean
     differences = pairs.per_conversation(scale.change, middle)
     found: Estimate | Shift
     if statistic == "mean":
-        found = mean_of(differences, confidence=confidence)
+        found = mean(differences, confidence=confidence)
     elif statistic == "rate":
         found = scale.test(differences, confidence)
     else:

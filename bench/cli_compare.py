@@ -19,7 +19,7 @@ from bench.compare_text import as_data, block, gate_block, gate_sentence, markdo
 from bench.escape import visible
 from bench.gate import Gate, Outcome, exit_code, judge
 from bench.junit import junit
-from bench.pairs import Side
+from bench.pairs import RATES, Side
 from bench.schema import VERSION_KEY
 from bench.table import print_block, terminal
 from pipelines.errors import LabError
@@ -43,13 +43,17 @@ def compare_command(
     ] = None,
     metrics: Annotated[
         str | None,
-        typer.Option(help="Compare only these (fewer are surer): voice_to_voice,turn_wait,…"),
+        typer.Option(
+            help="Compare only these beside the rates of turns without an answer and not valid: "
+            "voice_to_voice,turn_wait,… Of fewer, more can be told."
+        ),
     ] = None,
     gate: Annotated[
         list[str] | None,
         typer.Option(
             help="A limit, for CI: METRIC.p50|p95|p99|mean|rate, <= or >=, and 1.05x (per base), "
-            "+30ms (minus base) or 400ms (candidate alone). May be given several times."
+            "+30ms (minus base) or 400ms (candidate alone); PRESET: before it asks it of this "
+            "candidate only. May be given several times."
         ),
     ] = None,
     across_machines: Annotated[
@@ -110,7 +114,8 @@ def _metrics(names: str | None) -> Sequence[Compared]:
     if unknown or not wanted:
         what = f"{unknown[0]!r} is not compared" if unknown else "none is named"
         raise LabError(f"--metrics: {what}; there are {', '.join(known)}.")
-    return [known[name] for name in dict.fromkeys(wanted)]
+    # However few are asked for: no time stands without the share of turns that it leaves out.
+    return [known[name] for name in dict.fromkeys([*RATES, *wanted])]
 
 
 def _sides(

@@ -59,6 +59,8 @@ def check_runs(base: Origin, candidate: Origin, *, across_machines: bool) -> lis
             f"schemas ({base.schema} and {candidate.schema}); compute the older ones again: "
             f"duplex-lab metrics {older.path}"
         )
+    if base.path == candidate.path:
+        return []
     notes = []
     different = list(_machine_differences(base, candidate))
     if different:
@@ -70,7 +72,7 @@ def check_runs(base: Origin, candidate: Origin, *, across_machines: bool) -> lis
                 "of the difference"
             )
         notes.append(f"Measured on different machines ({told}): every difference is theirs too.")
-    elif base.path != candidate.path:
+    else:
         notes.append(
             "Two runs, one after the other: whatever changed on the machine in between is part of "
             "every difference. Two presets of one run are interleaved and share it."

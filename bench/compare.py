@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean, median
 
 from bench.differences import Shift, Tested, holm, share_difference, typical
 from bench.metrics import METRICS
-from bench.pairs import RATES, Pairs, Side, mean, median, paired
+from bench.pairs import RATES, Pairs, Side, paired
 from bench.stats import CONFIDENCE, MIN_N_INTERVAL
 
 
@@ -271,10 +272,10 @@ def _compared(compared: Compared, base: Side, candidate: Side) -> Comparison:
     pairs = paired(base, candidate, compared.metric, is_rate=scale.is_rate)
     if not pairs.keys:
         return Comparison(compared, None, None, Shift(None, 0), pairs)
-    middle = mean if scale.is_rate else median
+    middle = fmean if scale.is_rate else median
     if scale.is_rate:
-        own = mean(pairs.per_conversation(lambda base, _: base, mean))
-        theirs = mean(pairs.per_conversation(lambda _, new: new, mean))
+        own = fmean(pairs.per_conversation(lambda base, _: base, fmean))
+        theirs = fmean(pairs.per_conversation(lambda _, new: new, fmean))
     else:
         own, theirs = median(pairs.base), median(pairs.candidate)
     if scale.positive and min(*pairs.base, *pairs.candidate) <= 0:
@@ -287,6 +288,6 @@ def _compared(compared: Compared, base: Side, candidate: Side) -> Comparison:
 def _at_level(comparison: Comparison, tested: Tested) -> Comparison:
     """The same, with the interval that says what the test says."""
     scale = SCALES[comparison.compared.scale]
-    middle = mean if scale.is_rate else median
+    middle = fmean if scale.is_rate else median
     differences = comparison.pairs.per_conversation(scale.change, middle)
     return replace(comparison, shift=scale.test(differences, 1 - tested.level), tested=tested)

@@ -50,11 +50,11 @@ class Shift:
         Returns:
             At least `MIN_N_INTERVAL`; None where the spread is not known.
         """
-        from scipy.stats import norm
+        from scipy.special import ndtri
 
         if self.spread is None:
             return None
-        reach = float(norm.ppf(1 - level / 2) + norm.ppf(POWER)) * self.spread / abs(effect)
+        reach = float(ndtri(1 - level / 2) + ndtri(POWER)) * self.spread / abs(effect)
         return max(MIN_N_INTERVAL, math.ceil(self.n * reach**2))
 
 
@@ -102,12 +102,12 @@ def _allowed(n: int, tail: float) -> int:
 
 def _at_most(n: int, count: int) -> float:
     """P(sum of positive signed ranks ≤ count) where the sign of each of n ranks is a coin's."""
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     if n <= EXACT_N:
         return float(_null(n)[min(count, n * (n + 1) // 2)])
     middle, sigma = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-    return float(norm.cdf((count + 0.5 - middle) / sigma))
+    return float(ndtr((count + 0.5 - middle) / sigma))
 
 
 @lru_cache(maxsize=EXACT_N)
@@ -128,6 +128,8 @@ def share_difference(differences: Sequence[float], confidence: float = CONFIDENC
     candidate did, so that a candidate that failed nowhere is not certain to fail nowhere. Here
     a conversation may also count in part, with the share of its repeats.
     """
+    from scipy.special import ndtr
+
     d = np.asarray(differences, dtype=np.float64)
     n = len(d)
     if n == 0:
@@ -140,17 +142,15 @@ def share_difference(differences: Sequence[float], confidence: float = CONFIDENC
     if n < MIN_N_INTERVAL:
         return Shift(float(d.mean()), n, spread=error)
     z = _normal(confidence)
-    from scipy.stats import norm
-
-    p = float(2 * norm.sf(abs(middle) / error))
+    p = float(2 * ndtr(-abs(middle) / error))
     low, high = max(-1.0, middle - z * error), min(1.0, middle + z * error)
     return Shift(float(d.mean()), n, low, high, p, error)
 
 
 def _normal(confidence: float) -> float:
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.ppf((1 + confidence) / 2))
+    return float(ndtri((1 + confidence) / 2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ The double for what reads only figures: comparisons, gates, and the simulations 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from bench.metrics import METRICS
 from bench.pairs import Side
@@ -71,7 +71,11 @@ def trial(
 
 
 def side(
-    figures: Mapping[str, Sequence[float | None]], *, run: str = "run", preset: str = "p"
+    figures: Mapping[str, Sequence[float | None]],
+    *,
+    run: str = "run",
+    preset: str = "p",
+    invalid: Container[int] = (),
 ) -> Side:
     """A side whose n-th figure of each metric is of the n-th conversation, of one turn.
 
@@ -79,9 +83,10 @@ def side(
         figures: Metric → its values; None: there is none (of ``voice_to_voice``: no answer).
         run: The run's name.
         preset: The preset's name.
+        invalid: Conversations whose figures do not count.
     """
     rows = [
-        figure(metric, value, fixture=f"f{i}", preset=preset)
+        figure(metric, value, fixture=f"f{i}", preset=preset, valid=i not in invalid)
         for metric, values in figures.items()
         for i, value in enumerate(values)
     ]

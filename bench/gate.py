@@ -4,6 +4,7 @@
     voice_to_voice.p50<=+30ms      the candidate's minus the base's
     voice_to_voice.p95<=400ms      the candidate's alone
     task_success.rate>=-5%         points; `>=` where more is better
+    cascade-stock:turn_wait.p50<=+30ms    asked of this candidate only
 
 It is broken only where the whole interval lies beyond the limit: what was measured can't be put
 down to chance. It holds only where the whole interval lies within. Where the limit lies inside the
@@ -25,9 +26,11 @@ from bench.stats import CONFIDENCE
 from pipelines.errors import LabError
 
 _GATE = re.compile(
-    r"(?P<metric>\w+)\.(?P<statistic>\w+)\s*(?P<sense><=|>=)\s*"
+    r"(?:(?P<preset>[\w.@+-]+):)?(?P<metric>\w+)\.(?P<statistic>\w+)\s*(?P<sense><=|>=)\s*"
     r"(?P<sign>[+\-−]?)(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[^\d\s]*)"
 )
+ROUNDING = 1e-9
+"""Of a limit: a figure that is exactly at it, but for the rounding of floats, is within it."""
 _RATES = {c.metric for c in COMPARED if c.scale == "rate"}
 
 
@@ -46,6 +49,8 @@ class Gate:
     """``ratio``, ``difference`` or ``value``: what is limited."""
     limit: float
     """In the metric's unit; of a ratio, the ratio."""
+    preset: str | None = None
+    """The candidate of which it is asked; None: of all."""
 
     @property
     def unit(self) -> str:
@@ -92,7 +97,22 @@ class Gate:
         else:
             kind = "difference" if sign else "value"
         limit = -number if sign in ("-", "−") else number
-        return cls(text.strip(), metric, statistic, found["sense"] == "<=", kind, limit)
+        at_most = found["sense"] == "<="
+        return cls(text.strip(), metric, statistic, at_most, kind, limit, found["preset"])
+
+    def applies(self, sides: Sequence[tuple[Side, Side]]) -> list[tuple[Side, Side]]:
+        """The pairs that it is held against.
+
+        Raises:
+            LabError: none is.
+        """
+        own = [pair for pair in sides if self.preset in (None, pair[1].preset)]
+        if not own:
+            known = ", ".join(dict.fromkeys(candidate.preset for _, candidate in sides))
+            raise LabError(
+                f"--gate {self.text!r}: no candidate is called {self.preset!r}; there are {known}"
+            )
+        return own
 
 
 def _nearest(metric: str) -> str:
@@ -120,6 +140,7 @@ class Outcome:
         if not self.gate.at_most:  # turned round, it is an upper limit
             low, high = -high, -low
         limit = self.gate.limit if self.gate.at_most else -self.gate.limit
+        limit += ROUNDING * max(1.0, abs(limit))
         return "broken" if low > limit else "holds" if high <= limit else "unknown"
 
     @property
@@ -141,8 +162,8 @@ def judge(gates: Sequence[Gate], sides: Sequence[tuple[Side, Side]]) -> list[Out
 
     Several gates share the 5 %: each has its interval at 1 − 5 % / their number (Bonferroni).
     """
-    count = max(1, len(gates) * len(sides))
-    confidence = 1 - (1 - CONFIDENCE) / count
+    asked = [(gate, *pair) for gate in gates for pair in gate.applies(sides)]
+    confidence = 1 - (1 - CONFIDENCE) / max(1, len(asked))
     return [
         Outcome(
             gate,
@@ -151,8 +172,7 @@ def judge(gates: Sequence[Gate], sides: Sequence[tuple[Side, Side]]) -> list[Out
             bounds(base, candidate, gate.metric, gate.statistic, gate.kind, confidence),
             confidence,
         )
-        for base, candidate in sides
-        for gate in gates
+        for gate, base, candidate in asked
     ]
 
 

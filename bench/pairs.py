@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
+from statistics import fmean, median
 
 from bench.records import MetricRow, Trial
 from bench.stats import Key
@@ -114,7 +113,7 @@ def paired(base: Side, candidate: Side, metric: str, *, is_rate: bool) -> Pairs:
     """Pairs a metric of two sides, in the order of the base's turns."""
     own, theirs = base.values(metric), candidate.values(metric)
     keys = tuple(key for key in own if key in theirs)
-    one = mean if is_rate else median
+    one = fmean if is_rate else median
     return Pairs(
         keys,
         tuple(one(own[key]) for key in keys),
@@ -122,13 +121,3 @@ def paired(base: Side, candidate: Side, metric: str, *, is_rate: bool) -> Pairs:
         len(own) - len(keys),
         len(theirs) - len(keys),
     )
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle one."""
-    return float(np.median(values))
-
-
-def mean(values: Sequence[float]) -> float:
-    """The average."""
-    return float(np.mean(values))

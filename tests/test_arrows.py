@@ -13,12 +13,12 @@ HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loade
 BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
     "analysis", "atomic", "bounds", "cells", "comparable", "compare", "compare_text", "content",
-    "differences", "dip", "duplex_frames", "duplex_heard", "duplex_measures", "duplex_rows",
-    "duplex_summary", "duplex_table", "escape", "example_figures", "gate", "judge", "junit",
-    "labels", "lateness", "lock", "metric", "metrics", "onset", "pairs", "playout", "plots",
-    "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats",
-    "store", "summary", "survival", "table", "timeline", "trend", "trial_measures",
-    "turn_measures", "validity",
+    "coverage", "differences", "dip", "duplex_frames", "duplex_heard", "duplex_measures",
+    "duplex_rows", "duplex_summary", "duplex_table", "escape", "example_figures", "gate",
+    "judge", "junit", "labels", "lateness", "lock", "metric", "metrics", "onset", "pairs",
+    "playout", "plots", "plots_duplex", "power", "recording", "records", "replay", "schema",
+    "segments", "show", "simulated", "stats", "store", "summary", "survival", "table",
+    "timeline", "trend", "trial_measures", "turn_measures", "validity",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
 ENGINE_SIDE = {

@@ -132,10 +132,11 @@ def test_reading_changes_nothing_in_the_runs(lab, tmp_path):
     assert state() == before
 
 
-def test_fewer_metrics_are_one_smaller_family(lab):
+def test_fewer_metrics_are_one_smaller_family_in_which_the_rates_stay(lab):
     code, out, _ = lab(*PAIR, "--metrics", "voice_to_voice")
     assert code == 0
-    assert "over the 1 test shown" in " ".join(out.split())
+    assert "over the 3 tests shown" in " ".join(out.split())
+    assert " no_answer (%)" in out and " invalid (%)" in out
     assert "turn_wait" not in out
 
 

@@ -68,6 +68,8 @@ def test_a_gate_that_is_wrong_is_told_in_a_sentence(text: str, told: str) -> Non
     [
         ("voice_to_voice.p50<=1.05x", 1.0, 0.0, "holds"),
         ("voice_to_voice.p50<=1x", 1.0, 0.0, "holds"),
+        ("voice_to_voice.p50<=1.05x", 1.05, 0.0, "holds"),
+        ("voice_to_voice.p50>=1.05x", 1.05, 0.0, "holds"),
         ("voice_to_voice.p50<=1.05x", 1.06, 0.0, "broken"),
         ("voice_to_voice.p50<=+30ms", 1.0, 30.0, "holds"),
         ("voice_to_voice.p50<=+30ms", 1.0, 31.0, "broken"),
@@ -152,6 +154,16 @@ def test_several_gates_share_the_five_percent() -> None:
     gates = [Gate.parse(t) for t in ("voice_to_voice.p50<=1.05x", "voice_to_voice.p50<=+30ms")]
     outcomes = judge(gates, [(v2v(RAMP), v2v(RAMP))] * 2)
     assert [o.confidence for o in outcomes] == pytest.approx([1 - 0.05 / 4] * 4)
+
+
+def test_a_gate_may_be_asked_of_one_preset_only() -> None:
+    quick, slow = (side({"voice_to_voice": RAMP}, preset=name) for name in ("quick", "slow-1.0"))
+    gate = Gate.parse("slow-1.0:voice_to_voice.p50<=1.05x")
+    (outcome,) = judge([gate], [(quick, quick), (quick, slow)])
+    assert (outcome.candidate.preset, outcome.state) == ("slow-1.0", "holds")
+    assert outcome.confidence == pytest.approx(0.95)
+    with pytest.raises(LabError, match=r"called 'slow-1\.0'; there are quick"):
+        judge([gate], [(quick, quick)])
 
 
 def test_a_metric_that_is_missing_says_nothing() -> None:
