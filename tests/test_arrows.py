@@ -14,10 +14,10 @@ BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
     "analysis", "atomic", "cells", "content", "dip", "duplex_frames", "duplex_heard",
     "duplex_measures", "duplex_rows", "duplex_summary", "duplex_table", "escape", "judge",
-    "labels", "lateness", "lock", "metric", "metrics", "onset", "playout", "plots",
+    "labels", "lateness", "loaded", "lock", "metric", "metrics", "onset", "playout", "plots",
     "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats",
     "store", "summary", "table", "timeline", "trend", "trial_measures", "turn_measures",
-    "validity",
+    "validity", "wide",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
 ENGINE_SIDE = {
