@@ -258,8 +258,16 @@ def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.T
 
 def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
     """Writes a file with one row group per table."""
-    buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, arrow_schema(name), compression="zstd") as writer:
+    schema, buffer = arrow_schema(name), io.BytesIO()
+    whole = [column.name for column in TABLES[name] if column.type == "int64"]
+    with pq.ParquetWriter(
+        buffer,
+        schema,
+        compression="zstd",
+        # Times and numbers hardly repeat, but grow: their differences are small.
+        use_dictionary=[field for field in schema.names if field not in whole],
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+    ) as writer:
         for table in tables:
             writer.write_table(table)
     atomic_write(path, buffer.getvalue())
