@@ -20,10 +20,10 @@ from bench.recording import Stereo
 from bench.records import MetricRow
 from bench.segments import Path as CriticalPath
 from bench.segments import critical_path
-from bench.store import Run, as_table, read_metrics, read_run
+from bench.store import Run, as_table, read_json, read_metrics, read_run
 from bench.summary import RunSummary, summarise
 from bench.timeline import Timeline, reconstruct
-from bench.wide import frame_columns, joined, no_frames, turn_columns, turn_rows
+from bench.wide import frame_columns, joined, median_rows, no_frames, turn_columns, turn_rows
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 
@@ -114,6 +114,22 @@ class LoadedRun:
             for frames in self.sessions(trial.trial_id)
         ]
         return _pandas().DataFrame(joined(parts or [no_frames(self.run.trials[0])]))
+
+    @cached_property
+    def medians(self) -> pd.DataFrame:
+        """One row per preset and metric of a turn: p50 with its 95 % interval, ``unit`` and n."""
+        names = ["preset", "weights", "metric", "p50", "low", "high", "unit", "n", "insufficient"]
+        frame = _pandas().DataFrame(median_rows(self.summary), columns=names)
+        return frame.astype(dict.fromkeys(("p50", "low", "high"), "float64"))
+
+    @cached_property
+    def floor(self) -> Mapping[str, Any] | None:
+        """What ``duplex-lab floor PRESET --json RUN/floor.json`` found; None if it was not run.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        return read_json(self.path / "floor.json")
 
     def preset(self, name: str) -> Mapping[str, Any]:
         """A preset as it was run, every option filled in.

@@ -174,9 +174,17 @@ def read_info(run_dir: Path) -> dict[str, Any]:
     Raises:
         StoreError: it is damaged.
     """
-    path = run_dir / "run.json"
+    return read_json(run_dir / "run.json") or {}
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Reads an object; None where there is no such file.
+
+    Raises:
+        StoreError: it is damaged.
+    """
     if not path.exists():
-        return {}
+        return None
     with explained(path):
         text = path.read_text(encoding="utf-8")
     try:

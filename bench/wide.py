@@ -15,6 +15,7 @@ from bench.duplex_frames import EVENTS, Floats, Frames
 from bench.duplex_measures import STAGES, service_by_frame
 from bench.metrics import METRICS
 from bench.records import MetricRow, Trial
+from bench.summary import RunSummary
 
 SUFFIXES = {"": "", "ms": "ms", "%": "percent"}
 """Unit → how a column's name ends."""
@@ -55,6 +56,27 @@ def turn_rows(rows: Iterable[MetricRow]) -> list[dict[str, Any]]:
         if row.value is not None:
             found[names[row.metric]] = row.value
     return list(table.values())
+
+
+def median_rows(summary: RunSummary) -> list[dict[str, Any]]:
+    """A row per preset and metric of a turn: its median, its interval, and what it is made from."""
+    units = {m.name: m.unit for m in METRICS}
+    return [
+        {
+            "preset": preset.preset,
+            "weights": preset.weights,
+            "metric": metric,
+            "p50": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "unit": units.get(metric, ""),
+            "n": estimate.n,
+            "insufficient": estimate.insufficient,
+        }
+        for preset in summary.presets
+        for metric, estimate in preset.medians.items()
+        if estimate.value is not None
+    ]
 
 
 def frame_columns(trial: Trial, frames: Frames) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 python scripts/make_sample.py results/<run>              into results/sample
 python scripts/make_sample.py results/<run> --out DIR --fixtures cmd_dance,q_name
 
+``results/<run>/floor.json`` (of `duplex-lab floor PRESET --json`) comes along if it is there.
 The chosen trials are whole: rows, marks, metrics and recordings. Of the long sessions the recording
 is left out, which would be larger than all the rest; their frames are in the marks. The metrics are
 computed again from what was kept. Nothing in it may tell of a person's machine.
@@ -26,9 +27,16 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.analysis import analyse  # noqa: E402  (found by the path above)
-from bench.atomic import StoreError  # noqa: E402
+from bench.atomic import StoreError, atomic_write  # noqa: E402
 from bench.records import Trial  # noqa: E402
-from bench.store import Run, read_metrics, read_run, write_info, write_trial  # noqa: E402
+from bench.store import (  # noqa: E402
+    Run,
+    read_json,
+    read_metrics,
+    read_run,
+    write_info,
+    write_trial,
+)
 from pipelines.errors import LabError  # noqa: E402
 
 FIXTURES = ("cmd_stop", "q_name", "greet_thanks", "cmd_dance", "cmd_close_door", "cmd_lamp_off")
@@ -60,6 +68,10 @@ def cut(run: Run, out: Path, fixtures: Iterable[str] = FIXTURES) -> list[Trial]:
                 shutil.copy(run.path / trial.recording, new / trial.recording)
             write_trial(new, trial, run.marks(trial.trial_id))
         write_info(new, adapted(run.info, chosen, run.run_id))
+        floor = read_json(run.path / "floor.json")
+        if floor is not None:
+            _shorten(floor)
+            atomic_write(new / "floor.json", (json.dumps(floor, indent=1) + "\n").encode())
         analyse(new)
         _check(new)
         if out.exists():
@@ -85,9 +97,7 @@ def adapted(info: Mapping[str, Any], trials: Iterable[Trial], run_id: str) -> di
     kept = {key: info[key] for key in KEPT_INFO if key in info}
     found: dict[str, Any] = json.loads(json.dumps(kept))
     for part in (found, *found.get("sessions", [])):
-        machine = part.get("machine", {})
-        if "system" in machine:  # a kernel's own name can tell whose machine it is
-            machine["system"] = "-".join(machine["system"].split("-")[:2])
+        _shorten(part)
     for key, names in (("presets", presets), ("fixtures", fixtures)):
         found[key] = {n: of for n, of in (info.get(key) or {}).items() if n in names}
     found["sample"] = {
@@ -99,12 +109,19 @@ def adapted(info: Mapping[str, Any], trials: Iterable[Trial], run_id: str) -> di
     return found
 
 
+def _shorten(info: dict[str, Any]) -> None:
+    """A kernel's own name can tell whose machine it is."""
+    machine = info.get("machine", {})
+    if "system" in machine:
+        machine["system"] = "-".join(machine["system"].split("-")[:2])
+
+
 def _check(folder: Path) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > LIMIT_BYTES:
         raise LabError(f"the sample has {size / 1e6:.2f} MB, more than {LIMIT_BYTES / 1e6:g}.")
     run = read_run(folder)
-    texts = [(folder / "run.json").read_text(encoding="utf-8")]
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.json")]
     texts += [trial.error or "" for trial in run.trials]
     texts += [mark.text or "" for trial in run.trials for mark in run.marks(trial.trial_id)]
     for text in texts:

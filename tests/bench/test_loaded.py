@@ -118,10 +118,26 @@ def test_timeline_path_summary_recording_and_preset_are_the_packages_own(folder)
     assert run.info["fixtures"].keys() == {"cmd_example"}
 
 
+def test_medians_come_with_their_unit_and_the_n_that_they_lack(folder):
+    medians = bench.load(folder).medians
+    row = medians[(medians.preset == "cascade-example") & (medians.metric == "turn_wait")].iloc[0]
+    assert (row.p50, row.unit, row.n) == (250, "ms", 2)
+    assert np.isnan(row.low) and row.insufficient == "insufficient n (2, 20)"
+
+
+def test_the_floor_is_read_from_beside_the_run(folder):
+    assert bench.load(folder).floor is None
+    (folder / "floor.json").write_text('{"floor_ms": 160.0}')
+    assert bench.load(folder).floor == {"floor_ms": 160.0}
+    (folder / "floor.json").write_text("{")
+    with pytest.raises(StoreError, match=r"floor\.json: the file is damaged"):
+        _ = bench.load(folder).floor
+
+
 def test_reading_changes_nothing_on_disk(folder):
     before = contents(folder)
     run = bench.load(folder)
-    for table in ("trials", "marks", "metrics", "turns", "frames", "summary"):
+    for table in ("trials", "marks", "metrics", "turns", "frames", "medians", "floor"):
         getattr(run, table)
     run.recording(CASCADE)
     assert contents(folder) == before
