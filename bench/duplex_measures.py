@@ -46,13 +46,18 @@ def inter_frame_ms(frames: Frames) -> Floats:
     return np.asarray(gaps[frames.counts[emitted[:-1]]], dtype=np.float64)
 
 
-def service_ms(frames: Frames) -> Floats:
-    """Between the ends of frames that follow each other, where the next one was there in time."""
+def service_by_frame(frames: Frames) -> Floats:
+    """(n,) between the ends of a frame and the one before; NaN where it was not there in time."""
     done, ready = frames.at_ms["done"], frames.at_ms["ready"]
     handed = frames.at_ms["handed"]
     interval = np.diff(done, prepend=np.nan)
     # Unpaced sessions hand all in at the start; only their first frames could be late.
-    return frames.counted(np.where(handed <= ready, interval, np.nan))
+    return np.where(handed <= ready, interval, np.nan)
+
+
+def service_ms(frames: Frames) -> Floats:
+    """Between the ends of frames that follow each other, where the next one was there in time."""
+    return frames.counted(service_by_frame(frames))
 
 
 def frame_latency_ms(frames: Frames) -> Floats:

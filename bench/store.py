@@ -137,13 +137,13 @@ def write_trial(run_dir: Path, trial: Trial, marks: Sequence[Mark]) -> None:
         "seq": list(range(len(marks))),
     }
     parts = run_dir / "parts"
-    _write_tables(parts / f"{stem}.marks.parquet", "marks", [_table("marks", marks, **seq)])
-    _write_tables(parts / f"{stem}.trials.parquet", "trials", [_table("trials", [trial])])
+    _write_tables(parts / f"{stem}.marks.parquet", "marks", [as_table("marks", marks, **seq)])
+    _write_tables(parts / f"{stem}.trials.parquet", "trials", [as_table("trials", [trial])])
 
 
 def write_metrics(run_dir: Path, rows: Iterable[MetricRow]) -> None:
     """Writes ``metrics.parquet``, whole or not at all."""
-    _write_tables(run_dir / "metrics.parquet", "metrics", [_table("metrics", list(rows))])
+    _write_tables(run_dir / "metrics.parquet", "metrics", [as_table("metrics", list(rows))])
 
 
 def consolidate(run_dir: Path) -> None:
@@ -156,7 +156,7 @@ def consolidate(run_dir: Path) -> None:
     run = _read_all(run_dir, gathered)
     tables = [run.mark_tables[t.trial_id] for t in run.trials if t.trial_id in run.mark_tables]
     _write_tables(run_dir / "marks.parquet", "marks", tables)
-    _write_tables(run_dir / "trials.parquet", "trials", [_table("trials", run.trials)])
+    _write_tables(run_dir / "trials.parquet", "trials", [as_table("trials", run.trials)])
     parts = run_dir / "parts"
     with explained(parts):
         for part in gathered:
@@ -174,9 +174,17 @@ def read_info(run_dir: Path) -> dict[str, Any]:
     Raises:
         StoreError: it is damaged.
     """
-    path = run_dir / "run.json"
+    return read_json(run_dir / "run.json") or {}
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Reads an object; None where there is no such file.
+
+    Raises:
+        StoreError: it is damaged.
+    """
     if not path.exists():
-        return {}
+        return None
     with explained(path):
         text = path.read_text(encoding="utf-8")
     try:
@@ -248,7 +256,7 @@ def _safe(trial_id: str) -> str:
     return trial_id
 
 
-def _table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.Table:
+def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.Table:
     """Records as a table; a column that is not a field of theirs is given as such."""
     schema = arrow_schema(name)
     fields = [field for field in schema.names if field not in columns]
@@ -258,8 +266,16 @@ def _table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.Tab
 
 def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
     """Writes a file with one row group per table."""
-    buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, arrow_schema(name), compression="zstd") as writer:
+    schema, buffer = arrow_schema(name), io.BytesIO()
+    whole = [column.name for column in TABLES[name] if column.type == "int64"]
+    with pq.ParquetWriter(
+        buffer,
+        schema,
+        compression="zstd",
+        # Times and numbers hardly repeat, but grow: their differences are small.
+        use_dictionary=[field for field in schema.names if field not in whole],
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+    ) as writer:
         for table in tables:
             writer.write_table(table)
     atomic_write(path, buffer.getvalue())

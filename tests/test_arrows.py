@@ -15,10 +15,11 @@ ANALYSIS = {
     "analysis", "atomic", "bounds", "cells", "comparable", "compare", "compare_text", "content",
     "coverage", "differences", "dip", "duplex_frames", "duplex_heard", "duplex_measures",
     "duplex_rows", "duplex_summary", "duplex_table", "escape", "example_figures", "gate",
-    "judge", "junit", "labels", "lateness", "lock", "metric", "metrics", "onset", "pairs",
-    "playout", "plots", "plots_duplex", "power", "recording", "records", "replay", "schema",
-    "segments", "show", "simulated", "stats", "store", "summary", "survival", "table",
-    "timeline", "trend", "trial_measures", "turn_measures", "validity",
+    "judge", "junit", "labels", "lateness", "loaded", "lock", "metric", "metrics", "microturns",
+    "onset", "pairs", "playout", "plots", "plots_duplex", "plots_style", "power", "recording",
+    "records", "replay", "schema", "segments", "serial_stack", "show", "simulated", "stats",
+    "store", "summary", "survival", "table", "timeline", "trend", "trial_measures",
+    "turn_measures", "validity", "wide",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
 ENGINE_SIDE = {

@@ -1,0 +1,114 @@
+"""How figures look in notebooks: a paper's column or page, and colours that anyone can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMN_IN, PAGE_IN = 3.5, 7.2
+"""Width of a column, and of a page with two."""
+INK, FAINT = "#222222", "#777777"
+# Okabe & Ito's palette: told apart with any kind of colour vision. Yellow is left out: too pale.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), "-.")
+"""Lines also differ in these, for a print in black and white."""
+
+RC: Any = {
+    "figure.dpi": 180,
+    "figure.constrained_layout.use": True,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+}
+"""What differs from matplotlib's own settings."""
+
+
+def use() -> None:
+    """Takes this style for all figures that follow."""
+    import matplotlib as mpl
+
+    mpl.rcParams.update(RC)
+
+
+def figure(rows: int = 1, columns: int = 1, *, height_in: float, page: bool = False) -> Any:
+    """A figure of a column's width (or a page's) and its axes, as `matplotlib.pyplot.subplots`."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(
+        rows, columns, figsize=(PAGE_IN if page else COLUMN_IN, height_in), squeeze=True
+    )
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each name, the same in all figures of a notebook."""
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(dict.fromkeys(names))}
+
+
+def reference(axes: Axes, value: float, label: str, *, upright: bool = True, at: float = 1) -> None:
+    """A dashed line to read figures against, with its name.
+
+    Args:
+        axes: Whose limits are set already.
+        value: Where it lies.
+        label: Its name.
+        upright: A value of the x axis; else of the y axis.
+        at: Where along the line its name stands, 0 to 1.
+    """
+    line = axes.axvline if upright else axes.axhline
+    line(value, color=FAINT, lw=0.8, ls=(0, (4, 3)), zorder=1)
+    common: dict[str, Any] = {
+        "fontsize": 6.5,
+        "color": FAINT,
+        "textcoords": "offset points",
+        "zorder": 5,
+    }
+    if upright:
+        axes.annotate(
+            label,
+            (value, at),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(2, -1),
+            va="top",
+            **common,
+        )
+    else:
+        axes.annotate(
+            label,
+            (at, value),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0, 2),
+            ha="right",
+            va="bottom",
+            **common,
+        )
+
+
+def legend_above(fig: Figure, axes: Axes, columns: int) -> None:
+    """One legend for all axes of a figure, above them."""
+    handles, labels = axes.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper left", ncols=columns)
