@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "run": "bench.cli_run:run",
     "show": "bench.cli_results:show",
     "metrics": "bench.cli_results:metrics",
+    "report": "bench.cli_report:report",
     "calibrate": "bench.cli_calibrate:calibrate",
     "floor": "bench.cli_floor:floor",
     "service": "bench.cli_service:measure",

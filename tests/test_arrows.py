@@ -15,8 +15,8 @@ ANALYSIS = {
     "analysis", "atomic", "cells", "content", "dip", "duplex_frames", "duplex_heard",
     "duplex_measures", "duplex_rows", "duplex_summary", "duplex_table", "escape", "judge",
     "labels", "lateness", "lock", "metric", "metrics", "onset", "playout", "plots",
-    "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats",
-    "store", "summary", "table", "timeline", "trend", "trial_measures", "turn_measures",
+    "plots_duplex", "recording", "records", "replay", "report", "schema", "segments", "show",
+    "stats", "store", "summary", "table", "timeline", "trend", "trial_measures", "turn_measures",
     "validity",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
@@ -53,7 +53,7 @@ def test_bench_never_imports_labs_or_training():
 def test_in_bench_only_agent_link_and_collect_import_pipecat():
     users = {
         path.stem
-        for path in ROOT.glob("bench/*.py")
+        for path in ROOT.glob("bench/**/*.py")
         if any(m.split(".")[0] == "pipecat" for m in imports(path))
     }
     assert users == BENCH_WITH_PIPECAT
@@ -61,7 +61,8 @@ def test_in_bench_only_agent_link_and_collect_import_pipecat():
 
 @pytest.mark.parametrize("name", sorted(ANALYSIS))
 def test_the_analysis_side_opens_anywhere(name):
-    for module in imports(ROOT / "bench" / f"{name}.py"):
+    package = sorted((ROOT / "bench" / name).glob("*.py"))
+    for module in set().union(*(imports(p) for p in package or [ROOT / "bench" / f"{name}.py"])):
         parts = module.split(".")
         assert parts[0] not in HEAVY, module
         if parts[0] == "pipelines" and len(parts) > 1:
