@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "show": "bench.cli_results:show",
     "metrics": "bench.cli_results:metrics",
     "compare": "bench.cli_compare:compare_command",
+    "report": "bench.cli_report:report",
     "calibrate": "bench.cli_calibrate:calibrate",
     "floor": "bench.cli_floor:floor",
     "service": "bench.cli_service:measure",

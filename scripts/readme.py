@@ -32,6 +32,7 @@ FOLDERS = {
     "pipelines/models/creature": "our own small language model: weights, card, manifest",
     "pipelines/presets": "one TOML file per pipeline",
     "bench": "how it is measured",
+    "bench/report": "the report page: its charts, turns, audio; and Markdown, JSON, CSV",
     "fixtures": "the user's audio with labels to the sample; authoring/ made it",
     "training/creature_llm": "how the language model was made (extra: training)",
     "scripts": "set-up and this README",

@@ -17,8 +17,8 @@ ANALYSIS = {
     "duplex_rows", "duplex_summary", "duplex_table", "escape", "example_figures", "gate",
     "judge", "junit", "labels", "lateness", "loaded", "lock", "metric", "metrics", "microturns",
     "onset", "pairs", "playout", "plots", "plots_duplex", "plots_style", "power", "recording",
-    "records", "replay", "schema", "segments", "serial_stack", "show", "simulated", "stats",
-    "store", "summary", "survival", "table", "timeline", "trend", "trial_measures",
+    "records", "replay", "report", "schema", "segments", "serial_stack", "show", "simulated",
+    "stats", "store", "summary", "survival", "table", "timeline", "trend", "trial_measures",
     "turn_measures", "validity", "wide",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
@@ -55,7 +55,7 @@ def test_bench_never_imports_labs_or_training():
 def test_in_bench_only_agent_link_and_collect_import_pipecat():
     users = {
         path.stem
-        for path in ROOT.glob("bench/*.py")
+        for path in ROOT.glob("bench/**/*.py")
         if any(m.split(".")[0] == "pipecat" for m in imports(path))
     }
     assert users == BENCH_WITH_PIPECAT
@@ -63,7 +63,8 @@ def test_in_bench_only_agent_link_and_collect_import_pipecat():
 
 @pytest.mark.parametrize("name", sorted(ANALYSIS))
 def test_the_analysis_side_opens_anywhere(name):
-    for module in imports(ROOT / "bench" / f"{name}.py"):
+    package = sorted((ROOT / "bench" / name).glob("*.py"))
+    for module in set().union(*(imports(p) for p in package or [ROOT / "bench" / f"{name}.py"])):
         parts = module.split(".")
         assert parts[0] not in HEAVY, module
         if parts[0] == "pipelines" and len(parts) > 1:
