@@ -49,6 +49,8 @@ class Reply:
     """The audio codes of the frame of speech, first codebook first; empty where there are none."""
     forced: bool = False
     """Whether the text was forced by ``say``."""
+    unsaid_ms: float | None = None
+    """As in `pipelines.duplex.model.Step`."""
     context_end: bool = False
     """The model's context was full before this frame: it fell silent, or began a new session."""
     pcm: bytes = b""
@@ -70,6 +72,8 @@ class Reply:
             header["codes"] = self.codes
         if self.forced:
             header["forced"] = True
+        if self.unsaid_ms is not None:
+            header["unsaid_ms"] = self.unsaid_ms
         if self.context_end:
             header["context_end"] = True
         if not self.synchronous:
@@ -95,6 +99,7 @@ class Reply:
             token=header.get("token"),
             codes=tuple(header.get("codes", ())),
             forced=bool(header.get("forced")),
+            unsaid_ms=header.get("unsaid_ms"),
             context_end=bool(header.get("context_end")),
             pcm=payload,
             synchronous=bool(header.get("synchronous", True)),
