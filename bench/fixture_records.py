@@ -26,8 +26,8 @@ KINDS = (
     "floor",
     "other",
 )
-"""What a fixture can be; ``hold`` is speech that the agent must not answer, ``floor`` a conversation
-with labelled events over the agent's speech, ``other`` an import of unknown kind."""
+"""What a fixture can be; ``hold`` is speech that the agent must not answer, ``floor`` a
+conversation with events over the agent's speech, ``other`` an import of unknown kind."""
 
 EVENTS = ("interruption", "backchannel", "cough", "side_talk")
 """What a turn that begins over the agent's speech is. The user takes the floor only by an

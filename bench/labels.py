@@ -13,6 +13,11 @@ from typing import Any
 from bench.judge import Expectation
 from pipelines.audio.onsets import Span
 
+IGNORED = ("backchannel", "cough", "side_talk")
+"""Events of the user over which a good agent speaks on."""
+WORDLESS = ("backchannel", "cough")
+"""Events that are no words to be recognised."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnLabels:
@@ -85,6 +90,10 @@ class FixtureLabels:
     """The fixture's name."""
     turns: tuple[TurnLabels, ...]
     """In the order in which they are spoken."""
+
+    def of(self, number: int) -> TurnLabels | None:
+        """A turn's labels; None where there are none."""
+        return self.turns[number] if 0 <= number < len(self.turns) else None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types; the name is the key under which it is stored."""

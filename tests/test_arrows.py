@@ -13,11 +13,12 @@ HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loade
 BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
     "analysis", "atomic", "cells", "content", "dip", "duplex_frames", "duplex_heard",
-    "duplex_measures", "duplex_rows", "duplex_summary", "duplex_table", "escape", "judge",
-    "labels", "lateness", "lock", "metric", "metrics", "onset", "playout", "plots",
-    "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats",
-    "store", "summary", "table", "timeline", "trend", "trial_measures", "turn_measures",
-    "validity",
+    "duplex_measures", "duplex_rows", "duplex_summary", "duplex_table", "escape",
+    "floor_measures", "floor_rows", "floor_summary", "floor_table", "judge",
+    "labels", "lateness", "lock", "mark_order", "metric", "metrics", "onset", "playout", "plots",
+    "plots_duplex", "recording", "records", "replay", "replies", "schema", "segments", "show",
+    "stats", "store", "summary", "survival", "table", "timeline", "trend", "trial_measures",
+    "turn_measures", "validity",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
 ENGINE_SIDE = {

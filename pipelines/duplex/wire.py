@@ -49,8 +49,6 @@ class Reply:
     """The audio codes of the frame of speech, first codebook first; empty where there are none."""
     forced: bool = False
     """Whether the text was forced by ``say``."""
-    unsaid_ms: float | None = None
-    """As in `pipelines.duplex.model.Step`."""
     context_end: bool = False
     """The model's context was full before this frame: it fell silent, or began a new session."""
     pcm: bytes = b""
@@ -60,6 +58,8 @@ class Reply:
     then. So the j-th frame of speech counts as the answer to the j-th input frame: the latency is
     that of the stream, from when a frame's worth of audio goes in to when as much comes out. It
     holds the frames that the model says none for at its start. The stamps tell of no work."""
+    unsaid_ms: float | None = None
+    """As in `pipelines.duplex.model.Step`."""
 
     def header(self) -> dict[str, Any]:
         """All but the PCM, as JSON can carry it."""
