@@ -36,9 +36,9 @@ bench-cascade: $(STAMP) ## measure the embedded cascade and Pipecat's defaults o
 bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 10 minutes); PRESET=… for others
 	@$(BIN)/duplex-lab run --presets $(PRESET) --fixtures quick,session_150s $(ARGS)
 
-bench-conversation: $(STAMP) ## who has the floor: barge-ins, backchannels, pauses (about 20 minutes)
+bench-conversation: $(STAMP) ## who has the floor: barge-ins, backchannels, pauses (about 22 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
-	  --fixtures 'floor,hes_*' $(ARGS)
+	  --fixtures floor $(ARGS)
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)
