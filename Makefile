@@ -10,9 +10,10 @@ PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench bench-cascade bench-moshi calibrate test gate check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate test check lint format types lock clean
 
 help: ## list every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with the locked versions (the other targets do it when it is missing)
 
@@ -35,6 +36,10 @@ bench-cascade: $(STAMP) ## measure the embedded cascade and Pipecat's defaults o
 
 bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 10 minutes); PRESET=… for others
 	@$(BIN)/duplex-lab run --presets $(PRESET) --fixtures quick,session_150s $(ARGS)
+
+bench-conversation: $(STAMP) ## who has the floor: barge-ins, backchannels, pauses (about 22 minutes)
+	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
+	  --fixtures floor $(ARGS)
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)

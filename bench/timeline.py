@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.onset import Chunk, Heard, Sound, find_onset
+from bench.onset import Chunk, Heard, Sound, find_onset, replies_of
 from bench.recording import AGENT, Stereo
 from bench.records import Trial
 from pipelines.audio.onsets import audible_spans
@@ -97,6 +97,9 @@ class Timeline:
     """All that was heard of the agent, by time."""
     marks: tuple[Mark, ...]
     """All marks, by time."""
+    replies: tuple[Sound, ...] = ()
+    """The agent's replies, by time: sounds with less than `bench.onset.REPLY_GAP_MS` between them
+    are one."""
 
     def turn(self, number: int) -> Turn | None:
         """A turn, or None if it was never spoken."""
@@ -146,7 +149,8 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
                 onset.doubt,
             )
         )
-    return Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time))
+    replies = tuple(replies_of(sounds, cleared))
+    return Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies)
 
 
 _CLEARS = frozenset({("link", "clear"), ("ear", "cleared")})
