@@ -9,8 +9,8 @@ ARGS ?=
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cascade bench-moshi calibrate test gate check lint format types lock clean
-.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate test check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate test gate check lint format \
+  types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

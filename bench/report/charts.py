@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.cells import number
+from bench.cells import number, with_interval
 from bench.plots import stack
 from bench.report.chart import (
     Chart,
@@ -25,7 +25,6 @@ from bench.report.turns import Cards
 from bench.segments import PIECES
 from bench.stats import Estimate
 from bench.summary import PresetSummary, RunSummary
-from bench.table import with_interval
 
 WIDEST = 1.6
 """The time axis ends here, in times the largest median, unless all turns lie before."""
