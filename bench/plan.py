@@ -11,6 +11,8 @@ from pipelines.spec import PipelineSpec
 
 ANSWER_S = 4.0
 """A guess for a plan: the agent's answer and the silence after it."""
+ANSWERS_S = {"agent_end": ANSWER_S, "agent_onset": 1.0}
+"""The same by what the next turn waits for; one that waits for neither comes at its own time."""
 OVERHEAD_S = 1.5
 """A guess for a plan: opening and closing one trial."""
 
@@ -105,8 +107,9 @@ class Plan:
 
 def _seconds(trial: Planned) -> float:
     """How long a trial will take, roughly: to babblers the user speaks on a schedule."""
-    answers = ANSWER_S * len(trial.fixture.turns) if trial.spec.weights != "synthetic" else 0.0
-    waits = sum(t.cue.delay_ms / 1000 for t in trial.fixture.turns)
-    if all(t.cue.after in ("start", "previous_end") for t in trial.fixture.turns[1:]):
-        answers = min(answers, ANSWER_S)
+    turns = trial.fixture.turns
+    answers = 0.0
+    if trial.spec.weights != "synthetic":
+        answers = ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
+    waits = sum(turn.cue.delay_ms / 1000 for turn in turns)
     return trial.fixture.duration_s + waits + answers + OVERHEAD_S

@@ -9,6 +9,7 @@ from bench.agent import AgentProcess
 from bench.caller_process import CallerProcess
 from bench.fixtures import fixtures_root, load
 from bench.records import Trial
+from bench.replies import ending, reply_at
 from bench.timeline import reconstruct
 from bench.trial import caller_plan, play
 from pipelines.clock import NS_PER_MS
@@ -103,6 +104,23 @@ def test_it_is_heard_when_the_script_says_plus_what_was_stamped_on_the_way(trial
     script_ms = 200 + 80 + 60 + 2
     late_ms = _latest_frame_ms(marks, first.a_on_ns)
     assert script_ms - 2 <= v2v_ms <= script_ms + late_ms + 2
+
+
+def test_it_yields_in_the_frame_that_the_script_says_and_tells_what_it_left_unsaid(trial):
+    row, marks, recording = trial
+    timeline = reconstruct(row, marks, recording)
+    second = timeline.turn(1)
+    (yielded,) = [m for m in marks if (m.stage, m.event) == ("duplex", "yielded")]
+    # Heard for 200 ms at the end of some frame, then 60 ms of computing; 2 ms in the resampler.
+    decided_ms = (yielded.t_ns - second.u_on_ns) / NS_PER_MS
+    late_ms = _latest_frame_ms(marks, yielded.t_ns)
+    assert 200 + 60 <= decided_ms <= 200 + 80 + 60 + 2 + late_ms
+    reply = reply_at(timeline, second.u_on_ns)
+    assert reply is not None and ending(timeline, reply, second.u_on_ns).stopped
+    assert reply.end_ns <= yielded.t_ns + (late_ms + 5) * NS_PER_MS
+    said_ms = (yielded.t_ns - reply.start_ns) / NS_PER_MS
+    # It is heard from 140 ms after a frame begins on; the phrase lasts some two seconds.
+    assert 1500 < said_ms + yielded.value < 2500
 
 
 def _latest_frame_ms(marks, before_ns):

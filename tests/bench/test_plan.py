@@ -57,3 +57,10 @@ def test_a_plan_counts_the_pauses_of_a_conversation_on_a_schedule():
     # 150 s, an answer at its end, and opening and closing the trial
     made = plan("session_150s", "cascade-embedded")
     assert made.seconds(made.trials) == pytest.approx(148.5 + 4 + 1.5, abs=0.6)
+
+
+def test_a_barge_in_waits_for_the_answer_to_begin_and_not_for_its_end():
+    made = plan("barge_in_stop", "cascade-embedded")
+    (fixture,) = made.fixtures
+    waits_s = 0.5 + 0.6  # before its two turns
+    assert made.seconds(made.trials) == pytest.approx(fixture.duration_s + waits_s + 1 + 4 + 1.5)
