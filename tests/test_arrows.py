@@ -18,7 +18,7 @@ ANALYSIS = {
     "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats",
     "store", "summary", "table", "timeline", "trend", "trial_measures", "turn_measures",
     "validity", "wide",
-    "microturns", "plots_style", "serial_stack",
+    "history", "microturns", "plots_history", "plots_style", "serial_stack", "spans",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
 ENGINE_SIDE = {
