@@ -6,11 +6,13 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 STAMP := $(VENV)/.set-up
 ARGS ?=
+RUN ?= results/sample
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate test gate check lint format \
   types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi calibrate notebooks test check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +45,12 @@ bench-conversation: $(STAMP) ## who has the floor: barge-ins, backchannels, paus
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)
+
+notebooks: $(STAMP) ## run the notebooks on RUN=… (default: results/sample) into build/notebooks
+	@mkdir -p build/notebooks
+	@for of in notebooks/*.ipynb; do name=$$(basename $$of .ipynb); \
+	  RUN="$(RUN)" $(BIN)/jupyter execute --output=../build/notebooks/$$name $$of || exit 1; \
+	  echo "duplex-lab: build/notebooks/$$name.ipynb"; done
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)

@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "floor": "bench.cli_floor:floor",
     "service": "bench.cli_service:measure",
     "replay": "bench.cli_replay:replay",
+    "history": "bench.cli_history:history",
+    "export-traces": "bench.cli_traces:export_traces",
     "engines": "bench.cli_engines:engines",
     "weights": "bench.cli_engines:weights_app",
     "presets": "bench.cli_presets:app",

@@ -286,11 +286,7 @@ def warm_start(view: TrialView) -> list[Reading]:
 
     A conversation waits for a model that is still loading: that is its cold start, and not this.
     """
-    opened = {
-        mark.request_id: mark
-        for mark in reversed(view.timeline.marks)
-        if (mark.stage, mark.event) == ("duplex", "session")
-    }
+    opened = {mark.request_id: mark for mark in reversed(view.timeline.all("duplex", "session"))}
     readings = []
     for frames in paced(view):
         mark, ready = opened.get(frames.session), frames.at_ms["ready"]

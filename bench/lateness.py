@@ -74,13 +74,24 @@ def ear_lateness(marks: Sequence[Mark]) -> Lateness:
     return _lateness([(written[m.request_id], m.t_ns) for m in received if m.request_id in written])
 
 
+def of_timeline(timeline: Timeline) -> tuple[Lateness, Lateness, Lateness]:
+    """The lateness of the mouth and of the ear, and the loop lag; computed once for a trial."""
+    if "lateness" not in timeline.memo:
+        trial, of = timeline.trial, timeline.all
+        written, received = of("link", "write"), of("ear", "received")
+        timeline.memo["lateness"] = (
+            mouth_lateness(of("user", "chunk_sent"), trial.t0_ns, trial.chunk_ms),
+            ear_lateness([*written, *received]),
+            loop_lag(of("link", "chunk_in"), trial.t0_ns, trial.chunk_ms),
+        )
+    found: tuple[Lateness, Lateness, Lateness] = timeline.memo["lateness"]
+    return found
+
+
 def broken_bound(timeline: Timeline) -> str | None:
     """The first bound that a trial's mouth or ear exceeds, in words; None if it holds all."""
-    trial, marks = timeline.trial, timeline.marks
-    for who, late in (
-        ("mouth", mouth_lateness(marks, trial.t0_ns, trial.chunk_ms)),
-        ("ear", ear_lateness(marks)),
-    ):
+    mouth, ear, _ = of_timeline(timeline)
+    for who, late in (("mouth", mouth), ("ear", ear)):
         p99 = late.quantile(0.99)
         if p99 is not None and p99 > P99_BOUND_MS:
             return f"{who} late: p99 {p99:.1f} ms > {P99_BOUND_MS:g} ms"
@@ -98,9 +109,9 @@ def with_lateness(trial: Trial, marks: Sequence[Mark], recording: Stereo | None)
         marks: The trial's marks.
         recording: (n, 2) int16 at ``trial.rate_hz``; None if there is none.
     """
-    mouth = mouth_lateness(marks, trial.t0_ns, trial.chunk_ms)
-    ear = ear_lateness(marks)
-    broken = broken_bound(reconstruct(trial, marks, recording))
+    timeline = reconstruct(trial, marks, recording)
+    mouth, ear, _ = of_timeline(timeline)
+    broken = broken_bound(timeline)
     return replace(
         trial,
         status="ruler_late" if broken and trial.status == "ok" else trial.status,

@@ -35,6 +35,13 @@ def dry_ns(timeline: Timeline) -> list[int]:
     time without samples is an underflow, however long, where speech led up to it and went on after
     it (within `MERGE_GAP_MS`, as everywhere).
     """
+    if "dry_ns" not in timeline.memo:
+        timeline.memo["dry_ns"] = _dry_ns(timeline)
+    found: list[int] = timeline.memo["dry_ns"]
+    return found
+
+
+def _dry_ns(timeline: Timeline) -> list[int]:
     if not timeline.sounds:  # of a trial that failed at its start, even the rate is unknown
         return []
     rate_hz = timeline.trial.rate_hz
@@ -62,7 +69,7 @@ def dry_ns(timeline: Timeline) -> list[int]:
 
 def _is_stream(timeline: Timeline) -> bool:
     """The agent emits frames without end, as a duplex model does."""
-    return any((m.stage, m.event) == ("duplex", "frame_out") for m in timeline.marks)
+    return bool(timeline.all("duplex", "frame_out"))
 
 
 def _dry_in_stream(heard: Sequence[Chunk], sounds: Sequence[Sound], rate_hz: int) -> list[int]:
@@ -98,8 +105,7 @@ def _one_reply(before: str, after: str, gap_ns: int) -> bool:
 
 def _made(timeline: Timeline) -> list[tuple[int, str]]:
     """When audio of each synthesiser's request began to come out, and of which LLM request."""
-    marks = timeline.marks
-    return [(m.t_ns, llm_of(m)) for m in marks if (m.stage, m.event) == ("tts", "first_byte")]
+    return [(m.t_ns, llm_of(m)) for m in timeline.all("tts", "first_byte")]
 
 
 def _request_of(chunk: Chunk, made: Sequence[tuple[int, str]]) -> str:

@@ -76,8 +76,8 @@ def reference(axes: Axes, value: float, label: str, *, upright: bool = True, at:
         axes: Whose limits are set already.
         value: Where it lies.
         label: Its name.
-        upright: A value of the x axis; else of the y axis.
-        at: Where along the line its name stands, 0 to 1.
+        upright: A value of the x axis, named above it; else of the y axis.
+        at: Where along a lying line its name ends, 0 to 1.
     """
     line = axes.axvline if upright else axes.axhline
     line(value, color=FAINT, lw=0.8, ls=(0, (4, 3)), zorder=1)
@@ -88,24 +88,13 @@ def reference(axes: Axes, value: float, label: str, *, upright: bool = True, at:
         "zorder": 5,
     }
     if upright:
-        axes.annotate(
-            label,
-            (value, at),
-            xycoords=axes.get_xaxis_transform(),
-            xytext=(2, -1),
-            va="top",
-            **common,
-        )
+        place = axes.get_xaxis_transform()
+        offset: dict[str, Any] = {"xytext": (0, 1), "ha": "center", "va": "bottom"}
+        axes.annotate(label, (value, 1), xycoords=place, **offset, **common)
     else:
-        axes.annotate(
-            label,
-            (at, value),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(0, 2),
-            ha="right",
-            va="bottom",
-            **common,
-        )
+        place = axes.get_yaxis_transform()
+        offset = {"xytext": (0, 2), "ha": "right", "va": "bottom"}
+        axes.annotate(label, (at, value), xycoords=place, **offset, **common)
 
 
 def legend_above(fig: Figure, axes: Axes, columns: int) -> None:

@@ -12,11 +12,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench.atomic import StoreError, atomic_write, explained
@@ -65,7 +67,7 @@ class Run:
         if table is None:
             return []
         names = ("t_ns", "stage", "event", "turn", "request_id", "pid", "value", "text")
-        return [Mark(*row) for row in zip(*(table[n].to_pylist() for n in names), strict=True)]
+        return list(map(Mark, *(_values(table[name]) for name in names)))
 
     def recording(self, trial: Trial) -> Stereo | None:
         """A trial's recording, (n, 2) int16; None where none was made.
@@ -247,6 +249,35 @@ def read_metrics(run_dir: Path) -> list[MetricRow]:
     return [MetricRow(**row) for row in table.to_pylist()]
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The rows of one metric, column by column: much faster than as `MetricRow`."""
+
+    preset: list[str]
+    fixture: list[str]
+    turn: list[int]
+    warmup: list[bool]
+    subject: list[str | None]
+    value: list[float | None]
+    valid: list[bool]
+    reason: list[str | None]
+
+
+def read_figures(run_dir: Path, metric: str) -> Figures:
+    """Reads one metric out of ``metrics.parquet``.
+
+    Raises:
+        StoreError: it is missing, damaged or newer than this program.
+    """
+    path = run_dir / "metrics.parquet"
+    file = _open(path, "metrics")
+    names = [field.name for field in fields(Figures)]
+    with _damage(path):
+        table = file.read(columns=["metric", *names], use_threads=False)
+        table = table.filter(pc.equal(table["metric"], metric))
+    return Figures(*(table[name].to_pylist() for name in names))
+
+
 # Arrow
 
 
@@ -262,6 +293,21 @@ def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.T
     fields = [field for field in schema.names if field not in columns]
     data = {field: [getattr(record, field) for record in records] for field in fields}
     return pa.Table.from_pydict({**columns, **data}, schema=schema)
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """As ``to_pylist``, but many times faster: a run has millions of marks."""
+    array = column.combine_chunks()
+    if pa.types.is_string(array.type):
+        encoded = array.dictionary_encode()
+        words = [*encoded.dictionary.to_pylist(), None]
+        indices = encoded.indices.fill_null(len(words) - 1)
+        return [words[i] for i in indices.to_numpy().tolist()]
+    nulls = np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))
+    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
+    for i in nulls.tolist():
+        values[i] = None
+    return values
 
 
 def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:

@@ -6,8 +6,10 @@ together: each mark is given to a user turn, and each turn its onset a_on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
 
 from bench.onset import Chunk, Heard, Sound, find_onset, replies_of
 from bench.recording import AGENT, Stereo
@@ -22,6 +24,17 @@ STILL_SPEAKING = "no answer: the agent went on with its earlier reply"
 NO_RECORDING = "no recording"
 
 _REQUEST_STAGES = frozenset({"stt", "llm", "tts"})
+
+ByEvent = Mapping[tuple[str, str], Sequence[Mark]]
+"""(stage, event) → its marks, by time."""
+
+
+def by_event(marks: Iterable[Mark]) -> ByEvent:
+    """Marks sorted by what they say, so that millions of them are looked through only once."""
+    found: dict[tuple[str, str], list[Mark]] = {}
+    for mark in marks:
+        found.setdefault((mark.stage, mark.event), []).append(mark)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +61,13 @@ class Turn:
     """Answers that began before the user had ended, and were cut before the user had."""
     doubt: str | None = None
     """Why the sound at ``a_on_ns`` may be no answer to this turn; None if it is one."""
+    _events: dict[str, ByEvent] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def all(self, stage: str, event: str) -> list[Mark]:
         """The turn's marks of one event, by time."""
-        return [m for m in self.marks if m.stage == stage and m.event == event]
+        if not self._events:
+            self._events["all"] = by_event(self.marks)
+        return list(self._events["all"].get((stage, event), ()))
 
     @property
     def transcript(self) -> str:
@@ -97,9 +113,21 @@ class Timeline:
     """All that was heard of the agent, by time."""
     marks: tuple[Mark, ...]
     """All marks, by time."""
+<<<<<<< HEAD
     replies: tuple[Sound, ...] = ()
     """The agent's replies, by time: sounds with less than `bench.onset.REPLY_GAP_MS` between them
     are one."""
+=======
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was computed from them once and is asked for again."""
+
+    def all(self, stage: str, event: str) -> Sequence[Mark]:
+        """All marks of one event, by time."""
+        if "by_event" not in self.memo:
+            self.memo["by_event"] = by_event(self.marks)
+        found: Sequence[Mark] = self.memo["by_event"].get((stage, event), ())
+        return found
+>>>>>>> h-data
 
     def turn(self, number: int) -> Turn | None:
         """A turn, or None if it was never spoken."""
@@ -115,17 +143,18 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
         recording: (n, 2) int16 at ``trial.rate_hz``, sample 0 at ``trial.t0_ns``; None if there
             is none: then nothing was heard.
     """
-    by_time = sorted(marks, key=lambda m: m.t_ns)
-    sounds, chunks = _sounds(trial, recording), _chunks(by_time)
-    limits = _limits(by_time)
+    by_time = sorted(marks, key=attrgetter("t_ns"))
+    events = by_event(by_time)
+    sounds, chunks = _sounds(trial, recording), _chunks(events)
+    limits = _limits(events)
     given = _given_to_turns(by_time)
-    cleared = [m.t_ns for m in by_time if (m.stage, m.event) in _CLEARS]
+    cleared = sorted(m.t_ns for clear in _CLEARS for m in events.get(clear, ()))
     heard = Heard(sounds, chunks, cleared, trial.rate_hz)
-    traced = any(_of(by_time, "tts", "first_byte"))
+    traced = ("tts", "first_byte") in events
     turns = []
     for i, (number, u_on, u_off) in enumerate(limits):
         end_ns = limits[i + 1][1] if i + 1 < len(limits) else None
-        own = tuple(m for m, turn in zip(by_time, given, strict=True) if turn == number)
+        own = tuple(given.get(number, ()))
         onset = find_onset(heard, u_on, u_off, end_ns, _made(own, u_on) if traced else None)
         a_on = onset.a_on_ns
         within = [s for s in sounds if s.end_ns > u_on and (end_ns is None or s.start_ns < end_ns)]
@@ -149,11 +178,17 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
                 onset.doubt,
             )
         )
+<<<<<<< HEAD
     replies = tuple(replies_of(sounds, cleared))
     return Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies)
+=======
+    timeline = Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time))
+    timeline.memo["by_event"] = events
+    return timeline
+>>>>>>> h-data
 
 
-_CLEARS = frozenset({("link", "clear"), ("ear", "cleared")})
+_CLEARS = (("link", "clear"), ("ear", "cleared"))
 
 
 def _sounds(trial: Trial, recording: Stereo | None) -> list[Sound]:
@@ -167,17 +202,16 @@ def _sounds(trial: Trial, recording: Stereo | None) -> list[Sound]:
     return [Sound(at(span.start), at(span.end)) for span in spans]
 
 
-def _limits(marks: Sequence[Mark]) -> list[tuple[int, int, int]]:
+def _limits(events: ByEvent) -> list[tuple[int, int, int]]:
     """(turn, u_on, u_off) of each turn whose speech was scheduled, by time."""
-    user = [m for m in marks if m.stage == "user" and m.turn >= 0]
-    on = {m.turn: m.t_ns for m in user if m.event == "speech_on"}
-    off = {m.turn: m.t_ns for m in user if m.event == "speech_off"}
+    on = {m.turn: m.t_ns for m in events.get(("user", "speech_on"), ()) if m.turn >= 0}
+    off = {m.turn: m.t_ns for m in events.get(("user", "speech_off"), ()) if m.turn >= 0}
     both = [(turn, on[turn], off[turn]) for turn in on if turn in off]
     return sorted(both, key=lambda limits: limits[1])
 
 
-def _given_to_turns(marks: Sequence[Mark]) -> list[int]:
-    """The turn of each mark.
+def _given_to_turns(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
+    """Turn → its marks, by time.
 
     A stamp of its own wins. Else what carries a request id goes where its request began, and a
     synthesiser's request where that of its language model did, so that work which outlives its turn
@@ -185,7 +219,7 @@ def _given_to_turns(marks: Sequence[Mark]) -> list[int]:
     """
     starts = [(m.t_ns, m.turn) for m in marks if (m.stage, m.event) == ("user", "turn_start")]
     home: dict[tuple[str, str], int] = {}
-    given = []
+    given: dict[int, list[Mark]] = {}
     current = -1
     upcoming = 0
     for mark in marks:
@@ -199,7 +233,7 @@ def _given_to_turns(marks: Sequence[Mark]) -> list[int]:
             turn = home.setdefault((mark.stage, mark.request_id), turn)
         elif mark.request_id and mark.stage == "agent" and mark.turn < 0:
             turn = home.get(("llm", mark.request_id), turn)
-        given.append(turn)
+        given.setdefault(turn, []).append(mark)
     return given
 
 
@@ -210,11 +244,12 @@ def _made(marks: Sequence[Mark], u_on: int) -> list[int]:
         marks: The turn's own.
         u_on: A language model that was asked before was not asked by this turn.
     """
-    asked = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("llm", "request")}
-    spoken = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("tts", "request")}
+    events = by_event(marks)
+    asked = {m.request_id: m.t_ns for m in events.get(("llm", "request"), ())}
+    spoken = {m.request_id: m.t_ns for m in events.get(("tts", "request"), ())}
     return [
         m.t_ns
-        for m in _of(marks, "tts", "first_byte")
+        for m in events.get(("tts", "first_byte"), ())
         if asked.get(llm_of(m), spoken.get(m.request_id, m.t_ns)) >= u_on
     ]
 
@@ -225,11 +260,11 @@ def llm_of(mark: Mark) -> str:
     return of if named else ""
 
 
-def _chunks(marks: Sequence[Mark]) -> tuple[Chunk, ...]:
+def _chunks(events: ByEvent) -> tuple[Chunk, ...]:
     """The chunks for which both the writing and the receiving are marked, as written."""
-    written = {m.request_id: m for m in _of(marks, "link", "write")}
-    received = {m.request_id: m for m in _of(marks, "ear", "received")}
-    heard = {m.request_id: m for m in _of(marks, "ear", "heard")}
+    written = {m.request_id: m for m in events.get(("link", "write"), ())}
+    received = {m.request_id: m for m in events.get(("ear", "received"), ())}
+    heard = {m.request_id: m for m in events.get(("ear", "heard"), ())}
     chunks = []
     for chunk_id, write in written.items():
         arrival = received.get(chunk_id)
@@ -249,7 +284,3 @@ def _chunks(marks: Sequence[Mark]) -> tuple[Chunk, ...]:
             )
         )
     return tuple(chunks)
-
-
-def _of(marks: Sequence[Mark], stage: str, event: str) -> Iterator[Mark]:
-    return (m for m in marks if m.stage == stage and m.event == event)

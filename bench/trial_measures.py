@@ -10,8 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.duplex_frames import Frames
+<<<<<<< HEAD
 from bench.labels import FixtureLabels
 from bench.lateness import Lateness, ear_lateness, loop_lag, mouth_lateness
+=======
+from bench.lateness import Lateness, of_timeline
+>>>>>>> h-data
 from bench.playout import agent_speech_ns, dry_ns
 from bench.timeline import Timeline
 from pipelines.clock import NS_PER_MS, NS_PER_S
@@ -54,19 +58,17 @@ Late = Callable[[Timeline], Lateness]
 
 def mouth(timeline: Timeline) -> Lateness:
     """The mouth's lateness of a trial."""
-    trial = timeline.trial
-    return mouth_lateness(timeline.marks, trial.t0_ns, trial.chunk_ms)
+    return of_timeline(timeline)[0]
 
 
 def ear(timeline: Timeline) -> Lateness:
     """The ear's lateness of a trial."""
-    return ear_lateness(timeline.marks)
+    return of_timeline(timeline)[1]
 
 
 def lag(timeline: Timeline) -> Lateness:
     """The agent's loop lag in a trial."""
-    trial = timeline.trial
-    return loop_lag(timeline.marks, trial.t0_ns, trial.chunk_ms)
+    return of_timeline(timeline)[2]
 
 
 def late_quantile(of: Late, p: float) -> TrialMeasure:
@@ -141,7 +143,9 @@ def cold_start(start: str, end: str) -> TrialMeasure:
 
     def measure(view: TrialView) -> list[Reading]:
         begun: dict[str, int] = {}
-        readings = []
+        readings: list[Reading] = []
+        if not view.timeline.all("agent", end):
+            return readings
         for mark in view.timeline.marks:
             if mark.stage != "agent" or mark.text is None:
                 continue

@@ -60,7 +60,7 @@ def turn_rows(rows: Iterable[MetricRow]) -> list[dict[str, Any]]:
 
 def median_rows(summary: RunSummary) -> list[dict[str, Any]]:
     """A row per preset and metric of a turn: its median, its interval, and what it is made from."""
-    units = {m.name: m.unit for m in METRICS}
+    units = {m.name: m.unit for m in METRICS if m.scope == "turn"}
     return [
         {
             "preset": preset.preset,
@@ -69,13 +69,13 @@ def median_rows(summary: RunSummary) -> list[dict[str, Any]]:
             "p50": estimate.value,
             "low": estimate.low,
             "high": estimate.high,
-            "unit": units.get(metric, ""),
+            "unit": unit,
             "n": estimate.n,
             "insufficient": estimate.insufficient,
         }
         for preset in summary.presets
-        for metric, estimate in preset.medians.items()
-        if estimate.value is not None
+        for metric, unit in units.items()
+        if (estimate := preset.medians.get(metric)) is not None and estimate.value is not None
     ]
 
 

@@ -1,0 +1,135 @@
+"""How long the analysis takes at scale: 2 million marks of 1,000 trials, and a year of runs.
+
+python scripts/bench_analysis.py                    both, in a temporary folder
+python scripts/bench_analysis.py --trials 100 --runs 50
+
+Prints wall and CPU time, the peak of memory, and how loaded the machine was: on a busy machine the
+CPU time is what to look at. Aims: metrics in ≤ 10 s and ≤ 1 GB on 2 cores; one metric of 1,000 runs
+in ≤ 3 s. Nothing here is a test: tests hold no times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.example_run import RATE_HZ, TurnPlan, labels_of, trial_of  # noqa: E402
+from bench.history import read_history  # noqa: E402
+from bench.metrics import compute, compute_trial  # noqa: E402
+from bench.store import (  # noqa: E402
+    consolidate,
+    read_run,
+    save_recording,
+    write_info,
+    write_metrics,
+    write_trial,
+)
+from pipelines.clock import NS_PER_MS  # noqa: E402
+from pipelines.marks import Mark  # noqa: E402
+
+PLANS = [TurnPlan(u_on_ms=500 + 4000 * i, u_off_ms=2000 + 4000 * i) for i in range(3)]
+"""Three turns in 13 s, about 1,700 marks; partial transcripts make it up to 2,000."""
+FILLED_TO = 2000
+
+
+def write_large(run_dir: Path, trials: int) -> int:
+    """Writes a run of that many alike trials of 2,000 marks; gives the number of marks."""
+    trial, marks, pcm = trial_of(PLANS)
+    missing = max(0, FILLED_TO - len(marks))
+    marks += [
+        Mark(trial.t0_ns + i * 5 * NS_PER_MS, "stt", "partial", -1, "u0", 1, None, "put the")
+        for i in range(missing)
+    ]
+    recording = save_recording(run_dir, "all", pcm, RATE_HZ)  # one file, read a thousand times
+    for i in range(trials):
+        named = replace(trial, trial_id=f"example.cmd_example.{i}", repeat=i, recording=recording)
+        write_trial(run_dir, named, marks)
+    labels = labels_of("cmd_example", PLANS)
+    write_info(run_dir, {"fixtures": {labels.name: labels.to_dict()}})
+    consolidate(run_dir)
+    return trials * len(marks)
+
+
+def write_year(root: Path, runs: int) -> None:
+    """Writes the metrics of that many runs of 50 trials each."""
+    trial, marks, pcm = trial_of(PLANS)
+    rows = compute_trial(trial, marks, pcm, labels_of("cmd_example", PLANS))
+    whole = [
+        replace(row, fixture=f"cmd_{i % 25}", preset=("a", "b")[i // 25])
+        for i in range(50)
+        for row in rows
+    ]
+    write_metrics(root / "first", whole)
+    data = (root / "first" / "metrics.parquet").read_bytes()
+    for i in range(runs):
+        folder = root / f"run-{i:04d}"
+        folder.mkdir()
+        (folder / "metrics.parquet").write_bytes(data)
+        day = f"2026-{1 + i // 28 % 12:02d}-{1 + i % 28:02d}T02:00:00+00:00"
+        write_info(folder, {"created_utc": day})
+    (root / "first" / "metrics.parquet").unlink()
+
+
+def timed(what: str, work: Callable[[], str]) -> None:
+    """Runs something and prints what it took."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    words = work()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    # In kB; macOS counts bytes.
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
+    print(
+        f"{what}: {words}: {wall:.1f} s wall, {cpu:.1f} s CPU, peak {peak_mb:.0f} MB; "
+        f"load average {load} on {os.cpu_count()} cores",
+        flush=True,
+    )
+
+
+def measure_metrics(run_dir: Path) -> str:
+    """Reads a run and computes all its metrics."""
+    run = read_run(run_dir)
+    rows = compute(run)
+    return f"{len(run.trials)} trials, {len(rows)} rows"
+
+
+def measure_history(root: Path) -> str:
+    """Reads one metric of all runs."""
+    found = read_history(root, "voice_to_voice")
+    return f"{len(found.points)} points, {len(found.skipped)} skipped"
+
+
+def main() -> None:
+    """Writes, then measures each in a process of its own, so that its memory is its own."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.measure:
+        what, folder = chosen.measure
+        work = {"metrics": measure_metrics, "history": measure_history}[what]
+        timed(what, lambda: work(Path(folder)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        large, year = Path(folder) / "large", Path(folder) / "year"
+        timed("writing", lambda: f"{write_large(large, chosen.trials)} marks")
+        timed("writing", lambda: f"{chosen.runs} runs {write_year(year, chosen.runs) or ''}")
+        for what, at in (("metrics", large), ("history", year)):
+            command = [sys.executable, __file__, "--measure", what, str(at)]
+            subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
