@@ -10,9 +10,8 @@ RUN ?= results/sample
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate test gate check lint format \
-  types lock clean
-.PHONY: help setup bench bench-cascade bench-moshi calibrate notebooks test check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
+  gate check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -113,11 +113,9 @@ class Timeline:
     """All that was heard of the agent, by time."""
     marks: tuple[Mark, ...]
     """All marks, by time."""
-<<<<<<< HEAD
     replies: tuple[Sound, ...] = ()
     """The agent's replies, by time: sounds with less than `bench.onset.REPLY_GAP_MS` between them
     are one."""
-=======
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was computed from them once and is asked for again."""
 
@@ -127,7 +125,6 @@ class Timeline:
             self.memo["by_event"] = by_event(self.marks)
         found: Sequence[Mark] = self.memo["by_event"].get((stage, event), ())
         return found
->>>>>>> h-data
 
     def turn(self, number: int) -> Turn | None:
         """A turn, or None if it was never spoken."""
@@ -178,14 +175,10 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
                 onset.doubt,
             )
         )
-<<<<<<< HEAD
     replies = tuple(replies_of(sounds, cleared))
-    return Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies)
-=======
-    timeline = Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time))
+    timeline = Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies)
     timeline.memo["by_event"] = events
     return timeline
->>>>>>> h-data
 
 
 _CLEARS = (("link", "clear"), ("ear", "cleared"))

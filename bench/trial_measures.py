@@ -10,12 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.duplex_frames import Frames
-<<<<<<< HEAD
 from bench.labels import FixtureLabels
-from bench.lateness import Lateness, ear_lateness, loop_lag, mouth_lateness
-=======
 from bench.lateness import Lateness, of_timeline
->>>>>>> h-data
 from bench.playout import agent_speech_ns, dry_ns
 from bench.timeline import Timeline
 from pipelines.clock import NS_PER_MS, NS_PER_S
