@@ -9,7 +9,7 @@ ARGS ?=
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cascade bench-moshi calibrate test check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi calibrate test test-browser check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idl
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-browser: $(STAMP) ## look at the report page in a real browser (installs Playwright; needs a Chromium in PATH)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python 'playwright>=1.50'
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: lint types test ## lint, format, strict types and tests
 
