@@ -229,7 +229,7 @@ class Opened {
     const { u_off: off, a_on: on, window: whole } = this.turn;
     if (off === null) return whole;
     const [first, last] = on === null ? [off, off + 1500] : [Math.min(off, on), Math.max(off, on)];
-    const margin = Math.max(500, 0.8 * (last - first));
+    const margin = Math.min(1500, Math.max(500, 0.8 * (last - first)));
     return [Math.max(0, first - margin), last + margin];
   }
 
