@@ -12,6 +12,7 @@ PRESET ?= duplex-tiny,duplex-scripted-86ms
 .DEFAULT_GOAL := help
 .PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
   gate check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi calibrate test test-browser check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +57,9 @@ test: $(STAMP) ## run the tests
 
 gate: check ## the release gate: checks, a quick run, against the last kept run of this machine
 	@$(BIN)/python scripts/gate.py $(ARGS)
+test-browser: $(STAMP) ## look at the report page in a real browser (installs Playwright; needs a Chromium in PATH)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python 'playwright>=1.50'
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: lint types test ## lint, format, strict types and tests
 

@@ -14,10 +14,11 @@ from pipelines.audio.resample import resample
 
 OPUS_RATE_HZ = 24_000
 """Of the rates that Opus allows, the one that no recording of ours exceeds."""
-OPUS_EFFORT = 0.96
-"""libsndfile's "compression level" of Opus, 0 to 1: about 24 kbit/s for both channels together."""
+OPUS_EFFORT = 0.94
+"""libsndfile's "compression level" of Opus, 0 to 1: about 42 kbit/s for both channels together.
+Far less, and the encoder would mix them: one speaker would be heard on both sides."""
 LONG_S = 60.0
-BUCKET_MS, LONG_BUCKET_MS = 5.0, 20.0
+BUCKET_MS, LONG_BUCKET_MS = 3.0, 10.0
 """Time that one value of an envelope stands for, in recordings of up to `LONG_S`, and above."""
 
 

@@ -185,7 +185,9 @@ def critical_bars(summary: RunSummary) -> Chart:
     highest = max([600.0, *medians, *(p.p50.high or 0.0 for p in shown)])
     layout = {
         "barmode": "relative",
-        "xaxis": axis("ms after the user's last audible sample", range=[0, highest * 1.12]),
+        "xaxis": axis(
+            "ms after the user's last audible sample", range=[0, highest * 1.12], zeroline=False
+        ),
         "yaxis": {"visible": False, "range": [-0.35, len(shown) - 0.25], "fixedrange": True},
         "annotations": [_bar_name(row, p) for row, p in zip(rows, shown, strict=True)],
         "margin": {"l": 14, "r": 16, "t": 22, "b": 44},
@@ -243,7 +245,7 @@ def _bar_name(row: float, p: PresetSummary) -> Trace:
         "showarrow": False,
         "align": "left",
         "text": f"<b>{safe(p.preset)}</b>  {safe(_headline(p))}",
-        "font": {"color": "@ink", "size": 13},
+        "font": {"color": "@ink", "size": 12},
         "bgcolor": "@veil",
         "borderpad": 1,
     }
@@ -331,13 +333,10 @@ def pareto(summary: RunSummary) -> Chart | None:
     data: list[Trace] = [
         {
             "type": "scatter",
-            "mode": "markers+text",
+            "mode": "markers",
             "name": safe(p.preset),
             "x": [ms],
             "y": [success],
-            "text": [f"  {safe(p.preset)}"],
-            "textposition": "middle right",
-            "cliponaxis": False,
             "marker": {"color": colour(i), "symbol": symbol(i), "size": 13},
             "error_x": {**_interval([p.p50]), "color": colour(i)},
             "error_y": {**_interval([p.success], 100), "color": colour(i)},
@@ -379,6 +378,20 @@ def pareto(summary: RunSummary) -> Chart | None:
             "xaxis": axis("p50 of voice to voice, ms", range=[0, highest * 1.35]),
             "yaxis": axis("task success", range=[0, 105], ticksuffix=" %"),
             "showlegend": False,
+            "annotations": [
+                {
+                    "x": ms,
+                    "y": success,
+                    "text": safe(p.preset),
+                    "showarrow": False,
+                    "xanchor": "left",
+                    "yanchor": "bottom",
+                    "xshift": 8,
+                    "yshift": 4,
+                    "font": {"color": "@ink", "size": 12},
+                }
+                for _, p, ms, success in known
+            ],
         },
-        height=420,
+        height=340,
     )

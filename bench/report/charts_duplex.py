@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bench.cells import Block
 from bench.duplex_frames import FRAME_MS, Floats, Frames
 from bench.duplex_measures import STAGES, added_ms, backlog_ms, inter_frame_ms
 from bench.duplex_summary import DuplexSummary
-from bench.replay import Stream, sweep
+from bench.replay import Playout, Stream, sweep
 from bench.report.chart import (
     LEAST,
     Chart,
@@ -27,6 +28,8 @@ BIN_MS = 2.0
 LONGEST_MS = 400.0
 """Where the histogram's axis ends at the latest."""
 PREROLLS_MS = range(0, 501, 20)
+TABLED_MS = (0, 80, 160, 300, 500)
+"""Of these, the ones in the table."""
 SMOOTHED = 12
 """Frames (about 1 s) of which a point of a stage's area is the median."""
 CEILING = 1.25
@@ -242,18 +245,58 @@ def backlog(shown: Shown) -> Chart:
     )
 
 
-def playout(streams: Mapping[str, tuple[int, Sequence[Stream]]]) -> list[Chart]:
+Swept = Sequence[tuple[Playout, Playout]]
+"""By pre-roll: (as it came, stretched)."""
+
+
+def replayed(streams: Mapping[str, Sequence[Stream]]) -> dict[str, Swept]:
+    """What a jitter buffer would have made of each preset's emissions."""
+    return {preset: sweep(found, PREROLLS_MS) for preset, found in streams.items()}
+
+
+def playout_table(swept: Mapping[str, Swept]) -> Block:
+    """Underflows, silence and added delay at some pre-rolls."""
+    rows = [
+        (
+            preset,
+            f"{plain.preroll_ms:.0f}",
+            *(
+                cell
+                for p in (plain, longer)
+                for cell in (
+                    f"{p.underflows_per_min:.1f}",
+                    f"{p.silent_ms:.0f}",
+                    f"{p.delay_p50_ms:.0f}",
+                    f"{p.delay_max_ms:.0f}",
+                )
+            ),
+        )
+        for preset, found in swept.items()
+        for plain, longer in found
+        if plain.preroll_ms in TABLED_MS
+    ]
+    heads = ("underflows/min", "silent ms", "added p50", "added max")
+    return Block(
+        "Playout replay behind a pre-roll of B ms",
+        ("preset", "B", *heads, *(f"stretched: {head}" for head in heads)),
+        tuple(rows),
+    )
+
+
+def playout(swept: Mapping[str, Swept], order: Sequence[str]) -> list[Chart]:
     """Silence and added delay behind a jitter buffer with pre-rolls of 0 to 500 ms.
 
     Args:
-        streams: Preset → its place among all presets, and what its trials emitted.
+        swept: Of each preset.
+        order: All presets, in the order of their colours.
     """
     silent: list[Trace] = []
     delay: list[Trace] = []
     b_ms = list(PREROLLS_MS)
     said = []
-    for preset, (index, found) in streams.items():
-        plain, stretched = zip(*sweep(found, b_ms), strict=True)
+    for preset, found in swept.items():
+        index = order.index(preset)
+        plain, stretched = zip(*found, strict=True)
         for way, played in (("", plain), (", stretched", stretched)):
             style = line(index, dash="dot" if way else "solid", width=1.8 if way else 2.6)
             of_all = {
@@ -283,6 +326,8 @@ def playout(streams: Mapping[str, tuple[int, Sequence[Stream]]]) -> list[Chart]:
                 }
             )
         said.append(f"{preset}: {plain[0].underflows_per_min:.1f} underflows a minute at B = 0")
+    if not silent:
+        return []
     along = axis("pre-roll B, ms", range=[0, 500])
     return [
         Chart(
@@ -301,8 +346,7 @@ def playout(streams: Mapping[str, tuple[int, Sequence[Stream]]]) -> list[Chart]:
         Chart(
             "delay",
             "Playout replay: the delay that it costs",
-            "Heard − emitted of each piece's first sample, median; the largest is in "
-            "duplex-lab replay.",
+            "Heard − emitted of each piece's first sample, median. Stretching holds it back too.",
             "Median added delay over pre-roll.",
             delay,
             {"xaxis": along, "yaxis": axis("added delay, ms", rangemode="tozero")},

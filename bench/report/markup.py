@@ -19,6 +19,8 @@ MAX_CALIBRATION_MS = 5.0
 """An error of the clicks above this is said at the top."""
 MUCH_INVALID = 0.25
 """And a share of turns that are not valid above this."""
+LONG = 14
+"""A table of more rows scrolls in itself."""
 _TEXT_COLUMNS = frozenset({"preset", "weights", "model", "trial", "reason", "fixture", "status"})
 
 
@@ -33,7 +35,7 @@ def script_json(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def table(block: Block, *, caption: bool = True) -> str:
+def table(block: Block) -> str:
     """A table with its caption, and with rows named by their first cell."""
     head = "".join(
         f'<th scope="col"{_kind(name, i)}>{esc(name)}</th>' for i, name in enumerate(block.header)
@@ -49,10 +51,10 @@ def table(block: Block, *, caption: bool = True) -> str:
         + "</tr>"
         for row in block.rows
     )
-    title = f"<caption>{esc(block.title)}</caption>" if caption else ""
+    long = " long" if len(block.rows) > LONG else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{esc(block.title)}">'
-        f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="scroll{long}" tabindex="0" role="region" aria-label="{esc(block.title)}">'
+        f"<table><caption><span>{esc(block.title)}</span></caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -87,9 +89,10 @@ def _tiles(summary: RunSummary) -> Iterator[str]:
         else:
             big, unit = number(p.p50.value), "ms" if p.p50.value is not None else ""
             under = _sureness(p)
+        invalid, silent = (_unbroken(percent(x)) for x in (p.invalid_rate, p.unanswered_rate))
         counts = (
-            f"{len(p.values)} of {p.turns} turns count · "
-            f"<b>{percent(p.invalid_rate)} not valid</b> · {percent(p.unanswered_rate)} no answer"
+            f"{len(p.values)} of {p.turns} turns count · <b>{invalid} not valid</b> · "
+            f"{silent} no answer"
             if p.turns
             else f"{p.trials} trials"
         )
@@ -99,6 +102,11 @@ def _tiles(summary: RunSummary) -> Iterator[str]:
             f'<p class="big"><b>{esc(big)}</b> {esc(unit)}</p>'
             f'<p class="sure">{esc(under)}</p><p class="counts">{counts}</p></li>'
         )
+
+
+def _unbroken(text: str) -> str:
+    """Text that stays on one line."""
+    return text.replace(" ", "\u00a0")
 
 
 def _sureness(p: PresetSummary) -> str:

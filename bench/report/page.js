@@ -79,7 +79,7 @@ function layoutOf(chart) {
   const line = themed("line");
   const axis = {
     gridcolor: themed("soft"), zerolinecolor: line, linecolor: line, tickcolor: line,
-    tickfont: { color: faint, size: 12 }, automargin: true, fixedrange: COARSE,
+    tickfont: { color: faint, size: 12 }, fixedrange: COARSE,
   };
   const own = coloured(chart.layout);
   const titled = (of) => ({
@@ -89,7 +89,7 @@ function layoutOf(chart) {
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: themed("sans"), size: 12, color: ink },
-    margin: { l: 48, r: 16, t: 18, b: 44 }, showlegend: false, hovermode: "closest",
+    margin: { l: 64, r: 16, t: 18, b: 48 }, showlegend: false, hovermode: "closest",
     hoverlabel: {
       bgcolor: themed("card"), bordercolor: line, font: { color: ink, size: 13 }, namelength: 40,
     },

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -25,7 +25,7 @@ from bench.report import markup
 from bench.report.audio import opus
 from bench.report.chart import Chart
 from bench.report.charts import Series, critical_bars, ecdf, heard_and_logged, pareto, series
-from bench.report.charts_duplex import frame_charts, playout
+from bench.report.charts_duplex import Swept, frame_charts, playout, playout_table, replayed
 from bench.report.turns import STATUSES, Cards, cards
 from bench.segments import PIECES
 from bench.store import Run
@@ -58,6 +58,8 @@ class _Part:
     summary: RunSummary
     cards: Cards
     charts: tuple[Chart, ...]
+    swept: Mapping[str, Swept]
+    """The playout replay of each preset."""
     audio: tuple[str | None, ...]
     """By trial: base64 of its Opus, or the address of the file beside the page."""
 
@@ -100,7 +102,9 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
         summary = summarise(run, given.rows)
         found = cards(run, given.rows, hear, told)
         tell(f"{run.run_id}: charts and playout replay")
-        charts = tuple(_charts(run, summary, found, number))
+        order = [p.preset for p in summary.presets]
+        swept = replayed(_streams(run, order))
+        charts = (*_charts(summary, found, number), *playout(swept, order))
         tell(f"{run.run_id}: recordings as Opus")
         sound = {name: one.result() for name, one in waiting.items()}
     kept: dict[str, str] = {}
@@ -111,10 +115,10 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
             kept[name] = f"{FOLDER}/{number}-{name}.opus"
             atomic_write(folder / f"{number}-{name}.opus", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
-    return _Part(number, summary, found, charts, by_trial)
+    return _Part(number, summary, found, charts, swept, by_trial)
 
 
-def _charts(run: Run, summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
+def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
     yield critical_bars(summary)
     if of_turns := series(summary, found, number):
         yield ecdf("ecdf", of_turns)
@@ -123,21 +127,18 @@ def _charts(run: Run, summary: RunSummary, found: Cards, number: int) -> Iterato
             yield chart
     order = [p.preset for p in summary.presets]
     yield from frame_charts([(order.index(p.preset), p) for p in summary.duplex if p.conversations])
-    if streams := _streams(run, order):
-        yield from playout(streams)
 
 
-def _streams(run: Run, order: Sequence[str]) -> dict[str, tuple[int, list[Stream]]]:
+def _streams(run: Run, order: Sequence[str]) -> dict[str, list[Stream]]:
     """What each preset emitted, trial by trial."""
-    found: dict[str, tuple[int, list[Stream]]] = {}
+    found: dict[str, list[Stream]] = {}
     for trial in run.trials:
         if trial.warmup or trial.preset not in order:
             continue
         marks = sorted(run.marks(trial.trial_id), key=lambda mark: mark.t_ns)
         stream = stream_of(marks, trial.rate_hz)
         if stream is not None:
-            place = order.index(trial.preset)
-            found.setdefault(trial.preset, (place, []))[1].append(stream)
+            found.setdefault(trial.preset, []).append(stream)
     return found
 
 
@@ -271,7 +272,9 @@ def _section(part: _Part, *, alone: bool) -> str:
         "latency": _of(part, "latency"),
         "turns": f'<div class="turns" data-run="{n}"></div>',
         "frames": _of(part, "frames"),
-        "playout": _of(part, "playout"),
+        "playout": _of(part, "playout") + markup.table(playout_table(part.swept))
+        if part.swept
+        else "",
         "spoilt": markup.spoilt(summary),
         "machine": f'<div class="columns">{markup.machine(summary)}</div>',
         "tables": "".join(markup.table(block) for block in tables[1:])

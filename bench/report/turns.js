@@ -1,6 +1,6 @@
 /* The list of turns: filtered, sorted, each opened into its waterfall with a player. */
 
-const PAGE = 25;
+const PAGE = window.innerWidth < 760 ? 10 : 25;
 const sound = el("audio", { preload: "auto", hidden: true });
 document.body.append(sound);
 let playing = null; // the opened turn whose recording is loaded
@@ -16,9 +16,11 @@ function addressOf(name) {
   return URL.createObjectURL(new Blob([bytes], { type: "audio/ogg" }));
 }
 
+/** What counts comes before what does not. */
+const counts = (turn) => (turn.status === "valid" ? 0 : 1);
 const ORDERS = {
-  "slowest first": (a, b) => (b.v2v ?? -Infinity) - (a.v2v ?? -Infinity),
-  "fastest first": (a, b) => (a.v2v ?? Infinity) - (b.v2v ?? Infinity),
+  "slowest first": (a, b) => counts(a) - counts(b) || (b.v2v ?? -1e9) - (a.v2v ?? -1e9),
+  "fastest first": (a, b) => counts(a) - counts(b) || (a.v2v ?? 1e9) - (b.v2v ?? 1e9),
   "as they were run": (a, b) => a.index - b.index,
 };
 
@@ -29,8 +31,9 @@ class TurnList {
     this.turns = this.run.turns.map((turn, index) => ({ ...turn, index, of: this.run.trials[turn.trial] }));
     this.open = null;
     this.limit = PAGE;
-    const values = this.turns.map((t) => t.v2v).filter((v) => v !== null).sort((a, b) => a - b);
-    this.scale = Math.max(500, 1.15 * (values[Math.floor(values.length * 0.9)] ?? 0));
+    const values = this.turns.filter((t) => t.status === "valid").map((t) => t.v2v).sort((a, b) => a - b);
+    const part = (share) => values[Math.floor((values.length - 1) * share)] ?? 0;
+    this.scale = Math.max(500, 1.15 * Math.min(part(0.95), 2.5 * part(0.5)));
     this.preset = this.choice(["all presets", ...this.run.presets]);
     this.state = this.choice(["all turns", ...Object.values(DATA.statuses)]);
     this.order = this.choice(Object.keys(ORDERS));
@@ -57,7 +60,7 @@ class TurnList {
       el("span", {}, el("i", { style: { background: `var(--${name})` } }), label));
     return el("p", { class: "key" }, ...parts,
       el("span", {}, el("i", { style: { background: "var(--unsplit)" } }), "not split"),
-      el("span", {}, `bars: 0 to ${figureOf(this.scale)} ms`));
+      el("span", {}, `bars: 0 to ${figureOf(this.scale)} ms, longer ones are cut`));
   }
 
   filter() {
@@ -226,7 +229,7 @@ class Opened {
     const { u_off: off, a_on: on, window: whole } = this.turn;
     if (off === null) return whole;
     const [first, last] = on === null ? [off, off + 1500] : [Math.min(off, on), Math.max(off, on)];
-    const margin = Math.max(500, 0.8 * (last - first));
+    const margin = Math.min(1500, Math.max(500, 0.8 * (last - first)));
     return [Math.max(0, first - margin), last + margin];
   }
 
@@ -241,7 +244,9 @@ class Opened {
     const line = (name, text, small) => [el("dt", {}, name), el("dd", {}, text || "–", small ? el("small", {}, small) : null)];
     const verdict = turn.success === null ? "" : turn.success > 50 ? "right" : `wrong: ${turn.verdict}`;
     const logged = turn.logged === null ? "" : `by the event log ${figureOf(turn.logged)} ms`;
-    const residual = turn.missing ? `critical path not whole: no ${turn.missing}` : "";
+    const gaps = turn.critical.filter((c) => c.name === "gap").reduce((sum, c) => sum + c.end - c.start, 0);
+    const residual = turn.missing ? `critical path not whole: no ${turn.missing}`
+      : turn.critical.length ? `hand-over gaps ${figureOf(gaps, 1)} ms` : "";
     return [
       turn.reason ? el("p", { class: "why" }, `${DATA.statuses[turn.status]}: ${turn.reason}`) : null,
       el("dl", { class: "said" },

@@ -3,6 +3,8 @@
 const LANE = { height: 24, bar: 14 };
 const WAVE_PX = 52;
 const TOP_PX = 40;
+/** A text with an edge of the ground's colour: readable on whatever lies below. */
+const EDGED = { stroke: "var(--card)", strokeWidth: "4px", paintOrder: "stroke" };
 const LANES = [
   ["vad", "VAD"], ["stt", "STT"], ["turn", "turn"], ["llm", "LLM"], ["tts", "TTS"],
   ["out", "output"],
@@ -37,7 +39,7 @@ function outline(values, bucketMs, x, from, to, middle, half) {
 
 function ticksOf(from, to, zero, width) {
   const span = to - from;
-  const wanted = span / Math.max(2, width / 95);
+  const wanted = span / Math.max(2, width / 70);
   const step = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]
     .find((s) => s >= wanted) || 100000;
   const ticks = [];
@@ -60,7 +62,7 @@ function partName(span) {
  */
 function waterfall(svg, turn, trial, view, width) {
   const [from, to] = view;
-  const left = width < 560 ? 46 : 64;
+  const left = width < 560 ? 54 : 66;
   const right = width - 8;
   const zero = turn.u_off ?? 0;
   const x = (ms) => left + ((ms - from) / (to - from)) * (right - left);
@@ -89,7 +91,8 @@ function waterfall(svg, turn, trial, view, width) {
   const ground = el("svg:g", { "clip-path": `url(#${clip})` });
   const front = el("svg:g", { "clip-path": `url(#${clip})` });
   const names = el("svg:g");
-  svg.append(ground, front, names);
+  const labels = el("svg:g", { "clip-path": `url(#${clip})` });
+  svg.append(ground, front, names, labels);
   const word = (px, y, text, more = {}) => el("svg:text", { x: px, y, ...more }, text);
 
   // The axis: ms after the user's end.
@@ -158,16 +161,20 @@ function waterfall(svg, turn, trial, view, width) {
     const shown = own.filter((one) => one.name !== "gap" && inside(one.start, one.end));
     const main = shown.sort((a, b) => (b.end - b.start) - (a.end - a.start))[0];
     if (!main) return;
-    const text = partName(main);
-    const room = text.length * 6.6;
-    const [a, b] = [x(main.start), x(main.end)];
-    // In its bar if it fits, else right of it, else left; a light edge keeps it readable on work.
-    const fits = Math.min(b, right) - Math.max(a, left) > room + 8;
-    const at = fits ? Math.max(a, left) + 6 : b + 6 + room < right ? b + 6 : a - 6 - room;
-    front.append(el("svg:text", {
-      x: at, y: middle + 4,
-      style: fits ? { fill: "#000" } : { stroke: "var(--card)", strokeWidth: "4px", paintOrder: "stroke" },
-    }, text));
+    const [a, b] = [Math.max(x(main.start), left), Math.min(x(main.end), right)];
+    const answered = turn.a_on === null ? -1 : x(turn.a_on);
+    const beside = Math.abs(b - answered) < 12 ? answered + 6 : b + 6;
+    // In its bar if it fits, else right of it, else left; where there is no room, the time alone.
+    for (const text of [partName(main), `${figureOf(main.end - main.start)} ms`]) {
+      const room = text.length * 6.8;
+      const at = b - a > room + 8 ? a + 6
+        : beside + room < right ? beside
+          : a - 6 - room > left ? a - 6 - room : null;
+      if (at === null) continue;
+      const style = at === a + 6 ? { fill: "#000" } : EDGED;
+      labels.append(el("svg:text", { x: at, y: middle + 4, style }, text));
+      break;
+    }
   }
 
   function frameLane(row, middle) {
@@ -192,9 +199,7 @@ function waterfall(svg, turn, trial, view, width) {
     let free = left;
     for (const [t, text] of turn.words) {
       if (!inside(t, t) || x(t) < free) continue;
-      front.append(el("svg:text", {
-        x: x(t), y: middle + 4, style: { stroke: "var(--card)", strokeWidth: "4px", paintOrder: "stroke" },
-      }, text));
+      labels.append(el("svg:text", { x: x(t), y: middle + 4, style: EDGED }, text));
       free = x(t) + text.length * 7 + 4;
     }
   }
