@@ -10,10 +10,11 @@ RUN ?= results/sample
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cascade bench-moshi calibrate notebooks test check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test gate check lint format \
+  types lock clean
 
 help: ## list every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with the locked versions (the other targets do it when it is missing)
 
@@ -37,6 +38,10 @@ bench-cascade: $(STAMP) ## measure the embedded cascade and Pipecat's defaults o
 bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 10 minutes); PRESET=… for others
 	@$(BIN)/duplex-lab run --presets $(PRESET) --fixtures quick,session_150s $(ARGS)
 
+bench-conversation: $(STAMP) ## who has the floor: barge-ins, backchannels, pauses (about 22 minutes)
+	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
+	  --fixtures floor $(ARGS)
+
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)
 
@@ -48,6 +53,9 @@ notebooks: $(STAMP) ## run the notebooks on RUN=… (default: results/sample) in
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+gate: check ## the release gate: checks, a quick run, against the last kept run of this machine
+	@$(BIN)/python scripts/gate.py $(ARGS)
 
 check: lint types test ## lint, format, strict types and tests
 

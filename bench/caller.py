@@ -29,6 +29,8 @@ START_DELAY_NS = 300 * NS_PER_MS
 """From the agent's READY to t0: lets a pipeline that has just started come to rest."""
 SILENCE_AFTER_AGENT_S = 1.5
 """A trial ends this long after the agent fell silent."""
+REPLY_GAP_NS = 800 * NS_PER_MS
+"""Agent silence after which a new sound is a new reply, as in `bench.onset`."""
 CONNECT_TIMEOUT_S = 30.0
 
 
@@ -277,9 +279,9 @@ class _Trial:
     ) -> bool:
         assert self.current is not None and self.asked_ns is not None
         if turn.after == "agent_onset":
-            begun = [s for s, e in spans if e > self.mouth.ns_of(self.current.u_on)]
-            if begun:
-                self._next_turn(begun[0])
+            begun = self._answer_onset(spans)
+            if begun is not None:
+                self._next_turn(begun)
                 return False
         else:
             answered = any(s >= self.asked_ns for s, _ in spans)
@@ -292,10 +294,26 @@ class _Trial:
                 self._next_turn(silent_ns)
                 return False
             timed_out = timed_out and silent_ns is None
+            if timed_out and not self.plan.turns[self.turn].expects_answer:
+                # It fell silent during what wants no answer, and said nothing more: go on.
+                self._next_turn(now_ns)
+                return False
         if timed_out:
             self.status = "cue_missed"
             self._mark("user", "cue_missed", now_ns)
         return timed_out
+
+    def _answer_onset(self, spans: list[tuple[int, int]]) -> int | None:
+        """When the agent began to answer the present turn; None while it has not.
+
+        Where the user broke into a reply, that reply's next sentence is no answer: an answer then
+        begins after the user has ended.
+        """
+        assert self.current is not None and self.asked_ns is not None
+        on_ns = self.mouth.ns_of(self.current.u_on)
+        before = self.ear.audible_since(on_ns - REPLY_GAP_NS, on_ns)
+        since = self.asked_ns if before else on_ns
+        return next((start for start, _ in spans if start >= since), None)
 
     def result(self, error: str | None, wall_s: float, cpu_s: float) -> CallerResult:
         """Renders the two channels and the ear's marks, after the last sample."""

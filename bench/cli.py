@@ -15,6 +15,8 @@ COMMANDS: dict[str, str] = {
     "run": "bench.cli_run:run",
     "show": "bench.cli_results:show",
     "metrics": "bench.cli_results:metrics",
+    "compare": "bench.cli_compare:compare_command",
+    "report": "bench.cli_report:report",
     "calibrate": "bench.cli_calibrate:calibrate",
     "floor": "bench.cli_floor:floor",
     "service": "bench.cli_service:measure",

@@ -1,103 +1,186 @@
-"""How often an interval of bench/stats.py really holds the true value: found by simulation.
-
-``python -m bench.coverage`` prints the table that stands in results/README.md. Its times are
-like a voice agent's: log-normal, and a mixture in which one turn of eight takes 3 s longer.
-"""
+"""How often an interval really holds the true value, by simulation, for docs/statistics.md."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.stats import Estimate, mean, quantile
+from bench.differences import share_difference, typical
+from bench.simulated import (
+    Draw,
+    both_alike,
+    coin_pairs,
+    coins,
+    cut_short,
+    heavy_tail,
+    log_normal,
+    one_slow,
+    two_humps,
+)
+from bench.stats import CONFIDENCE, RESAMPLES, mean, quantile, rate
+from bench.survival import km_median
 
-Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]
+Interval = tuple[float | None, float | None]
+Figure = Callable[[np.random.Generator], float]
 
 SEED = 20261121
-SLOW_SHARE, SLOW_MS = 1 / 8, 3000.0
+LARGE = 1_000_000
+"""Size of the sample that stands for the truth."""
 
 
-def log_normal(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-    """(n,) times in ms with a median of 400 and a long right tail."""
-    return rng.lognormal(np.log(400), 0.4, n)
+# Intervals
 
 
-def two_humps(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-    """(n,) times in ms, of which one in eight is 3 s longer."""
-    return log_normal(rng, n) + SLOW_MS * (rng.random(n) < SLOW_SHARE)
+def _quantile(p: float) -> Callable[[Any], Interval]:
+    def interval(data: Any) -> Interval:
+        found = quantile(data.tolist(), p)
+        return found.low, found.high
+
+    return interval
+
+
+def _mean(data: Any) -> Interval:
+    found = mean(data.tolist())
+    return found.low, found.high
+
+
+def _bca_p95(data: Any) -> Interval:
+    """What is not used: the bootstrap of a tail's quantile."""
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        (data,),
+        lambda x, axis: np.quantile(x, 0.95, axis=axis),
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        batch=1000,
+        method="BCa",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def _rate(data: Any) -> Interval:
+    found = rate(float(data.sum()), len(data))
+    return found.low, found.high
+
+
+def _km(data: Any) -> Interval:
+    times, seen = data
+    found = km_median(times[seen].tolist(), times[~seen].tolist())
+    return found.low, np.inf if found.high is None else found.high
+
+
+def _typical(data: Any) -> Interval:
+    found = typical(data.tolist())
+    return found.low, found.high
+
+
+def _share(data: Any) -> Interval:
+    found = share_difference(data.tolist())
+    return found.low, found.high
+
+
+# What is simulated
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """A way to bound a figure."""
+class Experiment:
+    """A way to bound a figure, on one kind of data."""
 
-    name: str
-    estimate: Callable[[Sequence[float]], Estimate]
-    """Values → the estimate with its interval."""
-    true: Callable[[NDArray[np.float64]], float]
-    """A very large sample → the figure itself."""
+    method: str
+    data: str
+    draw: Callable[[np.random.Generator, int], Any]
+    """(generator, n) → a sample."""
+    interval: Callable[[Any], Interval]
+    """A sample → its interval; None at an end: it has none there (or it can't be told)."""
+    true: Callable[[np.random.Generator], float]
+    """The figure itself, of a very large sample."""
     sizes: tuple[int, ...]
     """The n that are tried."""
-    samples: int
+    samples: int = 2000
     """How many samples are drawn for each."""
 
 
-METHODS = (
-    Method(
-        "p50, order statistics, two-sided",
-        lambda x: quantile(x, 0.5),
-        lambda x: float(np.quantile(x, 0.5)),
-        (20, 25, 50, 100),
-        4000,
-    ),
-    Method(
-        "p95, order statistic, upper bound",
-        lambda x: quantile(x, 0.95),
-        lambda x: float(np.quantile(x, 0.95)),
-        (59, 100, 200),
-        4000,
-    ),
-    Method(
-        "p99, order statistic, upper bound",
-        lambda x: quantile(x, 0.99),
-        lambda x: float(np.quantile(x, 0.99)),
-        (299, 500),
-        4000,
-    ),
-    Method(
-        "mean, BCa bootstrap, two-sided", mean, lambda x: float(np.mean(x)), (20, 50, 100), 1000
-    ),
-)
+def _p(draw: Draw, p: float) -> Figure:
+    return lambda rng: float(np.quantile(draw(rng, LARGE), p))
+
+
+def _average(draw: Draw) -> Figure:
+    return lambda rng: float(np.mean(draw(rng, LARGE)))
+
+
+def _of_pairs(draw: Draw) -> Figure:
+    """The typical difference: the median of the means of pairs, here of neighbours."""
+
+    def true(rng: np.random.Generator) -> float:
+        differences = draw(rng, LARGE)
+        return float(np.median((differences[::2] + differences[1::2]) / 2))
+
+    return true
+
+
+def _experiments() -> Iterator[Experiment]:
+    """All of them, in the order of the table."""
+    tail, humps = ("5 % heavy tail", heavy_tail), ("two humps", two_humps)
+    for data, draw in (tail, humps):
+        yield Experiment(
+            "p50, order statistics", data, draw, _quantile(0.5), _p(draw, 0.5), (20, 25, 50, 100)
+        )
+    for data, draw in (tail, humps):
+        yield Experiment(
+            "p95, order statistic, bound", data, draw, _quantile(0.95), _p(draw, 0.95), (59, 100)
+        )
+    data, draw = tail
+    yield Experiment(
+        "p99, order statistic, bound", data, draw, _quantile(0.99), _p(draw, 0.99), (299,)
+    )
+    yield Experiment("p95, BCa (not used)", data, draw, _bca_p95, _p(draw, 0.95), (25, 59), 300)
+    for data, draw in (("log-normal", log_normal), tail, humps):
+        yield Experiment("mean, BCa", data, draw, _mean, _average(draw), (20, 25, 50), 500)
+    pairs = (("both alike, 20 ms apart", both_alike), ("only one has the hump", one_slow))
+    for data, draw in pairs:
+        yield Experiment(
+            "pairs, signed ranks", data, draw, _typical, _of_pairs(draw), (20, 25, 50, 100), 2000
+        )
+    for data, draw in pairs:
+        name = "pairs, order statistics (not used)"
+        yield Experiment(name, data, draw, _quantile(0.5), _p(draw, 0.5), (20, 25, 50, 100), 2000)
+    for own, theirs in ((0.95, 0.95), (0.95, 0.8), (0.6, 0.4)):
+        hits = coin_pairs(own, theirs)
+        data = f"{100 * own:.0f} % and {100 * theirs:.0f} %"
+        yield Experiment("paired rates, Bonett–Price", data, hits, _share, _average(hits), (20, 50))
+    for chance in (0.05, 0.5):
+        hits, data = coins(chance), f"{100 * chance:.0f} %"
+        yield Experiment("rate, Clopper–Pearson", data, hits, _rate, _average(hits), (20, 50))
+    for data, first_ms, last_ms in (
+        ("few cut short", 300.0, 3000.0),
+        ("half cut short", 200.0, 700.0),
+    ):
+        name, cut = "median, Kaplan–Meier", cut_short(first_ms, last_ms)
+        yield Experiment(name, data, cut, _km, _p(heavy_tail, 0.5), (20, 25, 50), 1000)
+
+
+EXPERIMENTS = tuple(_experiments())
 """What is simulated; the nominal coverage is 95 % for all."""
 
-SHAPES: dict[str, Draw] = {"log-normal": log_normal, "two humps": two_humps}
 
-
-def coverage(method: Method, draw: Draw, n: int, samples: int, seed: int = SEED) -> float:
-    """Share of ``samples`` samples of ``n`` values whose interval holds the true figure."""
-    rng = np.random.default_rng(seed)
-    true = method.true(draw(rng, 2_000_000))
+def coverage(experiment: Experiment, n: int, samples: int | None = None) -> float:
+    """Share of the samples of ``n`` whose interval holds the true figure."""
+    rng = np.random.default_rng([SEED, n])
+    true = experiment.true(rng)
+    count = experiment.samples if samples is None else samples
     held = 0
-    for _ in range(samples):
-        found = method.estimate(draw(rng, n).tolist())
-        above_low = found.low is None or found.low <= true
-        held += above_low and found.high is not None and true <= found.high
-    return held / samples
+    for _ in range(count):
+        low, high = experiment.interval(experiment.draw(rng, n))
+        held += (low is None or low <= true) and high is not None and true <= high
+    return held / count
 
 
-def markdown() -> str:
-    """The table, as in results/README.md; takes minutes."""
-    lines = [f"| method | n | {' | '.join(SHAPES)} |", "|---|---|" + "---|" * len(SHAPES)]
-    for method in METHODS:
-        for n in method.sizes:
-            shares = [coverage(method, draw, n, method.samples) for draw in SHAPES.values()]
-            cells = " | ".join(f"{100 * share:.1f} %" for share in shares)
-            lines.append(f"| {method.name} | {n} | {cells} |")
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")
+def row(experiment: Experiment, n: int) -> str:
+    """One line of the table."""
+    share = f"{100 * coverage(experiment, n):.1f} %"
+    return f"| {experiment.method} | {experiment.data} | {n} | {share} | {experiment.samples} |"

@@ -23,10 +23,15 @@ KINDS = (
     "hold",
     "conversation",
     "barge_in",
+    "floor",
     "other",
 )
-"""What a fixture can be; ``hold`` is speech that the agent must not answer,
-``other`` an import of unknown kind."""
+"""What a fixture can be; ``hold`` is speech that the agent must not answer, ``floor`` a
+conversation with events over the agent's speech, ``other`` an import of unknown kind."""
+
+EVENTS = ("interruption", "backchannel", "cough", "side_talk")
+"""What a turn that begins over the agent's speech is. The user takes the floor only by an
+interruption; over the others a good agent speaks on. Pauses are labelled inside a turn."""
 
 LABELS = ("synthesis", "vad", "hand")
 """Where labels come from: known from making the audio, proposed by a detector, set by a person."""
@@ -90,7 +95,7 @@ class Turn:
     samples: int
     """Length of the audio."""
     text: str
-    """What is said: lower case, no punctuation."""
+    """What is said: lower case, no punctuation; empty only for a cough."""
     cue: Cue
     """When the turn begins."""
     timeout_s: float
@@ -103,6 +108,8 @@ class Turn:
     """Pauses inside the turn, in which a good agent does not answer yet."""
     expect: Expectation
     """What a good agent does."""
+    event: str = ""
+    """One of ``EVENTS``; empty for a turn that waits for the agent's end."""
 
     @property
     def u_on_sample(self) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.fixture_records import (
     CUES,
+    EVENTS,
     KINDS,
     LABELS,
     RATE_HZ,
@@ -58,9 +59,9 @@ class _Table:
             raise self.fail(f"{key} must be {_TYPES[kind]}, not {value!r}")
         return value
 
-    def one_of(self, key: str, choices: tuple[str, ...]) -> str:
-        value: str = self.take(key, str)
-        if value not in choices:
+    def one_of(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
+        value: str = self.take(key, str, default)
+        if value not in choices and value != default:
             raise self.fail(f"{key} is {value!r}; use one of {', '.join(choices)}")
         return value
 
@@ -158,13 +159,18 @@ def _turn(table: _Table, path: Path) -> Turn:
         words=tuple(_word(row, samples) for row in table.tables("words", [])),
         pauses=tuple(_span(row, samples) for row in table.tables("pauses", [])),
         expect=_expect(table),
+        event=table.one_of("event", EVENTS, ""),
     )
     cue.done()
     table.done()
     if turn.cue.delay_ms < 0 or turn.timeout_s <= 0:
         raise table.fail("needs cue.delay_ms ≥ 0 and timeout_s > 0")
-    if not turn.text.strip():
+    if not turn.text.strip() and turn.event != "cough":
         raise table.fail("has an empty text; write what is said")
+    if turn.event and turn.cue.after == "start":
+        raise table.fail(
+            f"is a {turn.event}, which needs an agent that speaks; cue it after agent_onset"
+        )
     if not turn.speech:
         raise table.fail("has no speech; label at least one stretch")
     ranges = {
@@ -230,6 +236,8 @@ def _dump_turn(turn: Turn) -> list[str]:
         lines.append(f"{key} = {_value(getattr(turn, key))}")
     lines.append(f"cue = {{ after = {_value(turn.cue.after)}, delay_ms = {turn.cue.delay_ms} }}")
     lines.append(f"timeout_s = {turn.timeout_s}")
+    if turn.event:
+        lines.append(f"event = {_value(turn.event)}")
     lines += _dump_rows("speech", turn.speech)
     lines += _dump_rows("words", turn.words)
     lines += _dump_rows("pauses", turn.pauses)

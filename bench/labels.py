@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.judge import Expectation
+from pipelines.audio.onsets import Span
+
+IGNORED = ("backchannel", "cough", "side_talk")
+"""Events of the user over which a good agent speaks on."""
+WORDLESS = ("backchannel", "cough")
+"""Events that are no words to be recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,11 @@ class TurnLabels:
     """Samples per second of the indices above."""
     expect: Expectation
     """What a good agent does after the turn."""
+    pauses: tuple[Span, ...] = ()
+    """Pauses inside the turn, in sample indices. Runs from before they were stored hold none."""
+    event: str = ""
+    """What the turn is where it begins over the agent's speech: interruption, backchannel, cough or
+    side_talk; empty for any other turn, and in runs from before this was stored."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -45,6 +56,8 @@ class TurnLabels:
             "samples": self.samples,
             "rate_hz": self.rate_hz,
             "expect": expect,
+            **({"pauses": [[p.start, p.end] for p in self.pauses]} if self.pauses else {}),
+            **({"event": self.event} if self.event else {}),
         }
 
     @classmethod
@@ -62,6 +75,8 @@ class TurnLabels:
                 samples=int(table["samples"]),
                 rate_hz=int(table["rate_hz"]),
                 expect=Expectation.from_table(table["expect"]),
+                pauses=tuple(Span(int(a), int(b)) for a, b in table.get("pauses", ())),
+                event=str(table.get("event", "")),
             )
         except KeyError as missing:
             raise ValueError(f"turn labels: {missing.args[0]!r} is missing") from None
@@ -75,6 +90,10 @@ class FixtureLabels:
     """The fixture's name."""
     turns: tuple[TurnLabels, ...]
     """In the order in which they are spoken."""
+
+    def of(self, number: int) -> TurnLabels | None:
+        """A turn's labels; None where there are none."""
+        return self.turns[number] if 0 <= number < len(self.turns) else None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types; the name is the key under which it is stored."""

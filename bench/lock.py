@@ -39,6 +39,12 @@ class RunLock:
                 f"{self.path.parent}: another run writes here (pid {holder}); "
                 "wait for it, or choose another folder"
             ) from None
+        except OSError as error:  # some network file systems have no locks
+            os.close(fd)
+            raise StoreError(
+                f"{self.path.parent}: can't be locked ({error.strerror}); choose a folder on a "
+                "local disk"
+            ) from None
         try:
             with explained(self.path):
                 os.ftruncate(fd, 0)

@@ -1,8 +1,8 @@
 """The metrics: one row of `METRICS` each, and their computation for a trial or a whole run.
 
 To add a metric, write how it is read (bench/trial_measures.py, bench/turn_measures.py) and add its
-row; those of duplex models are in bench/duplex_rows.py. All of it is pure: the same marks and the
-same recording give the same rows.
+row; those of duplex models are in bench/duplex_rows.py, those of who has the floor in
+bench/floor_rows.py. All of it is pure: the same marks and the same recording give the same rows.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from bench import trial_measures as of_trial
 from bench import turn_measures as of_turn
 from bench.duplex_frames import sessions
 from bench.duplex_rows import DUPLEX_METRICS
+from bench.floor_rows import FLOOR_METRICS
 from bench.labels import FixtureLabels, TurnLabels
 from bench.lateness import broken_bound
+from bench.mark_order import check_order
 from bench.metric import Metric
 from bench.recording import Stereo
 from bench.records import MetricRow, Trial
@@ -108,6 +110,7 @@ METRICS: tuple[Metric, ...] = (
         "answers that began before the user had ended and were cut before the user had",
         on_turn=of_turn.premature_starts,
     ),
+    *FLOOR_METRICS,
     _content("stt_wer", "%", "word errors of the transcript per word said", of_turn.stt_wer),
     _content("stt_words", "", "words that the user said", of_turn.stt_words),
     _content("stt_word_errors", "", "word errors of the transcript", of_turn.stt_word_errors),
@@ -169,16 +172,21 @@ def compute_trial(
         marks: Its marks, in any order.
         recording: (n, 2) int16 at ``trial.rate_hz``; None if there is none.
         labels: Of its fixture; None refuses what needs the words.
+
+    Raises:
+        MarkOrderError: an effect is marked before its cause.
     """
+    check_order(trial.trial_id, marks)
     timeline = reconstruct(trial, marks, recording)
-    view = TrialView(timeline, sessions(timeline.marks, trial.t0_ns))
+    view = TrialView(timeline, sessions(timeline.marks, trial.t0_ns), labels)
     broken = broken_bound(timeline)
     failed = _failed(trial)
     rows = []
     for metric in METRICS:
         if metric.on_trial is not None:
             group = GROUPS[metric.group]
-            for reading in metric.on_trial(view):
+            refused = group.refused.get(trial.weights)
+            for reading in [Reading(None, refused)] if refused else metric.on_trial(view):
                 spoilt = broken if group.needs_ruler else None
                 spoilt = (failed if group.needs_end else None) or spoilt
                 rows.append(_row(metric, trial, -1, reading, spoilt))
@@ -188,7 +196,7 @@ def compute_trial(
 
 
 def _labels_of(labels: FixtureLabels | None, number: int) -> TurnLabels | None:
-    return labels.turns[number] if labels is not None and number < len(labels.turns) else None
+    return None if labels is None else labels.of(number)
 
 
 def _turn_rows(

@@ -8,7 +8,7 @@ turn a sound was made.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipelines.clock import NS_PER_MS, samples_to_ns
@@ -76,6 +76,30 @@ class Onset:
     """Answers that began before the user had ended, and were cut before the user had."""
     doubt: str | None = None
     """Why the sound at ``a_on_ns`` may not be an answer to this turn; None if it is one."""
+
+
+def replies_of(sounds: Sequence[Sound], cleared_ns: Sequence[int]) -> Iterator[Sound]:
+    """The agent's replies: what lies between silences of `REPLY_GAP_MS`, or between clears.
+
+    Args:
+        sounds: All that was heard of it, by time.
+        cleared_ns: When unheard audio was dropped.
+    """
+    current: Sound | None = None
+    for sound in sounds:
+        if current is None:
+            current = sound
+            continue
+        since, until = current.end_ns, sound.start_ns
+        if until - since >= REPLY_GAP_MS * NS_PER_MS or any(
+            since <= t <= until for t in cleared_ns
+        ):
+            yield current
+            current = sound
+        else:
+            current = Sound(current.start_ns, sound.end_ns)
+    if current is not None:
+        yield current
 
 
 def find_onset(

@@ -112,19 +112,19 @@ def _limits(presets: Sequence[PresetSummary]) -> tuple[float, float]:
     highest, lowest = [700.0], [0.0]
     for preset in presets:
         lowest += [preset.p50.low or 0.0, preset.p50.value or 0.0]
-        lowest.append(sum(min(0.0, ms) for _, ms in _stack(preset)))
+        lowest.append(sum(min(0.0, ms) for _, ms in stack(preset)))
         highest += [preset.p50.high or preset.p50.value or 0.0]
-        highest.append(sum(max(0.0, ms) for _, ms in _stack(preset)))
+        highest.append(sum(max(0.0, ms) for _, ms in stack(preset)))
     early = any(value < 0 for preset in presets for value in preset.values)
     low = min(min(lowest), -0.12 * max(highest) if early else 0.0)
     return (low * 1.1 if low < 0 else 0.0), 1.45 * max(highest)
 
 
-def _stack(preset: PresetSummary) -> list[tuple[str, float]]:
+def stack(preset: PresetSummary) -> list[tuple[str, float]]:
     """(piece, median ms) in the order of the path, the gaps together as the residual."""
-    stack = [(p.name, preset.median(p.name) or 0.0) for p in PIECES if not p.is_gap]
+    pieces = [(p.name, preset.median(p.name) or 0.0) for p in PIECES if not p.is_gap]
     gaps = sum(preset.median(p.name) or 0.0 for p in PIECES if p.is_gap)
-    return [*stack, ("residual", gaps)]
+    return [*pieces, ("residual", gaps)]
 
 
 def _references(axes: Axes, low: float, high: float) -> None:
@@ -174,7 +174,7 @@ def _bar(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -
         axes.text(0.01 * high, row, why, ha="left", va="center", **common)
         return
     right = left = 0.0
-    for name, ms in _stack(preset):
+    for name, ms in stack(preset):
         start = right if ms >= 0 else left
         axes.barh(
             row, ms, BAR, left=start, color=COLOURS[name], zorder=3, edgecolor="white", lw=0.8

@@ -74,6 +74,8 @@ def labels_of(fixture: Fixture) -> FixtureLabels:
             samples=turn.samples,
             rate_hz=turn.rate_hz,
             expect=turn.expect,
+            pauses=turn.pauses,
+            event=turn.event,
         )
         for turn in fixture.turns
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 MIN_N_INTERVAL = 20
@@ -45,8 +46,8 @@ class Estimate:
         return None if self.bounded else f"insufficient n ({self.n}, {self.need})"
 
 
-def needed_n(p: float) -> int:
-    """How many independent values bound a quantile with 95 % confidence.
+def needed_n(p: float, confidence: float = CONFIDENCE) -> int:
+    """How many independent values bound a quantile, by default with 95 % confidence.
 
     For the median, whose interval is two-sided, `MIN_N_INTERVAL`. For a tail the bound is
     one-sided, and the largest of n values bounds it once 1 − pⁿ ≥ 0.95: 59 for p95, 299 for p99.
@@ -55,7 +56,7 @@ def needed_n(p: float) -> int:
         raise ValueError(f"a quantile lies between 0 and 1, not at {p}")
     if p == 0.5:
         return MIN_N_INTERVAL
-    return max(MIN_N_INTERVAL, math.ceil(math.log(1 - CONFIDENCE) / math.log(p)))
+    return max(MIN_N_INTERVAL, math.ceil(math.log(1 - confidence) / math.log(p)))
 
 
 def bounded_quantiles(n: int) -> dict[str, bool]:
@@ -63,7 +64,7 @@ def bounded_quantiles(n: int) -> dict[str, bool]:
     return {f"p{p * 100:g}": n >= needed_n(p) for p in QUANTILES}
 
 
-def quantile(values: Sequence[float], p: float) -> Estimate:
+def quantile(values: Sequence[float], p: float, confidence: float = CONFIDENCE) -> Estimate:
     """A quantile with its distribution-free interval from order statistics.
 
     The number of values below the true quantile is binomial(n, p), so that the k-th smallest
@@ -73,13 +74,12 @@ def quantile(values: Sequence[float], p: float) -> Estimate:
     Args:
         values: Independent values, without NaN.
         p: 0.5 for the two-sided interval of the median; above it, a one-sided upper bound.
+        confidence: Of the interval.
 
     Returns:
         The estimate. Of a tail that n can't bound, the value is None too.
     """
-    from scipy.stats import binom
-
-    need = needed_n(p)
+    need = needed_n(p, confidence)
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
     if n == 0:
@@ -87,21 +87,37 @@ def quantile(values: Sequence[float], p: float) -> Estimate:
     point = float(np.quantile(ordered, p, method="median_unbiased"))
     if n < need:
         return Estimate(point if p == 0.5 else None, n, need=need)
-    if p == 0.5:
-        # The r-th smallest from either end, with P(fewer than r values on one side) ≤ 2.5 %.
-        r = int(binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
-        return Estimate(point, n, float(ordered[r - 1]), float(ordered[n - r]), need)
-    # The smallest k with P(binomial(n, p) < k) ≥ 95 %: the k-th smallest value is the bound.
-    k = int(binom.ppf(CONFIDENCE, n, p)) + 1
-    return Estimate(point, n, None, float(ordered[min(k, n) - 1]), need)
+    tail = (1 - confidence) / 2 if p == 0.5 else 1 - confidence
+    low, high = order_bounds(ordered, p, tail)
+    return Estimate(point, n, low if p == 0.5 else None, high, need)
 
 
-def mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
+def order_bounds(
+    ordered: NDArray[np.float64], p: float, tail: float
+) -> tuple[float | None, float | None]:
+    """Those of the sorted values that bound a quantile, each side wrong with ``tail`` at most.
+
+    Returns:
+        The lower and the upper bound; None on a side that so few values can't bound.
+    """
+    from scipy.stats import binom
+
+    n = len(ordered)
+    # The k-th smallest is above the quantile with P(fewer than k values below it) at most.
+    k = int(binom.ppf(tail, n, p))
+    low = float(ordered[k - 1]) if k >= 1 else None
+    # And it is below it with 1 − P(fewer than k values below it).
+    k = int(binom.ppf(1 - tail, n, p)) + 1
+    return low, float(ordered[k - 1]) if k <= n else None
+
+
+def mean(values: Sequence[float], *, seed: int = 0, confidence: float = CONFIDENCE) -> Estimate:
     """A mean with its two-sided 95 % interval by the BCa bootstrap (Efron 1987), 10,000 resamples.
 
     Args:
         values: Independent values, without NaN.
         seed: The same values give the same interval.
+        confidence: Of the interval.
     """
     from scipy.stats import bootstrap
 
@@ -119,7 +135,7 @@ def mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
     result = bootstrap(
         (data,),
         np.mean,
-        confidence_level=CONFIDENCE,
+        confidence_level=confidence,
         n_resamples=RESAMPLES,
         batch=1000,
         method="BCa",
@@ -129,13 +145,14 @@ def mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
     return Estimate(centre, n, float(interval.low), float(interval.high), MIN_N_INTERVAL)
 
 
-def rate(hits: float, n: int) -> Estimate:
+def rate(hits: float, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """A rate, 0 to 1, with its exact two-sided 95 % interval (Clopper & Pearson 1934).
 
     Args:
         hits: How many of the n; a fraction where the n are themselves shares of repeated trials
             (as Korn & Graubard 1998 do with an effective n).
         n: How many independent ones there are.
+        confidence: Of the interval.
     """
     from scipy.stats import beta
 
@@ -145,7 +162,7 @@ def rate(hits: float, n: int) -> Estimate:
         return Estimate(None, 0, need=MIN_N_INTERVAL)
     if n < MIN_N_INTERVAL:
         return Estimate(hits / n, n, need=MIN_N_INTERVAL)
-    tail = (1 - CONFIDENCE) / 2
+    tail = (1 - confidence) / 2
     low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
     return Estimate(hits / n, n, low, high, MIN_N_INTERVAL)

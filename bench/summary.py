@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.duplex_summary import DuplexSummary, summarise_duplex
+from bench.floor_summary import FloorSummary, summarise_floor
 from bench.records import FAILED, MetricRow, Trial
 from bench.stats import Estimate, Key, mean, per_key, quantile, rate_per_key
 from bench.store import Run
@@ -130,6 +131,8 @@ class RunSummary:
     """When its first trial began, ISO 8601; empty if unknown."""
     duplex: tuple[DuplexSummary, ...] = ()
     """The presets that have frames, in the same order."""
+    floor: tuple[FloorSummary, ...] = ()
+    """All presets, where turns of the run are labelled as events over the agent's speech."""
 
     @property
     def calibration_error_ms(self) -> float | None:
@@ -163,8 +166,8 @@ def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
     )
     warmups = sum(trial.warmup for trial in run.trials)
     started = min((t.started_utc for t in run.trials if t.started_utc), default="")
-    duplex = summarise_duplex(run, rows)
-    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex)
+    duplex, floor = summarise_duplex(run, rows), summarise_floor(run, rows)
+    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex, floor)
 
 
 def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> PresetSummary:

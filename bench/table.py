@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
-from bench.cells import DASH, Block, number, percent
+from bench.cells import DASH, Block, number, percent, with_interval
 from bench.duplex_table import duplex_blocks, duplex_notes
 from bench.escape import visible
+from bench.floor_table import floor_blocks, floor_notes
 from bench.segments import PIECES
 from bench.stats import MIN_N_INTERVAL, Estimate, needed_n
 from bench.summary import (
@@ -66,6 +67,7 @@ def blocks(summary: RunSummary) -> list[Block]:
             ),
             tuple(_quality_row(p) for p in presets),
         ),
+        *floor_blocks(summary.floor),
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
     ]
@@ -144,16 +146,6 @@ def _cold_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
         yield Block("Cold and warm start (ms)", header, rows)
 
 
-def with_interval(estimate: Estimate, scale: float = 1.0) -> str:
-    """An estimate with its interval, or with the n that is too small for one."""
-    if estimate.value is None:
-        return DASH
-    text = number(estimate.value * scale)
-    if estimate.low is None or estimate.high is None:
-        return f"{text} (n {estimate.n})"
-    return f"{text} [{number(estimate.low * scale)} – {number(estimate.high * scale)}]"
-
-
 def _tail(estimate: Estimate) -> str:
     """A tail with its upper bound, or that n is insufficient."""
     if estimate.n == 0:
@@ -184,6 +176,7 @@ def notes(summary: RunSummary) -> list[str]:
         "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
         "p99 of a trial, ms.",
     ]
+    said += floor_notes(summary.floor)
     said += duplex_notes(summary.duplex)
     if summary.warmups:
         count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
@@ -307,7 +300,7 @@ def print_block(block: Block, console: Console) -> None:
         table.add_column(
             Text(two_lines),
             justify="left" if is_text else "right",
-            no_wrap=i == 0 or name in ("weights", "verdict"),
+            no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
         )
     for row in block.rows:
         table.add_row(*(Text(visible(cell)) for cell in row))

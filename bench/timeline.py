@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from bench.onset import Chunk, Heard, Sound, find_onset
+from bench.onset import Chunk, Heard, Sound, find_onset, replies_of
 from bench.recording import AGENT, Stereo
 from bench.records import Trial
 from pipelines.audio.onsets import audible_spans
@@ -113,6 +113,9 @@ class Timeline:
     """All that was heard of the agent, by time."""
     marks: tuple[Mark, ...]
     """All marks, by time."""
+    replies: tuple[Sound, ...] = ()
+    """The agent's replies, by time: sounds with less than `bench.onset.REPLY_GAP_MS` between them
+    are one."""
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was computed from them once and is asked for again."""
 
@@ -172,7 +175,8 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
                 onset.doubt,
             )
         )
-    timeline = Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time))
+    replies = tuple(replies_of(sounds, cleared))
+    timeline = Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies)
     timeline.memo["by_event"] = events
     return timeline
 

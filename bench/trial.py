@@ -95,17 +95,18 @@ class TreeMeter:
 
 
 def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPlan:
-    """The caller's side of a trial; reads the fixture's audio.
+    """The caller's side of a trial; reads the fixture's audio, and brings it to the preset's rate.
 
     To synthetic weights the user speaks on a schedule: they babble, so waiting for them to begin
     or to end would measure nothing, and might take for ever.
     """
     listens = spec.weights != "synthetic"
+    rate_hz = spec.audio.in_rate_hz
     turns = tuple(
         CallerTurn(
-            pcm=read_pcm(turn),
-            u_on=turn.u_on_sample,
-            u_off=turn.u_off_sample + 1,
+            pcm=resample(read_pcm(turn), turn.rate_hz, rate_hz),
+            u_on=turn.u_on_sample * rate_hz // turn.rate_hz,
+            u_off=(turn.u_off_sample + 1) * rate_hz // turn.rate_hz,
             after=turn.cue.after if listens or turn.cue.after == "start" else "previous_end",
             delay_ms=turn.cue.delay_ms,
             timeout_s=turn.timeout_s,
@@ -116,7 +117,7 @@ def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPl
     limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) for t in turns)
     return CallerPlan(
         trial_id,
-        spec.audio.in_rate_hz,
+        rate_hz,
         turns,
         limit_s,
         spec.sees_labels,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.duplex_frames import Frames
+from bench.labels import FixtureLabels
 from bench.lateness import Lateness, of_timeline
 from bench.playout import agent_speech_ns, dry_ns
 from bench.timeline import Timeline
@@ -35,6 +36,8 @@ class TrialView:
     timeline: Timeline
     sessions: Sequence[Frames] = ()
     """Of a duplex model, frame by frame; none of other agents."""
+    labels: FixtureLabels | None = None
+    """Of the trial's fixture; None where the run holds none."""
 
 
 TrialMeasure = Callable[[TrialView], list[Reading]]

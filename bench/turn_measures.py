@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.content import word_errors
 from bench.judge import judge
-from bench.labels import TurnLabels
+from bench.labels import IGNORED, WORDLESS, TurnLabels
 from bench.records import FAILED, Trial
 from bench.segments import PIECES, Path, residual_ns
 from bench.timeline import NO_RECORDING, Timeline, Turn
@@ -200,24 +200,35 @@ def residual(view: TurnView) -> Reading:
 # 18: content
 
 
+def _no_words(view: TurnView) -> str | None:
+    """Why the transcript of a turn is not held against what was said."""
+    if view.labels is None:
+        return NO_LABELS
+    event = view.labels.event
+    return f"a {event} is not asked to be recognised" if event in WORDLESS else None
+
+
 def stt_words(view: TurnView) -> Reading:
     """How many words the user said."""
-    if view.labels is None:
-        return Reading(None, NO_LABELS)
+    reason = _no_words(view)
+    if view.labels is None or reason is not None:
+        return Reading(None, reason)
     return Reading(float(word_errors(view.labels.text, view.turn.transcript).words))
 
 
 def stt_word_errors(view: TurnView) -> Reading:
     """How many of them, and of those added, are wrong in the transcript."""
-    if view.labels is None:
-        return Reading(None, NO_LABELS)
+    reason = _no_words(view)
+    if view.labels is None or reason is not None:
+        return Reading(None, reason)
     return Reading(float(word_errors(view.labels.text, view.turn.transcript).errors))
 
 
 def stt_wer(view: TurnView) -> Reading:
     """Word errors per word said, in %."""
-    if view.labels is None:
-        return Reading(None, NO_LABELS)
+    reason = _no_words(view)
+    if view.labels is None or reason is not None:
+        return Reading(None, reason)
     return Reading(100 * word_errors(view.labels.text, view.turn.transcript).rate)
 
 
@@ -233,6 +244,8 @@ def task_success(view: TurnView) -> Reading:
     trial, heard = view.timeline.trial, view.turn.a_on_ns is not None
     if view.turn.silence == NO_RECORDING and trial.status not in FAILED:
         return Reading(None, NO_RECORDING)
+    if view.labels.event in IGNORED:
+        return Reading(None, f"a {view.labels.event}: false_interruption judges it")
     if not view.labels.expect.respond:
         if trial.status == "error":
             return Reading(0.0, failure(trial))

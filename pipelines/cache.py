@@ -55,6 +55,11 @@ def building(folder: Path, tell: Tell = silent) -> Iterator[None]:
         except BlockingIOError:
             tell(f"another process is building {folder.name}: waiting for it")
             fcntl.flock(fd, fcntl.LOCK_EX)
+        except OSError as error:  # some network file systems have no locks
+            raise LabError(
+                f"{lock.parent} can't be locked ({error.strerror}): name a folder on a local disk "
+                f"by {VARIABLE}."
+            ) from error
         yield
     finally:
         os.close(fd)

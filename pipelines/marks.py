@@ -77,6 +77,11 @@ EVENTS: dict[tuple[str, str], str] = {
     ("duplex", "dropped"): "the frame was dropped: the queue was full (policy drop)",
     ("duplex", "text"): "the step's piece of text; text; t_ns: when it was stepped",
     ("duplex", "forced"): "the step's text token was forced; text: its piece",
+    (
+        "duplex",
+        "yielded",
+    ): "the model fell silent because the user speaks, where it tells; t_ns: when "
+    "it was stepped; value: ms of its speech that it left unsaid",
     ("duplex", "context_end"): "the model's context is full; text: stop or reset",
     # scripted stages: the deadline that a scripted stage aimed at (t_ns); text: the stage's name
     ("script", "deadline"): "a scripted stage was due; text: the stage; request_id as its mark",

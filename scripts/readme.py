@@ -3,6 +3,8 @@
 python scripts/readme.py                      the tree only
 python scripts/readme.py --run results/<run>  the table and the picture too
 python scripts/readme.py --calibration FILE   what `duplex-lab calibrate --json FILE` wrote
+python scripts/readme.py --service FILE       what `duplex-lab service … --json FILE` wrote; it goes
+                                              into results/README.md
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ FOLDERS = {
     "pipelines/models/creature": "our own small language model: weights, card, manifest",
     "pipelines/presets": "one TOML file per pipeline",
     "bench": "how it is measured",
+    "bench/report": "the report page: its charts, turns, audio; and Markdown, JSON, CSV",
     "fixtures": "the user's audio with labels to the sample; authoring/ made it",
     "training/creature_llm": "how the language model was made (extra: training)",
     "scripts": "set-up and this README",
@@ -109,6 +112,33 @@ def calibration(file: Path) -> str:
     return "\n".join(lines)
 
 
+def service_table(file: Path) -> str:
+    """The service times of several sizes as a Markdown table."""
+    from bench.service import Block, paired_ratios, service
+
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    machine = found["machine"]
+    lines = [
+        f"`duplex-lab service` on {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gb']:.0f} GB, commit {str(machine['commit']['sha'])[:10]}, load average "
+        f"{machine['load_avg'][0]:.1f}. Unpaced, synthetic weights, ms per 80 ms frame; p99 from "
+        "100 frames on.",
+        "",
+        "| preset | stages | n | encode p50 | step p50 | decode p50 | p50 | p99 | p50 overlapped |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in found["presets"]:
+        blocks = [Block(**block) for block in row["blocks"]]
+        ratios = ", ".join(f"{100 * (ratio - 1):+.1f} %" for ratio in paired_ratios(blocks))
+        for way in ("serial", "pipelined"):
+            if of := service(way, blocks):
+                spans = [f"{of.spans_p50_ms[s]:.1f}" for s in ("encode", "step", "decode")]
+                p99 = "–" if of.p99_ms is None else f"{of.p99_ms:.1f}"
+                cells = (row["preset"], way, str(of.n), *spans, f"{of.p50_ms:.1f}", p99)
+                lines.append(f"| {' | '.join(cells)} | {ratios if way == 'pipelined' else ''} |")
+    return "\n".join(lines)
+
+
 def filled(text: str, name: str, content: str) -> str:
     """The text with the section between ``<!-- name -->`` and ``<!-- /name -->`` replaced."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
@@ -127,6 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, help="a run's folder")
     parser.add_argument("--calibration", type=Path, help="a calibration's JSON file")
+    parser.add_argument("--service", type=Path, help="service times, a JSON file")
     chosen = parser.parse_args()
     readme = ROOT / "README.md"
     text = filled(readme.read_text(encoding="utf-8"), "tree", tree())
@@ -136,6 +167,10 @@ def main() -> None:
     if chosen.calibration:
         text = filled(text, "calibration", calibration(chosen.calibration))
     readme.write_text(text, encoding="utf-8")
+    if chosen.service:
+        results = ROOT / "results" / "README.md"
+        text = filled(results.read_text(encoding="utf-8"), "service", service_table(chosen.service))
+        results.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

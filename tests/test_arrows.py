@@ -12,13 +12,16 @@ MODULES = sorted([*ROOT.glob("pipelines/**/*.py"), *ROOT.glob("bench/**/*.py")])
 HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loader", "onnxruntime"}
 BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
-    "analysis", "atomic", "cells", "content", "dip", "duplex_frames", "duplex_heard",
-    "duplex_measures", "duplex_rows", "duplex_summary", "duplex_table", "escape", "judge",
-    "labels", "lateness", "loaded", "lock", "metric", "metrics", "onset", "playout", "plots",
-    "plots_duplex", "recording", "records", "replay", "schema", "segments", "show", "stats",
-    "store", "summary", "table", "timeline", "trend", "trial_measures", "turn_measures",
-    "validity", "wide",
-    "history", "microturns", "plots_history", "plots_style", "serial_stack", "spans",
+    "analysis", "atomic", "bounds", "cells", "comparable", "compare", "compare_text", "content",
+    "coverage", "differences", "dip", "duplex_frames", "duplex_heard", "duplex_measures",
+    "duplex_rows", "duplex_summary", "duplex_table", "escape", "example_figures",
+    "floor_measures", "floor_rows", "floor_summary", "floor_table", "gate", "judge", "junit",
+    "labels", "lateness", "loaded", "lock", "mark_order", "metric", "metrics", "microturns",
+    "onset", "pairs", "playout", "plots", "plots_duplex", "plots_style", "power", "recording",
+    "records", "replay", "replies", "report", "schema", "segments", "serial_stack", "show",
+    "simulated", "stats", "store", "summary", "survival", "table", "timeline", "trend",
+    "trial_measures", "turn_measures", "validity", "wide",
+    "history", "plots_history", "spans",
 }  # fmt: skip
 PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
 ENGINE_SIDE = {
@@ -54,7 +57,7 @@ def test_bench_never_imports_labs_or_training():
 def test_in_bench_only_agent_link_and_collect_import_pipecat():
     users = {
         path.stem
-        for path in ROOT.glob("bench/*.py")
+        for path in ROOT.glob("bench/**/*.py")
         if any(m.split(".")[0] == "pipecat" for m in imports(path))
     }
     assert users == BENCH_WITH_PIPECAT
@@ -62,7 +65,8 @@ def test_in_bench_only_agent_link_and_collect_import_pipecat():
 
 @pytest.mark.parametrize("name", sorted(ANALYSIS))
 def test_the_analysis_side_opens_anywhere(name):
-    for module in imports(ROOT / "bench" / f"{name}.py"):
+    package = sorted((ROOT / "bench" / name).glob("*.py"))
+    for module in set().union(*(imports(p) for p in package or [ROOT / "bench" / f"{name}.py"])):
         parts = module.split(".")
         assert parts[0] not in HEAVY, module
         if parts[0] == "pipelines" and len(parts) > 1:

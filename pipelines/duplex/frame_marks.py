@@ -69,6 +69,9 @@ class FrameMarks:
             if reply.forced:
                 self._child("forced", t_ns, index, reply.text)
 
+        if reply.unsaid_ms is not None:
+            self._child("yielded", reply.stamps["stepped"], reply.unsaid_ms)
+
     def context_end(self, frame: int, policy: str) -> None:
         """The model's context was full before ``frame``."""
         self._put("context_end", float(frame), policy)

@@ -65,6 +65,9 @@ class Step:
     """``encode``, ``step``, ``decode`` → when that work was done; what was not done is missing."""
     forced: bool = False
     """Whether the text token was forced by `DuplexSession.say`."""
+    unsaid_ms: float | None = None
+    """In the step in which it fell silent for the user: how much it had left to say. None in any
+    other step, and of models that don't know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,10 +98,12 @@ class MoshiProcessor(FrameProcessor):
         self._reframer = Reframer(FRAME_SAMPLES)
         self._frames = 0
         self._session: ModelRequest | None = None
+        self._to_say: list[str] = []  # asked for before the session was open
         self._session_marks = FrameMarks(self._sink, "", None)
         self._listener: asyncio.Task[None] | None = None
         self._text = Utterances()
         self._stopped = False
+        self._closed = False
         self._not_loaded: ModelError | None = None
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
@@ -134,9 +136,14 @@ class MoshiProcessor(FrameProcessor):
         await super().cleanup()  # type: ignore[no-untyped-call]
 
     def say(self, text: str) -> None:
-        """Queues a text to be forced into the model's inner monologue, one token a frame."""
+        """Queues a text to be forced into the model's inner monologue, one token a frame.
+
+        Before the session is open it waits for that, behind the greeting.
+        """
         if self._session is not None:
             self._session.feed({"say": text}, last=False)
+        elif not self._closed:
+            self._to_say.append(text)
 
     # the user's side
 
@@ -166,6 +173,9 @@ class MoshiProcessor(FrameProcessor):
             await report_failure(self, self._sink, error, session_id)
             return
         self._session_marks.session(self._model.name, self._seed)
+        for text in self._to_say:
+            self.say(text)
+        self._to_say.clear()
         await self.broadcast_frame(
             LLMServiceMetadataFrame, service_name=self.name, is_realtime_service=True
         )
@@ -190,6 +200,7 @@ class MoshiProcessor(FrameProcessor):
 
     async def _close(self, grace_s: float = 0.0) -> None:
         """Ends the session: at once, or when what it owes has come out, in ``grace_s`` at most."""
+        self._closed = True
         session, self._session = self._session, None
         listener, self._listener = self._listener, None
         if session is not None:

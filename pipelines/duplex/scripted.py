@@ -130,7 +130,10 @@ class ScriptedSession:
         from_ns = self._deadline_ns if self._waited else start_ns
         self._deadline_ns = from_ns + round(next(self._times_ms) * NS_PER_MS)
         begin, yields = self._mind.hear(pcm)
+        unsaid_ms = None
         if yields:
+            if len(self._voice):
+                unsaid_ms = len(self._voice) * 1e3 / SAMPLE_RATE_HZ
             self._voice, self._words = self._voice[:0], deque()
         if begin is not None and not len(self._voice):
             self._begin(options.phrase)
@@ -140,7 +143,8 @@ class ScriptedSession:
         said[offset : offset + len(now)] = now
         text, forced = self._next_word()
         self._sleep()
-        return Step(said, text, (len(text),), {"step": (start_ns, clock())}, forced)
+        spans = {"step": (start_ns, clock())}
+        return Step(said, text, (len(text),), spans, forced, unsaid_ms)
 
     def _begin(self, phrase: str) -> None:
         self._voice = self._model.speech(phrase)

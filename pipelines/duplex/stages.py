@@ -80,6 +80,7 @@ class SerialStages:
                 token=step.ids[0] if step.ids else None,
                 codes=step.ids[1:],
                 forced=step.forced,
+                unsaid_ms=step.unsaid_ms,
                 context_end=context_end,
                 pcm=pcm_to_bytes(step.pcm) if step.pcm is not None else b"",
             )

@@ -58,6 +58,8 @@ class Reply:
     then. So the j-th frame of speech counts as the answer to the j-th input frame: the latency is
     that of the stream, from when a frame's worth of audio goes in to when as much comes out. It
     holds the frames that the model says none for at its start. The stamps tell of no work."""
+    unsaid_ms: float | None = None
+    """As in `pipelines.duplex.model.Step`."""
 
     def header(self) -> dict[str, Any]:
         """All but the PCM, as JSON can carry it."""
@@ -70,6 +72,8 @@ class Reply:
             header["codes"] = self.codes
         if self.forced:
             header["forced"] = True
+        if self.unsaid_ms is not None:
+            header["unsaid_ms"] = self.unsaid_ms
         if self.context_end:
             header["context_end"] = True
         if not self.synchronous:
@@ -95,6 +99,7 @@ class Reply:
             token=header.get("token"),
             codes=tuple(header.get("codes", ())),
             forced=bool(header.get("forced")),
+            unsaid_ms=header.get("unsaid_ms"),
             context_end=bool(header.get("context_end")),
             pcm=payload,
             synchronous=bool(header.get("synchronous", True)),

@@ -192,3 +192,42 @@ def test_a_barge_in_begins_at_its_delay_after_the_agents_onset_to_the_sample(tmp
     heard = np.flatnonzero(result.agent)[0] * 1_000_000_000 // RATE + result.t0_ns
     start = next(m.t_ns for m in result.marks if m.event == "turn_start" and m.turn == 1)
     assert abs(start - heard - 250_000_000) <= 2 * 62_500  # a sample of each clock's grid
+
+
+def test_the_next_sentence_of_a_reply_that_was_broken_into_is_no_answer(tmp_path):
+    """The third turn waits for an answer to the second, which began over the first one's reply."""
+
+    def play(agent):
+        agent.wait_for_chunk(20)
+        for _ in range(4):
+            agent.speak()  # the reply to the first turn: 400 ms from 420 on
+        agent.wait_for_chunk(55)
+        agent.speak()  # 1.1 s: its next sentence; the second turn is heard from 0.72 to 1.2 s
+        agent.wait_for_chunk(75)
+        agent.speak()  # 1.5 s: the answer
+        read_to_the_end(agent)
+
+    over = {"after": "agent_onset", "delay_ms": 200.0, "timeout_s": 2.0}
+    pcm = np.zeros(11_200, np.int16)  # 700 ms, of which 100–580 are audible
+    pcm[1600:9280] = 5000
+    second = CallerTurn(pcm, 1600, 9280, **over)
+    result, _ = trial(tmp_path, play, turn(timeout_s=2.0), second, turn(**over))
+    begun = {m.turn: m.t_ns for m in result.marks if m.event == "turn_start"}
+    off = next(m.t_ns for m in result.marks if m.event == "speech_off" and m.turn == 1)
+    assert sorted(begun) == [0, 1, 2]
+    assert begun[2] > off + 200_000_000
+
+
+def test_after_what_wants_no_answer_the_user_goes_on_though_the_agent_fell_silent(tmp_path):
+    def play(agent):
+        agent.wait_for_chunk(20)
+        agent.speak()
+        read_to_the_end(agent)
+
+    aside = turn(after="agent_onset", delay_ms=50.0, timeout_s=0.3, expects_answer=False)
+    last = turn(after="agent_end", delay_ms=200.0, expects_answer=False)
+    result, _ = trial(tmp_path, play, turn(timeout_s=1.0), aside, last)
+    assert result.status == "ok"
+    marks = {(m.event, m.turn): m.t_ns for m in result.marks}
+    waited = marks["turn_start", 2] - marks["speech_off", 1]
+    assert 500_000_000 <= waited < 600_000_000  # 300 ms for an answer, then 200

@@ -133,6 +133,8 @@ def test_identity_changes_with_text_and_with_audio(root: Path) -> None:
 def test_writing_and_reading_gives_the_same_records(root: Path) -> None:
     for path in fixture_paths(root):
         fixture = load(path)
+        event = replace(fixture.turns[-1], event="side_talk", cue=Cue("previous_end", 3))
+        fixture = replace(fixture, turns=(*fixture.turns[:-1], event))
         odd = replace(fixture, origin='a "quoted" \\ \x7f\t ü', scene="two\nlines")
         assert fixture_toml.parse(path, fixture_toml.dump(odd).encode(), odd.sha256) == odd
 
@@ -160,6 +162,32 @@ DEFECTS = {
     'wav = "cmd_stop.wav"': ('wav = "../cmd_stop.wav"', "own folder"),
     "cue = {": ("cue = 3 # {", "a table"),
 }
+
+
+EVENT_DEFECTS = {
+    'event = "shout"': "event is 'shout'; use one of interruption, backchannel, cough, side_talk",
+    "event = 3": "event must be a string",
+    'event = "backchannel"': "is a backchannel, which needs an agent that speaks",
+}
+
+
+@pytest.mark.parametrize("line", EVENT_DEFECTS)
+def test_an_event_of_an_unknown_kind_or_without_an_agent_is_refused(root: Path, line: str) -> None:
+    path = edit(root / "cmd_stop.toml", "timeout_s = 10.0", f"timeout_s = 10.0\n{line}")
+    with pytest.raises(FixtureError) as error:
+        load(path)
+    assert f"{path}: turn 1" in str(error.value)
+    assert EVENT_DEFECTS[line] in str(error.value)
+
+
+def test_only_a_cough_has_no_text(root: Path) -> None:
+    path = root / "conv_references.toml"
+    second = load(path).turns[1].text
+    edit(path, f'text = "{second}"', 'text = ""')
+    with pytest.raises(FixtureError, match="turn 2 has an empty text"):
+        load(path)
+    edit(path, 'text = ""', 'text = ""\nevent = "cough"')
+    assert load(path).turns[1].event == "cough"
 
 
 @pytest.mark.parametrize("old", DEFECTS)

@@ -1,17 +1,21 @@
 """Labels survive being stored with a run."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from bench.example_run import TurnPlan, labels_of
 from bench.judge import Expectation
 from bench.labels import FixtureLabels, TurnLabels
+from pipelines.audio.onsets import Span
 
 
 def test_labels_come_back_from_json_as_they_were() -> None:
     expect = Expectation(False, "hold", {"a": ("x", "y z")}, ("never this",))
-    labels = labels_of("name", [TurnPlan(), TurnPlan(text="ö", expect=expect)])
+    plain = labels_of("name", [TurnPlan(), TurnPlan(text="ö", expect=expect)])
+    event = replace(plain.turns[1], pauses=(Span(3, 9), Span(12, 20)), event="side_talk")
+    labels = FixtureLabels("name", (plain.turns[0], event))
     stored = json.loads(json.dumps(labels.to_dict()))
     assert FixtureLabels.from_dict("name", stored) == labels
 

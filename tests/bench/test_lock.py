@@ -36,6 +36,17 @@ def test_a_file_that_a_dead_run_left_locks_nothing(tmp_path: Path) -> None:
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
 
 
+def test_a_file_system_without_locks_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_here(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("bench.lock.fcntl.flock", none_here)
+    with pytest.raises(StoreError, match=r"can't be locked \(No locks available\)"):
+        RunLock(tmp_path).__enter__()
+
+
 def test_a_killed_run_frees_its_folder(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)],

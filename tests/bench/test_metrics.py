@@ -136,7 +136,9 @@ def test_a_final_transcript_before_the_vad_stop_has_a_tail_of_zero() -> None:
 
 
 def test_marks_without_a_turn_are_given_to_the_turn_in_which_they_happened() -> None:
-    second = TurnPlan(u_on_ms=4500, u_off_ms=6000, release_ms=300, llm_request_ms=310)
+    second = TurnPlan(
+        u_on_ms=4500, u_off_ms=6000, release_ms=300, llm_request_ms=310, first_token_ms=320
+    )
     rows = rows_of([TurnPlan(), second])
     assert rows[0, "turn_wait"].value == 250.0
     assert rows[1, "turn_wait"].value == 300.0

@@ -1,13 +1,10 @@
 """Intervals that hold what they promise, and figures that are refused."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.coverage import METHODS, SHAPES, coverage
 from bench.stats import (
     Estimate,
     bounded_quantiles,
@@ -18,8 +15,6 @@ from bench.stats import (
     rate,
     rate_per_key,
 )
-
-README = Path(__file__).parents[2] / "results" / "README.md"
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=400)
 
@@ -72,35 +67,6 @@ def test_of_nothing_there_is_nothing() -> None:
 def test_a_quantile_outside_0_and_1_is_refused(p: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         quantile([1.0], p)
-
-
-MEDIAN, P95, _, MEAN = METHODS
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("n", MEDIAN.sizes)
-def test_the_interval_of_the_median_covers_it_as_often_as_it_says(n: int, shape: str) -> None:
-    # At least 95 %, less three standard errors of 1000 samples; and not wastefully more.
-    assert 0.95 - 0.021 <= coverage(MEDIAN, SHAPES[shape], n, 1000) <= 0.985
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("n", P95.sizes)
-def test_the_bound_of_p95_covers_it_as_often_as_it_says(n: int, shape: str) -> None:
-    assert coverage(P95, SHAPES[shape], n, 1000) >= 0.95 - 0.021
-
-
-def test_the_interval_of_a_mean_of_many_values_covers_it() -> None:
-    assert 0.91 <= coverage(MEAN, SHAPES["log-normal"], 50, 200) <= 0.99
-
-
-def test_the_readme_prints_the_coverage_that_simulation_finds() -> None:
-    text = README.read_text(encoding="utf-8")
-    for method in METHODS:
-        for n in method.sizes:
-            assert f"| {method.name} | {n} | " in text
-    share = coverage(MEDIAN, SHAPES["log-normal"], 25, MEDIAN.samples)
-    assert f"| {MEDIAN.name} | 25 | {100 * share:.1f} %" in text
 
 
 @settings(max_examples=100, deadline=None)

@@ -167,7 +167,12 @@ def repeated(folder: Path, waits: Sequence[Sequence[float]]) -> RunSummary:
     """A run with one fixture per row; its repeats release the turn after these ms."""
     fixtures = {}
     for i, row in enumerate(waits):
-        plans = [TurnPlan(release_ms=ms, llm_request_ms=ms + 2, heard_ms=ms + 94) for ms in row]
+        plans = [
+            TurnPlan(
+                release_ms=ms, llm_request_ms=ms + 2, first_token_ms=ms + 30, heard_ms=ms + 110
+            )
+            for ms in row
+        ]
         for repeat, plan in enumerate(plans):
             trial, marks, pcm = trial_of([plan], preset="p", fixture=f"f{i}", repeat=repeat)
             path = save_recording(folder, trial.trial_id, pcm, trial.rate_hz)

@@ -206,6 +206,8 @@ def test_a_reply_comes_back_from_its_header_as_it_was():
     assert Reply.read(header, pcm) == reply
     late = replace(reply, synchronous=False)
     assert Reply.read(json.loads(json.dumps(late.header())), pcm) == late
+    silenced = replace(reply, unsaid_ms=1240.5)
+    assert Reply.read(json.loads(json.dumps(silenced.header())), pcm) == silenced
     bare = Reply(0, {"dropped": 5})
     assert bare.header() == {"frame": 0, "dropped": 5} and Reply.read(bare.header(), b"") == bare
 

@@ -189,6 +189,18 @@ async def test_text_is_told_as_pipecats_speech_to_speech_services_do(echo):
     assert [m.t_ns for m in answers] == [stepped[0], stepped[17]]
 
 
+async def test_what_is_to_be_said_before_the_session_is_open_is_said_behind_the_greeting(echo):
+    marks = MarkList()
+    processor = MoshiProcessor(await echo(), marks=marks, greeting="hello there")
+    processor.say("good bye")
+    await run(processor, chunks(noise(8 * FRAME), FRAME))
+    assert [m.text for m in marks.marks if m.event == "forced"] == [
+        " hello", " there", " good", " bye",
+    ]  # fmt: skip
+    processor.say("too late")  # a conversation that has ended says nothing more
+    assert processor._to_say == []
+
+
 async def test_a_frame_is_offered_when_its_last_chunk_was_due_however_late_it_is_seen(echo):
     frames, marks = chunks(noise(4 * FRAME), FRAME // 2), MarkList()
     begin_ns = time.monotonic_ns() - 10**9

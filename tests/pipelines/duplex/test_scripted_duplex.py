@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.audio.onsets import first_audible
+from pipelines.audio.onsets import audible_spans, first_audible
 from pipelines.clock import NS_PER_MS, NS_PER_S, FakeClock
 from pipelines.duplex.model import FRAME_SAMPLES, ContextEndError, Step
 from pipelines.duplex.script_mind import ScriptMind
@@ -16,6 +16,7 @@ from pipelines.duplex.script_options import ScriptOptions
 from pipelines.duplex.scripted import ScriptedDuplex, ScriptedSession
 from pipelines.duplex.service_times import service_times_ms
 from pipelines.engine import EngineError
+from pipelines.spec import load_spec
 
 RATE = 24_000
 SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
@@ -211,3 +212,26 @@ def test_its_context_ends_where_the_script_says():
             session.step(SILENCE)
         with pytest.raises(ContextEndError):
             session.step(SILENCE)
+
+
+def test_it_tells_what_it_left_unsaid_in_the_frame_in_which_it_yields_and_in_no_other():
+    model, _ = model_of(service_ms=0, speak="times", times_s=[0.0], yields_ms=300)
+    signal = np.concatenate((np.zeros(RATE, np.float32), tone(1.0)))
+    steps = steps_of(model, signal)
+    told = {i: step.unsaid_ms for i, step in enumerate(steps) if step.unsaid_ms is not None}
+    # The user is audible from 1.0 s, in the middle of frame 12: at its end for 40 ms, and for
+    # 360 ms at the end of frame 16, which is then silent; 16 frames of the phrase were said.
+    length_ms = len(model.speech(model.options.phrase)) * 1e3 / RATE
+    assert told == {16: pytest.approx(length_ms - 16 * 80)}
+
+
+def test_it_has_nothing_left_unsaid_where_it_had_ended():
+    model, _ = model_of(service_ms=0, speak="never", yields_ms=300)
+    assert all(step.unsaid_ms is None for step in steps_of(model, tone(1.0)))
+
+
+def test_the_preset_that_yields_speaks_for_more_than_5_s_without_a_pause():
+    model, _ = model_of(phrase=load_spec("duplex-scripted-yield").stages["script"].phrase)
+    (span,) = audible_spans(model.speech(model.options.phrase), RATE)
+    assert span.start == 0
+    assert 5.6 < span.end / RATE < 5.8

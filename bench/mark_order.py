@@ -1,0 +1,74 @@
+"""What cannot have happened before something else: marks that say so come from clocks that differ.
+
+Every figure is a difference of two marks, perhaps of two processes. So a trial in which an effect
+lies before its cause is refused whole, and the error names the two marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelines.clock import NS_PER_MS
+from pipelines.errors import LabError
+from pipelines.marks import Mark
+
+Event = tuple[str, str]
+
+ORDER: tuple[tuple[Event, Event], ...] = (
+    (("user", "speech_on"), ("user", "speech_off")),
+    (("link", "write"), ("ear", "received")),
+    (("link", "write"), ("ear", "heard")),
+    (("stt", "request"), ("stt", "final")),
+    (("llm", "request"), ("llm", "first_token")),
+    (("llm", "first_token"), ("llm", "end")),
+    (("tts", "request"), ("tts", "first_byte")),
+    (("tts", "first_byte"), ("tts", "end")),
+)
+"""(cause, effect), of one request, or of one turn of the user. A stage that has no end is none."""
+
+_CAUSES = {cause for cause, _ in ORDER}
+_EFFECTS: dict[Event, tuple[Event, ...]] = {
+    effect: tuple(cause for cause, of in ORDER if of == effect) for _, effect in ORDER
+}
+
+
+class MarkOrderError(LabError):
+    """An effect lies before its cause; the text is one sentence that names both marks."""
+
+
+def check_order(trial_id: str, marks: Sequence[Mark]) -> None:
+    """Checks a trial's marks.
+
+    Args:
+        trial_id: For the message.
+        marks: In any order.
+
+    Raises:
+        MarkOrderError: two marks of one request, or turn, lie in the wrong order.
+    """
+    first: dict[tuple[Event, str, int], int] = {}
+    for mark in marks:
+        event = (mark.stage, mark.event)
+        if event in _CAUSES:
+            key = (event, *_whose(mark))
+            first[key] = min(mark.t_ns, first.get(key, mark.t_ns))
+    for mark in marks:
+        for cause in _EFFECTS.get((mark.stage, mark.event), ()):
+            cause_ns = first.get((cause, *_whose(mark)))
+            if cause_ns is not None and mark.t_ns < cause_ns:
+                raise MarkOrderError(_sentence(trial_id, mark, cause, cause_ns))
+
+
+def _whose(mark: Mark) -> tuple[str, int]:
+    """What the two marks must share: the user's have a turn, the others a request."""
+    return ("", mark.turn) if mark.stage == "user" else (mark.request_id, -1)
+
+
+def _sentence(trial_id: str, mark: Mark, cause: Event, cause_ns: int) -> str:
+    of = f"turn {mark.turn}" if mark.stage == "user" else f"request {mark.request_id!r}"
+    early_ms = (cause_ns - mark.t_ns) / NS_PER_MS
+    return (
+        f"Trial {trial_id}: the mark {mark.stage}.{mark.event} of {of} lies {early_ms:.3f} ms "
+        f"before {'.'.join(cause)}, which comes first: they were stamped by clocks that differ, or "
+        "the file was changed; measure the trial again."
+    )
