@@ -13,6 +13,8 @@ PRESET ?= duplex-tiny,duplex-scripted-86ms
 .PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
   gate check lint format types lock clean
 .PHONY: help setup bench bench-cascade bench-moshi calibrate test test-browser check lint format types lock clean
+.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test gate check lint format \
+  types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

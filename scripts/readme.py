@@ -35,9 +35,10 @@ FOLDERS = {
     "bench/report": "the report page: its charts, turns, audio; and Markdown, JSON, CSV",
     "fixtures": "the user's audio with labels to the sample; authoring/ made it",
     "training/creature_llm": "how the language model was made (extra: training)",
+    "notebooks": "four latency stories over any run; committed without outputs",
     "scripts": "set-up and this README",
     "tests": "mirrors the folders",
-    "results": "one folder per run; README.md describes every column",
+    "results": "one folder per run; README.md describes every column; sample/ ships",
 }
 """What the tree shows, in this order; the Python and TOML files of a folder follow it."""
 LISTED = ("pipelines", "bench", "training", "scripts")

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 FIGURES = {
     "01_where_the_time_goes": 4,
     "02_frames_against_80_ms": 4,
+    "03_cascade_vs_duplex": 3,
+    "04_design_your_own_experiment": 2,
 }
 """Notebook → how many figures it draws."""
 
