@@ -11,10 +11,7 @@ PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
-  gate check lint format types lock clean
-.PHONY: help setup bench bench-cascade bench-moshi calibrate test test-browser check lint format types lock clean
-.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test gate check lint format \
-  types lock clean
+  gate test-browser check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
