@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -317,7 +318,6 @@ class _Trial:
 
     def result(self, error: str | None, wall_s: float, cpu_s: float) -> CallerResult:
         """Renders the two channels and the ear's marks, after the last sample."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if not hasattr(self, "ear"):
             return CallerResult("error", error, 0, 0, self.marks.marks)
         end_ns = self.mouth.due_ns(self.mouth.next_k - 1)
@@ -336,8 +336,18 @@ class _Trial:
             chunks_sent=self.mouth.next_k,
             wall_s=wall_s,
             cpu_s=cpu_s,
-            rss_peak_mb=peak / (1024 if os.uname().sysname == "Linux" else 1024 * 1024),
+            rss_peak_mb=_peak_rss_mb(),
         )
+
+
+def _peak_rss_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not ru_maxrss, which begins with what the parent held when it started this process.
+        lines = status.read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 @contextlib.contextmanager

@@ -120,4 +120,4 @@ def test_the_language_models_corpus_holds_no_fixture_word_for_word():
     )
     spoken = {turn.text for path in fixtures_root().glob("*.toml") for turn in load(path).turns}
     assert len(corpus) > 4000 and len(spoken) > 40
-    assert not corpus & spoken
+    assert not corpus & (spoken - {""})  # a cough has no words

@@ -22,6 +22,8 @@ from training.creature_llm.language import HERE, Language, Thing, is_held_out, l
 from training.creature_llm.lessons import look_ups
 
 ROOT = HERE.parents[1]
+FLOOR_FILE = ROOT / "fixtures" / "authoring" / "floor.toml"
+"""What is said for the sake of who has the floor; only the recogniser must not know it."""
 EXCLUDED_FILES = (HERE / "free_sentences.toml", ROOT / "fixtures" / "authoring" / "script.toml")
 
 
@@ -87,7 +89,8 @@ def allowed(source: Iterator[Dialogue], held_out: bool = False) -> Iterator[Dial
 
 def user_sentences(seed: str, number: int, dictionary: frozenset[str]) -> list[str]:
     """Unique user sentences without mishearings, every word in the recogniser's dictionary."""
-    excluded, found = excluded_sentences(), dict[str, None]()
+    floor = texts_in(tomllib.loads(FLOOR_FILE.read_text(encoding="utf-8")))
+    excluded, found = excluded_sentences() | {normal(text) for text in floor}, dict[str, None]()
     language = Language(random.Random(seed), held_out=True)
     while len(found) < 5 * number:  # enough to have met the rare words
         for turn in draw(language, misheard=0.0).turns:
