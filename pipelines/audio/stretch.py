@@ -93,6 +93,8 @@ class Stretcher:
         return np.pad(rest, (0, wanted - len(rest)))
 
     def _ready(self) -> bool:
+        if self._given + self.block > self._owed:
+            return False  # far below a factor of 1, more than that could be made already
         end = self._base + len(self._held)
         return max(self._next, round(self._target) + self.search) + self.block <= end
 

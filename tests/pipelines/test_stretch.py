@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.audio.stretch import MAX_FACTOR, Stretcher, factor_for
@@ -106,6 +106,7 @@ def pitch(pcm, rate_hz):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 9000), st.floats(0.5, MAX_FACTOR), st.integers(100, 5000))
+@example(4920, 0.5, 100)
 def test_the_length_is_exact_and_no_chunking_changes_the_sound(n, factor, chunk):
     pcm = np.random.default_rng(n).normal(0, 0.1, n)
     out = stretched(pcm, factor, chunk=chunk)
