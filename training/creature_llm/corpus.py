@@ -11,7 +11,7 @@ import json
 import random
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,12 @@ def holds_pair(dialogue: Dialogue, pairs: frozenset[str], scene: bool = True) ->
     return any(f" {pair} " in text for pair in pairs)
 
 
-def dialogues(seed: str, held_out: bool = False) -> Iterator[Dialogue]:
-    """Endless dialogues of one seed, without excluded sentences."""
+def dialogues(
+    seed: str, held_out: bool = False, lengths: Sequence[int] = tuple(range(1, 9))
+) -> Iterator[Dialogue]:
+    """Endless dialogues of one seed, without excluded sentences; ``lengths``: numbers of turns."""
     language = Language(random.Random(seed), held_out)
-    yield from allowed(iter(lambda: draw(language), None), held_out)
+    yield from allowed(iter(lambda: draw(language, lengths=lengths), None), held_out)
 
 
 def allowed(source: Iterator[Dialogue], held_out: bool = False) -> Iterator[Dialogue]:
@@ -140,11 +142,14 @@ def write(path: Path, source: Iterator[Dialogue], number: int, seen: set[str]) -
 
 
 def write_all(out: Path, seed: int, number: int, lessons: int, test: int = 500) -> None:
-    """The corpus of one seed: two test files, dialogues and look-up lessons to train on."""
+    """The corpus of one seed: two test files, dialogues and look-up lessons to train on.
+
+    Dialogues to train on are long, so that a scene is read once for many answers.
+    """
     seen: set[str] = set()
     write(out / "test.jsonl", dialogues(f"{seed}-test"), test, seen)
     write(out / "test_pairs.jsonl", dialogues(f"{seed}-pairs", True), test, seen)
-    write(out / "train.jsonl", dialogues(f"{seed}-train"), number, seen)
+    write(out / "train.jsonl", dialogues(f"{seed}-train", lengths=(6, 7, 8)), number, seen)
     write(out / "train_look_ups.jsonl", allowed(look_ups(f"{seed}-look-ups")), lessons, seen)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -337,11 +337,16 @@ LATER = (
 )  # fmt: skip
 
 
-def draw(language: Language, misheard: float = 0.12, fillers: float = 0.12) -> Dialogue:
-    """One dialogue of 1–8 turns."""
+def draw(
+    language: Language,
+    misheard: float = 0.12,
+    fillers: float = 0.12,
+    lengths: Sequence[int] = tuple(range(1, 9)),
+) -> Dialogue:
+    """One dialogue of 1–8 turns, or of one of the given numbers of turns."""
     rng, speaker = language.rng, Speaker(language, misheard, fillers)
     turns: list[Turn] = []
-    for _ in range(rng.choice([1, 2, 3, 4, 5, 6, 7, 8])):
+    for _ in range(rng.choice(lengths)):
         turn: Turn | None = None
         while turn is None:
             table = LATER if turns else FIRST

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
+import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,14 @@ class Creature:
         params.n_ctx, params.n_parallel, params.warmup = 1024, 1, False
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         self._server = xllamacpp.Server(params)
+
+    def prompt(self, chat: Sequence[Message]) -> str:
+        """The text that the engine makes of a conversation by the file's own template."""
+        url = f"{self._server.listening_address}/apply-template"
+        data = json.dumps({"messages": list(chat)}).encode()
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return str(json.load(reply)["prompt"])
 
     def answer(self, chat: Sequence[Message], max_tokens: int = 120) -> str:
         """The answer to a conversation that ends with a user turn."""

@@ -16,7 +16,10 @@ import torch
 from gguf import GGMLQuantizationType, GGUFWriter
 
 from training.creature_llm.chat import END, SPECIAL, TEMPLATE
+from training.creature_llm.language import HERE
 from training.creature_llm.model import Shape
+
+MODEL = HERE.parents[1] / "pipelines" / "models" / "creature" / "creature-3m-q8_0.gguf"
 
 TYPES = {"q8_0": GGMLQuantizationType.Q8_0, "f16": GGMLQuantizationType.F16}
 # The scene of the fixtures' script: what the agent is told unless a preset says otherwise.
@@ -134,7 +137,7 @@ def write_manifest(path: Path, kind: str, shape: Shape, parameters: int) -> None
 
 
 def export(run: Path, out: Path, kind: str = "q8_0") -> None:
-    """Writes the checkpoint of a run as a GGUF, and its manifest."""
+    """GGUF and manifest of a run's checkpoint."""
     checkpoint = torch.load(run / "checkpoint.pt", weights_only=True)
     shape = Shape(**checkpoint["shape"])
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +151,7 @@ def export(run: Path, out: Path, kind: str = "q8_0") -> None:
     writer.close()
     parameters = sum(tensor.numel() for tensor in checkpoint["model"].values())
     write_manifest(out, kind, shape, parameters)
-    print(f"{out}: {out.stat().st_size:,} bytes, step {checkpoint['step']}")
+    print(f"{out}: {out.stat().st_size:,} bytes, step {checkpoint['step']}", flush=True)
 
 
 def main() -> None:
@@ -156,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("build/creature/run"))
     parser.add_argument("--kind", choices=sorted(TYPES), default="q8_0")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=MODEL)
     args = parser.parse_args()
     export(args.run, args.out, args.kind)
 

@@ -240,16 +240,6 @@ def describe(lang: Language, facts: list[Fact]) -> Answer:
     return Answer(said, f"I see {parts}.", "describe", slots)
 
 
-def where_all(lang: Language, facts: list[Fact]) -> Answer:
-    """Where are the red block and the blue ball? Many look-ups in one answer."""
-    asked = lang.rng.sample(facts, 2 + lang.rng.randrange(min(4, len(facts)) - 1))
-    things = listing([lang.say_thing(fact.thing) for fact in asked]).replace(",", "")
-    parts = listing([f"{f.thing.the} {f.place.phrase}" for f in asked])
-    slots = {f"object{i}": [f.thing.phrase] for i, f in enumerate(asked)}
-    slots |= {f"place{i}": [f.place.phrase] for i, f in enumerate(asked)}
-    return Answer(lang.ask("where_all", things=things), f"I see {parts}.", "where_all", slots)
-
-
 QUESTIONS = (
     (where, 6),
     (what_at, 4),
@@ -264,8 +254,6 @@ QUESTIONS = (
 
 def ask(lang: Language, facts: list[Fact]) -> Answer:
     """One question about the scene."""
-    if lang.scene_lessons and len(facts) > 1 and lang.chance(0.2):
-        return where_all(lang, facts)
     functions = [function for function, _ in QUESTIONS]
     weights = [weight for _, weight in QUESTIONS]
     return lang.rng.choices(functions, weights=weights)[0](lang, facts)

@@ -1,17 +1,13 @@
-"""Trains the tokenizer and the model on the corpus; resumes from its last checkpoint.
-
-Three stages (``STAGES``): copying, then look-ups, then dialogues with some of both.
-"""
+"""Trains the tokenizer and the model on the corpus; resumes from its last checkpoint."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +16,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from training.creature_llm.chat import SPECIAL, pieces
-from training.creature_llm.corpus import allowed
-from training.creature_llm.lessons import Example, copies, look_ups
+from training.creature_llm.curriculum import curriculum
 from training.creature_llm.model import Llama, Shape
+from training.creature_llm.muon import Muon
+from training.creature_llm.probe import encode_turns, probe
 
-STAGES = ((200, (1.0, 0.0, 0.0)), (700, (0.2, 0.8, 0.0)), (10**9, (0.05, 0.15, 0.8)))
-"""Up to which step, and the shares of copies, look-ups and dialogues."""
+STEPS = 3600
+
+Example = tuple[list[int], list[int]]
+"""Token ids, and the targets: -1 where the model is not asked."""
 
 
 def train_tokenizer(lines: list[str], vocab: int) -> Tokenizer:
@@ -99,18 +98,18 @@ def optimizers_for(model: Llama, rate: float) -> list[torch.optim.Optimizer]:
     """Muon for the blocks' matrices (fewer steps than AdamW alone), AdamW for the rest."""
     matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
     rest = [p for n, p in model.named_parameters() if p.dim() < 2 or "embed" in n]
-    muon = torch.optim.Muon(matrices, lr=rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
-    return [muon, torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)]
+    return [
+        Muon(matrices, rate),
+        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
 
 
 def learn(
     model: Llama, optimizers: list[torch.optim.Optimizer], ids: Tensor, targets: Tensor
 ) -> float:
     """One step of training on one batch; returns its loss."""
-    # Where the CPU has no bfloat16 of its own, emulating it takes a hundred times as long.
-    native = torch.cpu._is_avx512_bf16_supported()  # type: ignore[attr-defined]
-    with torch.autocast("cpu", torch.bfloat16, enabled=native):
-        loss = model.loss(ids, targets)
+    # In float32: a CPU without bfloat16 of its own emulates it at a fraction of the speed.
+    loss = model.loss(ids, targets)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in optimizers:
@@ -134,67 +133,28 @@ def save(path: Path, **state: Any) -> None:
     part.replace(path)
 
 
-def prepare(corpus: Path, out: Path, vocab: int) -> tuple[Tokenizer, dict[str, list[Example]]]:
-    """Tokenizer (made once) and examples."""
-    names = {"look_ups": "train_look_ups.jsonl", "dialogues": "train.jsonl"}
-    lines = {
-        name: (corpus / file).read_text(encoding="utf-8").splitlines()
-        for name, file in names.items()
-    }
-    path = out / "tokenizer.json"
-    if not path.exists():
-        tokenizer = train_tokenizer(lines["dialogues"][:15_000] + lines["look_ups"][:3000], vocab)
-        tokenizer.save(str(path))
-    tokenizer = Tokenizer.from_file(str(path))
-    return tokenizer, {name: encode(tokenizer, texts) for name, texts in lines.items()}
+def prepare(corpus: Path, out: Path, vocab: int) -> tuple[Tokenizer, list[list[Example]]]:
+    """Tokenizer (made once), and the examples of each training file."""
+    files = [corpus / "train.jsonl", corpus / "train_look_ups.jsonl"]
+    texts = [path.read_text(encoding="utf-8").splitlines() for path in files]
+    tokenizer_path = out / "tokenizer.json"
+    if not tokenizer_path.exists():
+        train_tokenizer(texts[0][:12_000], vocab).save(str(tokenizer_path))
+    tokenizer = Tokenizer.from_file(str(tokenizer_path))
+    return tokenizer, [encode(tokenizer, lines) for lines in texts]
 
 
-def stream(
-    examples: dict[str, list[Example]], vocab: int, tokens: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches, each of one kind, in the shares of the stage."""
-    drawn = list(islice(copies(f"{seed}-copies", len(SPECIAL), vocab), 20_000))
-    kinds = (drawn, examples["look_ups"], examples["dialogues"])
-    sources = [batches(kind, tokens, seed) for kind in kinds]
-    rng, step = random.Random(f"{seed}-kinds"), 0
-    while True:
-        shares = next(shares for end, shares in STAGES if step < end)
-        yield next(rng.choices(sources, weights=shares)[0])
-        step += 1
-
-
-def watched(model: Llama, tokenizer: Tokenizer, dialogues: list[dict[str, Any]]) -> str:
-    """How many answers would be right word for word (given their own beginning), by intent."""
-    right, asked = Counter[str](), Counter[str]()
-    for dialogue in dialogues:
-        ids: list[int] = []
-        spans: list[tuple[int, int]] = []
-        for text, answer in pieces(dialogue):
-            piece = tokenizer.encode(text).ids
-            if answer:
-                spans.append((len(ids), len(ids) + len(piece)))
-            ids += piece
-        with torch.no_grad():
-            best = (model(torch.tensor([ids])) @ model.embed.weight.T).argmax(-1)[0].tolist()
-        for (start, end), turn in zip(spans, dialogue["turns"], strict=True):
-            asked[turn["intent"]] += 1
-            right[turn["intent"]] += best[start - 1 : end - 1] == ids[start:end]
-    kinds = " ".join(f"{name} {right[name]}/{asked[name]}" for name in sorted(asked))
-    return f"look-ups {right.total()}/{asked.total()}: {kinds}"
-
-
-def train(
-    corpus: Path, out: Path, seed: int, steps: int, tokens: int = 3072, rate: float = 2e-3
-) -> None:
-    """Trains for ``steps`` steps of ``tokens`` tokens, from the checkpoint in ``out`` if any."""
-    torch.set_num_threads(2)
-    torch.manual_seed(seed)
-    out.mkdir(parents=True, exist_ok=True)
-    tokenizer, examples = prepare(corpus, out, Shape().vocab)
-    shape = Shape(vocab=tokenizer.get_vocab_size())
+def train(args: argparse.Namespace) -> None:
+    """All steps that are still missing; a checkpoint every 250."""
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    tokenizer, (mixed, lessons) = prepare(args.corpus, args.out, args.vocab)
+    test = encode_turns(tokenizer, args.corpus / "test.jsonl", 60)
+    shape = Shape(vocab=tokenizer.get_vocab_size(), layers=args.layers)
     model = Llama(shape)
-    optimizers = optimizers_for(model, rate)
-    checkpoint, start = out / "checkpoint.pt", 0
+    optimizers = optimizers_for(model, args.rate)
+    checkpoint, start = args.out / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
@@ -202,24 +162,50 @@ def train(
             optimizer.load_state_dict(saved)
         start = state["step"]
     size = sum(p.numel() for p in model.parameters())
-    print(f"{size:,} parameters, step {start} of {steps}", flush=True)
-    watch = [asdict(d) for d in islice(allowed(look_ups(f"{seed}-watch")), 40)]
-    source = islice(stream(examples, shape.vocab, tokens, seed), start, steps)
+    count = sum(len(ids) for ids, _ in mixed + lessons)
+    print(f"{size:,} parameters, {count:,} tokens, step {start} of {args.steps}", flush=True)
+    sources = {
+        "mixed": batches(mixed, args.tokens, args.seed),
+        "lessons": batches(lessons, args.tokens, args.seed),
+    }
+    plan = curriculum(args.steps, args.seed)
+    for name in plan[:start]:
+        next(sources[name])
     began, mean = time.monotonic(), 0.0
-    for done, (ids, targets) in enumerate(source, start + 1):
+    for step in range(start, args.steps):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate * schedule(done - 1, steps, int(0.4 * steps))
+                group["lr"] = args.rate * schedule(step, args.steps, int(0.4 * args.steps))
+        ids, targets = next(sources[plan[step]])
         loss = learn(model, optimizers, ids, targets)
-        mean = loss if done == start + 1 else 0.95 * mean + 0.05 * loss
-        if done % 25 == 0:
+        mean = loss if step == start else 0.98 * mean + 0.02 * loss
+        done = step + 1
+        if done % 50 == 0:
             pace = (time.monotonic() - began) / (done - start)
-            left = pace * (steps - done) / 60
-            print(f"step {done}/{steps} loss {mean:.4f} {pace:.2f} s/step, {left:.0f} min left",
-                  flush=True)  # fmt: skip
-        if done % 100 == 0 and done > STAGES[0][0]:
-            print(watched(model, tokenizer, watch), flush=True)
-        if done % 100 == 0 or done == steps:
+            left = pace * (args.steps - done) / 60
+            text = f"step {done}/{args.steps} loss {mean:.4f} {pace:.2f} s/step"
+            print(f"{text}, {left:.0f} min left", flush=True)
+        if done % 250 == 0 or done == args.steps:
             moments = [optimizer.state_dict() for optimizer in optimizers]
             save(checkpoint, model=model.state_dict(), optimizers=moments, step=done,
                  shape=asdict(shape))  # fmt: skip
+            print(probe(model, test), flush=True)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Options with the committed model's values."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, default=Path("build/creature"))
+    parser.add_argument("--out", type=Path, default=Path("build/creature/run"))
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--tokens", type=int, default=3072, help="a batch")
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--vocab", type=int, default=1536)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser
+
+
+if __name__ == "__main__":
+    train(arguments().parse_args())
