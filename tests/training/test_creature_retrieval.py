@@ -18,8 +18,8 @@ SCENE = (
 
 @pytest.fixture(scope="module")
 def creature() -> Creature:
-    """The committed file: what it carries must be the template of these sources."""
-    return Creature()
+    """llama.cpp with the template of the sources, not the one in the file."""
+    return Creature(template=chat.TEMPLATE)
 
 
 def test_the_scene_is_written_as_a_list_with_its_number() -> None:

@@ -28,17 +28,20 @@ Message = Mapping[str, str]
 class Creature:
     """The model behind its chat template, greedy."""
 
-    def __init__(self, path: Path = MODEL, threads: int = 1) -> None:
+    def __init__(self, path: Path = MODEL, threads: int = 1, template: str = "") -> None:
+        """Loads a file; a template takes the place of its own."""
         import xllamacpp
 
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
         params.n_ctx, params.n_parallel, params.warmup = 1024, 1, False
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        if template:
+            params.chat_template, params.use_jinja = template, True
         self._server = xllamacpp.Server(params)
 
     def prompt(self, chat: Sequence[Message]) -> str:
-        """The text that the engine makes of a conversation by the file's own template."""
+        """The text that the engine makes of a conversation by its template."""
         url = f"{self._server.listening_address}/apply-template"
         data = json.dumps({"messages": list(chat)}).encode()
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"})

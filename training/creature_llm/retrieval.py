@@ -6,9 +6,9 @@ models: after the user's words it writes how many facts of the scene they name, 
 
     scene   The red block is on the table. The blue block is under the chair.
          →  two the red block on the table and the blue block under the chair
-    where is the block            →  two the red block on the table and the blue block under the chair
-    what is on the table          →  one the red block
-    hello                         →  zero
+    where is the blue block   →  one the blue block under the chair
+    what is on the table      →  one the red block
+    hello                     →  zero
 
 It only compares words: whether a fact answers the question, and how, is the model's part. A pure
 function done twice: `scene` and `note` in Python for training, ``SCENE_JINJA`` and ``NOTE_JINJA``
