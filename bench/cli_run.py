@@ -33,6 +33,14 @@ def run(
         ),
     ] = "quick",
     repeats: Annotated[int, typer.Option(min=1, help="How often each fixture is played.")] = 1,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="How often a fixture is played once more to a preset because the measuring side "
+            "was late (a shared or busy machine); the late trial stays, not valid. 0: never.",
+        ),
+    ] = 2,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default results/<time>-<presets>.")
     ] = None,
@@ -40,7 +48,7 @@ def run(
         Path | None,
         typer.Option(
             help="Go on with the run in this folder, with its own presets and fixtures; trials "
-            "that failed count as done."
+            "that failed count as done, those with a late measuring side are owed --retries."
         ),
     ] = None,
     dry_run: Annotated[
@@ -61,7 +69,7 @@ def run(
         _describe(plan)
         return
     with progress() as watch:
-        failed = execute(plan, run_dir, resume=resume is not None, watch=watch)
+        failed = execute(plan, run_dir, resume=resume is not None, watch=watch, retries=retries)
     _report(run_dir)
     if failed:
         typer.echo(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine, store
+from bench.again import late_again
 from bench.agent import AgentProcess
 from bench.analysis import analyse
 from bench.calibrate import CLICKS_PER_RUN, Calibrator, Spread
@@ -82,7 +83,7 @@ def labels_of(fixture: Fixture) -> FixtureLabels:
     return FixtureLabels(fixture.name, turns)
 
 
-def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
+def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher, retries: int = 0) -> int:
     """Plays a plan into a folder, and computes its metrics.
 
     Args:
@@ -90,6 +91,8 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
         run_dir: Where to; made if need be.
         resume: Go on with what the folder holds; else a folder that holds a run is refused.
         watch: Told of the progress.
+        retries: How often a fixture may be played once more to a preset because the measuring
+            side was late.
 
     Returns:
         How many of the plan's trials ended with an error.
@@ -103,9 +106,11 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
         info = _open(plan, run_dir, resume)
         done = store.done_trials(run_dir)
         todo = [t for t in plan.trials if t.trial_id not in done]
+        if done and not todo:
+            todo = late_again(plan, store.statuses(run_dir), retries)
         try:
             if todo:
-                _play_all(plan, todo, run_dir, info, stack, watch)
+                _play_all(plan, todo, run_dir, info, stack, watch, retries)
         except KeyboardInterrupt:
             stack.close()
             _finish(run_dir)
@@ -184,6 +189,7 @@ def _play_all(
     info: dict[str, Any],
     stack: ExitStack,
     watch: Watcher,
+    retries: int,
 ) -> None:
     total = len(todo)
     caller = stack.enter_context(CallerProcess())
@@ -209,14 +215,28 @@ def _play_all(
     for planned in plan.warmups(len(info["sessions"])):
         watch(Progress(0, total, plan.seconds(todo), f"warming up {planned.spec.name}"))
         _play_one(planned, run_dir, caller, agents)
+    while todo:
+        _play_each(plan, todo, run_dir, caller, agents, watch)
+        todo = late_again(plan, store.statuses(run_dir), retries)
+    watch(Progress(total, total, 0.0, "computing metrics"))
+
+
+def _play_each(
+    plan: Plan,
+    todo: list[Planned],
+    run_dir: Path,
+    caller: CallerProcess,
+    agents: Agents,
+    watch: Watcher,
+) -> None:
     began_s = time.monotonic()
     for i, planned in enumerate(todo):
-        text = f"{planned.spec.name} · {planned.fixture.name}"
+        again = " · again, the ruler was late" if planned.repeat >= plan.repeats else ""
+        text = f"{planned.spec.name} · {planned.fixture.name}{again}"
         # The guess is scaled by how long the trials so far really took.
         pace = (time.monotonic() - began_s) / plan.seconds(todo[:i]) if i else 1.0
-        watch(Progress(i, total, pace * plan.seconds(todo[i:]), text))
+        watch(Progress(i, len(todo), pace * plan.seconds(todo[i:]), text))
         _play_one(planned, run_dir, caller, agents)
-    watch(Progress(total, total, 0.0, "computing metrics"))
 
 
 def _calibrate(caller: CallerProcess) -> dict[str, Any]:

@@ -198,6 +198,21 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return info
 
 
+def statuses(run_dir: Path) -> dict[str, str]:
+    """The status of each trial that is whole on disk, by its id.
+
+    Raises:
+        StoreError: a file is damaged, or newer than this program.
+    """
+    found: dict[str, str] = {}
+    for path in [run_dir / "trials.parquet", *sorted(run_dir.glob("parts/*.trials.parquet"))]:
+        if path.exists():
+            table = _read(path, "trials")
+            ids, said = table["trial_id"].to_pylist(), table["status"].to_pylist()
+            found |= dict(zip(ids, said, strict=True))
+    return found
+
+
 def done_trials(run_dir: Path) -> set[str]:
     """Ids of the trials that are whole on disk: what a resumed run need not do again."""
     whole = {p.name.removesuffix(".trials.parquet") for p in run_dir.glob("parts/*.trials.parquet")}

@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+import bench.run
 from bench import store
 from bench.fixtures import Cue, fixtures_root, load
 from bench.plan import Plan
@@ -237,3 +238,26 @@ def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(tmp_path, few_c
         "cascade-scripted.greet_hello.warmup1",
     }
     assert np.datetime64(kept.started_utc[:-6]).astype("datetime64[s]").astype(int) <= began
+
+
+def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(
+    tmp_path, few_clicks, monkeypatch
+):
+    plan = Plan((load_spec("click"),), (fixture("greet_hello"),), 1)
+    folder, told = tmp_path / "run", []
+    judge = bench.run.with_lateness
+
+    def late_at_first(trial, marks, recording):
+        status = "ruler_late" if trial.repeat == 0 and not trial.warmup else "ok"
+        return replace(judge(trial, marks, recording), status=status)
+
+    monkeypatch.setattr("bench.run.with_lateness", late_at_first)
+
+    def watch(progress):
+        told.append(progress.text)
+
+    assert execute(plan, folder, resume=False, watch=watch, retries=2) == 0
+    statuses = store.statuses(folder)
+    del statuses["click.greet_hello.warmup0"]
+    assert statuses == {"click.greet_hello.0": "ruler_late", "click.greet_hello.1": "ok"}
+    assert "click · greet_hello · again, the ruler was late" in told
