@@ -3,9 +3,9 @@
 python scripts/bench_analysis.py                    both, in a temporary folder
 python scripts/bench_analysis.py --trials 100 --runs 50
 
-Prints wall and CPU time, the peak of memory of all processes, and how loaded the machine was: on a busy machine the
-CPU time is what to look at. Aims: metrics in ≤ 10 s and ≤ 1 GB on 2 cores; one metric of 1,000 runs
-in ≤ 3 s. Nothing here is a test: tests hold no times.
+Prints wall and CPU time and the peak of memory, of all processes together, and how loaded the
+machine was: on a busy one the CPU time is what to look at. Aims: metrics in ≤ 10 s and ≤ 1 GB on 2
+cores; one metric of 1,000 runs in ≤ 3 s. Nothing here is a test: tests hold no times.
 """
 
 from __future__ import annotations
