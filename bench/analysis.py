@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.lock import RunLock
-from bench.metrics import compute
+from bench.parallel import compute_run
 from bench.records import MetricRow
-from bench.store import Run, consolidate, read_run, write_metrics
+from bench.store import Run, consolidate, done_trials, read_run, write_metrics
 
 
 def analyse(run_dir: Path) -> tuple[Run, list[MetricRow]]:
@@ -20,7 +20,7 @@ def analyse(run_dir: Path) -> tuple[Run, list[MetricRow]]:
     """
     consolidate(run_dir)
     run = read_run(run_dir)
-    rows = compute(run)
+    rows = compute_run(run)
     write_metrics(run_dir, rows)
     return run, rows
 
@@ -31,6 +31,7 @@ def analyse_again(run_dir: Path) -> tuple[Run, list[MetricRow]]:
     Raises:
         StoreError: a run writes there, or the folder can't be read or written.
     """
-    read_run(run_dir)  # what is no run's folder is told so, and is given no lock file
+    if not done_trials(run_dir):
+        read_run(run_dir)  # what is no run's folder is told so, and is given no lock file
     with RunLock(run_dir):
         return analyse(run_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bench.judge import words
 
@@ -22,6 +23,7 @@ class WordErrors:
         return self.errors / max(1, self.words)
 
 
+@lru_cache(maxsize=4096)
 def word_errors(said: str, transcript: str) -> WordErrors:
     """Compares two texts word by word, without case and punctuation."""
     reference, heard = words(said), words(transcript)

@@ -6,8 +6,10 @@ A figure that the data cannot carry is refused, with how many values there are a
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,15 +102,24 @@ def order_bounds(
     Returns:
         The lower and the upper bound; None on a side that so few values can't bound.
     """
-    from scipy.stats import binom
-
     n = len(ordered)
     # The k-th smallest is above the quantile with P(fewer than k values below it) at most.
-    k = int(binom.ppf(tail, n, p))
+    k = _binomial_quantile(tail, n, p)
     low = float(ordered[k - 1]) if k >= 1 else None
     # And it is below it with 1 − P(fewer than k values below it).
-    k = int(binom.ppf(1 - tail, n, p)) + 1
+    k = _binomial_quantile(1 - tail, n, p) + 1
     return low, float(ordered[k - 1]) if k <= n else None
+
+
+@lru_cache(maxsize=4096)
+def _binomial_quantile(probability: float, n: int, p: float) -> int:
+    """The smallest k with P(binomial(n, p) ≤ k) ≥ ``probability``.
+
+    As ``scipy.stats.binom.ppf``, which takes longer to import than a year of runs takes to read.
+    """
+    from scipy.special import bdtr
+
+    return int(np.searchsorted(bdtr(np.arange(n + 1), n, p), probability))
 
 
 def mean(values: Sequence[float], *, seed: int = 0, confidence: float = CONFIDENCE) -> Estimate:
@@ -174,7 +185,7 @@ Key = tuple[str, int]
 
 def per_key(values: Sequence[tuple[Key, float]]) -> list[float]:
     """The median of each key's values: repeats of one turn are not independent of each other."""
-    return [float(np.median(of_key)) for of_key in _grouped(values).values()]
+    return [float(statistics.median(of_key)) for of_key in _grouped(values).values()]
 
 
 def rate_per_key(hits: Sequence[tuple[Key, bool]]) -> Estimate:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -18,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from bench.atomic import StoreError, atomic_write, explained
 from bench.labels import FixtureLabels
@@ -66,8 +67,7 @@ class Run:
         table = self.mark_tables.get(trial_id)
         if table is None:
             return []
-        names = ("t_ns", "stage", "event", "turn", "request_id", "pid", "value", "text")
-        return list(map(Mark, *(_values(table[name]) for name in names)))
+        return _marks({field.name: _values(table[field.name]) for field in fields(Mark)})
 
     def recording(self, trial: Trial) -> Stereo | None:
         """A trial's recording, (n, 2) int16; None where none was made.
@@ -154,12 +154,14 @@ def consolidate(run_dir: Path) -> None:
     Marks go first and parts last, so that a kill at any moment loses nothing. Only what was
     gathered is removed: a part that appeared meanwhile stays. Safe to repeat.
     """
+    parts = run_dir / "parts"
+    if (run_dir / "trials.parquet").exists() and not parts.exists():
+        return  # it is done
     gathered: list[Path] = []
     run = _read_all(run_dir, gathered)
     tables = [run.mark_tables[t.trial_id] for t in run.trials if t.trial_id in run.mark_tables]
     _write_tables(run_dir / "marks.parquet", "marks", tables)
     _write_tables(run_dir / "trials.parquet", "trials", [as_table("trials", run.trials)])
-    parts = run_dir / "parts"
     with explained(parts):
         for part in gathered:
             part.unlink()
@@ -285,12 +287,16 @@ def read_figures(run_dir: Path, metric: str) -> Figures:
         StoreError: it is missing, damaged or newer than this program.
     """
     path = run_dir / "metrics.parquet"
-    file = _open(path, "metrics")
+    texts = [column.name for column in TABLES["metrics"] if column.type == "string"]
+    file = _open(path, "metrics", dictionaries=texts)
     names = [field.name for field in fields(Figures)]
     with _damage(path):
         table = file.read(columns=["metric", *names], use_threads=False)
-        table = table.filter(pc.equal(table["metric"], metric))
-    return Figures(*(table[name].to_pylist() for name in names))
+    of = table["metric"].combine_chunks()
+    words = of.dictionary.to_pylist()
+    number = words.index(metric) if metric in words else -1
+    rows = np.flatnonzero(_numpy(of.indices)[0] == number)
+    return Figures(*(_values(table[name], rows) for name in names))
 
 
 # Arrow
@@ -310,19 +316,54 @@ def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.T
     return pa.Table.from_pydict({**columns, **data}, schema=schema)
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
-    """As ``to_pylist``, but many times faster: a run has millions of marks."""
+def _marks(columns: Mapping[str, Sequence[Any]]) -> list[Mark]:
+    """A mark per row, as ``Mark(…)`` would make it: field by field, which takes half the time."""
+    marks = [object.__new__(Mark) for _ in columns["t_ns"]]
+    for name, values in columns.items():
+        # A frozen dataclass has no other way in than its slots.
+        deque(map(getattr(Mark, name).__set__, marks, values), maxlen=0)
+    return marks
+
+
+def _values(column: pa.ChunkedArray, rows: NDArray[np.intp] | None = None) -> list[Any]:
+    """As ``to_pylist``, but many times faster: a run has millions of marks.
+
+    Args:
+        column: Of texts (as such, or as a dictionary), numbers or booleans.
+        rows: Only these; None for all.
+    """
     array = column.combine_chunks()
     if pa.types.is_string(array.type):
-        encoded = array.dictionary_encode()
-        words = [*encoded.dictionary.to_pylist(), None]
-        indices = encoded.indices.fill_null(len(words) - 1)
-        return [words[i] for i in indices.to_numpy().tolist()]
-    nulls = np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))
-    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
-    for i in nulls.tolist():
+        array = array.dictionary_encode()
+    is_text = pa.types.is_dictionary(array.type)
+    numbers, known = _numpy(array.indices if is_text else array)
+    if rows is not None:
+        numbers, known = numbers[rows], known if known is None else known[rows]
+    if is_text:
+        words = [*array.dictionary.to_pylist(), None]
+        indices = numbers if known is None else np.where(known, numbers, len(words) - 1)
+        return [words[i] for i in indices.tolist()]
+    values: list[Any] = numbers.tolist()
+    for i in [] if known is None else np.flatnonzero(~known).tolist():
         values[i] = None
     return values
+
+
+def _numpy(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """An array's numbers, and which of them are known (None: all).
+
+    Not by ``to_numpy``, which imports pandas: that takes longer than what is done here.
+    """
+    if pa.types.is_boolean(array.type):
+        numbers, known = _numpy(array.cast(pa.uint8()))
+        return numbers.astype(np.bool_), known
+    if array.null_count == 0:
+        return np.from_dlpack(array), None
+    known, _ = _numpy(array.is_valid())
+    full = pa.Array.from_buffers(
+        array.type, len(array), [None, array.buffers()[1]], offset=array.offset
+    )
+    return np.from_dlpack(full), known
 
 
 def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
@@ -342,21 +383,24 @@ def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def _open(path: Path, name: str) -> pq.ParquetFile:
+def _open(path: Path, name: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    """Opens a table's file; the columns in ``dictionaries`` are read as what they are stored as."""
     if not path.exists():
         raise StoreError(f"{path}: the file is missing; the run's folder is not whole")
     with explained(path):
         data = path.read_bytes()
     with _damage(path):
-        file = pq.ParquetFile(io.BytesIO(data))
-    version = int((file.schema_arrow.metadata or {}).get(VERSION_KEY, b"0"))
+        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=dictionaries)
+        schema = file.schema_arrow
+    version = int((schema.metadata or {}).get(VERSION_KEY, b"0"))
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{path}: written by a newer duplex-lab (schema {version}, this one knows "
             f"{SCHEMA_VERSION}); update duplex-lab"
         )
+    known = frozenset(schema.names)
     wanted = [c.name for c in TABLES[name] if c.since <= max(1, version)]
-    missing = [column for column in wanted if column not in file.schema_arrow.names]
+    missing = [column for column in wanted if column not in known]
     if missing or version < 1:
         lacks = f"the column {missing[0]!r}" if missing else "its schema version"
         raise StoreError(f"{path}: not a {name} table of duplex-lab, it lacks {lacks}")
@@ -373,9 +417,15 @@ def _read(path: Path, name: str) -> pa.Table:
 def _read_marks(path: Path) -> dict[str, pa.Table]:
     """Trial id → its marks: each row group is one trial."""
     file = _open(path, "marks")
+    found, start = {}, 0
     with _damage(path):
-        groups = [file.read_row_group(i) for i in range(file.num_row_groups)]
-    return {group["trial_id"][0].as_py(): group for group in groups if len(group)}
+        table = file.read()
+        for i in range(file.num_row_groups):
+            length = file.metadata.row_group(i).num_rows
+            group, start = table.slice(start, length), start + length
+            if length:
+                found[group["trial_id"][0].as_py()] = group
+    return found
 
 
 @contextmanager

@@ -6,6 +6,8 @@ together: each mark is given to a user turn, and each turn its onset a_on.
 
 from __future__ import annotations
 
+import sys
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -31,10 +33,10 @@ ByEvent = Mapping[tuple[str, str], Sequence[Mark]]
 
 def by_event(marks: Iterable[Mark]) -> ByEvent:
     """Marks sorted by what they say, so that millions of them are looked through only once."""
-    found: dict[tuple[str, str], list[Mark]] = {}
+    found: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
     for mark in marks:
-        found.setdefault((mark.stage, mark.event), []).append(mark)
-    return found
+        found[mark.stage, mark.event].append(mark)
+    return dict(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,14 @@ class Turn:
     """Answers that began before the user had ended, and were cut before the user had."""
     doubt: str | None = None
     """Why the sound at ``a_on_ns`` may be no answer to this turn; None if it is one."""
-    _events: dict[str, ByEvent] = field(default_factory=dict, init=False, repr=False, compare=False)
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was computed from them once and is asked for again."""
 
     def all(self, stage: str, event: str) -> list[Mark]:
         """The turn's marks of one event, by time."""
-        if not self._events:
-            self._events["all"] = by_event(self.marks)
-        return list(self._events["all"].get((stage, event), ()))
+        if "by_event" not in self.memo:
+            self.memo["by_event"] = by_event(self.marks)
+        return list(self.memo["by_event"].get((stage, event), ()))
 
     @property
     def transcript(self) -> str:
@@ -152,7 +155,9 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
     for i, (number, u_on, u_off) in enumerate(limits):
         end_ns = limits[i + 1][1] if i + 1 < len(limits) else None
         own = tuple(given.get(number, ()))
-        onset = find_onset(heard, u_on, u_off, end_ns, _made(own, u_on) if traced else None)
+        own_events = by_event(own)
+        made = _made(own_events, u_on) if traced else None
+        onset = find_onset(heard, u_on, u_off, end_ns, made)
         a_on = onset.a_on_ns
         within = [s for s in sounds if s.end_ns > u_on and (end_ns is None or s.start_ns < end_ns)]
         silence = None
@@ -161,20 +166,20 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
             silence = CUT_SHORT if onset.premature_starts else silence
             silence = NO_RECORDING if recording is None else silence
         a_off = within[-1].end_ns if a_on is not None and within else None
-        turns.append(
-            Turn(
-                number,
-                u_on,
-                u_off,
-                end_ns,
-                a_on,
-                a_off,
-                silence,
-                own,
-                onset.premature_starts,
-                onset.doubt,
-            )
+        turn = Turn(
+            number,
+            u_on,
+            u_off,
+            end_ns,
+            a_on,
+            a_off,
+            silence,
+            own,
+            onset.premature_starts,
+            onset.doubt,
         )
+        turn.memo["by_event"] = own_events
+        turns.append(turn)
     replies = tuple(replies_of(sounds, cleared))
     timeline = Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies)
     timeline.memo["by_event"] = events
@@ -212,32 +217,34 @@ def _given_to_turns(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
     """
     starts = [(m.t_ns, m.turn) for m in marks if (m.stage, m.event) == ("user", "turn_start")]
     home: dict[tuple[str, str], int] = {}
-    given: dict[int, list[Mark]] = {}
+    given: defaultdict[int, list[Mark]] = defaultdict(list)
     current = -1
     upcoming = 0
+    starts.append((sys.maxsize, -1))  # never reached
+    next_ns = starts[0][0]
     for mark in marks:
-        while upcoming < len(starts) and starts[upcoming][0] <= mark.t_ns:
+        while next_ns <= mark.t_ns:
             current = starts[upcoming][1]
             upcoming += 1
-        turn = mark.turn if mark.turn >= 0 else current
-        if mark.request_id and mark.stage in _REQUEST_STAGES:
-            if mark.stage == "tts" and mark.turn < 0:
+            next_ns = starts[upcoming][0]
+        stage, turn = mark.stage, mark.turn if mark.turn >= 0 else current
+        if stage in _REQUEST_STAGES and mark.request_id:
+            if stage == "tts" and mark.turn < 0:
                 turn = home.get(("llm", llm_of(mark)), turn)
-            turn = home.setdefault((mark.stage, mark.request_id), turn)
-        elif mark.request_id and mark.stage == "agent" and mark.turn < 0:
+            turn = home.setdefault((stage, mark.request_id), turn)
+        elif stage == "agent" and mark.request_id and mark.turn < 0:
             turn = home.get(("llm", mark.request_id), turn)
-        given.setdefault(turn, []).append(mark)
+        given[turn].append(mark)
     return given
 
 
-def _made(marks: Sequence[Mark], u_on: int) -> list[int]:
+def _made(events: ByEvent, u_on: int) -> list[int]:
     """When the first audio of each request that a turn gave rise to came out, ns.
 
     Args:
-        marks: The turn's own.
+        events: The turn's own marks.
         u_on: A language model that was asked before was not asked by this turn.
     """
-    events = by_event(marks)
     asked = {m.request_id: m.t_ns for m in events.get(("llm", "request"), ())}
     spoken = {m.request_id: m.t_ns for m in events.get(("tts", "request"), ())}
     return [

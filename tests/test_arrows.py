@@ -17,7 +17,7 @@ ANALYSIS = {
     "duplex_rows", "duplex_summary", "duplex_table", "escape", "example_figures",
     "floor_measures", "floor_rows", "floor_summary", "floor_table", "gate", "history", "judge",
     "junit", "labels", "lateness", "loaded", "lock", "mark_order", "metric", "metrics",
-    "microturns", "onset", "pairs", "playout", "plots", "plots_duplex", "plots_history",
+    "microturns", "onset", "pairs", "parallel", "playout", "plots", "plots_duplex", "plots_history",
     "plots_style", "power", "recording", "records", "replay", "replies", "report", "schema",
     "segments", "serial_stack", "show", "simulated", "spans", "stats", "store", "summary",
     "survival", "table", "timeline", "trend", "trial_measures", "turn_measures", "validity",

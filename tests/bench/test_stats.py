@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from bench.stats import (
     Estimate,
     bounded_quantiles,
     mean,
     needed_n,
+    order_bounds,
     per_key,
     quantile,
     rate,
@@ -23,6 +25,14 @@ def test_the_median_of_25_values_is_bounded_by_the_8th_and_the_18th() -> None:
     # The textbook's table of the sign test: n = 25 gives the ranks 8 and 18, at 95.7 %.
     found = quantile([float(i) for i in range(1, 26)], 0.5)
     assert found == Estimate(13.0, 25, 8.0, 18.0, need=20)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.95, 0.99])
+def test_the_ranks_that_bound_a_quantile_are_those_of_the_binomial(p: float) -> None:
+    for n in (1, 2, 19, 20, 58, 59, 100, 299, 1000):
+        low, high = order_bounds(np.arange(1.0, n + 1), p, 0.025)
+        lower, upper = binom.ppf(0.025, n, p), binom.ppf(0.975, n, p) + 1
+        assert (low, high) == (lower or None, upper if upper <= n else None)
 
 
 def test_p95_is_bounded_from_59_values_on_by_the_largest() -> None:
