@@ -36,6 +36,8 @@ class Lock:
 
     source: str
     """Repository or address."""
+    asked_for: str
+    """The revision that its manifest named; if it names another by now, this lock is void."""
     revision: str
     """The commit that the hub said these files are of; empty for a plain address."""
     fetched_utc: str
@@ -81,7 +83,8 @@ def _lock(table: dict[str, Any]) -> Lock:
     for file in files.values():
         if not isinstance(file.bytes, int) or not SHA256.fullmatch(file.sha256):
             raise ValueError
-    return Lock(str(table["source"]), str(table["revision"]), str(table["fetched_utc"]), files)
+    keys = ("source", "asked_for", "revision", "fetched_utc")
+    return Lock(**{key: str(table[key]) for key in keys}, files=files)
 
 
 def write_lock(model_id: str, lock: Lock) -> None:

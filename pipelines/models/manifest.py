@@ -221,6 +221,11 @@ def _check_distinct(paths: Iterable[str], where: str) -> None:
         if key in seen:
             raise ModelFilesError(f"{where}: the files {seen[key]!r} and {path!r} are the same.")
         seen[key] = path
+    for key, path in seen.items():
+        if inner := next((other for other in seen if other.startswith(f"{key}/")), None):
+            raise ModelFilesError(
+                f"{where}: {path!r} can't be a file and the folder of {seen[inner]!r}."
+            )
 
 
 def _memory(table: Mapping[str, Any], where: str) -> dict[str, int]:

@@ -32,7 +32,7 @@ def put(model_id, files):
         at.parent.mkdir(parents=True, exist_ok=True)
         at.write_bytes(data)
     locked = {p: LockedFile(len(d), "0" * 64, "size") for p, d in files.items()}
-    write_lock(model_id, Lock("kyutai/moshiko-mlx-q4", "c" * 40, "", locked))
+    write_lock(model_id, Lock("kyutai/moshiko-mlx-q4", "main", "c" * 40, "", locked))
 
 
 MOSHI_FILES = {
