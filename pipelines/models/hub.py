@@ -21,6 +21,9 @@ from pipelines.models.sources import Source
 Advance = Callable[[int], None]
 """Takes how many bytes of the file are there by now."""
 
+PIECE = 1 << 18
+"""Bytes that are written at a time: a connection that breaks loses at most so many, where the
+library's own 10 MB would be fetched again."""
 _GIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -135,6 +138,7 @@ def client() -> Any:
             "installed: run 'make setup', or pip install huggingface-hub."
         ) from None
     hub.utils.logging.set_verbosity_error()  # what matters comes as one sentence
+    hub.constants.DOWNLOAD_CHUNK_SIZE = PIECE
     return hub
 
 

@@ -1,15 +1,11 @@
 """A hub in memory, and a user's folders of a test's own."""
 
-import hashlib
-
 import pytest
+from hub_files import BIG, SMALL
 
-from pipelines.models.hub import client as library
+from pipelines.models import hub as hub_client
 from pipelines.models.hub_double import HubDouble, Repository, serving
 from pipelines.models.manifest import load_manifest
-
-BIG = bytes(range(256)) * 800  # 204,800 bytes
-SMALL = b'{"a": 1}\n'
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +24,10 @@ def home(tmp_path, monkeypatch):
 def hub(home, monkeypatch, tmp_path):
     """A hub that serves ``lab/tiny``: one large file, one small."""
     pytest.importorskip("huggingface_hub", reason="fetching needs huggingface-hub")
-    client = library()
+    client = hub_client.client()
     double = HubDouble({"lab/tiny": Repository({"model.bin": BIG, "config.json": SMALL})})
     double.repositories["lab/tiny"].large = {"model.bin"}
+    monkeypatch.setattr(hub_client, "PIECE", 1024)
     with serving(double):
         monkeypatch.setattr(client.constants, "ENDPOINT", double.url)
         template = double.url + "/{repo_id}/resolve/{revision}/{filename}"
@@ -42,10 +39,12 @@ def hub(home, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def manifest(tmp_path):
+def manifest(home):
     """Writes a manifest, and reads it: ``manifest(sha256=…)``."""
 
-    def write(text=None, name="tiny", variant="f16", where=tmp_path / "some.toml", **lines):
+    def write(
+        text=None, name="tiny", variant="f16", where=home / "manifests" / "tiny.toml", **lines
+    ):
         top = {"name": name, "variant": variant, "licence": "MIT", "repo": "lab/tiny", **lines}
         files = top.pop("files", {"model.bin": "", "config.json": ""})
         rows = [f"{key} = {_toml(value)}" for key, value in top.items() if value is not None]
@@ -60,7 +59,3 @@ def manifest(tmp_path):
 
 def _toml(value):
     return str(value).lower() if isinstance(value, bool) else f'"{value}"'
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
