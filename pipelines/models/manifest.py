@@ -59,6 +59,8 @@ class Manifest:
     """Whether its owner asks for an account and a consent before it can be fetched."""
     memory_mb: Mapping[str, int] = field(default_factory=dict)
     """Device (`DEVICES`) → memory needed, MB; a device that is not named is not known."""
+    about_mb: int | None = None
+    """What fetching brings, in rounded MB as its page says; for tables until it is known."""
     origin: Path = Path()
     """The file that this was read from."""
 
@@ -106,6 +108,7 @@ class _Table:
     title: str = ""
     main: str = ""
     gated: bool = False
+    about_mb: int | None = None
     repo: str = ""
     revision: str = ""
     url: str = ""
@@ -181,6 +184,7 @@ def _manifest(table: Mapping[str, Any], path: Path) -> Manifest:
         main=read.main,
         gated=read.gated,
         memory_mb=_memory(read.memory_mb, where),
+        about_mb=read.about_mb,
         origin=path,
     )
 
