@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
-from bench.console import console
 from bench.fetch_progress import fetching, size
 from bench.model_rows import places, row_of
 from pipelines.errors import LabError
@@ -24,6 +24,7 @@ from pipelines.models.keep import remove as remove_model
 from pipelines.models.keep import verify as verify_model
 from pipelines.models.manifest import Manifest
 from pipelines.models.needed import needed_by
+from pipelines.models.paths import models_folder
 from pipelines.models.pin import pinned, write_pinned
 from pipelines.models.state import path_of, state_of
 from pipelines.spec import load_spec
@@ -51,6 +52,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 EXIT_PROBLEMS = 1
 
 
+def _say(what: str | Table) -> None:
+    """On standard output, in colour where it is a terminal and NO_COLOR is not set."""
+    # Not bench.console: that imports all of a run, and this is to be there at once.
+    Console(highlight=False, markup=False).print(what, soft_wrap=isinstance(what, str))
+
+
 def _tell(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
@@ -72,8 +79,8 @@ def list_(as_json: AsJson = False, manifest: Extra = None) -> None:
         table.add_row(
             row.id, row.here, row.size, row.memory, row.licence + gate, row.trust, row.title
         )
-    console().print(table)
-    console().print(f"Fetch one: {fetch_line(['NAME@VARIANT'])}. Kept in {places()['folder']}")
+    _say(table)
+    _say(f"Fetch one: {fetch_line(['NAME@VARIANT'])}. Kept in {models_folder()}")
 
 
 @app.command()
@@ -148,11 +155,11 @@ def status(ids: SomeIds = None, as_json: AsJson = False, manifest: Extra = None)
     found = _table("model", "here", "size", "bytes", "where")
     for row in rows:
         found.add_row(row.id, row.here, row.size, row.trust, row.folder)
-    console().print(found)
+    _say(found)
     for row in (r for r in rows if r.why):
-        console().print(f"{row.id}: {row.why}", soft_wrap=True)
+        _say(f"{row.id}: {row.why}")
     for name, value in places().items():
-        console().print(f"{name + ':':<11}{value}", soft_wrap=True)
+        _say(f"{name + ':':<11}{value}")
 
 
 @app.command()

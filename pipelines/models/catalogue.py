@@ -69,13 +69,15 @@ def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
         ModelFilesError: one is wrong, or two are of one id.
     """
     models: dict[str, Manifest] = {}
+    seen: dict[str, Manifest] = {}
     for path in [*_shipped(), *sorted(user_manifests().glob("*.toml")), *extra]:
         manifest = load_manifest(path)
-        other = models.setdefault(manifest.id, manifest)
-        if other is not manifest and other.origin != path:
+        other = seen.setdefault(manifest.id.lower(), manifest)  # one folder to macOS
+        if other.origin != path:
             raise ModelFilesError(
                 f"{path} and {other.origin} are both of {manifest.id}: rename one, or remove it."
             )
+        models[manifest.id] = manifest
     return Catalogue(models)
 
 

@@ -107,9 +107,7 @@ def fetch(
 
 def _usable(lock: Lock | None, manifest: Manifest) -> Lock | None:
     """What is known of the model, unless its manifest speaks of something else by now."""
-    source = manifest.source
-    fits = lock and (lock.source, lock.asked_for) == (source.at, source.revision)
-    return lock if fits else None
+    return lock if lock and lock.is_of(manifest.source) else None
 
 
 def _wrong(manifest: Manifest, lock: Lock) -> str:

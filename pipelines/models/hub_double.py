@@ -16,17 +16,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+STALL_S = 1.0
+"""How long the fault ``stall`` keeps a client waiting for its first byte."""
 TOKEN = "hf_double"
 """The one token that it accepts."""
 COMMIT = "c" * 40
 
 Fault = Literal[
-    "", "cut once", "cut", "flip", "no commit", "hang up", "429", "500", "403", "416", "no range",
-    "another hash",
+    "", "cut once", "cut", "flip", "no commit", "hang up", "stall", "circle", "no range",
+    "another hash", "429", "500", "403", "416",
 ]  # fmt: skip
 """cut: end each answer after half of its bytes; flip: change the last byte; no commit: answer as no
-hub does; hang up: close without an answer; no range: ignore ranges; another hash: say another than
-the bytes have; a number: that status."""
+hub does; hang up: close without an answer; stall: answer late; circle: redirect to the same
+address; no range: ignore ranges; another hash: say another than the bytes have; a number: that
+status."""
 
 
 @dataclass
@@ -151,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         known["X-Linked-Etag"] = f'"{hashlib.sha256(said).hexdigest()}"'
         known["X-Linked-Size"] = str(len(data))
         # By another name of this machine, so that it is another host to the client.
-        at = f"http://localhost:{self.server.server_port}/large/{repo}/{path}"  # type: ignore[attr-defined]
+        where = self.path[1:] if self.hub.fails(path, "circle") else f"large/{repo}/{path}"
+        at = f"http://localhost:{self.server.server_port}/{where}"  # type: ignore[attr-defined]
         self.send_response(302)
         for key, value in {**known, "Location": at, "Content-Length": "0"}.items():
             self.send_header(key, value)
@@ -166,6 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
         if hub.fails(path, "hang up"):
             self.close_connection = True
             return
+        if body and hub.fails(path, "stall"):
+            threading.Event().wait(STALL_S)
         if hub.fails(path, "flip"):
             data = data[:-1] + bytes([data[-1] ^ 1])
         start = 0

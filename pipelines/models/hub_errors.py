@@ -15,6 +15,10 @@ AGAIN = "what has come is kept, and the same command goes on with it"
 BAD_TOKEN = (
     "The hub's token holds a character that no token has: set HF_TOKEN, or 'hf auth login', anew."
 )
+BAD_ADDRESS = (
+    "The address of {at} can't be used ({cause}): write HF_ENDPOINT, or the manifest's url, as "
+    "https://host."
+)
 
 BY_NAME: tuple[tuple[str, str], ...] = (
     (
@@ -66,6 +70,8 @@ BY_NAME: tuple[tuple[str, str], ...] = (
         "{again}.",
     ),
     ("LocalProtocolError", BAD_TOKEN),
+    ("UnsupportedProtocol", BAD_ADDRESS),
+    ("InvalidURL", BAD_ADDRESS),
     (
         "TransportError",
         "The connection broke while {path!r} of {at} was coming ({cause}): {again}.",

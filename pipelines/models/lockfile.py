@@ -14,6 +14,7 @@ from typing import Any
 from pipelines.models.ids import SHA256, ModelFilesError
 from pipelines.models.manifest import digest_of
 from pipelines.models.paths import lock_path
+from pipelines.models.sources import Source
 
 FORMAT = 1
 
@@ -37,12 +38,17 @@ class Lock:
     source: str
     """Repository or address."""
     asked_for: str
-    """The revision that its manifest named; if it names another by now, this lock is void."""
+    """The revision that its manifest named; if it names another by now (and not the commit that
+    this is), this lock is void."""
     revision: str
     """The commit that the hub said these files are of; empty for a plain address."""
     fetched_utc: str
     files: dict[str, LockedFile]
     """Path → file."""
+
+    def is_of(self, source: Source) -> bool:
+        """Whether a manifest that names this source still means what was fetched."""
+        return self.source == source.at and source.revision in (self.asked_for, self.revision)
 
     @property
     def digest(self) -> str:

@@ -165,6 +165,8 @@ def _manifest(table: Mapping[str, Any], path: Path) -> Manifest:
             )
     if not read.licence.strip():
         raise ModelFilesError(f"{where}: licence is empty: say under which the weights are.")
+    if read.about_mb is not None and read.about_mb <= 0:
+        raise ModelFilesError(f"{where}: about_mb = {read.about_mb} must be above 0.")
     source = read_source(read, path)
     files = _files(read, where)
     if source.kind == "url" and (loose := next((f for f in files if not f.pinned), None)):

@@ -72,8 +72,7 @@ def _known(manifest: Manifest) -> tuple[str, list[ModelFile]] | None:
         found = {f.path: hashes_of(state.folder / f.path) for f in manifest.files}
         return "", [ModelFile(p, h.bytes, h.sha256) for p, h in found.items()]
     lock = read_lock(manifest.id)
-    source = manifest.source
-    if lock is None or (lock.source, lock.asked_for) != (source.at, source.revision):
+    if lock is None or not lock.is_of(manifest.source):
         return None
     if any(file.path not in lock.files for file in manifest.files):
         return None

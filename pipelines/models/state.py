@@ -18,7 +18,8 @@ class State:
     """What is on disk of a model."""
 
     word: Word
-    """partial: half fetched, to be gone on with; damaged: a file is gone or of another size."""
+    """partial: half fetched, to be gone on with; damaged: a file is gone or of another size, or all
+    is of another revision than its manifest names by now."""
     folder: Path | None
     """Where its files lie or will lie; None: in a package that is not installed."""
     why: str = ""
@@ -45,6 +46,10 @@ def state_of(manifest: Manifest) -> State:
         if lock is None:
             return State("damaged", folder, f"nothing is known of its bytes ({folder})")
         why = first_wrong(manifest, folder, lock)
+        if not lock.is_of(manifest.source):
+            why = (
+                f"it is of {lock.source} {lock.asked_for}".rstrip() + ", its manifest's of another"
+            )
         return State("damaged" if why else "there", folder, why)
     if partial.is_dir():
         size = sum(f.stat().st_size for f in partial.rglob("*") if f.is_file())

@@ -162,6 +162,9 @@ def test_pin_takes_what_was_fetched_where_it_was(lab, hub, manifest, tmp_path):
     hub.asked.clear()
     assert tomllib.loads(lab("models", "pin", "tiny")[1])["revision"] == COMMIT
     assert hub.asked == []
+    assert lab("models", "pin", "--write", "tiny")[0] == 0
+    assert lab("models", "path", "tiny")[0] == 0  # it is the same commit still
+    assert hub.asked == []
 
 
 def test_pinning_keeps_every_other_line_of_a_manifest(lab):

@@ -166,6 +166,23 @@ def test_an_answer_that_is_no_file_is_a_sentence(hub, home, manifest, fault, wor
     assert not (home / "tiny@f16").exists()
 
 
+def test_a_server_that_does_not_answer_in_time_is_a_sentence(hub, manifest, monkeypatch):
+    monkeypatch.setattr(hub_client.client().constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.05)
+    hub.fault, hub.faulty = "stall", "model.bin"
+    refused(manifest(), "did not answer in time for 'model.bin' of lab/tiny")
+
+
+def test_a_redirect_in_circles_is_a_sentence(hub, manifest):
+    hub.fault, hub.faulty = "circle", "model.bin"
+    refused(manifest(), "round in circles")
+
+
+def test_an_address_that_is_none_is_a_sentence(hub, manifest, monkeypatch):
+    template = "hub.example/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(hub_client.client().constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    refused(manifest(), "address of lab/tiny can't be used .*HF_ENDPOINT")
+
+
 def test_no_connection_is_a_sentence(hub, home, manifest, monkeypatch):
     constants = hub_client.client().constants
     monkeypatch.setattr(
@@ -268,6 +285,15 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(hub, manifest, monkeypatch, 
     assert hub.asked == []
 
 
+def test_a_folder_that_may_not_be_written_is_a_sentence(hub, home, manifest, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", "models/model.bin")
+
+    monkeypatch.setattr(hub_client, "_Counted", refuse)
+    refused(manifest(), r"model.bin can't be written \(Permission denied\): .*DUPLEX_LAB_MODELS")
+    assert [(home / p).stat().st_size for p in left(home)] == [0]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_rights_is_a_sentence(hub, home, manifest):
     home.mkdir()
@@ -338,7 +364,11 @@ def test_a_manifest_of_another_revision_begins_anew(hub, manifest):
     repository.revisions.add("v2")
     repository.files["config.json"] = b"{}"
     hub.asked.clear()
-    fetch(manifest(revision="v2"))
+    model = manifest(revision="v2")
+    with pytest.raises(MissingModelError, match=r"not whole \(it is of lab/tiny main, its"):
+        resolve("tiny")
+    fetch(model)
+    assert resolve("tiny").is_dir()
     lock = read_lock("tiny@f16")
     assert (lock.asked_for, lock.files["config.json"].bytes) == ("v2", 2)
     assert hub.ranges("model.bin") == []  # it is the same, by its hash

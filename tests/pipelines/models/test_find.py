@@ -6,6 +6,7 @@ import re
 import pytest
 
 from pipelines import models
+from pipelines.models.catalogue import load_catalogue
 from pipelines.models.find import MissingModelError
 from pipelines.models.ids import ModelFilesError
 from pipelines.models.lockfile import Lock, LockedFile, write_lock
@@ -32,7 +33,8 @@ def put(model_id, files):
         at.parent.mkdir(parents=True, exist_ok=True)
         at.write_bytes(data)
     locked = {p: LockedFile(len(d), "0" * 64, "size") for p, d in files.items()}
-    write_lock(model_id, Lock("kyutai/moshiko-mlx-q4", "main", "c" * 40, "", locked))
+    source = load_catalogue().find(model_id).source
+    write_lock(model_id, Lock(source.at, source.revision, "c" * 40, "", locked))
 
 
 MOSHI_FILES = {

@@ -75,6 +75,7 @@ BAD = {
     "a file that is a folder": (GOOD + '[[files]]\npath = "model.bin/a"\n', "can't be a file and"),
     "a main file of nowhere": ('main = "b"\n' + GOOD, "main = 'b' is none of its files"),
     "an unknown device": (GOOD.replace("cpu", "tpu"), "unknown device 'tpu'; known: cpu, cuda"),
+    "a size of nothing": ("about_mb = 0\n" + GOOD, "about_mb = 0 must be above 0"),
     "memory in words": (GOOD.replace("900", '"1 GB"'), "cpu = '1 GB' must be a whole number"),
 }  # fmt: skip
 
@@ -117,6 +118,9 @@ def test_two_manifests_of_one_id_are_named_both(manifest, home):
     manifest(GOOD, where=home / "manifests" / "a.toml")
     manifest(GOOD, where=home / "manifests" / "b.toml")
     with pytest.raises(ModelFilesError, match=r"b\.toml and .*a\.toml are both of mine@q4"):
+        load_catalogue()
+    manifest(GOOD.replace('"mine"', '"Mine"'), where=home / "manifests" / "b.toml")
+    with pytest.raises(ModelFilesError, match="are both of Mine@q4"):  # one folder to macOS
         load_catalogue()
 
 
