@@ -136,6 +136,7 @@ class AgentProcess:
 def _main(spec: PipelineSpec, connection: Connection) -> None:
     """The child's entry: quiet, deaf to Ctrl-C (the run decides), one asyncio loop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["HF_HUB_OFFLINE"] = "1"  # no service downloads in a trial: see pipelines.models
     _quiet_logs()
     asyncio.run(_serve(spec, connection))
 

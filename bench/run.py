@@ -30,6 +30,7 @@ from bench.records import Trial
 from bench.schema import SCHEMA_VERSION
 from bench.trial import caller_plan, play
 from pipelines.errors import LabError
+from pipelines.models.needed import require as require_models
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec
 
@@ -132,7 +133,8 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher, retries:
 
 
 def _provide(plan: Plan, watch: Watcher) -> None:
-    """Builds what the presets need and this machine lacks: here, where progress can be shown."""
+    """Refuses missing models, builds what else is lacking: here, where progress can be shown."""
+    require_models(plan.specs)
     for spec in plan.specs:
         if provide := architecture(spec.architecture).provide:
 

@@ -84,5 +84,6 @@ def _environment(*, keep_python_path: bool) -> dict[str, str]:
     if keep_python_path and os.environ.get("PYTHONPATH"):
         paths.append(os.environ["PYTHONPATH"])
     environment["PYTHONPATH"] = os.pathsep.join(paths)
+    environment["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded in a trial: see pipelines.models
     environment["PYTHONSAFEPATH"] = "1"  # the working folder may hold a module of any name
     return environment

@@ -15,7 +15,8 @@ class ModelOptions:
     backend: Literal["mlx", "torch", "server", "scripted"] = "mlx"
     """Which adapter runs it."""
     weights: str = "synthetic"
-    """``synthetic`` (made here, of the id's size), a folder, or a model id of the hub."""
+    """``synthetic`` (made here, of the id's size), a folder, or a model: an id of 'models list', or
+    ``owner/name`` of the hub."""
     precision: Literal["f32", "bf16", "q8", "q4"] = "bf16"
     """Of the language model; the codec is f32 always."""
     seed: int = 0

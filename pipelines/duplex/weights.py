@@ -1,4 +1,4 @@
-"""A duplex model's files: synthetic ones made here, a user's folder, or a model id of the hub.
+"""A duplex model's files: synthetic ones made here, a user's folder, or a model that was fetched.
 
 Synthetic weights have the true formats and shapes and know nothing: they cost what real ones cost,
 so every time can be measured with nothing downloaded. The loading code is the same for all.
@@ -31,6 +31,8 @@ from pipelines.duplex.weights_sizes import (
     config,
     lm_bytes,
 )
+from pipelines.models.find import resolve
+from pipelines.models.ids import ModelFilesError
 
 ROOT = Path(__file__).parent.parent.parent
 SYNTHETIC = "synthetic"
@@ -122,10 +124,11 @@ def find(options: ModelOptions, tell: Tell = silent) -> Folder:
     """
     if options.weights == SYNTHETIC:
         return ensure(size_of(options.id).name, options.precision, tell)
-    folder = Path(options.weights).expanduser()
-    if folder.is_dir():
-        return in_folder(folder, options.precision)
-    return in_folder(_hub_folder(options.weights), options.precision)
+    try:
+        return in_folder(resolve(options.weights), options.precision)
+    except ModelFilesError as error:
+        told = str(error).rstrip(".")
+        raise WeightsError(f'{told}; or say weights = "synthetic".') from error
 
 
 def in_folder(folder: Path, precision: str) -> Folder:
@@ -282,20 +285,3 @@ def _run(command: list[str], tell: Tell) -> None:
             f"Synthetic weights could not be made ({last[-300:]}): mend that and run again; "
             "what was finished is kept."
         )
-
-
-def _hub_folder(model_id: str) -> Path:
-    """Where the hub's cache has a model; nothing is downloaded."""
-    code = (
-        "import sys; from huggingface_hub import snapshot_download; "
-        "print(snapshot_download(sys.argv[1], local_files_only=True))"
-    )
-    python = environment.ensure("moshi-mlx")
-    done = subprocess.run([python, "-c", code, model_id], capture_output=True, text=True)
-    if done.returncode:
-        raise WeightsError(
-            f"The weights {model_id!r} are neither a folder nor in the hub's cache: fetch them "
-            f"with '{python} -m huggingface_hub.commands.huggingface_cli download {model_id}', "
-            'name a folder, or say weights = "synthetic".'
-        )
-    return Path(done.stdout.strip().splitlines()[-1])

@@ -169,10 +169,13 @@ def test_another_precisions_file_is_not_taken(copied_weights):
         MoshiMlx(**found.options, precision="q4").load()
 
 
-def test_neither_a_folder_nor_a_model_of_the_hub(moshi_mlx_python, monkeypatch, tmp_path):
+def test_neither_a_folder_nor_a_model_that_was_fetched(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"'someone/moshi' are neither .*_cli download some"):
+    monkeypatch.setenv("DUPLEX_LAB_MODELS", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"no file or folder someone/moshi, .*synthetic"):
         weights.find(ModelOptions("moshi-7b", weights="someone/moshi"))
+    with pytest.raises(WeightsError, match=r"duplex-lab models fetch moshiko-mlx@q4; or say"):
+        weights.find(ModelOptions("moshi-7b", weights="kyutai/moshiko-mlx-q4"))
 
 
 # harmed files, through the adapter's own loading
