@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 
 import pytest
 
@@ -46,7 +47,8 @@ MOSHI_FILES = {
 
 def test_a_shipped_model_is_found_by_name_by_variant_and_by_hash():
     gguf = SHIPPED / "creature" / "creature-3m-q8_0.gguf"
-    sha256 = "02e266f205f0f25b18722a0535844bbefaf4fe77a2bc80d0873c2cc5eb5b5379"
+    manifest = tomllib.loads((SHIPPED / "creature" / "manifest.toml").read_text(encoding="utf-8"))
+    sha256 = manifest["sha256"]
     for wanted in ("creature-3m", "creature-3m@q8_0", f"creature-3m@sha256:{sha256}"):
         assert models.resolve(wanted) == gguf
 
