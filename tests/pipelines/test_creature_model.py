@@ -87,8 +87,8 @@ def test_the_free_sentences_are_mostly_right(creature: Creature) -> None:
 
 
 def test_most_held_out_turns_are_answered_word_for_word(creature: Creature) -> None:
-    # 85 % on 2170 turns; the aim of 95 % is missed by questions about the scene (MODEL_CARD.md).
+    # 96.1 % of all 2170 turns (MODEL_CARD.md); these are some of them.
     sample = [asdict(dialogue) for dialogue in islice(corpus.dialogues("7-test"), 50)]
     turns, _, _ = exact(creature, sample)
     assert turns.asked.total() >= 200
-    assert turns.share >= 0.80, turns.line("held-out turns") + "\n" + "\n".join(turns.failures)
+    assert turns.share >= 0.95, turns.line("held-out turns") + "\n" + "\n".join(turns.failures)
