@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -193,7 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
         if hub.fails(path, "cut", "cut once"):
             rest = rest[: len(rest) // 2]
             self.close_connection = True
-        self.wfile.write(rest)
+        with suppress(ConnectionError):  # a client that was killed in the middle
+            self.wfile.write(rest)
 
     def _refuse(self, status: int, code: str = "", message: str = "", commit: str = "") -> None:
         self.send_response(status)

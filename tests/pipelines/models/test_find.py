@@ -1,8 +1,8 @@
 """From what a preset says to the files on disk."""
 
+import hashlib
 import json
 import re
-import tomllib
 
 import pytest
 
@@ -47,8 +47,7 @@ MOSHI_FILES = {
 
 def test_a_shipped_model_is_found_by_name_by_variant_and_by_hash():
     gguf = SHIPPED / "creature" / "creature-3m-q8_0.gguf"
-    manifest = tomllib.loads((SHIPPED / "creature" / "manifest.toml").read_text(encoding="utf-8"))
-    sha256 = manifest["sha256"]
+    sha256 = hashlib.sha256(gguf.read_bytes()).hexdigest()
     for wanted in ("creature-3m", "creature-3m@q8_0", f"creature-3m@sha256:{sha256}"):
         assert models.resolve(wanted) == gguf
 
