@@ -28,7 +28,7 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def run_on(folder: Path, cpu: str) -> Path:
-    write_example_run(folder)
+    write_example_run(folder, trials=2)
     info = json.loads((folder / "run.json").read_text())
     info["machine"] = {"cpu": cpu, "cores": 2, "cores_allowed": 2, "memory_gb": 16.0,
                        "machine": "x86_64"}  # fmt: skip

@@ -142,8 +142,11 @@ def test_a_model_that_hangs_is_an_error_of_its_own_trial_and_the_next_trial_is_w
     assert play(agent, tmp_path, "four")[0].error is None
 
 
-def test_a_dead_agent_is_replaced_by_one_that_is_loaded_and_warm_before_its_next_trial():
-    agents, spec = Agents(), load_spec("duplex-scripted-60ms")
+def test_a_dead_agent_is_replaced_by_one_that_is_loaded_and_warm_before_its_next_trial(tmp_path):
+    text = (PRESETS / "duplex-scripted-60ms.toml").read_text(encoding="utf-8")
+    preset = tmp_path / "short-burst.toml"
+    preset.write_text(text.replace("unpaced_frames = 50", "unpaced_frames = 5"), encoding="utf-8")
+    agents, spec = Agents(), load_spec(str(preset))
     try:
         first = agents.get(spec)
         assert [m.event for m in first.cold_start if m.stage == "agent"] == LOADING
@@ -156,7 +159,7 @@ def test_a_dead_agent_is_replaced_by_one_that_is_loaded_and_warm_before_its_next
         assert second is not first and second.alive
         assert [m.event for m in second.cold_start if m.stage == "agent"] == LOADING
         burst = [m for m in second.cold_start if m.event == "done"]
-        assert {m.request_id.partition("-")[0] for m in burst} == {"unpaced"}
+        assert [m.request_id.partition("-")[0] for m in burst] == ["unpaced"] * 5
     finally:
         agents.stop()
 

@@ -4,10 +4,8 @@ import json
 import os
 import signal
 import threading
-import time
 from dataclasses import replace
 
-import numpy as np
 import psutil
 import pytest
 
@@ -184,25 +182,43 @@ def test_a_folder_that_holds_a_run_is_not_written_into(run):
         execute(plan, run.path, resume=True, watch=quiet)
 
 
-@pytest.fixture
-def few_clicks(monkeypatch):
-    monkeypatch.setattr("bench.run.CLICKS_PER_RUN", 3)
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """A run of three trials: in the first the agent is killed, in the third Ctrl-C is pressed; then
+    it is gone on with. Gives its folder, and what it held when it had been stopped.
+    """
+    folder = tmp_path_factory.mktemp("runs") / "broken"
+    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 3)
 
-
-def test_an_agent_killed_in_mid_trial_is_a_row_and_the_run_goes_on(tmp_path, few_clicks):
-    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 2)
-
-    def kill(progress):
+    def harm(progress):
         if progress.done == 0 and "·" in progress.text:
-            threading.Timer(1.5, _kill_agent, [tmp_path / "run"]).start()
+            threading.Timer(1.5, _kill_agent, [folder]).start()
+        elif progress.done == 2:
+            threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    assert execute(plan, tmp_path / "run", resume=False, watch=kill) == 1
-    run = store.read_run(tmp_path / "run")
-    status = {t.trial_id: t.status for t in run.trials}
-    assert status["cascade-scripted.greet_hello.0"] == "error"
-    assert status["cascade-scripted.greet_hello.1"] in PLAYED
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.run.CLICKS_PER_RUN", 3)
+        with pytest.raises(RunStoppedError, match=r"2 of 3 trials are done and kept.* --resume"):
+            execute(plan, folder, resume=False, watch=harm)
+        stopped = store.read_run(folder)
+        assert execute(plan, folder, resume=True, watch=quiet) == 1
+    return folder, stopped
+
+
+def _kill_agent(folder):
+    """By the pid that it stamped on its marks in the warm-up."""
+    marks = store.read_run(folder).marks("cascade-scripted.greet_hello.warmup0")
+    psutil.Process(next(m.pid for m in marks if m.event == "write")).kill()
+
+
+def test_an_agent_killed_in_mid_trial_is_a_row_and_the_run_goes_on(broken):
+    run = store.read_run(broken[0])
     dead = run.trial("cascade-scripted.greet_hello.0")
-    assert dead.error == "the agent process was killed by signal 9 (SIGKILL)"
+    assert (dead.status, dead.error) == (
+        "error",
+        "the agent process was killed by signal 9 (SIGKILL)",
+    )
+    assert run.trial("cascade-scripted.greet_hello.1").status in PLAYED
     assert run.recording(dead) is not None  # what was heard until then is kept
     row = next(
         r
@@ -212,32 +228,20 @@ def test_an_agent_killed_in_mid_trial_is_a_row_and_the_run_goes_on(tmp_path, few
     assert row.value is None and row.reason
 
 
-def _kill_agent(folder):
-    """By the pid that it stamped on its marks in the warm-up."""
-    marks = store.read_run(folder).marks("cascade-scripted.greet_hello.warmup0")
-    psutil.Process(next(m.pid for m in marks if m.event == "write")).kill()
-
-
-def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(tmp_path, few_clicks):
-    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 2)
-    folder = tmp_path / "run"
-
-    def interrupt(progress):
-        if progress.done == 1:
-            threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-
-    with pytest.raises(RunStoppedError, match="--resume"):
-        execute(plan, folder, resume=False, watch=interrupt)
-    first = store.done_trials(folder)
-    assert first == {"cascade-scripted.greet_hello.warmup0", "cascade-scripted.greet_hello.0"}
-    began = time.time()
-    assert execute(plan, folder, resume=True, watch=quiet) == 0
-    kept = store.read_run(folder).trial("cascade-scripted.greet_hello.0")
-    assert store.done_trials(folder) == first | {
-        "cascade-scripted.greet_hello.1",
+def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(broken):
+    folder, stopped = broken
+    kept = {f"cascade-scripted.greet_hello.{last}" for last in ("warmup0", "0", "1")}
+    assert {trial.trial_id for trial in stopped.trials} == kept
+    run = store.read_run(folder)
+    assert store.done_trials(folder) == kept | {
+        "cascade-scripted.greet_hello.2",
         "cascade-scripted.greet_hello.warmup1",
     }
-    assert np.datetime64(kept.started_utc[:-6]).astype("datetime64[s]").astype(int) <= began
+    assert run.trial("cascade-scripted.greet_hello.2").status in PLAYED
+    for trial in stopped.trials:
+        assert run.trial(trial.trial_id) == trial
+        assert run.marks(trial.trial_id) == stopped.marks(trial.trial_id)
+    assert len(run.info["sessions"]) == 2
 
 
 def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(

@@ -9,6 +9,7 @@ import asyncio
 import wave
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pipecat.frames.frames import CancelFrame, InputAudioRawFrame, OutputAudioRawFrame, StartFrame
@@ -113,22 +114,42 @@ async def converse(
     return marks.marks, transport.mouth.written
 
 
-@pytest.fixture
-def spec(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> PipelineSpec:
+def parrots(patch: pytest.MonkeyPatch, **more: Any) -> PipelineSpec:
     """cascade-embedded with a parrot for each model."""
-    options = {"heard": "stop", "answer": "Okay, stopping now.", **getattr(request, "param", {})}
+    options = {"heard": "stop", "answer": "Okay, stopping now."} | more
     for stage in ("stt", "llm", "tts"):
         engine = EngineSpec(f"parrot {stage}", "pipelines.engines_double:ParrotEngine", options)
-        monkeypatch.setattr(build_module, f"{stage}_engine", lambda _, engine=engine: engine)
+        patch.setattr(build_module, f"{stage}_engine", lambda _, engine=engine: engine)
     return load_spec("cascade-embedded")
 
 
-async def test_speech_comes_in_and_an_answer_goes_out(spec: PipelineSpec) -> None:
-    async with ModelPool(MarkList()) as models:
-        await prepare(spec, models)
-        pids = models.pids
-        marks, written = await converse(spec, models, chunks_of(SPEECH))
-        assert models.pids == pids
+@pytest.fixture
+def spec(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> PipelineSpec:
+    """cascade-embedded with a parrot for each model."""
+    return parrots(monkeypatch, **getattr(request, "param", {}))
+
+
+Conversation = tuple[list[Mark], list[tuple[int, bytes]]]
+
+
+@pytest.fixture(scope="module")
+def conversations() -> list[Conversation]:
+    """Two alike, one after the other, of the same models."""
+
+    async def hold(spec: PipelineSpec) -> list[Conversation]:
+        async with ModelPool(MarkList()) as models:
+            await prepare(spec, models)
+            pids = models.pids
+            found = [await converse(spec, models, chunks_of(SPEECH)) for _ in range(2)]
+            assert models.pids == pids
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        return asyncio.run(hold(parrots(patch)))
+
+
+def test_speech_comes_in_and_an_answer_goes_out(conversations: list[Conversation]) -> None:
+    marks, written = conversations[0]
     events = [f"{m.stage}.{m.event}" for m in marks]
     path = ["stt.request", "stt.finalize", "stt.final", "llm.request", "tts.request", "tts.end"]
     assert [e for e in events if e in path] == [*path, "tts.request", "tts.end"]
@@ -186,11 +207,10 @@ async def test_a_hang_is_an_error_at_the_preset_s_time_limit(
             await converse(spec, models, chunks_of(SPEECH))
 
 
-async def test_two_conversations_of_the_same_models_share_nothing(spec: PipelineSpec) -> None:
-    said = chunks_of(SPEECH)
-    async with ModelPool(MarkList()) as models:
-        one, _ = await converse(spec, models, said)
-        two, _ = await converse(spec, models, said)
+def test_two_conversations_of_the_same_models_share_nothing(
+    conversations: list[Conversation],
+) -> None:
+    one, two = (marks for marks, _ in conversations)
     kinds = [
         [(m.stage, m.event, m.text) for m in marks if m.stage != "user"] for marks in (one, two)
     ]
