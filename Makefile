@@ -10,7 +10,7 @@ RUN ?= results/sample
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
+.PHONY: help setup setup-full bench-engines bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
   gate test-browser check lint format types lock clean
 
 help: ## list every target
@@ -27,6 +27,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+setup-full: $(STAMP) ## everything local that this machine can use, compilers at work (≤ 15 minutes); ARGS=PART
+	@$(BIN)/python scripts/setup_full.py $(ARGS)
+
+bench-engines: $(STAMP) ## what each engine costs at its true size, random weights (about 15 minutes)
+	@$(BIN)/python scripts/bench_engines.py $(ARGS)
 
 bench: $(STAMP) ## measure both sides, cascades and duplex: one table, one picture (about 16 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,$(PRESET) \

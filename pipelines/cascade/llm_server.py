@@ -80,6 +80,11 @@ class ServerLLMService(OLLamaLLMService):
                 stamp("agent", "answer_text", request_id=request_id, text=text.strip())
             )
 
+    async def cleanup(self) -> None:
+        """Closes the connections, which Pipecat leaves open."""
+        await super().cleanup()
+        await self._client.close()
+
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from pipelines.cascade.engine_rows import engine_row
@@ -38,9 +39,11 @@ def model_path(stage: str, model: str) -> Path:
 
 def has_random_weights(stage: str, model: str) -> bool:
     """Whether the model's own files say that it was made by `pipelines.cascade.synthetic`."""
-    if model.startswith(PREFIX):
-        return True
-    path = model_path(stage, model)
+    return model.startswith(PREFIX) or _says_random(stage, model_path(stage, model))
+
+
+@lru_cache(maxsize=64)  # the head of a GGUF takes a good part of a second to read
+def _says_random(stage: str, path: Path) -> bool:
     try:
         if stage == "llm":
             return bool(read_facts(path).get(SYNTHETIC_KEY))

@@ -274,8 +274,11 @@ def test_engines_are_light_until_they_load() -> None:
     code = (
         "import sys; import pipelines.process_child; "
         "import pipelines.cascade.engines.pocketsphinx, pipelines.cascade.engines.espeak; "
-        "import pipelines.cascade.engines.llama; "
-        "heavy = {'pipecat', 'pocketsphinx', 'xllamacpp', 'espeakng_loader', 'scipy'}; "
+        "import pipelines.cascade.engines.llama, pipelines.cascade.engines.llama_cpp_python; "
+        "import pipelines.cascade.engines.whisper, pipelines.cascade.engines.piper; "
+        "import pipelines.cascade.synthetic.whisper, pipelines.cascade.synthetic.piper; "
+        "heavy = {'pipecat', 'pocketsphinx', 'xllamacpp', 'espeakng_loader', 'scipy', 'numpy', "
+        "'onnx', 'onnxruntime', 'huggingface_hub'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
