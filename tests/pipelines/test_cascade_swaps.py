@@ -81,6 +81,11 @@ def small(name: str) -> PipelineSpec:
     return parse_spec(name, text)
 
 
+def test_the_user_waits_for_a_cascade_s_answer_whatever_its_weights() -> None:
+    assert not load_spec("cascade-whisper-llama-piper").babbles
+    assert load_spec("duplex-tiny").babbles and not load_spec("duplex-moshiko-q4").babbles
+
+
 async def test_whisper_llama_and_piper_hold_a_conversation_of_random_words() -> None:
     spec = small("cascade-whisper-llama-piper")
     try:
