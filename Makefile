@@ -10,7 +10,7 @@ RUN ?= results/sample
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
+.PHONY: help setup setup-full bench-engines bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
   gate test-browser check lint format types lock clean
 
 help: ## list every target
@@ -27,6 +27,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+setup-full: $(STAMP) ## everything local that this machine can use, compilers at work (≤ 15 minutes); ARGS=PART
+	@$(BIN)/python scripts/setup_full.py $(ARGS)
+
+bench-engines: $(STAMP) ## what each engine costs at its true size, random weights (about 15 minutes)
+	@$(BIN)/python scripts/bench_engines.py $(ARGS)
 
 bench: $(STAMP) ## measure both sides, cascades and duplex: one table, one picture (about 16 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,$(PRESET) \
@@ -77,8 +83,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
   --no-annotate --no-header
 lock: $(STAMP) ## write requirements.lock and the engine environments' locks anew
 	@$(COMPILE) --extra dev pyproject.toml -o requirements.lock
-	@for name in moshi-mlx moshi-torch; do at=pipelines/environments/$$name; \
-	  $(COMPILE) --override $$at.override $$at.in -o $$at.lock; done
+	@for of in pipelines/environments/*.in; do at=$${of%.in}; \
+	  $(COMPILE) $$(test -e $$at.override && echo --override $$at.override) $$of -o $$at.lock; done
 
 clean: ## remove .venv and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

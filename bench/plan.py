@@ -109,7 +109,7 @@ def _seconds(trial: Planned) -> float:
     """How long a trial will take, roughly: to babblers the user speaks on a schedule."""
     turns = trial.fixture.turns
     answers = 0.0
-    if trial.spec.weights != "synthetic":
+    if not trial.spec.babbles:
         answers = ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
     waits = sum(turn.cue.delay_ms / 1000 for turn in turns)
     return trial.fixture.duration_s + waits + answers + OVERHEAD_S

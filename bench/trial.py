@@ -97,10 +97,10 @@ class TreeMeter:
 def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPlan:
     """The caller's side of a trial; reads the fixture's audio, and brings it to the preset's rate.
 
-    To synthetic weights the user speaks on a schedule: they babble, so waiting for them to begin
-    or to end would measure nothing, and might take for ever.
+    To a model that babbles the user speaks on a schedule: waiting for it to begin or to end would
+    measure nothing, and might take for ever.
     """
-    listens = spec.weights != "synthetic"
+    listens = not spec.babbles
     rate_hz = spec.audio.in_rate_hz
     turns = tuple(
         CallerTurn(

@@ -67,6 +67,13 @@ class PipelineSpec:
     toml: str = ""
     """The text that it was read from: kept with every run, so that a run can be resumed."""
 
+    @property
+    def babbles(self) -> bool:
+        """Whether it speaks when it likes and not when it is asked: random weights of a model that
+        hears and speaks at once. A cascade with random weights answers, in random words.
+        """
+        return self.weights == "synthetic" and self.kind == "duplex"
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`` (did you mean 'x'?)``, or nothing where no known word is near."""

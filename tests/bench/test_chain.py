@@ -244,9 +244,7 @@ def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(broken):
     assert len(run.info["sessions"]) == 2
 
 
-def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(
-    tmp_path, few_clicks, monkeypatch
-):
+def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monkeypatch):
     plan = Plan((load_spec("click"),), (fixture("greet_hello"),), 1)
     folder, told = tmp_path / "run", []
     judge = bench.run.with_lateness
@@ -256,6 +254,7 @@ def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(
         return replace(judge(trial, marks, recording), status=status)
 
     monkeypatch.setattr("bench.run.with_lateness", late_at_first)
+    monkeypatch.setattr("bench.run.CLICKS_PER_RUN", 3)
 
     def watch(progress):
         told.append(progress.text)

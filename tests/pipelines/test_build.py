@@ -86,9 +86,12 @@ def chunks_of(path: Path) -> list[bytes]:
 
 
 async def converse(
-    spec: PipelineSpec, models: ModelPool, said: list[bytes]
+    spec: PipelineSpec, models: ModelPool, said: list[bytes], until: str = ""
 ) -> tuple[list[Mark], list[tuple[int, bytes]]]:
-    """Plays the chunks in real time, then waits a moment for the answer."""
+    """Plays the chunks in real time, then waits a moment for the answer.
+
+    ``until`` (``stage.event``) is waited for first, as long as a busy machine may need.
+    """
     marks = MarkList()
     transport = MemoryTransport(spec)
     pipeline = await build(Host(spec, transport, marks, models, scene="The cup is here."))
@@ -108,6 +111,10 @@ async def converse(
     for k, chunk in enumerate(said):
         await asyncio.sleep(max(0.0, (start_ns + (k + 1) * 20_000_000 - monotonic_ns()) / 1e9))
         transport.ear.hear(chunk)
+    for _ in range(600 if until else 0):
+        if any(f"{m.stage}.{m.event}" == until for m in marks.marks):
+            break
+        await asyncio.sleep(0.1)
     await asyncio.sleep(0.7)
     await worker.queue_frame(CancelFrame())
     await running
@@ -140,7 +147,8 @@ def conversations() -> list[Conversation]:
         async with ModelPool(MarkList()) as models:
             await prepare(spec, models)
             pids = models.pids
-            found = [await converse(spec, models, chunks_of(SPEECH)) for _ in range(2)]
+            said = chunks_of(SPEECH)
+            found = [await converse(spec, models, said, until="tts.end") for _ in range(2)]
             assert models.pids == pids
         return found
 

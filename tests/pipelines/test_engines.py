@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_gguf import write_tiny_gguf
 
 from pipelines.audio.onsets import first_audible
 from pipelines.audio.resample import resample
@@ -21,6 +20,7 @@ from pipelines.cascade.engines.espeak import RATE_HZ, EspeakEngine
 from pipelines.cascade.engines.gguf import check_gguf
 from pipelines.cascade.engines.llama import LlamaEngine
 from pipelines.cascade.engines.pocketsphinx import PocketSphinxEngine
+from pipelines.cascade.synthetic.gguf import SIZES, write_gguf
 from pipelines.engine import Emit, Engine, EngineError, Request, RequestCancelled
 from pipelines.errors import ModelError
 from pipelines.marks import Mark, MarkList
@@ -83,7 +83,7 @@ def sphinx(tmp_path_factory: pytest.TempPathFactory) -> PocketSphinxEngine:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
-    write_tiny_gguf(path)
+    write_gguf(path, SIZES["micro"])
     return path
 
 
@@ -274,8 +274,11 @@ def test_engines_are_light_until_they_load() -> None:
     code = (
         "import sys; import pipelines.process_child; "
         "import pipelines.cascade.engines.pocketsphinx, pipelines.cascade.engines.espeak; "
-        "import pipelines.cascade.engines.llama; "
-        "heavy = {'pipecat', 'pocketsphinx', 'xllamacpp', 'espeakng_loader', 'scipy'}; "
+        "import pipelines.cascade.engines.llama, pipelines.cascade.engines.llama_cpp_python; "
+        "import pipelines.cascade.engines.whisper, pipelines.cascade.engines.piper; "
+        "import pipelines.cascade.synthetic.whisper, pipelines.cascade.synthetic.piper; "
+        "heavy = {'pipecat', 'pocketsphinx', 'xllamacpp', 'espeakng_loader', 'scipy', 'numpy', "
+        "'onnx', 'onnxruntime', 'huggingface_hub'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -1,0 +1,187 @@
+"""What an engine of a cascade costs: per window, per token, per second of audio, at forced lengths.
+
+Real loaders on models with random weights of their true sizes, asked in their own processes, as in
+a trial. Times of a turn are not measured: random weights don't stop like trained ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pipelines import environment
+from pipelines.cascade.engine_table import EngineSpec, llm_engine, stt_engine, tts_engine
+from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
+from pipelines.marks import MarkList
+from pipelines.process import ModelProcess
+
+AUDIO_S = 3.0
+"""Of an utterance."""
+FORCED_TOKENS_PER_S = 3.0
+PROMPT = "The green cup is there. " * 6
+"""A system message; a tokenizer of random weights knows no words, so it is some 150 tokens."""
+ANSWER_TOKENS = 32
+SENTENCE = "Okay, I will bring you the green cup from the shelf."
+_LONG_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One figure of one engine."""
+
+    engine: str
+    model: str
+    threads: int
+    what: str
+    """What the time is of."""
+    unit: str
+    values: tuple[float, ...]
+    """One for each repetition, in the order they were taken."""
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return float(np.median(self.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which engines, at which sizes, with how many threads, how often."""
+
+    stt: Sequence[str] = ("tiny", "base", "small")
+    llm: Sequence[str] = ("0.5b", "1b")
+    tts: Sequence[str] = ("medium",)
+    engines: Sequence[str] = ("faster-whisper", "llama", "llama-cpp-python", "piper")
+    threads: Sequence[int] = (1, 2)
+    repeats: int = 5
+
+
+async def measure(plan: Plan, tell: Callable[[str], None]) -> AsyncIterator[Cost]:
+    """Measures one engine after the other; the models must have been made."""
+    for threads in plan.threads:
+        if "faster-whisper" in plan.engines:
+            for size in plan.stt:
+                tell(f"faster-whisper {size}, {threads} threads")
+                for cost in await _whisper(size, threads, plan.repeats):
+                    yield cost
+        for engine in ("llama", "llama-cpp-python"):
+            for size in plan.llm if engine in plan.engines else ():
+                tell(f"{engine} {size}, {threads} threads")
+                for cost in await _llama(engine, size, threads, plan.repeats):
+                    yield cost
+        if "piper" in plan.engines:
+            for size in plan.tts:
+                tell(f"piper {size}, {threads} threads")
+                for cost in await _piper(size, threads, plan.repeats):
+                    yield cost
+
+
+@asynccontextmanager
+async def _running(engine: EngineSpec) -> AsyncIterator[ModelProcess]:
+    interpreter = environment.ensure(engine.environment) if engine.environment else None
+    process = ModelProcess(
+        engine.name,
+        engine.engine,
+        engine.options,
+        marks=MarkList(),
+        interpreter=interpreter,
+        load_timeout_s=_LONG_S,
+        request_timeout_s=_LONG_S,
+        cancel_grace_s=_LONG_S,
+    )
+    async with process:
+        yield process
+
+
+async def _whisper(size: str, threads: int, repeats: int) -> list[Cost]:
+    """A window of 30 s and a short one, each encoded and decoded at the forced length."""
+    pcm = np.random.default_rng(0).normal(0, 3000, int(AUDIO_S * 16000)).astype(np.int16)
+    base = SttOptions(
+        engine="faster-whisper",
+        model=f"synthetic:{size}",
+        threads=threads,
+        partials=False,
+        forced_tokens_per_s=FORCED_TOKENS_PER_S,
+    )
+    costs = []
+    for options in (base, replace(base, window="short")):
+        times = []
+        async with _running(stt_engine(options)) as process:
+            for _ in range(repeats):
+                began = time.perf_counter()
+                request = process.open("utterance", {}, fed=True)
+                request.feed(payload=pcm.tobytes(), last=False)
+                request.feed(last=True)
+                async for _ in request:
+                    pass
+                times.append(1000 * (time.perf_counter() - began))
+        what = f"{options.window} window, {AUDIO_S:g} s of audio"
+        costs.append(Cost("faster-whisper", size, threads, what, "ms/window", tuple(times)))
+    return costs
+
+
+async def _llama(engine: str, size: str, threads: int, repeats: int) -> list[Cost]:
+    """The first token of a new conversation, of the next turn, and of those after the first."""
+    options = LlmOptions(engine=engine, model=f"synthetic:{size}", threads=threads)
+    cold, warm, each = [], [], []
+    async with _running(llm_engine(options)) as process:
+        for i in range(repeats):
+            # No two begin alike, so nothing of the last one is in the prefix cache.
+            messages = [
+                {"role": "system", "content": f"{i}: {PROMPT}"},
+                {"role": "user", "content": "hello"},
+            ]
+            first_s, after_s, said = await _ask(process, messages)
+            cold.append(1000 * first_s)
+            each.append(1000 * after_s / (ANSWER_TOKENS - 1))
+            messages += [
+                {"role": "assistant", "content": said},
+                {"role": "user", "content": "go on"},
+            ]
+            warm.append(1000 * (await _ask(process, messages))[0])
+    figures = (
+        ("first token, cold", "ms", cold),
+        ("first token, next turn (prefix cached)", "ms", warm),
+        ("each token after it", "ms/token", each),
+    )
+    return [Cost(engine, size, threads, what, unit, tuple(v)) for what, unit, v in figures]
+
+
+async def _ask(process: ModelProcess, messages: list[dict[str, str]]) -> tuple[float, float, str]:
+    """Time to the first token, from there to the last, s; and what was said."""
+    body: dict[str, Any] = {"messages": messages, "max_tokens": ANSWER_TOKENS}
+    began = time.perf_counter()
+    first = last = 0.0
+    said = []
+    async for header, _ in process.request("chat", body):
+        last = time.perf_counter()
+        if "text" in header:
+            first = first or last
+            said.append(header["text"])
+    return first - began, last - first, "".join(said)
+
+
+async def _piper(size: str, threads: int, repeats: int) -> list[Cost]:
+    """A sentence: its first audio, which is all of it, and the time for a second of audio."""
+    options = TtsOptions(engine="piper", model=f"synthetic:{size}", threads=threads)
+    engine = tts_engine(options)
+    first_ms, rtf = [], []
+    async with _running(engine) as process:
+        for _ in range(repeats):
+            began = time.perf_counter()
+            first, samples = 0.0, 0
+            async for _, pcm in process.request("speak", {"text": SENTENCE}):
+                first = first or time.perf_counter()
+                samples += len(pcm) // 2
+            total_s = time.perf_counter() - began
+            first_ms.append(1000 * (first - began))
+            rtf.append(1000 * total_s / (samples / engine.rate_hz))
+    return [
+        Cost("piper", size, threads, "first audio of a sentence", "ms", tuple(first_ms)),
+        Cost("piper", size, threads, "speech", "ms/s of audio", tuple(rtf)),
+    ]

@@ -1,0 +1,99 @@
+"""A server of OpenAI's chat protocol that says what it was told to: for tests and drills.
+
+It serves ``GET /v1/models`` and ``POST /v1/chat/completions`` with ``stream``, in messages of the
+shape that Ollama and llama.cpp send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+
+class ChatServerDouble:
+    """Answers every request with the same tokens; remembers what it was asked."""
+
+    def __init__(
+        self,
+        tokens: Sequence[str] = ("Okay", ", ", "done", "."),
+        *,
+        models: Sequence[str] = ("small",),
+        key: str = "",
+        interval_s: float = 0.0,
+        status: int = 200,
+    ) -> None:
+        """Describes the server.
+
+        Args:
+            tokens: What it says.
+            models: What it has.
+            key: What must be given; empty: nothing.
+            interval_s: Passes before each token.
+            status: Of its answers; an error's number makes it refuse.
+        """
+        self._tokens = tokens
+        self._models = models
+        self._key = key
+        self._interval_s = interval_s
+        self._status = status
+        self.asked: list[dict[str, Any]] = []
+        """The bodies of all requests."""
+        self.broken_off = 0
+        """Answers whose client went away before their end."""
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        """Serves on a free port of this machine; yields the URL."""
+        app = web.Application()
+        app.router.add_get("/v1/models", self._list)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        # Without handler_cancellation nobody would notice that a client went away.
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        finally:
+            await runner.cleanup()
+
+    async def _list(self, request: web.Request) -> web.Response:
+        if refusal := self._refusal(request):
+            return refusal
+        return web.json_response({"object": "list", "data": [{"id": m} for m in self._models]})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        if refusal := self._refusal(request):
+            return refusal
+        self.asked.append(await request.json())
+        if self._status != 200:
+            return web.json_response({"error": {"message": "a bad day"}}, status=self._status)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        try:
+            for delta in [{"role": "assistant"}, *({"content": t} for t in self._tokens)]:
+                await asyncio.sleep(self._interval_s)
+                await response.write(_event([{"index": 0, "delta": delta, "finish_reason": None}]))
+            await response.write(_event([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
+            used = len(self._tokens)
+            usage = {"prompt_tokens": 1, "completion_tokens": used, "total_tokens": used + 1}
+            await response.write(_event([], usage=usage) + b"data: [DONE]\n\n")
+        except (asyncio.CancelledError, ConnectionError):
+            self.broken_off += 1
+            raise
+        return response
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        if self._key and request.headers.get("Authorization") != f"Bearer {self._key}":
+            return web.json_response({"error": {"message": "no such key"}}, status=401)
+        return None
+
+
+def _event(choices: list[dict[str, Any]], **more: Any) -> bytes:
+    chunk = {"id": "c-1", "object": "chat.completion.chunk", "created": 0, "model": "small"}
+    return f"data: {json.dumps({**chunk, 'choices': choices, **more})}\n\n".encode()
