@@ -20,7 +20,8 @@ class Architecture:
     """One way of building a pipeline."""
 
     build: str
-    """``module:function``; ``async build(host: Host) -> pipecat Pipeline``."""
+    """``module:function``; ``async build(host: Host) -> pipecat Pipeline``. Empty where there is a
+    ``converse``."""
     stages: tuple[tuple[str, str], ...]
     """(stage name, ``module:dataclass`` of its options), one per TOML table."""
     prepare: str = ""
@@ -33,6 +34,9 @@ class Architecture:
     """``module:function``; ``provide(spec, tell)`` builds what the preset needs and this machine
     lacks (an engine environment, synthetic weights), before any process of the run starts;
     ``tell`` takes a few words on the progress. Empty: there is nothing to build."""
+    converse: str = ""
+    """``module:function``; ``async converse(host) -> str | None`` plays a whole conversation with a
+    pipeline that is not ours to build, and returns what went wrong. Empty: ``build`` builds one."""
 
 
 _OPTIONS = "pipelines.cascade.options"
@@ -59,6 +63,13 @@ ARCHITECTURES: dict[str, Architecture] = {
             ("processor", "pipelines.duplex.options:ProcessorOptions"),
             ("script", "pipelines.duplex.script_options:ScriptOptions"),
         ),
+    ),
+    "bot": Architecture(
+        build="",
+        prepare="pipelines.bot.session:prepare",
+        converse="pipelines.bot.session:converse",
+        models="pipelines.bot.options:model_files",
+        stages=(("bot", "pipelines.bot.options:BotOptions"),),
     ),
     "scripted": Architecture(
         build="pipelines.cascade.scripted:build",
