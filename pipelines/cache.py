@@ -31,7 +31,7 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def building(folder: Path, tell: Tell = silent) -> Iterator[None]:
+def building(folder: Path, tell: Tell = silent, variable: str = VARIABLE) -> Iterator[None]:
     """Held by the one process that builds what will be ``folder``; others wait for it here.
 
     The lock is the kernel's (``flock`` on a file beside the folder), so a killed builder holds
@@ -47,7 +47,7 @@ def building(folder: Path, tell: Tell = silent) -> Iterator[None]:
     except OSError as error:
         raise LabError(
             f"{lock.parent} can't be written ({error.strerror}): mend its rights, "
-            f"or name another folder by {VARIABLE}."
+            f"or name another folder by {variable}."
         ) from error
     try:
         try:
@@ -58,14 +58,14 @@ def building(folder: Path, tell: Tell = silent) -> Iterator[None]:
         except OSError as error:  # some network file systems have no locks
             raise LabError(
                 f"{lock.parent} can't be locked ({error.strerror}): name a folder on a local disk "
-                f"by {VARIABLE}."
+                f"by {variable}."
             ) from error
         yield
     finally:
         os.close(fd)
 
 
-def need_disk(folder: Path, needed_bytes: float, what: str) -> None:
+def need_disk(folder: Path, needed_bytes: float, what: str, variable: str = VARIABLE) -> None:
     """Checks the free space before anything is written.
 
     Raises:
@@ -76,5 +76,5 @@ def need_disk(folder: Path, needed_bytes: float, what: str) -> None:
     if free < needed_bytes:
         raise LabError(
             f"{what} needs {needed_bytes / 1e9:.1f} GB of disk and {there} has "
-            f"{free / 1e9:.1f} GB free: free some, or name another folder by {VARIABLE}."
+            f"{free / 1e9:.1f} GB free: free some, or name another folder by {variable}."
         )

@@ -29,6 +29,7 @@ FOLDERS = {
     "pipelines/cascade/engines": "the models' side: each runs in a child process",
     "pipelines/duplex": "models that listen and speak at once: Moshi as a Pipecat processor",
     "pipelines/environments": "locked requirements of engines whose packages clash with Pipecat's",
+    "pipelines/models": "model files: manifests (one TOML each), fetched, verified, found",
     "pipelines/models/creature": "our own small language model: weights, card, manifest",
     "pipelines/presets": "one TOML file per pipeline",
     "bench": "how it is measured",

@@ -30,6 +30,8 @@ SCENE = (
 MANIFEST = """\
 # Written by training/creature_llm/export_gguf.py. What it is and can do: MODEL_CARD.md.
 name = "creature-3m"
+variant = "{kind}"
+title = "Our own small language model (ships with duplex-lab)"
 file = "{file}"
 sha256 = "{sha256}"
 bytes = {bytes}

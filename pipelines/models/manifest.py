@@ -1,0 +1,241 @@
+"""A model's manifest: one TOML file that says what the model is, whence it comes, what it weighs.
+
+A hash or a size that is not known is left out and never guessed: the model is then *unpinned*, and
+what its first fetch brings is written down and held against every later one (`lockfile`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines.errors import SpecError
+from pipelines.models.ids import NAME, SHA256, ModelFilesError
+from pipelines.models.paths import check_relative
+from pipelines.models.sources import Source, read_source
+from pipelines.spec import read_options
+
+DEVICES = ("cpu", "cuda", "metal")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a model."""
+
+    path: str
+    """In the repository and in the model's folder alike."""
+    bytes: int | None = None
+    """Its size; None: not known before it is fetched."""
+    sha256: str = ""
+    """Empty: not known before it is fetched."""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the manifest says which bytes these must be."""
+        return bool(self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One model in one variant."""
+
+    name: str
+    variant: str
+    """A quantisation, a size, a quality: what tells apart the files of one name."""
+    title: str
+    """A few words for tables."""
+    licence: str
+    """Of the weights, by its SPDX name where it has one."""
+    source: Source
+    """Whence its files come."""
+    files: tuple[ModelFile, ...]
+    main: str = ""
+    """The file that engines are given; empty: the folder, or the only file."""
+    gated: bool = False
+    """Whether its owner asks for an account and a consent before it can be fetched."""
+    memory_mb: Mapping[str, int] = field(default_factory=dict)
+    """Device (`DEVICES`) → memory needed, MB; a device that is not named is not known."""
+    origin: Path = Path()
+    """The file that this was read from."""
+
+    @property
+    def id(self) -> str:
+        """``name@variant``."""
+        return f"{self.name}@{self.variant}"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether all of its bytes are known beforehand."""
+        return all(file.pinned for file in self.files)
+
+    @property
+    def bytes(self) -> int | None:
+        """All of its files' sizes; None if one is not known."""
+        sizes = [file.bytes for file in self.files if file.bytes is not None]
+        return sum(sizes) if len(sizes) == len(self.files) else None
+
+    @property
+    def digest(self) -> str:
+        """The HASH of ``name@sha256:HASH``; empty if it is not pinned."""
+        return digest_of({f.path: f.sha256 for f in self.files}) if self.pinned else ""
+
+
+def digest_of(hashes: Mapping[str, str]) -> str:
+    """One SHA-256 for a model: that of its only file, or of the sorted lines of ``sha256sum``.
+
+    Args:
+        hashes: Path → SHA-256 of every file.
+    """
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    lines = "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(hashes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The keys of a manifest's file."""
+
+    name: str
+    licence: str
+    variant: str
+    title: str = ""
+    main: str = ""
+    gated: bool = False
+    repo: str = ""
+    revision: str = ""
+    url: str = ""
+    package: str = ""
+    memory_mb: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Mapping[str, Any], ...] = ()
+    # A model of one file may say it without a table of its own.
+    file: str = ""
+    bytes: int | None = None
+    sha256: str = ""
+    # What is told to engines and readers; the parts that name, fetch and verify don't use it.
+    weights: Literal["trained", "synthetic"] = "trained"
+    format: str = ""
+    architecture: str = ""
+    quantisation: str = ""
+    parameters: int = 0
+    context_length: int = 0
+    system_prompt: str = ""
+    system_prompt_use: str = ""
+    stop: tuple[str, ...] = ()
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Reads a manifest's file.
+
+    Raises:
+        ModelFilesError: it can't be read, or is wrong; one sentence with the file and the key.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFilesError(
+            f"{path} can't be read ({error.strerror}): mend its rights, or name another manifest."
+        ) from None
+    except UnicodeDecodeError:
+        raise ModelFilesError(f"{path} is no text in UTF-8: a manifest is a TOML file.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ModelFilesError(f"{path}: not valid TOML: {error}.") from None
+    try:
+        return _manifest(table, path)
+    except SpecError as error:
+        raise ModelFilesError(str(error)) from None
+
+
+def _manifest(table: Mapping[str, Any], path: Path) -> Manifest:
+    where = str(path)
+    read = read_options(_Table, table, where)
+    for key in ("name", "variant"):
+        if not NAME.fullmatch(value := getattr(read, key)):
+            raise ModelFilesError(
+                f"{where}: {key} = {value!r} must be letters, digits, '.', '_' and '-', "
+                "and begin with a letter or a digit."
+            )
+    if not read.licence.strip():
+        raise ModelFilesError(f"{where}: licence is empty: say under which the weights are.")
+    source = read_source(read, path)
+    files = _files(read, where)
+    if source.kind == "url" and (loose := next((f for f in files if not f.pinned), None)):
+        raise ModelFilesError(
+            f"{where}: {loose.path} has no sha256: a plain url says nothing of its files, so that "
+            "the manifest must."
+        )
+    if read.main and read.main not in {f.path for f in files}:
+        raise ModelFilesError(f"{where}: main = {read.main!r} is none of its files.")
+    return Manifest(
+        name=read.name,
+        variant=read.variant,
+        title=read.title or read.name,
+        licence=read.licence,
+        source=source,
+        files=files,
+        main=read.main,
+        gated=read.gated,
+        memory_mb=_memory(read.memory_mb, where),
+        origin=path,
+    )
+
+
+def _files(read: _Table, where: str) -> tuple[ModelFile, ...]:
+    if bool(read.file) == bool(read.files):
+        raise ModelFilesError(f"{where}: give either file, or one [[files]] per file.")
+    if read.file:
+        tables: list[Mapping[str, Any]] = [
+            {"path": read.file, "bytes": read.bytes, "sha256": read.sha256}
+        ]
+    elif read.sha256 or read.bytes is not None:
+        raise ModelFilesError(f"{where}: bytes and sha256 belong under the [[files]] they are of.")
+    else:
+        tables = list(read.files)
+    files = [_file(t, f"{where} [[files]] {i}") for i, t in enumerate(tables, start=1)]
+    _check_distinct((f.path for f in files), where)
+    return tuple(files)
+
+
+def _file(table: Mapping[str, Any], where: str) -> ModelFile:
+    file = read_options(ModelFile, table, where)
+    check_relative(file.path, where)
+    if file.bytes is not None and file.bytes < 0:
+        raise ModelFilesError(f"{where}: bytes = {file.bytes} is negative.")
+    if file.sha256 and not SHA256.fullmatch(file.sha256):
+        raise ModelFilesError(
+            f"{where}: sha256 = {file.sha256!r} is none: 64 of the characters 0-9 and a-f "
+            "(leave the key out if it is not known)."
+        )
+    return file
+
+
+def _check_distinct(paths: Iterable[str], where: str) -> None:
+    seen: dict[str, str] = {}
+    for path in paths:
+        key = path.lower()  # macOS takes Model.bin and model.bin for one file
+        if key in seen:
+            raise ModelFilesError(f"{where}: the files {seen[key]!r} and {path!r} are the same.")
+        seen[key] = path
+    for key, path in seen.items():
+        if inner := next((other for other in seen if other.startswith(f"{key}/")), None):
+            raise ModelFilesError(
+                f"{where}: {path!r} can't be a file and the folder of {seen[inner]!r}."
+            )
+
+
+def _memory(table: Mapping[str, Any], where: str) -> dict[str, int]:
+    for device, value in table.items():
+        if device not in DEVICES:
+            raise ModelFilesError(
+                f"{where} [memory_mb]: unknown device {device!r}; known: {', '.join(DEVICES)}."
+            )
+        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+            raise ModelFilesError(
+                f"{where} [memory_mb]: {device} = {value!r} must be a whole number of megabytes."
+            )
+    return dict(table)

@@ -1,0 +1,111 @@
+"""Which model files a preset needs, and which of them are not there: the one place that knows.
+
+An engine that reads files has a row in `READS`. `run` asks before its first trial, and lists and
+tables of presets ask too; nothing is loaded, hashed or downloaded for the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.models.find import MissingModelError, fetch_line, resolve
+from pipelines.models.ids import ModelFilesError
+from pipelines.spec import PipelineSpec
+
+MADE_HERE = "synthetic"
+"""Weights that `pipelines.duplex.weights` makes on this machine: nothing to fetch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """An engine that reads model files, and the option that names them."""
+
+    architecture: str
+    stage: str
+    """The preset's table."""
+    chooser: str
+    """The option that chooses the engine."""
+    engine: str
+    """Its value."""
+    option: str
+    """The option that names the model: an id, or a path."""
+
+
+READS: tuple[Reads, ...] = (
+    Reads("cascade", "llm", "engine", "llama", "model"),
+    Reads("duplex", "model", "backend", "mlx", "weights"),
+    Reads("duplex", "model", "backend", "torch", "weights"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A model that a preset names."""
+
+    stage: str
+    """In which table."""
+    wanted: str
+    """As it stands there: an id or a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A model that a preset names and whose files are not there."""
+
+    preset: str
+    stage: str
+    wanted: str
+    """As it stands in the preset."""
+    model_id: str
+    """What ``duplex-lab models fetch`` is to be given; empty: it can't be fetched."""
+    why: str
+    """One sentence, with the line that mends it."""
+
+
+def needed_by(spec: PipelineSpec) -> tuple[Need, ...]:
+    """The models that a preset reads from disk; none for engines that bring their own."""
+    found = []
+    for row in READS:
+        options = spec.stages.get(row.stage)
+        if row.architecture != spec.architecture or options is None:
+            continue
+        if getattr(options, row.chooser, None) != row.engine:
+            continue
+        wanted = str(getattr(options, row.option, ""))
+        if wanted and wanted != MADE_HERE:
+            found.append(Need(row.stage, wanted))
+    return tuple(found)
+
+
+def missing_of(spec: PipelineSpec) -> tuple[Missing, ...]:
+    """The models of a preset whose files are not there; empty: all are, or it needs none."""
+    found = []
+    for need in needed_by(spec):
+        try:
+            resolve(need.wanted)
+        except ModelFilesError as error:
+            model_id = error.model_id if isinstance(error, MissingModelError) else ""
+            found.append(Missing(spec.name, need.stage, need.wanted, model_id, str(error)))
+    return tuple(found)
+
+
+def require(specs: Sequence[PipelineSpec]) -> None:
+    """Refuses a run whose presets' models are not all there.
+
+    Raises:
+        ModelFilesError: one sentence with the line that fetches all that can be fetched.
+    """
+    missing = [m for spec in specs for m in missing_of(spec)]
+    if not missing:
+        return
+    lost = next((m for m in missing if not m.model_id), None)
+    if lost is not None:
+        raise ModelFilesError(f"Preset {lost.preset}, [{lost.stage}]: {lost.why}")
+    ids = list(dict.fromkeys(m.model_id for m in missing))
+    presets = ", ".join(dict.fromkeys(m.preset for m in missing))
+    are = "is" if len(ids) == 1 else "are"
+    raise ModelFilesError(
+        f"{', '.join(ids)} {are} needed by {presets} and not (wholly) on this machine; fetch "
+        f"first: {fetch_line(ids)}"
+    )

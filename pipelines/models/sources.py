@@ -1,0 +1,117 @@
+"""Whence a model's files come: a repository of the hub, a plain address, a package, or this one."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+from urllib.parse import quote, urlsplit
+
+from pipelines.models.ids import ModelFilesError
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_REVISION = re.compile(r"[A-Za-z0-9][\w./-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+DEFAULT_REVISION = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place that files come from."""
+
+    kind: Literal["hub", "url", "package", "shipped"]
+    """hub and url are fetched; package: in an installed Python package; shipped: beside the
+    manifest."""
+    at: str
+    """The repository's id, the address without the file's name, the package, or a folder."""
+    revision: str = ""
+    """hub: a commit, a tag or a branch."""
+
+    @property
+    def fetched(self) -> bool:
+        """Whether it is for `pipelines.models.fetch` to bring the files."""
+        return self.kind in ("hub", "url")
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the files behind it can't change: a commit's."""
+        return self.kind != "hub" or bool(_COMMIT.fullmatch(self.revision))
+
+    @property
+    def text(self) -> str:
+        """For tables."""
+        return f"{self.at}@{self.revision[:12]}" if self.kind == "hub" else self.at
+
+    def url_of(self, path: str) -> str:
+        """The address of a file of a plain url."""
+        return f"{self.at}/{quote(path)}"
+
+    def folder(self) -> Path | None:
+        """Of files that are never fetched; None: the package is not installed."""
+        if self.kind == "shipped":
+            return Path(self.at)
+        found = importlib.util.find_spec(self.at)
+        places = found.submodule_search_locations if found else None
+        return Path(next(iter(places))) if places else None
+
+
+class HasSource(Protocol):
+    """The keys of a manifest that say whence it comes."""
+
+    @property
+    def repo(self) -> str: ...  # noqa: D102
+    @property
+    def revision(self) -> str: ...  # noqa: D102
+    @property
+    def url(self) -> str: ...  # noqa: D102
+    @property
+    def package(self) -> str: ...  # noqa: D102
+
+
+def read_source(read: HasSource, path: Path) -> Source:
+    """The source that a manifest names; none: its files lie beside it.
+
+    Raises:
+        ModelFilesError: two are named, or one that can't be.
+    """
+    named = [key for key in ("repo", "url", "package") if getattr(read, key)]
+    if len(named) > 1:
+        raise ModelFilesError(f"{path}: {' and '.join(named)}: a model comes from one place.")
+    if read.revision and not read.repo:
+        raise ModelFilesError(f"{path}: revision is for models of a repo, and none is named.")
+    if read.repo:
+        return _hub(read.repo, read.revision or DEFAULT_REVISION, path)
+    if read.url:
+        parts = urlsplit(read.url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise ModelFilesError(
+                f"{path}: url = {read.url!r} must be the https address of the folder that the "
+                "files lie in."
+            )
+        return Source("url", read.url.rstrip("/"))
+    if read.package:
+        if not read.package.isidentifier():
+            raise ModelFilesError(
+                f"{path}: package = {read.package!r} must be the name by which Python imports it."
+            )
+        return Source("package", read.package)
+    return Source("shipped", str(path.parent))
+
+
+def is_repo(text: str) -> bool:
+    """Whether it could be a repository of the hub: ``owner/name``."""
+    return bool(_REPO.fullmatch(text)) and ".." not in text
+
+
+def _hub(repo: str, revision: str, path: Path) -> Source:
+    if not is_repo(repo):
+        raise ModelFilesError(
+            f"{path}: repo = {repo!r} must be owner/name, as in 'kyutai/moshiko-mlx-q4'."
+        )
+    if not _REVISION.fullmatch(revision) or ".." in revision:
+        raise ModelFilesError(
+            f"{path}: revision = {revision!r} must be a commit, a tag or a branch."
+        )
+    return Source("hub", repo, revision)
