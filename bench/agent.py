@@ -260,7 +260,11 @@ async def _run_pipeline(
     from pipecat.workers.runner import WorkerRunner
 
     from bench.collect import MarkObserver, RawMonotonicClock
+    from bench.stage_marks import StageObserver
+    from pipelines.registry import architecture
 
+    own = architecture(spec.architecture).stamps
+    observer = MarkObserver(marks) if own else StageObserver(marks)
     worker = PipelineWorker(
         pipeline,
         params=PipelineParams(
@@ -269,7 +273,7 @@ async def _run_pipeline(
             enable_metrics=True,
             enable_usage_metrics=True,
         ),
-        observers=[MarkObserver(marks)],
+        observers=[observer],
         clock=RawMonotonicClock(),
         enable_rtvi=False,
         idle_timeout_secs=None,

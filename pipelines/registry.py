@@ -34,12 +34,18 @@ class Architecture:
     """``module:function``; ``provide(spec, tell)`` builds what the preset needs and this machine
     lacks (an engine environment, synthetic weights), before any process of the run starts;
     ``tell`` takes a few words on the progress. Empty: there is nothing to build."""
+    missing: str = ""
+    """``module:function``; ``missing(spec) -> list[str]`` says in sentences what the preset lacks
+    here (a key, a package, a file), without building or loading anything. Empty: nothing."""
+    stamps: bool = True
+    """Whether its stages stamp their own marks; else they are read off the pipeline's frames."""
     converse: str = ""
     """``module:function``; ``async converse(host) -> str | None`` plays a whole conversation with a
     pipeline that is not ours to build, and returns what went wrong. Empty: ``build`` builds one."""
 
 
 _OPTIONS = "pipelines.cascade.options"
+_HOSTED = ("speech", "stt", "llm", "tts")
 
 ARCHITECTURES: dict[str, Architecture] = {
     "cascade": Architecture(
@@ -62,6 +68,18 @@ ARCHITECTURES: dict[str, Architecture] = {
             ("model", "pipelines.duplex.options:ModelOptions"),
             ("processor", "pipelines.duplex.options:ProcessorOptions"),
             ("script", "pipelines.duplex.script_options:ScriptOptions"),
+        ),
+    ),
+    "hosted": Architecture(
+        build="pipelines.hosted.build:build",
+        prepare="pipelines.hosted.build:prepare",
+        provide="pipelines.hosted.build:provide",
+        missing="pipelines.hosted.services:missing_of",
+        stamps=False,
+        stages=(
+            *((s, "pipelines.hosted.options:ServiceOptions") for s in _HOSTED),
+            ("turns", f"{_OPTIONS}:TurnOptions"),
+            ("prompt", "pipelines.hosted.options:PromptOptions"),
         ),
     ),
     "bot": Architecture(

@@ -56,7 +56,7 @@ class PipelineSpec:
     """Key of `pipelines.registry.ARCHITECTURES`."""
     weights: Literal["trained", "synthetic", "scripted"]
     """What every row of its results is labelled with."""
-    kind: Literal["cascade", "duplex", "scripted", "click"]
+    kind: Literal["cascade", "speech", "duplex", "scripted", "click"]
     """Decides which validity rule of metrics.md applies."""
     description: str = ""
     """What it is for, in a sentence or two."""

@@ -1,11 +1,16 @@
-"""The embedded engines as three Pipecat services, for the example bot: no key, no download."""
+"""The embedded engines as Pipecat services, for the example bot and beside hosted services: no key,
+no download.
+
+Their own marks go nowhere: here a pipeline is seen from outside, by its frames.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from pipelines.cascade.engine_table import llm_engine, stt_engine, tts_engine
+from pipelines.cascade.engine_table import EngineSpec, llm_engine, stt_engine, tts_engine
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import CreatureLLMService
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
@@ -13,26 +18,40 @@ from pipelines.cascade.stt import SphinxSTTService
 from pipelines.cascade.tts import EspeakTTSService
 from pipelines.marks import MarkList
 from pipelines.pool import ModelPool
+from pipelines.process import ModelProcess
 
-Services = tuple[SphinxSTTService, CreatureLLMService, EspeakTTSService]
+
+async def embedded(stage: str, models: ModelPool) -> Any:
+    """A fresh service of the embedded engine for a stage, on a process that may be warm.
+
+    Args:
+        stage: stt, llm or tts.
+        models: Whose processes are used.
+
+    Raises:
+        ModelError: it could not be loaded.
+    """
+    unheard = MarkList()
+    if stage == "stt":
+        stt = SttOptions()
+        return SphinxSTTService(await _process(models, stt_engine(stt)), marks=unheard, options=stt)
+    hand_over = HandOver(unheard)
+    if stage == "llm":
+        llm = LlmOptions()
+        mind = await _process(models, llm_engine(llm))
+        return CreatureLLMService(mind, marks=unheard, options=llm, hand_over=hand_over)
+    tts = TtsOptions(aggregation="sentence")
+    voice = await _process(models, tts_engine(tts))
+    return EspeakTTSService(voice, marks=unheard, options=tts, hand_over=hand_over)
 
 
 @asynccontextmanager
-async def local_services() -> AsyncIterator[Services]:
-    """PocketSphinx, the creature's 3M llama and espeak-ng, each in a process of its own.
+async def local_services() -> AsyncIterator[tuple[Any, Any, Any]]:
+    """PocketSphinx, the creature's 3M llama and espeak-ng, each in a process of its own."""
+    async with ModelPool(MarkList()) as models:
+        stt, llm, tts = [await embedded(stage, models) for stage in ("stt", "llm", "tts")]
+        yield stt, llm, tts
 
-    Their own marks go nowhere: a bot is measured from outside.
-    """
-    unheard = MarkList()
-    stt, llm, tts = SttOptions(), LlmOptions(), TtsOptions(aggregation="sentence")
-    async with ModelPool(unheard) as models:
-        ear, mind, voice = [
-            await models.get(e.name, e.engine, e.options)
-            for e in (stt_engine(stt), llm_engine(llm), tts_engine(tts))
-        ]
-        hand_over = HandOver(unheard)
-        yield (
-            SphinxSTTService(ear, marks=unheard, options=stt),
-            CreatureLLMService(mind, marks=unheard, options=llm, hand_over=hand_over),
-            EspeakTTSService(voice, marks=unheard, options=tts, hand_over=hand_over),
-        )
+
+async def _process(models: ModelPool, engine: EngineSpec) -> ModelProcess:
+    return await models.get(engine.name, engine.engine, engine.options)
