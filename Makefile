@@ -77,8 +77,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
   --no-annotate --no-header
 lock: $(STAMP) ## write requirements.lock and the engine environments' locks anew
 	@$(COMPILE) --extra dev pyproject.toml -o requirements.lock
-	@for name in moshi-mlx moshi-torch; do at=pipelines/environments/$$name; \
-	  $(COMPILE) --override $$at.override $$at.in -o $$at.lock; done
+	@for of in pipelines/environments/*.in; do at=$${of%.in}; \
+	  $(COMPILE) $$(test -e $$at.override && echo --override $$at.override) $$of -o $$at.lock; done
 
 clean: ## remove .venv and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

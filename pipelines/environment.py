@@ -11,6 +11,7 @@ import hashlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from pipelines.errors import LabError
 
 _LOCKS = Path(__file__).parent / "environments"
 _MOST_MINUTES = 20  # a slow line; on a quick one a build is a matter of seconds
+_MOST_MINUTES_COMPILED = 120  # a busy machine; a quiet one of two cores takes five
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Environment:
     pip: tuple[str, ...] = ()
     """Installed last, by pip, from where the user's own pip looks: of torch, PyPI has CUDA's build
     for Linux, and another index or ``PIP_FIND_LINKS`` may have one for the CPU."""
+    compiled: tuple[str, ...] = ()
+    """Packages without wheels, that are compiled here, their build tools fetched by uv; all others
+    must have wheels."""
+    flags: tuple[tuple[str, str], ...] = ()
+    """Environment variables of the compilation."""
     machines: tuple[str, ...] = ("Linux x86_64", "Linux aarch64", "Darwin arm64")
     """Where its packages can be had, as `platform` names them."""
 
@@ -58,7 +65,8 @@ class Environment:
     def folder(self) -> Path:
         """Where it is, or will be, built."""
         key = hashlib.sha256(self.lock.read_bytes())
-        key.update(repr((self.pip, _python_request(), platform.machine())).encode())
+        made_by = (self.pip, _python_request(), platform.machine())
+        key.update(repr(made_by + ((self.flags,) if self.flags else ())).encode())
         return cache_folder() / "environments" / f"{self.name}-{key.hexdigest()[:12]}"
 
     @property
@@ -90,6 +98,30 @@ ENVIRONMENTS: dict[str, Environment] = {
             disk_gb=_torch_disk_gb(),
             size="1 GB with a CPU build of torch, 7 GB with CUDA's",
             pip=("torch==2.13.0",),
+        ),
+        Environment(
+            "whisper",
+            "faster-whisper 1.2.1: Whisper in CTranslate2, on the CPU or on CUDA",
+            ("faster_whisper", "ctranslate2", "tokenizers"),
+            disk_gb=0.6,
+            size="0.4 GB",
+        ),
+        Environment(
+            "llama",
+            "llama-cpp-python 0.3.36: llama.cpp, compiled here (5 minutes on 2 cores)",
+            ("llama_cpp",),
+            disk_gb=1.5,
+            size="0.2 GB",
+            compiled=("llama-cpp-python",),
+            # Portable: what -march=native makes crashes on Q8_0 where the processor has AMX.
+            flags=(("CMAKE_ARGS", "-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF"),),
+        ),
+        Environment(
+            "piper",
+            "piper-tts 1.8.0: Piper's voices in onnxruntime (GPL-3.0-or-later)",
+            ("piper", "onnxruntime", "onnx"),
+            disk_gb=0.3,
+            size="0.2 GB",
         ),
     )
 }
@@ -165,13 +197,14 @@ def _build(wanted: Environment, tell: Tell) -> None:
     temporary = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(temporary, ignore_errors=True)  # of a killed build: the lock is ours
     python = str(temporary / "bin" / "python")
-    tell(f"building the engine environment {wanted.name} ({wanted.size}), a minute or two")
+    long = "a compiler at work: several minutes" if wanted.compiled else "a minute or two"
+    tell(f"building the engine environment {wanted.name} ({wanted.size}), {long}")
     began_s = time.monotonic()
     lock = str(wanted.lock)
     seed = ["--seed"] if wanted.pip else []  # with pip
     steps = [
         [uv, "venv", "--quiet", *seed, "--python", _python_request(), str(temporary)],
-        [uv, "pip", "sync", "--quiet", "--no-build", "--python", python, lock],
+        [uv, "pip", "sync", "--quiet", *_source(wanted), "--python", python, lock],
     ]
     if wanted.pip:
         steps.append([python, "-m", "pip", "install", "--quiet", *wanted.pip])
@@ -188,6 +221,24 @@ def _build(wanted: Environment, tell: Tell) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     tell(f"engine environment {wanted.name}: built in {time.monotonic() - began_s:.0f} s")
+
+
+def _source(wanted: Environment) -> list[str]:
+    """Uv's options: nothing is made from source but what must be, and that without its cache.
+
+    The cache knows nothing of `Environment.flags`: it would hand out what others were made with.
+    """
+    if not wanted.compiled:
+        return ["--no-build"]
+    if not (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
+        raise LabError(
+            f"The engine environment {wanted.name} is compiled, and there is no C compiler here: "
+            "install one (Debian and Ubuntu: apt install build-essential; macOS: "
+            "xcode-select --install)."
+        )
+    locked = [line.split("==")[0] for line in wanted.lock.read_text().splitlines() if "==" in line]
+    wheels = [name for name in locked if name.strip() not in wanted.compiled]
+    return ["--no-cache", *(f"--only-binary={name.strip()}" for name in wheels)]
 
 
 def _python_request() -> str:
@@ -208,14 +259,35 @@ def _uv() -> str:
 
 def _run(wanted: Environment, command: list[str]) -> None:
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    clean.update(wanted.flags)
+    most_s = 60 * (_MOST_MINUTES_COMPILED if wanted.compiled else _MOST_MINUTES)
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=clean, timeout=60 * _MOST_MINUTES
-        )
+        done = _finish(command, clean, most_s)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LabError(_cannot(wanted, str(error))) from error
     if done.returncode:
         raise LabError(_cannot(wanted, done.stderr or done.stdout))
+
+
+def _finish(
+    command: list[str], variables: dict[str, str], most_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end; whatever ends it early ends its compilers too."""
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=variables,
+        process_group=0,
+    )
+    try:
+        out, said = child.communicate(timeout=most_s)
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        raise
+    return subprocess.CompletedProcess(command, child.returncode, out, said)
 
 
 def _cannot(wanted: Environment, said: str) -> str:

@@ -52,6 +52,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         build="pipelines.cascade.build:build",
         prepare="pipelines.cascade.build:prepare",
         models="pipelines.cascade.engine_table:model_files",
+        provide="pipelines.cascade.provide:provide",
         stages=(
             ("turns", f"{_OPTIONS}:TurnOptions"),
             ("stt", f"{_OPTIONS}:SttOptions"),

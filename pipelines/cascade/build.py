@@ -10,22 +10,29 @@ from pipecat.processors.aggregators.llm_response_universal import LLMContextAggr
 from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frame_processor import FrameProcessor
 
+from pipelines import environment
 from pipelines.cascade.clauses import ClauseAggregator
+from pipelines.cascade.engine_rows import engine_row
 from pipelines.cascade.engine_table import (
+    EngineSpec,
+    answer_tokens,
     llm_engine,
     stt_engine,
     system_prompt,
     tts_engine,
 )
 from pipelines.cascade.handover import HandOver
-from pipelines.cascade.llm import CreatureLLMService
+from pipelines.cascade.llm import ModelLLMService
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions, TurnOptions
+from pipelines.cascade.provide import check
 from pipelines.cascade.stt import RATE_HZ as STT_RATE_HZ
-from pipelines.cascade.stt import SphinxSTTService
-from pipelines.cascade.tts import EspeakTTSService
+from pipelines.cascade.stt import ModelSTTService
+from pipelines.cascade.tts import RATE_HZ as ESPEAK_RATE_HZ
+from pipelines.cascade.tts import ModelTTSService
 from pipelines.cascade.turns import user_params
 from pipelines.errors import SpecError
 from pipelines.host import Host
+from pipelines.marks import MarkSink
 from pipelines.pool import ModelPool
 from pipelines.process import ModelProcess
 from pipelines.spec import PipelineSpec
@@ -39,6 +46,10 @@ async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
         SpecError: the preset asks for what no engine here can do.
     """
     await _processes(spec, models)
+    if engine_row("llm", spec.stages["llm"].engine).service:
+        from pipelines.cascade.llm_server import check_server
+
+        await check_server(spec.stages["llm"])
 
 
 async def build(host: Host) -> Pipeline:
@@ -48,15 +59,15 @@ async def build(host: Host) -> Pipeline:
         ModelError: a model could not be loaded.
         SpecError: the preset asks for what no engine here can do.
     """
-    ear, mind, voice = await _processes(host.spec, host.models)
+    processes = await _processes(host.spec, host.models)
     turns: TurnOptions = host.options("turns")
     stt: SttOptions = host.options("stt")
     llm: LlmOptions = host.options("llm")
     tts: TtsOptions = host.options("tts")
     system = system_prompt(llm, host.scene)
     messages = [{"role": "system", "content": system}] if system else []
-    if llm.prime and messages:
-        async for _ in mind.request("prime", {"messages": messages}, marks=host.marks):
+    if llm.prime and messages and "llm" in processes:
+        async for _ in processes["llm"].request("prime", {"messages": messages}, marks=host.marks):
             pass
     context = LLMContext()
     for message in messages:
@@ -66,17 +77,21 @@ async def build(host: Host) -> Pipeline:
     by_clause = tts.aggregation == "clause"
     processors: list[FrameProcessor] = [
         host.transport.input(),
-        SphinxSTTService(ear, marks=host.marks, options=stt),
+        ModelSTTService(processes["stt"], marks=host.marks, options=stt),
         pair.user(),
-        CreatureLLMService(mind, marks=host.marks, options=llm, hand_over=hand_over),
+        _mind(processes.get("llm"), host.marks, llm, hand_over),
     ]
     if by_clause:
         processors.append(
             LLMTextProcessor(text_aggregator=ClauseAggregator(), text_transforms=[("*", hand_over)])
         )
     processors += [
-        EspeakTTSService(
-            voice, marks=host.marks, options=tts, hand_over=None if by_clause else hand_over
+        ModelTTSService(
+            processes["tts"],
+            marks=host.marks,
+            options=tts,
+            hand_over=None if by_clause else hand_over,
+            rate_hz=tts_engine(tts).rate_hz or ESPEAK_RATE_HZ,
         ),
         host.transport.output(),
         pair.assistant(),
@@ -84,24 +99,57 @@ async def build(host: Host) -> Pipeline:
     return Pipeline(processors)
 
 
-async def _processes(
-    spec: PipelineSpec, models: ModelPool
-) -> tuple[ModelProcess, ModelProcess, ModelProcess]:
-    """The processes of STT, LLM and TTS, running."""
+def _mind(
+    process: ModelProcess | None, marks: MarkSink, options: LlmOptions, hand_over: HandOver
+) -> FrameProcessor:
+    """The language model: in a child process, or a server's."""
+    if process is None:
+        from pipelines.cascade.llm_server import make
+
+        return make(options, marks, hand_over)
+    return ModelLLMService(
+        process,
+        marks=marks,
+        options=options,
+        hand_over=hand_over,
+        max_tokens=answer_tokens(options),
+    )
+
+
+async def _processes(spec: PipelineSpec, models: ModelPool) -> dict[str, ModelProcess]:
+    """Stage → its process, running; stages that a service of Pipecat's serves have none."""
     if spec.audio.in_rate_hz != STT_RATE_HZ:
         raise SpecError(
             f"{spec.name}.toml [audio]: in_rate_hz = {spec.audio.in_rate_hz} must be "
             f"{STT_RATE_HZ}, which the recogniser was trained on."
         )
-    engines = (
-        stt_engine(spec.stages["stt"]),
-        llm_engine(spec.stages["llm"]),
-        tts_engine(spec.stages["tts"]),
-    )
-    ear, mind, voice = await asyncio.gather(
+    check(spec)
+    engines = {"stt": stt_engine(spec.stages["stt"]), "tts": tts_engine(spec.stages["tts"])}
+    if not engine_row("llm", spec.stages["llm"].engine).service:
+        engines["llm"] = llm_engine(spec.stages["llm"])
+    running = await asyncio.gather(
         *(
-            models.get(e.name, e.engine, e.options, request_timeout_s=e.request_timeout_s)
-            for e in engines
+            models.get(
+                e.name,
+                e.engine,
+                e.options,
+                interpreter=_interpreter(e),
+                request_timeout_s=e.request_timeout_s,
+                cancel_grace_s=e.cancel_grace_s,
+            )
+            for e in engines.values()
         )
     )
-    return ear, mind, voice
+    return dict(zip(engines, running, strict=True))
+
+
+def _interpreter(engine: EngineSpec) -> str | None:
+    if not engine.environment:
+        return None
+    found = environment.find(engine.environment)
+    if found is None:
+        raise SpecError(
+            f"The engine environment {engine.environment!r} is not built: a run builds it first; "
+            f"elsewhere: duplex-lab engines build {engine.environment}."
+        )
+    return found

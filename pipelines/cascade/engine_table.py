@@ -1,25 +1,30 @@
-"""Which process serves which stage's options: name, engine and engine options. Pure."""
+"""Which process serves which stage's options: name, engine and engine options."""
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipelines.cascade.engine_rows import engine_row
+from pipelines.cascade.engines.piper import read_config
 from pipelines.cascade.engines.pocketsphinx import SENTENCES
+from pipelines.cascade.model_files import (
+    StageOptions,
+    has_random_weights,
+    model_of,
+    model_path,
+    stage_of,
+)
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
+from pipelines.engine import EngineError
+from pipelines.errors import ModelError
+from pipelines.process_link import CANCEL_GRACE_S
 from pipelines.spec import PipelineSpec
-
-_ENGINES = "pipelines.cascade.engines"
-MODELS = Path(__file__).parents[1] / "models"
-
-GGUF_MODELS: dict[str, str] = {
-    "creature-3m": "creature/creature-3m-q8_0.gguf",
-}
-"""Name in a preset → file under `MODELS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,71 +39,175 @@ class EngineSpec:
     """Keyword arguments of the class."""
     request_timeout_s: float = 5.0
     """Longest silence while an answer is owed; see the preset's ``timeout_secs``."""
+    environment: str = ""
+    """The engine environment whose interpreter runs it; empty: our own."""
+    cancel_grace_s: float = CANCEL_GRACE_S
+    """Longest step of the engine, which no cancel can break off."""
+    rate_hz: int = 0
+    """Of a synthesiser's audio; 0: espeak-ng's."""
 
 
 def stt_engine(options: SttOptions) -> EngineSpec:
     """The recogniser's process."""
-    engine = {
+    return _engine(options)
+
+
+def llm_engine(options: LlmOptions) -> EngineSpec:
+    """The language model's process."""
+    return _engine(options)
+
+
+def tts_engine(options: TtsOptions) -> EngineSpec:
+    """The synthesiser's process."""
+    return _engine(options)
+
+
+def _engine(options: StageOptions) -> EngineSpec:
+    stage = stage_of(options)
+    row = engine_row(stage, options.engine)
+    name, arguments = _ARGUMENTS[options.engine](options)
+    # A step of a big model (a window, a long prompt) may take as long as an answer.
+    grace_s = CANCEL_GRACE_S if _is_ours(options) else max(CANCEL_GRACE_S, options.timeout_secs)
+    rate_hz = _piper_rate_hz(options) if isinstance(options, TtsOptions) else 0
+    return EngineSpec(
+        name, row.engine, arguments, options.timeout_secs, row.environment, grace_s, rate_hz
+    )
+
+
+def _is_ours(options: StageOptions) -> bool:
+    """Whether it is one of the small engines that the package brings, whose steps are short."""
+    return options.engine in ("pocketsphinx", "espeak") or model_of(options) == "creature-3m"
+
+
+def _pocketsphinx(options: SttOptions) -> tuple[str, dict[str, Any]]:
+    return "pocketsphinx", {
         "lm": options.lm,
         "sentences": options.sentences or None,
         "bestpath": options.bestpath,
         "fwdflat": options.fwdflat,
     }
-    return EngineSpec(
-        "pocketsphinx", f"{_ENGINES}.pocketsphinx:PocketSphinxEngine", engine, options.timeout_secs
-    )
 
 
-def llm_engine(options: LlmOptions) -> EngineSpec:
-    """The language model's process."""
-    engine = {
-        "model": str(gguf_path(options.model)),
+def _whisper(options: SttOptions) -> tuple[str, dict[str, Any]]:
+    model = model_of(options)
+    forced = options.forced_tokens_per_s if has_random_weights("stt", model) else 0.0
+    return f"whisper {_short(model)}", {
+        "model": str(model_path("stt", model)),
+        "language": options.language,
+        "device": options.device,
+        "compute": options.compute,
+        "threads": options.threads,
+        "beam": options.beam,
+        "window": options.window,
+        "partials": options.partials,
+        "step_ms": options.step_ms,
+        "tokens_per_s": forced,
+    }
+
+
+def _llama(options: LlmOptions) -> tuple[str, dict[str, Any]]:
+    model = model_of(options)
+    return _short(model), {
+        "model": str(model_path("llm", model)),
         "system": system_prompt(options, scene=None),
         "context_tokens": options.context_tokens,
         "threads": options.threads,
         "gpu_layers": options.gpu_layers,
         "temperature": options.temperature,
     }
-    return EngineSpec(
-        Path(options.model).stem, f"{_ENGINES}.llama:LlamaEngine", engine, options.timeout_secs
-    )
 
 
-def tts_engine(options: TtsOptions) -> EngineSpec:
-    """The synthesiser's process."""
-    engine = {"voice": options.voice, "rate_wpm": options.rate_wpm}
-    return EngineSpec("espeak-ng", f"{_ENGINES}.espeak:EspeakEngine", engine, options.timeout_secs)
+def _espeak(options: TtsOptions) -> tuple[str, dict[str, Any]]:
+    return "espeak-ng", {"voice": options.voice, "rate_wpm": options.rate_wpm}
+
+
+def _piper(options: TtsOptions) -> tuple[str, dict[str, Any]]:
+    model = model_of(options)
+    return f"piper {_short(model)}", {
+        "model": str(model_path("tts", model)),
+        "threads": options.threads,
+        "speaker": options.speaker,
+        "length_scale": options.length_scale,
+        "alignments": options.alignments,
+    }
+
+
+def _piper_rate_hz(options: TtsOptions) -> int:
+    """What the voice's configuration says."""
+    if options.engine != "piper":
+        return 0
+    try:
+        return int(read_config(model_path("tts", model_of(options)))["audio"]["sample_rate"])
+    except EngineError as error:
+        raise ModelError(f"[tts]: {error}.") from error
+
+
+_ARGUMENTS: dict[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
+    "pocketsphinx": _pocketsphinx,
+    "faster-whisper": _whisper,
+    "llama": _llama,
+    "llama-cpp-python": _llama,
+    "espeak": _espeak,
+    "piper": _piper,
+}
+"""Engine → its process's name, and the keyword arguments of its class."""
+
+_PACKAGES = {"pocketsphinx": "pocketsphinx", "espeak": "espeakng-loader"}
+"""Engine → the package that its model comes with."""
+
+
+def answer_tokens(options: LlmOptions) -> int:
+    """Most tokens of an answer: of random weights, the length that is forced on it."""
+    if has_random_weights("llm", model_of(options)):
+        return min(options.forced_tokens, options.max_tokens)
+    return options.max_tokens
 
 
 def model_files(spec: PipelineSpec) -> list[dict[str, str]]:
     """The files of the preset's models, as ``run.json`` lists them: name, file, sha256."""
-    gguf = gguf_path(spec.stages["llm"].model)
-    files = [
-        {"name": "pocketsphinx en-us", "file": f"pocketsphinx {version('pocketsphinx')}"},
-        {"name": Path(spec.stages["llm"].model).stem, "file": gguf.name, "sha256": _sha256(gguf)},
-        {"name": "espeak-ng", "file": f"espeakng-loader {version('espeakng-loader')}"},
-    ]
-    stt: SttOptions = spec.stages["stt"]
-    if stt.lm == "domain":  # its language model is built of them when it loads
-        said = Path(stt.sentences) if stt.sentences else SENTENCES
-        name = "pocketsphinx domain sentences"
-        files.insert(1, {"name": name, "file": said.name, "sha256": _sha256(said)})
-    return files
+    return [entry for stage in ("stt", "llm", "tts") for entry in _files(spec.stages[stage])]
+
+
+def _files(options: StageOptions) -> list[dict[str, str]]:
+    if package := _PACKAGES.get(options.engine):
+        name = "pocketsphinx en-us" if options.engine == "pocketsphinx" else "espeak-ng"
+        files = [{"name": name, "file": f"{package} {version(package)}"}]
+        if isinstance(options, SttOptions) and options.lm == "domain":
+            # Its language model is built of them when it loads.
+            said = Path(options.sentences) if options.sentences else SENTENCES
+            known = {"file": said.name, "sha256": _sha256(said)}
+            files.append({"name": "pocketsphinx domain sentences", **known})
+        return files
+    if options.engine not in _ARGUMENTS:  # a server: its files are its own
+        return [{"name": f"{options.engine} {model_of(options)}", "file": ""}]
+    path = model_path(stage_of(options), model_of(options))
+    main = path / "model.bin" if path.is_dir() else path
+    name = _ARGUMENTS[options.engine](options)[0]
+    return [{"name": name, "file": main.name, "sha256": _sha256(main)}]
 
 
 def gguf_path(model: str) -> Path:
-    """The file of a model's name; anything else is taken as a path."""
-    return MODELS / GGUF_MODELS[model] if model in GGUF_MODELS else Path(model)
+    """The file of a language model."""
+    return model_path("llm", model)
 
 
 def system_prompt(options: LlmOptions, scene: str | None) -> str:
     """The system message: what the preset says, then the scene (or the model's own, if none)."""
-    facts = scene or _manifest_system(gguf_path(options.model))
+    path = gguf_path(model_of(options))
+    facts = scene or (_manifest_system(path) if path.suffix == ".gguf" else "")
     return f"{options.system} {facts}".strip()
 
 
+def _short(model: str) -> str:
+    """What a model is called: its id, or its file's name."""
+    return model if model.startswith("synthetic:") else Path(model).stem
+
+
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _manifest_system(model: Path) -> str:

@@ -31,7 +31,7 @@ REQUEST_ID = "request_id"
 """Key in a response's start frame's metadata, by which its TTS requests can be tied to it."""
 
 
-class CreatureLLMService(LLMService):
+class ModelLLMService(LLMService):
     """Answers each LLMContextFrame, token by token."""
 
     def __init__(
@@ -41,14 +41,18 @@ class CreatureLLMService(LLMService):
         marks: MarkSink,
         options: LlmOptions,
         hand_over: HandOver | None = None,
+        max_tokens: int = 0,
     ) -> None:
-        """Makes the service of one conversation; ``process`` may serve many, one after another."""
+        """Makes the service of one conversation; ``process`` may serve many, one after another.
+
+        ``max_tokens`` is the longest answer; 0: as the options say.
+        """
         super().__init__(
             settings=LLMSettings(
                 model=process.name,
                 system_instruction=None,
                 temperature=options.temperature,
-                max_tokens=options.max_tokens,
+                max_tokens=max_tokens or options.max_tokens,
                 top_p=None,
                 top_k=None,
                 frequency_penalty=None,
@@ -60,7 +64,7 @@ class CreatureLLMService(LLMService):
         )
         self._process = process
         self._marks = marks
-        self._max_tokens = options.max_tokens
+        self._max_tokens = max_tokens or options.max_tokens
         self._hand_over = hand_over
 
     def can_generate_metrics(self) -> bool:

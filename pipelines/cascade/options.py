@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipelines.cascade.engine_rows import engine_row
+
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
@@ -33,16 +35,36 @@ class TurnOptions:
 class SttOptions:
     """``[stt]``: speech to text."""
 
-    engine: Literal["pocketsphinx"] = "pocketsphinx"
-    """The engine; PocketSphinx with its en-us acoustic model."""
+    engine: str = "pocketsphinx"
+    """A row of `pipelines.cascade.engine_rows`."""
+    model: str = ""
+    """faster-whisper: a model id, a folder, or ``synthetic:SIZE``; default: the row's."""
     lm: Literal["domain", "default"] = "domain"
-    """domain: trigrams of the creature's sentences; default: the general one of the wheel."""
+    """PocketSphinx, as the next three. domain: trigrams of the creature's sentences; default: the
+    general one of the wheel."""
     sentences: str = ""
     """Text file for the domain model, one sentence a line; default: the shipped one."""
     bestpath: bool = True
     """Search the word lattice at the end of an utterance."""
     fwdflat: bool = False
     """Decode a second time at the end of an utterance: fewer errors, a longer tail."""
+    language: str = "en"
+    """faster-whisper, as all up to forced_tokens_per_s: what is spoken, in two letters."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """What it computes on."""
+    compute: str = "int8"
+    """CTranslate2's type of arithmetic."""
+    threads: int = 1
+    """Threads of the computation."""
+    beam: int = 1
+    """Hypotheses kept while decoding; 1 is greedy."""
+    window: Literal["full", "short"] = "full"
+    """full: 30 s of padded audio, as Whisper was trained. short: what is there, many times as
+    fast; scripts/whisper_window_cost.py says what that costs in accuracy."""
+    step_ms: int = 500
+    """New audio after which a growing utterance is decoded anew, for partials."""
+    forced_tokens_per_s: float = 3.0
+    """Random weights only, which never stop: tokens for each second of audio."""
     pre_roll_ms: int = 800
     """Audio from before the VAD's start that is recognised too: Silero is 300–600 ms late."""
     partials: bool = True
@@ -54,23 +76,33 @@ class SttOptions:
     """Longest silence of the engine while it owes an answer, s; it is then killed. Half of what
     a fixture waits for an answer, so that a hang is told of on its own trial."""
 
+    def __post_init__(self) -> None:
+        engine_row("stt", self.engine)
+
 
 @dataclass(frozen=True, slots=True)
 class LlmOptions:
     """``[llm]``: the language model."""
 
-    engine: Literal["llama"] = "llama"
-    """The engine; llama.cpp by xllamacpp."""
-    model: str = "creature-3m"
-    """A model of `pipelines.cascade.engine_table`, or the path of a .gguf file."""
+    engine: str = "llama"
+    """A row of `pipelines.cascade.engine_rows`."""
+    model: str = ""
+    """A model id, the path of a .gguf file, ``synthetic:SIZE``, or what a server calls it;
+    default: the row's."""
+    url: str = ""
+    """Of a server: where its ``/v1`` is; default: Ollama's on this machine."""
+    api_key_variable: str = ""
+    """Of a server: the environment variable that holds its key; empty: it needs none."""
     system: str = ""
     """What stands before the scene in the system message; creature-3m knows only scenes."""
     max_tokens: int = 96
     """Longest answer, in tokens."""
+    forced_tokens: int = 24
+    """Random weights only, which never stop: the length of every answer, in tokens."""
     temperature: float = 0.0
     """0 always takes the likeliest token, so that a trial can be repeated."""
     context_tokens: int = 0
-    """Most tokens of the conversation; 0: as many as the model was trained for."""
+    """Most tokens of the conversation; 0: as many as it was trained for, 8192 at most."""
     threads: int = 1
     """Threads; a model this small is slowed down by a second one."""
     gpu_layers: int = 0
@@ -80,19 +112,35 @@ class LlmOptions:
     timeout_secs: float = 5.0
     """As under ``[stt]``; a large model on a slow machine may need longer for its first token."""
 
+    def __post_init__(self) -> None:
+        engine_row("llm", self.engine)
+
 
 @dataclass(frozen=True, slots=True)
 class TtsOptions:
     """``[tts]``: text to speech."""
 
-    engine: Literal["espeak"] = "espeak"
-    """The engine; espeak-ng, 22,050 Hz."""
+    engine: str = "espeak"
+    """A row of `pipelines.cascade.engine_rows`."""
+    model: str = ""
+    """Piper: a model id, the path of a voice's .onnx, or ``synthetic:SIZE``; default: the row's."""
     voice: str = "en-us"
-    """A voice of ``espeak-ng --voices``."""
+    """espeak-ng: a voice of ``espeak-ng --voices``."""
     rate_wpm: int = 175
-    """Words per minute, 80–450."""
+    """espeak-ng: words per minute, 80–450."""
+    threads: int = 1
+    """Piper, as the next three: threads within an operation; more slow a small voice down."""
+    speaker: int = 0
+    """Of a voice with several."""
+    length_scale: float = 0.0
+    """How slowly it speaks; 0: as the voice's configuration says."""
+    alignments: bool = True
+    """Whether it says when it speaks which phoneme, for visemes."""
     aggregation: Literal["clause", "sentence"] = "clause"
     """What is waited for before speaking. clause: the first ``, . ! ? ; :`` of an answer, then
     sentences. sentence: Pipecat's default, which waits for the word after a sentence."""
     timeout_secs: float = 5.0
     """As under ``[stt]``."""
+
+    def __post_init__(self) -> None:
+        engine_row("tts", self.engine)

@@ -42,7 +42,7 @@ RATE_HZ = 16000
 _BYTES_PER_MS = RATE_HZ * 2 // 1000
 
 
-class SphinxSTTService(STTService):
+class ModelSTTService(STTService):
     """Streaming recognition between the VAD's start and stop."""
 
     def __init__(self, process: ModelProcess, *, marks: MarkSink, options: SttOptions) -> None:

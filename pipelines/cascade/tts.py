@@ -26,10 +26,12 @@ from pipelines.process import ModelProcess, next_request_id
 from pipelines.process_link import ModelRequest
 
 RATE_HZ = 22050
-_SILENCE = bytes(RATE_HZ // 100 * 2)  # 10 ms
+PHONEMES = "phonemes"
+"""Key in an audio frame's metadata: [phoneme, index of its first sample in the text's audio], of
+the sentence that begins with this frame. For visemes; only of engines that tell."""
 
 
-class EspeakTTSService(TTSService):
+class ModelTTSService(TTSService):
     """Speaks each text that it is handed; a request id is ``<llm id>/<tts id>``."""
 
     def __init__(
@@ -39,9 +41,11 @@ class EspeakTTSService(TTSService):
         marks: MarkSink,
         options: TtsOptions,
         hand_over: HandOver | None = None,
+        rate_hz: int = RATE_HZ,
     ) -> None:
         """Makes the service of one conversation; ``process`` may serve many, one after another.
 
+        ``rate_hz`` is the engine's own rate, at which its audio is handed on.
         ``hand_over`` is told of each text that this service's own aggregator lets go; leave it
         out where another processor cuts the answer into pieces.
         """
@@ -52,10 +56,11 @@ class EspeakTTSService(TTSService):
             push_stop_frames=True,
             # A process that failed is started again for the next text: never written off.
             max_consecutive_zero_audio_contexts=0,
-            sample_rate=RATE_HZ,
+            sample_rate=rate_hz,
             settings=TTSSettings(model=process.name, voice=options.voice, language=Language.EN),
         )
         self._process = process
+        self._rate_hz = rate_hz
         self._marks = marks
         self._llm_request_id = ""
         self._speaking: ModelRequest | None = None
@@ -94,13 +99,17 @@ class EspeakTTSService(TTSService):
             self._speaking = self._process.open(
                 "speak", {"text": text}, request_id=request_id, marks=self._marks
             )
-            async for _, pcm in self._speaking:
+            async for header, pcm in self._speaking:
                 spoke = True
-                yield TTSAudioRawFrame(pcm, RATE_HZ, 1, context_id=context_id)
+                frame = TTSAudioRawFrame(pcm, self._rate_hz, 1, context_id=context_id)
+                if PHONEMES in header:
+                    frame.metadata[PHONEMES] = header[PHONEMES]
+                yield frame
             if not spoke:
                 # Without any audio from the last text of an answer, Pipecat would end the answer
                 # only after 3 s of waiting for some.
-                yield TTSAudioRawFrame(_SILENCE, RATE_HZ, 1, context_id=context_id)
+                silence = bytes(self._rate_hz // 100 * 2)  # 10 ms
+                yield TTSAudioRawFrame(silence, self._rate_hz, 1, context_id=context_id)
         except ModelError as error:
             self._marks.put(stamp("agent", "error", request_id=request_id, text=str(error)))
             yield ErrorFrame(error=str(error))

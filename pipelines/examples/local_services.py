@@ -12,10 +12,10 @@ from typing import Any
 
 from pipelines.cascade.engine_table import EngineSpec, llm_engine, stt_engine, tts_engine
 from pipelines.cascade.handover import HandOver
-from pipelines.cascade.llm import CreatureLLMService
+from pipelines.cascade.llm import ModelLLMService
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
-from pipelines.cascade.stt import SphinxSTTService
-from pipelines.cascade.tts import EspeakTTSService
+from pipelines.cascade.stt import ModelSTTService
+from pipelines.cascade.tts import ModelTTSService
 from pipelines.marks import MarkList
 from pipelines.pool import ModelPool
 from pipelines.process import ModelProcess
@@ -34,15 +34,15 @@ async def embedded(stage: str, models: ModelPool) -> Any:
     unheard = MarkList()
     if stage == "stt":
         stt = SttOptions()
-        return SphinxSTTService(await _process(models, stt_engine(stt)), marks=unheard, options=stt)
+        return ModelSTTService(await _process(models, stt_engine(stt)), marks=unheard, options=stt)
     hand_over = HandOver(unheard)
     if stage == "llm":
         llm = LlmOptions()
         mind = await _process(models, llm_engine(llm))
-        return CreatureLLMService(mind, marks=unheard, options=llm, hand_over=hand_over)
+        return ModelLLMService(mind, marks=unheard, options=llm, hand_over=hand_over)
     tts = TtsOptions(aggregation="sentence")
     voice = await _process(models, tts_engine(tts))
-    return EspeakTTSService(voice, marks=unheard, options=tts, hand_over=hand_over)
+    return ModelTTSService(voice, marks=unheard, options=tts, hand_over=hand_over)
 
 
 @asynccontextmanager

@@ -320,7 +320,7 @@ def test_the_shipped_example_bot_answers_with_pipecats_own_stage_metrics(tmp_pat
         assert rows[metric] is not None, metric
     metrics = events(run, trial, "pipecat.ttfb")
     assert {m.text.partition("#")[0] for m in metrics} >= {
-        "SphinxSTTService",
-        "CreatureLLMService",
-        "EspeakTTSService",
+        "ModelSTTService",
+        "ModelLLMService",
+        "ModelTTSService",
     }

@@ -36,10 +36,10 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.tests.utils import SleepFrame, run_test
 
 from pipelines.cascade.clauses import ClauseAggregator
-from pipelines.cascade.llm import REQUEST_ID, CreatureLLMService, chat_messages
+from pipelines.cascade.llm import REQUEST_ID, ModelLLMService, chat_messages
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
-from pipelines.cascade.stt import SphinxSTTService
-from pipelines.cascade.tts import EspeakTTSService
+from pipelines.cascade.stt import ModelSTTService
+from pipelines.cascade.tts import ModelTTSService
 from pipelines.marks import MarkList
 from pipelines.process import ModelProcess
 
@@ -105,7 +105,7 @@ def utterance(chunks: int) -> list[Frame]:
 
 
 async def test_an_utterance_ends_in_a_final_transcript(parrot: Stage) -> None:
-    stt = SphinxSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
+    stt = ModelSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
     down, _ = await parrot.run(stt, utterance(40))
     (final,) = of(TranscriptionFrame, down)
     assert (final.text, final.finalized) == ("hello", True)
@@ -120,7 +120,7 @@ async def test_an_utterance_ends_in_a_final_transcript(parrot: Stage) -> None:
 
 async def test_the_pre_roll_is_heard_too_but_no_audio_twice(parrot: Stage) -> None:
     options = SttOptions(pre_roll_ms=100, partials=False)
-    stt = SphinxSTTService(parrot.process, marks=parrot.marks, options=options)
+    stt = ModelSTTService(parrot.process, marks=parrot.marks, options=options)
     down, _ = await parrot.run(stt, [*utterance(40), *utterance(40)])
     sizes = [m.value for m in parrot.marks.marks if m.event == "final"]
     # 100 ms of pre-roll = 5 chunks, then the 20 chunks up to the VAD's stop.
@@ -130,14 +130,14 @@ async def test_the_pre_roll_is_heard_too_but_no_audio_twice(parrot: Stage) -> No
 
 @pytest.mark.parametrize("parrot", [{"heard": ""}], indirect=True)
 async def test_an_utterance_without_words_pushes_no_transcript(parrot: Stage) -> None:
-    stt = SphinxSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
+    stt = ModelSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
     down, up = await parrot.run(stt, utterance(10))
     assert of(TranscriptionFrame, down) == [] and of(ErrorFrame, up) == []
     assert parrot.events[-1] == "stt.final"
 
 
 async def test_an_utterance_that_is_open_at_the_end_is_cancelled(parrot: Stage) -> None:
-    stt = SphinxSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
+    stt = ModelSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
     await parrot.run(stt, [CHUNK, VADUserStartedSpeakingFrame(), CHUNK, SleepFrame(0.1)])
     assert parrot.events == ["stt.request", "stt.cancelled"]
     assert [h async for h, _ in parrot.process.request("speak", {"text": "a"})] == [{}]
@@ -147,7 +147,7 @@ async def test_an_utterance_that_is_open_at_the_end_is_cancelled(parrot: Stage) 
 async def test_a_recogniser_that_crashes_is_an_error_frame_and_is_started_again(
     parrot: Stage,
 ) -> None:
-    stt = SphinxSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
+    stt = ModelSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
     down, up = await parrot.run(stt, [*utterance(10), SleepFrame(1.0)])
     (error,) = of(ErrorFrame, up)
     assert "parrot crashed (killed by SIGKILL)" in error.error
@@ -156,7 +156,7 @@ async def test_a_recogniser_that_crashes_is_an_error_frame_and_is_started_again(
 
 
 async def test_a_recogniser_that_died_while_idle_costs_one_utterance(parrot: Stage) -> None:
-    stt = SphinxSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
+    stt = ModelSTTService(parrot.process, marks=parrot.marks, options=SttOptions())
     assert parrot.process.pid is not None
     os.kill(parrot.process.pid, signal.SIGKILL)
     await asyncio.sleep(0.3)
@@ -170,7 +170,7 @@ async def test_a_recogniser_that_died_while_idle_costs_one_utterance(parrot: Sta
 
 
 async def test_a_context_is_answered_token_by_token(parrot: Stage) -> None:
-    llm = CreatureLLMService(parrot.process, marks=parrot.marks, options=LlmOptions())
+    llm = ModelLLMService(parrot.process, marks=parrot.marks, options=LlmOptions())
     down, _ = await parrot.run(llm, [context(), SleepFrame(0.3)])
     kinds = [type(f) for f in down if not isinstance(f, MetricsFrame)]
     assert kinds[-4:] == [
@@ -190,7 +190,7 @@ async def test_a_context_is_answered_token_by_token(parrot: Stage) -> None:
 
 @pytest.mark.parametrize("parrot", [{"answer": "a " * 2000, "interval_s": 0.02}], indirect=True)
 async def test_an_interruption_cancels_the_answer_in_the_child(parrot: Stage) -> None:
-    llm = CreatureLLMService(parrot.process, marks=parrot.marks, options=LlmOptions())
+    llm = ModelLLMService(parrot.process, marks=parrot.marks, options=LlmOptions())
     frames = [context(), SleepFrame(0.3), InterruptionFrame(), SleepFrame(0.1)]
     down, _ = await parrot.run(llm, frames)
     assert 0 < len(of(LLMTextFrame, down)) < 100
@@ -204,7 +204,7 @@ async def test_an_interruption_cancels_the_answer_in_the_child(parrot: Stage) ->
 async def test_a_language_model_that_crashes_is_an_error_frame_and_ends_its_answer(
     parrot: Stage,
 ) -> None:
-    llm = CreatureLLMService(parrot.process, marks=parrot.marks, options=LlmOptions())
+    llm = ModelLLMService(parrot.process, marks=parrot.marks, options=LlmOptions())
     down, up = await parrot.run(llm, [context(), SleepFrame(1.0)])
     (error,) = of(ErrorFrame, up)
     assert "parrot crashed" in error.error
@@ -236,7 +236,7 @@ def speech(*texts: str) -> list[Frame]:
 
 
 async def test_a_sentence_is_spoken_at_the_engine_s_rate(parrot: Stage) -> None:
-    tts = EspeakTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
+    tts = ModelTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
     down, _ = await parrot.run(tts, [*speech("It is ", "done."), SleepFrame(0.3)])
     audio = of(TTSAudioRawFrame, down)
     assert [f.sample_rate for f in audio] == [22050] * 8
@@ -253,7 +253,7 @@ async def test_a_sentence_is_spoken_at_the_engine_s_rate(parrot: Stage) -> None:
 async def test_clauses_are_spoken_one_by_one(parrot: Stage) -> None:
     from pipecat.pipeline.pipeline import Pipeline
 
-    tts = EspeakTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
+    tts = ModelTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
     pipeline = Pipeline([LLMTextProcessor(text_aggregator=ClauseAggregator()), tts])
     frames = [*speech("Okay, it ", "is do", "ne. Bye"), SleepFrame(0.3)]
     down, _ = await parrot.run(pipeline, frames)
@@ -263,7 +263,7 @@ async def test_clauses_are_spoken_one_by_one(parrot: Stage) -> None:
 
 
 async def test_a_text_that_makes_no_sound_does_not_hold_the_answer_s_end(parrot: Stage) -> None:
-    tts = EspeakTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
+    tts = ModelTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
     down, up = await parrot.run(tts, [*speech("Yes. ", "--"), SleepFrame(0.5)])
     kinds = [type(f) for f in down]
     assert kinds.index(TTSStoppedFrame) > 0 and of(ErrorFrame, up) == []
@@ -271,7 +271,7 @@ async def test_a_text_that_makes_no_sound_does_not_hold_the_answer_s_end(parrot:
 
 @pytest.mark.parametrize("parrot", [{"interval_s": 0.02}], indirect=True)
 async def test_an_interruption_cancels_speech_in_the_child(parrot: Stage) -> None:
-    tts = EspeakTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
+    tts = ModelTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
     frames = [*speech("a" * 2000 + "."), SleepFrame(0.3), InterruptionFrame(), SleepFrame(0.1)]
     down, _ = await parrot.run(tts, frames)
     assert 0 < len(of(TTSAudioRawFrame, down)) < 100
@@ -282,7 +282,7 @@ async def test_an_interruption_cancels_speech_in_the_child(parrot: Stage) -> Non
 
 @pytest.mark.parametrize("parrot", [{"heard": "crash"}], indirect=True)
 async def test_a_synthesiser_that_crashes_is_an_error_frame(parrot: Stage) -> None:
-    tts = EspeakTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
+    tts = ModelTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
     _, up = await parrot.run(tts, [*speech("Yes."), SleepFrame(1.0)])
     assert "parrot crashed" in of(ErrorFrame, up)[0].error
     assert parrot.events == ["tts.request", "agent.error"]

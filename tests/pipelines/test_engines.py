@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_gguf import write_tiny_gguf
 
 from pipelines.audio.onsets import first_audible
 from pipelines.audio.resample import resample
@@ -21,6 +20,7 @@ from pipelines.cascade.engines.espeak import RATE_HZ, EspeakEngine
 from pipelines.cascade.engines.gguf import check_gguf
 from pipelines.cascade.engines.llama import LlamaEngine
 from pipelines.cascade.engines.pocketsphinx import PocketSphinxEngine
+from pipelines.cascade.synthetic.gguf import SIZES, write_gguf
 from pipelines.engine import Emit, Engine, EngineError, Request, RequestCancelled
 from pipelines.errors import ModelError
 from pipelines.marks import Mark, MarkList
@@ -83,7 +83,7 @@ def sphinx(tmp_path_factory: pytest.TempPathFactory) -> PocketSphinxEngine:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
-    write_tiny_gguf(path)
+    write_gguf(path, SIZES["micro"])
     return path
 
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+from pipelines.cascade.engines.pcm_out import PcmOut
 from pipelines.engine import Emit, EngineError, Request
 
 RATE_HZ = 22050
 FIRST_PIECE_SAMPLES = RATE_HZ // 50  # 20 ms
 PIECE_SAMPLES = RATE_HZ // 10
-_AUDIBLE = 104
-"""−50 dBFS of int16, the limit of audibility in `pipelines.audio.onsets`."""
 
 _SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000
@@ -40,9 +39,8 @@ class EspeakEngine:
         self._library: Any = None
         self._callback = _Callback(self._take)  # kept: the library holds only a pointer
         self._emit: Emit | None = None
+        self._out: PcmOut | None = None
         self._held = bytearray()
-        self._samples = 0
-        self._heard = False
 
     def load(self) -> None:
         """Loads the shared library and its data, and chooses the voice."""
@@ -71,17 +69,17 @@ class EspeakEngine:
 
     def run(self, request: Request, emit: Emit) -> None:
         """Speaks ``text``."""
-        self._emit, self._samples, self._heard = emit, 0, False
+        self._emit, self._out = emit, PcmOut(emit)
         self._held.clear()
         try:
             self._synthesise(str(request.header["text"]))
             if emit.cancelled:
                 return
             if self._held:
-                self._send(bytes(self._held))
-            emit.mark("tts", "end", value=self._samples)
+                self._out.send(bytes(self._held))
+            self._out.end()
         finally:
-            self._emit = None
+            self._emit = self._out = None
 
     def _synthesise(self, text: str) -> None:
         data = text.encode() + b"\0"
@@ -94,37 +92,18 @@ class EspeakEngine:
 
     def _take(self, samples: Any, count: int, _events: Any) -> int:
         """Called by the library with new samples; a return value of 1 makes it stop."""
-        emit = self._emit
-        if emit is None:
+        emit, out = self._emit, self._out
+        if emit is None or out is None:
             return 0
         if emit.cancelled:
             return 1
         if count > 0:
             self._held += ctypes.string_at(samples, count * 2)
-        while len(self._held) >= (size := self._piece_bytes()):
-            self._send(bytes(self._held[:size]))
+        while len(self._held) >= (size := _piece_bytes(out)):
+            out.send(bytes(self._held[:size]))
             del self._held[:size]
         return 0
 
-    def _piece_bytes(self) -> int:
-        return 2 * (PIECE_SAMPLES if self._samples else FIRST_PIECE_SAMPLES)
 
-    def _send(self, pcm: bytes) -> None:
-        assert self._emit is not None
-        if self._samples == 0:
-            self._emit.mark("tts", "first_byte")
-        if not self._heard:
-            index = _first_audible(pcm)
-            if index is not None:
-                self._heard = True
-                self._emit.mark("tts", "first_audible", value=self._samples + index)
-        self._samples += len(pcm) // 2
-        self._emit({}, pcm)
-
-
-def _first_audible(pcm: bytes) -> int | None:
-    """Index of the first sample that reaches the limit: enough for speech, which has no hiss."""
-    for index, value in enumerate(memoryview(pcm).cast("h")):
-        if abs(value) >= _AUDIBLE:
-            return index
-    return None
+def _piece_bytes(out: PcmOut) -> int:
+    return 2 * (PIECE_SAMPLES if out.samples else FIRST_PIECE_SAMPLES)

@@ -97,7 +97,7 @@ def test_two_builders_build_once(nothing):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(LabError, match="moshi-mlx, moshi-torch"):
+    with pytest.raises(LabError, match="moshi-mlx, moshi-torch, whisper, llama, piper"):
         environment.ensure("moshi-jax")
 
 
@@ -156,7 +156,7 @@ def test_the_users_own_python_is_taken_if_it_has_the_engine(nothing, monkeypatch
 
 
 def test_the_locks_hold_pins_and_hashes_and_no_addresses():
-    for name in ("moshi-mlx", "moshi-torch"):
+    for name in environment.ENVIRONMENTS:
         text = environment.get(name).lock.read_text(encoding="utf-8")
         assert "--hash=sha256:" in text
         assert "://" not in text

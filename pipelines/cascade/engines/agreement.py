@@ -1,0 +1,33 @@
+"""LocalAgreement-2: what two decodings in a row agree on is said to be heard. Pure.
+
+A recogniser of whole stretches (Whisper) is made a streaming one by decoding the utterance again
+and again while it grows: the words at which the last two results agree, from the start on, are the
+partial transcript. What was once agreed on is not taken back (Macháček and others, 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LocalAgreement:
+    """The words of one utterance that are agreed on so far."""
+
+    def __init__(self) -> None:
+        self._agreed: list[str] = []
+        self._last: Sequence[str] = ()
+
+    def feed(self, words: Sequence[str]) -> str:
+        """Takes the newest decoding; returns all words agreed on so far, as a text."""
+        begin = len(self._agreed)
+        for before, now in zip(self._last[begin:], words[begin:], strict=False):
+            if _bare(before) != _bare(now):
+                break
+            self._agreed.append(now)
+        self._last = tuple(words)
+        return " ".join(self._agreed)
+
+
+def _bare(word: str) -> str:
+    """Without case and punctuation, which waver while a sentence grows."""
+    return "".join(c for c in word.casefold() if c.isalnum()) or word

@@ -1,0 +1,196 @@
+"""Speech synthesis by Piper (piper-tts): a sentence at a time, abortable, with its phonemes.
+
+Request ``speak`` with header ``text`` answers ``{}`` with PCM in pieces of 100 ms. The first piece
+of each sentence has the header ``phonemes``, where the voice tells: [phoneme, index of its first
+sample in the request's audio], for visemes. Piper is licensed under GPL-3.0-or-later: it is loaded
+only in a child process, of an engine environment of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelines.cascade.engines.pcm_out import PcmOut
+from pipelines.engine import Emit, EngineError, Request
+
+_PIECES_PER_S = 10
+_POLL_S = 0.005  # how often a running network looks whether it is still wanted
+
+
+class PiperEngine:
+    """One voice."""
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        threads: int = 1,
+        speaker: int = 0,
+        length_scale: float = 0.0,
+        alignments: bool = True,
+    ) -> None:
+        """Describes the voice.
+
+        Args:
+            model: Path of its ``.onnx`` file; ``.onnx.json`` stands beside it.
+            threads: Threads within an operation; a small voice is slowed down by more than one.
+            speaker: Of a voice with several.
+            length_scale: How slowly it speaks; 0: as its configuration says.
+            alignments: Whether to ask the voice when it says what.
+        """
+        self._path = Path(model)
+        self._threads = threads
+        self._speaker = speaker
+        self._length_scale = length_scale or None
+        self._alignments = alignments
+        self._voice: Any = None
+        self._session: _Session | None = None
+        self._config: Any = None
+
+    def load(self) -> None:
+        """Loads configuration and network; nothing is ever fetched."""
+        table = read_config(self._path)
+        import onnxruntime
+        from piper import PiperVoice
+        from piper.config import PiperConfig, SynthesisConfig
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        try:
+            network = _with_alignments(self._path) if self._alignments else str(self._path)
+            session = onnxruntime.InferenceSession(
+                network, sess_options=options, providers=["CPUExecutionProvider"]
+            )
+            config = PiperConfig.from_dict(table)
+        except Exception as error:  # onnx and onnxruntime have exceptions of many kinds
+            raise EngineError(
+                f"Piper can't load {self._path} ({_first_line(error)}): fetch the voice again"
+            ) from error
+        self._session = _Session(session)
+        self._voice = PiperVoice(session=self._session, config=config)
+        self._config = SynthesisConfig(speaker_id=self._speaker, length_scale=self._length_scale)
+
+    def warm_up(self) -> None:
+        """Says a word to nobody."""
+        list(self._voice.synthesize("hello", self._config))
+
+    def run(self, request: Request, emit: Emit) -> None:
+        """Speaks ``text``."""
+        assert self._session is not None
+        out = PcmOut(emit)
+        rate_hz = int(self._voice.config.sample_rate)
+        size = 2 * (rate_hz // _PIECES_PER_S)
+        with self._session.wanted_by(emit):
+            chunks = self._voice.synthesize(
+                str(request.header["text"]), self._config, include_alignments=self._alignments
+            )
+            for chunk in _until_aborted(chunks, emit):
+                pcm = chunk.audio_int16_bytes
+                phonemes = _phonemes(chunk, out.samples)
+                for at in range(0, len(pcm), size):
+                    if emit.cancelled:
+                        return
+                    first = at == 0 and phonemes
+                    out.send(pcm[at : at + size], {"phonemes": phonemes} if first else None)
+        if not emit.cancelled:
+            out.end()
+
+
+class _Session:
+    """An onnxruntime session whose run ends early when nobody wants it any more."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._emit: Emit | None = None
+
+    @contextmanager
+    def wanted_by(self, emit: Emit) -> Iterator[None]:
+        """Runs in here stop when that request is cancelled."""
+        self._emit = emit
+        try:
+            yield
+        finally:
+            self._emit = None
+
+    def run(self, outputs: Any, feeds: dict[str, Any]) -> Any:
+        """As onnxruntime's, which raises when it is stopped."""
+        emit = self._emit
+        if emit is None:
+            return self._session.run(outputs, feeds)
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_POLL_S):
+                if emit.cancelled:
+                    options.terminate = True
+                    return
+
+        watcher = threading.Thread(target=watch, name="abort", daemon=True)
+        watcher.start()
+        try:
+            return self._session.run(outputs, feeds, options)
+        finally:
+            over.set()
+            watcher.join()
+
+
+def _until_aborted(chunks: Iterator[Any], emit: Emit) -> Iterator[Any]:
+    """The sentences; a network that was stopped because of a cancel is no error."""
+    try:
+        yield from chunks
+    except Exception:
+        if not emit.cancelled:
+            raise
+
+
+def read_config(model: Path) -> dict[str, Any]:
+    """The voice's configuration.
+
+    Raises:
+        EngineError: it or the voice is missing, or no JSON.
+    """
+    path = model.with_name(model.name + ".json")
+    for needed in (model, path):
+        if not needed.is_file():
+            raise EngineError(f"the voice's file {needed} is not there: fetch the voice")
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        int(table["audio"]["sample_rate"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{path} is no voice's configuration: fetch the voice again") from error
+    return dict(table)
+
+
+def _with_alignments(path: Path) -> Any:
+    """The network with one more output: how long each phoneme lasts."""
+    import onnx
+    from piper.patch_voice_with_alignment import add_alignment_output
+
+    model = onnx.load(str(path))
+    try:
+        add_alignment_output(model)
+    except ValueError:
+        return str(path)  # it has the output already, or is of a kind that does not tell
+    return model.SerializeToString()
+
+
+def _phonemes(chunk: Any, at: int) -> list[list[Any]]:
+    """[phoneme, index of its first sample], of a sentence that begins at sample ``at``."""
+    starts: list[list[Any]] = []
+    for alignment in chunk.phoneme_alignments or ():
+        starts.append([alignment.phoneme, at])
+        at += int(alignment.num_samples)
+    return starts
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

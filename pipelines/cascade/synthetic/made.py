@@ -1,0 +1,121 @@
+"""``synthetic:SIZE`` in a preset: models with random weights, made on this machine when needed.
+
+They lie in the cache folder, each in a folder of its own that appears by a rename, and cost what
+trained ones of the same dimensions cost. Whisper and Piper are written by the interpreter of their
+engine environments, whose libraries know the formats.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines import environment
+from pipelines.cache import Tell, building, cache_folder, need_disk, silent
+from pipelines.cascade.synthetic import gguf, piper, whisper
+from pipelines.errors import LabError, SpecError
+
+PREFIX = "synthetic:"
+FORMAT = 1
+"""Raise it when what is made changes: folders of another number are not looked at."""
+_ROOT = Path(__file__).parents[3]
+_MOST_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """How the models of one stage are made."""
+
+    kind: str
+    """Part of the folder's name."""
+    sizes: dict[str, float]
+    """Name → what it takes on disk and in memory while it is made, GB."""
+    main: str
+    """The file in the folder that an engine is given; empty: the folder."""
+    environment: str = ""
+    """Whose interpreter runs ``module``; empty: it is made in this process."""
+    module: str = ""
+    """``python -m module FOLDER SIZE``."""
+
+
+def _gb(sizes: dict[str, object], values: tuple[float, ...]) -> dict[str, float]:
+    return dict(zip(sizes, values, strict=True))
+
+
+MAKERS: dict[str, Maker] = {
+    "stt": Maker(
+        "whisper", _gb({**whisper.SIZES}, (0.01, 0.3, 0.5, 1.5, 5.0)), "", "whisper",
+        "pipelines.cascade.synthetic.whisper",
+    ),
+    "llm": Maker("llama", _gb({**gguf.SIZES}, (0.01, 0.7, 1.6, 3.9)), "model.gguf"),
+    "tts": Maker(
+        "piper", _gb({**piper.SIZES}, (0.01, 0.2)), "voice.onnx", "piper",
+        "pipelines.cascade.synthetic.piper",
+    ),
+}  # fmt: skip
+"""Stage → maker."""
+
+
+def path_of(stage: str, model: str) -> Path:
+    """Where ``synthetic:SIZE`` of a stage lies, there or not.
+
+    Raises:
+        SpecError: there is no such size.
+    """
+    maker, size = MAKERS[stage], model.removeprefix(PREFIX)
+    if size not in maker.sizes:
+        raise SpecError(
+            f"[{stage}]: model = {model!r} names no size of random weights; known: "
+            f"{', '.join(PREFIX + s for s in maker.sizes)}."
+        )
+    folder = cache_folder() / "synthetic" / f"{maker.kind}-{size}-v{FORMAT}"
+    return folder / maker.main if maker.main else folder
+
+
+def ensure(stage: str, model: str, tell: Tell = silent) -> Path:
+    """Makes the model where it is missing.
+
+    Raises:
+        LabError: there is no such size, no room, or its environment can't be built.
+    """
+    path = path_of(stage, model)
+    maker, size = MAKERS[stage], model.removeprefix(PREFIX)
+    folder = path.parent if maker.main else path
+    if folder.is_dir():
+        return path
+    python = environment.ensure(maker.environment, tell) if maker.environment else ""
+    with building(folder, tell):
+        if folder.is_dir():  # made while we waited
+            return path
+        need_disk(folder, maker.sizes[size] * 1e9, f"{maker.kind} with random weights, {size}")
+        tell(f"making {maker.kind} {size} with random weights")
+        temporary = folder.with_name(f".{folder.name}.making")
+        shutil.rmtree(temporary, ignore_errors=True)  # of a killed one: the lock is ours
+        try:
+            temporary.mkdir(parents=True)
+            if maker.module:
+                _run([python, "-m", maker.module, str(temporary), size], f"{maker.kind} {size}")
+            else:
+                gguf.write_gguf(temporary / maker.main, gguf.SIZES[size])
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+def _run(command: list[str], what: str) -> None:
+    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    try:
+        done = subprocess.run(
+            command, cwd=_ROOT, env=clean, capture_output=True, text=True, timeout=_MOST_S
+        )
+        said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = [str(error)]
+    else:
+        if done.returncode == 0:
+            return
+    raise LabError(f"Random weights for {what} can't be made: {said[0]}.")

@@ -1,0 +1,32 @@
+"""The words that models with random weights say: syllables that a synthesiser can read. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+_CONSONANTS = "bdfgklmnprstvz"
+_VOWELS = "aeiou"
+SYNTHETIC_KEY = "duplex_lab.synthetic"
+"""What models made here carry in their files, so that nobody takes them for trained ones."""
+SPACE = "Ġ"
+"""How byte-level tokenizers write the space before a word."""
+
+
+def byte_alphabet() -> list[str]:
+    """The 256 characters by which byte-level tokenizers write bytes."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    extra = iter(range(256, 512))
+    return [chr(b) if b in plain else chr(next(extra)) for b in range(256)]
+
+
+def words() -> Iterator[str]:
+    """Made-up words of two syllables, then of three: 347,900 in all, none twice."""
+    syllables = [c + v for c, v in itertools.product(_CONSONANTS, _VOWELS)]
+    for count in (2, 3):
+        yield from map("".join, itertools.product(syllables, repeat=count))
+
+
+def word_tokens(count: int) -> list[str]:
+    """So many tokens, each a word with its space."""
+    return [SPACE + word for word in itertools.islice(words(), count)]
