@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "engines": "bench.cli_engines:engines",
     "weights": "bench.cli_engines:weights_app",
     "presets": "bench.cli_presets:app",
+    "list": "bench.cli_presets:list_app",
     "fixtures": "bench.fixtures_cli:app",
 }
 """Sub-command → ``module:name`` of a function or of a Typer app with sub-commands of its own."""

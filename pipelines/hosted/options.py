@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-DEFAULTS = {"stt": "pocketsphinx", "llm": "creature-3m", "tts": "espeak"}
+DEFAULTS = {"stt": "pocketsphinx", "llm": "llama", "tts": "espeak"}
 """Stage → the embedded engine that stands in where a preset names no service."""
 
 

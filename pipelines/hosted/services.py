@@ -38,7 +38,7 @@ class Service:
     """Argument that takes another address; empty: it can't be changed."""
     secret: tuple[str, ...] = ("api_key",)
     """Arguments whose value must never be seen."""
-    tested: Literal["protocol fake", "not here"] = "not here"
+    tested: Literal["protocol fake", "not run"] = "not run"
     """How: against a local server that speaks the protocol, or not at all. None of them was run
     against the real service yet."""
     defaults: Mapping[str, object] = field(default_factory=dict)
