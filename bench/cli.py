@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "replay": "bench.cli_replay:replay",
     "history": "bench.cli_history:history",
     "export-traces": "bench.cli_traces:export_traces",
+    "doctor": "bench.cli_doctor:doctor",
     "engines": "bench.cli_engines:engines",
     "weights": "bench.cli_engines:weights_app",
     "presets": "bench.cli_presets:app",

@@ -57,6 +57,7 @@ class StageObserver(MarkObserver):
 
     def __init__(self, marks: MarkSink) -> None:
         super().__init__(marks)
+        marks.put(stamp("agent", "guest"))
         self._shift_ns: int | None = None
         self._answer: _Answer | None = None
         self._speech: dict[str | None, _Speech] = {}
