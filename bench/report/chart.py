@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.escape import visible
 from bench.plots import CLAIM, CLAIM_MS, REFERENCES
+from bench.stats import Estimate
 
 Trace = dict[str, Any]
 
@@ -159,3 +160,21 @@ def references() -> list[Trace]:
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis with its name."""
     return {"title": {"text": title}, **more}
+
+
+def interval_bars(estimates: Sequence[Estimate], scale: float = 1.0) -> Trace:
+    """Error bars of what has an interval."""
+    plus, minus = [], []
+    for one in estimates:
+        known = one.value is not None and one.low is not None and one.high is not None
+        plus.append(scale * ((one.high or 0) - (one.value or 0)) if known else 0.0)
+        minus.append(scale * ((one.value or 0) - (one.low or 0)) if known else 0.0)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": plus,
+        "arrayminus": minus,
+        "color": "@ink",
+        "thickness": 2,
+        "width": 5,
+    }

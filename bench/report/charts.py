@@ -1,4 +1,4 @@
-"""The page's charts of latency: its spread, its parts, the event log's error, its price."""
+"""The page's charts of latency: its spread, the event log's error, its price."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.cells import number, with_interval
-from bench.plots import stack
 from bench.report.chart import (
     Chart,
     Trace,
     axis,
     colour,
+    interval_bars,
     level,
     line,
     marked,
@@ -22,14 +22,11 @@ from bench.report.chart import (
     symbol,
 )
 from bench.report.turns import Cards
-from bench.segments import PIECES
 from bench.stats import Estimate
-from bench.summary import PresetSummary, RunSummary
+from bench.summary import RunSummary
 
 WIDEST = 1.6
 """The time axis ends here, in times the largest median, unless all turns lie before."""
-ROW_PX = 78
-"""Height of a preset among the bars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,149 +120,6 @@ def ecdf(name: str, found: Sequence[Series]) -> Chart:
     )
 
 
-def critical_bars(summary: RunSummary) -> Chart:
-    """The medians of the critical path's parts, one bar a preset, with p50 above it."""
-    shown = summary.presets
-    labels = {p.name: p.label for p in PIECES} | {"residual": "hand-over gaps"}
-    parts = {p.preset: dict(stack(p)) for p in shown}
-    rows = [float(len(shown) - 1 - i) for i in range(len(shown))]
-    data: list[Trace] = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "name": labels[piece],
-            "y": rows,
-            "x": [parts[p.preset][piece] for p in shown],
-            "width": 0.3,
-            "marker": {"color": f"@{piece}", "line": {"color": "@card", "width": 1}},
-            "text": [number(parts[p.preset][piece]) for p in shown],
-            "textposition": "inside" if piece != "residual" else "none",
-            "insidetextanchor": "middle",
-            "textangle": 0,
-            "textfont": {"color": "#000000"},
-            "constraintext": "inside",
-            "hovertemplate": "%{x:.1f} ms " + labels[piece] + "<extra></extra>",
-        }
-        for piece in next(iter(parts.values()), {})
-    ]
-    unsplit = [
-        (row, p.p50.value)
-        for row, p in zip(rows, shown, strict=True)
-        if p.p50.value is not None and not any(parts[p.preset].values())
-    ]
-    if unsplit:
-        data.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": "not split: one model, frame by frame",
-                "y": [row for row, _ in unsplit],
-                "x": [ms for _, ms in unsplit],
-                "width": 0.3,
-                "marker": {"color": "@unsplit"},
-                "hovertemplate": "%{x:.0f} ms, not split<extra></extra>",
-            }
-        )
-    with_p50 = [
-        (row, p, p.p50.value) for row, p in zip(rows, shown, strict=True) if p.p50.value is not None
-    ]
-    data.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "p50, 95 % interval",
-            "x": [value for _, _, value in with_p50],
-            "y": [row + 0.23 for row, *_ in with_p50],
-            "marker": {"symbol": "diamond", "size": 9, "color": "@ink"},
-            "error_x": _interval([p.p50 for _, p, _ in with_p50]),
-            "hovertemplate": "p50 %{x:.0f} ms<extra></extra>",
-        }
-    )
-    medians = [value for *_, value in with_p50]
-    highest = max([600.0, *medians, *(p.p50.high or 0.0 for p in shown)])
-    layout = {
-        "barmode": "relative",
-        "xaxis": axis(
-            "ms after the user's last audible sample", range=[0, highest * 1.12], zeroline=False
-        ),
-        "yaxis": {"visible": False, "range": [-0.35, len(shown) - 0.25], "fixedrange": True},
-        "annotations": [_bar_name(row, p) for row, p in zip(rows, shown, strict=True)],
-        "margin": {"l": 14, "r": 16, "t": 22, "b": 44},
-    }
-    spoken = "; ".join(_spoken_bar(p, parts[p.preset], labels) for p in shown)
-    return Chart(
-        "critical",
-        "Where the milliseconds go",
-        "Bars: the median of each part of the critical path, from the user's last audible sample "
-        "to the agent's first one. Medians of parts need not add up to the median of the whole, "
-        "the diamond.",
-        f"Stacked bars of the critical path. {spoken}.",
-        data,
-        marked(layout, _low_references()),
-        height=150 + ROW_PX * max(1, len(shown)),
-        wide=True,
-    )
-
-
-def _low_references() -> list[Trace]:
-    """The reference lines, named by their figure only: the bars need the room."""
-    lines = references()
-    for one in lines:
-        words = one["annotation"]["text"].split(" ", 1)[0]
-        one["annotation"] |= {"text": words, "textangle": 0, "y": 1, "yanchor": "bottom"}
-        one["annotation"]["xanchor"] = "right" if words == "160" else "left"
-    return lines
-
-
-def _interval(estimates: Sequence[Estimate], scale: float = 1.0) -> Trace:
-    """Error bars of what has an interval."""
-    plus, minus = [], []
-    for one in estimates:
-        known = one.value is not None and one.low is not None and one.high is not None
-        plus.append(scale * ((one.high or 0) - (one.value or 0)) if known else 0.0)
-        minus.append(scale * ((one.value or 0) - (one.low or 0)) if known else 0.0)
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": plus,
-        "arrayminus": minus,
-        "color": "@ink",
-        "thickness": 2,
-        "width": 5,
-    }
-
-
-def _bar_name(row: float, p: PresetSummary) -> Trace:
-    return {
-        "x": 0,
-        "xref": "paper",
-        "y": row + 0.34,
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "showarrow": False,
-        "align": "left",
-        "text": f"<b>{safe(p.preset)}</b>  {safe(_headline(p))}",
-        "font": {"color": "@ink", "size": 12},
-        "bgcolor": "@veil",
-        "borderpad": 1,
-    }
-
-
-def _headline(p: PresetSummary) -> str:
-    if p.weights == "synthetic":
-        return "no figures: synthetic weights"
-    if p.p50.value is None:
-        return f"no valid turn of {p.turns}"
-    return f"{with_interval(p.p50)} ms"
-
-
-def _spoken_bar(p: PresetSummary, parts: dict[str, float], labels: dict[str, str]) -> str:
-    if not any(parts.values()):
-        return f"{p.preset}: {_headline(p)}"
-    said = ", ".join(f"{labels[name]} {number(ms)} ms" for name, ms in parts.items())
-    return f"{p.preset}: {_headline(p)}: {said}"
-
-
 def heard_and_logged(summary: RunSummary, cards: Cards, run: int) -> Chart | None:
     """Each turn's latency as heard against that of the event log; None where none has both."""
     data: list[Trace] = []
@@ -338,8 +192,8 @@ def pareto(summary: RunSummary) -> Chart | None:
             "x": [ms],
             "y": [success],
             "marker": {"color": colour(i), "symbol": symbol(i), "size": 13},
-            "error_x": {**_interval([p.p50]), "color": colour(i)},
-            "error_y": {**_interval([p.success], 100), "color": colour(i)},
+            "error_x": {**interval_bars([p.p50]), "color": colour(i)},
+            "error_y": {**interval_bars([p.success], 100), "color": colour(i)},
             "hovertemplate": f"p50 %{{x:.0f}} ms, success %{{y:.0f}} %, WER {number(p.wer, '.1f')}"
             " %<extra>%{fullData.name}</extra>",
         }

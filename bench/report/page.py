@@ -24,8 +24,10 @@ from bench.replay import Stream, stream_of
 from bench.report import markup
 from bench.report.audio import opus
 from bench.report.chart import Chart
-from bench.report.charts import Series, critical_bars, ecdf, heard_and_logged, pareto, series
-from bench.report.charts_duplex import Swept, frame_charts, playout, playout_table, replayed
+from bench.report.charts import Series, ecdf, heard_and_logged, pareto, series
+from bench.report.charts_critical import critical_bars
+from bench.report.charts_duplex import frame_charts
+from bench.report.charts_playout import Swept, playout, playout_table, replayed
 from bench.report.turns import STATUSES, Cards, cards
 from bench.segments import PIECES
 from bench.store import Run

@@ -193,8 +193,8 @@ def gguf_path(model: str) -> Path:
 
 def system_prompt(options: LlmOptions, scene: str | None) -> str:
     """The system message: what the preset says, then the scene (or the model's own, if none)."""
-    path = gguf_path(model_of(options))
-    facts = scene or (_manifest_system(path) if path.suffix == ".gguf" else "")
+    is_file = not engine_row("llm", options.engine).service
+    facts = scene or (_manifest_system(gguf_path(model_of(options))) if is_file else "")
     return f"{options.system} {facts}".strip()
 
 

@@ -11,14 +11,9 @@ from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
 from pipelines.cascade.synthetic.made import PREFIX, path_of
 from pipelines.cascade.synthetic.words import SYNTHETIC_KEY
 from pipelines.engine import EngineError
+from pipelines.models import resolve
 
 StageOptions = SttOptions | LlmOptions | TtsOptions
-
-MODELS = Path(__file__).parents[1] / "models"
-GGUF_MODELS: dict[str, str] = {
-    "creature-3m": "creature/creature-3m-q8_0.gguf",
-}
-"""Name in a preset → file under `MODELS`."""
 
 
 def stage_of(options: StageOptions) -> str:
@@ -33,16 +28,12 @@ def model_of(options: StageOptions) -> str:
 
 
 def model_path(stage: str, model: str) -> Path:
-    """The file or folder of a model: random weights, one of ours, an id, or a path.
+    """The file or folder of a model: of random weights (there or not), of an id, or a path.
 
     Raises:
         LabError: it is not there; one sentence.
     """
-    if model.startswith(PREFIX):
-        return path_of(stage, model)
-    if model in GGUF_MODELS:
-        return MODELS / GGUF_MODELS[model]
-    return Path(model).expanduser()
+    return path_of(stage, model) if model.startswith(PREFIX) else resolve(model)
 
 
 def has_random_weights(stage: str, model: str) -> bool:

@@ -14,7 +14,7 @@ from pipelines.models.ids import ModelFilesError
 from pipelines.spec import PipelineSpec
 
 MADE_HERE = "synthetic"
-"""Weights that `pipelines.duplex.weights` makes on this machine: nothing to fetch."""
+"""Weights that are made on this machine, of what size may stand behind it: nothing to fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,10 @@ class Reads:
 
 
 READS: tuple[Reads, ...] = (
+    Reads("cascade", "stt", "engine", "faster-whisper", "model"),
     Reads("cascade", "llm", "engine", "llama", "model"),
+    Reads("cascade", "llm", "engine", "llama-cpp-python", "model"),
+    Reads("cascade", "tts", "engine", "piper", "model"),
     Reads("duplex", "model", "backend", "mlx", "weights"),
     Reads("duplex", "model", "backend", "torch", "weights"),
 )
@@ -73,7 +76,7 @@ def needed_by(spec: PipelineSpec) -> tuple[Need, ...]:
         if getattr(options, row.chooser, None) != row.engine:
             continue
         wanted = str(getattr(options, row.option, ""))
-        if wanted and wanted != MADE_HERE:
+        if wanted and not wanted.startswith(MADE_HERE):
             found.append(Need(row.stage, wanted))
     return tuple(found)
 

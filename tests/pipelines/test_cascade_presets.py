@@ -74,6 +74,7 @@ def test_the_sentences_of_the_language_model_of_speech_are_named_with_their_chec
 
 def test_the_scene_follows_what_the_preset_says(tmp_path: Path) -> None:
     model = tmp_path / "model.gguf"
+    model.touch()
     options = LlmOptions(model=str(model), system="Be brief.")
     assert system_prompt(options, "The cup is here.") == "Be brief. The cup is here."
     assert system_prompt(options, None) == "Be brief."

@@ -23,7 +23,6 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def hub(home, monkeypatch, tmp_path):
     """A hub that serves ``lab/tiny``: one large file, one small."""
-    pytest.importorskip("huggingface_hub", reason="fetching needs huggingface-hub")
     client = hub_client.client()
     double = HubDouble({"lab/tiny": Repository({"model.bin": BIG, "config.json": SMALL})})
     double.repositories["lab/tiny"].large = {"model.bin"}
