@@ -32,7 +32,9 @@ def doctor(
     def line(what: str, text: str) -> None:
         say(f"{what + ':':<14}{text}", markup=False, highlight=False, soft_wrap=True)
 
-    line("CPU", f"{system['cpu'] or 'not told'}, {system['cores_allowed'] or system['cores']} cores")
+    line(
+        "CPU", f"{system['cpu'] or 'not told'}, {system['cores_allowed'] or system['cores']} cores"
+    )
     line("features", ", ".join(found.features.items) or str(found.features.reason))
     line("memory", f"{system['memory_gb']} GB")
     names = [f"{gpu.name}, {gpu.memory_gb} GB" for gpu in found.gpus.items]
@@ -55,6 +57,11 @@ def doctor(
             one.why,
         )
     say(table)
+    for source in dict.fromkeys(one.source for one in found.estimates.values() if one.source):
+        say(f"measured by {source}", markup=False, highlight=False, soft_wrap=True)
+    say(
+        "The probe itself differs by some 20 % from one time to the next. 'duplex-lab run' measures."
+    )
     say("\nTo install, or to set")
     for text in advice(found):
         say(f"- {text}", markup=False, highlight=False, soft_wrap=True)

@@ -73,7 +73,9 @@ class Estimate:
     """None: it was never measured."""
     budget_ms: float | None
     why: str
-    """One line, with the measured figure and its source."""
+    """One line, with the measured figure."""
+    source: str = ""
+    """How it was measured; empty: it was not."""
 
 
 def load(file: Path = FILE) -> Costs:
@@ -93,7 +95,7 @@ def estimate(preset: str, costs: Costs, here: Speed) -> Estimate:
     ms = cost.waiting_ms + (cost.ms - cost.waiting_ms) * slower
     why = (
         f"{cost.quantile} {cost.ms:.0f} ms (n {cost.n}) × {slower:.2f} for this machine's cores"
-        f"{f', {cost.waiting_ms:.0f} ms of it waiting' if cost.waiting_ms else ''}; "
-        f"{costs.sources[cost.source]}"
+        f"{f', {cost.waiting_ms:.0f} ms of it waiting' if cost.waiting_ms else ''}"
     )
-    return Estimate(preset, "meets" if ms <= budget.ms else "misses", ms, budget.ms, why)
+    verdict: Verdict = "meets" if ms <= budget.ms else "misses"
+    return Estimate(preset, verdict, ms, budget.ms, why, costs.sources[cost.source])

@@ -16,7 +16,7 @@ class BotOptions:
     """The bot's Python file, with ``async def bot(runner_args)``; relative to the preset's file."""
     transport: str = ""
     """Which of the bot's transport_params to take; empty: the first of those that the bot knows,
-    in the order of `pipelines.bot.session.TRANSPORTS`."""
+    in the order of `pipelines.bot.seat.TRANSPORTS`."""
     greeting_s: float = 4.0
     """How long the caller waits for the bot to speak first; once it has begun, until it is silent
     again. 0: the caller speaks at once."""

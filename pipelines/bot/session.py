@@ -158,7 +158,8 @@ def _told(running: asyncio.Future[Any], seat: Seat, path: Path, ended_early: boo
         if isinstance(error, LabError):
             return str(error)
         if error is not None:
-            return f"{seat.bot}{line_of(error, path)}: bot() raised {kind_and_text(error)}."
+            early = "" if seat.transport else ", before it asked create_transport for its transport"
+            return f"{seat.bot}{line_of(error, path)}: bot() raised {kind_and_text(error)}{early}."
     if not ended_early:
         return None
     if seat.transport is None:

@@ -109,7 +109,8 @@ def make_service(service: Service, options: ServiceOptions, system: str) -> Any:
         return cls(**arguments, settings=cls.Settings(**settings))
     except (TypeError, ValueError) as error:
         raise SpecError(
-            f"{service.name} does not take these settings ({error}): see Settings of "
+            f"{service.name} does not take these settings ({' '.join(str(error).split())}): see "
+            "Settings of "
             f"{service.path.replace(':', '.')}."
         ) from None
 

@@ -179,6 +179,8 @@ def missing_of(spec: PipelineSpec) -> list[str]:
                 f"pip install 'pipecat-ai[{service.extra}]==1.14.0'."
             )
         set_here = {service.url_argument} if spec.stages[stage].url else set()
+        if "join_url" in set_here:
+            continue  # a call that somebody else made: the address is the key
         unset = [
             variable
             for argument, variable in service.environment.items()

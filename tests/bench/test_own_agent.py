@@ -3,10 +3,12 @@
 import asyncio
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bench import store
+from bench.cli_run import make_plan
 from bench.fixtures import Cue, fixtures_root, load
 from bench.plan import Plan
 from bench.run import execute
@@ -213,6 +215,10 @@ TALKS = {
     "early": ("    return\n", "bot() returned without a transport"),
     "late": ("    {ask}\n", "bot() returned without running a pipeline"),
     "error": ("    {ask}\n    raise ValueError('no key')\n", "line 6: bot() raised ValueError: no"),
+    "itself": (
+        "    raise TypeError('no connection')\n",
+        "TypeError: no connection, before it asked create_transport for its transport",
+    ),
     "wanted": ("    {ask}\n", "knows no transport 'daily': it has webrtc"),
     "never": ("    await asyncio.sleep(60)\n", "asked for no transport within 0 s"),
     "idle": ("    {ask}\n    await asyncio.sleep(60)\n", "started no pipeline within 0 s"),
@@ -298,6 +304,17 @@ def test_bot_stands_alone_in_a_preset():
         parse_spec("mine", 'bot = "x.py"\narchitecture = "cascade"\n')
     with pytest.raises(SpecError, match="did you mean 'greeting_s'"):
         parse_spec("mine", '[bot]\nfile = "x.py"\ngreetings = 1\n')
+
+
+def test_a_bot_is_named_on_the_command_line_alone_or_beside_presets(tmp_path, monkeypatch):
+    (tmp_path / "my_bot.py").write_text(ECHO, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    alone = make_plan("", "greet_hello", 1, Path("my_bot.py"))
+    assert [(spec.name, spec.stages["bot"].path) for spec in alone.specs] == [
+        ("my_bot", tmp_path / "my_bot.py")
+    ]
+    beside = make_plan("cascade-stock", "greet_hello", 1, Path("my_bot.py"))
+    assert [spec.name for spec in beside.specs] == ["cascade-stock", "my_bot"]
 
 
 def test_pipecats_hooks_that_the_user_has_are_kept(monkeypatch):

@@ -46,7 +46,7 @@ class Source:
 
 
 def pushed(*frames, source=None, direction=FrameDirection.DOWNSTREAM):
-    """Marks of frames, pushed 50 ms apart, as (event, ms since the pipeline's clock began, mark)."""
+    """Marks of frames that are pushed 50 ms apart: (event, ms since the clock began, mark)."""
     marks = MarkList()
     zero_ns = monotonic_ns() - 1000 * MS
     observer = StageObserver(marks)
