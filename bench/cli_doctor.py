@@ -16,7 +16,7 @@ def doctor(
 ) -> None:
     """Look at this machine: hardware, what is installed, which presets may meet their budget here.
 
-    Costs were measured on another machine and are scaled by a probe of half a second: estimates.
+    Costs were measured on another machine and are scaled by a probe of a second: estimates.
     'duplex-lab run' and 'duplex-lab service' measure.
     """
     from bench import costs, probe
@@ -59,9 +59,7 @@ def doctor(
     say(table)
     for source in dict.fromkeys(one.source for one in found.estimates.values() if one.source):
         say(f"measured by {source}", markup=False, highlight=False, soft_wrap=True)
-    say(
-        "The probe itself differs by some 20 % from one time to the next. 'duplex-lab run' measures."
-    )
+    say("The probe itself varies by some 20 % on a busy machine. 'duplex-lab run' measures.")
     say("\nTo install, or to set")
     for text in advice(found):
         say(f"- {text}", markup=False, highlight=False, soft_wrap=True)
