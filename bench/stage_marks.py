@@ -21,6 +21,7 @@ from pipecat.frames.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
+    UserStoppedSpeakingFrame,
 )
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
@@ -62,6 +63,7 @@ class StageObserver(MarkObserver):
         self._answer: _Answer | None = None
         self._speech: dict[str | None, _Speech] = {}
         self._requests = 0
+        self._asked_ns = 0
         self._final: tuple[str, int] | None = None
 
     async def on_push_frame(self, data: FramePushed) -> None:
@@ -76,6 +78,10 @@ class StageObserver(MarkObserver):
         )
         if not to_nobody:
             self._stages(data.frame, t_ns)
+        if isinstance(data.frame, UserStoppedSpeakingFrame) and t_ns - self._asked_ns <= TWIN_NS:
+            t_ns = (
+                self._asked_ns
+            )  # Pipecat pushes the context first, then says that it may: one act
         await super().on_push_frame(replace(data, timestamp=t_ns))
 
     def _stages(self, frame: Frame, t_ns: int) -> None:
@@ -86,6 +92,7 @@ class StageObserver(MarkObserver):
         elif isinstance(frame, LLMContextFrame):
             self._answer = _Answer(self._next("llm"), asked=True)
             self._put("llm", "request", t_ns, self._answer.id)
+            self._asked_ns = t_ns
         elif isinstance(frame, LLMFullResponseStartFrame):
             if self._answer is None or self._answer.done:
                 self._answer = _Answer(self._next("llm"), asked=False)

@@ -332,14 +332,19 @@ def test_the_shipped_example_bot_answers_with_pipecats_own_stage_metrics(tmp_pat
     execute(plan, tmp_path / "run", resume=False, watch=quiet)
     run = store.read_run(tmp_path / "run")
     # On a machine that others starve a recogniser may hear nothing: one answered trial will do.
-    trials = [t for t in run.trials if t.status in PLAYED]
-    assert trials, [(t.status, t.error) for t in run.trials]
-    trial = trials[0]
-    rows = [r for r in store.read_metrics(run.path) if r.trial_id == trial.trial_id]
-    values = {r.metric: r.value for r in rows}
-    for metric in ("voice_to_voice", "stt_final", "llm_ttft", "tts_ttfb", "turn_wait"):
-        assert values[metric] is not None, metric
+    stages = {"voice_to_voice", "stt_final", "llm_ttft", "tts_ttfb", "turn_wait"}
+    found = {
+        t.trial_id: [r for r in store.read_metrics(run.path) if r.trial_id == t.trial_id]
+        for t in run.trials
+    }
+    whole = {
+        trial_id: rows
+        for trial_id, rows in found.items()
+        if stages <= {r.metric for r in rows if r.value is not None}
+    }
+    assert whole, [(t.trial_id, t.status, t.error) for t in run.trials]
+    trial_id, rows = next(iter(whole.items()))
     own = {r.subject: r.value for r in rows if r.metric == "pipecat_ttfb"}
     assert own.keys() >= {"ModelSTTService", "ModelLLMService", "ModelTTSService"}
     assert all(value > 0 for value in own.values())
-    assert "pipecat_ttfb: " in show(run, trial.trial_id)
+    assert "pipecat_ttfb: " in show(run, trial_id)

@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
+    UserStoppedSpeakingFrame,
 )
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -141,6 +142,21 @@ def test_an_interruption_cancels_what_was_open_and_only_that():
         "turn.interruption",
         "turn.interruption",
     ]
+
+
+def test_a_release_that_is_pushed_just_after_its_request_is_one_act_with_it():
+    marks = MarkList()
+    observer = StageObserver(marks)
+    at = Source(monotonic_ns())
+
+    async def push():
+        for frame, t_ms in ((context(), 0), (UserStoppedSpeakingFrame(), 1)):
+            down = FrameDirection.DOWNSTREAM
+            await observer.on_push_frame(FramePushed(at, None, frame, down, t_ms * MS))
+
+    asyncio.run(push())
+    times = {m.event: m.t_ns for m in marks.marks}
+    assert times["release"] == times["request"]
 
 
 def test_a_transcripts_twin_is_no_second_transcript():
