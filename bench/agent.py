@@ -15,15 +15,19 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import LabError
 from pipelines.marks import Mark, MarkList
+from pipelines.secrets import redact
 from pipelines.spec import PipelineSpec
 
 if TYPE_CHECKING:
+    from pipecat.pipeline.pipeline import Pipeline
+
+    from bench.link import Wire
     from pipelines.pool import ModelPool
 
 MARKS_EVERY_S = 0.2
@@ -147,8 +151,12 @@ def _quiet_logs() -> None:
     logger.remove()
     level = os.environ.get("DUPLEX_LAB_AGENT_LOG", "")
     if level:
-        logger.add(sys.stderr, level=level.upper())
+        logger.add(_log, level=level.upper())
     logging.getLogger().setLevel(logging.ERROR)
+
+
+def _log(line: str) -> None:
+    sys.stderr.write(redact(line))
 
 
 async def _serve(spec: PipelineSpec, connection: Connection) -> None:
@@ -189,76 +197,113 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
             unsettled = await models.settle()
             error = error or next(iter(unsettled), None)
             kind = "prepared" if order == "prepare" else "done"
-            connection.send(Report(kind, marks.drain(), error))
+            connection.send(Report(kind, _without_secrets(marks), error and redact(error)))
 
 
 async def _stream_marks(marks: MarkList, connection: Connection) -> None:
     while True:
         await asyncio.sleep(MARKS_EVERY_S)
         if marks.marks:
-            connection.send(Report("marks", marks.drain()))
+            connection.send(Report("marks", _without_secrets(marks)))
+
+
+def _without_secrets(marks: MarkList) -> list[Mark]:
+    """The marks that are held; a service's error may hold its key."""
+    return [
+        replace(m, text=redact(m.text)) if m.event == "error" and m.text else m
+        for m in marks.drain()
+    ]
 
 
 async def _play(
     spec: PipelineSpec, order: TrialOrder, models: ModelPool, marks: MarkList
 ) -> str | None:
     """Plays one trial; returns what went wrong, or None."""
-    from pipecat.pipeline.worker import PipelineParams, PipelineWorker
-    from pipecat.workers.runner import WorkerRunner
-
-    from bench.collect import MarkObserver, RawMonotonicClock
     from bench.link import LinkTransport, Wire
     from pipelines.host import Host, LabelFeed
     from pipelines.registry import architecture, load_object
 
     # Models first: what a crash of the last trial left behind is mended before time counts.
-    if path := architecture(spec.architecture).prepare:
-        await load_object(path)(spec, models)
+    how = architecture(spec.architecture)
+    if how.prepare:
+        await load_object(how.prepare)(spec, models)
     wire = await Wire.connect(order.socket_path, marks)
     try:
         wire.labels = LabelFeed() if spec.sees_labels else None
-        transport = LinkTransport(wire, spec.audio)
+        errors: list[str] = []
         host = Host(
             spec,
-            transport,
+            LinkTransport(wire, spec.audio),
             marks,
             models,
             scene=order.scene,
             labels=wire.labels,
             trial_id=order.trial_id,
             extra=order.extra,
+            closed=wire.closed,
+            open_transport=lambda params: LinkTransport(wire, spec.audio, params),
+            watch=lambda worker: _watch_guest(worker, wire, errors, marks),
         )
-        pipeline = await load_object(architecture(spec.architecture).build)(host)
-        worker = PipelineWorker(
-            pipeline,
-            params=PipelineParams(
-                audio_in_sample_rate=spec.audio.in_rate_hz,
-                audio_out_sample_rate=spec.audio.out_rate_hz,
-                enable_metrics=True,
-                enable_usage_metrics=True,
-            ),
-            observers=[MarkObserver(marks)],
-            clock=RawMonotonicClock(),
-            enable_rtvi=False,
-            idle_timeout_secs=None,
-        )
-        errors: list[str] = []
-
-        async def on_error(_worker: object, frame: Any) -> None:
-            if not wire.closed.is_set():  # what breaks while we tear down is not the trial's
-                errors.append(str(frame.error))
-                wire.closed.set()
-
-        worker.add_event_handler("on_pipeline_error", on_error)
-
-        runner = WorkerRunner(handle_sigint=False, handle_sigterm=False)
-        await runner.add_workers(worker)
-        running = asyncio.create_task(runner.run())
-        closed = asyncio.create_task(wire.closed.wait())
-        await asyncio.wait({running, closed}, return_when=asyncio.FIRST_COMPLETED)
-        closed.cancel()
-        await runner.cancel()
-        await running
+        if how.converse:
+            fault: str | None = await load_object(how.converse)(host)
+            return fault or next(iter(errors), None)
+        await _run_pipeline(await load_object(how.build)(host), spec, wire, errors, marks)
         return errors[0] if errors else None
     finally:
         await wire.close()
+
+
+async def _run_pipeline(
+    pipeline: Pipeline, spec: PipelineSpec, wire: Wire, errors: list[str], marks: MarkList
+) -> None:
+    """Runs a pipeline of ours until the caller hangs up."""
+    from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+    from pipecat.workers.runner import WorkerRunner
+
+    from bench.collect import MarkObserver, RawMonotonicClock
+    from bench.stage_marks import StageObserver
+    from pipelines.registry import architecture
+
+    own = architecture(spec.architecture).stamps
+    observer = MarkObserver(marks) if own else StageObserver(marks)
+    worker = PipelineWorker(
+        pipeline,
+        params=PipelineParams(
+            audio_in_sample_rate=spec.audio.in_rate_hz,
+            audio_out_sample_rate=spec.audio.out_rate_hz,
+            enable_metrics=True,
+            enable_usage_metrics=True,
+        ),
+        observers=[observer],
+        clock=RawMonotonicClock(),
+        enable_rtvi=False,
+        idle_timeout_secs=None,
+    )
+    _take_errors(worker, wire, errors)
+    runner = WorkerRunner(handle_sigint=False, handle_sigterm=False)
+    await runner.add_workers(worker)
+    running = asyncio.create_task(runner.run())
+    closed = asyncio.create_task(wire.closed.wait())
+    await asyncio.wait({running, closed}, return_when=asyncio.FIRST_COMPLETED)
+    closed.cancel()
+    await runner.cancel()
+    await running
+
+
+def _watch_guest(worker: Any, wire: Wire, errors: list[str], marks: MarkList) -> None:
+    """Observers for a worker that somebody else made, whose stages stamp nothing themselves."""
+    from bench.stage_marks import StageObserver
+
+    worker.add_observer(StageObserver(marks))
+    _take_errors(worker, wire, errors)
+
+
+def _take_errors(worker: Any, wire: Wire, errors: list[str]) -> None:
+    """An error in the pipeline ends the trial."""
+
+    async def on_error(_worker: object, frame: Any) -> None:
+        if not wire.closed.is_set():  # what breaks while we tear down is not the trial's
+            errors.append(str(frame.error))
+            wire.closed.set()
+
+    worker.add_event_handler("on_pipeline_error", on_error)

@@ -72,6 +72,8 @@ class CallerPlan:
     """B of the ear's jitter buffer."""
     stretch: bool = False
     """Whether the ear stretches audio while its queue is short."""
+    greeting_s: float = 0.0
+    """How long the caller waits for an agent that may speak first; 0: it is not waited for."""
 
 
 @dataclass(slots=True)
@@ -149,7 +151,9 @@ class _Trial:
         self.mouth = Mouth(self.plan.in_rate_hz, t0_ns)
         self.ear = Ear(rate_hz, t0_ns, self.plan.preroll_ms, stretch=self.plan.stretch)
         limit_ns = t0_ns + int(self.plan.limit_s * NS_PER_S)
-        self._next_turn(t0_ns)
+        greeted_by_ns = t0_ns + int(self.plan.greeting_s * NS_PER_S)
+        if not self.plan.greeting_s:
+            self._next_turn(t0_ns)
         while True:
             due_ns = self.mouth.due_ns(self.mouth.next_k)
             wait_ns = due_ns - time.monotonic_ns()
@@ -157,7 +161,9 @@ class _Trial:
                 self._listen(wait_ns / NS_PER_S)
                 continue
             self._speak(due_ns)
-            if self._over(due_ns):
+            if self.turn < 0:
+                self._greeted(due_ns, greeted_by_ns)
+            elif self._over(due_ns):
                 return
             if due_ns > limit_ns:
                 self.status = "cut_off"
@@ -240,6 +246,19 @@ class _Trial:
         self._mark("user", "turn_end", self.mouth.ns_of(placed.end))
         if self.plan.sees_labels:
             self._send(Message(Kind.LABELS, seq=self.turn, a=on_ns, b=off_ns))
+
+    def _greeted(self, now_ns: int, by_ns: int) -> None:
+        """Begins the first turn when the agent's greeting is over, or none has come in time.
+
+        A greeting's sentences may lie apart, so it is over after the silence that ends a trial.
+        """
+        spans = self.ear.audible_since(self.mouth.t0_ns, now_ns)
+        quiet_ns = max((end for _, end in spans), default=None)
+        if quiet_ns is None:
+            if now_ns >= by_ns:
+                self._next_turn(now_ns)
+        elif now_ns >= quiet_ns + int(SILENCE_AFTER_AGENT_S * NS_PER_S):
+            self._next_turn(now_ns)
 
     def _over(self, now_ns: int) -> bool:
         """Moves on to the next turn where its cue has come; True when the trial is over."""

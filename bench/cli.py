@@ -23,10 +23,12 @@ COMMANDS: dict[str, str] = {
     "replay": "bench.cli_replay:replay",
     "history": "bench.cli_history:history",
     "export-traces": "bench.cli_traces:export_traces",
+    "doctor": "bench.cli_doctor:doctor",
     "engines": "bench.cli_engines:engines",
     "weights": "bench.cli_engines:weights_app",
     "presets": "bench.cli_presets:app",
     "models": "bench.cli_models:app",
+    "list": "bench.cli_presets:list_app",
     "fixtures": "bench.fixtures_cli:app",
 }
 """Sub-command → ``module:name`` of a function or of a Typer app with sub-commands of its own."""

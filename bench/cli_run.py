@@ -15,16 +15,20 @@ from bench.records import KINDS
 from bench.run import execute, new_run_id
 from bench.stats import bounded_quantiles, needed_n
 from pipelines.errors import LabError
-from pipelines.spec import load_spec, parse_spec
+from pipelines.spec import bot_spec, load_spec, parse_spec
 
 RESULTS = Path("results")
+DEFAULT_PRESETS = "cascade-embedded,cascade-stock"
 
 
 def run(
     presets: Annotated[
         str,
-        typer.Option(help="Presets, by commas: names (see 'presets list') or .toml files."),
-    ] = "cascade-embedded,cascade-stock",
+        typer.Option(
+            help="Presets, by commas: names (see 'presets list') or .toml files.",
+            show_default=DEFAULT_PRESETS,
+        ),
+    ] = "",
     fixtures: Annotated[
         str,
         typer.Option(
@@ -51,6 +55,10 @@ def run(
             "that failed count as done, those with a late measuring side are owed --retries."
         ),
     ] = None,
+    bot: Annotated[
+        Path | None,
+        typer.Option(help="Your own Pipecat bot, a .py file with async def bot(runner_args)."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how long it will take and what n can bound.")
     ] = False,
@@ -63,7 +71,7 @@ def run(
     if resume is not None:
         plan, run_dir = _planned_in(resume), resume
     else:
-        plan = make_plan(presets, fixtures, repeats)
+        plan = make_plan(presets or ("" if bot else DEFAULT_PRESETS), fixtures, repeats, bot)
         run_dir = out or RESULTS / new_run_id(plan.specs)
     if dry_run:
         _describe(plan)
@@ -78,16 +86,16 @@ def run(
         raise typer.Exit(1)
 
 
-def make_plan(presets: str, fixtures: str, repeats: int) -> Plan:
+def make_plan(presets: str, fixtures: str, repeats: int, bot: Path | None = None) -> Plan:
     """A plan of what the user typed.
 
     Raises:
         LabError: a preset or a fixture is unknown or wrong.
     """
     names = [name.strip() for name in presets.split(",") if name.strip()]
-    if not names:
+    if not names and bot is None:
         raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
-    specs = tuple(map(load_spec, names))
+    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []))
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError(
             "--presets: two presets have the same name; rename one file, "

@@ -17,6 +17,7 @@ from pipecat.frames.frames import (
     EndFrame,
     Frame,
     InputAudioRawFrame,
+    InputTransportMessageFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
@@ -45,6 +46,8 @@ class Wire:
         self.labels: LabelFeed | None = None
         self.closed = asyncio.Event()
         """Set when the caller said BYE or went away: the trial is over."""
+        self.opened = asyncio.Event()
+        """Set when the pipeline listens, and the caller has been told so."""
 
     @classmethod
     async def connect(cls, path: str, marks: MarkSink) -> Wire:
@@ -145,6 +148,7 @@ class LinkOutput(BaseOutputTransport):
         await self.set_transport_ready(frame)
         self._wire.marks.put(stamp("agent", "pipeline_ready"))
         self._wire.send(Message(Kind.READY, a=self.sample_rate))
+        self._wire.opened.set()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """On an interruption: drops what the ear has not heard, wakes the waiting write."""
@@ -200,26 +204,52 @@ class LinkOutput(BaseOutputTransport):
         return True
 
 
+CLIENT = {"id": "duplex-lab caller"}
+"""What a bot's event handlers are given for the client, or the participant."""
+
+CLIENT_READY = {
+    "label": "rtvi-ai",
+    "type": "client-ready",
+    "id": "duplex-lab",
+    "data": {"version": "1.0.0", "about": {"library": "duplex-lab"}},
+}
+"""What a client of Pipecat's sends when it has connected: a bot may wait for it to greet."""
+
+CLIENT_EVENTS = ("on_client_connected", "on_client_disconnected")
+PARTICIPANT_EVENTS = ("on_first_participant_joined", "on_participant_joined", "on_participant_left")
+"""Those that some transports have beside the client's."""
+
+
 class LinkTransport(BaseTransport):
     """The wire as a Pipecat transport.
 
     Args:
         wire: Connected to the caller.
         audio: Rates, chunking and the device buffer.
+        params: The parameters of a pipeline that is not ours, which keeps its own rates and
+            chunks; None: those of ``audio``.
     """
 
-    def __init__(self, wire: Wire, audio: AudioOptions) -> None:
+    def __init__(
+        self, wire: Wire, audio: AudioOptions, params: TransportParams | None = None
+    ) -> None:
         super().__init__()
-        params = TransportParams(
-            audio_in_enabled=True,
-            audio_out_enabled=True,
-            audio_in_sample_rate=audio.in_rate_hz,
-            audio_out_sample_rate=audio.out_rate_hz,
-            audio_out_10ms_chunks=audio.out_10ms_chunks,
-            audio_out_end_silence_secs=0,
-        )
-        self._input = LinkInput(params, wire)
-        self._output = LinkOutput(params, wire, audio.device_buffer_ms)
+        if params is None:
+            params = TransportParams(
+                audio_in_enabled=True,
+                audio_out_enabled=True,
+                audio_in_sample_rate=audio.in_rate_hz,
+                audio_out_sample_rate=audio.out_rate_hz,
+                audio_out_10ms_chunks=audio.out_10ms_chunks,
+            )
+        # After the end nobody listens any more.
+        self.params = params.model_copy(update={"audio_out_end_silence_secs": 0})
+        self.opened = wire.opened
+        """Set when the pipeline listens."""
+        self._input = LinkInput(self.params, wire)
+        self._output = LinkOutput(self.params, wire, audio.device_buffer_ms)
+        for event in (*CLIENT_EVENTS, *PARTICIPANT_EVENTS):
+            self._register_event_handler(event)
 
     def input(self) -> FrameProcessor:
         """The pipeline's first processor."""
@@ -228,3 +258,25 @@ class LinkTransport(BaseTransport):
     def output(self) -> FrameProcessor:
         """Where the pipeline's audio leaves."""
         return self._output
+
+    def get_client_id(self, client: object) -> str:
+        """The caller's, who is the only client there is."""
+        return CLIENT["id"]
+
+    async def client_came(self, *, participant: bool) -> None:
+        """Tells a bot that its client is there, as its transport would.
+
+        Args:
+            participant: Whether that transport tells of participants too.
+        """
+        await self._call_event_handler("on_client_connected", CLIENT)
+        if participant:
+            await self._call_event_handler("on_participant_joined", CLIENT)
+            await self._call_event_handler("on_first_participant_joined", CLIENT)
+        await self._input.broadcast_frame(InputTransportMessageFrame, message=CLIENT_READY)
+
+    async def client_gone(self, *, participant: bool) -> None:
+        """Tells a bot that its client has gone."""
+        await self._call_event_handler("on_client_disconnected", CLIENT)
+        if participant:
+            await self._call_event_handler("on_participant_left", CLIENT, "left")

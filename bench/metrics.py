@@ -90,6 +90,17 @@ METRICS: tuple[Metric, ...] = (
     _turn(8, "output", _PIECES["output"].description, of_turn.piece("output")),
     *(_turn(8, p.name, p.description, of_turn.piece(p.name)) for p in PIECES if p.is_gap),
     _turn(8, "residual", "Σ of the hand-over gaps", of_turn.residual),
+    *(
+        Metric(
+            8,
+            f"pipecat_{event}",
+            "ms",
+            "latency",
+            f"Pipecat's own {text}, median of the trial, by processor; of pipelines not ours",
+            of_trial.pipecats(event),
+        )
+        for event, text in (("ttfb", "TTFB"), ("processing", "processing time"))
+    ),
     *DUPLEX_METRICS,
     Metric(
         13,

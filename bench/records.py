@@ -13,7 +13,7 @@ STATUSES = ("ok", "no_answer", "cue_missed", "error", "ruler_late", "cut_off")
 FAILED = ("error", "cue_missed", "cut_off")
 """Those of a trial that did not come to its end."""
 
-KINDS = ("cascade", "duplex", "scripted", "click")
+KINDS = ("cascade", "speech", "duplex", "scripted", "click")
 """What an agent is: it decides what a turn needs to be believed, see bench/validity.py."""
 
 WEIGHTS = ("trained", "synthetic", "scripted")

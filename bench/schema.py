@@ -78,7 +78,9 @@ TRIALS = (
     Column("wall_s", "float64", "s", "duration of the trial"),
     _nullable("load_avg_1m", "float64", "", "the machine's load average at the trial's end"),
     Column("started_utc", "string", "", "when the trial began, ISO 8601"),
-    Column("kind", "string", "", "cascade, duplex, scripted or click: what its validity asks"),
+    Column(
+        "kind", "string", "", "cascade, speech, duplex, scripted or click: what its validity asks"
+    ),
     Column(
         "preroll_ms", "float64", "ms", "B of the ear's jitter buffer; 0: there is none", since=2
     ),

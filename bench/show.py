@@ -53,7 +53,7 @@ def show(run: Run, trial_id: str) -> str:
         f"{'   warm-up' if trial.warmup else ''}"
     )
     lines = [head, *([f"error: {trial.error}"] if trial.error else [])]
-    lines.append(_whole(rows, recording))
+    lines += [_whole(rows, recording), *_pipecats(rows)]
     for turn in timeline.turns:
         of_turn = {row.metric: row for row in rows if row.turn == turn.number}
         lines += ["", *_turn_lines(timeline, turn, of_turn, labels)]
@@ -72,6 +72,14 @@ def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
     parts.append(f"loop lag p99 {_ms(values.get('loop_lag_p99'))}")
     parts.append(f"ear dry {_ms(values.get('underflow_ms'))}")
     return "   ".join(parts) + ("" if recording is not None else "   no recording")
+
+
+def _pipecats(rows: Sequence[MetricRow]) -> Iterator[str]:
+    """Pipecat's own metrics of a pipeline that is not ours, a line for each."""
+    for metric in ("pipecat_ttfb", "pipecat_processing"):
+        of = [f"{row.subject} {_ms(row.value)}" for row in rows if row.metric == metric]
+        if of:
+            yield f"{metric}: {', '.join(of)}"
 
 
 def _ms(value: float | None) -> str:

@@ -115,6 +115,10 @@ def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPl
         for turn in fixture.turns
     )
     limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) for t in turns)
+    # Only an agent that somebody else wrote may speak first, and says so among its options.
+    greeting_s = max((getattr(o, "greeting_s", 0.0) for o in spec.stages.values()), default=0.0)
+    if greeting_s:
+        limit_s += greeting_s + TURN_LIMIT_S / 2
     return CallerPlan(
         trial_id,
         rate_hz,
@@ -124,6 +128,7 @@ def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPl
         listens,
         preroll_ms=float(spec.audio.preroll_ms),
         stretch=spec.audio.stretch,
+        greeting_s=greeting_s,
     )
 
 

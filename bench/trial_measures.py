@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from bench.duplex_frames import Frames
 from bench.labels import FixtureLabels
@@ -151,5 +152,26 @@ def cold_start(start: str, end: str) -> TrialMeasure:
                 took = _ms(mark.t_ns - begun.pop(mark.text))
                 readings.append(Reading(took, subject=mark.text))
         return readings
+
+    return measure
+
+
+def pipecats(event: str) -> TrialMeasure:
+    """Makes the measure of one of Pipecat's own metrics, by processor: its median in the trial.
+
+    Of pipelines that stamp their stages themselves it gives nothing: there the stages' own marks
+    say more. What came before the user spoke, a greeting's for instance, is left out.
+    """
+
+    def measure(view: TrialView) -> list[Reading]:
+        timeline = view.timeline
+        if not timeline.all("agent", "guest") or not timeline.turns:
+            return []
+        since = timeline.turns[0].u_on_ns
+        found: dict[str, list[float]] = {}
+        for mark in timeline.all("pipecat", event):
+            if mark.t_ns >= since and mark.value is not None and mark.text:
+                found.setdefault(mark.text.partition("#")[0], []).append(1000 * mark.value)
+        return [Reading(median(values), subject=name) for name, values in found.items()]
 
     return measure

@@ -62,12 +62,12 @@ def not_understood(turn: Turn, labels: TurnLabels | None, trial: Trial) -> str |
     """Why the agent's answer to a turn is no answer to what was said; None if it may be one.
 
     With trained weights, by the agent's kind. A cascade: a transcript that is not empty, and at
-    most `MAX_WER` wrong. A duplex model, which makes none: a word of its stream of text, or an
-    utterance of it that begins, in the turn. Scripts and clicks need neither.
+    most `MAX_WER` wrong. A duplex model, or one that hears and speaks itself: a word of its stream
+    of text, or an utterance of it that begins, in the turn. Scripts and clicks need neither.
     """
     if trial.weights != "trained":
         return None
-    if trial.kind == "duplex":
+    if trial.kind in ("duplex", "speech"):
         said = [*turn.all("agent", "answer_text"), *turn.all("duplex", "text")]
         told = any(letter.isalnum() for mark in said for letter in mark.text or "")
         return None if told else "empty text stream"

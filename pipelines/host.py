@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ from pipelines.marks import MarkSink
 from pipelines.spec import PipelineSpec
 
 if TYPE_CHECKING:
-    from pipecat.transports.base_transport import BaseTransport
+    from pipecat.transports.base_transport import BaseTransport, TransportParams
 
     from pipelines.pool import ModelPool
 
@@ -45,6 +47,13 @@ class Host:
     """Of the bench's trial; scripted presets draw their delays by it."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What a caller of the bench hands to an architecture of its own."""
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the conversation is over, or must be."""
+    open_transport: Callable[[TransportParams | None], BaseTransport] | None = None
+    """For an architecture that runs a pipeline of somebody else's: makes the transport with that
+    pipeline's own parameters."""
+    watch: Callable[[Any], None] | None = None
+    """For the same: puts the host's observers on a PipelineWorker."""
 
     def options(self, stage: str) -> Any:
         """The options dataclass of a stage."""

@@ -92,6 +92,10 @@ EVENTS: dict[tuple[str, str], str] = {
     ("agent", "load_start"): "a model begins to load; text: the model",
     ("agent", "load_end"): "it is loaded; text: the model",
     ("agent", "warm_end"): "it is warm; text: the model",
+    (
+        "agent",
+        "guest",
+    ): "the pipeline stamps no marks itself: its stages are marked from its frames",
     ("agent", "error"): "something failed; text: one sentence",
     # Pipecat's own MetricsFrames, under its own names; value in Pipecat's unit (s), text: processor
     ("pipecat", "ttfb"): "TTFBMetricsData.value",

@@ -20,7 +20,8 @@ class Architecture:
     """One way of building a pipeline."""
 
     build: str
-    """``module:function``; ``async build(host: Host) -> pipecat Pipeline``."""
+    """``module:function``; ``async build(host: Host) -> pipecat Pipeline``. Empty where there is a
+    ``converse``."""
     stages: tuple[tuple[str, str], ...]
     """(stage name, ``module:dataclass`` of its options), one per TOML table."""
     prepare: str = ""
@@ -33,9 +34,22 @@ class Architecture:
     """``module:function``; ``provide(spec, tell)`` builds what the preset needs and this machine
     lacks (an engine environment, synthetic weights), before any process of the run starts;
     ``tell`` takes a few words on the progress. Empty: there is nothing to build."""
+    parts: str = ""
+    """``module:function``; ``parts(spec)`` lists its `pipelines.capability.Part` rows, for the
+    matrix of presets. Empty: they are not said."""
+    missing: str = ""
+    """``module:function``; ``missing(spec) -> list[str]`` says in sentences what the preset lacks
+    here (a key, a package, a file), without building or loading anything. Empty: nothing."""
+    stamps: bool = True
+    """Whether its stages stamp their own marks; else they are read off the pipeline's frames."""
+    converse: str = ""
+    """``module:function``; ``async converse(host) -> str | None`` plays a whole conversation with a
+    pipeline that is not ours to build, and returns what went wrong. Empty: ``build`` builds one."""
 
 
 _OPTIONS = "pipelines.cascade.options"
+_CAPABILITY = "pipelines.capability"
+_HOSTED = ("speech", "stt", "llm", "tts")
 
 ARCHITECTURES: dict[str, Architecture] = {
     "cascade": Architecture(
@@ -43,6 +57,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         prepare="pipelines.cascade.build:prepare",
         models="pipelines.cascade.engine_table:model_files",
         provide="pipelines.cascade.provide:provide",
+        parts=f"{_CAPABILITY}:cascade_parts",
+        missing=f"{_CAPABILITY}:cascade_missing",
         stages=(
             ("turns", f"{_OPTIONS}:TurnOptions"),
             ("stt", f"{_OPTIONS}:SttOptions"),
@@ -55,21 +71,70 @@ ARCHITECTURES: dict[str, Architecture] = {
         prepare="pipelines.duplex.build:prepare",
         models="pipelines.duplex.provide:model_files",
         provide="pipelines.duplex.provide:provide",
+        parts=f"{_CAPABILITY}:duplex_parts",
+        missing=f"{_CAPABILITY}:duplex_missing",
         stages=(
             ("model", "pipelines.duplex.options:ModelOptions"),
             ("processor", "pipelines.duplex.options:ProcessorOptions"),
             ("script", "pipelines.duplex.script_options:ScriptOptions"),
         ),
     ),
+    "hosted": Architecture(
+        build="pipelines.hosted.build:build",
+        prepare="pipelines.hosted.build:prepare",
+        provide="pipelines.hosted.build:provide",
+        parts=f"{_CAPABILITY}:hosted_parts",
+        missing="pipelines.hosted.services:missing_of",
+        stamps=False,
+        stages=(
+            *((s, "pipelines.hosted.options:ServiceOptions") for s in _HOSTED),
+            ("turns", f"{_OPTIONS}:TurnOptions"),
+            ("prompt", "pipelines.hosted.options:PromptOptions"),
+        ),
+    ),
+    "bot": Architecture(
+        build="",
+        prepare="pipelines.bot.session:prepare",
+        converse="pipelines.bot.session:converse",
+        models="pipelines.bot.options:model_files",
+        parts=f"{_CAPABILITY}:bot_parts",
+        missing=f"{_CAPABILITY}:bot_missing",
+        stages=(("bot", "pipelines.bot.options:BotOptions"),),
+    ),
     "scripted": Architecture(
         build="pipelines.cascade.scripted:build",
+        parts=f"{_CAPABILITY}:scripted_parts",
         stages=(("script", "pipelines.cascade.script:ScriptOptions"),),
     ),
     "click": Architecture(
         build="pipelines.click:build",
+        parts=f"{_CAPABILITY}:scripted_parts",
         stages=(("click", "pipelines.clicks:ClickOptions"),),
     ),
 }
+
+
+_BEHIND = (
+    'measure a Pipecat bot that uses it (bot = "my_bot.py", docs/own-agent.md), or serve it by '
+    "OpenAI's realtime protocol and give its address as url to [speech] service = "
+    "'openai-realtime' (docs/hosted.md)"
+)
+REFUSED: dict[str, str] = {
+    "qwen3.5-omni": "can't run here yet: no adapter of ours streams its speech, and its weights "
+    f"have not been tried; {_BEHIND}",
+    "seamless-m4t": "can't run here yet: it translates and does not converse, so no figure of a "
+    f"conversation would mean anything, and there is no adapter; {_BEHIND}",
+}
+"""Models that people ask for and that can't run → why, and what to do instead."""
+
+
+def refusal(name: str) -> str | None:
+    """Why a model or an architecture is refused, one sentence; None: it is not of `REFUSED`."""
+    plain = name.lower().replace("_", "-").rpartition("/")[2]
+    for refused, why in REFUSED.items():
+        if plain.startswith(refused) or plain == refused.partition("-")[0]:
+            return f"{name} {why}."
+    return None
 
 
 def load_object(path: str) -> Any:
@@ -100,6 +165,8 @@ def architecture(name: str, where: str = "") -> Architecture:
     if name in outside:
         found: Architecture = outside[name].load()
         return found
+    if why := refusal(name):
+        raise SpecError(f"{where}: {why}")
     known = ", ".join([*ARCHITECTURES, *outside])
     raise SpecError(f"{where}: architecture = {name!r} is unknown; known: {known}.")
 

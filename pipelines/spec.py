@@ -6,8 +6,10 @@ misspelt key or a value of the wrong type is told before anything runs.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
+import json
 import tomllib
 import types
 import typing
@@ -54,7 +56,7 @@ class PipelineSpec:
     """Key of `pipelines.registry.ARCHITECTURES`."""
     weights: Literal["trained", "synthetic", "scripted"]
     """What every row of its results is labelled with."""
-    kind: Literal["cascade", "duplex", "scripted", "click"]
+    kind: Literal["cascade", "speech", "duplex", "scripted", "click"]
     """Decides which validity rule of metrics.md applies."""
     description: str = ""
     """What it is for, in a sentence or two."""
@@ -170,7 +172,49 @@ def load_spec(name_or_path: str) -> PipelineSpec:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: can't be read: {error}.") from None
+    if path.parent != PRESETS:
+        text = _with_folder(text, path.parent)
     return parse_spec(path.stem, text)
+
+
+def bot_spec(file: Path) -> PipelineSpec:
+    """The preset of a bot's file that has no preset of its own.
+
+    Raises:
+        SpecError: its name can't be that of a preset.
+    """
+    text = f"bot = {json.dumps(file.name)}\n"
+    return parse_spec(file.stem, _with_folder(text, file.parent))
+
+
+def _with_folder(text: str, folder: Path) -> str:
+    """A bot's preset with the folder that its path is relative to: a run is resumed without it."""
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        table = tomllib.loads(text)
+        if "bot" in table and "bot_folder" not in table:
+            return f"bot_folder = {json.dumps(str(folder.resolve()))}\n{text}"
+    return text
+
+
+def _of_bot(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """``bot = "my_bot.py"`` stands for a whole preset: what it does not say is filled in."""
+    bot, folder = table.pop("bot"), table.pop("bot_folder", None)
+    options = {"file": bot} if isinstance(bot, str) else bot
+    if isinstance(options, Mapping) and folder is not None:
+        options = {"folder": folder, **options}
+    file = options.get("file", "") if isinstance(options, Mapping) else ""
+    if table.get("architecture", "bot") != "bot":
+        raise SpecError(
+            f"{where}: bot = … is a pipeline of its own: leave architecture = "
+            f"{table['architecture']!r} out."
+        )
+    filled = {
+        "title": f"Your own bot, {Path(str(file)).name}",
+        "architecture": "bot",
+        "kind": "cascade",
+        "weights": "trained",
+    }
+    return {**filled, **table, "bot": options}
 
 
 def parse_spec(name: str, text: str) -> PipelineSpec:
@@ -186,6 +230,8 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{where}: not valid TOML: {error}.") from None
+    if "bot" in table:
+        table = _of_bot(table, where)
     architecture = str(table.get("architecture", ""))
     stage_classes = stage_options(architecture, where=where)
     top = {k: v for k, v in table.items() if k not in stage_classes and k != "audio"}

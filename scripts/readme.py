@@ -25,10 +25,13 @@ sys.path.insert(0, str(ROOT))
 FOLDERS = {
     "pipelines": "what is measured; imports Pipecat, never bench",
     "pipelines/audio": "pure sample work",
+    "pipelines/bot": "a user's own Pipecat bot behind our link",
     "pipelines/cascade": "VAD → STT → LLM → TTS",
     "pipelines/cascade/engines": "the models' side: each runs in a child process",
     "pipelines/duplex": "models that listen and speak at once: Moshi as a Pipecat processor",
     "pipelines/environments": "locked requirements of engines whose packages clash with Pipecat's",
+    "pipelines/examples": "a bot in the shape of Pipecat's quickstart, without keys",
+    "pipelines/hosted": "hosted services as rows, and local servers that speak their protocols",
     "pipelines/models": "model files: manifests (one TOML each), fetched, verified, found",
     "pipelines/models/creature": "our own small language model: weights, card, manifest",
     "pipelines/presets": "one TOML file per pipeline",

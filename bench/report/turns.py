@@ -243,7 +243,7 @@ def _spoken(card: TurnCard, timeline: Timeline, turn: Turn) -> TurnCard:
         u_off=at(turn.u_off_ns),
         a_on=None if turn.a_on_ns is None else at(turn.a_on_ns),
         a_off=None if turn.a_off_ns is None else at(turn.a_off_ns),
-        missing=None if trial.kind == "duplex" else path.missing,
+        missing=None if trial.kind in ("duplex", "speech") else path.missing,
         critical=critical(path, at) if path.missing is None else (),
         work=work(turn, at),
         moments=moments(turn, at),

@@ -12,6 +12,7 @@ from pipelines.duplex.script_options import ScriptOptions
 from pipelines.errors import SpecError
 from pipelines.marks import MarkSink
 from pipelines.process import ModelProcess
+from pipelines.registry import refusal
 
 ENGINE = "pipelines.duplex.engine:DuplexEngine"
 LOAD_TIMEOUT_S = 170.0
@@ -68,6 +69,8 @@ def backend_of(model: ModelOptions, where: str = "[model]") -> Backend:
     Raises:
         SpecError: no adapter serves it.
     """
+    if why := refusal(model.id):
+        raise SpecError(f"{where}: id = {why}")
     prefix = model.id.partition("-")[0]
     if prefix not in FAMILIES:
         known = ", ".join(f"{name}-…" for name in FAMILIES)

@@ -1,0 +1,73 @@
+"""The matrix of presets: what each is made of, how it was tested, and whether it can run here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipelines.capability import Part, builds_first, lacks, parts_of, weights_word
+from pipelines.errors import LabError
+from pipelines.registry import REFUSED
+from pipelines.spec import load_spec, preset_names
+
+
+@dataclass(frozen=True, slots=True)
+class PresetRow:
+    """One preset, or one model that is refused."""
+
+    name: str
+    title: str
+    kind: str
+    weights: str
+    """What its results are labelled with: trained, synthetic or scripted."""
+    parts: tuple[Part, ...]
+    files: str
+    """none needed, here, made by a run, or missing."""
+    missing: tuple[str, ...]
+    """Why it can't run here, a sentence each; empty: it can."""
+    builds: tuple[str, ...]
+    """What its first run builds or makes."""
+
+    @property
+    def available(self) -> bool:
+        """Whether it can run here, as far as is known without running it."""
+        return not self.missing
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-like types."""
+        return {**asdict(self), "available": self.available}
+
+
+def rows(names: Sequence[str] | None = None) -> list[PresetRow]:
+    """The matrix of these presets, by default all shipped ones; then the refused models."""
+    found = [row_of(name) for name in (preset_names() if names is None else names)]
+    if names is None:
+        found += [
+            PresetRow(name, "refused", "–", "–", (), "missing", (f"{name} {why}.",), ())
+            for name, why in REFUSED.items()
+        ]
+    return found
+
+
+def row_of(name: str) -> PresetRow:
+    """One preset's row; one that can't be read is a row that says so."""
+    try:
+        spec = load_spec(name)
+        return PresetRow(
+            spec.name,
+            spec.title,
+            spec.kind,
+            spec.weights,
+            tuple(parts_of(spec)),
+            weights_word(spec),
+            tuple(lacks(spec)),
+            tuple(builds_first(spec)),
+        )
+    except LabError as error:
+        return PresetRow(name, "", "–", "–", (), "missing", (str(error),), ())
+
+
+def unique(texts: Sequence[str]) -> str:
+    """Texts by commas, each once, in order."""
+    return ", ".join(dict.fromkeys(text for text in texts if text))

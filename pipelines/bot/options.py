@@ -1,0 +1,45 @@
+"""What a preset may say of a Pipecat bot that exists already. Pure, imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.spec import PRESETS, PipelineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class BotOptions:
+    """``bot = "my_bot.py"``, or ``[bot]`` with ``file = "my_bot.py"`` and what else is wanted."""
+
+    file: str
+    """The bot's Python file, with ``async def bot(runner_args)``; relative to the preset's file."""
+    transport: str = ""
+    """Which of the bot's transport_params to take; empty: the first of those that the bot knows,
+    in the order of `pipelines.bot.seat.TRANSPORTS`."""
+    greeting_s: float = 4.0
+    """How long the caller waits for the bot to speak first; once it has begun, until it is silent
+    again. 0: the caller speaks at once."""
+    folder: str = ""
+    """Where a relative ``file`` is looked for; filled in as the preset's file is read."""
+
+    def __post_init__(self) -> None:
+        if not self.file:
+            raise ValueError("file names no file")
+        if not 0 <= self.greeting_s <= 60:
+            raise ValueError("greeting_s lies between 0 and 60")
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute."""
+        return (Path(self.folder or PRESETS) / self.file).resolve()
+
+
+def model_files(spec: PipelineSpec) -> list[dict[str, str]]:
+    """The bot's own file, as ``run.json`` lists it: what it calls is not known."""
+    import hashlib
+
+    path: Path = spec.stages["bot"].path
+    known = path.is_file()
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if known else ""
+    return [{"name": "bot", "file": path.name, "sha256": sha256}]

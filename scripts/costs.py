@@ -1,0 +1,119 @@
+"""Makes bench/costs.toml of the tables that stand in README.md and results/README.md.
+
+python scripts/costs.py            the tables; the probe of the old file stays
+python scripts/costs.py --probe    and probes this machine: it must be the one that the tables name
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.costs import FILE, load  # noqa: E402  (found by the path above)
+from bench.probe import measure  # noqa: E402
+
+HEAD = (
+    "# What presets cost where they were measured. Written by scripts/costs.py of the tables that\n"
+    "# stand in README.md and results/README.md; do not edit.\n"
+)
+
+
+def between(text: str, name: str) -> str:
+    """What stands between two comments of that name."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
+    if found is None:
+        raise SystemExit(f"There is no table between <!-- {name} --> and <!-- /{name} -->.")
+    return found.group(1)
+
+
+def tables(text: str) -> list[list[dict[str, str]]]:
+    """Every Markdown table of a text, as rows by heading."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        lines = [[c.strip() for c in line.strip("|").split("|")] for line in block.splitlines()]
+        found.append([dict(zip(lines[0], line, strict=True)) for line in lines[2:]])
+    return found
+
+
+def source(text: str) -> str:
+    """The line that says how a table was measured."""
+    return next(line for line in text.splitlines() if line.strip()).rstrip(": ")
+
+
+def cascades(text: str) -> list[dict[str, object]]:
+    """Voice to voice and turn wait, by preset."""
+    heard, stages = tables(text)[:2]
+    waits = {row["preset"]: float(row["turn wait"]) for row in stages}
+    return [
+        {
+            "preset": row["preset"],
+            "of": "cascade",
+            "ms": float(row["p50 [95 %]"].split()[0]),
+            "quantile": "p50",
+            "waiting_ms": waits[row["preset"]],
+            "n": int(row["valid/n"].partition("/")[0]),
+            "source": "cascade",
+        }
+        for row in heard
+    ]
+
+
+def frames(text: str) -> list[dict[str, object]]:
+    """Per frame, by preset: of serial and pipelined the quicker."""
+    best: dict[str, tuple[float, dict[str, object]]] = {}
+    for row in tables(text)[0]:
+        quantile = "p99" if row["p99"] != "–" else "p50"
+        found = {
+            "preset": row["preset"],
+            "of": "duplex",
+            "ms": float(row[quantile]),
+            "quantile": quantile,
+            "waiting_ms": 0.0,
+            "n": int(row["n"]),
+            "source": "duplex",
+        }
+        median = float(row["p50"])
+        if median < best.get(row["preset"], (float("inf"), found))[0]:
+            best[row["preset"]] = (median, found)
+    return [found for _, found in best.values()]
+
+
+def made(readme: str, results: str, speed: dict[str, float]) -> str:
+    """The file's text.
+
+    Args:
+        readme: Text of README.md.
+        results: Text of results/README.md.
+        speed: The probe of the machine that they name.
+    """
+    cascade, service = between(readme, "table"), between(results, "service")
+    text = HEAD + "\n[sources]\n"
+    for name, table in (("cascade", cascade), ("duplex", service)):
+        text += f"{name} = {json.dumps(source(table), ensure_ascii=False)}\n"
+    text += "\n[speed]\n" + "".join(f"{k} = {v:.2f}\n" for k, v in speed.items())
+    for row in [*cascades(cascade), *frames(service)]:
+        text += "\n[[cost]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in row.items())
+    return text
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--probe", action="store_true", help="probe this machine anew")
+    options = parser.parse_args()
+    speed = measure() if options.probe or not FILE.exists() else load().speed
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    results = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    figures = {"compute": speed.compute, "memory": speed.memory}
+    FILE.write_text(made(readme, results, figures), encoding="utf-8")
+    print(FILE)
+
+
+if __name__ == "__main__":
+    main()
