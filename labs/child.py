@@ -17,6 +17,10 @@ def _limit(limits: dict) -> None:  # type: ignore[type-arg]
     """Bounds this process for good, before any submitted code is read."""
     import resource
 
+    if (user := limits.get("user")) is not None:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
     for name, value in (
         (resource.RLIMIT_CPU, limits.get("cpu_s")),
         (resource.RLIMIT_AS, limits.get("memory_mb", 0) * 2**20 or None),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -73,6 +75,58 @@ def solve(
         run_solution(name, into / name)
         code = max(code, _examined(name, into / name))
     raise typer.Exit(code)
+
+
+@app.command()
+def submit(
+    lab: LabName,
+    folder: Folder = Path(),
+    name: Annotated[str, typer.Option(help="Your name, or what your teacher knows you by.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="The zip; default: lab<LAB>-<NAME>.zip here.")
+    ] = None,
+) -> None:
+    """Pack what is handed in into one zip: runs with recordings, code, answers, with hashes."""
+    from labs.pack import pack
+
+    who = name or getpass.getuser()
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", who)
+    path = out or Path(f"lab{lab}-{safe}.zip")
+    count = pack(catalogue.load(lab), folder, who, path)
+    size = path.stat().st_size / 2**20
+    console().print(f"{path}: {count} files, {size:.1f} MB. Hand in this one file.", markup=False)
+
+
+@app.command()
+def grade(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Submissions: zips, folders.")],
+    lab: Annotated[str, typer.Option(help="Default: the one that each zip names.")] = "",
+    out: Annotated[Path, typer.Option(help="Where the CSV and the pages go.")] = Path("grades"),
+) -> None:
+    """Grade a class: checks, contradictions, copies. Code runs in a sandbox, or not at all.
+
+    Exit code: 0, whatever the grades are.
+    """
+    from labs.grade import grade_class, submissions
+    from labs.pages import write_all
+    from labs.sandbox import find_sandbox
+
+    say = console().print
+    paths = submissions(folder)
+    bwrap, sentence = find_sandbox()
+    say(sentence.capitalize() + ".", markup=False, soft_wrap=True)
+    program = bwrap.program if bwrap is not None else ""
+
+    def tell(line: str) -> None:
+        say(visible(line), markup=False, soft_wrap=True)
+
+    graded = grade_class(paths, lab, program, tell)
+    path = write_all(graded, out, sentence)
+    named = [one for one in graded if one.findings or one.error]
+    say(f"\n{path}: {len(graded)} submissions, {len(named)} with something to look at:")
+    for one in named:
+        kinds = dict.fromkeys(f["kind"] for f in one.findings)
+        tell(f"  {one.file}: {one.error or ', '.join(kinds)}")
 
 
 def _examined(lab: str, folder: Path) -> int:
