@@ -53,6 +53,8 @@ class Submission:
     """Code, `ANSWERS`, ``results/<run>/`` and pictures lie in it."""
     box: Box | None = None
     """Where its code is run; None: nowhere."""
+    call_s: float = 20.0
+    """Longest time of one call."""
     _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def path(self, name: str) -> Path:
@@ -137,7 +139,7 @@ class Submission:
         found: list[MetricRow] = self._memo[f"rows {name}"]
         return found
 
-    def call(self, file: str, function: str, *arguments: Any, timeout_s: float = 20.0) -> Any:
+    def call(self, file: str, function: str, *arguments: Any) -> Any:
         """Calls a function of the submission's code in a process of its own.
 
         Arguments and result may be what JSON holds, and numpy arrays.
@@ -149,7 +151,7 @@ class Submission:
         path = self.path(file)
         if self.box is None:
             raise NotRunError(f"{file} was not run: there is no sandbox on this machine.")
-        return call(self.box, self.root, path.name, function, arguments, timeout_s)
+        return call(self.box, self.root, path.name, function, arguments, self.call_s)
 
 
 @dataclass(frozen=True, slots=True)

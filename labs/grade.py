@@ -11,15 +11,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from labs.worker import Graded
 from pipelines.errors import LabError
 
 WORKER_S = 900.0
 """Longest time that one submission may take."""
+CALL_S = 20.0
+"""Longest time that one call of its code may take."""
 
 
 def submissions(folder: Path) -> list[Path]:
@@ -42,7 +45,9 @@ def grade_class(
     lab: str,
     bwrap: str,
     tell: Callable[[str], None],
+    *,
     worker_s: float = WORKER_S,
+    call_s: float = CALL_S,
 ) -> list[Graded]:
     """Grades all submissions, and names what two of them share.
 
@@ -52,17 +57,18 @@ def grade_class(
         bwrap: Path of bubblewrap; empty: no code is run.
         tell: Told a line for each.
         worker_s: Longest time for each.
+        call_s: Longest time for each call of its code.
     """
     graded = []
     for path in paths:
-        one = _in_worker(path, lab, bwrap, worker_s)
+        order = {"path": str(path.resolve()), "lab": lab, "bwrap": bwrap, "call_s": call_s}
+        one = _in_worker(path, order, worker_s)
         tell(f"{path.name}: {one.error or f'{one.passed} of {len(one.results)} checks'}")
         graded.append(one)
     return with_copies(graded)
 
 
-def _in_worker(path: Path, lab: str, bwrap: str, worker_s: float) -> Graded:
-    order = {"path": str(path.resolve()), "lab": lab, "bwrap": bwrap}
+def _in_worker(path: Path, order: Mapping[str, Any], worker_s: float) -> Graded:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as fed:
         fed.write(json.dumps(order).encode())
         fed.seek(0)
@@ -76,7 +82,7 @@ def _in_worker(path: Path, lab: str, bwrap: str, worker_s: float) -> Graded:
         try:
             process.wait(worker_s)
         except subprocess.TimeoutExpired:
-            return Graded(path.name, lab=lab, error=f"it was not graded within {worker_s:g} s")
+            return Graded(path.name, error=f"it was not graded within {worker_s:g} s")
         finally:
             _kill(process)
         out.seek(0)
@@ -84,7 +90,7 @@ def _in_worker(path: Path, lab: str, bwrap: str, worker_s: float) -> Graded:
             return Graded(**json.load(out))
         except (ValueError, TypeError):
             code = process.returncode
-            return Graded(path.name, lab=lab, error=f"its grading ended with code {code}")
+            return Graded(path.name, error=f"its grading ended with code {code}")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

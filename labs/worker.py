@@ -55,13 +55,14 @@ class Graded:
         return sum(result["passed"] is True for result in self.results)
 
 
-def grade_one(path: Path, lab_name: str, bwrap: str) -> Graded:
+def grade_one(path: Path, lab_name: str, bwrap: str, call_s: float = 20.0) -> Graded:
     """Grades a zip, or a folder that is taken as unpacked.
 
     Args:
         path: The zip or folder; nothing in it is changed.
         lab_name: The lab; empty: the one that the submission names.
         bwrap: Path of bubblewrap; empty: no code is run.
+        call_s: Longest time of one call of its code.
     """
     with tempfile.TemporaryDirectory(prefix="dlab-grade-") as name:
         root = Path(name) / "submission"
@@ -77,7 +78,7 @@ def grade_one(path: Path, lab_name: str, bwrap: str) -> Graded:
         except LabError as error:
             return Graded(path.name, lab=lab_name, error=str(error))
         readable(Path(name))
-        submission = Submission(root, Bubblewrap(bwrap) if bwrap else None)
+        submission = Submission(root, Bubblewrap(bwrap) if bwrap else None, call_s)
         results = examine(lab, submission)
         findings, prints = _evidence(submission)
         if manifest is not None:
@@ -158,7 +159,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
     path = Path(order["path"])
     try:
-        graded = grade_one(path, order["lab"], order["bwrap"])
+        graded = grade_one(path, order["lab"], order["bwrap"], order["call_s"])
     except Exception as error:  # a submission that breaks the grader must be told of, and no more
         graded = Graded(path.name, error=f"it broke its grading: {type(error).__name__}: {error}")
     json.dump(asdict(graded), answer)

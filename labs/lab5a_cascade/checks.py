@@ -16,15 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.compare import COMPARED, Comparison, compare
-from bench.pairs import Side
 from bench.records import MetricRow
 from bench.segments import Path as CriticalPath
 from bench.segments import critical_path
 from bench.stats import MIN_N_INTERVAL
 from bench.timeline import reconstruct
 from labs.check import Check, Lab, Submission, SubmissionError, Verdict
-from labs.lab5a_cascade.measuring import ARCHITECTURE, read_wav, turn_marks, user_audio
+from labs.lab5a_cascade.measuring import (
+    ARCHITECTURE,
+    paired_gain,
+    read_wav,
+    turn_marks,
+    user_audio,
+)
 from pipelines.clock import NS_PER_MS
 
 LEAST_TURNS = 5
@@ -213,20 +217,9 @@ def one_change(submission: Submission) -> Verdict:
     return Verdict(said in changed, f"wait.option says {said}; the presets differ in one option.")
 
 
-def _comparison(submission: Submission) -> Comparison:
-    run, other = submission.run("pair"), _options(submission)[0]
-    rows = submission.rows("pair")
-    base, new = (Side.of("pair", name, run.trials, rows) for name in ("base", other))
-    latency = [one for one in COMPARED if one.metric == "voice_to_voice"]
-    found = compare([(base, new)], latency)[0].metrics
-    if not found:
-        raise SubmissionError("results/pair holds no turn that both presets answered.")
-    return found[0]
-
-
 def gain_proved(submission: Submission) -> Verdict:
     """The paired comparison's interval lies on one side of zero, and is told rightly."""
-    found = _comparison(submission)
+    found = paired_gain(submission.run("pair"), submission.rows("pair"))
     if found.shift.n < MIN_N_INTERVAL:
         return Verdict(False, f"{found.shift.n} turns count on both sides; 20 are needed.")
     if found.direction != "better":

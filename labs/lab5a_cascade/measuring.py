@@ -13,15 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import store
+from bench.compare import COMPARED, Comparison, compare
 from bench.console import progress
 from bench.fixtures import fixtures_root, load, read_pcm, select
+from bench.pairs import Side
 from bench.plan import Plan
+from bench.records import MetricRow
 from bench.run import execute
 from bench.summary import summarise
 from bench.table import print_table
 from bench.timeline import Timeline, Turn, reconstruct
 from pipelines import registry
 from pipelines.clock import NS_PER_MS
+from pipelines.errors import LabError
 from pipelines.marks import MarkList
 from pipelines.process import ModelProcess
 from pipelines.spec import load_spec
@@ -32,9 +36,10 @@ FEW = "q_name,cmd_dance,cmd_wave,cmd_come_here,q_on_table"
 MANY = (
     "cmd_stop,cmd_turn_left,greet_hello,q_name,q_who_made,cmd_close_door,cmd_follow_me,cmd_wave,"
     "q_can_do,cmd_come_here,q_where_key,cmd_lamp_off,cmd_dance,cmd_spoon,cmd_open_box,cmd_light_on,"
-    "refuse_music,cmd_wait,cmd_go_kitchen,q_on_table,greet_thanks"
+    "refuse_music,cmd_wait,cmd_go_kitchen,refuse_call,q_on_table,greet_thanks,q_where_blue_ball,"
+    "cmd_purple_sock"
 )
-"""21 short sentences: a comparison needs 20 that count."""
+"""24 short sentences: a comparison needs 20 that count."""
 
 
 def register(build: str = "cascade:build") -> None:
@@ -116,6 +121,40 @@ def _turns(folder: Path, preset: str) -> Iterator[tuple[Timeline, Turn]]:
             timeline = reconstruct(trial, run.marks(trial.trial_id), run.recording(trial))
             for turn in timeline.turns:
                 yield timeline, turn
+
+
+def gain(folder: Path) -> tuple[float, float, float, int]:
+    """How much faster the other preset of a pair is than base, in voice to voice.
+
+    Returns:
+        The typical paired difference in ms (negative: faster), its 95 % interval, and on how many
+        sentences.
+
+    Raises:
+        LabError: too few sentences count on both sides.
+    """
+    run = store.read_run(folder)
+    shift = paired_gain(run, store.read_metrics(folder)).shift
+    if shift.value is None or shift.low is None or shift.high is None:
+        raise LabError(f"{folder}: {shift.n} sentences count on both sides, 20 are needed.")
+    return shift.value, shift.low, shift.high, shift.n
+
+
+def paired_gain(run: store.Run, rows: Sequence[MetricRow]) -> Comparison:
+    """The comparison of base with the other preset of a run, in voice to voice alone.
+
+    Raises:
+        LabError: the run does not hold base and one other preset, or they share no turn.
+    """
+    others = sorted({trial.preset for trial in run.trials} - {"base"})
+    if len(others) != 1:
+        raise LabError(f"{run.path} must hold two presets: base and your faster one.")
+    base, other = (Side.of(run.run_id, name, run.trials, rows) for name in ("base", others[0]))
+    latency = [one for one in COMPARED if one.metric == "voice_to_voice"]
+    found = compare([(base, other)], latency)[0].metrics
+    if not found:
+        raise LabError(f"{run.path} holds no turn that both presets answered.")
+    return found[0]
 
 
 def user_audio(fixture: str) -> tuple[NDArray[np.float64], int]:

@@ -1,7 +1,7 @@
 """Plays users to your pipeline, in real time, and measures what is heard. Nothing to do here.
 
 python measure.py base                  base.toml, five sentences → results/base
-python measure.py pair faster.toml      base.toml and faster.toml, 21 sentences → results/pair
+python measure.py pair faster.toml      base.toml and faster.toml, 24 sentences → results/pair
 """
 
 import sys
