@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -33,15 +34,16 @@ so that the limit of processes counts its own."""
 ATTEMPTS = """
 import os, socket
 
-def network():
-    try:
-        socket.create_connection(("192.0.2.1", 9), timeout=0.5)
-    except TimeoutError:
-        return "a packet could be sent"
-    except OSError as error:
-        import errno
-        return "" if error.errno in (errno.ENETUNREACH, errno.EPERM, errno.EACCES) else repr(error)
-    return "a connection was made"
+def network(port):
+    for place in (("127.0.0.1", port), ("192.0.2.1", 9)):
+        try:
+            socket.create_connection(place, timeout=0.5).close()
+            return f"a connection to {place[0]} was made"
+        except TimeoutError:
+            return f"a packet to {place[0]} could be sent"
+        except OSError:
+            pass
+    return ""
 
 def write(paths):
     done = []
@@ -49,6 +51,7 @@ def write(paths):
         try:
             open(path + "/written-from-within", "w").close()
             done.append(path)
+            os.remove(path + "/written-from-within")
         except OSError:
             pass
     return done
@@ -162,8 +165,9 @@ def leak_of(box: Box) -> str | None:
         limits = Limits()
         places = ["/", "/tmp", "/dev", "/dev/shm", WORK, TOOLS, "/usr", sys.prefix, name]
         try:
-            if network := tried("network"):
-                return f"network: {network}"
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                if network := tried("network", server.getsockname()[1]):
+                    return f"network: {network}"
             if written := tried("write", places):
                 return f"it could write to {', '.join(written)}"
             if tried("read", str(secret)):
