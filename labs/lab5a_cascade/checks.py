@@ -41,9 +41,9 @@ SEEN_TURNS = 5
 
 
 def _answered(submission: Submission) -> list[MetricRow]:
-    """Voice to voice of base's turns that count."""
+    """Voice to voice of base's turns, also where the ruler was late: here no presets compete."""
     rows = [r for r in submission.rows("base") if r.preset == "base" and not r.warmup]
-    return [r for r in rows if r.metric == "voice_to_voice" and r.valid and r.value is not None]
+    return [r for r in rows if r.metric == "voice_to_voice" and r.value is not None]
 
 
 def answers_heard(submission: Submission) -> Verdict:
@@ -54,7 +54,7 @@ def answers_heard(submission: Submission) -> Verdict:
         return Verdict(False, f"results/base was not measured on your pipeline, but on {made!r}.")
     spoken = sum(t.turns for t in run.trials if t.preset == "base" and not t.warmup)
     heard = len(_answered(submission))
-    text = f"{heard} of {spoken} turns were answered and understood; needed: 80 % of at least 5."
+    text = f"{heard} of {spoken} turns were answered; needed: 80 % of at least 5."
     return Verdict(spoken >= LEAST_TURNS and heard >= 0.8 * spoken, text)
 
 
@@ -177,7 +177,7 @@ def floor_heard(submission: Submission) -> Verdict:
     """What was heard, from the recording; and which stage is the largest."""
     values = [r.value for r in _answered(submission) if r.value is not None]
     if not values:
-        return Verdict(False, "results/base holds no answer that counts.")
+        return Verdict(False, "results/base holds no answer.")
     found = _near(submission, "floor.heard_ms", median(values), 0.02, 2.0)
     if not found.passed:
         return found
