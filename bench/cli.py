@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "models": "bench.cli_models:app",
     "list": "bench.cli_presets:list_app",
     "fixtures": "bench.fixtures_cli:app",
+    "labs": "labs.cli:app",
 }
 """Sub-command → ``module:name`` of a function or of a Typer app with sub-commands of its own."""
 
