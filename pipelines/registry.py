@@ -36,6 +36,7 @@ class Architecture:
 
 
 _OPTIONS = "pipelines.cascade.options"
+_WATCH = "pipelines.watch.options:WatchOptions"
 
 ARCHITECTURES: dict[str, Architecture] = {
     "cascade": Architecture(
@@ -47,6 +48,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             ("stt", f"{_OPTIONS}:SttOptions"),
             ("llm", f"{_OPTIONS}:LlmOptions"),
             ("tts", f"{_OPTIONS}:TtsOptions"),
+            ("watch", _WATCH),
         ),
     ),
     "duplex": Architecture(
@@ -58,6 +60,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             ("model", "pipelines.duplex.options:ModelOptions"),
             ("processor", "pipelines.duplex.options:ProcessorOptions"),
             ("script", "pipelines.duplex.script_options:ScriptOptions"),
+            ("watch", _WATCH),
         ),
     ),
     "scripted": Architecture(

@@ -29,6 +29,7 @@ from pipelines.host import Host
 from pipelines.pool import ModelPool
 from pipelines.process import ModelProcess
 from pipelines.spec import PipelineSpec
+from pipelines.watch.tap import intent_taps, prepare_watch
 
 
 async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
@@ -39,6 +40,7 @@ async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
         SpecError: the preset asks for what no engine here can do.
     """
     await _processes(spec, models)
+    await prepare_watch(spec.stages["watch"], models)
 
 
 async def build(host: Host) -> Pipeline:
@@ -67,6 +69,7 @@ async def build(host: Host) -> Pipeline:
     processors: list[FrameProcessor] = [
         host.transport.input(),
         SphinxSTTService(ear, marks=host.marks, options=stt),
+        *await intent_taps(host),  # the user's words: the aggregator behind keeps them
         pair.user(),
         CreatureLLMService(mind, marks=host.marks, options=llm, hand_over=hand_over),
     ]

@@ -6,28 +6,12 @@ Every word that is not in a fixed list of function words becomes ``_``, so that 
 
 from __future__ import annotations
 
-from pipelines.watch.spot import Candidate, Spotted
+from itertools import pairwise
 
-FUNCTION_WORDS = frozenset(
-    """
-    i you he she it we they me him her us them my your his our their this that these those one
-    someone somebody anybody everybody everyone nobody something anything nothing
-    the a an some any no not never ever always often usually already yet still just only too also
-    and or but so because if when while until before after then than as like unless
-    is are was were be been am do does did done doing has have had having will would could can
-    should shall may might must need needs needed ought able going gonna let make sure try go come
-    to of in on at by for from with without about into over up down off out under behind next
-    what who where when why how which whose whether
-    please kindly okay alright yes yeah sure right now today tomorrow tonight yesterday later soon
-    again maybe perhaps once here there back moment second time way minute first last ago
-    want wants wanted like likes liked love mind hope think thought know knew wish rather prefer
-    remember forget tell told say says said ask asked asks answer answered mean meant call called
-    shout shouted shouts sing sings song sign story film book word words heard hear
-    sorry thanks thank hello hi hey oh um uh well robot pip
-    favour kind possible possibly help job ready watch course
-    ?
-    """.split()
-)
+from pipelines.watch.spot import Candidate, Spotted
+from pipelines.watch.words import lexicon
+
+FUNCTION_WORDS = frozenset(lexicon()["function_words"])
 """All other words are ``_``."""
 
 SIDE = 4
@@ -57,9 +41,9 @@ def features(spotted: Spotted, candidate: Candidate, who: str) -> list[str]:
         names.append(f"L{size}={' '.join(left[-size:])}")
         names.append(f"R{size}={' '.join(right[:size])}")
     for size in (1, 2, 3):
-        names.append(f"B{size}={' '.join(left[:size + 1])}")
+        names.append(f"B{size}={' '.join(left[: size + 1])}")
     names += [f"l={w}" for w in set(left[-8:])] + [f"r={w}" for w in set(right)]
-    names += [f"ll={a} {b}" for a, b in set(zip(left, left[1:], strict=False))]
+    names += [f"ll={a} {b}" for a, b in set(pairwise(left))]
     for index, word in enumerate(reversed(left[-SIDE:]), 1):
         names.append(f"L@{index}={word}")
     names.append(f"form+L2={form} {' '.join(left[-2:])}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from pipelines.watch.words import lexicon
+
 RELATIONS: tuple[tuple[str, str], ...] = (
     ("in front of", "in front of"),
     ("on top of", "on"),
@@ -39,18 +41,8 @@ RELATIONS: tuple[tuple[str, str], ...] = (
 """As said → as the call says it."""
 
 PRONOUNS = ("it", "them", "that", "this", "one", "these", "those", "that one", "this one")
-DETERMINERS = "the a an my your that this these those his her our their some another any".split()
-STOP = """
-is are was were be been am do does did done has have had will would could can should shall may might
-must please and or but then now so because if when while as than who which what where how why not
-never me you him she he we they us i it them one to for from of off on onto in into inside out up
-down under underneath beneath below behind beside by near next over at with without about around
-through here there back away again right quickly slowly carefully too also just maybe perhaps okay
-well today tomorrow tonight later first once twice until before after closed shut open thanks thank
-robot pip pick grab bring fetch put place go come follow find look search turn switch close take get
-the a an my your that this these those his her our their some another any mind let already soon uh
-um hmm no not sorry wait actually somewhere anywhere everywhere yes yeah hold mean meant
-""".split()
+_LEXICON = lexicon()
+DETERMINERS, STOP = _LEXICON["determiners"], _LEXICON["ends_a_name"]
 """Words that end a thing's or a place's name."""
 
 _WORD = rf"(?!(?:{'|'.join(sorted(STOP, key=len, reverse=True))})\b)[a-z0-9][a-z0-9']*"
@@ -63,7 +55,10 @@ _SLOTS = {
     "{where}": rf"(?P<p>(?:(?:{'|'.join(DETERMINERS)}) )+{_NAME}|bed)",  # not "going to rain"
     "{r}": rf"(?P<r>{'|'.join(said for said, _ in RELATIONS)})",
 }
-_LIGHT = r"(?:(?:the|all the|my|that) )?(?P<o>(?:(?!so |and |now |please )\w+ )?(?:lights?|lamps?|radio|tv|television|fan))"
+_LIGHT = (
+    r"(?:(?:the|all the|my|that) )?"
+    r"(?P<o>(?:(?!so |and |now |please )\w+ )?(?:lights?|lamps?|radio|tv|television|fan))"
+)
 
 TASKS: tuple[tuple[str, str], ...] = (
     ("gesture", "<do|give|show|make>(?: (?:me|us|him|her|them|[a-z]+))? "
@@ -78,7 +73,8 @@ TASKS: tuple[tuple[str, str], ...] = (
     ("switch_on", "<turn|switch> {o} (?:back )?on(?! (?:the|a|my|your|top)\\b)"),
     ("switch_on", f"<put> {_LIGHT} on(?! (?:the|a|my|your|top)\\b)"),
     ("switch_on", f"{_LIGHT} on(?! (?:the|a|my|your|top)\\b)"),
-    ("switch_on", "<start|activate> (?P<o>(?:the|my|that) [a-z]+(?: [a-z]+)?)(?= (?:please|now)|$)"),
+    ("switch_on", "<start|activate> (?P<o>(?:the|my|that) [a-z]+(?: [a-z]+)?)"
+                  "(?= (?:please|now)|$)"),
     ("switch_off", "<turn|switch> off {o}"),
     ("switch_off", "<turn|switch> {o} off"),
     ("switch_off", f"{_LIGHT} off"),
@@ -119,7 +115,8 @@ CANCELS: tuple[str, ...] = (
     r"(?:^|\b(?:oh|no|okay|wait|actually|please|just) )(?:forget|cancel)"
     r"(?: about)?(?: it| that| this| the (?:task|job))?$",
     r"^(?:cancel|forget) (?:it|that|this)\b",
-    r"(?:^|\b(?:no|wait|please|stop) )(?:please )?(?:do not|stop)(?: do(?:ing)?)? (?:it|that|this)$",
+    r"(?:^|\b(?:no|wait|please|stop) )(?:please )?(?:do not|stop)(?: do(?:ing)?)?"
+    r" (?:it|that|this)$",
     r"\bchanged my mind\b",
     r"^(?:please )?leave it(?: alone)?(?: i\b.*)?$",
     r"^(?:okay |alright |no )*i will (?:not do|leave) (?:it|that)$",

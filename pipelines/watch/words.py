@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from functools import cache
+from pathlib import Path
 
 CONTRACTIONS: tuple[tuple[str, str], ...] = (
     ("let's", "let us"),
@@ -31,6 +34,13 @@ CONTRACTIONS: tuple[tuple[str, str], ...] = (
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|\?")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
+
+
+@cache
+def lexicon() -> dict[str, list[str]]:
+    """The word lists of lexicon.toml."""
+    text = (Path(__file__).parent / "lexicon.toml").read_text(encoding="utf-8")
+    return {name: words.split() for name, words in tomllib.loads(text).items()}
 
 
 def sentences(text: str) -> list[str]:

@@ -1,1 +1,1 @@
-"""How the intent watcher's small classifier is made: a corpus of templates, scikit-learn, a file."""
+"""How the intent watcher's classifier is made: a corpus of templates, scikit-learn, a file."""
