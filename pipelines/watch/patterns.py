@@ -90,7 +90,7 @@ TASKS: tuple[tuple[str, str], ...] = (
     ("bring", "<get> (?P<o>(?:my|your|the) [a-z]+(?: [a-z]+)?)(?= (?:please|now)|$)"),
     ("bring", "let me have {o}"),
     ("come", "<come|get|move|drive|roll|walk|run|hurry>(?: right| on| back| over| a bit| a little)*"
-             " (?:here|over|closer|to me|to you|back|near me)(?! to the\\b)"),
+             " (?:here|over|closer|to me|to you|back|near me)(?! to (?!me\\b|you\\b|us\\b))"),
     ("go_to", "<go|drive|walk|move|head|roll|run|hurry|travel>"
               "(?: right| straight| back| over| out| up| down| across)* (?:to|into|towards) "
               "{where}"),
@@ -110,7 +110,7 @@ TASKS: tuple[tuple[str, str], ...] = (
 """(task, pattern); where two find the same words, the earlier row has them."""
 
 CANCELS: tuple[str, ...] = (
-    r"^(?:(?:oh|okay|alright|no|ah|well|wait|sorry|actually) )*never mind\b(?! \w+ing\b)",
+    r"^(?:(?:oh|okay|alright|no|ah|well|wait|sorry|actually) )*never mind\b(?! (?!bring)\w+ing\b)",
     r"\bnever mind$",
     r"(?:^|\b(?:oh|no|okay|wait|actually|please|just) )(?:forget|cancel)"
     r"(?: about)?(?: it| that| this| the (?:task|job))?$",
