@@ -85,7 +85,7 @@ EVENTS: dict[tuple[str, str], str] = {
     ("duplex", "context_end"): "the model's context is full; text: stop or reset",
     # watch: the intent watcher, a tap on the text stream. request_id: the phrase, or the call that
     # came of it (of several in one phrase: the phrase's with .0, .1, …).
-    ("watch", "phrase"): "a phrase was over; t_ns: when its last word came; text: the phrase",
+    ("watch", "phrase"): "a phrase was over, or paused; t_ns: when its last word came; text: it",
     ("watch", "read"): "the reader had judged it; value: how many things it asks for",
     ("watch", "call"): "a call of do_physical_task was emitted; text: the call as JSON",
     ("watch", "repeated"): "the task was that of an earlier call; text: that call's id",

@@ -1,4 +1,4 @@
-"""Builds a duplex pipeline: transport in → model → passive VAD, intent watcher → transport out."""
+"""Builds a duplex pipeline: transport in → model → intent watcher, passive VAD → transport out."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ async def build(host: Host) -> Pipeline:
             greeting=model.greeting,
             marks=host.marks,
         ),
-        *([passive_vad()] if options.vad_tap else []),
         *await intent_taps(host),
+        *([passive_vad()] if options.vad_tap else []),
         host.transport.output(),
     ]
     return Pipeline(processors)

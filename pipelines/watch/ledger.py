@@ -38,6 +38,13 @@ class Ledger:
         self._live.append(_Entry(call_id, dict(arguments), t_ns))
         return None
 
+    def withdraw(self, call_id: str) -> bool:
+        """Takes one call back; False if it is not there (any more)."""
+        left = [entry for entry in self._live if entry.call_id != call_id]
+        known = len(left) < len(self._live)
+        self._live = left
+        return known
+
     def cancel(self, t_ns: int) -> str | None:
         """Takes the last call back; None if there is none that is young enough."""
         if not self._live or t_ns - self._live[-1].last_ns > CANCEL_WITHIN_S * NS_PER_S:

@@ -14,7 +14,7 @@ class WatchOptions:
     """off: none. rules: whatever a pattern finds is a task. classifier: a pattern proposes, and a
     small classifier decides whether it is meant."""
     gap_ms: float = 600.0
-    """Silence of the text stream that ends a phrase where no punctuation does."""
+    """Silence of the text stream after which a phrase without an end is read as far as it goes."""
     repeat_s: float = 8.0
     """The same task within this time is one task, said twice."""
     plan_s: float = 0.0

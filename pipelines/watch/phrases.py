@@ -1,6 +1,7 @@
 """Rolling phrases: pieces of text, as a model utters them, joined until something ends a phrase.
 
-An end is punctuation (``. ! ? ;``), a silence of the text stream, or the speaker's own end. Pure.
+An end is punctuation (``. ! ? ;``) or the speaker's own end. A mere silence ends nothing: what was
+said so far is looked at, and again when it has gone on ("I could … fetch it, if you like"). Pure.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class Phrase:
     """Its words, with the punctuation that ended it."""
     t_ns: int
     """When its last word came."""
+    over: bool = True
+    """False: it may go on, and will then be told again from its beginning."""
 
 
 class RollingPhrases:
@@ -29,11 +32,12 @@ class RollingPhrases:
     def __init__(self) -> None:
         self._text = ""
         self._t_ns = 0
+        self._looked_at = True
 
     @property
-    def open(self) -> bool:
-        """Whether a phrase goes on."""
-        return bool(self._text.strip())
+    def unseen(self) -> bool:
+        """Whether a phrase has gone on since it was last looked at."""
+        return not self._looked_at and bool(self._text.strip())
 
     @property
     def last_ns(self) -> int:
@@ -47,6 +51,7 @@ class RollingPhrases:
         """
         self._text += piece
         self._t_ns = t_ns
+        self._looked_at = False
         ended = []
         while found := _END.search(self._text):
             ended += self._cut(found.end())
@@ -54,8 +59,14 @@ class RollingPhrases:
             self._text = self._text[-MAX_CHARACTERS // 2 :].partition(" ")[2]
         return ended
 
+    def look(self) -> list[Phrase]:
+        """What was said so far, after a silence; it stays open."""
+        self._looked_at = True
+        text = self._text.strip()
+        return [Phrase(text, self._t_ns, over=False)] if re.search(r"\w", text) else []
+
     def end(self) -> list[Phrase]:
-        """Ends what goes on: a silence, or the speaker has finished."""
+        """Ends what goes on: the speaker has finished."""
         return self._cut(len(self._text))
 
     def _cut(self, at: int) -> list[Phrase]:

@@ -94,6 +94,7 @@ class IntentWatcher(FrameProcessor):
         self._stamp_clock = clock
         self._pieces: asyncio.Queue[_Piece] = asyncio.Queue()
         self._speakers = {"user": RollingPhrases(), "agent": RollingPhrases()}
+        self._acted: dict[str, list[tuple[Heard, str]]] = {"user": [], "agent": []}  # open phrases
         self._ledger = Ledger(self._options.repeat_s)
         self._conversation = next_request_id("watch")
         self._listener: asyncio.Task[None] | None = None
@@ -142,18 +143,20 @@ class IntentWatcher(FrameProcessor):
             await report_failure(self, self._sink, error, self._conversation)
 
     async def _ended(self) -> list[tuple[str, Phrase]]:
-        """Waits for the next piece of text, or for a silence, and returns the phrases it ended."""
-        going = any(speaker.open for speaker in self._speakers.values())
+        """Waits for the next piece of text, or for a silence; returns the phrases to be read."""
+        waiting = any(speaker.unseen for speaker in self._speakers.values())
         try:
-            async with asyncio.timeout(self._options.gap_ms / 1e3 if going else None):
+            async with asyncio.timeout(self._options.gap_ms / 1e3 if waiting else None):
                 who, text, t_ns, last = await self._pieces.get()
         except TimeoutError:
-            return [(who, phrase) for who, s in self._speakers.items() for phrase in s.end()]
+            quiet = ((who, s) for who, s in self._speakers.items() if s.unseen)
+            return [(who, phrase) for who, speaker in quiet for phrase in speaker.look()]
         speaker = self._speakers[who]
         ended = speaker.feed(text, t_ns) if text else []
         return [(who, phrase) for phrase in [*ended, *(speaker.end() if last else [])]]
 
     async def _read(self, who: str, phrase: Phrase) -> None:
+        """Reads a phrase, and acts on what is new in it since it was read last."""
         phrase_id = next_request_id("phrase")
         self._mark("phrase", phrase_id, t_ns=phrase.t_ns, text=phrase.text)
         header = {"session": self._conversation, "who": who, "text": phrase.text}
@@ -161,12 +164,21 @@ class IntentWatcher(FrameProcessor):
         replies = self._reader.request("phrase", header, request_id=phrase_id, marks=self._sink)
         async for reply, _ in replies:
             heard += [Heard(**row) for row in reply["heard"]]
-        for index, one in enumerate(heard):
-            call_id = phrase_id if len(heard) == 1 else f"{phrase_id}.{index}"
-            if one.task == CANCEL:
-                await self._cancel(phrase_id)
-            else:
+        left, acted = list(heard), []
+        for one, call_id in self._acted[who]:
+            if one in left:
+                left.remove(one)
+                acted.append((one, call_id))
+            elif self._ledger.withdraw(call_id):  # "bring me the cup … I had better not"
+                await self._withdrawn(call_id, phrase_id)
+        for index, one in enumerate(left):
+            call_id = phrase_id if len(left) == 1 else f"{phrase_id}.{index}"
+            acted.append((one, call_id))
+            if one.task != CANCEL:
                 await self._call(call_id, one, who, phrase)
+            elif (last := self._ledger.cancel(self._stamp_clock())) is not None:
+                await self._withdrawn(last, phrase_id)
+        self._acted[who] = [] if phrase.over else acted
 
     async def _call(self, call_id: str, heard: Heard, who: str, phrase: Phrase) -> None:
         arguments = {k: v for k, v in heard.slots.items() if v not in PRONOUNS}
@@ -182,10 +194,8 @@ class IntentWatcher(FrameProcessor):
             if self._reasoner is not None:
                 self._plans[call_id] = self.create_task(self._plan(call_id, arguments))
 
-    async def _cancel(self, phrase_id: str) -> None:
-        call_id = self._ledger.cancel(self._stamp_clock())
-        if call_id is None:
-            return
+    async def _withdrawn(self, call_id: str, phrase_id: str) -> None:
+        """A call was taken back: nobody needs a plan for it any more."""
         if self._reasoner is not None:
             self._reasoner.cancel(call_id)
         if (plan := self._plans.pop(call_id, None)) is not None:

@@ -27,10 +27,18 @@ def test_a_phrase_ends_with_its_punctuation_and_carries_the_time_of_its_last_wor
     assert stream.feed(" All right", 1) == []
     assert stream.feed(", I will bring", 2) == []
     assert stream.feed(" it. And", 3) == [Phrase("All right, I will bring it.", 3)]
-    assert stream.open and stream.last_ns == 3
+    assert stream.unseen and stream.last_ns == 3
     assert stream.feed(" then? Yes", 4) == [Phrase("And then?", 4)]
     assert stream.end() == [Phrase("Yes", 4)]
-    assert not stream.open and stream.end() == []
+    assert not stream.unseen and stream.end() == []
+
+
+def test_after_a_silence_a_phrase_is_looked_at_once_and_told_again_when_it_has_gone_on():
+    stream = RollingPhrases()
+    stream.feed(" I could", 1)
+    assert stream.unseen and stream.look() == [Phrase("I could", 1, over=False)]
+    assert not stream.unseen
+    assert stream.feed(" help.", 2) == [Phrase("I could help.", 2)]
 
 
 def test_punctuation_alone_is_no_phrase_and_a_number_is_not_cut_in_the_middle():
@@ -213,6 +221,14 @@ def test_a_cancel_takes_back_the_last_call_then_the_one_before_and_it_can_be_ask
     ledger.offer("b", TIN, 1)
     assert [ledger.cancel(2) for _ in range(3)] == ["b", "a", None]
     assert ledger.offer("c", TIN, 3) is None
+
+
+def test_one_call_can_be_withdrawn_by_its_id():
+    ledger = Ledger(repeat_s=8)
+    ledger.offer("a", JUG, 0)
+    ledger.offer("b", TIN, 1)
+    assert [ledger.withdraw("a"), ledger.withdraw("a")] == [True, False]
+    assert ledger.cancel(2) == "b"
 
 
 def test_a_cancel_that_comes_too_late_takes_nothing_back():

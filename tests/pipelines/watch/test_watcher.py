@@ -158,12 +158,36 @@ async def test_a_transcript_is_a_phrase_and_what_is_not_final_is_none():
     assert events(marks).count("phrase") == 1
 
 
-async def test_a_silence_of_the_text_stream_ends_a_phrase():
-    options = WatchOptions(intents="classifier", gap_ms=20)
-    down = await run(IntentWatcher(ready(), options=options), spoken("I will open the gate"))
-    assert [f.arguments for f in down if isinstance(f, PhysicalTaskFrame)] == [
-        {"task": "open", "object": "gate"}
+def tasks(frames: list[Frame]) -> list[str]:
+    return [f.arguments["task"] for f in frames if isinstance(f, PhysicalTaskFrame)]
+
+
+QUICK = WatchOptions(intents="classifier", gap_ms=20)
+
+
+async def test_a_phrase_is_read_when_the_text_stream_falls_silent_and_nothing_is_called_twice():
+    marks = MarkList()
+    frames = [*spoken("I will open the gate"), SleepFrame(0.2), *spoken("and then I will dance.")]
+    down = await run(IntentWatcher(ready(), options=QUICK, marks=marks), frames)
+    assert tasks(down) == ["open", "gesture"]
+    assert [m.text for m in marks.marks if m.event == "phrase"] == [
+        "I will open the gate",
+        "I will open the gate and then I will dance.",
     ]
+    assert "repeated" not in events(marks)
+
+
+async def test_a_pause_within_an_offer_does_not_make_a_promise_of_its_second_half():
+    frames = [*spoken("I could"), SleepFrame(0.2), *spoken("bring you the jug, if you like.")]
+    assert tasks(await run(IntentWatcher(ready(), options=QUICK), frames)) == []
+
+
+async def test_what_the_rest_of_a_phrase_takes_back_is_cancelled():
+    frames = [*spoken("I will bring you the jug"), SleepFrame(0.2), *spoken("oh no, never mind.")]
+    down = await run(IntentWatcher(ready(), options=QUICK), frames)
+    told = [f for f in down if isinstance(f, TASK_FRAMES)]
+    assert [type(f) for f in told] == [PhysicalTaskFrame, PhysicalTaskCancelledFrame]
+    assert told[0].call_id == told[1].call_id
 
 
 async def test_never_mind_takes_the_call_and_its_plan_back():
