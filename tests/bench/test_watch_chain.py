@@ -16,7 +16,7 @@ from pipelines.clock import NS_PER_MS
 from pipelines.spec import load_spec, parse_spec
 
 PAIRS = 2
-LEAN = "[processor]\nvad_tap = false\nunpaced_frames = 0\n\n[script]"  # what is not asked about here
+LEAN = "[processor]\nvad_tap = false\nunpaced_frames = 0\n\n[script]"  # the rest is off
 ON = parse_spec("watched", load_spec("duplex-scripted-watch").toml.replace("[script]", LEAN))
 OFF = parse_spec("unwatched", ON.toml.partition("\n[watch]\n")[0])
 
@@ -67,8 +67,11 @@ def test_the_preset_differs_from_the_other_in_its_table_watch_alone():
 def test_frames_come_as_often_with_the_watcher_and_a_slow_reasoner_as_without(marks):
     off, on = intervals_ms(marks[OFF.name]), intervals_ms(marks[ON.name])
     assert min(len(off), len(on)) > 50 * PAIRS
-    assert np.median(on) / np.median(off) == pytest.approx(1.0, abs=0.02)
-    assert np.mean(on) / np.mean(off) == pytest.approx(1.0, abs=0.02)
+    # A gate that waited for the reasoner would make one gap of 2 s, and the mean a fourth longer.
+    # Finer than this a busy machine does not tell; that the tap adds nothing to a frame's time is
+    # shown exactly, on a fake clock, in tests/pipelines/watch.
+    assert np.mean(on) / np.mean(off) == pytest.approx(1.0, abs=0.15)
+    assert on.max() < 1000 * ON.stages["watch"].plan_s
 
 
 def test_no_frame_is_lost_or_moved_by_it(marks):

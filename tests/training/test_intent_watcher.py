@@ -9,9 +9,9 @@ import pytest
 from pipelines.watch.judge import WEIGHTS, load_judge, shipped_judge
 from pipelines.watch.reader import CANCEL, Heard
 from pipelines.watch.schema import task_names, wrong
-from training.intent_watcher.corpus import normal, sentences
-from training.intent_watcher.make import HAND_WRITTEN, SEED, train
-from training.intent_watcher.score import Labelled, read_sentences, score
+from pipelines.watch.score import Labelled, read_sentences, score
+from training.intent_watcher.corpus import CORPUS, HAND_WRITTEN, normal, sentences
+from training.intent_watcher.make import SEED, train
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +76,9 @@ def test_training_twice_with_one_seed_writes_the_same_file_and_learns_more_than_
     ]
     small = load_judge(tmp_path / "a.json")
     assert score(held_out, small).f1 > score(held_out, None).f1 + 0.1
+
+
+def test_the_labs_corpus_holds_none_of_the_sentences_written_by_hand(hand_written):
+    corpus = read_sentences(CORPUS)
+    assert len(corpus) == 6000
+    assert not {normal(r.text) for r in corpus} & {normal(r.text) for r in hand_written}

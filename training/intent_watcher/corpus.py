@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.watch.patterns import gerund
+from pipelines.watch.score import read_sentences
 from pipelines.watch.words import words
 from training.creature_llm.language import Language
 
 HERE = Path(__file__).parent
+LAB = HERE.parents[1] / "labs" / "lab5b_duplex"
+HAND_WRITTEN, CORPUS = LAB / "sentences.tsv", LAB / "corpus.tsv"
+LAB_SENTENCES, LAB_SEED = 6000, 11
 MEANT_SHARE, TWO_SHARE, TALK_SHARE = 0.42, 0.06, 0.08
 _TO_YOU = re.compile(r"\b(me|us|my)\b")
 NOT_A_REQUEST = ("let us", "may i ask you to")
@@ -134,3 +138,23 @@ def sentences(count: int, seed: int, excluded: frozenset[str]) -> Iterator[Sente
 def normal(text: str) -> str:
     """The form in which sentences are compared."""
     return " ".join(words(text))
+
+
+def main() -> None:
+    """Writes the lab's corpus, in the form of the hand-written sentences."""
+    rows = read_sentences(HAND_WRITTEN)
+    excluded = frozenset(normal(row.text) for row in rows)
+    lines = [
+        "# Drawn from templates: python -m training.intent_watcher.corpus",
+        "who\tcalls\ttext",
+        *(
+            f"{s.who}\t{'; '.join(s.tasks) or '-'}\t{s.text}"
+            for s in sentences(LAB_SENTENCES, LAB_SEED, excluded)
+        ),
+    ]
+    CORPUS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{CORPUS}: {LAB_SENTENCES} sentences")
+
+
+if __name__ == "__main__":
+    main()

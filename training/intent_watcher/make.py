@@ -20,12 +20,10 @@ import numpy as np
 
 from pipelines.watch.features import features
 from pipelines.watch.judge import WEIGHTS, load_judge
+from pipelines.watch.score import Score, read_sentences, score
 from pipelines.watch.spot import spot
-from training.intent_watcher.corpus import Sentence, normal, sentences
-from training.intent_watcher.score import Score, read_sentences, score
+from training.intent_watcher.corpus import HAND_WRITTEN, Sentence, normal, sentences
 
-ROOT = Path(__file__).parents[2]
-HAND_WRITTEN = ROOT / "labs" / "lab5b_duplex" / "sentences.tsv"
 SENTENCES, SEED, C = 24_000, 5, 0.5
 DIGITS = 3
 """Of a weight, behind the point."""
