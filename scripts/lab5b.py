@@ -63,10 +63,9 @@ def numbers(work: Path) -> str:
             "",
             f"- floor: derived {answers['floor']['derived_ms']} ms, measured "
             f"{answers['floor']['measured_ms']:.0f} ms ({floor['preset']}, backend "
-            f"{floor['model']['backend']}); frames every "
-            f"{answers['frames']['inter_frame_p50_ms']:.1f} ms (median)",
-            f"- overlap: cascade {answers['overlap']['cascade']:.3f}, duplex "
-            f"{answers['overlap']['duplex']:.3f}",
+            f"{floor['model']['backend']})",
+            f"- overlap: cascade {answers['overlap']['cascade']:.1f} %, duplex "
+            f"{answers['overlap']['duplex']:.1f} %",
             f"- watcher: F1 of rules {watcher['rules_f1']:.3f}, with the classifier "
             f"{watcher['classifier_f1']:.3f}, on the sentences written by hand",
         ]
