@@ -70,8 +70,9 @@ wer_first = {wer["split", "first"]}
 wer_without_first = {wer["split", "without first"]}
 meaning = '''In the split codec the first codebook alone keeps half of the words and nothing of the
 voice, which is then told no better than by chance; without it the words are gone. That the speaker
-lies in the others is not shown: without the first the spectrum is too far off to tell a voice. It was
-not taught what words are, as Mimi's is: what a semantic token is worth, these codecs can't show.'''
+lies in the others is not shown: without the first, the spectrum is too far off to tell a voice.
+It was not taught what words are, as Mimi's is: what a semantic token is worth, these codecs can't
+show.'''
 
 [floor]
 derived_ms = 160
