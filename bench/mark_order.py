@@ -23,6 +23,9 @@ ORDER: tuple[tuple[Event, Event], ...] = (
     (("llm", "first_token"), ("llm", "end")),
     (("tts", "request"), ("tts", "first_byte")),
     (("tts", "first_byte"), ("tts", "end")),
+    (("watch", "phrase"), ("watch", "read")),
+    (("watch", "call"), ("watch", "plan_start")),
+    (("watch", "plan_start"), ("watch", "plan_end")),
 )
 """(cause, effect), of one request, or of one turn of the user. A stage that has no end is none."""
 

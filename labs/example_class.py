@@ -39,7 +39,7 @@ SPEAKS_AT_MS = 500.0
 """When the user's audio begins, in every trial."""
 WAIT_MS = {"base": 560.0, "faster": 260.0}
 """Preset → its typical turn wait."""
-SERVICES = ("SphinxSTTService", "CreatureLLMService", "EspeakTTSService")
+SERVICES = ("ModelSTTService", "ModelLLMService", "ModelTTSService")
 
 Change = Callable[[Path], None]
 

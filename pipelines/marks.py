@@ -83,6 +83,16 @@ EVENTS: dict[tuple[str, str], str] = {
     ): "the model fell silent because the user speaks, where it tells; t_ns: when "
     "it was stepped; value: ms of its speech that it left unsaid",
     ("duplex", "context_end"): "the model's context is full; text: stop or reset",
+    # watch: the intent watcher, a tap on the text stream. request_id: the phrase, or the call that
+    # came of it (of several in one phrase: the phrase's with .0, .1, …).
+    ("watch", "phrase"): "a phrase was over, or paused; t_ns: when its last word came; text: it",
+    ("watch", "read"): "the reader had judged it; value: how many things it asks for",
+    ("watch", "call"): "a call of do_physical_task was emitted; text: the call as JSON",
+    ("watch", "repeated"): "the task was that of an earlier call; text: that call's id",
+    ("watch", "refused"): "no call was made: its arguments break the schema; text: what is wrong",
+    ("watch", "cancelled"): "the call was taken back; text: the phrase's id",
+    ("watch", "plan_start"): "the slow reasoner begins to think about the call",
+    ("watch", "plan_end"): "it has a plan",
     # scripted stages: the deadline that a scripted stage aimed at (t_ns); text: the stage's name
     ("script", "deadline"): "a scripted stage was due; text: the stage; request_id as its mark",
     # agent: the process under test, and its models' processes
@@ -117,7 +127,8 @@ class Mark:
     t_ns: int
     """When, on the machine's monotonic clock."""
     stage: str
-    """Who: user, link, ear, vad, turn, stt, llm, tts, duplex, script, agent or pipecat."""
+    """Who: user, link, ear, vad, turn, stt, llm, tts, duplex, watch, script, agent or
+    pipecat."""
     event: str
     """What; (stage, event) is a key of `EVENTS`."""
     turn: int = -1

@@ -50,6 +50,7 @@ class Architecture:
 _OPTIONS = "pipelines.cascade.options"
 _CAPABILITY = "pipelines.capability"
 _HOSTED = ("speech", "stt", "llm", "tts")
+_WATCH = "pipelines.watch.options:WatchOptions"
 
 ARCHITECTURES: dict[str, Architecture] = {
     "cascade": Architecture(
@@ -64,6 +65,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             ("stt", f"{_OPTIONS}:SttOptions"),
             ("llm", f"{_OPTIONS}:LlmOptions"),
             ("tts", f"{_OPTIONS}:TtsOptions"),
+            ("watch", _WATCH),
         ),
     ),
     "duplex": Architecture(
@@ -77,6 +79,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             ("model", "pipelines.duplex.options:ModelOptions"),
             ("processor", "pipelines.duplex.options:ProcessorOptions"),
             ("script", "pipelines.duplex.script_options:ScriptOptions"),
+            ("watch", _WATCH),
         ),
     ),
     "hosted": Architecture(

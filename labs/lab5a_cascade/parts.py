@@ -12,9 +12,9 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipelines.cascade.clauses import ClauseAggregator
 from pipelines.cascade.engine_table import llm_engine, stt_engine, system_prompt, tts_engine
 from pipelines.cascade.handover import HandOver
-from pipelines.cascade.llm import CreatureLLMService
-from pipelines.cascade.stt import SphinxSTTService
-from pipelines.cascade.tts import EspeakTTSService
+from pipelines.cascade.llm import ModelLLMService
+from pipelines.cascade.stt import ModelSTTService
+from pipelines.cascade.tts import ModelTTSService
 from pipelines.cascade.turns import user_params
 from pipelines.host import Host
 
@@ -61,11 +61,11 @@ async def parts(host: Host) -> Parts:
     cut = LLMTextProcessor(text_aggregator=ClauseAggregator(), text_transforms=[("*", hand_over)])
     return Parts(
         host.transport.input(),
-        SphinxSTTService(ear, marks=host.marks, options=stt),
+        ModelSTTService(ear, marks=host.marks, options=stt),
         pair.user(),
-        CreatureLLMService(mind, marks=host.marks, options=llm, hand_over=hand_over),
+        ModelLLMService(mind, marks=host.marks, options=llm, hand_over=hand_over),
         [cut] if by_clause else [],
-        EspeakTTSService(
+        ModelTTSService(
             voice, marks=host.marks, options=tts, hand_over=None if by_clause else hand_over
         ),
         host.transport.output(),

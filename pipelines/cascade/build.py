@@ -36,6 +36,7 @@ from pipelines.marks import MarkSink
 from pipelines.pool import ModelPool
 from pipelines.process import ModelProcess
 from pipelines.spec import PipelineSpec
+from pipelines.watch.tap import intent_taps, prepare_watch
 
 
 async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
@@ -50,6 +51,7 @@ async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
         from pipelines.cascade.llm_server import check_server
 
         await check_server(spec.stages["llm"])
+    await prepare_watch(spec.stages["watch"], models)
 
 
 async def build(host: Host) -> Pipeline:
@@ -78,6 +80,7 @@ async def build(host: Host) -> Pipeline:
     processors: list[FrameProcessor] = [
         host.transport.input(),
         ModelSTTService(processes["stt"], marks=host.marks, options=stt),
+        *await intent_taps(host),  # the user's words: the aggregator behind keeps them
         pair.user(),
         _mind(processes.get("llm"), host.marks, llm, hand_over),
     ]

@@ -1,4 +1,4 @@
-"""Builds a duplex pipeline: transport in → model → passive VAD → transport out."""
+"""Builds a duplex pipeline: transport in → model → intent watcher, passive VAD → transport out."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from pipelines.host import Host
 from pipelines.pool import ModelPool
 from pipelines.process import ModelProcess, next_request_id
 from pipelines.spec import PipelineSpec
+from pipelines.watch.tap import intent_taps, prepare_watch
 
 UNPACED = "unpaced"
 """Session ids of unpaced bursts begin with it."""
@@ -42,6 +43,7 @@ async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
         LabError: the model can't be loaded, or the preset asks for what can't be.
     """
     process = await _process(spec, models)
+    await prepare_watch(spec.stages["watch"], models)
     frames = unpaced_frames(spec)
     if frames and process not in _measured:
         _measured.add(process)
@@ -67,6 +69,7 @@ async def build(host: Host) -> Pipeline:
             greeting=model.greeting,
             marks=host.marks,
         ),
+        *await intent_taps(host),
         *([passive_vad()] if options.vad_tap else []),
         host.transport.output(),
     ]

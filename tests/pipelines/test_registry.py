@@ -21,4 +21,4 @@ def test_what_is_not_installed_is_named_with_what_to_do():
 
 
 def test_the_cascades_stages_are_read_without_pipecat():
-    assert list(stage_options("cascade")) == ["turns", "stt", "llm", "tts"]
+    assert list(stage_options("cascade")) == ["turns", "stt", "llm", "tts", "watch"]

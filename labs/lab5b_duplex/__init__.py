@@ -1,0 +1,1 @@
+"""Lab 5b: codec and duplex; the intent watcher."""

@@ -1,0 +1,48 @@
+"""What the watcher puts into the pipeline. System frames: they overtake audio, and nobody waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipecat.frames.frames import SystemFrame
+
+
+@dataclass
+class PhysicalTaskFrame(SystemFrame):
+    """A call of ``do_physical_task``.
+
+    Parameters:
+        call_id: Its id.
+        arguments: Checked against `pipelines.watch.schema`.
+        who: Whose words it came of: user or agent.
+        said: The phrase.
+    """
+
+    call_id: str
+    arguments: dict[str, str]
+    who: str
+    said: str
+
+
+@dataclass
+class PhysicalTaskCancelledFrame(SystemFrame):
+    """The call was taken back ("never mind").
+
+    Parameters:
+        call_id: Of the call.
+    """
+
+    call_id: str
+
+
+@dataclass
+class PhysicalTaskPlannedFrame(SystemFrame):
+    """The slow loop has finished its plan for a call.
+
+    Parameters:
+        call_id: Of the call.
+        plan: What it came to.
+    """
+
+    call_id: str
+    plan: str
