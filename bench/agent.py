@@ -39,6 +39,8 @@ class TrialOrder:
     socket_path: str
     scene: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    taps: tuple[str, ...] = ()
+    """``module:function`` of observers beside the pipeline: async context managers of a `Host`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,8 @@ async def _play(
     if path := architecture(spec.architecture).prepare:
         await load_object(path)(spec, models)
     wire = await Wire.connect(order.socket_path, marks)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(wire.close)
         wire.labels = LabelFeed() if spec.sees_labels else None
         transport = LinkTransport(wire, spec.audio)
         host = Host(
@@ -228,6 +231,7 @@ async def _play(
             extra=order.extra,
         )
         pipeline = await load_object(architecture(spec.architecture).build)(host)
+        taps = [await stack.enter_async_context(load_object(path)(host)) for path in order.taps]
         worker = PipelineWorker(
             pipeline,
             params=PipelineParams(
@@ -236,7 +240,7 @@ async def _play(
                 enable_metrics=True,
                 enable_usage_metrics=True,
             ),
-            observers=[MarkObserver(marks)],
+            observers=[MarkObserver(marks), *taps],
             clock=RawMonotonicClock(),
             enable_rtvi=False,
             idle_timeout_secs=None,
@@ -259,5 +263,3 @@ async def _play(
         await runner.cancel()
         await running
         return errors[0] if errors else None
-    finally:
-        await wire.close()

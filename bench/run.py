@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,19 @@ from pipelines.spec import PipelineSpec
 PREPARE_TIMEOUT_S = 240.0
 """For loading and warming all models of a preset, and an unpaced burst: a duplex model may load
 for 170 s, and a burst takes 15 s and the end of its last frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside the pipelines of a run and only looks on."""
+
+    taps: tuple[str, ...] = ()
+    """See `bench.agent.TrialOrder.taps`."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What they take."""
+
+
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,9 @@ def labels_of(fixture: Fixture) -> FixtureLabels:
     return FixtureLabels(fixture.name, turns)
 
 
-def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
+def execute(
+    plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher, beside: Beside = NOTHING_BESIDE
+) -> int:
     """Plays a plan into a folder, and computes its metrics.
 
     Args:
@@ -90,6 +105,7 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
         run_dir: Where to; made if need be.
         resume: Go on with what the folder holds; else a folder that holds a run is refused.
         watch: Told of the progress.
+        beside: Passive taps of the agents' pipelines.
 
     Returns:
         How many of the plan's trials ended with an error.
@@ -105,7 +121,7 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher) -> int:
         todo = [t for t in plan.trials if t.trial_id not in done]
         try:
             if todo:
-                _play_all(plan, todo, run_dir, info, stack, watch)
+                _play_all(plan, todo, run_dir, info, stack, watch, beside)
         except KeyboardInterrupt:
             stack.close()
             _finish(run_dir)
@@ -184,6 +200,7 @@ def _play_all(
     info: dict[str, Any],
     stack: ExitStack,
     watch: Watcher,
+    beside: Beside,
 ) -> None:
     total = len(todo)
     caller = stack.enter_context(CallerProcess())
@@ -208,14 +225,14 @@ def _play_all(
     store.write_info(run_dir, info)
     for planned in plan.warmups(len(info["sessions"])):
         watch(Progress(0, total, plan.seconds(todo), f"warming up {planned.spec.name}"))
-        _play_one(planned, run_dir, caller, agents)
+        _play_one(planned, run_dir, caller, agents, beside)
     began_s = time.monotonic()
     for i, planned in enumerate(todo):
         text = f"{planned.spec.name} · {planned.fixture.name}"
         # The guess is scaled by how long the trials so far really took.
         pace = (time.monotonic() - began_s) / plan.seconds(todo[:i]) if i else 1.0
         watch(Progress(i, total, pace * plan.seconds(todo[i:]), text))
-        _play_one(planned, run_dir, caller, agents)
+        _play_one(planned, run_dir, caller, agents, beside)
     watch(Progress(total, total, 0.0, "computing metrics"))
 
 
@@ -289,7 +306,9 @@ class Agents:
             raise LabError(f"Preset {spec.name}: {error}") from None
 
 
-def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Agents) -> None:
+def _play_one(
+    planned: Planned, run_dir: Path, caller: CallerProcess, agents: Agents, beside: Beside
+) -> None:
     spec, fixture = planned.spec, planned.fixture
     row = Trial(
         run_id=run_dir.name,
@@ -313,7 +332,9 @@ def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Ag
         failed = replace(row, status="error", error=str(error), started_utc=utc)
         store.write_trial(run_dir, failed, [])
         return
-    outcome = play(row, spec, plan, caller, agent, fixture.scene or None)
+    outcome = play(
+        row, spec, plan, caller, agent, fixture.scene or None, dict(beside.extra), beside.taps
+    )
     trial, marks = outcome.trial, outcome.marks
     # What loading took belongs to the agent's first trial: its warm-up.
     marks, agent.cold_start = [*agent.cold_start, *marks], []

@@ -26,6 +26,9 @@ from pipelines.process import ModelProcess, next_request_id
 from pipelines.process_link import ModelRequest
 
 RATE_HZ = 22050
+PHONES, PHONES_AT = "phones", "phones_at_ms"
+"""Keys of an audio frame's metadata, as `pipelines.face.tap` reads them: the request's phones that
+became known with this frame, and where the frame begins in the request, ms."""
 _SILENCE = bytes(RATE_HZ // 100 * 2)  # 10 ms
 
 
@@ -86,7 +89,7 @@ class EspeakTTSService(TTSService):
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         """Synthesises one text."""
         request_id = "/".join(filter(None, (self._llm_request_id, next_request_id("tts"))))
-        spoke = False
+        spoke, samples = False, 0
         try:
             await self.start_tts_usage_metrics(text)
             await self._process.ensure_running()
@@ -94,9 +97,17 @@ class EspeakTTSService(TTSService):
             self._speaking = self._process.open(
                 "speak", {"text": text}, request_id=request_id, marks=self._marks
             )
-            async for _, pcm in self._speaking:
+            async for header, pcm in self._speaking:
+                if not pcm:
+                    continue
                 spoke = True
-                yield TTSAudioRawFrame(pcm, RATE_HZ, 1, context_id=context_id)
+                frame = TTSAudioRawFrame(pcm, RATE_HZ, 1, context_id=context_id)
+                frame.metadata |= {
+                    PHONES: header.get("phones", []),
+                    PHONES_AT: samples / RATE_HZ * 1000,
+                }
+                samples += len(pcm) // 2
+                yield frame
             if not spoke:
                 # Without any audio from the last text of an answer, Pipecat would end the answer
                 # only after 3 s of waiting for some.
