@@ -10,7 +10,7 @@ RUN ?= results/sample
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks test \
+.PHONY: help setup bench bench-cascade bench-moshi bench-conversation calibrate notebooks labs test \
   gate test-browser check lint format types lock clean
 
 help: ## list every target
@@ -50,6 +50,10 @@ notebooks: $(STAMP) ## run the notebooks on RUN=… (default: results/sample) in
 	@for of in notebooks/*.ipynb; do name=$$(basename $$of .ipynb); \
 	  RUN="$(RUN)" $(BIN)/jupyter execute --output=../build/notebooks/$$name $$of || exit 1; \
 	  echo "duplex-lab: build/notebooks/$$name.ipynb"; done
+
+labs: $(STAMP) ## run the worked solutions of all labs in build/labs, and check them (at most 15 minutes)
+	@rm -rf build/labs
+	@$(BIN)/duplex-lab labs solve $(ARGS)
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)

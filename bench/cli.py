@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "weights": "bench.cli_engines:weights_app",
     "presets": "bench.cli_presets:app",
     "fixtures": "bench.fixtures_cli:app",
+    "labs": "labs.cli:app",
 }
 """Sub-command → ``module:name`` of a function or of a Typer app with sub-commands of its own."""
 

@@ -33,6 +33,8 @@ FOLDERS = {
     "pipelines/presets": "one TOML file per pipeline",
     "bench": "how it is measured",
     "bench/report": "the report page: its charts, turns, audio; and Markdown, JSON, CSV",
+    "labs": "the coursework: three labs, their checks, and the grader of a class",
+    "labs/lab5a_cascade": "the cascade and its floor: task, starter, checks, worked solution",
     "fixtures": "the user's audio with labels to the sample; authoring/ made it",
     "training/creature_llm": "how the language model was made (extra: training)",
     "notebooks": "four latency stories over any run; committed without outputs",
@@ -41,7 +43,7 @@ FOLDERS = {
     "results": "one folder per run; README.md describes every column; sample/ ships",
 }
 """What the tree shows, in this order; the Python and TOML files of a folder follow it."""
-LISTED = ("pipelines", "bench", "training", "scripts")
+LISTED = ("pipelines", "bench", "labs", "training", "scripts")
 
 
 def tree() -> str:

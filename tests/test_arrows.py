@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted([*ROOT.glob("pipelines/**/*.py"), *ROOT.glob("bench/**/*.py")])
+MODULES = sorted(
+    path for top in ("pipelines", "bench", "labs") for path in ROOT.glob(f"{top}/**/*.py")
+)
 HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loader", "onnxruntime"}
 BENCH_WITH_PIPECAT = {"agent", "link", "collect"}
 ANALYSIS = {
@@ -52,6 +54,18 @@ def test_bench_never_imports_labs_or_training():
     for path in ROOT.glob("bench/**/*.py"):
         wrong = [m for m in imports(path) if m.split(".")[0] in ("labs", "training")]
         assert not wrong, f"{path}: {wrong}"
+
+
+def test_labs_never_import_training():
+    for path in ROOT.glob("labs/**/*.py"):
+        wrong = [m for m in imports(path) if m.split(".")[0] == "training"]
+        assert not wrong, f"{path}: {wrong}"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in ROOT.glob("labs/*.py")))
+def test_the_grader_opens_without_pipecat_and_without_models(name):
+    for module in imports(ROOT / "labs" / f"{name}.py"):
+        assert module.split(".")[0] not in HEAVY, module
 
 
 def test_in_bench_only_agent_link_and_collect_import_pipecat():

@@ -1,0 +1,202 @@
+"""What a lab is, what a submission holds, and what is said of it: the contract of ``checks.py``.
+
+A lab's folder holds ``README.md`` (the task), ``starter/`` (copied by ``labs start``),
+``solution/`` (the worked files; its ``solve.py`` makes all that is handed in, see ``labs solve``)
+and ``checks.py`` with ``LAB = Lab(…)``. A check is a function of a `Submission` that gives a
+`Verdict`; its ``why`` says what is missing or does not agree, never the answer.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench import store
+from bench.metrics import compute
+from bench.records import MetricRow
+from labs.code import Box, call
+from pipelines.errors import LabError
+
+ANSWERS = "answers.toml"
+LARGEST_TEXT = 1_000_000
+"""Bytes that are read of one text file of a submission."""
+
+T = TypeVar("T", int, float, str, bool, list, dict)  # type: ignore[type-arg]
+
+
+class SubmissionError(LabError):
+    """Something in a submission is missing or can't be read; told as the check's ``why``."""
+
+
+class NotRunError(LabError):
+    """The code was not run, as there is no sandbox: the check says neither yes nor no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check found."""
+
+    passed: bool | None
+    """None: it could not be checked here (code that was not run for want of a sandbox)."""
+    why: str
+    """One sentence or two: what is there, or what is missing; never the answer."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A folder that a student handed in, or works in. Reading it changes nothing on disk."""
+
+    root: Path
+    """Code, `ANSWERS`, ``results/<run>/`` and pictures lie in it."""
+    box: Box | None = None
+    """Where its code is run; None: nowhere."""
+    call_s: float = 20.0
+    """Longest time of one call."""
+    _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def path(self, name: str) -> Path:
+        """A file or folder of it.
+
+        Raises:
+            SubmissionError: it is not there, or lies outside.
+        """
+        found = self.root / name
+        if not found.resolve().is_relative_to(self.root.resolve()):
+            raise SubmissionError(f"{name}: lies outside the submission.")
+        if not found.exists():
+            raise SubmissionError(f"{name} is not there yet.")
+        return found
+
+    def text(self, name: str) -> str:
+        """A text file.
+
+        Raises:
+            SubmissionError: it is missing, too long, or not UTF-8.
+        """
+        path = self.path(name)
+        if not path.is_file() or path.stat().st_size > LARGEST_TEXT:
+            raise SubmissionError(f"{name}: is no text file of at most {LARGEST_TEXT:,} bytes.")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SubmissionError(f"{name}: can't be read as UTF-8 text ({error}).") from None
+
+    def answers(self) -> Mapping[str, Any]:
+        """What `ANSWERS` says.
+
+        Raises:
+            SubmissionError: it is missing or not TOML.
+        """
+        try:
+            return tomllib.loads(self.text(ANSWERS))
+        except tomllib.TOMLDecodeError as error:
+            raise SubmissionError(f"{ANSWERS}: {error}.") from None
+
+    def answer(self, key: str, kind: type[T]) -> T:
+        """One answer, by its key: ``floor.predicted_ms`` is a key in the table ``[floor]``.
+
+        Raises:
+            SubmissionError: it is missing, still ``"TODO"``, or of another type.
+        """
+        found: Any = self.answers()
+        for part in key.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        if found is None or found == "TODO":
+            raise SubmissionError(f"{ANSWERS}: {key} is not answered yet.")
+        if kind is float and isinstance(found, int) and not isinstance(found, bool):
+            found = float(found)
+        if not isinstance(found, kind) or (kind is not bool and isinstance(found, bool)):
+            raise SubmissionError(f"{ANSWERS}: {key} must be of type {kind.__name__}.")
+        return found
+
+    def run_folders(self) -> list[Path]:
+        """The runs under ``results/``, by name."""
+        folder = self.root / "results"
+        return sorted(p for p in folder.glob("*") if p.is_dir()) if folder.is_dir() else []
+
+    def run(self, name: str) -> store.Run:
+        """The run ``results/NAME``; read once.
+
+        Raises:
+            LabError: it is missing or damaged.
+        """
+        if f"run {name}" not in self._memo:
+            self._memo[f"run {name}"] = store.read_run(self.path(f"results/{name}"))
+        found: store.Run = self._memo[f"run {name}"]
+        return found
+
+    def rows(self, name: str) -> list[MetricRow]:
+        """The metrics of a run, computed again from its marks and recordings: never as stored.
+
+        Raises:
+            LabError: the run is missing or damaged.
+        """
+        if f"rows {name}" not in self._memo:
+            self._memo[f"rows {name}"] = compute(self.run(name))
+        found: list[MetricRow] = self._memo[f"rows {name}"]
+        return found
+
+    def call(self, file: str, function: str, *arguments: Any) -> Any:
+        """Calls a function of the submission's code in a process of its own.
+
+        Arguments and result may be what JSON holds, and numpy arrays.
+
+        Raises:
+            NotRunError: there is no sandbox.
+            LabError: it is missing, fails, or takes too long; the text says which.
+        """
+        path = self.path(file)
+        if self.box is None:
+            raise NotRunError(f"{file} was not run: there is no sandbox on this machine.")
+        return call(self.box, self.root, path.name, function, arguments, self.call_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that is checked; listed openly in the lab's README."""
+
+    name: str
+    """Short, unique in the lab: ``floor-is-a-sum``."""
+    what: str
+    """What is asked, one line."""
+    function: Callable[[Submission], Verdict]
+    """How it is checked; may raise `LabError`, which counts as not passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """One lab."""
+
+    name: str
+    """``5a``."""
+    title: str
+    files: tuple[str, ...]
+    """What is handed in, relative to the working folder: files, folders and globs."""
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A check and its verdict."""
+
+    check: Check
+    verdict: Verdict
+
+
+def examine(lab: Lab, submission: Submission) -> list[Result]:
+    """All checks of a lab, each for itself: one that fails ends none of the others."""
+    return [Result(check, _verdict(check, submission)) for check in lab.checks]
+
+
+def _verdict(check: Check, submission: Submission) -> Verdict:
+    try:
+        return check.function(submission)
+    except NotRunError as error:
+        return Verdict(None, str(error))
+    except LabError as error:
+        return Verdict(False, str(error))
+    except Exception as error:  # what was handed in has a form that the check did not foresee
+        return Verdict(False, f"could not be read: {type(error).__name__}: {str(error)[:200]}.")

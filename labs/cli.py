@@ -1,0 +1,145 @@
+"""``duplex-lab labs``: begin a lab, check one's work, hand it in; and grade a class."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.console import console
+from bench.escape import visible
+from labs import catalogue
+from labs.check import Result, Submission, examine
+from labs.code import OwnBox
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The coursework: labs, their checks, and the grader.",
+)
+
+LabName = Annotated[str, typer.Argument(metavar="LAB", help="5a, 5b or 5c.")]
+Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="Where you work; default: here.")]
+
+SIGNS = {True: "passed", False: "not yet", None: "not run"}
+
+
+@app.command("list")
+def list_() -> None:
+    """The labs, with what is checked in each."""
+    say = console().print
+    for name in catalogue.present():
+        lab = catalogue.load(name)
+        say(f"{lab.name}  {lab.title}", markup=False)
+        for check in lab.checks:
+            say(f"    {check.name}: {check.what}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def start(
+    lab: LabName,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of your own.")],
+) -> None:
+    """Copy a lab's starter and its task into a folder of your own; nothing there is replaced."""
+    from labs.start import copy_starter
+
+    copied = copy_starter(lab, folder)
+    console().print(f"{copied} files are in {folder}; begin with {folder / 'README.md'}.")
+
+
+@app.command()
+def check(lab: LabName, folder: Folder = Path()) -> None:
+    """What passes, what does not yet, and why. Your code is run, without a sandbox.
+
+    Exit code: 0 all passes, 1 something does not yet.
+    """
+    raise typer.Exit(_examined(lab, folder))
+
+
+@app.command()
+def solve(
+    lab: Annotated[list[str], typer.Argument(metavar="LAB…", help="Default: all.")] = [],  # noqa: B006
+    into: Annotated[Path, typer.Option(help="A folder per lab is made in it.")] = Path(
+        "build/labs"
+    ),
+) -> None:
+    """Run the worked solutions, and check what they hand in: for CI, and for teachers."""
+    from labs.start import solve as run_solution
+
+    code = 0
+    for name in lab or catalogue.present():
+        console().print(f"lab {name}, in {into / name}", markup=False)
+        run_solution(name, into / name)
+        code = max(code, _examined(name, into / name))
+    raise typer.Exit(code)
+
+
+@app.command()
+def submit(
+    lab: LabName,
+    folder: Folder = Path(),
+    name: Annotated[str, typer.Option(help="Your name, or what your teacher knows you by.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="The zip; default: lab<LAB>-<NAME>.zip here.")
+    ] = None,
+) -> None:
+    """Pack what is handed in into one zip: runs with recordings, code, answers, with hashes."""
+    from labs.pack import pack
+
+    who = name or getpass.getuser()
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", who)
+    path = out or Path(f"lab{lab}-{safe}.zip")
+    count = pack(catalogue.load(lab), folder, who, path)
+    size = path.stat().st_size / 2**20
+    console().print(f"{path}: {count} files, {size:.1f} MB. Hand in this one file.", markup=False)
+
+
+@app.command()
+def grade(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Submissions: zips, folders.")],
+    lab: Annotated[str, typer.Option(help="Default: the one that each zip names.")] = "",
+    out: Annotated[Path, typer.Option(help="Where the CSV and the pages go.")] = Path("grades"),
+) -> None:
+    """Grade a class: checks, contradictions, copies. Code runs in a sandbox, or not at all.
+
+    Exit code: 0, whatever the grades are.
+    """
+    from labs.grade import grade_class, submissions
+    from labs.pages import write_all
+    from labs.sandbox import find_sandbox
+
+    say = console().print
+    paths = submissions(folder)
+    bwrap, sentence = find_sandbox()
+    say(sentence.capitalize() + ".", markup=False, soft_wrap=True)
+    program = bwrap.program if bwrap is not None else ""
+
+    def tell(line: str) -> None:
+        say(visible(line), markup=False, soft_wrap=True)
+
+    graded = grade_class(paths, lab, program, tell)
+    path = write_all(graded, out, sentence)
+    named = [one for one in graded if one.findings or one.error]
+    say(f"\n{path}: {len(graded)} submissions, {len(named)} with something to look at:")
+    for one in named:
+        kinds = dict.fromkeys(f["kind"] for f in one.findings)
+        tell(f"  {one.file}: {one.error or ', '.join(kinds)}")
+
+
+def _examined(lab: str, folder: Path) -> int:
+    results = examine(catalogue.load(lab), Submission(folder, OwnBox()))
+    show(results)
+    passed = sum(result.verdict.passed is True for result in results)
+    console().print(f"{passed} of {len(results)} checks pass.")
+    return 0 if passed == len(results) else 1
+
+
+def show(results: list[Result]) -> None:
+    """A line for each check."""
+    for result in results:
+        sign = SIGNS[result.verdict.passed]
+        text = f"{sign:<8} {result.check.name}: {visible(result.verdict.why)}"
+        console().print(text, markup=False, soft_wrap=True)

@@ -1,0 +1,169 @@
+"""Calls a function of a submission's code in a process of its own, inside a *box*.
+
+A box is one method: it runs ``labs/child.py`` on a folder and gives back what it wrote. `OwnBox` is
+for students, on their own code; the grader's box is the sandbox of `labs.sandbox`.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pipelines.errors import LabError
+
+CHILD = Path(__file__).parent / "child.py"
+LARGEST_OUTPUT = 16 * 2**20
+"""Bytes that a call may give back, or write anywhere."""
+
+
+class CodeError(LabError):
+    """The submitted code failed, was stopped, or gave back what can't be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a call may use; set by the child itself before it reads any submitted code."""
+
+    wall_s: float = 20.0
+    cpu_s: int = 20
+    memory_mb: int = 1024
+    processes: int = 16
+    """Processes and threads together; only inside a sandbox, where no others are counted."""
+    file_mb: int = LARGEST_OUTPUT // 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended."""
+
+    code: int
+    """Its exit code; negative: the signal."""
+    output: bytes
+    """What it gave back."""
+    said: str
+    """The end of what it printed."""
+    timed_out: bool
+
+
+class Box(Protocol):
+    """Where submitted code runs."""
+
+    def run(self, root: Path, order: Mapping[str, Any], limits: Limits) -> Ended:
+        """Runs ``labs/child.py`` in the folder ``root``, with ``order`` on its stdin."""
+
+
+class OwnBox:
+    """No sandbox: for students on their own code. Limited in time and output only."""
+
+    def run(self, root: Path, order: Mapping[str, Any], limits: Limits) -> Ended:
+        """As `Box` says."""
+        order = {**order, "limits": {"cpu_s": limits.cpu_s, "file_mb": limits.file_mb}}
+        return run_child([sys.executable, "-I", str(CHILD)], root, order, limits.wall_s)
+
+
+def run_child(
+    command: Sequence[str],
+    root: Path | None,
+    order: Mapping[str, Any],
+    wall_s: float,
+    **more: Any,
+) -> Ended:
+    """Runs a command to its end or for ``wall_s``; its whole process group ends with it.
+
+    Output goes to files, whose size the child bounds: a flood can't fill this process's memory.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with tempfile.TemporaryFile() as fed:
+            fed.write(json.dumps(order, default=_encoded).encode())
+            fed.seek(0)
+            process = subprocess.Popen(
+                command,
+                cwd=root,
+                stdin=fed,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                env=_environment(),
+                **more,
+            )
+        timed_out = False
+        try:
+            process.wait(wall_s)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            _kill_group(process)
+        out.seek(0)
+        err.seek(max(0, err.seek(0, os.SEEK_END) - 4000))
+        said = err.read().decode(errors="replace")
+        return Ended(process.returncode, out.read(LARGEST_OUTPUT), said, timed_out)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the grader's own: no keys, no proxies, no home; one thread for each library."""
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **dict.fromkeys(threads, "1")}
+
+
+def call(
+    box: Box, root: Path, file: str, function: str, arguments: Sequence[Any], timeout_s: float
+) -> Any:
+    """Calls ``function`` of ``file`` in a box.
+
+    Raises:
+        CodeError: it fails; the text says how.
+    """
+    limits = Limits(wall_s=timeout_s, cpu_s=max(1, round(timeout_s)))
+    order = {"file": file, "function": function, "arguments": list(arguments)}
+    ended = box.run(root, order, limits)
+    where = f"{function}() of {file}"
+    if ended.timed_out or ended.code in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
+        raise CodeError(f"{where} did not end within {timeout_s:g} s.")
+    try:
+        told = json.loads(ended.output, object_hook=_decoded) if ended.output else None
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        last = next((s for s in reversed(ended.said.strip().splitlines()) if s.strip()), "")
+        raise CodeError(f"{where} ended with code {ended.code} and gave nothing back: {last[:200]}")
+    if "error" in told:
+        raise CodeError(f"{where} failed: {str(told['error'])[:300]}")
+    return told.get("result")
+
+
+def _encoded(value: object) -> Any:
+    """What JSON lacks: numpy's arrays and numbers."""
+    if isinstance(value, np.ndarray):
+        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+        return {"ndarray": data, "dtype": value.dtype.str, "shape": list(value.shape)}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} can't be handed over")
+
+
+def _decoded(table: dict[str, Any]) -> Any:
+    if "ndarray" not in table:
+        return table
+    dtype = np.dtype(str(table["dtype"]))
+    if dtype.hasobject:
+        raise ValueError("objects can't be handed over")
+    data = base64.b64decode(table["ndarray"])
+    return np.frombuffer(data, dtype).reshape([int(n) for n in table["shape"]]).copy()

@@ -1,0 +1,1 @@
+"""Lab 5a: the cascade and its floor."""

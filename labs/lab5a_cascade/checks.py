@@ -1,0 +1,361 @@
+"""What is checked in lab 5a, told openly: the same checks for the student and for the grader."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from statistics import median, pstdev
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.records import MetricRow
+from bench.segments import Path as CriticalPath
+from bench.segments import critical_path
+from bench.stats import MIN_N_INTERVAL
+from bench.timeline import reconstruct
+from labs.check import Check, Lab, Submission, SubmissionError, Verdict
+from labs.lab5a_cascade.measuring import (
+    ARCHITECTURE,
+    paired_gain,
+    read_wav,
+    turn_marks,
+    user_audio,
+)
+from pipelines.clock import NS_PER_MS
+
+LEAST_TURNS = 5
+BAR_MS = 0.2
+"""How far a bar's end may be from where the marks put it."""
+STAGES = ("turn_wait", "llm_to_clause", "tts_ttfa", "output")
+SAMPLE_HZ = 16_000
+SEEN_TURNS = 5
+"""On so many turns the student's waterfall is tried."""
+
+
+def _answered(submission: Submission) -> list[MetricRow]:
+    """Voice to voice of base's turns that count."""
+    rows = [r for r in submission.rows("base") if r.preset == "base" and not r.warmup]
+    return [r for r in rows if r.metric == "voice_to_voice" and r.valid and r.value is not None]
+
+
+def answers_heard(submission: Submission) -> Verdict:
+    """The student's own pipeline answers."""
+    run = submission.run("base")
+    made = run.info.get("presets", {}).get("base", {}).get("architecture")
+    if made != ARCHITECTURE:
+        return Verdict(False, f"results/base was not measured on your pipeline, but on {made!r}.")
+    spoken = sum(t.turns for t in run.trials if t.preset == "base" and not t.warmup)
+    heard = len(_answered(submission))
+    text = f"{heard} of {spoken} turns were answered and understood; needed: 80 % of at least 5."
+    return Verdict(spoken >= LEAST_TURNS and heard >= 0.8 * spoken, text)
+
+
+def metrics_on(submission: Submission) -> Verdict:
+    """Pipecat's own metrics, read and summed."""
+    run = submission.run("base")
+    found: dict[str, list[float]] = {}
+    for trial in run.trials:
+        if trial.preset == "base" and not trial.warmup:
+            for mark in run.marks(trial.trial_id):
+                if (mark.stage, mark.event) == ("pipecat", "ttfb") and mark.value is not None:
+                    service = (mark.text or "").partition("#")[0]
+                    found.setdefault(service, []).append(1000 * mark.value)
+    if len(found) < 3:
+        return Verdict(False, f"results/base holds TTFB marks of {len(found)} services, not 3.")
+    return _near(submission, "pipecat.ttfb_sum_ms", sum(map(median, found.values())), 0.02, 1.0)
+
+
+def _near(
+    submission: Submission, key: str, wanted: float, relative: float, absolute: float
+) -> Verdict:
+    """An answer against what the run gives; the right value is not told."""
+    said = submission.answer(key, float)
+    if math.isclose(said, wanted, rel_tol=relative, abs_tol=absolute):
+        return Verdict(True, f"{key} = {said:g} agrees with your run.")
+    side = "above" if said > wanted else "below"
+    return Verdict(False, f"{key} = {said:g} lies {side} what your run's marks give.")
+
+
+def _paths(submission: Submission) -> list[tuple[list[dict[str, Any]], CriticalPath]]:
+    """Marks of the turns that were answered, and their critical paths."""
+    run = submission.run("base")
+    found = []
+    for trial in run.trials:
+        if trial.preset != "base" or trial.warmup:
+            continue
+        timeline = reconstruct(trial, run.marks(trial.trial_id), run.recording(trial))
+        for turn in timeline.turns:
+            path = critical_path(turn, timeline.chunks, trial.rate_hz)
+            if path.missing is None:
+                found.append((turn_marks(timeline, turn).marks, path))
+    if not found:
+        raise SubmissionError("results/base holds no turn that was answered: see answers-heard.")
+    return found
+
+
+def _bars(path: CriticalPath) -> dict[str, tuple[float, float]]:
+    """Where each bar begins and ends, ms after u_off."""
+
+    def ms(t_ns: int | None) -> float:
+        return ((t_ns or 0) - path.u_off) / NS_PER_MS
+
+    leading_ms = ms(path.a_on) - ms(path.heard)
+    clause = path.to_tts if path.to_tts is not None else path.tts_request
+    return {
+        "turn wait": (0.0, ms(path.release)),
+        "llm": (ms(path.llm_request), ms(clause)),
+        "tts": (ms(path.tts_request), ms(path.first_byte) + leading_ms),
+        "output": (ms(path.write), ms(path.heard)),
+    }
+
+
+def waterfall_bars(submission: Submission) -> Verdict:
+    """The student's waterfall() against the marks' critical path, on their own run."""
+    for marks, path in _paths(submission)[:SEEN_TURNS]:
+        given = submission.call("waterfall.py", "waterfall", marks)
+        wanted = _bars(path)
+        if not isinstance(given, list) or [_first(bar) for bar in given] != list(wanted):
+            return Verdict(False, f"waterfall() must give the bars {', '.join(wanted)}.")
+        for bar in given:
+            start, end = wanted[bar[0]]
+            for what, said, right in (("begins", bar[1], start), ("ends", bar[2], end)):
+                if not isinstance(said, int | float) or abs(said - right) > BAR_MS:
+                    return Verdict(False, f"the bar {bar[0]!r} {what} somewhere else.")
+    return Verdict(True, "every bar begins and ends where the marks say.")
+
+
+def _first(bar: object) -> object:
+    return bar[0] if isinstance(bar, list) and len(bar) == 3 else None
+
+
+def waterfall_picture(submission: Submission) -> Verdict:
+    """A picture that can be looked at; what it shows a person judges."""
+    data = submission.path("waterfall.png").read_bytes()[:33]
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 33:
+        return Verdict(False, "waterfall.png is no PNG.")
+    width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
+    return Verdict(width >= 400 and height >= 200, f"waterfall.png is {width} x {height} pixels.")
+
+
+def floor_rule(submission: Submission) -> Verdict:
+    """predict_floor() on stages whose floor is known."""
+    rng = np.random.default_rng(5)
+    for count in (2, 4):
+        fixed = {f"stage {i}": float(rng.integers(20, 400)) for i in range(count)}
+        table = {name: [value] * 7 for name, value in fixed.items()}
+        said = submission.call("floor.py", "predict_floor", table)
+        if not isinstance(said, int | float) or abs(said - sum(fixed.values())) > 0.01:
+            return Verdict(False, "predict_floor() is wrong for stages that never vary.")
+    return Verdict(True, "predict_floor() is right for stages that never vary.")
+
+
+def _medians(submission: Submission) -> dict[str, float]:
+    rows = [r for r in submission.rows("base") if r.preset == "base" and not r.warmup]
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row.metric in STAGES and row.value is not None:
+            found.setdefault(row.metric, []).append(row.value)
+    if set(found) != set(STAGES):
+        raise SubmissionError("results/base holds no turn whose stages are all marked.")
+    return {name: median(values) for name, values in found.items()}
+
+
+def floor_predicted(submission: Submission) -> Verdict:
+    """The prediction of the student's own run."""
+    return _near(submission, "floor.predicted_ms", sum(_medians(submission).values()), 0.03, 3.0)
+
+
+def floor_heard(submission: Submission) -> Verdict:
+    """What was heard, from the recording; and which stage is the largest."""
+    values = [r.value for r in _answered(submission) if r.value is not None]
+    if not values:
+        return Verdict(False, "results/base holds no answer that counts.")
+    found = _near(submission, "floor.heard_ms", median(values), 0.02, 2.0)
+    if not found.passed:
+        return found
+    medians = _medians(submission)
+    bars = dict(zip(STAGES, ("turn wait", "llm", "tts", "output"), strict=True))
+    largest = bars[max(medians, key=lambda name: medians[name])]
+    if submission.answer("floor.largest", str) != largest:
+        return Verdict(False, "floor.largest is not the largest bar.")
+    return found
+
+
+def _options(submission: Submission) -> tuple[str, dict[str, tuple[Any, Any]]]:
+    """The other preset of the pair, and in which options it differs from base."""
+    presets = submission.run("pair").info.get("presets", {})
+    others = [name for name in presets if name != "base"]
+    if "base" not in presets or len(others) != 1:
+        raise SubmissionError("results/pair must hold two presets: base and your faster one.")
+    base, other = _flat(presets["base"]), _flat(presets[others[0]])
+    keys = [*base, *(key for key in other if key not in base)]
+    return others[0], {
+        key: (base.get(key), other.get(key)) for key in keys if base.get(key) != other.get(key)
+    }
+
+
+def _flat(preset: Mapping[str, Any]) -> dict[str, Any]:
+    tables = {"audio": preset.get("audio", {}), **preset.get("stages", {})}
+    return {f"{table}.{key}": value for table, of in tables.items() for key, value in of.items()}
+
+
+def one_change(submission: Submission) -> Verdict:
+    """One wait at a time."""
+    _, changed = _options(submission)
+    if len(changed) != 1:
+        names = ", ".join(changed) or "nothing"
+        return Verdict(False, f"between base and the other preset {names} differs, not one option.")
+    said = submission.answer("wait.option", str)
+    return Verdict(said in changed, f"wait.option says {said}; the presets differ in one option.")
+
+
+def gain_proved(submission: Submission) -> Verdict:
+    """The paired comparison's interval lies on one side of zero, and is told rightly."""
+    found = paired_gain(submission.run("pair"), submission.rows("pair"))
+    if found.shift.n < MIN_N_INTERVAL:
+        return Verdict(False, f"{found.shift.n} turns count on both sides; 20 are needed.")
+    if found.direction != "better":
+        return Verdict(False, "the comparison can't tell that it is faster.")
+    for key, value in (
+        ("wait.gain_ms", found.shift.value),
+        ("wait.low_ms", found.shift.low),
+        ("wait.high_ms", found.shift.high),
+    ):
+        said = _near(submission, key, value or 0.0, 0.02, 1.0)
+        if not said.passed:
+            return said
+    return Verdict(True, f"faster on {found.shift.n} turns, and the interval is told rightly.")
+
+
+def _told(key: str, least: int) -> Check:
+    def check(submission: Submission) -> Verdict:
+        said = submission.answer(key, str)
+        text = f"{key}: {len(said)} characters, at least {least} wanted; a person reads it."
+        return Verdict(len(said) >= least, text)
+
+    name = key.replace(".", "-")
+    return Check(name, f"{key} says it in a sentence or more (read by a person)", check)
+
+
+def _voiced(f0: float, seconds: float, syllables_hz: float, level: float) -> NDArray[np.float64]:
+    """A voice that is known: harmonics, in syllables, with silence before and after."""
+    t = np.arange(round(seconds * SAMPLE_HZ)) / SAMPLE_HZ
+    tone = sum(np.sin(2 * np.pi * f0 * k * t) / k for k in range(1, 12))
+    swell = 0.5 - 0.5 * np.cos(2 * np.pi * syllables_hz * t)
+    noise = np.random.default_rng(1).normal(0, 1e-4, len(t))
+    silence = np.zeros(SAMPLE_HZ // 5)
+    return np.concatenate([silence, level * (tone * swell) + noise, silence])
+
+
+def prosody_features(submission: Submission) -> Verdict:
+    """The student's features on voices whose features are known."""
+
+    def of(function: str, voice: NDArray[np.float64]) -> float:
+        said = submission.call("prosody.py", function, voice, SAMPLE_HZ)
+        if not isinstance(said, int | float) or not math.isfinite(said):
+            raise SubmissionError(f"{function}() gives no number.")
+        return float(said)
+
+    for f0 in (95.0, 140.0, 230.0):
+        if abs(of("f0_hz", _voiced(f0, 1.5, 4, 0.2)) / f0 - 1) > 0.03:
+            return Verdict(False, f"f0_hz() is more than 3 % off for a voice of {f0:g} Hz.")
+    loud, soft = (of("energy_db", _voiced(120, 1.5, 4, level)) for level in (0.2, 0.1))
+    if abs(loud - soft - 20 * math.log10(2)) > 0.3:
+        return Verdict(False, "energy_db() does not fall by 6 dB when the voice is half as loud.")
+    for speed in (3.0, 5.0):
+        if abs(of("syllables_per_s", _voiced(120, 2.0, speed, 0.2)) - speed) > 0.8:
+            return Verdict(False, f"syllables_per_s() is far off for {speed:g} in each second.")
+    return Verdict(True, "pitch, energy and rate of voices that are known come out right.")
+
+
+@cache
+def _reference() -> ModuleType:
+    """The worked solution's features."""
+    path = Path(__file__).parent / "solution" / "prosody.py"
+    spec = importlib.util.spec_from_file_location("lab5a_reference", path)
+    if spec is None or spec.loader is None:
+        raise SubmissionError(f"{path} is missing: install duplex-lab again.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _table(submission: Submission) -> list[dict[str, str]]:
+    rows = list(csv.DictReader(io.StringIO(submission.text("prosody.csv"))))
+    wanted = ("fixture", "f0_hz_before", "f0_hz_after")
+    if len(rows) < 4 or any(row.get(key) is None for row in rows for key in wanted):
+        raise SubmissionError(f"prosody.csv needs 4 rows or more, with {', '.join(wanted)}, ….")
+    return rows
+
+
+def prosody_table(submission: Submission) -> Verdict:
+    """The table against the fixtures' audio and the audio that came back."""
+    pitch = _reference().f0_hz
+    known = {t.fixture for t in submission.run("base").trials}
+    for row in _table(submission):
+        name = row["fixture"]
+        if name not in known:
+            return Verdict(False, f"prosody.csv: {name!r} is no sentence of results/base.")
+        after = submission.path(f"roundtrip/{name}.wav")
+        for when, audio in (("before", user_audio(name)), ("after", read_wav(after))):
+            said = float(row[f"f0_hz_{when}"])
+            if abs(said / pitch(*audio) - 1) > 0.15:
+                return Verdict(False, f"prosody.csv: {name}, f0_hz_{when} is not that audio's.")
+    return Verdict(True, "the table agrees with the audio before and after.")
+
+
+def prosody_spread(submission: Submission) -> Verdict:
+    """How far the voices are apart, before and after."""
+    rows = _table(submission)
+    for when in ("before", "after"):
+        tones = [12 * math.log2(float(row[f"f0_hz_{when}"])) for row in rows]
+        found = _near(submission, f"prosody.spread_{when}_semitones", pstdev(tones), 0.05, 0.05)
+        if not found.passed:
+            return found
+    return Verdict(True, "both spreads agree with prosody.csv.")
+
+
+CHECKS = (
+    Check("answers-heard", "results/base: your pipeline answers 80 % of 5 turns", answers_heard),
+    Check("metrics-on", "Pipecat's own TTFB of three services, summed", metrics_on),
+    Check("waterfall-bars", "waterfall() finds each bar's begin and end", waterfall_bars),
+    Check(
+        "waterfall-picture", "waterfall.png is a picture of 400 x 200 or more", waterfall_picture
+    ),
+    Check("floor-rule", "predict_floor() is right where stages never vary", floor_rule),
+    Check("floor-predicted", "the predicted floor is that of your run", floor_predicted),
+    Check("floor-heard", "what was heard, and the largest bar", floor_heard),
+    Check("one-change", "results/pair: base and one preset with one option changed", one_change),
+    Check("gain-proved", "the paired comparison says faster, and is told rightly", gain_proved),
+    _told("wait.price", 40),
+    Check("prosody-features", "pitch, energy and rate of voices that are known", prosody_features),
+    Check("prosody-table", "prosody.csv agrees with the audio before and after", prosody_table),
+    Check("prosody-spread", "how far the voices are apart, before and after", prosody_spread),
+    _told("prosody.deleted", 80),
+)
+
+LAB = Lab(
+    "5a",
+    "The cascade and its floor",
+    (
+        "cascade.py",
+        "waterfall.py",
+        "floor.py",
+        "prosody.py",
+        "*.toml",
+        "waterfall.png",
+        "prosody.csv",
+        "roundtrip",
+        "results/base",
+        "results/pair",
+    ),
+    CHECKS,
+)

@@ -1,0 +1,170 @@
+"""Grades one submission, in a process of its own: what is handed in may break whatever reads it.
+
+Started by `labs.grade` as ``python -m labs.worker``; order on stdin, what was found on stdout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import store
+from bench.recording import AGENT
+from labs import catalogue, evidence, pack
+from labs.check import Submission, examine
+from labs.evidence import Finding
+from labs.sandbox import Bubblewrap, readable
+from pipelines.errors import LabError
+
+MEMORY_GB = 8
+"""Address space of the worker: what is read of a submission must fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What was found of one submission."""
+
+    file: str
+    """The zip's or the folder's name."""
+    student: str = ""
+    """As the submission says; it is not proved."""
+    lab: str = ""
+    results: Sequence[Mapping[str, Any]] = ()
+    """Per check: name, what, passed (null: not run), why."""
+    findings: Sequence[Mapping[str, str]] = ()
+    """As `labs.evidence.Finding`."""
+    prints: Mapping[str, str] = field(default_factory=dict)
+    """Hash of a recording or of a trial's marks → where it stands: to find copies by."""
+    error: str = ""
+    """Why it could not be graded, or not to its end; empty if it was."""
+
+    @property
+    def passed(self) -> int:
+        """How many checks pass."""
+        return sum(result["passed"] is True for result in self.results)
+
+
+def grade_one(path: Path, lab_name: str, bwrap: str, call_s: float = 20.0) -> Graded:
+    """Grades a zip, or a folder that is taken as unpacked.
+
+    Args:
+        path: The zip or folder; nothing in it is changed.
+        lab_name: The lab; empty: the one that the submission names.
+        bwrap: Path of bubblewrap; empty: no code is run.
+        call_s: Longest time of one call of its code.
+    """
+    with tempfile.TemporaryDirectory(prefix="dlab-grade-") as name:
+        root = Path(name) / "submission"
+        try:
+            if path.is_dir():
+                _copy(path, root)
+                manifest = None
+            else:
+                root.mkdir()
+                pack.unpack(path, root)
+                manifest = pack.read_manifest(root)
+            lab = catalogue.load(lab_name or (manifest.lab if manifest else ""))
+        except LabError as error:
+            return Graded(path.name, lab=lab_name, error=str(error))
+        readable(Path(name))
+        submission = Submission(root, Bubblewrap(bwrap) if bwrap else None, call_s)
+        results = examine(lab, submission)
+        findings, prints = _evidence(submission)
+        if manifest is not None:
+            findings += [
+                Finding("", "", "changed", text) for text in pack.changed_files(root, manifest)
+            ]
+        return Graded(
+            path.name,
+            manifest.student if manifest else path.name,
+            lab.name,
+            [
+                {
+                    "name": r.check.name,
+                    "what": r.check.what,
+                    "passed": r.verdict.passed,
+                    "why": r.verdict.why,
+                }
+                for r in results
+            ],
+            [asdict(finding) for finding in findings],
+            prints,
+        )
+
+
+def _copy(path: Path, root: Path) -> None:
+    """A folder as handed in; a link in it is refused, as in a zip."""
+    link = next((p for p in path.rglob("*") if p.is_symlink()), None)
+    if link is not None:
+        raise pack.PackError(f"refused: {link.relative_to(path)} is a link.")
+    size = sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    if size > pack.LARGEST_MB * 2**20:
+        raise pack.PackError(f"refused: more than {pack.LARGEST_MB} MB.")
+    shutil.copytree(path, root)
+
+
+def _evidence(submission: Submission) -> tuple[list[Finding], dict[str, str]]:
+    """What does not agree in its runs, and the prints of its trials."""
+    found: list[Finding] = []
+    prints: dict[str, str] = {}
+    for folder in submission.run_folders():
+        try:
+            run = submission.run(folder.name)
+            rows = submission.rows(folder.name)
+            found += evidence.audit(run, rows, store.read_metrics(folder))
+            for trial in run.trials:
+                where = f"{folder.name}/{trial.trial_id}"
+                for kind, digest in _prints(run, trial.trial_id):
+                    if digest in prints:
+                        text = f"its {kind} is also that of {prints[digest]}"
+                        found.append(Finding(folder.name, trial.trial_id, "copy", text))
+                    prints.setdefault(digest, f"{kind} of {where}")
+        except LabError as error:
+            found.append(Finding(folder.name, "", "row", f"can't be read: {error}"))
+    return found, prints
+
+
+def _prints(run: store.Run, trial_id: str) -> list[tuple[str, str]]:
+    """Two honest trials never share them: when a chunk was written differs by microseconds."""
+    trial = run.trial(trial_id)
+    found = []
+    pcm = run.recording(trial)
+    if pcm is not None and pcm[:, AGENT].any():
+        found.append(("recording", hashlib.sha256(pcm.tobytes()).hexdigest()))
+    marks = run.marks(trial_id)
+    if len(marks) > 1:
+        times = np.diff(np.array([mark.t_ns for mark in marks], np.int64))
+        found.append(("marks", hashlib.sha256(times.tobytes()).hexdigest()))
+    return found
+
+
+def main() -> None:
+    """Order in, what was found out."""
+    order = json.load(sys.stdin)
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    if sys.platform.startswith("linux"):
+        most = MEMORY_GB * 2**30
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+    path = Path(order["path"])
+    try:
+        graded = grade_one(path, order["lab"], order["bwrap"], order["call_s"])
+    except Exception as error:  # a submission that breaks the grader must be told of, and no more
+        graded = Graded(path.name, error=f"it broke its grading: {type(error).__name__}: {error}")
+    json.dump(asdict(graded), answer)
+    answer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Lab 5a: the starter runs and is told what is open; every wrong step is told apart."""
+
+import importlib.util
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labs import catalogue
+from labs.check import Submission, examine
+from labs.code import OwnBox
+from labs.example_class import write_perfect
+from labs.lab5a_cascade.checks import LAB
+from labs.start import copy_starter
+from pipelines.errors import LabError
+
+HOME = catalogue.folder("5a")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("lab5a") / "work"
+    write_perfect(folder, 3, whole=False)
+    return folder
+
+
+@pytest.fixture
+def work(base, tmp_path) -> Path:
+    return Path(shutil.copytree(base, tmp_path / "work"))
+
+
+def verdicts(folder: Path) -> dict[str, tuple[bool | None, str]]:
+    found = examine(LAB, Submission(folder, OwnBox()))
+    return {r.check.name: (r.verdict.passed, r.verdict.why) for r in found}
+
+
+def prosody():
+    path = HOME / "solution" / "prosody.py"
+    spec = importlib.util.spec_from_file_location("prosody_solution", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_starter_is_copied_once_and_replaces_nothing(tmp_path):
+    assert copy_starter("5a", tmp_path / "my") == len(list((tmp_path / "my").rglob("*.*")))
+    assert (tmp_path / "my" / "README.md").is_file()
+    with pytest.raises(LabError, match="is there already"):
+        copy_starter("5a", tmp_path / "my")
+
+
+def test_of_the_bare_starter_no_check_passes_and_none_ends_the_others(tmp_path):
+    copy_starter("5a", tmp_path / "my")
+    found = verdicts(tmp_path / "my")
+    assert len(found) == len(LAB.checks)
+    assert not any(passed for passed, _ in found.values())
+    assert "wrong for stages that never vary" in found["floor-rule"][1]
+    assert "not answered yet" in found["wait-price"][1]
+
+
+def test_the_solution_passes_where_its_run_is_whole(work):
+    found = verdicts(work)
+    for name in ("answers-heard", "waterfall-bars", "floor-rule", "prosody-features"):
+        assert found[name][0] is True, found[name]
+
+
+def test_a_bar_that_ends_elsewhere_is_told_by_its_name(work):
+    text = (work / "waterfall.py").read_text(encoding="utf-8")
+    changed = text.replace('"tts", "first_byte", spoken', '"tts", "request", spoken')
+    assert changed != text
+    (work / "waterfall.py").write_text(changed, encoding="utf-8")
+    assert verdicts(work)["waterfall-bars"] == (False, "the bar 'tts' ends somewhere else.")
+
+
+def test_an_answer_is_held_against_the_run_and_the_right_one_is_not_told(work):
+    answers = (HOME / "starter" / "answers.toml").read_text(encoding="utf-8")
+    for said, side in ((10.0, "below"), (5000.0, "above")):
+        text = answers.replace('predicted_ms = "TODO"', f"predicted_ms = {said}")
+        (work / "answers.toml").write_text(text, encoding="utf-8")
+        passed, why = verdicts(work)["floor-predicted"]
+        assert passed is False
+        assert why == f"floor.predicted_ms = {said:g} lies {side} what your run's marks give."
+
+
+def test_a_run_on_a_shipped_preset_is_not_the_students_own_pipeline(work):
+    path = work / "results" / "base" / "run.json"
+    info = json.loads(path.read_text(encoding="utf-8"))
+    info["presets"]["base"]["architecture"] = "cascade"
+    path.write_text(json.dumps(info), encoding="utf-8")
+    passed, why = verdicts(work)["answers-heard"]
+    assert passed is False
+    assert "not measured on your pipeline" in why
+
+
+def test_two_changes_at_once_prove_nothing(work):
+    pair = work / "results" / "pair"
+    shutil.copytree(work / "results" / "base", pair)
+    info = json.loads((pair / "run.json").read_text(encoding="utf-8"))
+    base = info["presets"]["base"]
+    turns = {**base["stages"]["turns"], "vad_stop_secs": 0.2}
+    both = {"turns": turns, "tts": {"aggregation": "clause"}}
+    info["presets"]["faster"] = {**base, "stages": both}
+    (pair / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    passed, why = verdicts(work)["one-change"]
+    assert passed is False
+    assert "turns.vad_stop_secs, tts.aggregation differs" in why
+
+
+@pytest.mark.parametrize("f0", [80.0, 123.0, 300.0])
+def test_the_solutions_pitch_of_a_known_voice_is_right(f0):
+    t = np.arange(16_000) / 16_000
+    voice = sum(np.sin(2 * math.pi * f0 * k * t) / k for k in range(1, 9)) * 0.1
+    assert prosody().f0_hz(voice, 16_000) == pytest.approx(f0, rel=0.01)
+
+
+def test_the_solutions_pitch_of_noise_is_none():
+    noise = np.random.default_rng(1).normal(0, 0.1, 16_000)
+    assert prosody().f0_hz(noise, 16_000) == 0.0
+
+
+def test_the_readme_lists_the_checks_that_there_are():
+    spec = importlib.util.spec_from_file_location("lab5a_script", "scripts/lab5a.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text = (HOME / "README.md").read_text(encoding="utf-8")
+    assert script.filled(text, "checks", script.checks()) == text
+    assert "<!-- numbers -->\n- on " in text
