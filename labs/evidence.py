@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import store
+from bench import machine, store
 from bench.fixtures import RATE_HZ, Fixture, FixtureError, fixtures_root, load, read_pcm
 from bench.lateness import with_lateness
 from bench.mark_order import check_order
@@ -39,6 +39,8 @@ EDGE_SAMPLES = 2
 """Rounding of times to samples at a chunk's ends."""
 ONSET_MS = 1.0
 """Between the onset that the marks say and the one in the recording."""
+VOICE_HZ = {"espeak": 22_050}
+"""The synthesiser's engine → its own rate."""
 CLOCK_S = 2.0
 """How far a trial's two clocks may stray from those of its run."""
 
@@ -81,6 +83,8 @@ def audit(run: store.Run, rows: Sequence[MetricRow], stored: Sequence[MetricRow]
     """
     name = run.path.name
     found = [Finding(name, *f) for f in _figures(rows, stored)]
+    if found and (why := _other_version(run)):
+        found.append(Finding(name, "", "figure", why))
     found += [Finding(name, *f) for f in _clocks(run)]
     for trial in run.trials:
         evidence = _Evidence(run, trial, run.marks(trial.trial_id), run.recording(trial))
@@ -130,6 +134,19 @@ def _figures(
             )
 
 
+def _other_version(run: store.Run) -> str | None:
+    """A definition may have changed between the version that measured and this one."""
+    measured = run.info.get("machine", {}).get("commit") or {}
+    here = machine.describe().get("commit") or {}
+    if measured.get("sha") == here.get("sha"):
+        return None
+    theirs, ours = (str(of.get("sha"))[:10] for of in (measured, here))
+    return (
+        f"measured by commit {theirs}, graded by {ours}: "
+        "where a metric's definition changed between them, its figures differ for that reason"
+    )
+
+
 def _same(a: float | None, b: float | None) -> bool:
     if a is None or b is None:
         return a is b
@@ -143,6 +160,8 @@ def _told(row: MetricRow) -> str:
 
 def _clocks(run: store.Run) -> Iterator[tuple[str, str, str]]:
     """Two trials at one time, or a trial whose two clocks are another machine's."""
+    if len(run.info.get("sessions", [])) > 1:
+        return  # it was gone on with, perhaps after a restart: its clocks may begin anew
     end_ns, last = 0, ""
     for trial in sorted((t for t in run.trials if t.t0_ns), key=lambda t: t.t0_ns):
         if trial.t0_ns < end_ns:
@@ -156,9 +175,8 @@ def _clocks(run: store.Run) -> Iterator[tuple[str, str, str]]:
             continue
         if trial.t0_ns:
             offsets[trial.trial_id] = began_s - trial.t0_ns / NS_PER_S
-    sessions = len(run.info.get("sessions", [])) or 1
-    if sessions > 1 or len(offsets) < 3:
-        return  # a run that was gone on with after a restart has two honest offsets
+    if len(offsets) < 3:
+        return
     middle = median(offsets.values())
     for trial_id, offset in offsets.items():
         if abs(offset - middle) > CLOCK_S:
@@ -294,7 +312,14 @@ def _agent(e: _Evidence) -> Iterator[str]:
 
 
 def _onsets(e: _Evidence, agent: NDArray[np.int16], heard: Sequence[Mark]) -> Iterator[str]:
-    """The first onset of each reply: where the synthesiser's and the ear's marks put it."""
+    """The first onset of each reply: where the synthesiser's and the ear's marks put it.
+
+    Only where no resampler stands between: it would hold audio back.
+    """
+    preset = e.run.info.get("presets", {}).get(e.trial.preset, {})
+    engine = preset.get("stages", {}).get("tts", {}).get("engine")
+    if VOICE_HZ.get(engine) != e.trial.rate_hz:
+        return
     spans = audible_spans(agent, e.trial.rate_hz)
     writes = sorted(e.all("link", "write"), key=lambda m: m.t_ns)
     heard_ns = {m.request_id: m.t_ns for m in heard if m.value}
@@ -308,7 +333,6 @@ def _onsets(e: _Evidence, agent: NDArray[np.int16], heard: Sequence[Mark]) -> It
         at_ns = heard_ns[chunk.request_id]
         if at_ns - previous_end < 300 * NS_PER_MS:
             continue  # it follows an earlier clause: which of the samples is its own can't be seen
-        # The engine's own rate is not on the mark; the lab's voices all run at the output's rate.
         expected = e.sample(at_ns) + int(mark.value or 0)
         nearest = min((s.start for s in spans), key=lambda s: abs(s - expected), default=None)
         previous_end = at_ns

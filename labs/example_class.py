@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import store
+from bench import machine, store
 from bench.analysis import analyse
 from bench.example_run import RATE_HZ, TurnPlan, trial_of
 from bench.fixtures import Fixture, fixtures_root, load, read_pcm
@@ -63,7 +63,10 @@ def write_run(
             "architecture": ARCHITECTURE,
             "weights": "trained",
             "audio": {"in_rate_hz": 16_000, "out_rate_hz": RATE_HZ},
-            "stages": {"turns": {"preset": "vad", "vad_stop_secs": stops[preset]}},
+            "stages": {
+                "turns": {"preset": "vad", "vad_stop_secs": stops[preset]},
+                "tts": {"engine": "espeak", "aggregation": "sentence"},
+            },
         }
         for preset in presets
     }
@@ -71,6 +74,7 @@ def write_run(
         "run_id": folder.name,
         "presets": table,
         "sessions": [{}],
+        "machine": {"commit": machine.describe()["commit"]},
         "fixtures": {fixture.name: labels_of(fixture).to_dict() for fixture in loaded},
     }
     store.write_info(folder, info)
@@ -155,19 +159,20 @@ def _as_the_lab_stamps(
     return sorted(found, key=lambda m: m.t_ns)
 
 
-def write_perfect(folder: Path, seed: int, *, whole: bool = True) -> None:
+def write_perfect(folder: Path, seed: int, *, runs: str = "base pair") -> None:
     """A working folder in which all that lab 5a asks for is done.
 
     Args:
         folder: Made.
         seed: The same seed gives the same runs.
-        whole: Else only results/base, without picture, table and answers: quick to make.
+        runs: Which runs it has measured; picture, table and answers are there with both only.
     """
     rng = np.random.default_rng(seed)
     copy_starter("5a", folder)
     shutil.copytree(catalogue.folder("5a") / "solution", folder, dirs_exist_ok=True)
-    write_run(folder / "results" / "base", ["base"], FEW.split(","), rng)
-    if whole:
+    if "base" in runs:
+        write_run(folder / "results" / "base", ["base"], FEW.split(","), rng)
+    if "pair" in runs:
         write_run(folder / "results" / "pair", ["base", "faster"], MANY.split(","), rng)
         subprocess.run([sys.executable, "solve.py", "--measured"], cwd=folder, check=True)
 
@@ -251,6 +256,9 @@ CHANGES: Mapping[str, Change] = {
     "edited-marks": _edited_marks,
     "other-fixture": _other_fixture,
     "shifted-answer": _shifted_answer,
+}
+"""Name → what is wrong with its runs, or its answers."""
+CODE: Mapping[str, Change] = {
     "endless-loop": _code("    while True: pass"),
     "memory-hog": _code(f"    held = bytearray(8 * 2**30)\n{SUM}"),
     "fork-bomb": _code("    while True:\n        try: os.fork()\n        except OSError: pass"),
@@ -260,7 +268,7 @@ CHANGES: Mapping[str, Change] = {
     "spy": _code(f"    assert not os.path.exists('/etc/passwd')\n{SUM}"),
     "vandal": _code(f"    open('/submission/floor.py', 'w').write('')\n{SUM}"),
 }
-"""Name → what is wrong. `PORT` in the code of ``network`` is to be replaced."""
+"""Name → what its code does; there are no runs. `PORT` in ``network`` is to be replaced."""
 
 
 def _replace(path: Path, old: str, new: str) -> None:
@@ -278,16 +286,16 @@ def make_class(folder: Path, port: int = 9) -> list[Path]:
         port: On this machine, to which ``network`` tries to connect.
 
     Returns:
-        The zips: ``perfect.zip``, one for each of `CHANGES`, a copied one, and broken ones.
+        The zips: perfect, one for each of `CHANGES` and `CODE`, a copied one, and broken ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lab = catalogue.load("5a")
     work = folder / ".work"
     write_perfect(work / "perfect", seed=1)
     pack(lab, work / "perfect", "perfect", folder / "perfect.zip")
-    for seed, (name, change) in enumerate(CHANGES.items(), start=2):
+    for seed, (name, change) in enumerate({**CHANGES, **CODE}.items(), start=2):
         own = work / name
-        write_perfect(own, seed, whole=False)
+        write_perfect(own, seed, runs="" if name in CODE else "base")
         change(own)
         if name == "network":
             _replace(own / "floor.py", "PORT", str(port))

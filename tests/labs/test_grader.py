@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labs.example_class import CHANGES, make_class
+from labs.example_class import CHANGES, CODE, make_class
 from labs.grade import grade_class, submissions
 from labs.pages import LIMITS, write_all
 from labs.sandbox import NOBODY, Bubblewrap, find_sandbox, leak_of
@@ -63,7 +63,7 @@ def verdict(one: Graded, check: str) -> tuple[bool | None, str]:
 
 
 def test_every_submission_is_graded_or_told_why_not(graded, folder):
-    assert len(graded) == len(list(folder.glob("*.zip"))) == len(CHANGES) + 10
+    assert len(graded) == len(list(folder.glob("*.zip"))) == len(CHANGES) + len(CODE) + 10
     for one in graded.values():
         assert one.results or one.error
 
@@ -172,7 +172,7 @@ def test_code_that_misbehaves_fails_its_check_and_no_more(box, graded, name, wor
     passed, why = verdict(graded[name], "floor-rule")
     assert passed is False
     assert words in why
-    assert verdict(graded[name], "answers-heard")[0] is True
+    assert len(graded[name].results) == len(graded["perfect"].results)
     assert not graded[name].findings
 
 
@@ -204,7 +204,7 @@ def test_nothing_of_a_fork_bomb_is_left(box, graded):
 
 def test_the_table_and_the_pages_hold_every_submission(graded, tmp_path):
     path = write_all(list(graded.values()), tmp_path, FOUND()[1])
-    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     assert [row["file"] for row in rows] == [one.file for one in graded.values()]
     by_file = {row["file"]: row for row in rows}
     assert by_file["perfect.zip"]["floor-heard"] == "passed"
@@ -218,7 +218,7 @@ def test_the_table_and_the_pages_hold_every_submission(graded, tmp_path):
 def test_without_a_sandbox_no_code_is_run_and_the_data_is_graded(folder, tmp_path):
     own = tmp_path / "class"
     own.mkdir()
-    shutil.copy(folder / "endless-loop.zip", own)
+    shutil.copy(folder / "wrong.zip", own)
     (one,) = grade_class(submissions(own), "", "", lambda _: None)
     assert verdict(one, "floor-rule")[0] is None
     assert "was not run" in verdict(one, "floor-rule")[1]
