@@ -47,6 +47,9 @@ def face(
     version: Annotated[
         int, typer.Option(min=1, max=2, help="Of the messages: 1 presets, 2 plane and visemes.")
     ] = 2,
+    states: Annotated[
+        Path | None, typer.Option(help="Your own table of states, as pipelines/face/states.toml.")
+    ] = None,
     port: Port = 8080,
     https: Https = False,
     open_page: Open = True,
@@ -64,8 +67,12 @@ def face(
     the mouth is off by more than a frame; 2 bad input.
     """
     spec = load_spec(preset)
+    if states is not None:
+        from pipelines.face.states import read_policy
+
+        read_policy(states)  # what is wrong with it is told before anything runs
     if fixtures is None:
-        _live(spec, version, port, https, open_page, plain=False)
+        _live(spec, version, states, port, https, open_page, plain=False)
         return
     from bench.cli_run import make_plan
     from bench.run import new_run_id
@@ -83,7 +90,7 @@ def face(
                 f"No page with its sound on within {wait_s:.0f} s: open {serving.url} in a "
                 "browser and press Start."
             )
-        failed = _run(plan, run_dir, serving, version)
+        failed = _run(plan, run_dir, serving, version, states)
     if failed:
         raise typer.Exit(1)
 
@@ -95,11 +102,17 @@ def talk(
     open_page: Open = True,
 ) -> None:
     """Talk to a preset by microphone, in the browser, without a face (Ctrl-C ends it)."""
-    _live(load_spec(preset), 2, port, https, open_page, plain=True)
+    _live(load_spec(preset), 2, None, port, https, open_page, plain=True)
 
 
 def _live(
-    spec: PipelineSpec, version: int, port: int, https: bool, open_page: bool, plain: bool
+    spec: PipelineSpec,
+    version: int,
+    states: Path | None,
+    port: int,
+    https: bool,
+    open_page: bool,
+    plain: bool,
 ) -> None:
     from pipelines.face.live import Call, check_installed
     from pipelines.face.server import FaceServer
@@ -114,7 +127,7 @@ def _live(
         )
     if provide := architecture(spec.architecture).provide:
         load_object(provide)(spec, lambda text: typer.echo(f"{spec.name}: {text}", err=True))
-    call = Call(spec, version)
+    call = Call(spec, version, states)
     server = FaceServer(f"{spec.title} · live", "live", call.offer, plain)
     call.feed = server
     with Serving(server, port, https, beside=call.run) as serving:
@@ -136,11 +149,15 @@ def _announce(serving: Serving, https: bool, open_page: bool) -> None:
         webbrowser.open(serving.url)
 
 
-def _run(plan: Plan, run_dir: Path, serving: Serving, version: int) -> bool:
+def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path | None) -> bool:
     """Plays the plan with the face looking on; returns whether something was not right."""
     from bench.run import Beside, execute
 
-    options = {"url": serving.feed_url, "version": version}
+    options = {
+        "url": serving.feed_url,
+        "version": version,
+        "states": str(states.resolve()) if states else None,
+    }
     beside = Beside((TAP,), {"face": options})
     try:
         with progress() as watch:

@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+from pathlib import Path
 from typing import Any
 
 from pipelines.errors import LabError
 from pipelines.face.feed import Feed
-from pipelines.face.states import read_policy
+from pipelines.face.states import TABLE, read_policy
 from pipelines.face.tap import FaceTap, running
 from pipelines.face.track import FaceTrack
 from pipelines.host import Host
@@ -21,6 +22,9 @@ from pipelines.marks import MarkList
 from pipelines.pool import ModelPool
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec
+
+OUT_RATE_HZ = 24_000
+"""What WebRTC is handed: 10 ms of it are a whole number of samples, unlike of 22,050 Hz."""
 
 
 def check_installed() -> None:
@@ -43,11 +47,13 @@ class Call:
     Args:
         spec: The preset.
         version: Of the face's messages.
+        states: A table of states; None: ours.
     """
 
-    def __init__(self, spec: PipelineSpec, version: int = 2) -> None:
+    def __init__(self, spec: PipelineSpec, version: int = 2, states: Path | None = None) -> None:
         self._spec = spec
         self._version = version
+        self._states = states or TABLE
         self.feed: Feed | None = None
         """Who is told what the face shows."""
         self._marks = MarkList()
@@ -119,19 +125,19 @@ class Call:
                 audio_in_enabled=True,
                 audio_out_enabled=True,
                 audio_in_sample_rate=audio.in_rate_hz,
-                audio_out_sample_rate=audio.out_rate_hz,
+                audio_out_sample_rate=OUT_RATE_HZ,
                 audio_out_10ms_chunks=2,
             ),
         )
         host = Host(self._spec, transport, self._marks, models)
         pipeline = await load_object(architecture(self._spec.architecture).build)(host)
         assert self.feed is not None
-        track = FaceTrack(read_policy(), self._version)
+        track = FaceTrack(read_policy(self._states), self._version)
         async with running(FaceTap(track, self.feed, audio=False)) as tap:
             worker = PipelineWorker(
                 pipeline,
                 params=PipelineParams(
-                    audio_in_sample_rate=audio.in_rate_hz, audio_out_sample_rate=audio.out_rate_hz
+                    audio_in_sample_rate=audio.in_rate_hz, audio_out_sample_rate=OUT_RATE_HZ
                 ),
                 observers=[tap],
                 enable_rtvi=False,

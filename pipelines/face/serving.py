@@ -62,6 +62,12 @@ class Serving:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the server; safe to repeat."""
+        if self._loop.is_closed():
+            return
         if self._task is not None:
             self._task.cancel()
             # What runs beside closes its models' processes before the loop may end.
@@ -96,6 +102,10 @@ class Serving:
         assert task is not None and self._beside is not None
         task.set_name("beside")
         await self._beside(self._loaded)
+
+    def put(self, message: str | bytes) -> None:
+        """Tells every page, from any thread."""
+        self._loop.call_soon_threadsafe(self.server.put, message)
 
     def wait_ready(self, timeout_s: float) -> bool:
         """Waits for a page whose sound is on."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipelines.clock import NS_PER_MS, Clock, monotonic_ns
 from pipelines.face.feed import AGENT, USER, Feed, SocketFeed, audio_message
 from pipelines.face.messages import FaceMessage, encode
-from pipelines.face.states import read_policy
+from pipelines.face.states import TABLE, read_policy
 from pipelines.face.track import FaceTrack
 from pipelines.face.visemes import Phone
 from pipelines.host import Host
@@ -158,14 +159,15 @@ class FaceTap(BaseObserver):
 
 @contextlib.asynccontextmanager
 async def tap(host: Host) -> AsyncIterator[FaceTap]:
-    """The tap of one trial, as its host asks for it: ``extra["face"] = {url, version}``.
+    """The tap of one trial, as its host asks for it: ``extra["face"] = {url, version, states}``.
 
     For `bench.agent`, which attaches it to the pipeline as an observer.
     """
     options = host.extra["face"]
     async with SocketFeed(options["url"]) as feed:
         feed.put(json.dumps({"type": "trial", "trial_id": host.trial_id}))
-        track = FaceTrack(read_policy(), int(options.get("version", 2)))
+        table = Path(options["states"]) if options.get("states") else TABLE
+        track = FaceTrack(read_policy(table), int(options.get("version", 2)))
         async with running(FaceTap(track, feed)) as found:
             yield found
 

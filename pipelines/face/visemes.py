@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TABLE = Path(__file__).parent / "visemes.toml"
-REACH_MS = 45.0
+REACH_MS = 20.0
 """A phone's pull falls to 1/e this long before it begins and after it ends."""
 FAR_MS = 6 * REACH_MS
 """Beyond this a phone has no say."""

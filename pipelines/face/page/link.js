@@ -67,11 +67,14 @@ function show(m, drawn_ms) {
 // At each refresh: the message whose samples are heard now; one that is overtaken still counts.
 function showDue(now) {
   if (!face.due.length) return;
-  const at = heardAt(now);
   while (face.due.length) {
     const m = face.due[0];
+    // A frame holds from its own first sample on, whatever was heard before; what is of no samples
+    // holds once all before it was heard.
+    const when = m.samples ? whenHeard(m.at) : null;
+    const heard = m.samples ? when !== null && when <= now : (heardAt(now) ?? -1) >= m.at;
     const late = now - m.arrived > 1500;      // its sample never came: it was cut, or lost
-    if (!(at !== null && at >= m.at) && !late) return;
+    if (!heard && !late) return;
     show(face.due.shift(), late ? null : now);
   }
 }
@@ -85,6 +88,8 @@ function control(m) {
     say("link", `${m.title}`);
     if (m.mode === "live") document.getElementById("go").textContent = "Start: microphone and sound";
     if (started) send({ type: "ready" });
+    // For a browser without hands, that may play sound unasked.
+    else if (location.hash === "#start") document.getElementById("go").click();
   } else if (m.type === "ping") send({ type: "pong", t_ns: m.t_ns, page_ms: performance.now() });
   else if (m.type === "clear") {
     sound.player?.port.postMessage({ kind: 0, clear: true });

@@ -17,7 +17,7 @@ registerProcessor("player", class extends AudioWorkletProcessor {
     };
   }
   end(s) {
-    if (s.playing) this.port.postMessage({ kind: s.kind, end: s.at, frame: currentFrame });
+    if (s.playing) this.port.postMessage({ kind: s.kind, end: Math.min(s.at, s.next), frame: currentFrame });
     s.playing = false;
   }
   process(_, [[out]]) {
@@ -27,7 +27,7 @@ registerProcessor("player", class extends AudioWorkletProcessor {
         while (c && s.playing && s.at >= c.at + c.pcm.length) {
           s.chunks.shift();
           c = s.chunks[0];
-          if (c && c.at !== s.next) { s.playing = false; s.from = currentFrame; this.gap = true; }
+          if (c && c.at !== s.next) { s.playing = false; s.from = currentFrame; }
           if (c) s.next = c.at + c.pcm.length;
         }
         if (!c) { if (s.playing) this.end(s); break; }
