@@ -307,7 +307,11 @@ class Agents:
 
 
 def _play_one(
-    planned: Planned, run_dir: Path, caller: CallerProcess, agents: Agents, beside: Beside
+    planned: Planned,
+    run_dir: Path,
+    caller: CallerProcess,
+    agents: Agents,
+    beside: Beside = NOTHING_BESIDE,
 ) -> None:
     spec, fixture = planned.spec, planned.fixture
     row = Trial(

@@ -152,10 +152,10 @@ def test_frames_move_the_mouth_with_the_sound_that_is_heard(visit, serving):
     found = offsets(frames)
     fps = report.stats["fps"]
     print(f"offset {found}; {fps:.0f} frames a second; load {os.getloadavg()[0]:.1f}")
-    if os.getloadavg()[0] > (os.cpu_count() or 1):
+    kept = found.abs_p95_ms <= LIMIT_MS and fps >= 50
+    if not kept and os.getloadavg()[0] > (os.cpu_count() or 1):
         pytest.skip(f"the machine is too busy to judge {found.abs_p95_ms:.0f} ms, {fps:.0f} fps")
-    assert found.abs_p95_ms <= LIMIT_MS
-    assert fps >= 50
+    assert kept
 
 
 def test_every_emotion_looks_different_from_every_other(visit, serving, tmp_path):
