@@ -10,9 +10,8 @@ RUN ?= results/sample
 PRESET ?= duplex-tiny,duplex-scripted-86ms
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full bench bench-cascade bench-moshi bench-conversation bench-engines calibrate \
-  notebooks labs test \
-  gate test-browser check lint format types lock clean
+.PHONY: help setup setup-full bench bench-cascade bench-moshi bench-conversation bench-engines \
+  face talk calibrate notebooks labs test gate test-browser check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +47,17 @@ bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 10 minutes); PRE
 bench-conversation: $(STAMP) ## who has the floor: barge-ins, backchannels, pauses (about 22 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
 	  --fixtures floor $(ARGS)
+
+ASKED = $(if $(filter command environment,$(firstword $(origin PRESET))),$(PRESET),cascade-embedded)
+TALK = $(BIN)/uv pip install --quiet --python $(BIN)/python 'pipecat-ai[webrtc]==1.14.0' \
+  'cryptography>=45' 'segno>=1.6'
+face: $(STAMP) ## a preset with its face in the browser, by microphone; ARGS="--fixtures quick": recorded users
+	@case "$(ARGS)" in *--https*) $(TALK);; *--fixtures*) ;; *) $(TALK);; esac
+	@$(BIN)/duplex-lab face $(ASKED) $(ARGS)
+
+talk: $(STAMP) ## talk to a preset by microphone, in the browser; ARGS=--https for a phone
+	@$(TALK)
+	@$(BIN)/duplex-lab talk $(ASKED) $(ARGS)
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)

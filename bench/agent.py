@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ class TrialOrder:
     socket_path: str
     scene: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    taps: tuple[str, ...] = ()
+    """``module:function`` of observers beside the pipeline: async context managers of a `Host`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,8 @@ async def _play(
     if how.prepare:
         await load_object(how.prepare)(spec, models)
     wire = await Wire.connect(order.socket_path, marks)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(wire.close)
         wire.labels = LabelFeed() if spec.sees_labels else None
         errors: list[str] = []
         host = Host(
@@ -247,14 +251,19 @@ async def _play(
         if how.converse:
             fault: str | None = await load_object(how.converse)(host)
             return fault or next(iter(errors), None)
-        await _run_pipeline(await load_object(how.build)(host), spec, wire, errors, marks)
+        pipeline = await load_object(how.build)(host)
+        taps = [await stack.enter_async_context(load_object(path)(host)) for path in order.taps]
+        await _run_pipeline(pipeline, spec, wire, errors, marks, taps)
         return errors[0] if errors else None
-    finally:
-        await wire.close()
 
 
 async def _run_pipeline(
-    pipeline: Pipeline, spec: PipelineSpec, wire: Wire, errors: list[str], marks: MarkList
+    pipeline: Pipeline,
+    spec: PipelineSpec,
+    wire: Wire,
+    errors: list[str],
+    marks: MarkList,
+    taps: Sequence[Any],
 ) -> None:
     """Runs a pipeline of ours until the caller hangs up."""
     from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -274,7 +283,7 @@ async def _run_pipeline(
             enable_metrics=True,
             enable_usage_metrics=True,
         ),
-        observers=[observer],
+        observers=[observer, *taps],
         clock=RawMonotonicClock(),
         enable_rtvi=False,
         idle_timeout_secs=None,

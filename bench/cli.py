@@ -17,6 +17,8 @@ COMMANDS: dict[str, str] = {
     "metrics": "bench.cli_results:metrics",
     "compare": "bench.cli_compare:compare_command",
     "report": "bench.cli_report:report",
+    "face": "bench.cli_face:face",
+    "talk": "bench.cli_face:talk",
     "calibrate": "bench.cli_calibrate:calibrate",
     "floor": "bench.cli_floor:floor",
     "service": "bench.cli_service:measure",

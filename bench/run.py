@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench import machine, store
 from bench.again import late_again
-from bench.agent import AgentProcess
+from bench.agents import Agents
 from bench.analysis import analyse
 from bench.calibrate import CLICKS_PER_RUN, Calibrator, Spread
 from bench.caller_process import CallerProcess
@@ -34,9 +34,18 @@ from pipelines.models.needed import require as require_models
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec
 
-PREPARE_TIMEOUT_S = 240.0
-"""For loading and warming all models of a preset, and an unpaced burst: a duplex model may load
-for 170 s, and a burst takes 15 s and the end of its last frame."""
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside the pipelines of a run and only looks on."""
+
+    taps: tuple[str, ...] = ()
+    """See `bench.agent.TrialOrder.taps`."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What they take."""
+
+
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,15 @@ def labels_of(fixture: Fixture) -> FixtureLabels:
     return FixtureLabels(fixture.name, turns)
 
 
-def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher, retries: int = 0) -> int:
+def execute(
+    plan: Plan,
+    run_dir: Path,
+    *,
+    resume: bool,
+    watch: Watcher,
+    retries: int = 0,
+    beside: Beside = NOTHING_BESIDE,
+) -> int:
     """Plays a plan into a folder, and computes its metrics.
 
     Args:
@@ -94,6 +111,7 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher, retries:
         watch: Told of the progress.
         retries: How often a fixture may be played once more to a preset because the measuring
             side was late.
+        beside: Passive taps of the agents' pipelines.
 
     Returns:
         How many of the plan's trials ended with an error.
@@ -111,7 +129,7 @@ def execute(plan: Plan, run_dir: Path, *, resume: bool, watch: Watcher, retries:
             todo = late_again(plan, store.statuses(run_dir), retries)
         try:
             if todo:
-                _play_all(plan, todo, run_dir, info, stack, watch, retries)
+                _play_all(plan, todo, run_dir, info, stack, watch, retries, beside)
         except KeyboardInterrupt:
             stack.close()
             _finish(run_dir)
@@ -192,6 +210,7 @@ def _play_all(
     stack: ExitStack,
     watch: Watcher,
     retries: int,
+    beside: Beside,
 ) -> None:
     total = len(todo)
     caller = stack.enter_context(CallerProcess())
@@ -216,9 +235,9 @@ def _play_all(
     store.write_info(run_dir, info)
     for planned in plan.warmups(len(info["sessions"])):
         watch(Progress(0, total, plan.seconds(todo), f"warming up {planned.spec.name}"))
-        _play_one(planned, run_dir, caller, agents)
+        _play_one(planned, run_dir, caller, agents, beside)
     while todo:
-        _play_each(plan, todo, run_dir, caller, agents, watch)
+        _play_each(plan, todo, run_dir, caller, agents, watch, beside)
         todo = late_again(plan, store.statuses(run_dir), retries)
     watch(Progress(total, total, 0.0, "computing metrics"))
 
@@ -230,6 +249,7 @@ def _play_each(
     caller: CallerProcess,
     agents: Agents,
     watch: Watcher,
+    beside: Beside,
 ) -> None:
     began_s = time.monotonic()
     for i, planned in enumerate(todo):
@@ -238,7 +258,7 @@ def _play_each(
         # The guess is scaled by how long the trials so far really took.
         pace = (time.monotonic() - began_s) / plan.seconds(todo[:i]) if i else 1.0
         watch(Progress(i, len(todo), pace * plan.seconds(todo[i:]), text))
-        _play_one(planned, run_dir, caller, agents)
+        _play_one(planned, run_dir, caller, agents, beside)
 
 
 def _calibrate(caller: CallerProcess) -> dict[str, Any]:
@@ -262,56 +282,13 @@ def _worst(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-class Agents:
-    """One warm agent process for each preset; a dead one is replaced, and warmed as the first."""
-
-    def __init__(self) -> None:
-        self._agents: dict[str, AgentProcess] = {}
-
-    def get(self, spec: PipelineSpec) -> AgentProcess:
-        """The preset's agent, its models loaded and warm; a new one if the last has died.
-
-        Raises:
-            LabError: one of them can't be loaded; whoever asks again gets another try.
-        """
-        agent = self._agents.get(spec.name)
-        if agent is not None and agent.alive:
-            return agent
-        if agent is not None:
-            agent.stop()
-        agent = self._agents[spec.name] = AgentProcess(spec)
-        try:
-            agent.ask("prepare")
-            report = agent.wait(PREPARE_TIMEOUT_S)
-            if report.error:
-                raise LabError(report.error)
-        except LabError:
-            del self._agents[spec.name]
-            agent.stop()
-            raise
-        agent.cold_start = report.marks
-        return agent
-
-    def stop(self) -> None:
-        """Ends them all."""
-        for agent in self._agents.values():
-            agent.ask_to_stop()
-        for agent in self._agents.values():
-            agent.stop()
-
-    def prepare(self, spec: PipelineSpec) -> None:
-        """Loads and warms the preset's models.
-
-        Raises:
-            LabError: one of them can't be loaded.
-        """
-        try:
-            self.get(spec)
-        except LabError as error:
-            raise LabError(f"Preset {spec.name}: {error}") from None
-
-
-def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Agents) -> None:
+def _play_one(
+    planned: Planned,
+    run_dir: Path,
+    caller: CallerProcess,
+    agents: Agents,
+    beside: Beside = NOTHING_BESIDE,
+) -> None:
     spec, fixture = planned.spec, planned.fixture
     row = Trial(
         run_id=run_dir.name,
@@ -335,7 +312,9 @@ def _play_one(planned: Planned, run_dir: Path, caller: CallerProcess, agents: Ag
         failed = replace(row, status="error", error=str(error), started_utc=utc)
         store.write_trial(run_dir, failed, [])
         return
-    outcome = play(row, spec, plan, caller, agent, fixture.scene or None)
+    outcome = play(
+        row, spec, plan, caller, agent, fixture.scene or None, dict(beside.extra), beside.taps
+    )
     trial, marks = outcome.trial, outcome.marks
     # What loading took belongs to the agent's first trial: its warm-up.
     marks, agent.cold_start = [*agent.cold_start, *marks], []

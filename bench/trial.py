@@ -140,6 +140,7 @@ def play(
     agent: AgentProcess,
     scene: str | None = None,
     extra: dict[str, Any] | None = None,
+    taps: tuple[str, ...] = (),
 ) -> Outcome:
     """Plays one trial, whatever happens to the agent meanwhile.
 
@@ -150,7 +151,8 @@ def play(
         caller: The caller's process.
         agent: The preset's agent process; may die.
         scene: What the robot sees.
-        extra: What the preset's architecture takes beyond its options.
+        extra: What the preset's architecture, or a tap, takes beyond its options.
+        taps: Observers to put beside the pipeline, see `TrialOrder.taps`.
 
     Raises:
         LabError: the caller's own process died: there is nobody left to measure.
@@ -159,7 +161,7 @@ def play(
     meter = TreeMeter(agent.pid)
     path = caller.ask(plan)
     with contextlib.suppress(LabError):  # a dead agent is told by its connection, below
-        agent.ask(TrialOrder(order.trial_id, path, scene, extra or {}))
+        agent.ask(TrialOrder(order.trial_id, path, scene, extra or {}, taps))
     result, report = _watch(caller, agent, meter)
     error = report.error or result.error or _restarted(report.marks, result.t0_ns)
     row = replace(

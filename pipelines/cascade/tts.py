@@ -22,13 +22,11 @@ from pipelines.cascade.llm import REQUEST_ID
 from pipelines.cascade.options import TtsOptions
 from pipelines.errors import ModelError
 from pipelines.marks import MarkSink, stamp
+from pipelines.phones import PHONES, PHONES_AT
 from pipelines.process import ModelProcess, next_request_id
 from pipelines.process_link import ModelRequest
 
 RATE_HZ = 22050
-PHONEMES = "phonemes"
-"""Key in an audio frame's metadata: [phoneme, index of its first sample in the text's audio], of
-the sentence that begins with this frame. For visemes; only of engines that tell."""
 
 
 class ModelTTSService(TTSService):
@@ -91,7 +89,7 @@ class ModelTTSService(TTSService):
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         """Synthesises one text."""
         request_id = "/".join(filter(None, (self._llm_request_id, next_request_id("tts"))))
-        spoke = False
+        spoke, samples = False, 0
         try:
             await self.start_tts_usage_metrics(text)
             await self._process.ensure_running()
@@ -100,10 +98,15 @@ class ModelTTSService(TTSService):
                 "speak", {"text": text}, request_id=request_id, marks=self._marks
             )
             async for header, pcm in self._speaking:
+                if not pcm:
+                    continue
                 spoke = True
                 frame = TTSAudioRawFrame(pcm, self._rate_hz, 1, context_id=context_id)
-                if PHONEMES in header:
-                    frame.metadata[PHONEMES] = header[PHONEMES]
+                frame.metadata |= {
+                    PHONES: header.get(PHONES, []),
+                    PHONES_AT: samples / self._rate_hz * 1000,
+                }
+                samples += len(pcm) // 2
                 yield frame
             if not spoke:
                 # Without any audio from the last text of an answer, Pipecat would end the answer

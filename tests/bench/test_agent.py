@@ -11,10 +11,10 @@ import pytest
 
 from bench import run, store
 from bench.agent import AgentProcess, Report, TrialOrder
+from bench.agents import Agents
 from bench.caller import listen
 from bench.fixtures import fixtures_root, load, read_pcm
 from bench.plan import Planned
-from bench.run import Agents
 from bench.wire import Decoder, Kind, Message, encode
 from pipelines.errors import LabError
 from pipelines.spec import PRESETS, load_spec

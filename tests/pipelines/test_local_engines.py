@@ -210,14 +210,18 @@ async def test_piper_speaks_with_the_moment_of_each_phoneme(voice_path: Path, st
     process = await start(TtsOptions(engine="piper", model=str(voice_path)), marks)
     replies = [r async for r in process.request("speak", {"text": f"{SHORT} Done."})]
     samples = sum(len(pcm) // 2 for _, pcm in replies)
-    sentences = [header["phonemes"] for header, _ in replies if "phonemes" in header]
+    sentences = [header["phones"] for header, _ in replies if "phones" in header]
     assert len(sentences) == 2
-    assert sentences[0][0] == ["^", 0] and sentences[0][-1][0] == "$"
+    first, second = [
+        [(phone, round(start * 22.05), round(end * 22.05)) for phone, start, end in sentence]
+        for sentence in sentences
+    ]
+    assert first[0][:2] == ("^", 0) and first[-1][0] == "$"
     # A phoneme and the pause after it are two ids, the last has no pause: each of 3 frames.
-    starts = [at for _, at in sentences[0]]
-    assert np.diff(starts).tolist() == [2 * PER_ID] * (len(starts) - 1)
-    assert sentences[1][0] == ["^", starts[-1] + PER_ID]
-    assert samples == sentences[1][-1][1] + PER_ID
+    assert [end - start for _, start, end in first[:-1]] == [2 * PER_ID] * (len(first) - 1)
+    assert [start for _, start, _ in first[1:]] == [end for _, _, end in first[:-1]]
+    assert second[0][:2] == ("^", first[-1][1] + PER_ID)
+    assert samples == second[-1][1] + PER_ID
     assert {len(pcm) // 2 for _, pcm in replies[:3]} == {2205}
     events = {m.event: m.value for m in marks.marks if m.stage == "tts"}
     assert list(events) == ["first_byte", "first_audible", "end"] and events["end"] == samples

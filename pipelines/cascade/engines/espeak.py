@@ -2,8 +2,9 @@
 
 Request ``speak`` with header ``text`` answers ``{}`` with PCM as fast as it is made (hundreds of
 times faster than it is heard): 20 ms first, then pieces of 100 ms, which cost the pipeline's loop
-less. espeak-ng is licensed under GPL-3.0-or-later: this module, and so the library, is loaded only
-in a child process.
+less. A reply's header holds ``phones`` where some became known: ``[[IPA, start_ms, end_ms], …]``,
+ms from the request's first sample. espeak-ng is licensed under GPL-3.0-or-later: this module, and
+so the library, is loaded only in a child process.
 """
 
 from __future__ import annotations
@@ -24,8 +25,31 @@ _CHARS_UTF8 = 1
 _POS_CHARACTER = 1
 _PARAMETER_RATE = 1
 _OK = 0
+_PHONEMES_AS_IPA = 1 | 2
+_EVENT_END, _EVENT_PHONEME = 0, 7
+
+
+class _Name(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    """espeak_EVENT of speak_lib.h."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),  # ms
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Name),
+    )
+
+
 _Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
 
 
@@ -41,6 +65,8 @@ class EspeakEngine:
         self._emit: Emit | None = None
         self._out: PcmOut | None = None
         self._held = bytearray()
+        self._phone: tuple[str, int] | None = None
+        self._phones: list[tuple[str, int, int]] = []
 
     def load(self) -> None:
         """Loads the shared library and its data, and chooses the voice."""
@@ -53,7 +79,9 @@ class EspeakEngine:
                 f"espeak-ng's library can't be loaded ({error}): reinstall espeakng-loader"
             ) from error
         data = espeakng_loader.get_data_path().encode()
-        rate_hz = self._library.espeak_Initialize(_SYNCHRONOUS, 20, data, _DONT_EXIT)
+        rate_hz = self._library.espeak_Initialize(
+            _SYNCHRONOUS, 20, data, _DONT_EXIT | _PHONEMES_AS_IPA
+        )
         if rate_hz != RATE_HZ:
             raise EngineError(f"espeak-ng gave a rate of {rate_hz} instead of {RATE_HZ} Hz")
         self._library.espeak_SetSynthCallback(self._callback)
@@ -71,12 +99,15 @@ class EspeakEngine:
         """Speaks ``text``."""
         self._emit, self._out = emit, PcmOut(emit)
         self._held.clear()
+        self._phone, self._phones = None, []
         try:
             self._synthesise(str(request.header["text"]))
             if emit.cancelled:
                 return
-            if self._held:
-                self._out.send(bytes(self._held))
+            held_samples = len(self._held) // 2
+            self._next_phone("", (self._out.samples + held_samples) * 1000 // RATE_HZ)
+            if self._held or self._phones:
+                self._send(self._out, len(self._held))
             self._out.end()
         finally:
             self._emit = self._out = None
@@ -90,7 +121,7 @@ class EspeakEngine:
         if status != _OK:
             raise EngineError(f"espeak-ng could not speak (status {status})")
 
-    def _take(self, samples: Any, count: int, _events: Any) -> int:
+    def _take(self, samples: Any, count: int, events: Any) -> int:
         """Called by the library with new samples; a return value of 1 makes it stop."""
         emit, out = self._emit, self._out
         if emit is None or out is None:
@@ -99,10 +130,30 @@ class EspeakEngine:
             return 1
         if count > 0:
             self._held += ctypes.string_at(samples, count * 2)
+        self._note_phones(events)
         while len(self._held) >= (size := _piece_bytes(out)):
-            out.send(bytes(self._held[:size]))
-            del self._held[:size]
+            self._send(out, size)
         return 0
+
+    def _send(self, out: PcmOut, size: int) -> None:
+        phones, self._phones = self._phones, []
+        out.send(bytes(self._held[:size]), {"phones": phones} if phones else None)
+        del self._held[:size]
+
+    def _note_phones(self, events: Any) -> None:
+        """Reads the library's events, a list that ends with one of type 0."""
+        i = 0
+        while events and (event := events[i]).type != _EVENT_END:
+            if event.type == _EVENT_PHONEME:
+                name = bytes(event.id.string).decode("utf-8", "ignore")
+                self._next_phone(name, event.audio_position)
+            i += 1
+
+    def _next_phone(self, name: str, start_ms: int) -> None:
+        """A phone begins, so the last one ends."""
+        if self._phone is not None and start_ms > self._phone[1]:
+            self._phones.append((*self._phone, start_ms))
+        self._phone = (name, start_ms)
 
 
 def _piece_bytes(out: PcmOut) -> int:

@@ -1,8 +1,8 @@
-"""Speech synthesis by Piper (piper-tts): a sentence at a time, abortable, with its phonemes.
+"""Speech synthesis by Piper (piper-tts): a sentence at a time, abortable, with its phones.
 
 Request ``speak`` with header ``text`` answers ``{}`` with PCM in pieces of 100 ms. The first piece
-of each sentence has the header ``phonemes``, where the voice tells: [phoneme, index of its first
-sample in the request's audio], for visemes. Piper is licensed under GPL-3.0-or-later: it is loaded
+of each sentence has the header ``phones``, where the voice tells: (phone, start_ms, end_ms), from
+the request's first sample, for visemes. Piper is licensed under GPL-3.0-or-later: it is loaded
 only in a child process, of an engine environment of its own.
 """
 
@@ -92,12 +92,12 @@ class PiperEngine:
             )
             for chunk in _until_aborted(chunks, emit):
                 pcm = chunk.audio_int16_bytes
-                phonemes = _phonemes(chunk, out.samples)
+                phones = _phones(chunk, out.samples, rate_hz)
                 for at in range(0, len(pcm), size):
                     if emit.cancelled:
                         return
-                    first = at == 0 and phonemes
-                    out.send(pcm[at : at + size], {"phonemes": phonemes} if first else None)
+                    first = at == 0 and phones
+                    out.send(pcm[at : at + size], {"phones": phones} if first else None)
         if not emit.cancelled:
             out.end()
 
@@ -183,13 +183,14 @@ def _with_alignments(path: Path) -> Any:
     return model.SerializeToString()
 
 
-def _phonemes(chunk: Any, at: int) -> list[list[Any]]:
-    """[phoneme, index of its first sample], of a sentence that begins at sample ``at``."""
-    starts: list[list[Any]] = []
+def _phones(chunk: Any, at: int, rate_hz: int) -> list[tuple[str, float, float]]:
+    """(phone, start_ms, end_ms) of a sentence that begins at sample ``at``."""
+    found: list[tuple[str, float, float]] = []
     for alignment in chunk.phoneme_alignments or ():
-        starts.append([alignment.phoneme, at])
-        at += int(alignment.num_samples)
-    return starts
+        end = at + int(alignment.num_samples)
+        found.append((alignment.phoneme, at * 1000 / rate_hz, end * 1000 / rate_hz))
+        at = end
+    return found
 
 
 def _first_line(error: Exception) -> str:

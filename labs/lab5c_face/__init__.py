@@ -1,0 +1,1 @@
+"""Lab 5c: the expressive face."""

@@ -1,0 +1,36 @@
+// Live: the microphone goes to the pipeline and its voice comes back by WebRTC (Pipecat's
+// SmallWebRTC transport). Of this audio the page knows no sample's number: the mouth follows the
+// messages as they come.
+"use strict";
+
+async function startTalk() {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new Error("the microphone needs https, or localhost (start with --https)");
+  }
+  const microphone = await navigator.mediaDevices.getUserMedia({
+    audio: { echoCancellation: true, noiseSuppression: true, channelCount: 1 },
+  });
+  const peer = new RTCPeerConnection();
+  face.peer = peer;
+  peer.addTrack(microphone.getAudioTracks()[0], microphone);
+  peer.ontrack = ({ streams: [stream], track }) => {
+    const media = stream ?? new MediaStream([track]);
+    document.getElementById("voice").srcObject = media;
+    sound.context.createMediaStreamSource(media).connect(
+      (sound.meter = sound.context.createAnalyser()));
+  };
+  peer.createDataChannel("chat");        // Pipecat waits for one
+  peer.onconnectionstatechange = () => say("call", `call: ${peer.connectionState}`);
+  await peer.setLocalDescription(await peer.createOffer());
+  await new Promise(done => {            // all candidates in one go: no trickling
+    if (peer.iceGatheringState === "complete") done();
+    peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && done();
+    setTimeout(done, 2000);
+  });
+  const answer = await fetch("/offer", {
+    method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ sdp: peer.localDescription.sdp, type: peer.localDescription.type }),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  await peer.setRemoteDescription(await answer.json());
+}

@@ -1,0 +1,168 @@
+"""The orchestrator's state machine: events in, state and affect out. Pure; its policy is a table.
+
+`states.toml` says which states there are, what the face shows in each, and what leads from one to
+another. Time is handed in, so that a test needs no clock.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import LabError
+from pipelines.face.messages import EMOTIONS
+from pipelines.spec import did_you_mean, read_options
+
+TABLE = Path(__file__).parent / "states.toml"
+
+EVENTS = (
+    "user_started",
+    "user_stopped",
+    "heard_nothing",
+    "agent_started",
+    "agent_stopped",
+    "interrupted",
+    "task_started",
+    "task_done",
+    "promised",
+    "refused",
+    "error",
+)
+"""What may happen; the tap turns the pipeline's frames into these."""
+
+
+class StatesError(LabError):
+    """A table of states can't be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the face shows while the agent is in this state."""
+
+    emotion: str
+    """v1's preset."""
+    valence: float
+    """v2's point, −1–1."""
+    arousal: float
+    backchannel: bool
+    """Whether it nods."""
+    lasts_ms: float | None = None
+    """It ends by itself after this long; None: it does not."""
+    then: str = ""
+    """What it then becomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """``event`` in one of the states ``from_`` leads to ``to``."""
+
+    event: str
+    from_: tuple[str, ...]
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A table of states, checked."""
+
+    start: str
+    states: Mapping[str, State]
+    transitions: tuple[Transition, ...]
+    words: tuple[tuple[re.Pattern[str], str], ...]
+    """(pattern, event) of what the agent says."""
+
+    def event_of(self, text: str) -> str | None:
+        """The event that a piece of the agent's answer is, if any."""
+        return next((event for pattern, event in self.words if pattern.search(text)), None)
+
+
+def read_policy(path: Path = TABLE) -> Policy:
+    """Reads and checks a table.
+
+    Raises:
+        StatesError: it can't be used; the text says where.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StatesError(f"{path}: can't be read: {error}") from None
+    try:
+        return _policy(table, path.name)
+    except KeyError as error:
+        raise StatesError(f"{path.name}: the key {error} is missing") from None
+
+
+def _policy(table: dict[str, Any], where: str) -> Policy:
+    states = {
+        name: read_options(State, row, f"{where} [states.{name}]")
+        for name, row in table["states"].items()
+    }
+
+    def known(name: str, among: Any, what: str) -> str:
+        if name not in among:
+            raise StatesError(
+                f"{where}: {what} {name!r} is unknown{did_you_mean(name, among)}; "
+                f"known: {', '.join(among)}"
+            )
+        return name
+
+    for name, state in states.items():
+        known(state.emotion, EMOTIONS, f"[states.{name}] emotion")
+        if state.lasts_ms is not None:
+            known(state.then, states, f"[states.{name}] then")
+    transitions = tuple(
+        Transition(
+            known(row["event"], EVENTS, "[[on]] event"),
+            tuple(known(s, [*states, "*"], "[[on]] from") for s in row["from"]),
+            known(row["to"], states, "[[on]] to"),
+        )
+        for row in table.get("on", [])
+    )
+    try:
+        words = tuple(
+            (re.compile(row["match"], re.IGNORECASE), known(row["event"], EVENTS, "[[words]]"))
+            for row in table.get("words", [])
+        )
+    except re.error as error:
+        raise StatesError(f"{where}: [[words]] match is no pattern: {error}") from None
+    return Policy(known(table["start"], states, "start"), states, transitions, words)
+
+
+class StateMachine:
+    """Where the agent stands."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.name = policy.start
+        """The present state."""
+        self._since_ms = 0.0
+
+    @property
+    def state(self) -> State:
+        """What the face shows now."""
+        return self.policy.states[self.name]
+
+    def feed(self, event: str, t_ms: float) -> bool:
+        """Takes an event at ``t_ms``; returns whether the state changed."""
+        self.tick(t_ms)
+        for row in self.policy.transitions:
+            if row.event == event and (self.name in row.from_ or "*" in row.from_):
+                changed = row.to != self.name
+                self._enter(row.to, t_ms)
+                return changed
+        return False
+
+    def tick(self, t_ms: float) -> bool:
+        """Lets time pass; returns whether a state that lasts only so long has ended."""
+        state = self.state
+        if state.lasts_ms is None or t_ms < self._since_ms + state.lasts_ms:
+            return False
+        self._enter(state.then, self._since_ms + state.lasts_ms)
+        return True
+
+    def _enter(self, name: str, t_ms: float) -> None:
+        self.name, self._since_ms = name, t_ms

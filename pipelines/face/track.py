@@ -1,0 +1,160 @@
+"""Events and audio in, face messages out: the orchestrator's side of the face. Pure.
+
+Each 80 ms of what the agent writes becomes one message with the opening of the mouth, numbered by
+the sample at which it begins, so that whoever plays the audio knows when it holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipelines.audio.openness import FRAME_MS, Smoother, openness
+from pipelines.face.messages import FaceMessage, Keyframe
+from pipelines.face.states import Policy, StateMachine
+from pipelines.face.visemes import FAR_MS, Phone, Shape, blend, spread
+
+KEYFRAME_MS = 20
+"""The lips' shape is told this often."""
+
+
+@dataclass(slots=True)
+class FaceTrack:
+    """One conversation's face."""
+
+    policy: Policy
+    version: int = 2
+    """Of the messages: 1 or 2."""
+    machine: StateMachine = field(init=False)
+    mouth: Smoother = field(default_factory=Smoother)
+    speaking: bool = False
+    written: int = 0
+    """Samples of the agent's stream that were taken so far."""
+    _rate_hz: int = 24000
+    _frame: bytearray = field(default_factory=bytearray)
+    """int16 of the frame that is not whole yet."""
+    _made_ms: float = 0.0
+    """Where, in the written stream, the audio ends that the synthesiser has made so far."""
+    _lips: list[tuple[Shape, float, float]] = field(default_factory=list)
+    """Shapes in time, ms of the written stream."""
+
+    def __post_init__(self) -> None:
+        self.machine = StateMachine(self.policy)
+
+    def event(self, name: str, t_ms: float) -> list[FaceMessage]:
+        """Takes an event; returns what the face must be told, if anything."""
+        before = self.speaking
+        messages: list[FaceMessage] = []
+        if name == "agent_started":
+            self.speaking = True
+        elif name in ("agent_stopped", "interrupted"):
+            if name == "agent_stopped":
+                messages = self._close()
+            else:
+                self._frame.clear()
+                self._cut()
+            self.mouth.value = 0.0
+            self.speaking = False
+        changed = self.machine.feed(name, t_ms)
+        if changed or self.speaking != before:
+            # While it is heard, a change of face belongs to the end of what is written, not to
+            # now; but an interruption is now.
+            heard = before or self.speaking
+            at = self.written if heard and name != "interrupted" else None
+            messages.append(self._message(self.mouth.value, at=at))
+        return messages
+
+    def said(self, text: str, t_ms: float) -> list[FaceMessage]:
+        """Takes a piece of what the agent says."""
+        event = self.policy.event_of(text)
+        return self.event(event, t_ms) if event else []
+
+    def tick(self, t_ms: float) -> list[FaceMessage]:
+        """Lets time pass."""
+        if not self.machine.tick(t_ms):
+            return []
+        return [self._message(self.mouth.value, at=self.written if self.speaking else None)]
+
+    def phones(self, phones: list[Phone], made: int, offset_ms: float, rate_hz: int) -> None:
+        """Takes audio that a synthesiser has made and that is still to be written.
+
+        Args:
+            phones: Of its request so far unknown, ms from the request's first sample.
+            made: Samples of this piece of audio.
+            offset_ms: Where this piece begins in the request.
+            rate_hz: Of the piece.
+        """
+        # All that was made is written: what comes next begins at the stream's end.
+        self._made_ms = max(self._made_ms, self._written_ms)
+        base_ms = self._made_ms - offset_ms
+        self._lips += [(s, base_ms + a, base_ms + b) for s, a, b in spread(phones)]
+        self._made_ms += made / rate_hz * 1000
+
+    def audio(self, pcm: bytes, rate_hz: int) -> list[FaceMessage]:
+        """Takes samples that were written; returns a message for each frame that is whole."""
+        self._rate_hz = rate_hz
+        self._frame += pcm
+        size = 2 * (rate_hz * FRAME_MS // 1000)
+        messages = []
+        while len(self._frame) >= size:
+            messages.append(self._frame_message(bytes(self._frame[:size])))
+            del self._frame[:size]
+        return messages
+
+    @property
+    def _written_ms(self) -> float:
+        return (self.written + len(self._frame) // 2) / self._rate_hz * 1000
+
+    def _close(self) -> list[FaceMessage]:
+        """The last frame, though it is not whole."""
+        rest = bytes(self._frame)
+        self._frame.clear()
+        return [self._frame_message(rest)] if rest else []
+
+    def _cut(self) -> None:
+        """An interruption: what was made and not written will never be."""
+        self._made_ms = self._written_ms
+        self._lips.clear()
+
+    def _frame_message(self, pcm: bytes) -> FaceMessage:
+        samples = len(pcm) // 2
+        value = self.mouth.step(openness(np.frombuffer(pcm, np.int16)))
+        start_ms = self.written / self._rate_hz * 1000
+        message = self._message(value, self._keyframes(start_ms), self.written, samples)
+        self.written += samples
+        self._lips = [row for row in self._lips if row[2] > start_ms - FAR_MS]
+        return message
+
+    def _keyframes(self, start_ms: float) -> tuple[Keyframe, ...]:
+        near = [r for r in self._lips if r[1] < start_ms + FRAME_MS and r[2] > start_ms - FAR_MS]
+        if self.version == 1 or not near:
+            return ()
+        track = self._lips
+        found = []
+        for after_ms in range(0, FRAME_MS + 1, KEYFRAME_MS):
+            shape = blend(track, start_ms + after_ms)
+            found.append(Keyframe(float(after_ms), shape.open, shape.wide, shape.round))
+        return tuple(found)
+
+    def _message(
+        self,
+        mouth: float,
+        visemes: tuple[Keyframe, ...] = (),
+        at: int | None = None,
+        samples: int = 0,
+    ) -> FaceMessage:
+        state = self.machine.state
+        return FaceMessage(
+            v=self.version,
+            mouth=mouth,
+            speaking=self.speaking,
+            emotion=state.emotion,
+            valence=state.valence,
+            arousal=state.arousal,
+            visemes=visemes,
+            at=at,
+            samples=None if at is None else samples,
+            state=self.machine.name,
+            backchannel=state.backchannel and not self.speaking,
+        )
