@@ -47,20 +47,21 @@ def source(text: str) -> str:
 
 
 def cascades(text: str) -> list[dict[str, object]]:
-    """Voice to voice and turn wait, by preset."""
+    """Voice to voice and turn wait, of each preset that holds a conversation."""
     heard, stages = tables(text)[:2]
-    waits = {row["preset"]: float(row["turn wait"]) for row in stages}
+    waits = {row["preset"]: row["turn wait"] for row in stages}
     return [
         {
             "preset": row["preset"],
             "of": "cascade",
             "ms": float(row["p50 [95 %]"].split()[0]),
             "quantile": "p50",
-            "waiting_ms": waits[row["preset"]],
+            "waiting_ms": float(waits[row["preset"]]),
             "n": int(row["valid/n"].partition("/")[0]),
             "source": "cascade",
         }
         for row in heard
+        if row["weights"] == "trained"
     ]
 
 

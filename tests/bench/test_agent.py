@@ -188,7 +188,7 @@ def test_a_successor_that_can_not_be_warmed_is_its_trials_error_and_the_next_tri
         def stop(self):
             stopped.append(self)
 
-    monkeypatch.setattr(run, "AgentProcess", Double)
+    monkeypatch.setattr("bench.agents.AgentProcess", Double)
     agents, spec = Agents(), load_spec("duplex-scripted-60ms")
     agents.prepare(spec)
     first = agents.get(spec)

@@ -45,7 +45,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "scripted"
     specs = tuple(map(load_spec, ("cascade-scripted", "cascade-scripted-random")))
     plan = Plan(specs, (fixture("greet_hello"), two_turns()), 1)
-    assert execute(plan, folder, resume=False, watch=quiet) == 0
+    assert execute(plan, folder, resume=False, watch=quiet, retries=4) == 0
     return store.read_run(folder)
 
 
@@ -198,8 +198,11 @@ def broken(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.run.CLICKS_PER_RUN", 3)
+        # A shell that puts the tests into the background lets them ignore Ctrl-C.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         with pytest.raises(RunStoppedError, match=r"2 of 3 trials are done and kept.* --resume"):
             execute(plan, folder, resume=False, watch=harm)
+        signal.signal(signal.SIGINT, before)
         stopped = store.read_run(folder)
         assert execute(plan, folder, resume=True, watch=quiet) == 1
     return folder, stopped
@@ -245,7 +248,7 @@ def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(broken):
 
 
 def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monkeypatch):
-    plan = Plan((load_spec("click"),), (fixture("greet_hello"),), 1)
+    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 1)
     folder, told = tmp_path / "run", []
     judge = bench.run.with_lateness
 
@@ -261,6 +264,9 @@ def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monk
 
     assert execute(plan, folder, resume=False, watch=watch, retries=2) == 0
     statuses = store.statuses(folder)
-    del statuses["click.greet_hello.warmup0"]
-    assert statuses == {"click.greet_hello.0": "ruler_late", "click.greet_hello.1": "ok"}
-    assert "click · greet_hello · again, the ruler was late" in told
+    del statuses["cascade-scripted.greet_hello.warmup0"]
+    assert statuses == {
+        "cascade-scripted.greet_hello.0": "ruler_late",
+        "cascade-scripted.greet_hello.1": "ok",
+    }
+    assert "cascade-scripted · greet_hello · again, the ruler was late" in told
