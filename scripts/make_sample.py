@@ -81,11 +81,17 @@ def cut(run: Run, out: Path, fixtures: Iterable[str] = FIXTURES) -> list[Trial]:
 
 
 def _chosen(run: Run, fixtures: list[str]) -> Iterable[Trial]:
+    # Of a fixture's repeats the first whose ruler was in time; the first where none was.
+    ordered = sorted(run.trials, key=lambda t: (t.status == "ruler_late", t.repeat))
+    firsts = {(t.preset, t.fixture): t.trial_id for t in reversed(ordered) if not t.warmup}
     for trial in run.trials:
         short = fixtures[:DUPLEX_SHORT] if trial.kind == "duplex" else fixtures
-        if trial.fixture in WITHOUT_AUDIO:
+        first = firsts.get((trial.preset, trial.fixture)) == trial.trial_id
+        if trial.warmup and trial.repeat == 0:
+            yield trial
+        elif first and trial.fixture in WITHOUT_AUDIO:
             yield replace(trial, recording=None)
-        elif trial.warmup or (trial.fixture in short and trial.repeat == 0):
+        elif first and trial.fixture in short:
             yield trial
 
 

@@ -132,7 +132,10 @@ def test_segments_and_gaps_add_up_to_what_was_heard(run):
 
 
 def test_every_trial_is_whole_on_disk(run):
-    assert len(run.trials) == 6
+    late = [t for t in run.trials if t.status == "ruler_late" and not t.warmup]
+    again = [t for t in run.trials if t.repeat > 0]
+    assert len(run.trials) - len(again) == 6
+    assert len(again) <= len(late)  # each stands for one whose ruler was late
     assert {t.status for t in run.trials} <= PLAYED
     assert sum(t.warmup for t in run.trials) == 2
     for trial in run.trials:
