@@ -91,19 +91,20 @@ def compared(base: Path, run: Path) -> tuple[bool, str]:
     return broken, "\n".join(texts)
 
 
-def document(run: Path, base: Path | None, comparison: str) -> str:
+def document(run: Path, base: Path | None, comparison: str, *, given: bool = False) -> str:
     """The page: how it was made, the run's tables, the comparison."""
     with tempfile.TemporaryDirectory() as folder:
         tables = Path(folder) / "report.md"
         if lab("report", run, "--format", "md", "--out", tables):
             raise LabError(f"{run}: no report could be made of it; see above.")
         report = tables.read_text(encoding="utf-8")
+    how = " It was given by `--run`, not measured by that command." if given else ""
     against = comparison if base else "There was no kept run of this machine to compare with."
     return "\n".join(
         (
             "# Benchmark results",
             "",
-            f"Written by `make gate` on {datetime.now(UTC):%Y-%m-%d} from the run `{run.name}`.",
+            f"Written by `make gate` on {datetime.now(UTC):%Y-%m-%d} from the run `{run.name}`.{how}",
             "",
             report.strip(),
             "",
@@ -128,7 +129,7 @@ def main() -> int:
             return code
     base = last_of_this_machine(run)
     broken, comparison = compared(base, run) if base else (False, "")
-    atomic_write(DOCUMENT, document(run, base, comparison).encode())
+    atomic_write(DOCUMENT, document(run, base, comparison, given=args.run is not None).encode())
     print(f"{DOCUMENT.relative_to(ROOT)} is written from {run.name}")
     if broken:
         print("duplex-lab: a gate is broken (above): the run is not kept", file=sys.stderr)
