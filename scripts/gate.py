@@ -104,7 +104,8 @@ def document(run: Path, base: Path | None, comparison: str, *, given: bool = Fal
         (
             "# Benchmark results",
             "",
-            f"Written by `make gate` on {datetime.now(UTC):%Y-%m-%d} from the run `{run.name}`.{how}",
+            f"Written by `make gate` on {datetime.now(UTC):%Y-%m-%d} from the run `{run.name}`."
+            + how,
             "",
             report.strip(),
             "",
