@@ -12,27 +12,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent))
 
-README = ROOT / "labs" / "lab5b_duplex" / "README.md"
-
-
-def filled(text: str, name: str, block: str) -> str:
-    """The text with what stands between two comments replaced."""
-    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    head, _, rest = text.partition(start)
-    return f"{head}{start}\n{block}\n{end}{rest.partition(end)[2]}"
-
-
-def checks() -> str:
-    """A line for each check."""
-    from labs.catalogue import load
-
-    lab = load("5b")
-    lines = [f"- `{check.name}`: {check.what}" for check in lab.checks]
-    packed = ", ".join(f"`{pattern}`" for pattern in lab.files)
-    return "\n".join([f"Packed are {packed}. Checked is:", "", *lines])
+from lab_readme import fill
 
 
 def numbers(work: Path) -> str:
@@ -72,13 +55,5 @@ def numbers(work: Path) -> str:
     )
 
 
-def main() -> None:
-    """Writes the README."""
-    text = filled(README.read_text(encoding="utf-8"), "checks", checks())
-    if len(sys.argv) > 1:
-        text = filled(text, "numbers", numbers(Path(sys.argv[1])))
-    README.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    fill("5b", "lab5b_duplex", numbers)
