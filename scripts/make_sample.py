@@ -47,7 +47,7 @@ WITHOUT_AUDIO = ("session_150s",)
 LIMIT_BYTES = 2_000_000
 KEPT_INFO = ("calibration", "created_utc", "machine", "run_id", "schema_version", "sessions")
 """Keys of run.json that are kept as they are; presets and fixtures as far as they are used."""
-PRIVATE = re.compile(r"(/home/|/root/|/Users/|/tmp/|/work/|\\Users\\)[^\s\"']*")
+PRIVATE = re.compile(r"(/home/|/root/|/Users/|/tmp/|\\Users\\)[^\s\"']*")
 
 
 def cut(run: Run, out: Path, fixtures: Iterable[str] = FIXTURES) -> list[Trial]:
@@ -134,6 +134,8 @@ def _check(folder: Path) -> None:
         private = PRIVATE.search(text)
         if private is not None:
             raise LabError(f"the sample would tell of this machine's folders: {private.group()!r}.")
+        if str(ROOT) in text:
+            raise LabError(f"the sample would tell of this machine's folders: '{ROOT}'.")
         if re.search(rf"\b{re.escape(platform.node() or 'nowhere')}\b", text):
             raise LabError("the sample would tell this machine's name.")
 
