@@ -195,9 +195,7 @@ def codec_jobs(out: Path, seed: int) -> dict[Path, Job]:
 
 def _spread(parts: Sequence[Part], counts: Sequence[int]) -> list[Part]:
     """Each part so many times, evenly mixed."""
-    places = [
-        ((i + 0.5) / count, k) for k, count in enumerate(counts) for i in range(count)
-    ]
+    places = [((i + 0.5) / count, k) for k, count in enumerate(counts) for i in range(count)]
     return [parts[k] for _, k in sorted(places)]
 
 

@@ -118,5 +118,5 @@ def espeak() -> Espeak:
 
 
 def phone_name(ipa: str) -> str:
-    """flite's name of a phone that espeak-ng writes in IPA; empty for a pause or one unknown."""
+    """Flite's name of a phone that espeak-ng writes in IPA; empty for a pause or one unknown."""
     return _NAMES.get(_STRESS.sub("", ipa), "")

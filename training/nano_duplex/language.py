@@ -28,13 +28,6 @@ FOLDS = 16
 PAD, BOS, EOS, FIRST_WORD = 0, 1, 2, 3
 """Text ids: nothing in this frame, the beginning, the end of an utterance; then the words."""
 FRAMED, CORRECTED, CHAINED, UNCOLOURED = 0.5, 0.08, 0.10, 0.25
-_OPEN = frozenset(
-    "a an and at behind beside bring but can carry close colour could describe drop fetch find for "
-    "from front get give go grab have hey i if in into is it's lay lift like look me move my near "
-    "next of on onto open or pick place please push put robot see set tell that the then there to "
-    "take them this turn two under up want what where which who will with would you".split()
-)
-"""After these words and colours nobody thinks that a sentence is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +56,7 @@ def tables() -> dict[str, Any]:
 
 @functools.cache
 def fixture_sentences() -> frozenset[str]:
-    """Every sentence that a fixture's user says; backchannels, which may be trained on, left out."""
+    """Every sentence that a fixture's user says, but the backchannels: they may be trained on."""
     found: set[str] = set()
     folder = ROOT / "fixtures"
     for path in [*folder.rglob("*.toml")]:
@@ -76,7 +69,8 @@ def fixture_sentences() -> frozenset[str]:
 def is_held_out(user: str, agent: str) -> bool:
     """Whether training never sees this exchange: by a checksum of its sentence.
 
-    Or of its answer, where that is one of many: a promise that names two of colour, thing and place.
+    Or of its answer, where that is one of many: a promise that names two of
+    colour, thing and place.
     """
     promised = agent.startswith("i will") and len(set(agent.split()) & _things()) >= 2
     texts = [user, f"answer: {agent}"] if promised else [user]
@@ -108,7 +102,7 @@ class NanoLanguage:
         return self._allowed(lambda: self._any(kind, intent, long))
 
     def follow_up(self, before: Exchange) -> Exchange | None:
-        """What may be said next about the thing of the exchange before; None where there is none."""
+        """What may be said next about the thing of the exchange before; None if it has none."""
         if before.kind != "command" or "O" not in before.memory or "O2" in before.memory:
             return None
         return self._allowed(lambda: self._follow(before), followed=True)
@@ -319,7 +313,7 @@ def pause_points(user: str) -> tuple[list[int], list[int]]:
     At an open point the sentence can't be over; at a closed one it could be.
     """
     said = user.split()
-    hang = _OPEN | set(tables()["colours"])
+    hang = {*tables()["pause"]["open"], *tables()["colours"]}
     points = range(1, len(said))
     opens = [i for i in points if said[i - 1] in hang]
     return opens, [i for i in points if said[i - 1] not in hang]
@@ -352,7 +346,9 @@ def possible_agent_words() -> list[str]:
 def possible_user_words() -> Iterator[str]:
     """Every word that a user can say, sorted: the labels of a word probe."""
     table = tables()
-    texts = [text for row in table["say"] + table["follow"] + table["chain"] for text in row["user"]]
+    texts = [
+        text for row in table["say"] + table["follow"] + table["chain"] for text in row["user"]
+    ]
     texts += [text for rule in table["rules"].values() for text in rule]
     texts += [*table["backchannels"]["say"], *possible_agent_words(), "from the one is"]
     for said in table["prepositions"].values():

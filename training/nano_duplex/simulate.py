@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ class Simulator:
         try:
             if exchange.agent:
                 speak(exchange.agent, AGENT, self.cache)
-            for a, b in zip(edges, edges[1:], strict=False):
+            for a, b in pairwise(edges):
                 if a:
                     said.size += round(self.rng.uniform(*PAUSE_S) * RATE_HZ)
                 piece = speak(" ".join(words[a:b]), self._voice)
@@ -291,7 +292,9 @@ class Simulator:
     ) -> None:
         frames = said.start // FRAME, -(-said.end // FRAME)
         self._turns.append(
-            Turn(kind, exchange.user, exchange.agent, asdict(exchange.expect), frames, agent, pauses)
+            Turn(
+                kind, exchange.user, exchange.agent, asdict(exchange.expect), frames, agent, pauses
+            )
         )
 
     def _heard_until(self) -> int:
@@ -324,6 +327,6 @@ def _pauses(said: _Said) -> tuple[tuple[int, int], ...]:
     """Whole frames without sound between the pieces of a sentence."""
     spans = [
         (-(-(at + piece.pcm.size) // FRAME), following // FRAME)
-        for (at, piece), (following, _) in zip(said.pieces, said.pieces[1:], strict=False)
+        for (at, piece), (following, _) in pairwise(said.pieces)
     ]
     return tuple((a, b) for a, b in spans if a < b)

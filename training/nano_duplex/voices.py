@@ -1,7 +1,7 @@
 """The voices: one for the agent, many for users, and two families that no training ever hears.
 
-A voice is a synthesiser's voice with its tempo, pitch and size changed. Held out are flite's slt and
-espeak-ng's family f1 … f5, with all their changes.
+A voice is a synthesiser's voice with its tempo, pitch and size changed. Held out are flite's slt
+and espeak-ng's family f1 … f5, with all their changes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,22 @@ FLITE_HELD_OUT = ("slt",)
 ESPEAK_TRAINING = (
     "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Alex", "Alicia", "Andrea", "Andy", "Annie",
     "Denis", "Diogo", "Gene", "Gene2", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario",
-    "Michael", "Mike", "adam", "anika", "antonio", "aunty", "belinda", "benjamin", "boris", "caleb",
-    "david", "ed", "edward", "grandma", "grandpa", "iven", "iven2", "john", "linda", "marcelo", "max",
-    "michel", "miguel", "norbert", "pablo", "paul", "pedro",
-    "quincy", "rob", "robert", "sandro", "shelby", "steph", "steph2", "steph3", "travis", "victor",
-    "zac",
+    "Michael", "Mike", "adam", "anika", "antonio", "aunty", "belinda", "benjamin", "boris",
+    "caleb", "david", "ed", "edward", "grandma", "grandpa", "iven", "iven2", "john", "linda",
+    "marcelo", "max", "michel", "miguel", "norbert", "pablo", "paul", "pedro", "quincy", "rob",
+    "robert", "sandro", "shelby", "steph", "steph2", "steph3", "travis", "victor", "zac",
 )  # fmt: skip
 ESPEAK_HELD_OUT = ("f1", "f2", "f3", "f4", "f5")
-ACCENTS = ("en-us", "en-us", "en-us", "en-us", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-gb-scotland", "en-029")
+ACCENTS = (
+    "en-us",
+    "en-us",
+    "en-us",
+    "en-us",
+    "en-gb-x-rp",
+    "en-gb-x-gbcwmd",
+    "en-gb-scotland",
+    "en-029",
+)
 FLITE_SHARE = 0.45
 """Of the user's utterances; the fixtures' voices are flite's."""
 PLAIN_SHARE = 0.25
