@@ -75,6 +75,11 @@ class NanoSession:
             seed, temperature=model.temperature, text_temperature=model.text_temperature
         )
 
+    @property
+    def state_bytes(self) -> int:
+        """What the language model's past takes; no frame changes it."""
+        return self._lm.state_bytes
+
     def say(self, text: str) -> None:
         """See `DuplexSession.say`; a word every few frames, as the model speaks."""
         self._forced.queue(text)

@@ -114,10 +114,10 @@ def _card(path: Path) -> dict[str, Any]:
 
 def _check(path: Path, told: Any, hashes: bool) -> None:
     """One file against what ``nano.json`` says of it."""
-    if not isinstance(told, dict) or not {"bytes", "sha256"} <= told.keys():
-        raise WeightsError(f"{path.parent / CARD_NAME} does not describe {path.name}: {_MEND}.")
     if not path.is_file():
         raise WeightsError(f"{path} is missing: {_MEND}.")
+    if not isinstance(told, dict) or not {"bytes", "sha256"} <= told.keys():
+        raise WeightsError(f"{path.parent / CARD_NAME} does not describe {path.name}: {_MEND}.")
     size = path.stat().st_size
     if size != told["bytes"]:
         raise WeightsError(

@@ -17,6 +17,7 @@ from training.nano_duplex.stream import Stream  # noqa: E402
 from training.nano_duplex.tokens import Encoded, write_shard  # noqa: E402
 from training.nano_duplex.train_lm import STAGES, Trainer, arguments, losses, pace  # noqa: E402
 
+torch.set_num_threads(1)
 NONE = 512
 
 

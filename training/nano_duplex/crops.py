@@ -5,7 +5,7 @@ So a training that is begun again goes on with the batch that it would have seen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -40,6 +40,10 @@ class Crops:
     """(sum of counts,) the user's words, in order."""
     counts: Tensor
     """(batch,) how many of each crop."""
+
+    def to(self, device: str) -> Crops:
+        """The same where the model is."""
+        return Crops(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def spread_of(dialogues: list[Encoded]) -> Tensor:

@@ -138,12 +138,11 @@ def export(lm: Lm, path: Path, *, half: bool = True) -> None:
 
     s = lm.sizes
     width = s.dim // s.heads
-    long = torch.zeros((), dtype=torch.long)
-    inputs = (
+    inputs = (  # each a tensor of its own: the exporter takes one that comes twice for one input
         torch.zeros(s.vector),
-        long,
+        torch.zeros((), dtype=torch.long),
         torch.zeros(s.books, dtype=torch.long),
-        long,
+        torch.zeros((), dtype=torch.long),
         torch.zeros(width // 2),
         torch.zeros(width // 2),
         torch.zeros(s.window - 1),

@@ -2,7 +2,8 @@
 
 ``data`` → ``codec`` → ``encode`` → ``read`` → ``speak`` → ``joint`` → ``export``. Each goes on
 where it was when it is started again. ``untrained`` writes weights of the same shape that know
-nothing, for measuring what a frame costs. What follows the stage is handed to it; ``--help`` lists it.
+nothing, for measuring what a frame costs. What follows the stage is handed to it; ``--help``
+lists it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ TINY_LM = {
     "depth_dim": 12, "depth_layers": 2, "depth_heads": 2, "depth_hidden": 16,
 }  # fmt: skip
 TINY_CODEC = {"fast": 8, "slow": 12, "voice": 8, "depths": (1, 1, 1, 1, 1)}
+MOST_FAR = 1e-3
+"""A logit of the stream may differ so much from the same over all frames at once."""
 UNTRAINED_FRAMES = 4.0
 """How long weights that never heard a word are said to take for one."""
 
@@ -94,11 +97,8 @@ def untrained(argv: list[str]) -> None:
         word_frames=[UNTRAINED_FRAMES] * len(words),
         seed=args.seed,
         data={},
+        keep_reference=args.tiny,
     )
-    if args.tiny:
-        from training.nano_duplex.reference import write as write_reference
-
-        print(f"stream and all frames at once differ by {write_reference(lm, args.out):.1e}")
 
 
 def _write(
@@ -111,13 +111,15 @@ def _write(
     word_frames: list[float],
     seed: int,
     data: dict[str, object],
+    keep_reference: bool = False,
 ) -> None:
-    """All files of a folder of weights, and their card."""
+    """All files of a folder of weights, and their card; the stream is held against the model."""
     from pipelines.duplex.nano_lm import LM_NAME
     from pipelines.duplex.nano_weights import FILES, VOCABULARY_NAME
     from training.nano_duplex.export_lm import export as export_lm
     from training.nano_duplex.export_lm import rounded
     from training.nano_duplex.lm import parameters_of
+    from training.nano_duplex.reference import compare
     from training.nano_duplex.seal import codec_card, seal
 
     out.mkdir(parents=True, exist_ok=True)
@@ -127,6 +129,9 @@ def _write(
             shutil.copyfile(codec / name, out / name)
     shutil.copyfile(vocabulary, out / VOCABULARY_NAME)
     export_lm(rounded(lm), out / LM_NAME)
+    far = compare(lm, out, keep=keep_reference)
+    if far > MOST_FAR:
+        raise SystemExit(f"{out / LM_NAME}: its logits differ by {far:.1e} from the model's own.")
     command = "python -m training.nano_duplex.make " + " ".join(
         Path(word).name if "/" in word else word for word in sys.argv[1:]
     )

@@ -40,8 +40,13 @@ def offline(
     return lm.text_out(z).numpy(), lm.book_logits(z, text, told.clamp(max=lm.none - 1)).numpy()
 
 
-def write(lm: Lm, folder: Path) -> float:
-    """Writes the reference of a model whose graph lies in the folder.
+def compare(lm: Lm, folder: Path, *, keep: bool = False) -> float:
+    """The graph in the folder against the model that it was made of.
+
+    Args:
+        lm: The model, its weights rounded as the graph stores them.
+        folder: With its graph.
+        keep: Write the reference beside it.
 
     Returns:
         The largest difference of a logit between the stream and all frames at once.
@@ -57,13 +62,14 @@ def write(lm: Lm, folder: Path) -> float:
         books.append(code_logits)
     all_said, all_codes = np.array(said), np.stack(codes)
     text_logits, code_logits = offline(lm, vectors, all_said, all_codes)
-    np.savez_compressed(
-        folder / NAME,
-        vectors=vectors,
-        said=all_said,
-        codes=all_codes,
-        text_logits=text_logits,
-        code_logits=code_logits,
-    )
+    if keep:
+        np.savez_compressed(
+            folder / NAME,
+            vectors=vectors,
+            said=all_said,
+            codes=all_codes,
+            text_logits=text_logits,
+            code_logits=code_logits,
+        )
     far = np.abs(np.stack(texts) - text_logits).max()
     return float(max(far, np.abs(np.stack(books) - code_logits)[1:].max()))

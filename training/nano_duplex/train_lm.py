@@ -120,9 +120,9 @@ def _code_losses(lm: Lm, z: Tensor, crops: Crops, share: float, rng: np.random.G
     codes = crops.codes.flatten(0, 1)
     whole = (codes != lm.none).all(1)  # not the first frame of a dialogue, nor past its end
     speech = crops.speaking.flatten()
-    order = np.where(speech.numpy(), 0.0, 1.0) + np.where(whole.numpy(), 0.0, 2.0)
+    order = np.where(speech.cpu(), 0.0, 1.0) + np.where(whole.cpu(), 0.0, 2.0)
     order = order + rng.random(len(order))
-    chosen = torch.from_numpy(np.argsort(order)[: int(share * len(order))])
+    chosen = torch.from_numpy(np.argsort(order)[: int(share * len(order))]).to(z.device)
     text = crops.text.flatten()[chosen].clamp(min=0)
     told = codes[chosen]
     wanted = torch.where(whole[chosen, None], told, -1)
@@ -162,7 +162,7 @@ def save(path: Path, **state: Any) -> None:
 
 def load_lm(path: Path) -> tuple[Lm, dict[str, Any]]:
     """The model of a checkpoint, and the rest of it."""
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     lm = Lm(LmSizes(**state["sizes"]))
     lm.load_state_dict(state["model"])
     return lm, state
@@ -186,6 +186,7 @@ class Trainer:
         self.words = len(words)
         self.done: list[str] = []
         self.lm, self.began_with = self._model()
+        self.lm.to(args.device)
         self.optimizers = optimizers_of(self.lm, self.stage.rate)
         self.step = 0
         if self.path.exists():
@@ -205,6 +206,7 @@ class Trainer:
 
     def _resume(self) -> None:
         self.lm, state = load_lm(self.path)
+        self.lm.to(self.args.device)
         self.optimizers = optimizers_of(self.lm, self.stage.rate)
         for optimizer, held in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(held)
@@ -238,6 +240,7 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.stage.rate * pace(self.step, self.stage.steps)
+        crops, own = crops.to(args.device), own.to(args.device)
         found = losses(self.lm, crops, self.stage, own, args.depth_share, rng)
         found.total.backward()
         torch.nn.utils.clip_grad_norm_(self.lm.parameters(), 1.0)
@@ -254,6 +257,7 @@ class Trainer:
         for index in range(batches):
             rng = np.random.default_rng((1, index))
             crops = cut(self.valid, self.args.rows, self.args.crop, rng, self.lm.none)
+            crops = crops.to(self.args.device)
             found.append(losses(self.lm, crops, self.stage, crops.codes_before, 0.5, rng))
         return told_of(found)
 
@@ -312,6 +316,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--depth-share", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=device, help="cpu or cuda")
     return parser
 
 

@@ -83,14 +83,14 @@ def test_a_fresh_model_streams_as_torch_does(tmp_path: Path):
     from training.nano_duplex.export_lm import export, rounded
     from training.nano_duplex.lm import Lm, LmSizes
     from training.nano_duplex.make import TINY_LM
-    from training.nano_duplex.reference import write
+    from training.nano_duplex.reference import compare
 
     torch.manual_seed(1)
     lm = Lm(LmSizes(words=9, **TINY_LM))
     for weight in lm.parameters():
         torch.nn.init.normal_(weight, std=0.3)
     export(rounded(lm), tmp_path / "lm.onnx")
-    assert write(lm, tmp_path) < 1e-3
+    assert compare(lm, tmp_path) < 1e-3
 
 
 def test_the_same_seed_gives_the_same_samples_and_another_seed_others(model: NanoDuplex):
