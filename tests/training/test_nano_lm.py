@@ -65,9 +65,25 @@ def test_a_crop_is_told_what_came_before_it_and_what_is_to_come():
             assert crops.codes_before[0, 0].tolist() == [NONE] * 8
 
 
+def test_answers_to_what_was_cut_away_are_not_learned():
+    turns = [
+        {"user_frames": [0, 8], "agent_frames": [10, 16]},
+        {"user_frames": [18, 22], "agent_frames": None},
+    ]
+    held = replace(dialogue(30), turns=turns)
+    starts = set()
+    for step in range(40):
+        crops = cut([held], 1, 10, np.random.default_rng(step), NONE)
+        start = int(np.flatnonzero(held.vectors[:21, 0] == crops.vectors[0, 0, 0].numpy())[0])
+        deaf = 0 if start == 0 else max(0, 16 - start)
+        assert crops.asked[0].tolist() == [i >= deaf for i in range(10)]
+        starts.add(start)
+    assert 0 in starts and any(0 < start < 16 for start in starts)
+
+
 def test_a_short_dialogue_is_padded_with_what_is_not_learned():
     crops = cut([dialogue(6)], 1, 10, np.random.default_rng(0), NONE)
-    assert crops.text[0, 6:].tolist() == [-1] * 4
+    assert crops.text[0, 6:].tolist() == [-1] * 4 and not crops.asked[0, 6:].any()
     assert (crops.codes[0, 6:, 0] == NONE).all() and not crops.speaking[0, 6:].any()
 
 

@@ -28,6 +28,8 @@ class Crops:
     """(batch, frames, 96) float32."""
     text: Tensor
     """(batch, frames) to be told; -1 past a dialogue's end."""
+    asked: Tensor
+    """(batch, frames) bool: the text is learned; not that of answers to what was cut away."""
     text_before: Tensor
     """(batch, frames) the token of the frame before."""
     codes: Tensor
@@ -59,6 +61,7 @@ def cut(
     books = dialogues[0].codes.shape[1]
     vectors = np.zeros((rows, frames, dialogues[0].vectors.shape[1]), np.float32)
     text = np.full((rows, frames), -1, np.int64)
+    asked = np.zeros((rows, frames), bool)
     before = np.full((rows, frames), PAD, np.int64)
     codes = np.full((rows, frames + 2, books), none, np.int64)  # two frames before, too
     speaking = np.zeros((rows, frames), bool)
@@ -71,6 +74,7 @@ def cut(
         n = end - start
         vectors[row, :n] = d.vectors[start:end]
         text[row, :n] = d.text[start:end]
+        asked[row, _deaf_until(d, start) : n] = True
         before[row, 0] = d.text[start - 1] if start else BOS
         before[row, 1:n] = d.text[start : end - 1]
         earlier = min(2, start)
@@ -83,6 +87,7 @@ def cut(
     return Crops(
         torch.from_numpy(vectors),
         torch.from_numpy(text),
+        torch.from_numpy(asked),
         torch.from_numpy(before),
         late[:, 2:],
         late[:, 1:-1],
@@ -90,6 +95,19 @@ def cut(
         torch.from_numpy(np.concatenate(words)),
         torch.tensor(counts),
     )
+
+
+def _deaf_until(dialogue: Encoded, start: int) -> int:
+    """Frames of a crop up to the end of the answers to what was said, wholly or partly, before it.
+
+    Learning these would be learning to answer what nobody has heard.
+    """
+    ends = [
+        turn["agent_frames"][1]
+        for turn in dialogue.turns
+        if turn["agent_frames"] and turn["user_frames"][0] < start
+    ]
+    return max([start, *ends]) - start
 
 
 def spoil(crops: Crops, rate: float, rng: np.random.Generator, none: int) -> Tensor:

@@ -51,9 +51,9 @@ class Stage:
 
 
 STAGES: dict[str, Stage] = {
-    "read": Stage(1.0, 0.3, 0.0, True, False, 0.0, 4000, 1.5e-3),
-    "speak": Stage(0.0, 0.0, 1.0, False, True, 0.05, 3000, 1.5e-3, ("read",)),
-    "joint": Stage(1.0, 0.1, 1.0, True, True, 0.10, 3000, 1.0e-3, ("speak", "read")),
+    "read": Stage(1.0, 0.3, 0.0, True, False, 0.0, 2000, 1.5e-3),
+    "speak": Stage(0.0, 0.0, 1.0, False, True, 0.05, 1500, 1.5e-3, ("read",)),
+    "joint": Stage(1.0, 0.1, 1.0, True, True, 0.10, 1000, 1.0e-3, ("speak", "read")),
 }
 
 
@@ -87,7 +87,7 @@ def losses(
     total = z.new_zeros(())
     told: dict[str, float] = {}
     if stage.text:
-        text = _text_loss(lm.text_out(z), crops.text)
+        text = _text_loss(lm.text_out(z), crops)
         total, told["text"] = total + stage.text * text, float(text.detach())
     if stage.ctc and lm.ctc_out is not None:
         ctc = _ctc_loss(lm.ctc_out(early), crops)
@@ -100,10 +100,11 @@ def losses(
     return Losses(total, **told)
 
 
-def _text_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+def _text_loss(logits: Tensor, crops: Crops) -> Tensor:
+    wanted = crops.text
     each = F.cross_entropy(logits.flatten(0, 1), wanted.flatten().clamp(min=0), reduction="none")
-    weights = torch.where(wanted == PAD, PAD_WEIGHT, 1.0) * (wanted >= 0)
-    return (each * weights.flatten()).sum() / weights.sum()
+    weights = torch.where(wanted == PAD, PAD_WEIGHT, 1.0) * crops.asked
+    return (each * weights.flatten()).sum() / weights.sum().clamp(min=1)
 
 
 def _ctc_loss(logits: Tensor, crops: Crops) -> Tensor:
