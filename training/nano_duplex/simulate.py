@@ -33,6 +33,11 @@ PAUSE_S = (0.3, 1.2)
 LENGTH_S = (20.0, 40.0)
 PAUSED, OPEN_PAUSE = 0.30, 0.85
 """Shares: of sentences with pauses; of pauses where the sentence can't be over."""
+SIDE_TALK, MURMURED, LONG, FOLLOWED = 0.04, 0.03, 0.22, 0.10
+"""Shares of what is said next: to somebody else, to nobody, what gets a long answer, about the
+thing before. The rest are short commands, questions and courtesies."""
+GAP_S, LONG_GAP_S, LONG_GAP = (0.3, 1.2), (3.0, 6.0), 0.06
+"""From the end of an answer to what is said next; how much of it is long."""
 SILENT = Expectation(respond=False)
 _FADE = 480
 
@@ -120,7 +125,7 @@ class Simulator:
         length = self.rng.uniform(*LENGTH_S)
         before: Exchange | None = None
         while self._now < length * RATE_HZ:
-            self._pass(*((3.0, 6.0) if self.rng.random() < 0.06 else (0.4, 1.6)))
+            self._pass(*(LONG_GAP_S if self.rng.random() < LONG_GAP else GAP_S))
             before = self._next(before)
         self._pass(0.5, 1.5)
         return self._finished()
@@ -136,15 +141,15 @@ class Simulator:
 
     def _next(self, before: Exchange | None) -> Exchange | None:
         draw = self.rng.random()
-        if draw < 0.05:
+        if (draw := draw - SIDE_TALK) < 0:
             self._ignored(self.language.side_talk(), self._now)
             return None
-        if draw < 0.08:
+        if (draw := draw - MURMURED) < 0:
             self._noise_or_backchannel(self._now)
             return None
-        if draw < 0.40:
+        if (draw := draw - LONG) < 0:
             return self._long()
-        if before and draw < 0.52 and (follow := self.language.follow_up(before)):
+        if before and draw < FOLLOWED and (follow := self.language.follow_up(before)):
             said = self._said(follow)
             if said:
                 self._answered(follow, said)

@@ -156,8 +156,8 @@ def word_limits(
     for word in words:
         if not groups:
             groups.append((first, [word]))
-        elif character in known:
-            groups.append((min(last, max(groups[-1][0], known[character])), [word]))
+        elif groups[-1][0] < known.get(character, first) < last:
+            groups.append((known[character], [word]))
         else:
             groups[-1][1].append(word)
         character += len(word) + 1
