@@ -23,9 +23,10 @@ from fixtures.authoring import author
 from fixtures.authoring.floor import conversation
 from fixtures.authoring.synthesis import Spoken
 from training.creature_llm.corpus import ROOT
-from training.nano_duplex.language import Exchange, NanoLanguage, pause_points, tables
+from training.nano_duplex.language import Exchange, NanoLanguage
 from training.nano_duplex.speech import spoken
 from training.nano_duplex.voices import Voice, draw_user
+from training.nano_duplex.world import pause_points, tables
 
 OUT = Path("build/nano/fixtures")
 SEED = 11
