@@ -206,7 +206,9 @@ class NanoLanguage:
             i = self.rng.randrange(len(self.table["chain"][0]["user"]))
             second = self.fill.fill(self.table["chain"][0]["user"][i]).format(**slots)
             does = self.table["chain"][0]["does"][i].format(**slots)
-            more = {"place": (slots["room"],)} if slots["room"] in does.split() else {}
+            more: dict[str, tuple[str, ...]] = {}
+            if slots["room"] in does.split():
+                more["place"] = (slots["room"],)
         else:
             rows = [r for r in self._rows if "does" in r and r["kind"] == "command"]
             other = self.fill.weighted([r for r in rows if r["intent"] != row["intent"]])
@@ -257,6 +259,6 @@ def _with_user(said: Exchange, user: str) -> Exchange:
 
 def _remembered(agent: str, slots: Mapping[str, str]) -> dict[str, str]:
     """The things that the answer names."""
-    kept = ("O", "noun", "colour", "a", "phrase") if slots["O"] in agent else ()
-    kept += ("O2",) if slots["O2"] in agent else ()
+    kept = ["O", "noun", "colour", "a", "phrase"] if slots["O"] in agent else []
+    kept += ["O2"] if slots["O2"] in agent else []
     return {name: slots[name] for name in kept}
