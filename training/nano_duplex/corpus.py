@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.nano_duplex.dialogue import Dialogue
 from training.nano_duplex.language import NanoLanguage
-from training.nano_duplex.simulate import Dialogue, Simulator
+from training.nano_duplex.simulate import Simulator
 from training.nano_duplex.speech import FRAME, HOP, RATE_HZ, Utterance, as_int16, speak
 from training.nano_duplex.voices import AGENT, Voice, draw_user
 

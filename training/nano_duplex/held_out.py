@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import random
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,13 +23,15 @@ from fixtures.authoring import author
 from fixtures.authoring.floor import conversation
 from fixtures.authoring.synthesis import Spoken
 from training.creature_llm.corpus import ROOT
-from training.nano_duplex.language import Exchange, NanoLanguage, pause_points
+from training.nano_duplex.language import Exchange, NanoLanguage
 from training.nano_duplex.speech import spoken
 from training.nano_duplex.voices import Voice, draw_user
+from training.nano_duplex.world import pause_points, tables
 
 OUT = Path("build/nano/fixtures")
 SEED = 11
 PLAIN, PAUSED, CONVERSATIONS = 40, 20, 12
+TRIES = 300
 TAG = "heldout"
 KINDS = {"command": "command", "question": "question", "talk": "greeting", "refusal": "refusal"}
 PAUSES_MS = range(300, 1101, 100)
@@ -102,8 +104,8 @@ class Author:
             return key
 
         for _ in range(2):
-            turns.append(sentence(self._new(lambda: self.language.exchange(long=True))))
-            over = sentence(self._new(self._long_interruption))
+            turns.append(sentence(self._long(self._question)))
+            over = sentence(self._long(self.language.interruption))
             turns.append(f"{over} over {rng.randrange(600, 1300, 100)}")
         # The last interruption's answer is long, and somebody murmurs over it.
         for i in range(2):
@@ -111,7 +113,7 @@ class Author:
             event = "cough" if rng.random() < 0.3 else f"{name}.e{i}"
             events.setdefault(event, {"kind": "backchannel", "text": word})
             if i:
-                turns.append(sentence(self._new(lambda: self.language.exchange(long=True))))
+                turns.append(sentence(self._long(self._question)))
             turns.append(f"{event} at {rng.randrange(600, 1300, 100)}")
         entry = {"name": name, "voice": self._voice(), "turns": turns}
         table = {"sentence": sentences, "event": events}
@@ -119,15 +121,25 @@ class Author:
         origin = f"voice {entry['voice']}, by training/nano_duplex/held_out.py"
         return replace(fixture, origin=origin, tags=(TAG, "floor")), pcms
 
-    def _long_interruption(self) -> Exchange:
-        while not (drawn := self.language.interruption()).long:
-            pass
-        return drawn
+    def _question(self) -> Exchange:
+        return self.language.exchange(long=True)
 
-    def _new(self, draw: Any) -> Exchange:
+    def _long(self, draw: Callable[[], Exchange]) -> Exchange:
+        """One with a long answer; its intent is drawn first, since few sentences of some are held
+        out.
+        """
+        while True:
+            rows = [row for row in tables()["say"] if row.get("long")]
+            intent = self.rng.choices(rows, [row["weight"] for row in rows])[0]["intent"]
+            for _ in range(TRIES):
+                if (drawn := draw()).expect.intent == intent and drawn.user not in self._said:
+                    self._said.add(drawn.user)
+                    return drawn
+
+    def _new(self, draw: Callable[[], Exchange]) -> Exchange:
         """One whose sentence no fixture has had."""
         while True:
-            drawn: Exchange = draw()
+            drawn = draw()
             if drawn.user not in self._said:
                 self._said.add(drawn.user)
                 return drawn

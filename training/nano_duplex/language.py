@@ -8,25 +8,16 @@ ever drawn, and one in `FOLDS` (by a checksum of its words, or of its answer's) 
 
 from __future__ import annotations
 
-import functools
 import random
-import re
-import tomllib
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bench.judge import Expectation
-from training.creature_llm.corpus import ROOT, normal, texts_in
+from training.creature_llm.corpus import normal
 from training.creature_llm.language import Language, Place, Thing
+from training.nano_duplex.world import fixture_sentences, is_held_out, tables
 
-HERE = Path(__file__).parent
-FOLDS = 16
-"""One sentence of so many is kept out of training, and likewise one answer."""
-PAD, BOS, EOS, FIRST_WORD = 0, 1, 2, 3
-"""Text ids: nothing in this frame, the beginning, the end of an utterance; then the words."""
 FRAMED, CORRECTED, CHAINED, UNCOLOURED = 0.5, 0.08, 0.10, 0.25
 
 
@@ -46,42 +37,6 @@ class Exchange:
     """Whether the answer is long enough to be interrupted."""
     memory: Mapping[str, str]
     """The slots as an answer names them: what "it" means next."""
-
-
-@functools.cache
-def tables() -> dict[str, Any]:
-    """The file sentences.toml."""
-    return tomllib.loads((HERE / "sentences.toml").read_text(encoding="utf-8"))
-
-
-@functools.cache
-def fixture_sentences() -> frozenset[str]:
-    """Every sentence that a fixture's user says, but the backchannels: they may be trained on."""
-    found: set[str] = set()
-    folder = ROOT / "fixtures"
-    for path in [*folder.rglob("*.toml")]:
-        if "." not in path.stem:  # variants say what their base says
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-            found.update(normal(text) for text in texts_in(table))
-    return frozenset(found) - set(tables()["backchannels"]["say"]) - {""}
-
-
-def is_held_out(user: str, agent: str) -> bool:
-    """Whether training never sees this exchange: by a checksum of its sentence.
-
-    Or of its answer, where that is one of many: a promise that names two of
-    colour, thing and place.
-    """
-    promised = agent.startswith("i will") and len(set(agent.split()) & _things()) >= 2
-    texts = [user, f"answer: {agent}"] if promised else [user]
-    return any(zlib.crc32(text.encode()) % FOLDS == 0 for text in texts)
-
-
-@functools.cache
-def _things() -> frozenset[str]:
-    table = tables()
-    rooms = set(table["places"])
-    return frozenset({*table["colours"], *table["objects"], *rooms})
 
 
 class NanoLanguage:
@@ -251,7 +206,9 @@ class NanoLanguage:
             i = self.rng.randrange(len(self.table["chain"][0]["user"]))
             second = self.fill.fill(self.table["chain"][0]["user"][i]).format(**slots)
             does = self.table["chain"][0]["does"][i].format(**slots)
-            more = {"place": (slots["room"],)} if slots["room"] in does.split() else {}
+            more: dict[str, tuple[str, ...]] = {}
+            if slots["room"] in does.split():
+                more["place"] = (slots["room"],)
         else:
             rows = [r for r in self._rows if "does" in r and r["kind"] == "command"]
             other = self.fill.weighted([r for r in rows if r["intent"] != row["intent"]])
@@ -302,56 +259,6 @@ def _with_user(said: Exchange, user: str) -> Exchange:
 
 def _remembered(agent: str, slots: Mapping[str, str]) -> dict[str, str]:
     """The things that the answer names."""
-    kept = ("O", "noun", "colour", "a", "phrase") if slots["O"] in agent else ()
-    kept += ("O2",) if slots["O2"] in agent else ()
+    kept = ["O", "noun", "colour", "a", "phrase"] if slots["O"] in agent else []
+    kept += ["O2"] if slots["O2"] in agent else []
     return {name: slots[name] for name in kept}
-
-
-def pause_points(user: str) -> tuple[list[int], list[int]]:
-    """Where a speaker may pause: numbers of words before the pause, (open, closed).
-
-    At an open point the sentence can't be over; at a closed one it could be.
-    """
-    said = user.split()
-    hang = {*tables()["pause"]["open"], *tables()["colours"]}
-    points = range(1, len(said))
-    opens = [i for i in points if said[i - 1] in hang]
-    return opens, [i for i in points if said[i - 1] not in hang]
-
-
-@functools.cache
-def words() -> tuple[str, ...]:
-    """The model's closed vocabulary, in the order of its ids: the file vocabulary.txt."""
-    return tuple((HERE / "vocabulary.txt").read_text(encoding="utf-8").split())
-
-
-@functools.cache
-def word_ids() -> Mapping[str, int]:
-    """Word → text id."""
-    return {word: i for i, word in enumerate(words(), FIRST_WORD)}
-
-
-def possible_agent_words() -> list[str]:
-    """Every word that an answer can hold, from the templates and tables; sorted."""
-    table = tables()
-    texts = [row["agent"] for row in table["say"] + table["follow"]]
-    texts += [row["does"] for row in table["say"] if "does" in row] + table["chain"][0]["does"]
-    texts += [*table["colours"], *table["objects"], *table["names"], *table["numbers"]]
-    texts += [*table["units"], *table["openable"], *table["directions"], "on off a an and then"]
-    for room, preps in table["places"].items():
-        texts += [room, *preps]
-    return sorted(set(re.sub(r"\{\w+\}", " ", " ".join(texts)).split()))
-
-
-def possible_user_words() -> Iterator[str]:
-    """Every word that a user can say, sorted: the labels of a word probe."""
-    table = tables()
-    texts = [
-        text for row in table["say"] + table["follow"] + table["chain"] for text in row["user"]
-    ]
-    texts += [text for rule in table["rules"].values() for text in rule]
-    texts += [*table["backchannels"]["say"], *possible_agent_words(), "from the one is"]
-    for said in table["prepositions"].values():
-        texts += said
-    plain = re.sub(r"\{\w+\}|<\w+>|[()|]", " ", " ".join(texts))
-    yield from sorted(set(plain.split()))

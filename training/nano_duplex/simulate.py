@@ -9,7 +9,7 @@ user's onset, on the next frame.
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 
 from bench.judge import Expectation
 from training.nano_duplex import room
-from training.nano_duplex.language import EOS, PAD, Exchange, NanoLanguage, pause_points, word_ids
+from training.nano_duplex.dialogue import Dialogue, Said, Turn
+from training.nano_duplex.language import Exchange, NanoLanguage
 from training.nano_duplex.speech import FRAME, RATE_HZ, Utterance, as_int16, speak
+from training.nano_duplex.vocabulary import EOS, PAD, word_ids
 from training.nano_duplex.voices import AGENT, Voice, draw_user
+from training.nano_duplex.world import pause_points
 
 TEXT_LEAD = 2
 """Frames from a word in the text stream to its first phone."""
@@ -33,68 +36,13 @@ PAUSE_S = (0.3, 1.2)
 LENGTH_S = (20.0, 40.0)
 PAUSED, OPEN_PAUSE = 0.30, 0.85
 """Shares: of sentences with pauses; of pauses where the sentence can't be over."""
+SIDE_TALK, MURMURED, LONG, FOLLOWED = 0.04, 0.03, 0.22, 0.10
+"""Shares of what is said next: to somebody else, to nobody, what gets a long answer, about the
+thing before. The rest are short commands, questions and courtesies."""
+GAP_S, LONG_GAP_S, LONG_GAP = (0.3, 1.2), (3.0, 6.0), 0.06
+"""From the end of an answer to what is said next; how much of it is long."""
 SILENT = Expectation(respond=False)
 _FADE = 480
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One thing that the user says, and what the model does."""
-
-    kind: str
-    """command, question, talk, refusal, pause (a sentence with pauses), interruption; and what is
-    not answered: backchannel, cough, side_talk."""
-    user: str
-    """What is said."""
-    agent: str
-    """What is answered; empty for nothing."""
-    expect: dict[str, Any]
-    """What a right answer names: `bench.judge.Expectation` as a table."""
-    user_frames: tuple[int, int]
-    """The frames that the user's words touch, half open."""
-    agent_frames: tuple[int, int] | None
-    """The frames of the answer's voice, half open, up to where it is cut off; None for none."""
-    pauses: tuple[tuple[int, int], ...] = ()
-    """The whole frames of silence inside the user's sentence, half open."""
-    cut: bool = False
-    """Whether the answer was interrupted."""
-
-
-@dataclass(slots=True)
-class Dialogue:
-    """A dialogue as the model meets it."""
-
-    user: NDArray[np.int16]
-    """(1920 t,) at 24 kHz: what the model hears."""
-    agent: NDArray[np.int16]
-    """(1920 t,) at 24 kHz: what it says."""
-    text: NDArray[np.uint16]
-    """(t,) its text stream."""
-    words: list[tuple[str, int, int]]
-    """The user's words with their first frame and the one after their last."""
-    turns: list[Turn]
-
-    def record(self) -> dict[str, Any]:
-        """Words and turns as JSON has them."""
-        return {"words": self.words, "turns": [asdict(turn) for turn in self.turns]}
-
-
-@dataclass(slots=True)
-class _Said:
-    """A sentence in pieces around its pauses: each with its first sample, and where all ends."""
-
-    pieces: list[tuple[int, Utterance]] = field(default_factory=list)
-    size: int = 0
-
-    @property
-    def start(self) -> int:
-        """Its first phone."""
-        return self.pieces[0][0] + self.pieces[0][1].start
-
-    @property
-    def end(self) -> int:
-        """One past its last phone."""
-        return self.pieces[-1][0] + self.pieces[-1][1].end
 
 
 class Simulator:
@@ -120,7 +68,7 @@ class Simulator:
         length = self.rng.uniform(*LENGTH_S)
         before: Exchange | None = None
         while self._now < length * RATE_HZ:
-            self._pass(*((3.0, 6.0) if self.rng.random() < 0.06 else (0.4, 1.6)))
+            self._pass(*(LONG_GAP_S if self.rng.random() < LONG_GAP else GAP_S))
             before = self._next(before)
         self._pass(0.5, 1.5)
         return self._finished()
@@ -136,15 +84,15 @@ class Simulator:
 
     def _next(self, before: Exchange | None) -> Exchange | None:
         draw = self.rng.random()
-        if draw < 0.05:
+        if (draw := draw - SIDE_TALK) < 0:
             self._ignored(self.language.side_talk(), self._now)
             return None
-        if draw < 0.08:
+        if (draw := draw - MURMURED) < 0:
             self._noise_or_backchannel(self._now)
             return None
-        if draw < 0.40:
+        if (draw := draw - LONG) < 0:
             return self._long()
-        if before and draw < 0.52 and (follow := self.language.follow_up(before)):
+        if before and draw < FOLLOWED and (follow := self.language.follow_up(before)):
             said = self._said(follow)
             if said:
                 self._answered(follow, said)
@@ -180,19 +128,17 @@ class Simulator:
                 return exchange
         return exchange
 
-    def _drawn(self, draw: Any, at: int | None = None) -> tuple[Exchange, _Said]:
+    def _drawn(self, draw: Any, at: int | None = None) -> tuple[Exchange, Said]:
         while True:
             exchange: Exchange = draw()
             if said := self._said(exchange, at=at):
                 return exchange, said
 
-    def _said(
-        self, exchange: Exchange, paused: bool = False, at: int | None = None
-    ) -> _Said | None:
+    def _said(self, exchange: Exchange, paused: bool = False, at: int | None = None) -> Said | None:
         """The user's sentence from ``at`` on; None where it or its answer can't be spoken."""
         words = exchange.user.split()
         edges = [0, *(self._cuts(exchange.user) if paused else []), len(words)]
-        said = _Said(size=self._now if at is None else at)
+        said = Said(size=self._now if at is None else at)
         try:
             if exchange.agent:
                 speak(exchange.agent, AGENT, self.cache)
@@ -215,7 +161,7 @@ class Simulator:
                 chosen.add(self.rng.choice(points))
         return sorted(chosen)
 
-    def _put(self, said: _Said) -> None:
+    def _put(self, said: Said) -> None:
         """Into the user's channel."""
         for at, piece in said.pieces:
             self._speech.append((at, piece.pcm))
@@ -224,7 +170,7 @@ class Simulator:
                 for word, start, end in piece.words
             ]
 
-    def _answered(self, exchange: Exchange, said: _Said, kind: str = "") -> None:
+    def _answered(self, exchange: Exchange, said: Said, kind: str = "") -> None:
         self._put(said)
         decided = said.end + self.rng.uniform(*WAIT_S) * RATE_HZ
         begin = int(-(-decided // FRAME)) - 1 + TEXT_LEAD
@@ -234,14 +180,14 @@ class Simulator:
         for word, start, _ in voice.words:
             self._write(begin + start // FRAME - TEXT_LEAD, word_ids()[word])
         self._write(begin + frames - 1, EOS)
-        pauses = _pauses(said)
+        pauses = said.pauses()
         self._turn(
             kind or ("pause" if pauses else exchange.kind), exchange, said, (begin, begin + frames),
             pauses,
         )  # fmt: skip
         self._now = (begin + frames) * FRAME
 
-    def _cut(self, by: _Said) -> bool:
+    def _cut(self, by: Said) -> bool:
         """The agent's last answer is broken off, because the user speaks; not if it is over."""
         turn = self._turns[-1]
         begin, end = turn.agent_frames or (0, 0)
@@ -256,8 +202,7 @@ class Simulator:
         for frame in [f for f in self._text if f >= silent - 1]:
             del self._text[frame]
         self._text[silent - 1] = EOS
-        fields = {name: getattr(turn, name) for name in turn.__slots__}
-        self._turns[-1] = Turn(**{**fields, "agent_frames": (begin, silent), "cut": True})
+        self._turns[-1] = replace(turn, agent_frames=(begin, silent), cut=True)
         return True
 
     def _ignored(self, exchange: Exchange, at: int) -> None:
@@ -271,7 +216,7 @@ class Simulator:
         if self.rng.random() < 0.3:
             burst = room.cough(self.rng)
             mark = (("", 0, burst.size),)
-            said: _Said | None = _Said([(at, Utterance(burst, mark, ()))], at + burst.size)
+            said: Said | None = Said([(at, Utterance(burst, mark, ()))], at + burst.size)
             exchange = Exchange("", "", SILENT, "cough", False, {})
         else:
             word = self.language.backchannel()
@@ -286,7 +231,7 @@ class Simulator:
         self,
         kind: str,
         exchange: Exchange,
-        said: _Said,
+        said: Said,
         agent: tuple[int, int] | None,
         pauses: tuple[tuple[int, int], ...],
     ) -> None:
@@ -321,12 +266,3 @@ class Simulator:
         text[list(self._text)] = list(self._text.values())
         user = room.heard_by_model(speech, agent, self.rng)
         return Dialogue(as_int16(user), as_int16(agent), text, self._words, self._turns)
-
-
-def _pauses(said: _Said) -> tuple[tuple[int, int], ...]:
-    """Whole frames without sound between the pieces of a sentence."""
-    spans = [
-        (-(-(at + piece.pcm.size) // FRAME), following // FRAME)
-        for (at, piece), (following, _) in pairwise(said.pieces)
-    ]
-    return tuple((a, b) for a, b in spans if a < b)

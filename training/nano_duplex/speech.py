@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def at_24_khz(said: Spoken) -> Utterance:
     return Utterance(pcm, moved(said.phones), moved(words))
 
 
-def as_int16(pcm: NDArray[np.float32]) -> NDArray[np.int16]:
+def as_int16(pcm: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
     """Floats in ±1 → int16; what lies outside is clipped."""
     return np.clip(np.rint(pcm * 32768), -32768, 32767).astype(np.int16)
 
@@ -156,8 +157,8 @@ def word_limits(
     for word in words:
         if not groups:
             groups.append((first, [word]))
-        elif character in known:
-            groups.append((min(last, max(groups[-1][0], known[character])), [word]))
+        elif groups[-1][0] < known.get(character, first) < last:
+            groups.append((known[character], [word]))
         else:
             groups[-1][1].append(word)
         character += len(word) + 1

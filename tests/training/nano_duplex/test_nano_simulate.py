@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from bench.judge import Expectation, judge
-from training.nano_duplex import language, room, simulate
-from training.nano_duplex.language import EOS, FIRST_WORD, PAD
-from training.nano_duplex.simulate import Dialogue, Simulator, Turn
+from training.nano_duplex import room, simulate
+from training.nano_duplex.dialogue import Dialogue, Turn
+from training.nano_duplex.simulate import Simulator
+from training.nano_duplex.vocabulary import EOS, FIRST_WORD, PAD, word_ids
 
 FRAME = 1920
 
@@ -52,7 +53,7 @@ def test_an_answer_that_nobody_cuts_is_its_words_and_then_the_end(some):
     whole = [(d, turn) for d, turn in answered(some) if not turn.cut]
     assert len(whole) > 100
     for dialogue, turn in whole:
-        words = [language.word_ids()[word] for word in turn.agent.split()]
+        words = [word_ids()[word] for word in turn.agent.split()]
         assert utterance(dialogue, turn) == [*words, EOS]
         assert dialogue.text[turn.agent_frames[1] - 1] == EOS
 
@@ -64,7 +65,7 @@ def test_a_word_stands_two_frames_before_its_first_phone(some):
         for i in range(2):
             if not turn.cut and len(turn.agent.split()) > i:
                 frame = begin + (480 + i * 4800) // FRAME - 2
-                assert dialogue.text[frame] == language.word_ids()[turn.agent.split()[i]]
+                assert dialogue.text[frame] == word_ids()[turn.agent.split()[i]]
 
 
 def test_an_interrupted_answer_ends_120_to_280_ms_after_the_users_onset(some):

@@ -20,6 +20,11 @@ def test_words_that_start_nowhere_share_the_time_of_the_one_before_by_letters():
     assert limits == [Word("on", 90, 294), Word("the", 294, 600), Word("shelf", 600, 900)]
 
 
+def test_a_word_that_starts_with_another_or_after_the_end_has_a_share_of_the_time_too():
+    limits = speech.word_limits(["is", "my", "cap"], [(0, 90), (3, 90), (6, 990)], 90, 790)
+    assert limits == [Word("is", 90, 290), Word("my", 290, 490), Word("cap", 490, 790)]
+
+
 def test_phones_of_espeak_have_flite_s_names_and_unknown_ones_none():
     assert [phone_name(ipa) for ipa in ("ˈɛ", "uː", "ɡ", "tʃ", "oːɹ", "ʘ", "")] == [
         "eh", "uw", "g", "ch", "ao", "", "",
