@@ -194,7 +194,8 @@ class Sound(nn.Module):
     def log_mel(self, pcm: Tensor) -> Tensor:
         """(B, n · 240) → (B, n, 80)."""
         pieces = F.pad(pcm, (MEL_WINDOW - HOP, 0)).unfold(1, MEL_WINDOW, HOP)
-        magnitude = torch.fft.rfft(pieces * self.ear).abs()
+        spectra = torch.fft.rfft(pieces * self.ear)
+        magnitude = (spectra.real.square() + spectra.imag.square()).sqrt()
         return torch.log(torch.clamp(magnitude @ self.filters, min=FLOOR))
 
     def wave(self, real: Tensor, imaginary: Tensor) -> Tensor:

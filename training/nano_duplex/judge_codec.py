@@ -2,7 +2,7 @@
 
 Agent: answers that were never trained on, spoken by the agent's voice, through the codec, read by
 PocketSphinx; the word error rate may be 4 points above the originals'. Beside it the faults of
-``codec_faults``, a sheet of spectrograms and the sounds. The user side is judged by ``probe_codec``.
+``codec_faults``, a sheet of spectrograms and the sounds. ``probe_codec`` judges the user's side.
 
 Runs without torch, on the exported graphs.
 """

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,36 @@ AGENT_SHARE = 0.4
 """Of crops: the agent's one voice is all that will ever be decoded for a listener."""
 
 
+class _LogMel(torch.autograd.Function):
+    """PCM → log-mel with a backward pass by one real inverse FFT: a third of autograd's time."""
+
+    @staticmethod
+    def forward(ctx: Any, pcm: Tensor, window: Tensor, filters: Tensor) -> Tensor:
+        size = len(window)
+        spectra = torch.fft.rfft(pcm.unfold(1, size, size // 4) * window)
+        # abs() of complex numbers is ten times slower.
+        magnitude = (spectra.real.square() + spectra.imag.square()).sqrt().clamp(min=1e-5)
+        mel = magnitude @ filters
+        ctx.save_for_backward(spectra, magnitude, mel, window, filters)
+        ctx.samples = pcm.shape[1]
+        return torch.log(mel.clamp(min=FLOOR))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        spectra, magnitude, mel, window, filters = ctx.saved_tensors
+        size, hop = len(window), len(window) // 4
+        of_mel = torch.where(mel > FLOOR, grads[0] / mel, 0.0)
+        of_spectra = spectra * ((of_mel @ filters.t()) / magnitude)
+        # irfft doubles the bins between the first and the last and divides by the size.
+        of_spectra[..., 1:-1] *= 0.5
+        pieces = torch.fft.irfft(of_spectra, size) * (window * size)
+        batch, number, _ = pieces.shape
+        out = torch.zeros(batch, number + 3, hop)
+        for place in range(4):
+            out[:, place : place + number] += pieces[..., place * hop : (place + 1) * hop]
+        return F.pad(out.view(batch, -1), (0, ctx.samples - out[0].numel())), None, None
+
+
 class MelLoss(nn.Module):
     """Mean absolute difference of log-mel spectra, over all resolutions."""
 
@@ -45,14 +74,12 @@ class MelLoss(nn.Module):
 
     def forward(self, made: Tensor, wanted: Tensor) -> Tensor:
         """(B, n) and (B, n) → scalar."""
-        both, losses = torch.cat([made, wanted]), []
+        losses = []
         for window, _ in SCALES:
-            pieces = both.unfold(1, window, window // 4) * self.get_buffer(f"window_{window}")
-            spectra = torch.fft.rfft(pieces)
-            # The root's gradient at zero is infinite: a hair is added.
-            magnitude = (spectra.real.square() + spectra.imag.square() + 1e-9).sqrt()
-            mel = magnitude @ self.get_buffer(f"filters_{window}")
-            one, two = torch.log(mel.clamp(min=FLOOR)).chunk(2)
+            shape, filters = self.get_buffer(f"window_{window}"), f"filters_{window}"
+            one, two = (
+                _LogMel.apply(pcm, shape, self.get_buffer(filters)) for pcm in (made, wanted)
+            )
             losses.append((one - two).abs().mean())
         return torch.stack(losses).mean()
 
@@ -116,7 +143,7 @@ class Training:
         }  # fmt: skip
         part = path.with_suffix(".part")
         torch.save(state, part)
-        os.replace(part, path)
+        part.replace(path)
 
     def load(self, path: Path) -> None:
         """Goes on from a checkpoint."""
@@ -195,7 +222,7 @@ def run(args: argparse.Namespace) -> None:
         training.seconds += now - clock
         clock = now
         for name, part in {**parts, "norm": norm}.items():
-            if math.isfinite(value := float(part)):
+            if math.isfinite(value := float(part.detach())):
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value
         if training.step % 25 == 0:
             used = " ".join(f"{n:.0f}" for n in codec.quantiser.used())
@@ -223,8 +250,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--minutes", type=float, default=55.0)
     made.add_argument("--steps", type=int, default=0, help="instead of minutes: reproducible")
     made.add_argument("--seed", type=int, default=7)
-    made.add_argument("--batch", type=int, default=32)
-    made.add_argument("--frames", type=int, default=18, help="of a crop: 80 ms each")
+    made.add_argument("--batch", type=int, default=20)
+    made.add_argument("--frames", type=int, default=16, help="of a crop: 80 ms each")
     made.add_argument("--threads", type=int, default=2)
     return made
 
