@@ -1,0 +1,156 @@
+"""Writes the codec as two ONNX graphs with explicit streaming state, weights in half precision.
+
+The weights are rounded to fp16 before anything is traced, stored so, and cast to fp32 by nodes
+that ONNX Runtime folds away when it loads: 5 MB on disk, fp32 arithmetic, and the same numbers as
+the rounded model in torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipelines.duplex.nano_codec import BOOKS, DECODER, ENCODER, PACKAGED, VECTOR
+from pipelines.duplex.nano_sound import MELS
+from training.nano_duplex.codec import DELAY, ENTRIES, HOPS, Carry, Codec
+
+OPSET = 18
+_FRAMES = 3
+"""Frames of the example that is traced; the number stays free."""
+
+
+class _Encode(nn.Module):
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, mel: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        carry = Carry(state)
+        codes, vectors = self.codec.encode(mel[None], carry)
+        return codes[0], vectors[0], carry.gathered()
+
+
+class _Decode(nn.Module):
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, codes: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        carry = Carry(state)
+        real, imaginary = self.codec.decode(codes[None], carry)
+        return real[0], imaginary[0], carry.gathered()
+
+
+@torch.no_grad()
+def rounded(codec: Codec) -> Codec:
+    """The codec in evaluation, each weight the nearest half-precision number; changed in place."""
+    for tensor in (*codec.parameters(), *codec.buffers()):
+        tensor.copy_(tensor.half().float())
+    return codec.eval()
+
+
+@torch.no_grad()
+def write(codec: Codec, folder: Path) -> None:
+    """Writes both graphs of a `rounded` codec into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mel, codes = torch.zeros(_FRAMES * HOPS, MELS), torch.zeros(_FRAMES, BOOKS, dtype=torch.long)
+    ear, mouth = Carry(), Carry()
+    codec.encode(mel[None], ear)
+    codec.decode(codes[None], mouth)
+    frames = torch.export.Dim("frames", min=1, max=1 << 20)
+    _trace(
+        folder / ENCODER, _Encode(codec), (mel, ear.gathered()), ["mel", "state"],
+        ["codes", "vectors", "next_state"], ({0: HOPS * frames}, None),
+    )  # fmt: skip
+    _trace(
+        folder / DECODER, _Decode(codec), (codes, mouth.gathered()), ["codes", "state"],
+        ["real", "imaginary", "next_state"], ({0: frames}, None),
+    )  # fmt: skip
+
+
+def _trace(
+    path: Path, module: nn.Module, example: tuple[Tensor, ...], inputs: list[str],
+    outputs: list[str], free: tuple[Any, ...],
+) -> None:  # fmt: skip
+    import onnx
+
+    program = torch.onnx.export(
+        module, example, dynamo=True, opset_version=OPSET, input_names=inputs,
+        output_names=outputs, dynamic_shapes=free, optimize=True, verbose=False,
+    )  # fmt: skip
+    model = program.model_proto
+    _halve(model)
+    for key, value in (("delay_samples", DELAY), ("format", 1)):
+        model.metadata_props.add(key=key, value=str(value))
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def _halve(model: Any) -> None:
+    """Stores float weights as fp16, with a node that casts each when it is loaded.
+
+    Only such as fp16 holds exactly: tables that were computed from the weights stay what they are.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 16:
+            continue
+        name, values = tensor.name, numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), values):
+            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def record(folder: Path, trained: dict[str, Any]) -> None:
+    """Enters the codec's files and what it was trained on into ``nano.json``, beside the rest."""
+    path = folder / "nano.json"
+    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"format": 1}
+    files = table.setdefault("files", {})
+    for name in (ENCODER, DECODER):
+        data = (folder / name).read_bytes()
+        files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    stages = [stage for stage in table.get("trained", []) if stage != "codec"]
+    table["trained"] = ["codec", *stages] if trained["steps"] else stages
+    table["codec"] = {
+        "books": BOOKS, "entries": ENTRIES, "vector": VECTOR, "delay_samples": DELAY, **trained,
+    }  # fmt: skip
+    path.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Command line: a checkpoint, or fresh random weights to measure speed with."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, help="default: untrained weights of seed 7")
+    parser.add_argument("--out", type=Path, default=PACKAGED)
+    args = parser.parse_args()
+    torch.manual_seed(7)
+    codec, trained = Codec(phones=2), {"steps": 0, "seed": 7}
+    if args.checkpoint:
+        from training.nano_duplex.train_codec import read_checkpoint
+
+        codec, trained = read_checkpoint(args.checkpoint)
+    write(rounded(codec), args.out)
+    record(args.out, trained)
+    for name in (ENCODER, DECODER):
+        print(f"{args.out / name}: {(args.out / name).stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
