@@ -19,7 +19,7 @@ from fixtures.authoring.synthesis import Phone, Spoken
 from pipelines.audio.levels import as_floats
 from pipelines.audio.resample import resample
 from training.nano_duplex.espeak import RATE_HZ as ESPEAK_HZ
-from training.nano_duplex.espeak import espeak
+from training.nano_duplex.espeak import Espeak
 from training.nano_duplex.voices import Voice
 
 RATE_HZ = 24_000
@@ -113,13 +113,14 @@ def at_24_khz(said: Spoken) -> Utterance:
 
 def as_int16(pcm: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
     """Floats in ±1 → int16; what lies outside is clipped."""
-    return np.clip(np.rint(pcm * 32768), -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.rint(pcm * 32768), -32768, 32767), dtype=np.int16)
 
 
 def _espeak(words: tuple[str, ...], voice: Voice) -> Spoken:
-    pcm, phones, starts = espeak().speak(
-        voice.base, " ".join(words), voice.tempo / voice.size, voice.pitch
-    )
+    with Espeak() as espeak:
+        pcm, phones, starts = espeak.speak(
+            voice.base, " ".join(words), voice.tempo / voice.size, voice.pitch
+        )
     rate_hz = round(ESPEAK_HZ * voice.size)
 
     def at(sample: int) -> int:

@@ -59,6 +59,14 @@ def test_flite_says_each_word_in_its_place_and_a_faster_voice_takes_less_time():
     assert (fast.end - fast.start) / (plain.end - plain.start) == pytest.approx(0.8, abs=0.01)
 
 
+def test_espeak_says_the_same_whatever_it_said_before():
+    voice = Voice("espeak", "en-us+m3")
+    first = speech.speak("turn to the left", voice)
+    speech.speak("come here now", Voice("espeak", "en-029+steph", 1.1, 0.8, 1.1))
+    again = speech.speak("turn to the left", voice)
+    assert np.array_equal(first.pcm, again.pcm) and first.words == again.words
+
+
 def test_espeak_says_each_word_in_its_place():
     said = speech.speak("put the ball on the table", Voice("espeak", "en-us+m3"))
     assert [word for word, _, _ in said.words] == ["put", "the", "ball", "on", "the", "table"]
