@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
-import io
 import math
 from collections.abc import Mapping
 from functools import cache
@@ -22,6 +20,7 @@ from bench.segments import critical_path
 from bench.stats import MIN_N_INTERVAL
 from bench.timeline import reconstruct
 from labs.check import Check, Lab, Submission, SubmissionError, Verdict
+from labs.judging import near, number, sentence, table
 from labs.lab5a_cascade.measuring import (
     ARCHITECTURE,
     paired_gain,
@@ -38,6 +37,8 @@ STAGES = ("turn_wait", "llm_to_clause", "tts_ttfa", "output")
 SAMPLE_HZ = 16_000
 SEEN_TURNS = 5
 """On so many turns the student's waterfall is tried."""
+MARKS = "your run's marks"
+PROSODY = "prosody.csv"
 
 
 def _answered(submission: Submission) -> list[MetricRow]:
@@ -70,18 +71,8 @@ def metrics_on(submission: Submission) -> Verdict:
                     found.setdefault(service, []).append(1000 * mark.value)
     if len(found) < 3:
         return Verdict(False, f"results/base holds TTFB marks of {len(found)} services, not 3.")
-    return _near(submission, "pipecat.ttfb_sum_ms", sum(map(median, found.values())), 0.02, 1.0)
-
-
-def _near(
-    submission: Submission, key: str, wanted: float, relative: float, absolute: float
-) -> Verdict:
-    """An answer against what the run gives; the right value is not told."""
-    said = submission.answer(key, float)
-    if math.isclose(said, wanted, rel_tol=relative, abs_tol=absolute):
-        return Verdict(True, f"{key} = {said:g} agrees with your run.")
-    side = "above" if said > wanted else "below"
-    return Verdict(False, f"{key} = {said:g} lies {side} what your run's marks give.")
+    wanted = sum(map(median, found.values()))
+    return near(submission, "pipecat.ttfb_sum_ms", wanted, 1.0, 0.02, MARKS)
 
 
 def _paths(submission: Submission) -> list[tuple[list[dict[str, Any]], CriticalPath]]:
@@ -170,7 +161,8 @@ def _medians(submission: Submission) -> dict[str, float]:
 
 def floor_predicted(submission: Submission) -> Verdict:
     """The prediction of the student's own run."""
-    return _near(submission, "floor.predicted_ms", sum(_medians(submission).values()), 0.03, 3.0)
+    wanted = sum(_medians(submission).values())
+    return near(submission, "floor.predicted_ms", wanted, 3.0, 0.03, MARKS)
 
 
 def floor_heard(submission: Submission) -> Verdict:
@@ -178,7 +170,7 @@ def floor_heard(submission: Submission) -> Verdict:
     values = [r.value for r in _answered(submission) if r.value is not None]
     if not values:
         return Verdict(False, "results/base holds no answer.")
-    found = _near(submission, "floor.heard_ms", median(values), 0.02, 2.0)
+    found = near(submission, "floor.heard_ms", median(values), 2.0, 0.02, MARKS)
     if not found.passed:
         return found
     medians = _medians(submission)
@@ -229,20 +221,10 @@ def gain_proved(submission: Submission) -> Verdict:
         ("wait.low_ms", found.shift.low),
         ("wait.high_ms", found.shift.high),
     ):
-        said = _near(submission, key, value or 0.0, 0.02, 1.0)
+        said = near(submission, key, value or 0.0, 1.0, 0.02, MARKS)
         if not said.passed:
             return said
     return Verdict(True, f"faster on {found.shift.n} turns, and the interval is told rightly.")
-
-
-def _told(key: str, least: int) -> Check:
-    def check(submission: Submission) -> Verdict:
-        said = submission.answer(key, str)
-        text = f"{key}: {len(said)} characters, at least {least} wanted; a person reads it."
-        return Verdict(len(said) >= least, text)
-
-    name = key.replace(".", "-")
-    return Check(name, f"{key} says it in a sentence or more (read by a person)", check)
 
 
 def _voiced(f0: float, seconds: float, syllables_hz: float, level: float) -> NDArray[np.float64]:
@@ -289,11 +271,7 @@ def _reference() -> ModuleType:
 
 
 def _table(submission: Submission) -> list[dict[str, str]]:
-    rows = list(csv.DictReader(io.StringIO(submission.text("prosody.csv"))))
-    wanted = ("fixture", "f0_hz_before", "f0_hz_after")
-    if len(rows) < 4 or any(row.get(key) is None for row in rows for key in wanted):
-        raise SubmissionError(f"prosody.csv needs 4 rows or more, with {', '.join(wanted)}, ….")
-    return rows
+    return table(submission, PROSODY, ("fixture", "f0_hz_before", "f0_hz_after"), least=4)
 
 
 def prosody_table(submission: Submission) -> Verdict:
@@ -306,7 +284,7 @@ def prosody_table(submission: Submission) -> Verdict:
             return Verdict(False, f"prosody.csv: {name!r} is no sentence of results/base.")
         after = submission.path(f"roundtrip/{name}.wav")
         for when, audio in (("before", user_audio(name)), ("after", read_wav(after))):
-            said = float(row[f"f0_hz_{when}"])
+            said = number(row, f"f0_hz_{when}", PROSODY)
             if abs(said / pitch(*audio) - 1) > 0.15:
                 return Verdict(False, f"prosody.csv: {name}, f0_hz_{when} is not that audio's.")
     return Verdict(True, "the table agrees with the audio before and after.")
@@ -316,8 +294,9 @@ def prosody_spread(submission: Submission) -> Verdict:
     """How far the voices are apart, before and after."""
     rows = _table(submission)
     for when in ("before", "after"):
-        tones = [12 * math.log2(float(row[f"f0_hz_{when}"])) for row in rows]
-        found = _near(submission, f"prosody.spread_{when}_semitones", pstdev(tones), 0.05, 0.05)
+        tones = [12 * math.log2(number(row, f"f0_hz_{when}", PROSODY)) for row in rows]
+        key = f"prosody.spread_{when}_semitones"
+        found = near(submission, key, pstdev(tones), 0.05, 0.05, f"the rows of {PROSODY}")
         if not found.passed:
             return found
     return Verdict(True, "both spreads agree with prosody.csv.")
@@ -335,11 +314,11 @@ CHECKS = (
     Check("floor-heard", "what was heard, and the largest bar", floor_heard),
     Check("one-change", "results/pair: base and one preset with one option changed", one_change),
     Check("gain-proved", "the paired comparison says faster, and is told rightly", gain_proved),
-    _told("wait.price", 40),
+    sentence("wait.price", 40),
     Check("prosody-features", "pitch, energy and rate of voices that are known", prosody_features),
     Check("prosody-table", "prosody.csv agrees with the audio before and after", prosody_table),
     Check("prosody-spread", "how far the voices are apart, before and after", prosody_spread),
-    _told("prosody.deleted", 80),
+    sentence("prosody.deleted", 80),
 )
 
 LAB = Lab(

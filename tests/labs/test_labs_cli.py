@@ -1,5 +1,6 @@
 """``duplex-lab labs``: a student's way from the starter to the zip, and what is told on the way."""
 
+import re
 import sys
 import zipfile
 
@@ -32,6 +33,16 @@ def test_the_list_names_each_lab_and_what_is_checked(lab):
     assert code == 0
     assert "5a  The cascade and its floor" in out
     assert "floor-rule: predict_floor() is right where stages never vary" in out
+
+
+@pytest.mark.parametrize("name", ["5a", "5b", "5c"])
+def test_the_links_of_the_copied_task_lead_somewhere(lab, tmp_path, name):
+    lab("start", name, "deep/er/my")
+    text = (tmp_path / "deep/er/my/README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links
+    for link in links:
+        assert (tmp_path / "deep/er/my" / link).is_file(), link
 
 
 def test_from_the_starter_to_the_zip(lab, tmp_path):

@@ -35,7 +35,7 @@ function frame(now) {
   for (const key in face.look) face.look[key] += share * (wanted[key] - face.look[key]);
   const target = lipsOf(m, now), quick = 1 - Math.exp(-dt / 18);
   for (const key in target) face.lips[key] += quick * (target[key] - face.lips[key]);
-  const stance = pose(now, m.backchannel ?? !m.speaking, dt);
+  const stance = pose(now, m.backchannel ?? !m.speaking, m.hum === true, dt);
   const lips = { ...face.lips, open: Math.max(face.lips.open, .1 * stance.hum) };
   face.pose = stance;
   draw(face.look, lips, stance);
