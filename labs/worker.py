@@ -29,6 +29,7 @@ from labs.evidence.audit import audit
 from labs.evidence.face import face_times, print_of
 from labs.evidence.finding import Finding
 from labs.sandbox import Bubblewrap, readable
+from labs.sizes import check_sizes
 from pipelines.errors import LabError
 
 MEMORY_GB = 8
@@ -78,6 +79,7 @@ def grade_one(path: Path, lab_name: str, bwrap: str, call_s: float = 20.0) -> Gr
                 root.mkdir()
                 pack.unpack(path, root)
                 manifest = pack.read_manifest(root)
+            check_sizes(root)
             lab = catalogue.load(lab_name or (manifest.lab if manifest else ""))
         except LabError as error:
             return Graded(path.name, lab=lab_name, error=str(error))

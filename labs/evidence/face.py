@@ -19,10 +19,10 @@ from bench.face_frames import FaceFrame
 from pipelines.audio.openness import FRAME_MS
 from pipelines.clock import NS_PER_MS
 
-EARLY_MS = 30.0
+EARLY_MS = 20.0
 """So far before its sound a mouth may seem drawn: when the sound is heard is reckoned by a median
 of the newest clock pairs, which has moved a little when the times are told, a second later."""
-SPACING_MS = 40.0
+SPACING_MS = 20.0
 """So much nearer than their samples say two frames may seem to be heard, for the same reason."""
 ROUNDING_MS = 0.001
 ROUNDING_NS = 2

@@ -226,7 +226,6 @@ CHECKS = (
 LAB = Lab(
     "5c",
     "The expressive face",
-    ("mouth.py", "lips.py", "play.py", "states.toml", "messages.jsonl", "reply.wav",
-     "results/play"),
+    ("mouth.py", "lips.py", "play.py", "*.toml", "messages.jsonl", "reply.wav", "results/play"),
     CHECKS,
 )  # fmt: skip

@@ -11,6 +11,8 @@ from labs.check import Submission, examine
 from labs.code import OwnBox
 from labs.lab5c_face import checks
 from labs.lab5c_face.playing import Reply, messages, track_of, write_messages, write_wav
+from labs.pack import pack
+from labs.worker import grade_one
 from pipelines.audio.openness import Smoother, openness
 from pipelines.face.visemes import Phone, blend, spread
 
@@ -130,6 +132,18 @@ def test_an_answer_of_nan_passes_nothing(tmp_path):
     answers = submission.root / "answers.toml"
     answers.write_text(answers.read_text().replace("p50_ms = 12.0", "p50_ms = nan"))
     assert verdict(submission, "offset-measured").passed is False
+
+
+def test_what_is_packed_is_enough_for_the_same_verdicts(tmp_path):
+    submission = work(tmp_path, "solution")
+    measured(submission, 12.0)
+    here = {r.check.name: r.verdict.passed for r in examine(checks.LAB, submission)}
+    pack(checks.LAB, submission.root, "her", tmp_path / "her.zip")
+    graded = grade_one(tmp_path / "her.zip", "", "")
+    code = {"mouth-rms", "mouth-smooth", "lips-blend", "messages-agree"}
+    there = {r["name"]: r["passed"] for r in graded.results}
+    assert there == {name: None if name in code else passed for name, passed in here.items()}
+    assert here["offset-measured"] and graded.findings == []
 
 
 def test_a_mouth_that_comes_too_late_does_not_pass(tmp_path):

@@ -7,8 +7,11 @@ import zipfile
 import pytest
 
 from bench import cli
+from labs import catalogue
+from labs.check import ANSWERS
 from labs.pack import LARGEST_RATIO, PackError, changed_files, pack, read_manifest, unpack
 from labs.sandbox import Bubblewrap, leak_of
+from labs.start import copy_starter
 
 
 @pytest.fixture
@@ -33,6 +36,14 @@ def test_the_list_names_each_lab_and_what_is_checked(lab):
     assert code == 0
     assert "5a  The cascade and its floor" in out
     assert "floor-rule: predict_floor() is right where stages never vary" in out
+
+
+@pytest.mark.parametrize("name", ["5a", "5b", "5c"])
+def test_the_answers_are_packed(tmp_path, name):
+    copy_starter(name, tmp_path / "my")
+    pack(catalogue.load(name), tmp_path / "my", "her", tmp_path / "her.zip")
+    with zipfile.ZipFile(tmp_path / "her.zip") as archive:
+        assert ANSWERS in archive.namelist()
 
 
 @pytest.mark.parametrize("name", ["5a", "5b", "5c"])
