@@ -7,6 +7,7 @@ does before it pushes, and the network, lie inside its figures.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pipecat.pipeline.pipeline import Pipeline
@@ -90,8 +91,6 @@ def make_service(service: Service, options: ServiceOptions, system: str) -> Any:
     Raises:
         SpecError: the class refuses the preset's settings; the text holds no key.
     """
-    import os
-
     cls = load_object(service.path)
     arguments: dict[str, Any] = {
         argument: os.environ.get(variable, "") for argument, variable in service.environment.items()

@@ -36,8 +36,6 @@ class Service:
     """Modules that the extra brings and that the class needs."""
     url_argument: str = ""
     """Argument that takes another address; empty: it can't be changed."""
-    secret: tuple[str, ...] = ("api_key",)
-    """Arguments whose value must never be seen."""
     tested: Literal["protocol fake", "not run"] = "not run"
     """How: against a local server that speaks the protocol, or not at all. None of them was run
     against the real service yet."""
