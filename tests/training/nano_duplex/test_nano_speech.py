@@ -60,7 +60,7 @@ def test_flite_says_each_word_in_its_place_and_a_faster_voice_takes_less_time():
 
 
 def test_espeak_says_the_same_whatever_it_said_before():
-    voice = Voice("espeak", "en-us+m3")
+    voice = Voice("espeak", "en-us+caleb")  # one with breath in it
     first = speech.speak("turn to the left", voice)
     speech.speak("come here now", Voice("espeak", "en-029+steph", 1.1, 0.8, 1.1))
     again = speech.speak("turn to the left", voice)
