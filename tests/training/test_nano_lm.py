@@ -142,9 +142,7 @@ def trainer(tmp_path, monkeypatch, steps: int, name: str = "out") -> Trainer:
     monkeypatch.setattr("training.nano_duplex.train_lm.CHECKPOINT_S", 1e9)
     monkeypatch.setattr(
         "training.nano_duplex.train_lm.LmSizes",
-        lambda words, user_words: LmSizes(
-            words, user_words=user_words, **{**TINY_LM, "ctc_layer": 1}
-        ),
+        lambda **given: LmSizes(**{**TINY_LM, "ctc_layer": 1, **given}),
     )
     for split in ("train", "valid"):
         (tmp_path / split).mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.duplex.nano_codec import Encoded as Heard
 from training.nano_duplex.tokens import (
     FRAME,
     Encoded,
@@ -23,9 +24,8 @@ class Codec:
 
     def encode(self, pcm):
         frames = pcm.reshape(-1, FRAME)
-        self.vectors = np.repeat(frames.mean(1, keepdims=True), 96, 1)
-        self.codes = np.repeat(np.arange(len(frames))[:, None], 8, 1)
-        return self
+        vectors = np.repeat(frames.mean(1, keepdims=True), 96, 1)
+        return Heard(np.repeat(np.arange(len(frames))[:, None], 8, 1), vectors)
 
 
 def encoded(frames: int, text: dict[int, int]) -> Encoded:
