@@ -234,3 +234,28 @@ async def test_random_weights_answer_in_words_at_the_length_that_is_forced_on_th
     request.cancel()
     await request.wait_ended()
     assert process.running
+
+
+async def test_the_prefix_cache_is_kept_between_the_turns_of_a_conversation(
+    gguf_file: Path, start: Start
+) -> None:
+    marks = MarkList()
+    process = await start(LlmOptions(model=str(gguf_file)), marks)
+
+    async def prompt(messages: list[dict[str, str]]) -> tuple[float, float]:
+        """(tokens that were read, tokens that were in the cache)."""
+        del marks.marks[:]
+        async for _ in process.request("chat", {"messages": messages, "max_tokens": 4}):
+            pass
+        told = {m.event: m.value for m in marks.marks if m.stage == "llm"}
+        assert list(told)[-3:] == ["end", "prompt_read", "prompt_cached"]
+        return told["prompt_read"], told["prompt_cached"]
+
+    system = {"role": "system", "content": "The green cup is there. " * 6}
+    first = [system, {"role": "user", "content": "hello"}]
+    cold = await prompt(first)
+    later = [*first, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "go"}]
+    warm = await prompt(later)
+    other = await prompt([system | {"content": "x" * 140}, *later[1:]])
+    assert cold[0] > 100 and warm[1] > 0.9 * sum(cold)
+    assert warm[0] < cold[0] / 2 < other[0] and other[1] < warm[1] / 2
