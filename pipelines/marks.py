@@ -51,6 +51,8 @@ EVENTS: dict[tuple[str, str], str] = {
     ("llm", "first_speakable"): "its first token that holds a letter or digit",
     ("llm", "to_tts"): "the first text of the answer is handed on to be spoken",
     ("llm", "end"): "its last token; text: the whole answer; value: tokens",
+    ("llm", "prompt_read"): "told at its end: tokens of the prompt that were read now; value",
+    ("llm", "prompt_cached"): "told at its end: those that were in the prefix cache; value",
     ("llm", "cancelled"): "the request was cancelled",
     # tts
     ("tts", "request"): "a text is handed to the synthesiser; text",

@@ -17,6 +17,7 @@ ANALYSIS = {
     "analysis", "atomic", "bounds", "cells", "comparable", "compare", "compare_text", "content",
     "coverage", "differences", "dip", "duplex_frames", "duplex_heard", "duplex_measures",
     "duplex_rows", "duplex_summary", "duplex_table", "escape", "example_figures",
+    "first_token",
     "floor_measures", "floor_rows", "floor_summary", "floor_table", "gate", "history", "judge",
     "junit", "labels", "lateness", "loaded", "lock", "mark_order", "metric", "metrics",
     "microturns", "onset", "pairs", "parallel", "playout", "plots", "plots_duplex", "plots_history",

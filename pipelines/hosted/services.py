@@ -41,6 +41,8 @@ class Service:
     against the real service yet."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Settings that the class can't do without."""
+    context_first: bool = False
+    """Whether it hears nothing before it was given a context, be it an empty one."""
 
 
 SERVICES: dict[str, Service] = {
@@ -73,6 +75,9 @@ SERVICES: dict[str, Service] = {
             {"api_key": "GOOGLE_API_KEY"},
             "google",
             ("google.genai",),
+            "http_options",
+            tested="protocol fake",
+            context_first=True,
         ),
         Service(
             "ultravox",
@@ -92,6 +97,7 @@ SERVICES: dict[str, Service] = {
             "deepgram",
             ("deepgram",),
             "base_url",
+            tested="protocol fake",
         ),
         Service(
             "qwen",
