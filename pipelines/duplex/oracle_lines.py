@@ -8,7 +8,6 @@ sample.
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 import wave
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 from pipelines.audio.onsets import first_audible, last_audible
 from pipelines.audio.resample import resample
 from pipelines.duplex.model import SAMPLE_RATE_HZ, Pcm
+from pipelines.duplex.oracle_voice import Patchwork, Recording, words_of
 from pipelines.engine import EngineError
 
 ROOT_VARIABLE = "DUPLEX_LAB_FIXTURES"
@@ -31,14 +31,11 @@ LEFT_S = 3.6
 """So much of an answer must be left when the user breaks in, and a little more."""
 GOES_ON_S = 1.2
 """An answer goes on for so long after the audio of a sound that it should not stop for."""
-WORDS_PER_S = 5.2
+WORDS_PER_S = 4.0
 """The voice speaks more slowly than this: so many words last at least as long as wanted."""
 LEAST_WORDS = 5
 """Fewer, and an answer might not count as taking the floor."""
-FILLERS = ("and after that i will come back to you and wait", "so please tell me what you want")
-"""What makes an answer long; the first without a word that the answer must not hold."""
 
-_WORD = re.compile(r"[a-z0-9']+")
 _INT16 = np.float32(32768)
 
 
@@ -60,7 +57,16 @@ class Line:
     """What a right answer says; empty: it is held one's peace to."""
 
 
-def read_lines(folder: str = "") -> tuple[Line, ...]:
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """All that the oracle knows."""
+
+    lines: tuple[Line, ...]
+    voice: Patchwork
+    """Of the recordings that are not variants of others."""
+
+
+def read_knowledge(folder: str = "") -> Knowledge:
     """All turns of all fixtures in a folder.
 
     Args:
@@ -70,81 +76,107 @@ def read_lines(folder: str = "") -> tuple[Line, ...]:
         EngineError: there are none, or one can't be read.
     """
     root = Path(folder or os.environ.get(ROOT_VARIABLE) or SHIPPED).expanduser()
-    paths = sorted(root.glob("*.toml"))
-    if not paths:
+    fixtures: dict[Path, Mapping[str, Any]] = {}
+    sounds: dict[Path, Pcm] = {}
+    recordings: dict[Path, Recording] = {}
+    lines: list[Line] = []
+    path = root
+    try:
+        for path in sorted(root.glob("*.toml")):
+            fixtures[path] = tomllib.loads(path.read_text(encoding="utf-8"))
+            for turn in fixtures[path]["turn"]:
+                wav = root / turn["wav"]
+                sounds[wav] = sounds[wav] if wav in sounds else _sound(wav)
+                if not fixtures[path].get("base"):
+                    recordings[wav] = _recording(turn, sounds[wav])
+        voice = Patchwork(list(recordings.values()))
+        fillers = [t["text"] for f in fixtures.values() for t in f["turn"]]
+        fillers.sort(key=lambda text: (-len(text), text))
+        for path, fixture in fixtures.items():
+            for number, turn in enumerate(fixture["turn"]):
+                least_s = _least_s(fixture["turn"], number)
+                answer = answer_to(turn["text"], turn.get("expect", {}), least_s, voice, fillers)
+                lines.append(_line(path, number, turn, sounds[root / turn["wav"]], answer))
+    except (OSError, EOFError, wave.Error, KeyError, ValueError, TypeError) as error:
+        raise EngineError(
+            f"{path} is no fixture that the oracle can read ({type(error).__name__}: {error}): "
+            "'duplex-lab fixtures verify' says what is wrong with it"
+        ) from error
+    if not lines:
         raise EngineError(
             f"{root} holds no fixtures for the oracle to know: set fixtures under [script], or "
             f"{ROOT_VARIABLE}, to their folder"
         )
-    sounds: dict[Path, tuple[Pcm, int]] = {}
-    lines: list[Line] = []
-    for path in paths:
-        try:
-            turns = tomllib.loads(path.read_text(encoding="utf-8"))["turn"]
-            lines += [_line(path, turns, number, sounds) for number in range(len(turns))]
-        except (OSError, EOFError, wave.Error, KeyError, ValueError, TypeError) as error:
-            raise EngineError(
-                f"{path} is no fixture that the oracle can read ({type(error).__name__}: {error}): "
-                "'duplex-lab fixtures verify' says what is wrong with it"
-            ) from error
-    return tuple(lines)
+    return Knowledge(tuple(lines), voice)
 
 
-def _line(
-    path: Path,
-    turns: Sequence[Mapping[str, Any]],
-    number: int,
-    sounds: dict[Path, tuple[Pcm, int]],
-) -> Line:
-    turn = turns[number]
-    wav = path.parent / turn["wav"]
-    if wav not in sounds:
-        sounds[wav] = _sound(wav)
-    pcm, first = sounds[wav]
+def _sound(wav: Path) -> Pcm:
+    with wave.open(str(wav)) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        at_rate = resample(pcm, file.getframerate(), SAMPLE_RATE_HZ)
+    heard: Pcm = at_rate.astype(np.float32) / _INT16
+    return heard
+
+
+def _recording(turn: Mapping[str, Any], pcm: Pcm) -> Recording:
+    scale = SAMPLE_RATE_HZ / turn["rate_hz"]
+    words = turn.get("words", ())
+    limits = tuple((round(w["start"] * scale), round(w["end"] * scale)) for w in words)
+    return Recording(pcm, tuple(str(w["word"]) for w in words), limits)
+
+
+def _line(path: Path, number: int, turn: Mapping[str, Any], pcm: Pcm, answer: str) -> Line:
+    first, last = first_audible(pcm, SAMPLE_RATE_HZ), last_audible(pcm, SAMPLE_RATE_HZ)
+    if first is None or last is None:
+        raise ValueError(f"{turn['wav']} is silent")
     scale = SAMPLE_RATE_HZ / turn["rate_hz"]
     return Line(
         fixture=path.stem,
         number=number,
-        pcm=pcm,
+        pcm=pcm[first : last + 1],
         on=max(0, round(turn["speech"][0]["audible_start"] * scale) - first),
         off=round(turn["speech"][-1]["audible_end"] * scale) - first,
-        answer=answer_to(turn["text"], turn.get("expect", {}), _least_s(turns, number)),
+        answer=answer,
     )
 
 
-def _sound(wav: Path) -> tuple[Pcm, int]:
-    """A WAV's audio between its first and last audible samples, and where in it the first is."""
-    with wave.open(str(wav)) as file:
-        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-        at_rate = resample(pcm, file.getframerate(), SAMPLE_RATE_HZ).astype(np.float32) / _INT16
-    first, last = first_audible(at_rate, SAMPLE_RATE_HZ), last_audible(at_rate, SAMPLE_RATE_HZ)
-    if first is None or last is None:
-        raise ValueError(f"{wav.name} is silent")
-    return at_rate[first : last + 1], first
-
-
-def answer_to(text: str, expect: Mapping[str, Any], least_s: float = 0.0) -> str:
+def answer_to(
+    text: str,
+    expect: Mapping[str, Any],
+    least_s: float,
+    voice: Patchwork,
+    fillers: Sequence[str],
+) -> str:
     """A right answer, in words of the user's where these will do.
 
     Args:
         text: What the user says.
         expect: The fixture's expectation, see `bench.judge`.
         least_s: How long it must last at least.
+        voice: What it knows to say is preferred.
+        fillers: What makes an answer longer, the best first.
     """
     if not expect.get("respond", True):
         return ""
     never = tuple(expect.get("never", ()))
-    wanted = [
-        next((w for w in wordings if not _holds(w, never)), wordings[0])
-        for wordings in expect.get("slots", {}).values()
-    ]
-    told = all(any(_holds(text, (w,)) for w in of) for of in expect.get("slots", {}).values())
-    said = text if told and text and not _holds(text, never) else " and ".join(wanted)
-    answer = f"all right {said}".strip()
-    filler = next((f for f in FILLERS if not _holds(f, never)), FILLERS[0])
-    while len(_words(answer)) < max(LEAST_WORDS, least_s * WORDS_PER_S):
-        answer += f" {filler}"
+    slots: Sequence[Sequence[str]] = tuple(expect.get("slots", {}).values())
+    told = all(any(_holds(text, (wording,)) for wording in of) for of in slots)
+    if told and not _holds(text, never):
+        answer = text
+    else:
+        answer = " and ".join(_wording(of, never, voice) for of in slots)
+    more = [f for f in fillers if f and not _holds(f, never)] or ["and so on and on"]
+    i = 0
+    while len(words_of(answer)) < max(LEAST_WORDS, least_s * WORDS_PER_S):
+        answer = f"{answer} {more[i % len(more)]}".strip()
+        i += 1
     return answer
+
+
+def _wording(wordings: Sequence[str], never: Sequence[str], voice: Patchwork) -> str:
+    """One of the accepted wordings: one that may be said, and that the voice knows."""
+    may = [wording for wording in wordings if not _holds(wording, never)] or list(wordings)
+    return next((wording for wording in may if voice.knows(wording)), may[0])
 
 
 def _least_s(turns: Sequence[Mapping[str, Any]], number: int) -> float:
@@ -154,21 +186,16 @@ def _least_s(turns: Sequence[Mapping[str, Any]], number: int) -> float:
         if turn["cue"]["after"] != "agent_onset":
             break
         rate_hz = int(turn["rate_hz"])
-        on_s: float = (
-            at_s + turn["cue"]["delay_ms"] / 1e3 + turn["speech"][0]["audible_start"] / rate_hz
-        )
+        cued_s = at_s + float(turn["cue"]["delay_ms"]) / 1e3
         if turn.get("expect", {}).get("respond", True):
+            on_s = cued_s + int(turn["speech"][0]["audible_start"]) / rate_hz
             return max(needed_s, on_s + LEFT_S)
-        at_s += turn["cue"]["delay_ms"] / 1e3 + turn["samples"] / rate_hz
+        at_s = cued_s + int(turn["samples"]) / rate_hz
         needed_s = at_s + GOES_ON_S
     return needed_s
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
-
-
 def _holds(text: str, wordings: Sequence[str]) -> bool:
     """Whether a text holds one of the wordings, as whole words."""
-    said = f" {' '.join(_words(text))} "
-    return any(f" {' '.join(_words(wording))} " in said for wording in wordings)
+    said = f" {' '.join(words_of(text))} "
+    return any(f" {' '.join(words_of(wording))} " in said for wording in wordings)

@@ -31,7 +31,7 @@ from pipelines.duplex.model import (
     Pcm,
     Step,
 )
-from pipelines.duplex.oracle_lines import Line, read_lines
+from pipelines.duplex.oracle_lines import Knowledge, read_knowledge
 from pipelines.duplex.oracle_mind import OracleMind
 from pipelines.duplex.script_mind import Mind, ScriptMind
 from pipelines.duplex.script_options import ScriptOptions
@@ -64,7 +64,7 @@ class ScriptedDuplex:
         self.sleep = sleep
         self._voice = EspeakEngine(voice=self.options.voice, rate_wpm=self.options.rate_wpm)
         self._spoken: dict[str, Pcm] = {}
-        self._lines: tuple[Line, ...] = ()
+        self._known: Knowledge | None = None
 
     def load(self) -> None:
         """Loads the voice and speaks once what it will say.
@@ -75,15 +75,15 @@ class ScriptedDuplex:
         next(service_times_ms(self.options))
         self._voice.load()
         if self.options.speak == "oracle":
-            self._lines = read_lines(self.options.fixtures)
-        answers = {line.answer for line in self._lines if line.answer}
-        for phrase in {self.options.phrase, *answers}:
+            self._known = read_knowledge(self.options.fixtures)
+        answers = {line.answer for line in self._known.lines} if self._known else set()
+        for phrase in {self.options.phrase, *answers} - {""}:
             self.speech(phrase)
 
     def mind(self) -> Mind:
         """What decides in a fresh session."""
-        if self.options.speak == "oracle":
-            return OracleMind(self.options, self._lines)
+        if self._known is not None:
+            return OracleMind(self.options, self._known.lines)
         return ScriptMind(self.options)
 
     @contextmanager
@@ -98,16 +98,22 @@ class ScriptedDuplex:
             (n,) float32, 24 kHz; from the first audible sample to the last.
         """
         if text not in self._spoken:
-            pieces: list[bytes] = []
-            request = Request("phrase", "speak", {"text": text}, b"")
-            emit = Emit(request, lambda _header, pcm, _marks: pieces.append(pcm))
-            self._voice.run(request, emit)
-            pcm = np.frombuffer(b"".join(pieces), np.int16)
-            pcm = resample(pcm, ESPEAK_RATE_HZ, SAMPLE_RATE_HZ)
+            pieces = self._known.voice.pieces(text) if self._known is not None else [text]
+            spoken = [self._synthesised(p) if isinstance(p, str) else p for p in pieces]
+            pcm = np.concatenate(spoken)
             first, last = first_audible(pcm, SAMPLE_RATE_HZ), last_audible(pcm, SAMPLE_RATE_HZ)
             cut = pcm[first : last + 1] if first is not None and last is not None else pcm[:0]
-            self._spoken[text] = cut.astype(np.float32) / _INT16
+            self._spoken[text] = cut
         return self._spoken[text]
+
+    def _synthesised(self, text: str) -> Pcm:
+        pieces: list[bytes] = []
+        request = Request("phrase", "speak", {"text": text}, b"")
+        emit = Emit(request, lambda _header, pcm, _marks: pieces.append(pcm))
+        self._voice.run(request, emit)
+        pcm = np.frombuffer(b"".join(pieces), np.int16)
+        spoken: Pcm = resample(pcm, ESPEAK_RATE_HZ, SAMPLE_RATE_HZ).astype(np.float32) / _INT16
+        return spoken
 
 
 class ScriptedSession:
