@@ -32,6 +32,8 @@ EVENTS: dict[tuple[str, str], str] = {
     ("ear", "cleared"): "samples cut by a clear, or arrived for an old generation; value: samples",
     ("ear", "agent_onset"): "live: the ear heard the agent begin (drives cues; not a metric)",
     ("ear", "agent_end"): "live: the agent's speech ended, silence has lasted; t_ns: its end",
+    ("ear", "transcript"): "afterwards: what a recogniser makes of the answer to the turn, as "
+    "heard; text, empty of none; t_ns: the answer's first sound",
     # vad and turn
     ("vad", "speech_start"): "the VAD says that the user began",
     ("vad", "speech_stop"): "the VAD says that the user stopped; value: its stop_secs, in s",

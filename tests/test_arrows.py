@@ -14,11 +14,11 @@ MODULES = sorted(
 HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loader", "onnxruntime"}
 BENCH_WITH_PIPECAT = {"agent", "link", "collect", "stage_marks"}
 ANALYSIS = {
-    "analysis", "atomic", "bounds", "cells", "comparable", "compare", "compare_text", "content",
-    "coverage", "differences", "dip", "duplex_frames", "duplex_heard", "duplex_measures",
-    "duplex_rows", "duplex_summary", "duplex_table", "escape", "example_figures",
-    "first_token",
-    "floor_measures", "floor_rows", "floor_summary", "floor_table", "gate", "history", "judge",
+    "analysis", "atomic", "audible_faults", "bounds", "cells", "comparable", "compare",
+    "compare_text", "content", "coverage", "differences", "dip", "duplex_frames",
+    "duplex_heard", "duplex_measures", "duplex_rows", "duplex_summary", "duplex_table",
+    "escape", "example_figures", "first_token", "floor_measures", "floor_rows", "floor_summary",
+    "floor_table", "gate", "heard_measures", "history", "judge",
     "junit", "labels", "lateness", "loaded", "lock", "mark_order", "metric", "metrics",
     "microturns", "onset", "pairs", "parallel", "playout", "plots", "plots_duplex", "plots_history",
     "plots_style", "power", "recording", "records", "replay", "replies", "report", "schema",
