@@ -60,6 +60,7 @@ DUPLEX: dict[str, Adapter] = {
     "torch": Adapter("MIT", ("cuda", "cpu"), LOADER),
     "server": Adapter("the server's", ("its server's",), "protocol fake", ("sphn",), "server"),
     "scripted": Adapter("Apache-2.0", ("cpu",), "exact answers"),
+    "nano": Adapter("Apache-2.0", ("cpu",), LOADER),
 }
 """Backend of a duplex preset → what is known of its adapter."""
 
@@ -107,6 +108,8 @@ def weights_word(spec: PipelineSpec) -> str:
     """Whether the files of its models are there: none needed, here, made by a run, or missing."""
     from pipelines.models.needed import missing_of, needed_by
 
+    if spec.architecture == "duplex" and spec.stages["model"].backend == "nano":
+        return "missing" if lacks(spec) else "here"
     if any(not m.wanted.startswith(SYNTHETIC) for m in missing_of(spec)):
         return "missing"
     if _unmade(spec):
@@ -160,7 +163,9 @@ def duplex_parts(spec: PipelineSpec) -> list[Part]:
 
 
 def duplex_missing(spec: PipelineSpec) -> list[str]:
-    """A server that does not answer, or the package to talk to it."""
+    """A server that does not answer, the package to talk to it, or weights that are not here."""
+    from pipelines.duplex import nano_weights
+
     model = spec.stages["model"]
     row = DUPLEX[model.backend]
     found = [
@@ -170,6 +175,8 @@ def duplex_missing(spec: PipelineSpec) -> list[str]:
     ]
     if model.backend == "server" and not _answers(model.url):
         found.append(f"no server answers at {model.url}: start one, or set url under [model].")
+    if model.backend == "nano":  # told as an error if they are not here
+        nano_weights.read(nano_weights.folder_of(model.weights), hashes=False)
     return found
 
 
@@ -202,8 +209,13 @@ def bot_parts(spec: PipelineSpec) -> list[Part]:
 
 def bot_missing(spec: PipelineSpec) -> list[str]:
     """The bot's file, where it is not there."""
-    path: Path = spec.stages["bot"].path
-    return [] if path.is_file() else [f"There is no bot {path}."]
+    from pipelines.bot.load import BotError, require_file
+
+    try:
+        require_file(spec.stages["bot"].path)
+    except BotError as error:
+        return [str(error)]
+    return []
 
 
 def scripted_parts(spec: PipelineSpec) -> list[Part]:
@@ -275,7 +287,7 @@ def _unmade(spec: PipelineSpec) -> list[str]:
                 found.append(f"{name} {precision}")
         else:
             model = options.model or engine_row(stage, options.engine).model
-            if not path_of(stage, model).exists():
+            if not path_of(options.engine, model).exists():
                 found.append(model.partition(":")[2])
     return found
 

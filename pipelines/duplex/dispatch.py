@@ -38,6 +38,7 @@ BACKENDS: dict[str, Backend] = {
     "torch": Backend("pipelines.duplex.moshi_torch:MoshiTorch", "moshi-torch", needs_weights=True),
     "server": Backend("pipelines.duplex.moshi_server:MoshiServer"),
     "scripted": Backend("pipelines.duplex.scripted:ScriptedDuplex"),
+    "nano": Backend("pipelines.duplex.nano:NanoDuplex"),
 }
 """Backend of a preset → adapter."""
 
@@ -45,6 +46,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "moshi": ("mlx", "torch", "server"),
     "personaplex": ("server",),
     "scripted": ("scripted",),
+    "nano": ("nano",),
 }
 """Prefix of a model id → the backends that can serve it."""
 
@@ -158,6 +160,14 @@ def _adapter_options(model: ModelOptions, script: ScriptOptions) -> dict[str, An
             "id": model.id,
             "voice_prompt": model.voice_prompt,
             "text_prompt": model.text_prompt,
+        }
+    if model.backend == "nano":
+        from pipelines.duplex import nano_weights
+
+        return {
+            "config": str(nano_weights.folder_of(model.weights) / nano_weights.CARD_NAME),
+            "temperature": model.temperature,
+            "text_temperature": model.text_temperature,
         }
     from pipelines.duplex import weights
 

@@ -12,11 +12,11 @@ class ModelOptions:
 
     id: str
     """Its prefix says the family: ``moshi-tiny``, ``moshi-7b``, ``personaplex-7b``, …"""
-    backend: Literal["mlx", "torch", "server", "scripted"] = "mlx"
+    backend: Literal["mlx", "torch", "server", "scripted", "nano"] = "mlx"
     """Which adapter runs it."""
     weights: str = "synthetic"
     """``synthetic`` (made here, of the id's size), a folder, or a model: an id of 'models list', or
-    ``owner/name`` of the hub."""
+    ``owner/name`` of the hub. Backend nano: ``shipped`` (in the package), or a folder."""
     precision: Literal["f32", "bf16", "q8", "q4"] = "bf16"
     """Of the language model; the codec is f32 always."""
     seed: int = 0

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.duplex import nano_weights
 from pipelines.duplex.checks import check, check_label
 from pipelines.duplex.dispatch import backend_of
 from pipelines.duplex.options import ModelOptions
@@ -40,6 +41,8 @@ def provide_model(model: ModelOptions, tell: Tell) -> str:
         from pipelines import environment
 
         environment.ensure(backend.environment, tell)
+    if model.backend == "nano":
+        return nano_weights.read(nano_weights.folder_of(model.weights)).label
     if not backend.needs_weights:
         return ""
     from pipelines.duplex import weights
@@ -50,6 +53,12 @@ def provide_model(model: ModelOptions, tell: Tell) -> str:
 def model_files(spec: PipelineSpec) -> list[dict[str, str]]:
     """The files of the preset's model, as ``run.json`` lists them: name, file, sha256."""
     model: ModelOptions = spec.stages["model"]
+    if model.backend == "nano":
+        found = nano_weights.read(nano_weights.folder_of(model.weights))
+        return [
+            {"name": f"{model.id} {Path(name).stem}", "file": name, "sha256": told["sha256"]}
+            for name, told in found.card["files"].items()
+        ]
     if not backend_of(model).needs_weights:
         return []
     from pipelines.duplex import weights

@@ -72,7 +72,13 @@ def test_every_preset_can_be_built_or_gives_its_exact_reason(name, accounts):
         assert callable(load_object(how.build or how.converse))
         BUILDERS.get(spec.architecture, lambda _: None)(spec)
     else:
-        known = ("not installed", "no server answers", "models fetch", "can't be built on")
+        known = (
+            "not installed",
+            "no server answers",
+            "models fetch",
+            "can't be built on",
+            "is missing",
+        )
         assert any(word in reason for reason in row.missing for word in known), row.missing
 
 

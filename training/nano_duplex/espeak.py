@@ -64,6 +64,7 @@ class Espeak:
     def __enter__(self) -> Self:
         import espeakng_loader
 
+        ctypes.CDLL(None).srand(1)  # some voices have breath, of C's random numbers
         self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         if self._library.espeak_Initialize(2, 0, data, 0x8000 | 1 | 2) != RATE_HZ:

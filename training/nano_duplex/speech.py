@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,18 +69,17 @@ def speak(text: str, voice: Voice, cache: Path | None = None) -> Utterance:
         return at_24_khz(spoken(text, voice))
     name = hashlib.sha256(f"{voice.key}|{text}".encode()).hexdigest()[:24]
     path = cache / name[:2] / f"{name}.npz"
-    if path.exists():
-        with np.load(path) as kept:
-            phones, words = json.loads(str(kept["labels"]))
-            pcm = kept["pcm"].astype(np.float32) / 32768
-        return Utterance(pcm, _tuples(phones), _tuples(words))
-    made = at_24_khz(spoken(text, voice))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_suffix(f".{id(made)}.tmp.npz")
-    labels = json.dumps([made.phones, made.words])
-    np.savez(whole, pcm=as_int16(made.pcm), labels=np.array(labels))
-    whole.replace(path)
-    return made
+    if not path.exists():
+        made = at_24_khz(spoken(text, voice))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(f".{os.getpid()}.tmp.npz")
+        labels = json.dumps([made.phones, made.words])
+        np.savez(half, pcm=as_int16(made.pcm), labels=np.array(labels))
+        half.replace(path)
+    with np.load(path) as kept:
+        phones, words = json.loads(str(kept["labels"]))
+        pcm = kept["pcm"].astype(np.float32) / 32768
+    return Utterance(pcm, _tuples(phones), _tuples(words))
 
 
 def spoken(text: str, voice: Voice) -> Spoken:

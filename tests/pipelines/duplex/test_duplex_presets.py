@@ -45,6 +45,7 @@ def spec_of(**changes: object):
         ("moshi-7b", "server", "MoshiServer"),
         ("personaplex-7b", "server", "MoshiServer"),
         ("scripted-86ms", "scripted", "ScriptedDuplex"),
+        ("nano-11m", "nano", "NanoDuplex"),
     ],
 )
 def test_ids_dispatch_by_their_prefix(model_id, backend, adapter):
@@ -53,7 +54,8 @@ def test_ids_dispatch_by_their_prefix(model_id, backend, adapter):
 
 
 def test_an_unknown_prefix_names_the_known_ones():
-    wanted = r"id = 'whale-7b' is of no known family; known: moshi-…, personaplex-…, scripted-…\."
+    known = "moshi-…, personaplex-…, scripted-…, nano-…"
+    wanted = rf"id = 'whale-7b' is of no known family; known: {known}\."
     with pytest.raises(SpecError, match=wanted):
         backend_of(ModelOptions("whale-7b"))
 

@@ -1,0 +1,98 @@
+"""Dialogues as duplex-nano's language model reads them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.duplex.nano_codec import Encoded as Heard
+from training.nano_duplex.tokens import (
+    FRAME,
+    Encoded,
+    encode_one,
+    read_all,
+    read_dialogues,
+    word_frames,
+    write_shard,
+)
+
+
+class Codec:
+    """Stands in for the codec: a frame's vector is its mean, its codes its number."""
+
+    def encode(self, pcm):
+        frames = pcm.reshape(-1, FRAME)
+        vectors = np.repeat(frames.mean(1, keepdims=True), 96, 1)
+        return Heard(np.repeat(np.arange(len(frames))[:, None], 8, 1), vectors)
+
+
+def encoded(frames: int, text: dict[int, int]) -> Encoded:
+    tokens = np.zeros(frames, np.uint16)
+    tokens[list(text)] = list(text.values())
+    return Encoded(
+        vectors=np.full((frames, 96), frames, np.float16),
+        codes=np.full((frames, 8), 3, np.uint16),
+        text=tokens,
+        speaking=np.zeros(frames, bool),
+        words=np.array([1, 0], np.uint16),
+        ends=np.array([2, 5], np.int32),
+        turns=[{"kind": "command", "pauses": []}],
+    )
+
+
+def dialogue_shard(path: Path) -> None:
+    """Two dialogues of 3 and 2 frames; the agent is audible in frame 1 of the first alone."""
+    agent = np.zeros(5 * FRAME, np.int16)
+    agent[FRAME + 7] = 200
+    records = [
+        {"words": [["go", 0, 1], ["left", 1, 3]], "turns": [{"kind": "command"}]},
+        {"words": [], "turns": []},
+    ]
+    np.savez(
+        path,
+        user=np.repeat(np.arange(5), FRAME).astype(np.int16) * 4096,
+        agent=agent,
+        text=np.array([0, 3, 2, 0, 0], np.uint16),
+        offsets=np.array([0, 3, 5]),
+        record=np.array([json.dumps(record) for record in records]),
+    )
+
+
+def test_dialogues_are_cut_at_their_frames_and_a_words_end_is_its_last_frame(tmp_path):
+    dialogue_shard(tmp_path / "000.npz")
+    first, second = read_dialogues(tmp_path / "000.npz")
+    assert first.words == (("go", 0), ("left", 2))
+    assert first.text.tolist() == [0, 3, 2]
+    assert (len(first.user), len(second.user)) == (3 * FRAME, 2 * FRAME)
+    assert second.user[0] == 3 * 4096
+
+
+def test_a_dialogue_goes_through_the_codec_frame_by_frame(tmp_path):
+    dialogue_shard(tmp_path / "000.npz")
+    first, second = (
+        encode_one(Codec(), d, {"left": 7}) for d in read_dialogues(tmp_path / "000.npz")
+    )
+    assert first.vectors[:, 0].tolist() == [0.0, 0.125, 0.25]
+    assert second.vectors[:, 95].tolist() == [0.375, 0.5]
+    assert first.codes[:, 0].tolist() == [0, 1, 2]
+    assert first.speaking.tolist() == [False, True, False]
+    assert first.words.tolist() == [0, 7]  # a word that training never heard is none
+    assert first.ends.tolist() == [0, 2]
+
+
+def test_a_shard_comes_back_as_it_was_written(tmp_path):
+    written = [encoded(4, {1: 3}), encoded(6, {2: 4})]
+    write_shard(tmp_path / "000.npz", written)
+    for was, now in zip(written, read_all(tmp_path), strict=True):
+        assert len(now) == len(was) and now.turns == was.turns
+        for name in ("vectors", "codes", "text", "speaking", "words", "ends"):
+            assert np.array_equal(getattr(now, name), getattr(was, name)), name
+    assert [p.name for p in tmp_path.iterdir()] == ["000.npz"]
+
+
+def test_a_word_lasts_to_the_next_token_and_an_unheard_one_as_long_as_the_mean():
+    dialogues = [encoded(12, {1: 3, 3: 4, 8: 2}), encoded(12, {0: 3, 4: 2})]
+    # Word 0: 2 and 4 frames; word 1: 5; word 2 is never said.
+    assert word_frames(dialogues, 3) == [3.0, 5.0, 3.67]
