@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipecat.pipeline.pipeline import Pipeline
 
     from bench.link import Wire
+    from pipelines.host import Host
     from pipelines.pool import ModelPool
 
 MARKS_EVERY_S = 0.2
@@ -235,6 +236,7 @@ async def _play(
         stack.push_async_callback(wire.close)
         wire.labels = LabelFeed() if spec.sees_labels else None
         errors: list[str] = []
+        taps: list[Any] = []
         host = Host(
             spec,
             LinkTransport(wire, spec.audio),
@@ -246,15 +248,24 @@ async def _play(
             extra=order.extra,
             closed=wire.closed,
             open_transport=lambda params: LinkTransport(wire, spec.audio, params),
-            watch=lambda worker: _watch_guest(worker, wire, errors, marks),
+            watch=lambda worker: _watch_guest(worker, wire, errors, marks, taps),
         )
         if how.converse:
+            await _enter_taps(stack, order, host, taps)
             fault: str | None = await load_object(how.converse)(host)
             return fault or next(iter(errors), None)
         pipeline = await load_object(how.build)(host)
-        taps = [await stack.enter_async_context(load_object(path)(host)) for path in order.taps]
+        await _enter_taps(stack, order, host, taps)
         await _run_pipeline(pipeline, spec, wire, errors, marks, taps)
         return errors[0] if errors else None
+
+
+async def _enter_taps(
+    stack: contextlib.AsyncExitStack, order: TrialOrder, host: Host, taps: list[Any]
+) -> None:
+    from pipelines.registry import load_object
+
+    taps += [await stack.enter_async_context(load_object(path)(host)) for path in order.taps]
 
 
 async def _run_pipeline(
@@ -299,11 +310,14 @@ async def _run_pipeline(
     await running
 
 
-def _watch_guest(worker: Any, wire: Wire, errors: list[str], marks: MarkList) -> None:
+def _watch_guest(
+    worker: Any, wire: Wire, errors: list[str], marks: MarkList, taps: Sequence[Any]
+) -> None:
     """Observers for a worker that somebody else made, whose stages stamp nothing themselves."""
     from bench.stage_marks import StageObserver
 
-    worker.add_observer(StageObserver(marks))
+    for observer in (StageObserver(marks), *taps):
+        worker.add_observer(observer)
     _take_errors(worker, wire, errors)
 
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "floor": "bench.cli_floor:floor",
     "service": "bench.cli_service:measure",
     "replay": "bench.cli_replay:replay",
+    "listen": "bench.cli_listen:listen_command",
     "history": "bench.cli_history:history",
     "export-traces": "bench.cli_traces:export_traces",
     "doctor": "bench.cli_doctor:doctor",

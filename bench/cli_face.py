@@ -75,11 +75,13 @@ def face(
         _live(spec, version, states, port, https, open_page, plain=False)
         return
     from bench.cli_run import make_plan
-    from bench.run import new_run_id
+    from bench.run import new_run_id, provide
     from pipelines.face.server import FaceServer
     from pipelines.face.serving import Serving
 
     plan = make_plan(preset, fixtures, repeats)
+    with progress() as watch:
+        provide(plan, watch)  # what is missing is told before anybody opens a page
     run_dir = out or RESULTS / new_run_id(plan.specs)
     server = FaceServer(f"{spec.title} · recorded users")
     with Serving(server, port, https) as serving:
@@ -119,6 +121,12 @@ def _live(
     from pipelines.face.serving import Serving
     from pipelines.registry import architecture, load_object
 
+    if architecture(spec.architecture).converse:
+        raise LabError(
+            f"{spec.name} is a bot that brings its own pipeline and transport: talk to it as it "
+            "is run by Pipecat (python BOT.py -t webrtc), or let recorded users do it here: "
+            "duplex-lab face PRESET --fixtures quick."
+        )
     check_installed()
     if spec.sees_labels:
         raise LabError(

@@ -11,9 +11,10 @@ from bench import store
 from bench.analysis import analyse_again
 from bench.console import console
 from bench.escape import visible
+from bench.first_token import first_token_blocks, first_tokens
 from bench.show import show as timeline
 from bench.summary import summarise
-from bench.table import print_table
+from bench.table import print_block, print_table, terminal
 from pipelines.errors import LabError
 
 
@@ -26,7 +27,10 @@ def show(
     path = Path(what)
     if path.is_dir():
         run = store.read_run(path)
-        print_table(summarise(run, store.read_metrics(path)))
+        rows = store.read_metrics(path)
+        print_table(summarise(run, rows))
+        for block in first_token_blocks(first_tokens(rows)):
+            print_block(block, terminal())
         say = console().print
         say("\ntrials")
         for trial in run.trials:

@@ -72,7 +72,7 @@ def _preset(
     name: str, weights: str, values: Values, turns: Mapping[Key, TurnLabels]
 ) -> FloorSummary:
     stops, censored = values.get("barge_in_stop", ()), values.get("barge_in_censored", ())
-    seen, unseen = _once(stops, censored)
+    seen, unseen = once(stops, censored)
     return FloorSummary(
         preset=name,
         weights=weights,
@@ -81,14 +81,14 @@ def _preset(
         decided=quantile(per_key(values.get("barge_in_yield", ())), 0.5),
         yields=_share(values, "yield_rate"),
         false_stops=_share(values, "false_interruption"),
-        early=_early(values),
+        early=early_starts(values),
         takeover=_share(values, "takeover_strict", lambda key: _wants_answer(turns.get(key))),
         intrusion=_share(values, "takeover_compatible", lambda key: _wants_none(turns.get(key))),
         overlap=mean([percent / 100 for percent in per_key(values.get("overlap", ()))]),
     )
 
 
-def _once(
+def once(
     stops: Sequence[tuple[Key, float]], censored: Sequence[tuple[Key, float]]
 ) -> tuple[list[float], list[float]]:
     """Each interruption once: with its repeats' median stop if any of them stopped."""
@@ -100,11 +100,16 @@ def _share(values: Values, metric: str, of: Callable[[Key], bool] = lambda _: Tr
     return rate_per_key([(key, hit > 50) for key, hit in values.get(metric, ()) if of(key)])
 
 
-def _early(values: Values) -> Estimate:
-    """Pauses with an onset per pause; of repeats their mean."""
-    number = dict(values.get("pauses", ()))
+def early_starts(values: Values, prefix: str = "") -> Estimate:
+    """Pauses with an onset per pause; of repeats their mean.
+
+    Args:
+        values: Of the metrics ``pauses`` and ``pause_onsets``.
+        prefix: Before the names of these two.
+    """
+    number = dict(values.get(f"{prefix}pauses", ()))
     onsets: dict[Key, list[float]] = {}
-    for key, count in values.get("pause_onsets", ()):
+    for key, count in values.get(f"{prefix}pause_onsets", ()):
         if number.get(key, 0) > 0:
             onsets.setdefault(key, []).append(count)
     begun = sum(sum(of_turn) / len(of_turn) for of_turn in onsets.values())

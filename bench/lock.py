@@ -16,7 +16,8 @@ class RunLock:
 
     The lock is the kernel's (``flock`` on ``.lock``), not the file: a file left behind by a killed
     run locks nothing. The holder's pid stands in it for the error message. A child that is forked
-    (not spawned) while the lock is held holds it too.
+    (not spawned) while the lock is held holds it too. A folder that it made, and into which nothing
+    was written, is gone again when the lock is.
 
     Raises (on entering):
         StoreError: another process holds it, or the folder can't be written.
@@ -25,9 +26,11 @@ class RunLock:
     def __init__(self, run_dir: Path) -> None:
         self.path = run_dir / ".lock"
         self._fd: int | None = None
+        self._made = False
 
     def __enter__(self) -> RunLock:
         with explained(self.path):
+            self._made = not self.path.parent.exists()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -64,5 +67,8 @@ class RunLock:
         if self._fd is not None:
             with contextlib.suppress(OSError):  # the pid is but a hint: closing frees the lock
                 os.ftruncate(self._fd, 0)
+                if self._made and list(self.path.parent.iterdir()) == [self.path]:
+                    self.path.unlink()
+                    self.path.parent.rmdir()
             os.close(self._fd)
             self._fd = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from bench import heard_measures as of_heard
 from bench import trial_measures as of_trial
 from bench import turn_measures as of_turn
 from bench.duplex_frames import sessions
@@ -126,6 +127,20 @@ METRICS: tuple[Metric, ...] = (
     _content("stt_words", "", "words that the user said", of_turn.stt_words),
     _content("stt_word_errors", "", "word errors of the transcript", of_turn.stt_word_errors),
     _content("task_success", "%", "100: the agent did what a good one does", of_turn.task_success),
+    _content(
+        "agent_wer",
+        "%",
+        "word errors of a recogniser on the answer as heard, per word that the agent meant",
+        of_heard.agent_wer,
+    ),
+    _content("agent_words", "", "words that the agent meant to say", of_heard.agent_words),
+    _content("agent_word_errors", "", "word errors of that recogniser", of_heard.agent_word_errors),
+    _content(
+        "heard_success",
+        "%",
+        "task_success by that recogniser's words in place of the agent's own",
+        of_heard.heard_success,
+    ),
     _cost("cpu_s_per_audio_min", "s/min", "CPU time of the agent", of_trial.cpu_s_per_audio_min),
     _cost("rss_peak_mb", "MB", "peak memory of the agent's process tree", of_trial.rss_peak_mb),
     _harness(
@@ -218,10 +233,11 @@ def _turn_rows(
     rows = [(metric, metric.on_turn) for metric in METRICS if metric.on_turn is not None]
     not_asked = of_turn.expects_answer(labels)
     if turn is None:
+        listened = bool(timeline.all("ear", "transcript"))
         for metric, _ in rows:
             refused = GROUPS[metric.group].refused.get(trial.weights)
             refused = refused or (not_asked if metric.group == "latency" else None)
-            reading = of_turn.unspoken(metric.name, trial, labels)
+            reading = of_turn.unspoken(metric.name, trial, labels, listened=listened)
             yield _row(metric, trial, number, Reading(None, refused) if refused else reading, None)
         return
     path = critical_path(turn, timeline.chunks, trial.rate_hz)

@@ -120,8 +120,8 @@ def execute(
         LabError: bad input, or a disk that can't be written; the folder keeps what was done.
         RunStoppedError: Ctrl-C.
     """
+    provide(plan, watch)  # before the folder is there: a refused run leaves nothing behind
     with RunLock(run_dir), ExitStack() as stack:
-        _provide(plan, watch)
         info = _open(plan, run_dir, resume)
         done = store.done_trials(run_dir)
         todo = [t for t in plan.trials if t.trial_id not in done]
@@ -150,16 +150,20 @@ def execute(
         return sum(t.status == "error" for t in run.trials if not t.warmup) if run else 0
 
 
-def _provide(plan: Plan, watch: Watcher) -> None:
-    """Refuses missing models, builds what else is lacking: here, where progress can be shown."""
+def provide(plan: Plan, watch: Watcher) -> None:
+    """Refuses what can't be had, builds what is lacking: here, where progress can be shown.
+
+    Raises:
+        LabError: a model, a key or a bot is missing, or something can't be built.
+    """
     require_models(plan.specs)
     for spec in plan.specs:
-        if provide := architecture(spec.architecture).provide:
+        if path := architecture(spec.architecture).provide:
 
             def tell(text: str, name: str = spec.name) -> None:
                 watch(Progress(0, len(plan.trials), plan.seconds(), f"{name}: {text}"))
 
-            load_object(provide)(spec, tell)
+            load_object(path)(spec, tell)
 
 
 def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.escape import visible
+from bench.first_token import first_token_line
 from bench.labels import FixtureLabels
 from bench.metrics import compute_trial
 from bench.recording import Stereo
@@ -22,6 +23,7 @@ AXIS = 44
 
 # What is too frequent to be shown one by one.
 _MANY = frozenset({("user", "chunk_sent"), ("link", "chunk_in"), ("stt", "partial")})
+_NO_TIMES = frozenset({("llm", "prompt_read"), ("llm", "prompt_cached")})
 _NO_EVENTS = frozenset({"pipecat", "script"})
 """What says of another event how long it took or when it was due."""
 _PER_CHUNK = frozenset({("link", "write"), ("ear", "received"), ("ear", "heard")})
@@ -104,6 +106,8 @@ def _turn_lines(
     spoilt = "" if heard.valid else "  NOT VALID"
     reason = f"  ({heard.reason})" if heard.reason else ""
     yield f"  voice to voice {figure}{spoilt}{reason}"
+    if said := first_token_line(turn, path.llm_id, rows["llm_ttft"]):
+        yield said
     yield ""
     yield from _axis(turn, _events(timeline, turn, path))
     yield ""
@@ -122,7 +126,7 @@ def _events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:
     def after(t_ns: int) -> float:
         return (t_ns - turn.u_off_ns) / NS_PER_MS
 
-    skipped = _MANY | _PER_CHUNK
+    skipped = _MANY | _PER_CHUNK | _NO_TIMES
     events = [
         Event(after(m.t_ns), f"{m.stage}.{m.event}", _detail(m))
         for m in turn.marks

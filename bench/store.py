@@ -77,7 +77,10 @@ class Run:
         """
         if trial.recording is None:
             return None
-        pcm, rate_hz = read_recording(self.path / trial.recording)
+        path = self.path / trial.recording
+        if not path.resolve().is_relative_to(self.path.resolve()):
+            raise StoreError(f"{trial.trial_id}: its recording lies outside the run's folder")
+        pcm, rate_hz = read_recording(path)
         if rate_hz != trial.rate_hz:
             raise StoreError(
                 f"{trial.recording}: its rate is {rate_hz} Hz, the trial's row says {trial.rate_hz}"

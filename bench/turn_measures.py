@@ -20,6 +20,8 @@ from bench.validity import NO_LABELS, NOT_EXPECTED, NOT_SPOKEN
 from pipelines.clock import NS_PER_MS, NS_PER_S
 from pipelines.marks import Mark
 
+NOT_MARKED = "what the agent meant to say is not marked"
+
 
 @dataclass(frozen=True, slots=True)
 class TurnView:
@@ -232,13 +234,21 @@ def stt_wer(view: TurnView) -> Reading:
     return Reading(100 * word_errors(view.labels.text, view.turn.transcript).rate)
 
 
-def task_success(view: TurnView) -> Reading:
-    """100 if the agent did what a good agent does, else 0.
+def success(words_of: Callable[[TurnView], str | None], missing: str) -> TurnMeasure:
+    """Makes the measure of whether the agent did what a good agent does: 100, else 0.
 
     Where an answer is expected, one must have been heard, and its words must be right; where none
     is, nothing may have been heard, and the silence may not be that of an agent that died. Without
     committed slots there is nothing to judge by.
+
+    Args:
+        words_of: What the agent's answer says; None where that is not known.
+        missing: Why it is not.
     """
+    return lambda view: _success(view, words_of, missing)
+
+
+def _success(view: TurnView, words_of: Callable[[TurnView], str | None], missing: str) -> Reading:
     if view.labels is None:
         return Reading(None, NO_LABELS)
     trial, heard = view.timeline.trial, view.turn.a_on_ns is not None
@@ -255,9 +265,9 @@ def task_success(view: TurnView) -> Reading:
         return Reading(None, "the fixture does not say what a right answer names")
     if not heard:
         return Reading(0.0, view.turn.silence)
-    answer = view.turn.answer_of(view.path.llm_id)
+    answer = words_of(view)
     if answer is None:
-        return Reading(None, "what the agent meant to say is not marked")
+        return Reading(None, missing)
     verdict = judge(view.labels.expect, answer)
     if verdict.right:
         return Reading(100.0)
@@ -266,12 +276,25 @@ def task_success(view: TurnView) -> Reading:
     return Reading(0.0, ", ".join(wrong) or "an empty answer")
 
 
-def unspoken(metric: str, trial: Trial, labels: TurnLabels | None) -> Reading:
-    """What is told of a turn that was never spoken: a failure wherever failures are counted."""
+task_success = success(lambda view: view.turn.answer_of(view.path.llm_id), NOT_MARKED)
+"""By what the agent meant to say."""
+
+
+def unspoken(
+    metric: str, trial: Trial, labels: TurnLabels | None, *, listened: bool = False
+) -> Reading:
+    """What is told of a turn that was never spoken: a failure wherever failures are counted.
+
+    Args:
+        metric: Its name.
+        trial: The trial.
+        labels: Of the turn.
+        listened: Whether a recogniser has listened to the trial.
+    """
     if metric == "voice_to_voice":
         return Reading(None, f"{NOT_SPOKEN} ({failure(trial)})")
     judged = labels is not None and (labels.expect.slots or not labels.expect.respond)
-    if metric == "task_success" and judged:
+    if judged and (metric == "task_success" or (metric == "heard_success" and listened)):
         return Reading(0.0, f"{NOT_SPOKEN} ({failure(trial)})")
     return Reading(None, NOT_SPOKEN)
 

@@ -8,8 +8,9 @@ and ``checks.py`` with ``LAB = Lab(…)``. A check is a function of a `Submissio
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,11 +19,14 @@ from bench import store
 from bench.metrics import compute
 from bench.records import MetricRow
 from labs.code import Box, call
+from labs.within import within
 from pipelines.errors import LabError
 
 ANSWERS = "answers.toml"
 LARGEST_TEXT = 1_000_000
 """Bytes that are read of one text file of a submission."""
+LONGEST_S = 180.0
+"""Longest time of one check: a pattern that is handed in may be made to take for ever."""
 
 T = TypeVar("T", int, float, str, bool, list, dict)  # type: ignore[type-arg]
 
@@ -99,7 +103,7 @@ class Submission:
         """One answer, by its key: ``floor.predicted_ms`` is a key in the table ``[floor]``.
 
         Raises:
-            SubmissionError: it is missing, still ``"TODO"``, or of another type.
+            SubmissionError: it is missing, still ``"TODO"``, of another type, or not finite.
         """
         found: Any = self.answers()
         for part in key.split("."):
@@ -110,6 +114,8 @@ class Submission:
             found = float(found)
         if not isinstance(found, kind) or (kind is not bool and isinstance(found, bool)):
             raise SubmissionError(f"{ANSWERS}: {key} must be of type {kind.__name__}.")
+        if isinstance(found, float) and not math.isfinite(found):
+            raise SubmissionError(f"{ANSWERS}: {key} = {found} is no finite number.")
         return found
 
     def run_folders(self) -> list[Path]:
@@ -142,16 +148,29 @@ class Submission:
     def call(self, file: str, function: str, *arguments: Any) -> Any:
         """Calls a function of the submission's code in a process of its own.
 
-        Arguments and result may be what JSON holds, and numpy arrays.
+        Arguments and result may be what JSON holds, and numpy arrays; no number is infinite or NaN.
 
         Raises:
             NotRunError: there is no sandbox.
             LabError: it is missing, fails, or takes too long; the text says which.
         """
+        return self._call(file, function, arguments, each=False)
+
+    def call_each(self, file: str, function: str, inputs: Sequence[Any]) -> list[Any]:
+        """Calls a function of one argument for each of ``inputs``, all in one process.
+
+        Raises:
+            NotRunError: there is no sandbox.
+            LabError: as `call`.
+        """
+        found: list[Any] = self._call(file, function, inputs, each=True)
+        return found
+
+    def _call(self, file: str, function: str, arguments: Sequence[Any], each: bool) -> Any:
         path = self.path(file)
         if self.box is None:
             raise NotRunError(f"{file} was not run: there is no sandbox on this machine.")
-        return call(self.box, self.root, path.name, function, arguments, self.call_s)
+        return call(self.box, self.root, path.name, function, arguments, self.call_s, each=each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +212,8 @@ def examine(lab: Lab, submission: Submission) -> list[Result]:
 
 def _verdict(check: Check, submission: Submission) -> Verdict:
     try:
-        return check.function(submission)
+        with within(LONGEST_S):
+            return check.function(submission)
     except NotRunError as error:
         return Verdict(None, str(error))
     except LabError as error:

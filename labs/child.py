@@ -71,7 +71,8 @@ def main() -> None:
         module = importlib.util.module_from_spec(spec)
         sys.modules["submitted"] = module
         spec.loader.exec_module(module)
-        result = getattr(module, order["function"])(*order["arguments"])
+        function, arguments = getattr(module, order["function"]), order["arguments"]
+        result = [function(one) for one in arguments] if order["each"] else function(*arguments)
         text = json.dumps({"result": result}, default=_encoded)
     except BaseException as error:
         traceback.print_exc()

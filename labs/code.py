@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -124,15 +125,22 @@ def _environment() -> dict[str, str]:
 
 
 def call(
-    box: Box, root: Path, file: str, function: str, arguments: Sequence[Any], timeout_s: float
+    box: Box,
+    root: Path,
+    file: str,
+    function: str,
+    arguments: Sequence[Any],
+    timeout_s: float,
+    *,
+    each: bool = False,
 ) -> Any:
-    """Calls ``function`` of ``file`` in a box.
+    """Calls ``function`` of ``file`` in a box; with ``each`` once per argument, in one process.
 
     Raises:
         CodeError: it fails; the text says how.
     """
     limits = Limits(wall_s=timeout_s, cpu_s=max(1, round(timeout_s)))
-    order = {"file": file, "function": function, "arguments": list(arguments)}
+    order = {"file": file, "function": function, "arguments": list(arguments), "each": each}
     ended = box.run(root, order, limits)
     where = f"{function}() of {file}"
     if ended.timed_out or ended.code in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
@@ -146,7 +154,19 @@ def call(
         raise CodeError(f"{where} ended with code {ended.code} and gave nothing back: {last[:200]}")
     if "error" in told:
         raise CodeError(f"{where} failed: {str(told['error'])[:300]}")
+    if not _finite(told.get("result")):
+        raise CodeError(f"{where} gave back a number that is not finite (NaN or infinity).")
     return told.get("result")
+
+
+def _finite(value: object) -> bool:
+    """NaN is neither right nor wrong by any comparison: it must not come as far as one."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
+    inside = value.values() if isinstance(value, dict) else value
+    return not isinstance(inside, Iterable) or isinstance(inside, str) or all(map(_finite, inside))
 
 
 def _encoded(value: object) -> Any:

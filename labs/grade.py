@@ -73,7 +73,8 @@ def _in_worker(path: Path, order: Mapping[str, Any], worker_s: float) -> Graded:
         fed.write(json.dumps(order).encode())
         fed.seek(0)
         process = subprocess.Popen(
-            [sys.executable, "-m", "labs.worker"],
+            # -P: a folder among the submissions may be named as one of our packages, or numpy.
+            [sys.executable, "-P", "-m", "labs.worker"],
             stdin=fed,
             stdout=out,
             stderr=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from labs.evidence import KINDS
+from labs.evidence.finding import KINDS
 from labs.pack import write_report
 from labs.worker import Graded
 

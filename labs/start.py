@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,10 +13,12 @@ from labs import catalogue
 from pipelines.errors import LabError
 
 SKIPPED = ("__pycache__", "__init__.py")
+TASK = "README.md"
+_LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)\)")
 
 
 def copy_starter(name: str, folder: Path) -> int:
-    """Copies ``starter/`` and ``README.md``.
+    """Copies ``starter/`` and ``README.md``, whose links then lead from there to this package.
 
     Args:
         name: The lab.
@@ -28,7 +32,7 @@ def copy_starter(name: str, folder: Path) -> int:
     """
     home = catalogue.folder(name)
     files = _files(home / "starter")
-    files[Path("README.md")] = home / "README.md"
+    files[Path(TASK)] = home / TASK
     for relative in files:
         if (folder / relative).exists():
             raise LabError(
@@ -36,7 +40,19 @@ def copy_starter(name: str, folder: Path) -> int:
                 "so that no work of yours is replaced."
             )
     _copy(files, folder)
+    task = (home / TASK).read_text(encoding="utf-8")
+    (folder / TASK).write_text(led_from(task, home, folder), encoding="utf-8")
     return len(files)
+
+
+def led_from(text: str, home: Path, folder: Path) -> str:
+    """A page's text whose relative links lead from ``folder`` to where they led from ``home``."""
+
+    def moved(link: re.Match[str]) -> str:
+        target = os.path.relpath((home / link[1]).resolve(), folder.resolve())
+        return f"]({Path(target).as_posix()})"
+
+    return _LINK.sub(moved, text)
 
 
 def solve(name: str, folder: Path) -> None:

@@ -20,11 +20,16 @@ from typing import Any
 import numpy as np
 
 from bench import store
+from bench.face_frames import FILE as FACE
+from bench.face_frames import read_face
 from bench.recording import AGENT
-from labs import catalogue, evidence, pack
+from labs import catalogue, pack
 from labs.check import Submission, examine
-from labs.evidence import Finding
+from labs.evidence.audit import audit
+from labs.evidence.face import face_times, print_of
+from labs.evidence.finding import Finding
 from labs.sandbox import Bubblewrap, readable
+from labs.sizes import check_sizes
 from pipelines.errors import LabError
 
 MEMORY_GB = 8
@@ -43,7 +48,7 @@ class Graded:
     results: Sequence[Mapping[str, Any]] = ()
     """Per check: name, what, passed (null: not run), why."""
     findings: Sequence[Mapping[str, str]] = ()
-    """As `labs.evidence.Finding`."""
+    """As `labs.evidence.finding.Finding`."""
     prints: Mapping[str, str] = field(default_factory=dict)
     """Hash of a recording or of a trial's marks → where it stands: to find copies by."""
     error: str = ""
@@ -74,6 +79,7 @@ def grade_one(path: Path, lab_name: str, bwrap: str, call_s: float = 20.0) -> Gr
                 root.mkdir()
                 pack.unpack(path, root)
                 manifest = pack.read_manifest(root)
+            check_sizes(root)
             lab = catalogue.load(lab_name or (manifest.lab if manifest else ""))
         except LabError as error:
             return Graded(path.name, lab=lab_name, error=str(error))
@@ -118,21 +124,35 @@ def _evidence(submission: Submission) -> tuple[list[Finding], dict[str, str]]:
     """What does not agree in its runs, and the prints of its trials."""
     found: list[Finding] = []
     prints: dict[str, str] = {}
+
+    def keep(run: str, trial: str, kind: str, digest: str) -> None:
+        if digest in prints:
+            text = f"its {kind} is also that of {prints[digest]}"
+            found.append(Finding(run, trial, "copy", text))
+        prints.setdefault(digest, f"{kind} of {run}/{trial}")
+
     for folder in submission.run_folders():
+        name = folder.name
         try:
-            run = submission.run(folder.name)
-            rows = submission.rows(folder.name)
-            found += evidence.audit(run, rows, store.read_metrics(folder))
-            for trial in run.trials:
-                where = f"{folder.name}/{trial.trial_id}"
-                for kind, digest in _prints(run, trial.trial_id):
-                    if digest in prints:
-                        text = f"its {kind} is also that of {prints[digest]}"
-                        found.append(Finding(folder.name, trial.trial_id, "copy", text))
-                    prints.setdefault(digest, f"{kind} of {where}")
+            run = None
+            if _is_run(folder):
+                run = submission.run(name)
+                found += audit(run, submission.rows(name), store.read_metrics(folder))
+                for trial in run.trials:
+                    for kind, digest in _prints(run, trial.trial_id):
+                        keep(name, trial.trial_id, kind, digest)
+            if frames := read_face(folder):
+                texts = face_times(frames, run)
+                found += [Finding(name, trial, "face", text) for trial, text in texts]
+                keep(name, "", "face", print_of(frames))
         except LabError as error:
-            found.append(Finding(folder.name, "", "row", f"can't be read: {error}"))
+            found.append(Finding(name, "", "row", f"can't be read: {error}"))
     return found, prints
+
+
+def _is_run(folder: Path) -> bool:
+    """Lab 5c's face is measured without an agent: where nothing but its rows lies, no run is."""
+    return not (folder / FACE).is_file() or any(p.name != FACE for p in folder.iterdir())
 
 
 def _prints(run: store.Run, trial_id: str) -> list[tuple[str, str]]:

@@ -209,8 +209,13 @@ def bot_parts(spec: PipelineSpec) -> list[Part]:
 
 def bot_missing(spec: PipelineSpec) -> list[str]:
     """The bot's file, where it is not there."""
-    path: Path = spec.stages["bot"].path
-    return [] if path.is_file() else [f"There is no bot {path}."]
+    from pipelines.bot.load import BotError, require_file
+
+    try:
+        require_file(spec.stages["bot"].path)
+    except BotError as error:
+        return [str(error)]
+    return []
 
 
 def scripted_parts(spec: PipelineSpec) -> list[Part]:
@@ -282,7 +287,7 @@ def _unmade(spec: PipelineSpec) -> list[str]:
                 found.append(f"{name} {precision}")
         else:
             model = options.model or engine_row(stage, options.engine).model
-            if not path_of(stage, model).exists():
+            if not path_of(options.engine, model).exists():
                 found.append(model.partition(":")[2])
     return found
 

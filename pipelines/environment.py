@@ -93,8 +93,8 @@ ENVIRONMENTS: dict[str, Environment] = {
         ),
         Environment(
             "moshi-torch",
-            "moshi 0.2.13 on torch 2.13: Moshi on CUDA or on the CPU",
-            ("torch", "moshi.models", "sentencepiece", "safetensors"),
+            "moshi 0.2.13 and pocket-tts 4.0.1 on torch 2.13: Moshi, Kyutai STT, Pocket TTS",
+            ("torch", "moshi.models", "pocket_tts", "sentencepiece", "safetensors"),
             disk_gb=_torch_disk_gb(),
             size="1 GB with a CPU build of torch, 7 GB with CUDA's",
             pip=("torch==2.13.0",),
@@ -115,6 +115,20 @@ ENVIRONMENTS: dict[str, Environment] = {
             compiled=("llama-cpp-python",),
             # Portable: what -march=native makes crashes on Q8_0 where the processor has AMX.
             flags=(("CMAKE_ARGS", "-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF"),),
+        ),
+        Environment(
+            "moonshine",
+            "moonshine-voice 0.1.5: Moonshine in onnxruntime, on the CPU",
+            ("moonshine_voice", "onnxruntime", "onnx"),
+            disk_gb=0.5,
+            size="0.3 GB",
+        ),
+        Environment(
+            "kokoro",
+            "kokoro-onnx 0.6.1: Kokoro in onnxruntime (with espeak-ng, GPL-3.0-or-later)",
+            ("kokoro_onnx", "onnxruntime", "onnx"),
+            disk_gb=0.5,
+            size="0.3 GB",
         ),
         Environment(
             "piper",

@@ -32,6 +32,8 @@ EVENTS: dict[tuple[str, str], str] = {
     ("ear", "cleared"): "samples cut by a clear, or arrived for an old generation; value: samples",
     ("ear", "agent_onset"): "live: the ear heard the agent begin (drives cues; not a metric)",
     ("ear", "agent_end"): "live: the agent's speech ended, silence has lasted; t_ns: its end",
+    ("ear", "transcript"): "afterwards: what a recogniser makes of the answer to the turn, as "
+    "heard; text, empty of none; t_ns: the answer's first sound",
     # vad and turn
     ("vad", "speech_start"): "the VAD says that the user began",
     ("vad", "speech_stop"): "the VAD says that the user stopped; value: its stop_secs, in s",
@@ -51,6 +53,8 @@ EVENTS: dict[tuple[str, str], str] = {
     ("llm", "first_speakable"): "its first token that holds a letter or digit",
     ("llm", "to_tts"): "the first text of the answer is handed on to be spoken",
     ("llm", "end"): "its last token; text: the whole answer; value: tokens",
+    ("llm", "prompt_read"): "told at its end: tokens of the prompt that were read now; value",
+    ("llm", "prompt_cached"): "told at its end: those that were in the prefix cache; value",
     ("llm", "cancelled"): "the request was cancelled",
     # tts
     ("tts", "request"): "a text is handed to the synthesiser; text",

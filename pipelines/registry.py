@@ -32,8 +32,8 @@ class Architecture:
     file, sha256), for ``run.json``. Empty: there are none."""
     provide: str = ""
     """``module:function``; ``provide(spec, tell)`` builds what the preset needs and this machine
-    lacks (an engine environment, synthetic weights), before any process of the run starts;
-    ``tell`` takes a few words on the progress. Empty: there is nothing to build."""
+    lacks (an engine environment, synthetic weights), and refuses what can't be had, before the run
+    writes anything; ``tell`` takes a few words on the progress. Empty: nothing to do."""
     parts: str = ""
     """``module:function``; ``parts(spec)`` lists its `pipelines.capability.Part` rows, for the
     matrix of presets. Empty: they are not said."""
@@ -98,6 +98,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "bot": Architecture(
         build="",
         prepare="pipelines.bot.session:prepare",
+        provide="pipelines.bot.check:provide",
         converse="pipelines.bot.session:converse",
         models="pipelines.bot.options:model_files",
         parts=f"{_CAPABILITY}:bot_parts",

@@ -181,8 +181,11 @@ def bot_spec(file: Path) -> PipelineSpec:
     """The preset of a bot's file that has no preset of its own.
 
     Raises:
-        SpecError: its name can't be that of a preset.
+        LabError: there is no such file, or its name can't be that of a preset.
     """
+    from pipelines.bot.load import require_file
+
+    require_file(file.resolve())
     text = f"bot = {json.dumps(file.name)}\n"
     return parse_spec(file.stem, _with_folder(text, file.parent))
 

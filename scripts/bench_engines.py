@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pipelines import environment
-from pipelines.cascade.engine_costs import Cost, Plan, measure
+from pipelines.cascade.engine_costs import SIZES, Cost, Plan, measure, stage_of_engine
 from pipelines.cascade.synthetic import made
 from pipelines.errors import LabError
 
@@ -48,38 +48,39 @@ def _options(argv: list[str] | None) -> tuple[Plan, str]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name in ("engines", "stt", "llm", "tts", "threads"):
-        known = ",".join(map(str, getattr(default, name)))
-        parser.add_argument(f"--{name}", default=known, help=f"default: {known}")
+    known = ",".join(default.engines)
+    parser.add_argument("--engines", default=known, help=f"default: {known}")
+    for stage in ("stt", "llm", "tts"):
+        sizes = "; ".join(
+            f"{e}: {','.join(s)}" for e, s in SIZES.items() if stage_of_engine(e) == stage
+        )
+        parser.add_argument(f"--{stage}", default="", help=f"sizes; default: {sizes}")
+    threads = ",".join(map(str, default.threads))
+    parser.add_argument("--threads", default=threads, help=f"default: {threads}")
     parser.add_argument("--repeats", type=int, default=default.repeats)
     parser.add_argument("--json", default="", help="a file for every single time")
     given = parser.parse_args(argv)
-    lists = {name: tuple(getattr(given, name).split(",")) for name in ("engines", "stt", "llm")}
-    threads = tuple(int(n) for n in given.threads.split(","))
-    plan = Plan(**lists, tts=tuple(given.tts.split(",")), threads=threads, repeats=given.repeats)
-    unknown = set(plan.engines) - set(default.engines)
-    if unknown:
-        parser.error(f"no engine {unknown.pop()!r}; known: {', '.join(default.engines)}")
-    return plan, given.json
+    engines = tuple(given.engines.split(","))
+    if unknown := set(engines) - set(SIZES):
+        parser.error(f"no engine {unknown.pop()!r}; known: {', '.join(SIZES)}")
+    sizes_of = {}
+    for engine in engines:
+        asked = getattr(given, stage_of_engine(engine))
+        sizes_of[engine] = tuple(asked.split(",")) if asked else SIZES[engine]
+    threads_of = tuple(int(n) for n in given.threads.split(","))
+    return Plan(engines, sizes_of, threads_of, given.repeats), given.json
 
 
 def _ready(plan: Plan) -> Plan:
     """Makes what is missing; leaves out what can't be made here, and says so."""
     engines = []
-    for engine, stage, needed in (
-        ("faster-whisper", "stt", "whisper"),
-        ("llama", "llm", ""),
-        ("llama-cpp-python", "llm", "llama"),
-        ("piper", "tts", "piper"),
-    ):
-        if engine not in plan.engines:
-            continue
-        if engine == "llama-cpp-python" and environment.find(needed) is None:
+    for engine in plan.engines:
+        if engine == "llama-cpp-python" and environment.find("llama") is None:
             tell("llama-cpp-python is left out: duplex-lab engines build llama (a compiler)")
             continue
         try:
-            for size in getattr(plan, stage):
-                made.ensure(stage, made.PREFIX + size, tell)
+            for size in plan.sizes[engine]:
+                made.ensure(engine, made.PREFIX + size, tell)
         except LabError as error:
             tell(f"{engine} is left out: {error}")
         else:

@@ -40,6 +40,7 @@ FOLDERS = {
     "bench": "how it is measured",
     "bench/report": "the report page: its charts, turns, audio; and Markdown, JSON, CSV",
     "labs": "the coursework: three labs, their checks, and the grader of a class",
+    "labs/evidence": "does a run agree with itself: a test for each way of changing it afterwards",
     "labs/lab5a_cascade": "the cascade and its floor: task, starter, checks, worked solution",
     "labs/lab5b_duplex": "codec, full duplex, intent watcher: task, starter, checks, solution",
     "labs/lab5c_face": "the expressive face: task, starter, checks, worked solution",

@@ -65,15 +65,22 @@ def built(name: str) -> Callable[[], object]:
 
 def random_weights() -> None:
     """The models that cascade-whisper-llama-piper names."""
-    for stage, size in (("stt", "tiny"), ("llm", "0.5b"), ("tts", "medium")):
-        made.ensure(stage, made.PREFIX + size, tell)
+    for engine, size in (("faster-whisper", "tiny"), ("llama", "0.5b"), ("piper", "medium")):
+        made.ensure(engine, made.PREFIX + size, tell)
 
 
 PARTS = (
     Part("whisper", "speech to text: faster-whisper", built("whisper")),
     Part("piper", "text to speech: Piper", built("piper")),
+    Part("moonshine", "speech to text: Moonshine", built("moonshine")),
+    Part("kokoro", "text to speech: Kokoro", built("kokoro")),
     Part("moshi-mlx", "duplex: Moshi on MLX", built("moshi-mlx")),
-    Part("moshi-torch", "duplex: Moshi on torch", built("moshi-torch"), has_cuda),
+    Part(
+        "moshi-torch",
+        "duplex: Moshi on torch; Kyutai STT, Pocket TTS",
+        built("moshi-torch"),
+        has_cuda,
+    ),
     Part("llama", "language models: llama-cpp-python, compiled", built("llama"), has_compiler),
     Part("cascade-weights", "random weights of a cascade's true sizes", random_weights),
     Part(

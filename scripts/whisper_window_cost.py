@@ -85,8 +85,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(argv)
     try:
-        model_path("stt", given.model)
-        if has_random_weights("stt", given.model):
+        model_path("faster-whisper", given.model)
+        if has_random_weights("faster-whisper", given.model):
             raise LabError(
                 f"{given.model} has random weights, which understand nothing: name trained ones."
             )

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.util
-import io
-import math
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-from statistics import median, pstdev
-from types import ModuleType
+from statistics import median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.records import MetricRow
 from bench.segments import Path as CriticalPath
@@ -22,22 +14,18 @@ from bench.segments import critical_path
 from bench.stats import MIN_N_INTERVAL
 from bench.timeline import reconstruct
 from labs.check import Check, Lab, Submission, SubmissionError, Verdict
-from labs.lab5a_cascade.measuring import (
-    ARCHITECTURE,
-    paired_gain,
-    read_wav,
-    turn_marks,
-    user_audio,
-)
+from labs.judging import near, sentence
+from labs.lab5a_cascade.measuring import ARCHITECTURE, paired_gain, turn_marks
+from labs.lab5a_cascade.prosody_checks import prosody_features, prosody_spread, prosody_table
 from pipelines.clock import NS_PER_MS
 
 LEAST_TURNS = 5
 BAR_MS = 0.2
 """How far a bar's end may be from where the marks put it."""
 STAGES = ("turn_wait", "llm_to_clause", "tts_ttfa", "output")
-SAMPLE_HZ = 16_000
 SEEN_TURNS = 5
 """On so many turns the student's waterfall is tried."""
+MARKS = "your run's marks"
 
 
 def _answered(submission: Submission) -> list[MetricRow]:
@@ -70,18 +58,8 @@ def metrics_on(submission: Submission) -> Verdict:
                     found.setdefault(service, []).append(1000 * mark.value)
     if len(found) < 3:
         return Verdict(False, f"results/base holds TTFB marks of {len(found)} services, not 3.")
-    return _near(submission, "pipecat.ttfb_sum_ms", sum(map(median, found.values())), 0.02, 1.0)
-
-
-def _near(
-    submission: Submission, key: str, wanted: float, relative: float, absolute: float
-) -> Verdict:
-    """An answer against what the run gives; the right value is not told."""
-    said = submission.answer(key, float)
-    if math.isclose(said, wanted, rel_tol=relative, abs_tol=absolute):
-        return Verdict(True, f"{key} = {said:g} agrees with your run.")
-    side = "above" if said > wanted else "below"
-    return Verdict(False, f"{key} = {said:g} lies {side} what your run's marks give.")
+    wanted = sum(map(median, found.values()))
+    return near(submission, "pipecat.ttfb_sum_ms", wanted, 1.0, 0.02, MARKS)
 
 
 def _paths(submission: Submission) -> list[tuple[list[dict[str, Any]], CriticalPath]]:
@@ -170,7 +148,8 @@ def _medians(submission: Submission) -> dict[str, float]:
 
 def floor_predicted(submission: Submission) -> Verdict:
     """The prediction of the student's own run."""
-    return _near(submission, "floor.predicted_ms", sum(_medians(submission).values()), 0.03, 3.0)
+    wanted = sum(_medians(submission).values())
+    return near(submission, "floor.predicted_ms", wanted, 3.0, 0.03, MARKS)
 
 
 def floor_heard(submission: Submission) -> Verdict:
@@ -178,7 +157,7 @@ def floor_heard(submission: Submission) -> Verdict:
     values = [r.value for r in _answered(submission) if r.value is not None]
     if not values:
         return Verdict(False, "results/base holds no answer.")
-    found = _near(submission, "floor.heard_ms", median(values), 0.02, 2.0)
+    found = near(submission, "floor.heard_ms", median(values), 2.0, 0.02, MARKS)
     if not found.passed:
         return found
     medians = _medians(submission)
@@ -229,98 +208,10 @@ def gain_proved(submission: Submission) -> Verdict:
         ("wait.low_ms", found.shift.low),
         ("wait.high_ms", found.shift.high),
     ):
-        said = _near(submission, key, value or 0.0, 0.02, 1.0)
+        said = near(submission, key, value or 0.0, 1.0, 0.02, MARKS)
         if not said.passed:
             return said
     return Verdict(True, f"faster on {found.shift.n} turns, and the interval is told rightly.")
-
-
-def _told(key: str, least: int) -> Check:
-    def check(submission: Submission) -> Verdict:
-        said = submission.answer(key, str)
-        text = f"{key}: {len(said)} characters, at least {least} wanted; a person reads it."
-        return Verdict(len(said) >= least, text)
-
-    name = key.replace(".", "-")
-    return Check(name, f"{key} says it in a sentence or more (read by a person)", check)
-
-
-def _voiced(f0: float, seconds: float, syllables_hz: float, level: float) -> NDArray[np.float64]:
-    """A voice that is known: harmonics, in syllables, with silence before and after."""
-    t = np.arange(round(seconds * SAMPLE_HZ)) / SAMPLE_HZ
-    tone = sum(np.sin(2 * np.pi * f0 * k * t) / k for k in range(1, 12))
-    swell = 0.5 - 0.5 * np.cos(2 * np.pi * syllables_hz * t)
-    noise = np.random.default_rng(1).normal(0, 1e-4, len(t))
-    silence = np.zeros(SAMPLE_HZ // 5)
-    return np.concatenate([silence, level * (tone * swell) + noise, silence])
-
-
-def prosody_features(submission: Submission) -> Verdict:
-    """The student's features on voices whose features are known."""
-
-    def of(function: str, voice: NDArray[np.float64]) -> float:
-        said = submission.call("prosody.py", function, voice, SAMPLE_HZ)
-        if not isinstance(said, int | float) or not math.isfinite(said):
-            raise SubmissionError(f"{function}() gives no number.")
-        return float(said)
-
-    for f0 in (95.0, 140.0, 230.0):
-        if abs(of("f0_hz", _voiced(f0, 1.5, 4, 0.2)) / f0 - 1) > 0.03:
-            return Verdict(False, f"f0_hz() is more than 3 % off for a voice of {f0:g} Hz.")
-    loud, soft = (of("energy_db", _voiced(120, 1.5, 4, level)) for level in (0.2, 0.1))
-    if abs(loud - soft - 20 * math.log10(2)) > 0.3:
-        return Verdict(False, "energy_db() does not fall by 6 dB when the voice is half as loud.")
-    for speed in (3.0, 5.0):
-        if abs(of("syllables_per_s", _voiced(120, 2.0, speed, 0.2)) - speed) > 0.8:
-            return Verdict(False, f"syllables_per_s() is far off for {speed:g} in each second.")
-    return Verdict(True, "pitch, energy and rate of voices that are known come out right.")
-
-
-@cache
-def _reference() -> ModuleType:
-    """The worked solution's features."""
-    path = Path(__file__).parent / "solution" / "prosody.py"
-    spec = importlib.util.spec_from_file_location("lab5a_reference", path)
-    if spec is None or spec.loader is None:
-        raise SubmissionError(f"{path} is missing: install duplex-lab again.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _table(submission: Submission) -> list[dict[str, str]]:
-    rows = list(csv.DictReader(io.StringIO(submission.text("prosody.csv"))))
-    wanted = ("fixture", "f0_hz_before", "f0_hz_after")
-    if len(rows) < 4 or any(row.get(key) is None for row in rows for key in wanted):
-        raise SubmissionError(f"prosody.csv needs 4 rows or more, with {', '.join(wanted)}, ….")
-    return rows
-
-
-def prosody_table(submission: Submission) -> Verdict:
-    """The table against the fixtures' audio and the audio that came back."""
-    pitch = _reference().f0_hz
-    known = {t.fixture for t in submission.run("base").trials}
-    for row in _table(submission):
-        name = row["fixture"]
-        if name not in known:
-            return Verdict(False, f"prosody.csv: {name!r} is no sentence of results/base.")
-        after = submission.path(f"roundtrip/{name}.wav")
-        for when, audio in (("before", user_audio(name)), ("after", read_wav(after))):
-            said = float(row[f"f0_hz_{when}"])
-            if abs(said / pitch(*audio) - 1) > 0.15:
-                return Verdict(False, f"prosody.csv: {name}, f0_hz_{when} is not that audio's.")
-    return Verdict(True, "the table agrees with the audio before and after.")
-
-
-def prosody_spread(submission: Submission) -> Verdict:
-    """How far the voices are apart, before and after."""
-    rows = _table(submission)
-    for when in ("before", "after"):
-        tones = [12 * math.log2(float(row[f"f0_hz_{when}"])) for row in rows]
-        found = _near(submission, f"prosody.spread_{when}_semitones", pstdev(tones), 0.05, 0.05)
-        if not found.passed:
-            return found
-    return Verdict(True, "both spreads agree with prosody.csv.")
 
 
 CHECKS = (
@@ -335,11 +226,11 @@ CHECKS = (
     Check("floor-heard", "what was heard, and the largest bar", floor_heard),
     Check("one-change", "results/pair: base and one preset with one option changed", one_change),
     Check("gain-proved", "the paired comparison says faster, and is told rightly", gain_proved),
-    _told("wait.price", 40),
+    sentence("wait.price", 40),
     Check("prosody-features", "pitch, energy and rate of voices that are known", prosody_features),
     Check("prosody-table", "prosody.csv agrees with the audio before and after", prosody_table),
     Check("prosody-spread", "how far the voices are apart, before and after", prosody_spread),
-    _told("prosody.deleted", 80),
+    sentence("prosody.deleted", 80),
 )
 
 LAB = Lab(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
@@ -14,37 +11,15 @@ from typing import Any
 import numpy as np
 
 from labs.check import Check, Lab, Submission, SubmissionError, Verdict
+from labs.judging import first_wrong, near, number, sentence, table
 from labs.lab5b_duplex.reading import SENTENCES, f1, f1_of_weights, read_table
 from pipelines.duplex.model import FRAME_MS
 from pipelines.watch import schema
 
 LEAST_F1 = 0.90
 SIZE, LEVELS = 16, 4
-
-
-def _near(said: float, wanted: float, key: str, absolute: float) -> Verdict:
-    if math.isclose(said, wanted, rel_tol=0.01, abs_tol=absolute):
-        return Verdict(True, f"{key} = {said:g} agrees.")
-    side = "above" if said > wanted else "below"
-    return Verdict(False, f"{key} = {said:g} lies {side} what your own files give.")
-
-
-def _answer(submission: Submission, key: str, wanted: float, absolute: float) -> Verdict:
-    return _near(submission.answer(key, float), wanted, key, absolute)
-
-
-def _first_wrong(verdicts: Sequence[Verdict]) -> Verdict:
-    return next((v for v in verdicts if not v.passed), verdicts[-1])
-
-
-def _told(key: str, least: int) -> Check:
-    def check(submission: Submission) -> Verdict:
-        said = submission.answer(key, str)
-        text = f"{key}: {len(said)} characters, at least {least} wanted; a person reads it."
-        return Verdict(len(said) >= least, text)
-
-    name = key.replace(".", "-").replace("_", "-")
-    return Check(name, f"{key} says it in a sentence or more (read by a person)", check)
+RATES, ABLATION = "rates.csv", "ablation.csv"
+TASK = "the numbers in the task"
 
 
 # the codec
@@ -93,50 +68,43 @@ def rvq_bits(submission: Submission) -> Verdict:
     said = submission.call("rvq.py", "kbps", 2, 4, 50.0)
     if not isinstance(said, int | float) or not math.isclose(said, 0.2):
         return Verdict(False, "kbps(2, 4, 50) is not right.")
-    return _answer(submission, "codec.mimi_kbps", 8 * 11 * 12.5 / 1000, 0.0005)
-
-
-def _rows(submission: Submission, name: str, columns: Sequence[str]) -> list[dict[str, str]]:
-    rows = list(csv.DictReader(io.StringIO(submission.text(name))))
-    if not rows or any(row.get(column) is None for row in rows for column in columns):
-        raise SubmissionError(f"{name} needs rows with {', '.join(columns)}.")
-    return rows
+    return near(submission, "codec.mimi_kbps", 8 * 11 * 12.5 / 1000, 0.0005, source=TASK)
 
 
 def rates_table(submission: Submission) -> Verdict:
     """rates.csv: eight levels of two sources, each better than the one before."""
-    rows = _rows(submission, "rates.csv", ("source", "levels", "bits_per_frame", "snr_db"))
+    rows = table(submission, RATES, ("source", "levels", "bits_per_frame", "snr_db"))
     for source in ("mimi_like", "fixtures"):
         own = [row for row in rows if row["source"] == source]
         if [int(row["levels"]) for row in own] != list(range(1, 9)):
             return Verdict(False, f"rates.csv: {source} needs the levels 1 to 8.")
-        db = [float(row["snr_db"]) for row in own]
+        db = [number(row, "snr_db", RATES) for row in own]
         if any(b <= a for a, b in pairwise(db)):
             return Verdict(False, f"rates.csv: {source}: a further codebook makes it worse.")
-        if len({float(row["bits_per_frame"]) / int(row["levels"]) for row in own}) != 1:
+        if len({number(row, "bits_per_frame", RATES) / int(row["levels"]) for row in own}) != 1:
             return Verdict(False, f"rates.csv: {source}: bits_per_frame is not right.")
-    fixtures = [float(row["snr_db"]) for row in rows if row["source"] == "fixtures"]
-    return _first_wrong(
+    fixtures = [number(row, "snr_db", RATES) for row in rows if row["source"] == "fixtures"]
+    return first_wrong(
         [
-            _answer(submission, "codec.first_db", fixtures[0], 0.006),
-            _answer(submission, "codec.all_db", fixtures[-1], 0.006),
+            near(submission, "codec.first_db", fixtures[0], 0.006),
+            near(submission, "codec.all_db", fixtures[-1], 0.006),
         ]
     )
 
 
 def ablation_table(submission: Submission) -> Verdict:
     """ablation.csv has every case, and the answers are its own."""
-    rows = _rows(submission, "ablation.csv", ("codec", "kept", "wer", "voices_right"))
-    wer = {(row["codec"], row["kept"]): float(row["wer"]) for row in rows}
+    rows = table(submission, ABLATION, ("codec", "kept", "wer", "voices_right"))
+    wer = {(row["codec"], row["kept"]): number(row, "wer", ABLATION) for row in rows}
     wanted = [(c, k) for c in ("plain", "split") for k in ("all", "first", "without first")]
     missing = [f"{c}, {k}" for c, k in [("none", "original"), *wanted] if (c, k) not in wer]
     if missing:
         return Verdict(False, f"ablation.csv lacks: {'; '.join(missing)}.")
     if len({wer[case] for case in wanted[3:]}) == 1:
         return Verdict(False, "ablation.csv: whatever is kept, the words are the same.")
-    return _first_wrong(
+    return first_wrong(
         [
-            _answer(submission, f"ablation.wer_{key}", wer["split", kept], 0.0006)
+            near(submission, f"ablation.wer_{key}", wer["split", kept], 0.0006)
             for key, kept in (("first", "first"), ("without_first", "without first"))
         ]
     )
@@ -154,10 +122,10 @@ def floor_figures(submission: Submission) -> Verdict:
         return Verdict(False, "floor.json is not what 'duplex-lab floor --json' writes.")
     if not math.isclose(measured, frames * FRAME_MS):
         return Verdict(False, "floor.json: floor_ms is not floor_frames of 80 ms.")
-    return _first_wrong(
+    return first_wrong(
         [
-            _answer(submission, "floor.derived_ms", 2 * FRAME_MS, 0.5),
-            _answer(submission, "floor.measured_ms", measured, 0.5),
+            near(submission, "floor.derived_ms", 2 * FRAME_MS, 0.5, source=TASK),
+            near(submission, "floor.measured_ms", measured, 0.5),
         ]
     )
 
@@ -178,7 +146,7 @@ def frames_figure(submission: Submission) -> Verdict:
     if any(t.kind != "duplex" or t.weights == "scripted" for t in run.trials):
         return Verdict(False, "results/frames: the preset must be a model's, such as duplex-tiny.")
     wanted = median(_values(submission, "frames", "service_p50", warmup=True))
-    return _answer(submission, "frames.service_p50_ms", wanted, 0.05)
+    return near(submission, "frames.service_p50_ms", wanted, 0.05)
 
 
 def overlap_figures(submission: Submission) -> Verdict:
@@ -186,9 +154,9 @@ def overlap_figures(submission: Submission) -> Verdict:
     kinds = {t.preset: t.kind for t in submission.run("overlap").trials}
     if sorted(kinds.values()) != ["cascade", "duplex"]:
         return Verdict(False, "results/overlap must hold a cascade and a duplex preset.")
-    return _first_wrong(
+    return first_wrong(
         [
-            _answer(
+            near(
                 submission,
                 f"overlap.{kind}",
                 fmean(_values(submission, "overlap", "overlap", preset)),
@@ -224,7 +192,7 @@ def classifier_score(submission: Submission) -> Verdict:
     found = f1_of_weights(submission.path("weights.json"), read_table(SENTENCES))
     if found < LEAST_F1:
         return Verdict(False, f"F1 {found:.3f} of weights.json is below {LEAST_F1:.2f}.")
-    return _answer(submission, "watcher.classifier_f1", found, 0.0006)
+    return near(submission, "watcher.classifier_f1", found, 0.0006)
 
 
 def watch_calls(submission: Submission) -> Verdict:
@@ -256,22 +224,22 @@ CHECKS = (
     Check("rvq-learns", "train(): every codebook takes something away", rvq_learns),
     Check("rvq-bits", "bits per frame, and Mimi's kbps", rvq_bits),
     Check("rates-table", "rates.csv: two sources, 1 to 8 codebooks, ever better", rates_table),
-    _told("codec.what_it_buys", 40),
+    sentence("codec.what_it_buys", 40),
     Check("ablation-table", "ablation.csv: words and voices, with and without codebook 1",
           ablation_table),
-    _told("ablation.meaning", 80),
+    sentence("ablation.meaning", 80),
     Check("floor-figures", "the derived floor, and the one that floor.json holds", floor_figures),
-    _told("floor.why", 60),
+    sentence("floor.why", 60),
     Check("frames-figure", "results/frames: what a frame of Moshi costs, the median",
           frames_figure),
     Check("overlap-figures", "results/overlap: how much both speak at once", overlap_figures),
-    _told("overlap.forbidden", 60),
+    sentence("overlap.forbidden", 60),
     Check("rules-score", "rules.py finds tasks; its F1 is told", rules_score),
     Check("classifier-score", f"weights.json: F1 of {LEAST_F1:.2f} or more on sentences.tsv",
           classifier_score),
     Check("watch-calls", "results/watch: calls that fit the schema, and frames as without",
           watch_calls),
-    _told("watcher.slow_loop", 60),
+    sentence("watcher.slow_loop", 60),
 )  # fmt: skip
 
 LAB = Lab(

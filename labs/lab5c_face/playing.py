@@ -44,6 +44,8 @@ RATE_HZ = 22_050
 KEYFRAMES_MS = (0, 20, 40, 60, 80)
 FRAME = RATE_HZ * FRAME_MS // 1000
 PAUSE_S = 1.0
+LONGEST_S = 30.0
+"""No sentence takes longer."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 Track = list[tuple[list[float], float, float]]
@@ -220,6 +222,24 @@ def open_browser(url: str, profile: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
     quiet = subprocess.DEVNULL
     return subprocess.Popen([path, *words, f"{url}#start"], stdout=quiet, stderr=quiet)
+
+
+def read_wav(path: Path) -> NDArray[np.int16]:
+    """What `write_wav` wrote.
+
+    Raises:
+        LabError: it is another file.
+    """
+    try:
+        with wave.open(str(path)) as source:
+            known = source.getparams()[:3] == (1, 2, RATE_HZ)
+            if not known or source.getnframes() > LONGEST_S * RATE_HZ:
+                raise LabError(
+                    f"{path.name}: mono at {RATE_HZ} Hz is needed, as play.py writes it."
+                )
+            return np.frombuffer(source.readframes(source.getnframes()), np.int16)
+    except (wave.Error, EOFError) as error:
+        raise LabError(f"{path.name}: is no WAV file ({error}).") from None
 
 
 def write_wav(path: Path, pcm: NDArray[np.int16]) -> None:

@@ -37,12 +37,25 @@ def load_bot(path: Path) -> Bot:
     return _loaded[path]
 
 
-def _module(path: Path) -> Any:
+def require_file(path: Path) -> None:
+    """Refuses what is no file, without running any.
+
+    Raises:
+        BotError: it is not there, or a folder.
+    """
+    if path.is_dir():
+        raise BotError(
+            f"{path} is a folder: give the Python file that holds async def bot(runner_args)."
+        )
     if not path.is_file():
         raise BotError(
             f'There is no bot {path}: bot = "…" is a path relative to the preset\'s file, '
             "or to the folder where duplex-lab was called for --bot."
         )
+
+
+def _module(path: Path) -> Any:
+    require_file(path)
     try:
         code = compile(path.read_bytes(), str(path), "exec")
     except SyntaxError as error:

@@ -139,6 +139,7 @@ async def _processes(spec: PipelineSpec, models: ModelPool) -> dict[str, ModelPr
                 interpreter=_interpreter(e),
                 request_timeout_s=e.request_timeout_s,
                 cancel_grace_s=e.cancel_grace_s,
+                load_timeout_s=e.load_timeout_s,
             )
             for e in engines.values()
         )

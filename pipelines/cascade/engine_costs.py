@@ -7,14 +7,15 @@ a trial. Times of a turn are not measured: random weights don't stop like traine
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from pipelines import environment
+from pipelines.cascade.engine_rows import ROWS
 from pipelines.cascade.engine_table import EngineSpec, llm_engine, stt_engine, tts_engine
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
 from pipelines.marks import MarkList
@@ -49,14 +50,30 @@ class Cost:
         return float(np.median(self.values))
 
 
+SIZES: dict[str, tuple[str, ...]] = {
+    "faster-whisper": ("tiny", "base", "small"),
+    "moonshine": ("tiny", "base"),
+    "kyutai-stt": ("1b",),
+    "llama": ("0.5b", "1b"),
+    "llama-cpp-python": ("0.5b", "1b"),
+    "piper": ("medium",),
+    "kokoro": ("82m",),
+    "pocket-tts": ("english",),
+}
+"""Engine → the sizes that are measured unless others are asked for."""
+ON_A_GPU = ("kyutai-stt",)
+"""Measured where they are asked for by name: a processor takes seconds for each of its steps."""
+OWN_THREADS = ("moonshine",)
+"""Whose library takes as many threads as it likes: measured once, as 0 threads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Which engines, at which sizes, with how many threads, how often."""
 
-    stt: Sequence[str] = ("tiny", "base", "small")
-    llm: Sequence[str] = ("0.5b", "1b")
-    tts: Sequence[str] = ("medium",)
-    engines: Sequence[str] = ("faster-whisper", "llama", "llama-cpp-python", "piper")
+    engines: Sequence[str] = tuple(e for e in SIZES if e not in ON_A_GPU)
+    sizes: Mapping[str, Sequence[str]] = field(default_factory=lambda: dict(SIZES))
+    """Engine → sizes."""
     threads: Sequence[int] = (1, 2)
     repeats: int = 5
 
@@ -64,21 +81,19 @@ class Plan:
 async def measure(plan: Plan, tell: Callable[[str], None]) -> AsyncIterator[Cost]:
     """Measures one engine after the other; the models must have been made."""
     for threads in plan.threads:
-        if "faster-whisper" in plan.engines:
-            for size in plan.stt:
-                tell(f"faster-whisper {size}, {threads} threads")
-                for cost in await _whisper(size, threads, plan.repeats):
-                    yield cost
-        for engine in ("llama", "llama-cpp-python"):
-            for size in plan.llm if engine in plan.engines else ():
-                tell(f"{engine} {size}, {threads} threads")
-                for cost in await _llama(engine, size, threads, plan.repeats):
-                    yield cost
-        if "piper" in plan.engines:
-            for size in plan.tts:
-                tell(f"piper {size}, {threads} threads")
-                for cost in await _piper(size, threads, plan.repeats):
-                    yield cost
+        for engine, size in ((e, s) for e in SIZES if e in plan.engines for s in plan.sizes[e]):
+            if engine in OWN_THREADS and threads != plan.threads[0]:
+                continue
+            told = 0 if engine in OWN_THREADS else threads
+            tell(f"{engine} {size}, {told or 'its own'} threads")
+            measured = MEASURES[stage_of_engine(engine)]
+            for cost in await measured(engine, size, told, plan.repeats):
+                yield cost
+
+
+def stage_of_engine(engine: str) -> str:
+    """Whose table of a preset names it."""
+    return next(row.stage for row in ROWS if row.name == engine)
 
 
 @asynccontextmanager
@@ -98,18 +113,22 @@ async def _running(engine: EngineSpec) -> AsyncIterator[ModelProcess]:
         yield process
 
 
-async def _whisper(size: str, threads: int, repeats: int) -> list[Cost]:
-    """A window of 30 s and a short one, each encoded and decoded at the forced length."""
+async def _stt(engine: str, size: str, threads: int, repeats: int) -> list[Cost]:
+    """An utterance that comes at once, decoded once at the forced length.
+
+    Whisper also with a short window: the full one is 30 s, whatever was said.
+    """
     pcm = np.random.default_rng(0).normal(0, 3000, int(AUDIO_S * 16000)).astype(np.int16)
     base = SttOptions(
-        engine="faster-whisper",
+        engine=engine,
         model=f"synthetic:{size}",
         threads=threads,
         partials=False,
         forced_tokens_per_s=FORCED_TOKENS_PER_S,
     )
     costs = []
-    for options in (base, replace(base, window="short")):
+    whisper = engine == "faster-whisper"
+    for options in (base, replace(base, window="short")) if whisper else (base,):
         times = []
         async with _running(stt_engine(options)) as process:
             for _ in range(repeats):
@@ -120,12 +139,14 @@ async def _whisper(size: str, threads: int, repeats: int) -> list[Cost]:
                 async for _ in request:
                     pass
                 times.append(1000 * (time.perf_counter() - began))
-        what = f"{options.window} window, {AUDIO_S:g} s of audio"
-        costs.append(Cost("faster-whisper", size, threads, what, "ms/window", tuple(times)))
+        what = f"{AUDIO_S:g} s of audio"
+        what = f"{options.window} window, {what}" if whisper else what
+        unit = "ms/window" if whisper else "ms"
+        costs.append(Cost(engine, size, threads, what, unit, tuple(times)))
     return costs
 
 
-async def _llama(engine: str, size: str, threads: int, repeats: int) -> list[Cost]:
+async def _llm(engine: str, size: str, threads: int, repeats: int) -> list[Cost]:
     """The first token of a new conversation, of the next turn, and of those after the first."""
     options = LlmOptions(engine=engine, model=f"synthetic:{size}", threads=threads)
     cold, warm, each = [], [], []
@@ -166,12 +187,12 @@ async def _ask(process: ModelProcess, messages: list[dict[str, str]]) -> tuple[f
     return first - began, last - first, "".join(said)
 
 
-async def _piper(size: str, threads: int, repeats: int) -> list[Cost]:
-    """A sentence: its first audio, which is all of it, and the time for a second of audio."""
-    options = TtsOptions(engine="piper", model=f"synthetic:{size}", threads=threads)
-    engine = tts_engine(options)
+async def _tts(engine: str, size: str, threads: int, repeats: int) -> list[Cost]:
+    """A sentence: its first audio (of Piper and Kokoro: all of it), and each second of audio."""
+    options = TtsOptions(engine=engine, model=f"synthetic:{size}", threads=threads)
+    spec = tts_engine(options)
     first_ms, rtf = [], []
-    async with _running(engine) as process:
+    async with _running(spec) as process:
         for _ in range(repeats):
             began = time.perf_counter()
             first, samples = 0.0, 0
@@ -180,8 +201,13 @@ async def _piper(size: str, threads: int, repeats: int) -> list[Cost]:
                 samples += len(pcm) // 2
             total_s = time.perf_counter() - began
             first_ms.append(1000 * (first - began))
-            rtf.append(1000 * total_s / (samples / engine.rate_hz))
+            rtf.append(1000 * total_s / (samples / spec.rate_hz))
     return [
-        Cost("piper", size, threads, "first audio of a sentence", "ms", tuple(first_ms)),
-        Cost("piper", size, threads, "speech", "ms/s of audio", tuple(rtf)),
+        Cost(engine, size, threads, "first audio of a sentence", "ms", tuple(first_ms)),
+        Cost(engine, size, threads, "speech", "ms/s of audio", tuple(rtf)),
     ]
+
+
+Measure = Callable[[str, str, int, int], Awaitable[list[Cost]]]
+MEASURES: dict[str, Measure] = {"stt": _stt, "llm": _llm, "tts": _tts}
+"""Stage → what is measured of one of its engines."""

@@ -14,10 +14,6 @@ from typing import Literal
 _ENGINES = "pipelines.cascade.engines"
 _CHILD_TESTED = "random weights through the real loader"
 _LLAMA = ("streaming", "prefix cache", "any GGUF with a chat template")
-_FETCHES = (
-    "Pipecat's service fetches its weights when it is made, which no run may do, and {package} is "
-    "not among the locked packages; take {instead}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,8 @@ class EngineRow:
     """Key of `pipelines.environment.ENVIRONMENTS`; empty: our own interpreter."""
     model: str = ""
     """Default of the preset's ``model``."""
+    voice: str = ""
+    """Default of the preset's ``voice``, where the engine has several."""
     devices: tuple[str, ...] = ("cpu",)
     """What it can compute on."""
     capabilities: tuple[str, ...] = ()
@@ -66,13 +64,19 @@ ROWS: tuple[EngineRow, ...] = (
         capabilities=("partials by LocalAgreement-2", "short window", "int8"),
     ),
     EngineRow(
-        "stt", "moonshine", "Moonshine through Pipecat", "MIT", tested="not run",
-        refusal=_FETCHES.format(package="moonshine-voice", instead="faster-whisper"),
+        "stt", "moonshine", "Moonshine tiny and base, and its streaming models", "MIT",
+        engine=f"{_ENGINES}.moonshine:MoonshineEngine",
+        environment="moonshine",
+        model="synthetic:tiny",
+        capabilities=("partials by LocalAgreement-2",),
     ),
     EngineRow(
-        "stt", "kyutai-stt", "Kyutai's streaming recogniser on moshi", "CC-BY-4.0 (weights)",
-        tested="not run", devices=("cuda", "metal"),
-        refusal="its weights are not here and no synthetic ones are made: take faster-whisper",
+        "stt", "kyutai-stt", "Kyutai's delayed-streams recognisers on torch", "MIT",
+        engine=f"{_ENGINES}.kyutai_stt:KyutaiSttEngine",
+        environment="moshi-torch",
+        model="synthetic:1b",
+        devices=("cuda", "cpu"),
+        capabilities=("streaming", "partials"),
     ),
     EngineRow(
         "llm", "llama", "llama.cpp by xllamacpp", "MIT",
@@ -105,6 +109,7 @@ ROWS: tuple[EngineRow, ...] = (
     EngineRow(
         "tts", "espeak", "espeak-ng", "GPL-3.0-or-later",
         engine=f"{_ENGINES}.espeak:EspeakEngine",
+        voice="en-us",
         capabilities=("streaming", "aborts within a piece"),
         tested="trained weights",
     ),
@@ -116,12 +121,20 @@ ROWS: tuple[EngineRow, ...] = (
         capabilities=("a sentence at a time", "phonemes for visemes", "aborts within a sentence"),
     ),
     EngineRow(
-        "tts", "kokoro", "Kokoro 82M through Pipecat", "Apache-2.0", tested="not run",
-        refusal=_FETCHES.format(package="kokoro-onnx", instead="piper"),
+        "tts", "kokoro", "Kokoro 82M in onnxruntime", "MIT, espeak-ng within: GPL-3.0-or-later",
+        engine=f"{_ENGINES}.kokoro:KokoroEngine",
+        environment="kokoro",
+        model="synthetic:82m",
+        voice="af_heart",
+        capabilities=("a text at a time", "phonemes for visemes", "aborts within a text"),
     ),
     EngineRow(
-        "tts", "pocket-tts", "Kyutai's Pocket TTS through Pipecat", "MIT", tested="not run",
-        refusal=_FETCHES.format(package="pocket-tts (with torch)", instead="piper"),
+        "tts", "pocket-tts", "Kyutai's Pocket TTS on torch", "MIT",
+        engine=f"{_ENGINES}.pocket_tts:PocketTtsEngine",
+        environment="moshi-torch",
+        model="synthetic:english",
+        voice="alba",
+        capabilities=("streaming", "aborts within a frame"),
     ),
 )  # fmt: skip
 """Every engine that a preset may name."""

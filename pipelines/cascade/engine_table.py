@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cascade.engine_rows import engine_row
+from pipelines.cascade.engines.kokoro import RATE_HZ as KOKORO_HZ
 from pipelines.cascade.engines.piper import read_config
+from pipelines.cascade.engines.pocket_tts import RATE_HZ as POCKET_HZ
 from pipelines.cascade.engines.pocketsphinx import SENTENCES
 from pipelines.cascade.model_files import (
     StageOptions,
@@ -19,12 +21,18 @@ from pipelines.cascade.model_files import (
     model_of,
     model_path,
     stage_of,
+    voice_of,
 )
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
 from pipelines.engine import EngineError
 from pipelines.errors import ModelError
 from pipelines.process_link import CANCEL_GRACE_S
 from pipelines.spec import PipelineSpec
+
+OUR_LOAD_S = 60.0
+"""How long one of the small engines that the package brings may take to load."""
+LOAD_S = 180.0
+"""The same of a big model, on a slow disk or a busy machine; an agent waits for 240 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class EngineSpec:
     """The engine environment whose interpreter runs it; empty: our own."""
     cancel_grace_s: float = CANCEL_GRACE_S
     """Longest step of the engine, which no cancel can break off."""
+    load_timeout_s: float = OUR_LOAD_S
+    """Most that starting, loading and warming up may take together."""
     rate_hz: int = 0
     """Of a synthesiser's audio; 0: espeak-ng's."""
 
@@ -67,10 +77,12 @@ def _engine(options: StageOptions) -> EngineSpec:
     row = engine_row(stage, options.engine)
     name, arguments = _ARGUMENTS[options.engine](options)
     # A step of a big model (a window, a long prompt) may take as long as an answer.
-    grace_s = CANCEL_GRACE_S if _is_ours(options) else max(CANCEL_GRACE_S, options.timeout_secs)
-    rate_hz = _piper_rate_hz(options) if isinstance(options, TtsOptions) else 0
+    ours = _is_ours(options)
+    grace_s = CANCEL_GRACE_S if ours else max(CANCEL_GRACE_S, options.timeout_secs)
+    load_s = OUR_LOAD_S if ours else LOAD_S
+    rate_hz = _rate_hz(options) if isinstance(options, TtsOptions) else 0
     return EngineSpec(
-        name, row.engine, arguments, options.timeout_secs, row.environment, grace_s, rate_hz
+        name, row.engine, arguments, options.timeout_secs, row.environment, grace_s, load_s, rate_hz
     )
 
 
@@ -90,9 +102,9 @@ def _pocketsphinx(options: SttOptions) -> tuple[str, dict[str, Any]]:
 
 def _whisper(options: SttOptions) -> tuple[str, dict[str, Any]]:
     model = model_of(options)
-    forced = options.forced_tokens_per_s if has_random_weights("stt", model) else 0.0
+    forced = options.forced_tokens_per_s if has_random_weights(options.engine, model) else 0.0
     return f"whisper {_short(model)}", {
-        "model": str(model_path("stt", model)),
+        "model": str(model_path(options.engine, model)),
         "language": options.language,
         "device": options.device,
         "compute": options.compute,
@@ -108,7 +120,7 @@ def _whisper(options: SttOptions) -> tuple[str, dict[str, Any]]:
 def _llama(options: LlmOptions) -> tuple[str, dict[str, Any]]:
     model = model_of(options)
     return _short(model), {
-        "model": str(model_path("llm", model)),
+        "model": str(model_path(options.engine, model)),
         "system": system_prompt(options, scene=None),
         "context_tokens": options.context_tokens,
         "threads": options.threads,
@@ -118,13 +130,13 @@ def _llama(options: LlmOptions) -> tuple[str, dict[str, Any]]:
 
 
 def _espeak(options: TtsOptions) -> tuple[str, dict[str, Any]]:
-    return "espeak-ng", {"voice": options.voice, "rate_wpm": options.rate_wpm}
+    return "espeak-ng", {"voice": voice_of(options), "rate_wpm": options.rate_wpm}
 
 
 def _piper(options: TtsOptions) -> tuple[str, dict[str, Any]]:
     model = model_of(options)
     return f"piper {_short(model)}", {
-        "model": str(model_path("tts", model)),
+        "model": str(model_path(options.engine, model)),
         "threads": options.threads,
         "speaker": options.speaker,
         "length_scale": options.length_scale,
@@ -132,23 +144,74 @@ def _piper(options: TtsOptions) -> tuple[str, dict[str, Any]]:
     }
 
 
-def _piper_rate_hz(options: TtsOptions) -> int:
-    """What the voice's configuration says."""
+def _moonshine(options: SttOptions) -> tuple[str, dict[str, Any]]:
+    model = model_of(options)
+    forced = options.forced_tokens_per_s if has_random_weights(options.engine, model) else 0.0
+    return f"moonshine {_short(model)}", {
+        "model": str(model_path(options.engine, model)),
+        "partials": options.partials,
+        "step_ms": options.step_ms,
+        "tokens_per_s": forced,
+    }
+
+
+def _kyutai_stt(options: SttOptions) -> tuple[str, dict[str, Any]]:
+    model = model_of(options)
+    return f"kyutai-stt {_short(model)}", {
+        "model": str(model_path(options.engine, model)),
+        "device": options.device,
+        "threads": options.threads,
+        "partials": options.partials,
+    }
+
+
+def _kokoro(options: TtsOptions) -> tuple[str, dict[str, Any]]:
+    model = model_of(options)
+    return f"kokoro {_short(model)}", {
+        "model": str(model_path(options.engine, model)),
+        "voice": voice_of(options),
+        "threads": options.threads,
+        "length_scale": options.length_scale,
+        "alignments": options.alignments,
+    }
+
+
+def _pocket_tts(options: TtsOptions) -> tuple[str, dict[str, Any]]:
+    model = model_of(options)
+    forced = FORCED_S_PER_CHAR if has_random_weights(options.engine, model) else 0.0
+    return f"pocket-tts {_short(model)}", {
+        "model": str(model_path(options.engine, model)),
+        "voice": voice_of(options),
+        "threads": options.threads,
+        "forced_s_per_char": forced,
+    }
+
+
+def _rate_hz(options: TtsOptions) -> int:
+    """Of its audio, where it is known before the engine runs; 0: espeak-ng's."""
     if options.engine != "piper":
-        return 0
+        return _RATES_HZ.get(options.engine, 0)
     try:
-        return int(read_config(model_path("tts", model_of(options)))["audio"]["sample_rate"])
+        path = model_path(options.engine, model_of(options))
+        return int(read_config(path)["audio"]["sample_rate"])
     except EngineError as error:
         raise ModelError(f"[tts]: {error}.") from error
 
 
+FORCED_S_PER_CHAR = 0.07
+"""How long Pocket TTS speaks with random weights: as long as a person, roughly."""
+_RATES_HZ = {"kokoro": KOKORO_HZ, "pocket-tts": POCKET_HZ}
 _ARGUMENTS: dict[str, Callable[[Any], tuple[str, dict[str, Any]]]] = {
     "pocketsphinx": _pocketsphinx,
     "faster-whisper": _whisper,
+    "moonshine": _moonshine,
+    "kyutai-stt": _kyutai_stt,
     "llama": _llama,
     "llama-cpp-python": _llama,
     "espeak": _espeak,
     "piper": _piper,
+    "kokoro": _kokoro,
+    "pocket-tts": _pocket_tts,
 }
 """Engine → its process's name, and the keyword arguments of its class."""
 
@@ -158,7 +221,7 @@ _PACKAGES = {"pocketsphinx": "pocketsphinx", "espeak": "espeakng-loader"}
 
 def answer_tokens(options: LlmOptions) -> int:
     """Most tokens of an answer: of random weights, the length that is forced on it."""
-    if has_random_weights("llm", model_of(options)):
+    if has_random_weights(options.engine, model_of(options)):
         return min(options.forced_tokens, options.max_tokens)
     return options.max_tokens
 
@@ -180,15 +243,20 @@ def _files(options: StageOptions) -> list[dict[str, str]]:
         return files
     if options.engine not in _ARGUMENTS:  # a server: its files are its own
         return [{"name": f"{options.engine} {model_of(options)}", "file": ""}]
-    path = model_path(stage_of(options), model_of(options))
-    main = path / "model.bin" if path.is_dir() else path
+    main = _main_file(model_path(options.engine, model_of(options)))
     name = _ARGUMENTS[options.engine](options)[0]
     return [{"name": name, "file": main.name, "sha256": _sha256(main)}]
 
 
 def gguf_path(model: str) -> Path:
     """The file of a language model."""
-    return model_path("llm", model)
+    return model_path("llama", model)
+
+
+def _main_file(path: Path) -> Path:
+    """The largest file of a model's folder, which is where its weights are."""
+    files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else []
+    return max(files, key=lambda p: (p.stat().st_size, p.name), default=path)
 
 
 def system_prompt(options: LlmOptions, scene: str | None) -> str:

@@ -10,7 +10,7 @@ from pipelines.cascade.engine_rows import engine_row
 from pipelines.cascade.engines.gguf import read_facts
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
 from pipelines.cascade.synthetic.made import PREFIX, path_of
-from pipelines.cascade.synthetic.words import SYNTHETIC_KEY
+from pipelines.cascade.synthetic.words import SYNTHETIC_FILE, SYNTHETIC_KEY
 from pipelines.engine import EngineError
 from pipelines.models import resolve
 
@@ -28,29 +28,36 @@ def model_of(options: StageOptions) -> str:
     return options.model or engine_row(stage_of(options), options.engine).model
 
 
-def model_path(stage: str, model: str) -> Path:
+def voice_of(options: TtsOptions) -> str:
+    """The voice that the preset names, or the engine's default."""
+    return options.voice or engine_row("tts", options.engine).voice
+
+
+def model_path(engine: str, model: str) -> Path:
     """The file or folder of a model: of random weights (there or not), of an id, or a path.
 
     Raises:
         LabError: it is not there; one sentence.
     """
-    return path_of(stage, model) if model.startswith(PREFIX) else resolve(model)
+    return path_of(engine, model) if model.startswith(PREFIX) else resolve(model)
 
 
-def has_random_weights(stage: str, model: str) -> bool:
+def has_random_weights(engine: str, model: str) -> bool:
     """Whether the model's own files say that it was made by `pipelines.cascade.synthetic`."""
-    return model.startswith(PREFIX) or _says_random(stage, model_path(stage, model))
+    return model.startswith(PREFIX) or _says_random(engine, model_path(engine, model))
 
 
 @lru_cache(maxsize=64)  # the head of a GGUF takes a good part of a second to read
-def _says_random(stage: str, path: Path) -> bool:
+def _says_random(engine: str, path: Path) -> bool:
     try:
-        if stage == "llm":
+        if engine.startswith("llama"):
             return bool(read_facts(path).get(SYNTHETIC_KEY))
-        if stage == "tts":
+        if engine == "piper":
             table = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
             return bool(table["audio"].get("quality") == "synthetic")
-        table = json.loads((path / "preprocessor_config.json").read_text(encoding="utf-8"))
-        return bool(table.get(SYNTHETIC_KEY))
+        if engine == "faster-whisper":
+            table = json.loads((path / "preprocessor_config.json").read_text(encoding="utf-8"))
+            return bool(table.get(SYNTHETIC_KEY))
+        return ((path if path.is_dir() else path.parent) / SYNTHETIC_FILE).is_file()
     except (EngineError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return False  # what is wrong with the files is told by whoever loads them

@@ -38,7 +38,7 @@ class SttOptions:
     engine: str = "pocketsphinx"
     """A row of `pipelines.cascade.engine_rows`."""
     model: str = ""
-    """faster-whisper: a model id, a folder, or ``synthetic:SIZE``; default: the row's."""
+    """A model id, a folder, or ``synthetic:SIZE``; default: the row's. PocketSphinx has its own."""
     lm: Literal["domain", "default"] = "domain"
     """PocketSphinx, as the next three. domain: trigrams of the creature's sentences; default: the
     general one of the wheel."""
@@ -49,22 +49,23 @@ class SttOptions:
     fwdflat: bool = False
     """Decode a second time at the end of an utterance: fewer errors, a longer tail."""
     language: str = "en"
-    """faster-whisper, as all up to forced_tokens_per_s: what is spoken, in two letters."""
+    """faster-whisper: what is spoken, in two letters. Others know it by their model."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """What it computes on."""
+    """faster-whisper and kyutai-stt: what they compute on."""
     compute: str = "int8"
-    """CTranslate2's type of arithmetic."""
+    """faster-whisper: CTranslate2's type of arithmetic."""
     threads: int = 1
-    """Threads of the computation."""
+    """faster-whisper and kyutai-stt: threads of the computation."""
     beam: int = 1
-    """Hypotheses kept while decoding; 1 is greedy."""
+    """faster-whisper: hypotheses kept while decoding; 1 is greedy."""
     window: Literal["full", "short"] = "full"
-    """full: 30 s of padded audio, as Whisper was trained. short: what is there, many times as
-    fast; scripts/whisper_window_cost.py says what that costs in accuracy."""
+    """faster-whisper. full: 30 s of padded audio, as Whisper was trained. short: what is there,
+    many times as fast; scripts/whisper_window_cost.py says what that costs in accuracy."""
     step_ms: int = 500
-    """New audio after which a growing utterance is decoded anew, for partials."""
+    """faster-whisper and moonshine: new audio after which a growing utterance is decoded anew, for
+    partials."""
     forced_tokens_per_s: float = 3.0
-    """Random weights only, which never stop: tokens for each second of audio."""
+    """The same two, random weights only, which never stop: tokens for each second of audio."""
     pre_roll_ms: int = 800
     """Audio from before the VAD's start that is recognised too: Silero is 300–600 ms late."""
     partials: bool = True
@@ -123,19 +124,21 @@ class TtsOptions:
     engine: str = "espeak"
     """A row of `pipelines.cascade.engine_rows`."""
     model: str = ""
-    """Piper: a model id, the path of a voice's .onnx, or ``synthetic:SIZE``; default: the row's."""
-    voice: str = "en-us"
-    """espeak-ng: a voice of ``espeak-ng --voices``."""
+    """A model id, the path of Piper's or Kokoro's .onnx or of Pocket TTS's folder, or
+    ``synthetic:SIZE``; default: the row's. espeak-ng has its own."""
+    voice: str = ""
+    """espeak-ng: one of ``espeak-ng --voices``; Kokoro, Pocket TTS: one of the model's; default:
+    the row's. Piper's models are a voice each."""
     rate_wpm: int = 175
     """espeak-ng: words per minute, 80–450."""
     threads: int = 1
-    """Piper, as the next three: threads within an operation; more slow a small voice down."""
+    """All but espeak-ng: threads within an operation; more slow a small voice down."""
     speaker: int = 0
-    """Of a voice with several."""
+    """Piper: of a voice with several."""
     length_scale: float = 0.0
-    """How slowly it speaks; 0: as the voice's configuration says."""
+    """Piper and Kokoro: how slowly it speaks; 0: as the model says."""
     alignments: bool = True
-    """Whether it says when it speaks which phoneme, for visemes."""
+    """Piper and Kokoro: whether it says when it speaks which phoneme, for visemes."""
     aggregation: Literal["clause", "sentence"] = "clause"
     """What is waited for before speaking. clause: the first ``, . ! ? ; :`` of an answer, then
     sentences. sentence: Pipecat's default, which waits for the word after a sentence."""

@@ -25,7 +25,7 @@ def provide(spec: PipelineSpec, tell: Tell) -> None:
         if row.environment:
             environment.ensure(row.environment, tell)
         if (model := model_of(spec.stages[stage])).startswith(made.PREFIX):
-            made.ensure(stage, model, tell)
+            made.ensure(row.name, model, tell)
     _check_label(spec, random)
 
 
@@ -44,8 +44,8 @@ def check(spec: PipelineSpec) -> list[str]:
         model = model_of(options)
         if model.startswith(made.PREFIX):
             _check_takes_models(spec, row)
-            made.path_of(stage, model)
-        if model and not row.service and has_random_weights(stage, model):
+            made.path_of(row.name, model)
+        if model and not row.service and has_random_weights(row.name, model):
             random.append(stage)
     return random
 

@@ -55,7 +55,9 @@ class ModelTTSService(TTSService):
             # A process that failed is started again for the next text: never written off.
             max_consecutive_zero_audio_contexts=0,
             sample_rate=rate_hz,
-            settings=TTSSettings(model=process.name, voice=options.voice, language=Language.EN),
+            settings=TTSSettings(
+                model=process.name, voice=options.voice or None, language=Language.EN
+            ),
         )
         self._process = process
         self._rate_hz = rate_hz

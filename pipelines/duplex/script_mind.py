@@ -6,6 +6,8 @@ time a reply begins, or ends because the user broke in.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from pipelines.audio.onsets import audible_spans
@@ -16,10 +18,29 @@ JOIN_MS = 100.0
 """Silences of the user's shorter than this belong to the same speech."""
 
 
+class Mind(Protocol):
+    """What decides for a scripted model, frame by frame."""
+
+    phrase: str
+    """What it says next."""
+
+    def hear(self, pcm: Pcm) -> tuple[int | None, int | None]:
+        """Takes a frame of the user's.
+
+        Args:
+            pcm: (1920,) float32, 24 kHz.
+
+        Returns:
+            The sample within this frame, from 0, at which a reply begins (None: none does); and
+            the one from which it is silent because of the user (None: it speaks on).
+        """
+
+
 class ScriptMind:
-    """Decides, frame by frame; sample indices count from the session's first input sample."""
+    """Decides by the script; sample indices count from the session's first input sample."""
 
     def __init__(self, options: ScriptOptions) -> None:
+        self.phrase = options.phrase
         self._gate = options.speak == "gate"
         self._gate_samples = _samples(options.gate_ms / 1e3)
         self._yield_samples = _samples(options.yields_ms / 1e3)
@@ -30,16 +51,8 @@ class ScriptMind:
         self._speech: tuple[int, int] | None = None  # (first sample, one past the last)
         self._answered = True
 
-    def hear(self, pcm: Pcm) -> tuple[int | None, bool]:
-        """Takes a frame of the user's.
-
-        Args:
-            pcm: (1920,) float32, 24 kHz.
-
-        Returns:
-            The sample within this frame, from 0, at which a reply begins (None: none does); and
-            whether the user speaks, and has for long enough to be yielded to.
-        """
+    def hear(self, pcm: Pcm) -> tuple[int | None, int | None]:
+        """See `Mind`: it yields from a frame's first sample on."""
         base, start = self._heard - len(self._past), self._heard
         self._heard += len(pcm)
         begin = self._due(start)
@@ -53,7 +66,8 @@ class ScriptMind:
                 self._go_on(first, end)
                 speaks = True
         begin = self._gate_opens(start, self._heard) if begin is None else begin
-        return begin, speaks and self._speech_samples() >= self._yield_samples > 0
+        yields = speaks and self._speech_samples() >= self._yield_samples > 0
+        return begin, 0 if yields else None
 
     def _go_on(self, first: int, end: int) -> None:
         known = self._speech

@@ -22,14 +22,20 @@ class ScriptOptions:
     """recorded: a text file with a frame's compute time in ms on each line."""
     seed: int = 1
     """Of the drawn times."""
-    speak: Literal["gate", "times", "never"] = "gate"
-    """What makes it speak. gate: the user was audible, then silent for ``gate_ms``."""
+    speak: Literal["gate", "times", "never", "oracle"] = "gate"
+    """What makes it speak. gate: the user was audible, then silent for ``gate_ms``. oracle: it
+    knows the fixtures, and recognises by its ear which one is played."""
     gate_ms: float = 200.0
-    """gate: silence of the user that it takes for an end."""
+    """gate: silence of the user that it takes for an end; oracle: from the user's labelled end to
+    its answer."""
     times_s: tuple[float, ...] = ()
     """times: when to begin, in s of the session's input audio."""
     yields_ms: float = 0.0
     """Falls silent when the user has been audible for so long while it speaks; 0: never."""
+    fixtures: str = ""
+    """oracle: the folder of the fixtures; empty: where the run takes them from."""
+    stop_ms: float = 240.0
+    """oracle: it falls silent so long after the labelled beginning of what wants an answer."""
     context_frames: int = 0
     """Steps of its context; 0: no end."""
     phrase: str = "All right, I will bring it to you as soon as I have found it."
@@ -48,5 +54,5 @@ class ScriptOptions:
             raise ValueError("service = 'recorded' needs the file's path in recorded")
         if self.speak == "times" and not self.times_s:
             raise ValueError("speak = 'times' needs times_s")
-        if self.gate_ms < 0 or self.yields_ms < 0 or min(self.times_s, default=0.0) < 0:
-            raise ValueError("gate_ms, yields_ms and times_s must be >= 0")
+        if min(self.gate_ms, self.yields_ms, self.stop_ms, *self.times_s) < 0:
+            raise ValueError("gate_ms, yields_ms, stop_ms and times_s must be >= 0")

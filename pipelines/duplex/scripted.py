@@ -2,7 +2,8 @@
 
 Each frame takes exactly as long as the script says: completions lie on cumulative deadlines
 while there is backlog, so that no error of a sleep adds up. It speaks real speech (espeak-ng) when
-its script or the user's silence says so, and listens while it speaks. With an energy gate of g ms
+its script or the user's silence says so, and listens while it speaks; as an oracle, it knows what
+the user will say, and gives the right answer. With an energy gate of g ms
 and a compute time of s ms < 80 it is heard g + 80 + s ms after the user's last audible sample
 (output sample i of a frame lies at input sample i's place in it), plus what the transport adds.
 """
@@ -30,7 +31,9 @@ from pipelines.duplex.model import (
     Pcm,
     Step,
 )
-from pipelines.duplex.script_mind import ScriptMind
+from pipelines.duplex.oracle_lines import Knowledge, read_knowledge
+from pipelines.duplex.oracle_mind import OracleMind
+from pipelines.duplex.script_mind import Mind, ScriptMind
 from pipelines.duplex.script_options import ScriptOptions
 from pipelines.duplex.service_times import service_times_ms
 from pipelines.engine import Emit, Request
@@ -61,16 +64,27 @@ class ScriptedDuplex:
         self.sleep = sleep
         self._voice = EspeakEngine(voice=self.options.voice, rate_wpm=self.options.rate_wpm)
         self._spoken: dict[str, Pcm] = {}
+        self._known: Knowledge | None = None
 
     def load(self) -> None:
-        """Loads the voice and speaks the phrase once.
+        """Loads the voice and speaks once what it will say.
 
         Raises:
-            EngineError: espeak-ng, or the recorded run, can't be used.
+            EngineError: espeak-ng, the recorded run or the fixtures can't be used.
         """
         next(service_times_ms(self.options))
         self._voice.load()
-        self.speech(self.options.phrase)
+        if self.options.speak == "oracle":
+            self._known = read_knowledge(self.options.fixtures)
+        answers = {line.answer for line in self._known.lines} if self._known else set()
+        for phrase in {self.options.phrase, *answers} - {""}:
+            self.speech(phrase)
+
+    def mind(self) -> Mind:
+        """What decides in a fresh session."""
+        if self._known is not None:
+            return OracleMind(self.options, self._known.lines)
+        return ScriptMind(self.options)
 
     @contextmanager
     def open(self, seed: int = 0) -> Iterator[ScriptedSession]:
@@ -84,16 +98,22 @@ class ScriptedDuplex:
             (n,) float32, 24 kHz; from the first audible sample to the last.
         """
         if text not in self._spoken:
-            pieces: list[bytes] = []
-            request = Request("phrase", "speak", {"text": text}, b"")
-            emit = Emit(request, lambda _header, pcm, _marks: pieces.append(pcm))
-            self._voice.run(request, emit)
-            pcm = np.frombuffer(b"".join(pieces), np.int16)
-            pcm = resample(pcm, ESPEAK_RATE_HZ, SAMPLE_RATE_HZ)
+            pieces = self._known.voice.pieces(text) if self._known is not None else [text]
+            spoken = [self._synthesised(p) if isinstance(p, str) else p for p in pieces]
+            pcm = np.concatenate(spoken)
             first, last = first_audible(pcm, SAMPLE_RATE_HZ), last_audible(pcm, SAMPLE_RATE_HZ)
             cut = pcm[first : last + 1] if first is not None and last is not None else pcm[:0]
-            self._spoken[text] = cut.astype(np.float32) / _INT16
+            self._spoken[text] = cut
         return self._spoken[text]
+
+    def _synthesised(self, text: str) -> Pcm:
+        pieces: list[bytes] = []
+        request = Request("phrase", "speak", {"text": text}, b"")
+        emit = Emit(request, lambda _header, pcm, _marks: pieces.append(pcm))
+        self._voice.run(request, emit)
+        pcm = np.frombuffer(b"".join(pieces), np.int16)
+        spoken: Pcm = resample(pcm, ESPEAK_RATE_HZ, SAMPLE_RATE_HZ).astype(np.float32) / _INT16
+        return spoken
 
 
 class ScriptedSession:
@@ -102,7 +122,7 @@ class ScriptedSession:
     def __init__(self, model: ScriptedDuplex) -> None:
         self._model = model
         self._times_ms = service_times_ms(model.options)
-        self._mind = ScriptMind(model.options)
+        self._mind = model.mind()
         self._voice = np.zeros(0, np.float32)  # what is still to be said
         self._words: deque[tuple[str, bool]] = deque()  # (piece of text, forced)
         self._pause_frames = 0.0  # from one word of the phrase to the next
@@ -129,18 +149,20 @@ class ScriptedSession:
         self._frames += 1
         from_ns = self._deadline_ns if self._waited else start_ns
         self._deadline_ns = from_ns + round(next(self._times_ms) * NS_PER_MS)
-        begin, yields = self._mind.hear(pcm)
+        begin, stop = self._mind.hear(pcm)
         unsaid_ms = None
-        if yields:
-            if len(self._voice):
-                unsaid_ms = len(self._voice) * 1e3 / SAMPLE_RATE_HZ
+        said = np.zeros(FRAME_SAMPLES, np.float32)
+        if stop is not None:
+            if len(self._voice) > stop:
+                unsaid_ms = (len(self._voice) - stop) * 1e3 / SAMPLE_RATE_HZ
+            last = self._voice[:stop]
+            said[: len(last)] = last
             self._voice, self._words = self._voice[:0], deque()
         if begin is not None and not len(self._voice):
-            self._begin(options.phrase)
-        said = np.zeros(FRAME_SAMPLES, np.float32)
+            self._begin(self._mind.phrase)
         offset = begin or 0
         now, self._voice = np.split(self._voice, [FRAME_SAMPLES - offset])
-        said[offset : offset + len(now)] = now
+        said[offset : offset + len(now)] += now
         text, forced = self._next_word()
         self._sleep()
         spans = {"step": (start_ns, clock())}

@@ -21,8 +21,27 @@ def _missing(name: str) -> LabError:
     )
 
 
-def context(addresses: Sequence[str]) -> ssl.SSLContext:
+def context(addresses: Sequence[str], held: bytes | None = None) -> ssl.SSLContext:
     """A server's context with a fresh key and certificate for these IP addresses.
+
+    Args:
+        addresses: Of this machine.
+        held: Of `pem`, where somebody needs the certificate too.
+
+    Raises:
+        LabError: the extra ``talk`` is not installed.
+    """
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:  # only files are taken; it is gone at once
+        path = Path(folder) / "face.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(held or pem(addresses))
+        secure.load_cert_chain(path)
+    return secure
+
+
+def pem(addresses: Sequence[str]) -> bytes:
+    """A fresh key and its certificate.
 
     Raises:
         LabError: the extra ``talk`` is not installed.
@@ -49,20 +68,11 @@ def context(addresses: Sequence[str]) -> ssl.SSLContext:
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
-    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:  # only files are taken; it is gone at once
-        path = Path(folder) / "face.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
-        secure.load_cert_chain(path)
-    return secure
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ) + certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def qr_code(text: str) -> str:

@@ -10,7 +10,10 @@ import asyncio
 import contextlib
 import struct
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from aiohttp import ClientWebSocketResponse
 
 HEAD = struct.Struct("<BxHIQ")
 """Before samples: kind (0 agent, 1 user), rate in Hz, 0, number of the first one in its stream."""
@@ -77,13 +80,13 @@ class SocketFeed:
                         await self._send_all(socket)
                 await asyncio.sleep(RETRY_S)
 
-    async def _send_all(self, socket: object) -> None:
+    async def _send_all(self, socket: ClientWebSocketResponse) -> None:
         while True:
             message = await self._queue.get()
             try:
                 if isinstance(message, str):
-                    await socket.send_str(message)  # type: ignore[attr-defined]
+                    await socket.send_str(message)
                 else:
-                    await socket.send_bytes(message)  # type: ignore[attr-defined]
+                    await socket.send_bytes(message)
             finally:
                 self._queue.task_done()

@@ -60,6 +60,7 @@ class Call:
         self._models: ModelPool | None = None
         self._talking: asyncio.Task[None] | None = None
         self._connection: Any = None
+        self._calling = asyncio.Lock()
 
     async def run(self, loaded: asyncio.Event) -> None:
         """Loads the models, and keeps them until it is cancelled.
@@ -89,11 +90,12 @@ class Call:
 
         if self._models is None:
             raise LabError("the models are still loading: try again in a few seconds")
-        await self._hang_up()
-        self._connection = connection = SmallWebRTCConnection()
-        await connection.initialize(sdp=request["sdp"], type=request["type"])
-        self._talking = asyncio.create_task(self._talk(connection, self._models))
-        answer: dict[str, Any] | None = connection.get_answer()  # type: ignore[no-untyped-call]
+        async with self._calling:  # two pages may call at one moment
+            await self._hang_up()
+            self._connection = connection = SmallWebRTCConnection()
+            await connection.initialize(sdp=request["sdp"], type=request["type"])
+            self._talking = asyncio.create_task(self._told(connection, self._models))
+            answer: dict[str, Any] | None = connection.get_answer()  # type: ignore[no-untyped-call]
         if answer is None:
             raise LabError("WebRTC gave no answer to this offer")
         return {"sdp": answer["sdp"], "type": answer["type"]}
@@ -110,6 +112,17 @@ class Call:
         if self._models is not None:
             await self._models.settle()
         self._marks.drain()
+
+    async def _told(self, connection: Any, models: ModelPool) -> None:
+        """A conversation, and how it ended."""
+        ended = "ended"
+        try:
+            await self._talk(connection, models)
+        except Exception as error:  # whatever ends a call, the next one is to be had
+            ended = f"ended by an error: {error}"
+        finally:
+            assert self.feed is not None
+            self.feed.put(json.dumps({"type": "words", "who": "call", "text": ended}))
 
     async def _talk(self, connection: Any, models: ModelPool) -> None:
         """One conversation, until the browser hangs up."""
@@ -154,7 +167,6 @@ class Call:
                 await runner.run()
             finally:
                 await runner.cancel()
-                self.feed.put(json.dumps({"type": "words", "who": "call", "text": "ended"}))
 
 
 def _quiet_logs() -> None:

@@ -63,7 +63,9 @@ class FaceMessage:
     state: str = ""
     """The orchestrator's state, for a line of text; the renderer draws nothing by it."""
     backchannel: bool | None = None
-    """Whether to nod and say mm-hm; None: whenever ``speaking`` is false."""
+    """Whether to nod; None: whenever ``speaking`` is false."""
+    hum: bool | None = None
+    """Whether some of the nods come with an mm-hm, aloud; None: none does."""
 
 
 def encode(message: FaceMessage) -> str:
@@ -85,6 +87,8 @@ def encode(message: FaceMessage) -> str:
         table["state"] = message.state
     if message.backchannel is not None:
         table["backchannel"] = message.backchannel
+    if message.hum is not None:
+        table["hum"] = message.hum
     return json.dumps(table, separators=(",", ":"))
 
 
@@ -122,9 +126,7 @@ def parse(text: str) -> FaceMessage:
     for key, count in (("at", at), ("samples", samples)):
         if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
             raise MessageError(f"{key} must be a whole number")
-    backchannel = table.get("backchannel")
-    if backchannel is not None and not isinstance(backchannel, bool):
-        raise MessageError("backchannel must be true or false")
+    backchannel, hum = (_flag(table, key) for key in ("backchannel", "hum"))
     return FaceMessage(
         v,
         mouth,
@@ -137,14 +139,28 @@ def parse(text: str) -> FaceMessage:
         samples,
         str(table.get("state", "")),
         backchannel,
+        hum,
     )
 
 
-def _number(table: dict[str, Any], key: str, least: float, most: float) -> float:
+def _flag(table: dict[str, Any], key: str) -> bool | None:
     value = table.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if value is not None and not isinstance(value, bool):
+        raise MessageError(f"{key} must be true or false")
+    return value
+
+
+def _number(table: dict[str, Any], key: str, least: float, most: float) -> float:
+    value: Any = table.get(key)
+    if not _is_number(value):
         raise MessageError(f"{key} must be a number from {least:g} to {most:g}")
     return min(most, max(least, float(value)))
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 def _keyframes(rows: object) -> tuple[Keyframe, ...]:
@@ -153,7 +169,7 @@ def _keyframes(rows: object) -> tuple[Keyframe, ...]:
     found = []
     for row in rows:
         plain = isinstance(row, list) and len(row) == 4
-        if not plain or any(isinstance(x, bool) or not isinstance(x, int | float) for x in row):
+        if not plain or not all(map(_is_number, row)):
             raise MessageError("a viseme is [after_ms, open, wide, round]")
         found.append(Keyframe(*map(float, row)))
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PARTS = Path(__file__).parent / "page"
-SCRIPTS = ("look.js", "life.js", "sound.js", "link.js", "gaze.js", "talk.js", "main.js")
+SCRIPTS = ("look.js", "life.js", "sound.js", "hum.js", "link.js", "gaze.js", "talk.js", "main.js")
 """In this order, as one script."""
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' blob:; "

@@ -50,6 +50,8 @@ class State:
     arousal: float
     backchannel: bool
     """Whether it nods."""
+    hum: bool = False
+    """Whether it says mm-hm, aloud, while the user speaks."""
     lasts_ms: float | None = None
     """It ends by itself after this long; None: it does not."""
     then: str = ""

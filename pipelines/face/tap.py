@@ -19,6 +19,7 @@ from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     ErrorFrame,
     Frame,
+    FunctionCallCancelFrame,
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     InputAudioRawFrame,
@@ -29,6 +30,7 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.transports.base_output import BaseOutputTransport
@@ -41,6 +43,11 @@ from pipelines.face.track import FaceTrack
 from pipelines.face.visemes import Phone
 from pipelines.host import Host
 from pipelines.phones import PHONES, PHONES_AT
+from pipelines.watch.frames import (
+    PhysicalTaskCancelledFrame,
+    PhysicalTaskFrame,
+    PhysicalTaskPlannedFrame,
+)
 
 EVENTS: dict[type[Frame], str] = {
     VADUserStartedSpeakingFrame: "user_started",
@@ -48,11 +55,24 @@ EVENTS: dict[type[Frame], str] = {
     BotStartedSpeakingFrame: "agent_started",
     BotStoppedSpeakingFrame: "agent_stopped",
     InterruptionFrame: "interrupted",
-    FunctionCallInProgressFrame: "task_started",
-    FunctionCallResultFrame: "task_done",
     ErrorFrame: "error",
 }
 """Frame → what it is to the state machine."""
+TASK_BEGINS: dict[type[Frame], str] = {
+    FunctionCallInProgressFrame: "tool_call_id",
+    PhysicalTaskFrame: "call_id",
+}
+"""Frame that begins a task → its field with the task's id: a language model's function call, or
+what the intent watcher calls."""
+TASK_ENDS: dict[type[Frame], str] = {
+    FunctionCallResultFrame: "tool_call_id",
+    FunctionCallCancelFrame: "tool_call_id",
+    PhysicalTaskCancelledFrame: "call_id",
+    PhysicalTaskPlannedFrame: "call_id",
+}
+"""Frame that ends one → the same. A watcher's task ends with its plan: this package has no body
+that would go on. Without a reasoner nothing ends it, and its state lasts as long as the table
+says."""
 TICK_S = 0.1
 QUIET_PEAK = 60
 """A user's chunk below this int16 peak is silence and is not sent to the page."""
@@ -76,6 +96,7 @@ class FaceTap(BaseObserver):
         self._user_at = 0
         self._agent_at = 0
         self._asked_ms: float | None = None
+        self._tasks: set[str] = set()
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Takes a frame's first push."""
@@ -89,6 +110,15 @@ class FaceTap(BaseObserver):
                 self._made(frame)
         elif event := EVENTS.get(type(frame)):
             self._event(event, t_ms)
+            if event == "user_started":
+                self._tell(self._track.user(True))
+        elif isinstance(frame, VADUserStoppedSpeakingFrame):
+            self._tell(self._track.user(False))
+        elif key := TASK_BEGINS.get(type(frame)):
+            self._tasks.add(getattr(frame, key))
+            self._event("task_started", t_ms)
+        elif key := TASK_ENDS.get(type(frame)):
+            self._task_ended(getattr(frame, key), t_ms)
         elif isinstance(frame, TranscriptionFrame):
             self._asked_ms = None
             self._words("you", frame.text)
@@ -112,6 +142,12 @@ class FaceTap(BaseObserver):
         elif event == "interrupted" and self._track.speaking:
             self._put(type="clear")
         self._tell(self._track.event(event, t_ms))
+
+    def _task_ended(self, task: str, t_ms: float) -> None:
+        """Of several tasks the last one counts: the face acts until all are over."""
+        self._tasks.discard(task)
+        if not self._tasks:
+            self._event("task_done", t_ms)
 
     def _hear_user(self, frame: InputAudioRawFrame) -> None:
         samples = len(frame.audio) // 2

@@ -29,6 +29,8 @@ class FaceTrack:
     machine: StateMachine = field(init=False)
     mouth: Smoother = field(default_factory=Smoother)
     speaking: bool = False
+    user_speaks: bool = False
+    """Whether the user's voice is heard just now."""
     written: int = 0
     """Samples of the agent's stream that were taken so far."""
     _rate_hz: int = 24000
@@ -44,7 +46,7 @@ class FaceTrack:
 
     def event(self, name: str, t_ms: float) -> list[FaceMessage]:
         """Takes an event; returns what the face must be told, if anything."""
-        before = self.speaking
+        before, hummed = self.speaking, self._hums
         messages: list[FaceMessage] = []
         if name == "agent_started":
             self.speaking = True
@@ -57,13 +59,19 @@ class FaceTrack:
             self.mouth.value = 0.0
             self.speaking = False
         changed = self.machine.feed(name, t_ms)
-        if changed or self.speaking != before:
+        if changed or self.speaking != before or self._hums != hummed:
             # While it is heard, a change of face belongs to the end of what is written, not to
             # now; but an interruption is now.
             heard = before or self.speaking
             at = self.written if heard and name != "interrupted" else None
             messages.append(self._message(self.mouth.value, at=at))
         return messages
+
+    def user(self, speaks: bool) -> list[FaceMessage]:
+        """Takes that the user's voice is heard, or no longer."""
+        before = self._hums
+        self.user_speaks = speaks
+        return [self._message(self.mouth.value)] if self._hums != before else []
 
     def said(self, text: str, t_ms: float) -> list[FaceMessage]:
         """Takes a piece of what the agent says."""
@@ -101,6 +109,10 @@ class FaceTrack:
             messages.append(self._frame_message(bytes(self._frame[:size])))
             del self._frame[:size]
         return messages
+
+    @property
+    def _hums(self) -> bool:
+        return self.machine.state.hum and self.user_speaks and not self.speaking
 
     @property
     def _written_ms(self) -> float:
@@ -157,4 +169,5 @@ class FaceTrack:
             samples=None if at is None else samples,
             state=self.machine.name,
             backchannel=state.backchannel and not self.speaking,
+            hum=self._hums,
         )

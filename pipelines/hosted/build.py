@@ -7,14 +7,17 @@ does before it pushes, and the network, lie inside its figures.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from pipecat.frames.frames import Frame, LLMContextFrame, StartFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 
 from pipelines.cascade.turns import user_params
@@ -67,12 +70,12 @@ async def build(host: Host) -> Pipeline:
     }
     ends = host.transport.input(), host.transport.output()
     if "speech" in made:
-        strategies = ExternalUserTurnStrategies()
+        strategies, context = ExternalUserTurnStrategies(), LLMContext()
         pair = LLMContextAggregatorPair(
-            LLMContext(),
-            user_params=LLMUserAggregatorParams(user_turn_strategies=strategies),
+            context, user_params=LLMUserAggregatorParams(user_turn_strategies=strategies)
         )
-        return Pipeline([ends[0], pair.user(), made["speech"], ends[1], pair.assistant()])
+        before = [FirstContext(context)] if hosted["speech"].context_first else []
+        return Pipeline([ends[0], pair.user(), *before, made["speech"], ends[1], pair.assistant()])
     for stage in STAGES:
         if stage not in made:
             made[stage] = await embedded(stage, host.models)
@@ -84,14 +87,27 @@ async def build(host: Host) -> Pipeline:
     return Pipeline([ends[0], stt, pair.user(), llm, tts, ends[1], pair.assistant()])
 
 
+class FirstContext(FrameProcessor):
+    """Gives the empty context of a new conversation to a service that waits for one."""
+
+    def __init__(self, context: LLMContext) -> None:
+        super().__init__()
+        self._context = context
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Passes everything on; behind the start comes the context."""
+        await super().process_frame(frame, direction)
+        await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            await self.push_frame(LLMContextFrame(self._context))
+
+
 def make_service(service: Service, options: ServiceOptions, system: str) -> Any:
     """Pipecat's object, with its keys from the environment.
 
     Raises:
         SpecError: the class refuses the preset's settings; the text holds no key.
     """
-    import os
-
     cls = load_object(service.path)
     arguments: dict[str, Any] = {
         argument: os.environ.get(variable, "") for argument, variable in service.environment.items()
@@ -99,7 +115,7 @@ def make_service(service: Service, options: ServiceOptions, system: str) -> Any:
     if options.url:
         if not service.url_argument:
             raise SpecError(f"{service.name}: url = … can't be set: its address is built in.")
-        arguments[service.url_argument] = options.url
+        arguments[service.url_argument] = _address(service, options.url)
     settings = {**service.defaults, **options.settings}
     if service.stage in ("speech", "llm"):
         settings.setdefault("system_instruction", system)
@@ -113,6 +129,16 @@ def make_service(service: Service, options: ServiceOptions, system: str) -> Any:
             "Settings of "
             f"{service.path.replace(':', '.')}."
         ) from None
+
+
+def _address(service: Service, url: str) -> Any:
+    """A service's address, as its class takes it."""
+    if service.name != "gemini-live":
+        return url
+    from google.genai.types import HttpOptions
+
+    # Its client makes a wss:// of it, whatever it is given.
+    return HttpOptions(base_url=url.replace("wss://", "https://", 1))
 
 
 def _ultravox(cls: Any, arguments: dict[str, Any], settings: dict[str, Any]) -> Any:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,8 @@ class Heard:
     """What a double was told, for tests."""
 
     url: str = ""
+    certificate: str = ""
+    """Of a double that its client speaks to by TLS alone: the file that holds it."""
     keys: list[str] = field(default_factory=list)
     """The keys that came in headers."""
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -48,7 +52,8 @@ class TurnEnd:
     """Hears when the user began, and when he has been silent for `SILENT_S`."""
 
     def __init__(self, rate_hz: int) -> None:
-        self._rate_hz = rate_hz
+        self.rate_hz = rate_hz
+        """What it is fed."""
         self._speaking = False
         self._silent_s = 0.0
 
@@ -59,7 +64,7 @@ class TurnEnd:
             self._silent_s, began = 0.0, not self._speaking
             self._speaking = True
             return "began" if began else ""
-        self._silent_s += len(samples) / self._rate_hz
+        self._silent_s += len(samples) / self.rate_hz
         if self._speaking and self._silent_s >= SILENT_S:
             self._speaking = False
             return "ended"
@@ -158,13 +163,75 @@ async def _cartesia(socket: ServerConnection, heard: Heard) -> None:
             await socket.send(json.dumps({"type": "done", **of, "done": True}))
 
 
+async def _deepgram(socket: ServerConnection, heard: Heard) -> None:
+    """Deepgram's live recognition: binary PCM in, results as JSON out."""
+    path = socket.request.path if socket.request else ""
+    ear = TurnEnd(int(path.partition("sample_rate=")[2].partition("&")[0] or 16_000))
+    async for raw in socket:
+        if isinstance(raw, str):
+            heard.messages.append(json.loads(raw))
+        elif ear.hear(raw) == "ended":
+            alternative = {"transcript": SAID, "confidence": 0.99, "words": []}
+            told = {
+                "type": "Results",
+                "channel_index": [0, 1],
+                "start": 0.0,
+                "duration": 1.0,
+                "is_final": True,
+                "speech_final": True,
+                "from_finalize": False,
+                "channel": {"alternatives": [alternative]},
+                "metadata": {
+                    "request_id": "r",
+                    "model_uuid": "m",
+                    "model_info": {"name": "double", "version": "0", "arch": "none"},
+                },
+            }
+            await socket.send(json.dumps(told))
+
+
+async def _gemini(socket: ServerConnection, heard: Heard) -> None:
+    """Gemini Live: JSON with base64 PCM, 16 kHz in (its type says so) and 24 kHz out."""
+
+    async def tell(**content: Any) -> None:
+        await socket.send(json.dumps(content))
+
+    ear = TurnEnd(16_000)
+    async for raw in socket:
+        message = json.loads(raw)
+        audio = (message.get("realtimeInput") or message.get("realtime_input") or {}).get("audio")
+        if audio is None:
+            heard.messages.append(message)
+            if "setup" in message:
+                await tell(setupComplete={})
+            continue
+        kind = audio.get("mimeType") or audio.get("mime_type") or ""
+        ear.rate_hz = int(kind.partition("rate=")[2] or 16_000)
+        if ear.hear(base64.urlsafe_b64decode(audio["data"])) == "ended":
+            part = {
+                "inlineData": {
+                    "mimeType": "audio/pcm;rate=24000",
+                    "data": base64.b64encode(tone(24_000)).decode(),
+                }
+            }
+            await tell(serverContent={"inputTranscription": {"text": f"{SAID}."}})
+            await tell(serverContent={"modelTurn": {"role": "model", "parts": [part]}})
+            await tell(serverContent={"outputTranscription": {"text": ANSWER}})
+            usage = {"promptTokenCount": 1, "responseTokenCount": 1, "totalTokenCount": 2}
+            await tell(serverContent={"turnComplete": True}, usageMetadata=usage)
+
+
 _WEBSOCKETS: dict[str, Talk] = {
     "openai-realtime": _openai,
     "azure-realtime": _openai,
+    "gemini-live": _gemini,
     "ultravox": _ultravox,
+    "deepgram": _deepgram,
     "elevenlabs": _elevenlabs,
     "cartesia": _cartesia,
 }
+_TLS = frozenset({"gemini-live"})
+"""Whose client knows no other way."""
 
 
 @asynccontextmanager
@@ -179,14 +246,23 @@ async def double(service: str) -> AsyncIterator[Heard]:
 
     async def handle(socket: ServerConnection) -> None:
         headers = socket.request.headers if socket.request else {}
-        names = ("Authorization", "api-key", "xi-api-key", "X-API-Key")
+        names = ("Authorization", "api-key", "xi-api-key", "X-API-Key", "x-goog-api-key")
         heard.keys += [headers[name] for name in names if name in headers]
         await talk(socket, heard)
 
-    async with serve(handle, "127.0.0.1", 0) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        heard.url = f"ws://127.0.0.1:{port}"
-        yield heard
+    with tempfile.TemporaryDirectory(prefix="duplex-lab-double-") as folder:
+        secure = None
+        if service in _TLS:
+            from pipelines.face.certificate import context, pem
+
+            held = pem([])
+            secure, path = context([], held), Path(folder) / "double.pem"
+            path.write_bytes(held)
+            heard.certificate = str(path)
+        async with serve(handle, "127.0.0.1", 0, ssl=secure) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            heard.url = f"{'wss' if secure else 'ws'}://127.0.0.1:{port}"
+            yield heard
 
 
 @asynccontextmanager

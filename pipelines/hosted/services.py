@@ -36,13 +36,13 @@ class Service:
     """Modules that the extra brings and that the class needs."""
     url_argument: str = ""
     """Argument that takes another address; empty: it can't be changed."""
-    secret: tuple[str, ...] = ("api_key",)
-    """Arguments whose value must never be seen."""
     tested: Literal["protocol fake", "not run"] = "not run"
     """How: against a local server that speaks the protocol, or not at all. None of them was run
     against the real service yet."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Settings that the class can't do without."""
+    context_first: bool = False
+    """Whether it hears nothing before it was given a context, be it an empty one."""
 
 
 SERVICES: dict[str, Service] = {
@@ -75,6 +75,9 @@ SERVICES: dict[str, Service] = {
             {"api_key": "GOOGLE_API_KEY"},
             "google",
             ("google.genai",),
+            "http_options",
+            tested="protocol fake",
+            context_first=True,
         ),
         Service(
             "ultravox",
@@ -94,6 +97,7 @@ SERVICES: dict[str, Service] = {
             "deepgram",
             ("deepgram",),
             "base_url",
+            tested="protocol fake",
         ),
         Service(
             "qwen",

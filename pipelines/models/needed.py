@@ -34,9 +34,13 @@ class Reads:
 
 READS: tuple[Reads, ...] = (
     Reads("cascade", "stt", "engine", "faster-whisper", "model"),
+    Reads("cascade", "stt", "engine", "moonshine", "model"),
+    Reads("cascade", "stt", "engine", "kyutai-stt", "model"),
     Reads("cascade", "llm", "engine", "llama", "model"),
     Reads("cascade", "llm", "engine", "llama-cpp-python", "model"),
     Reads("cascade", "tts", "engine", "piper", "model"),
+    Reads("cascade", "tts", "engine", "kokoro", "model"),
+    Reads("cascade", "tts", "engine", "pocket-tts", "model"),
     Reads("duplex", "model", "backend", "mlx", "weights"),
     Reads("duplex", "model", "backend", "torch", "weights"),
 )

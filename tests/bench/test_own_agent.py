@@ -2,18 +2,22 @@
 
 import asyncio
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench import store
+from bench.cli import main
 from bench.cli_run import make_plan
 from bench.fixtures import Cue, fixtures_root, load
 from bench.plan import Plan
-from bench.run import execute
+from bench.run import Beside, execute
 from bench.show import show
+from pipelines.bot import check
 from pipelines.bot.load import BotError, load_bot
+from pipelines.capability import lacks
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import SpecError
 from pipelines.spec import bot_spec, load_spec, parse_spec
@@ -206,9 +210,76 @@ def test_a_bot_that_cannot_be_imported_is_one_sentence(name, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_bot_that_is_not_there_is_one_sentence(tmp_path):
+def test_a_bot_that_is_not_there_is_told_as_its_name_is_read(tmp_path):
     with pytest.raises(BotError, match=r"There is no bot .*gone\.py"):
-        load_bot(bot_spec(tmp_path / "gone.py").stages["bot"].path)
+        bot_spec(tmp_path / "gone.py")
+    with pytest.raises(BotError, match=r"is a folder: give the Python file"):
+        bot_spec(tmp_path)
+    preset = tmp_path / "mine.toml"
+    preset.write_text('bot = "gone.py"\n', encoding="utf-8")
+    assert any("There is no bot" in why for why in lacks(load_spec(str(preset))))
+
+
+def typed(*words):
+    """The exit code of ``duplex-lab WORDS``."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["duplex-lab", *words])
+        main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize("name", ["gone", "folder", "none", "missing", "kills"])
+def test_a_run_that_its_bot_forbids_leaves_nothing_behind(name, tmp_path, monkeypatch, capfd):
+    sources = {
+        "none": BOTS["none"][0],
+        "missing": "print('not', 'this')\nimport no_such_thing\n",
+        "kills": "import os\nos._exit(0)\n",
+    }
+    told = {
+        "gone": "There is no bot",
+        "folder": "is a folder",
+        "none": "none.py has no function 'bot'",
+        "missing": "missing.py, line 2 needs the package 'no_such_thing'",
+        "kills": "kills.py ended the process that imported it (exit status 0)",
+    }
+    monkeypatch.chdir(tmp_path)
+    if name in sources:
+        (tmp_path / f"{name}.py").write_text(sources[name], encoding="utf-8")
+    if name == "folder":
+        (tmp_path / "folder.py").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    assert typed("run", "--bot", f"{name}.py", "--fixtures", "greet_hello") == 2
+    out, err = capfd.readouterr()
+    assert told[name] in " ".join(err.split())
+    assert "Traceback" not in err and "not this" not in out + err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_bot_may_take_its_time_to_be_imported_but_not_for_ever(tmp_path, monkeypatch):
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    monkeypatch.setattr(check, "IMPORT_S", 0.2)
+    with pytest.raises(BotError, match=r"slow\.py was still being imported after 0 s"):
+        check.provide(bot_spec(tmp_path / "slow.py"), lambda words: None)
+
+
+def test_a_face_looks_on_at_a_bot_as_at_any_preset(tmp_path, monkeypatch):
+    (tmp_path / "echo_bot.py").write_text(ECHO, encoding="utf-8")
+    tap = Path(__file__).with_name("tap_double.py")
+    plan = Plan((bot_spec(tmp_path / "echo_bot.py"),), (hello(),), 1)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", str(tap.parent), *sys.path]))
+    beside = Beside((f"{tap.stem}:tap",), {"seen": str(tmp_path / "seen")})
+    execute(plan, tmp_path / "run", resume=False, watch=quiet, beside=beside)
+    seen = (tmp_path / "seen").read_text().split()
+    assert {"InputAudioRawFrame", "TranscriptionFrame", "LLMTextFrame"} <= set(seen)
+    assert "transport:OutputAudioRawFrame" in seen or "transport:TTSAudioRawFrame" in seen
+
+
+@pytest.mark.parametrize("how", [["face"], ["talk"]])
+def test_a_bot_has_no_live_call_here_and_is_told_so(how, tmp_path, capsys):
+    (tmp_path / "my.py").write_text(ECHO, encoding="utf-8")
+    (tmp_path / "mine.toml").write_text('bot = "my.py"\n', encoding="utf-8")
+    assert typed(*how, str(tmp_path / "mine.toml"), "--no-open-page") == 2
+    assert "brings its own pipeline and transport" in " ".join(capsys.readouterr().err.split())
 
 
 TALKS = {

@@ -63,6 +63,19 @@ def test_a_trial_that_ended_before_its_first_sample_has_no_recording(tmp_path: P
     assert files(tmp_path) == set()
 
 
+@pytest.mark.parametrize("name", ["../other.flac", "{outside}"])
+def test_a_recording_that_lies_outside_of_its_run_is_refused(tmp_path: Path, name: str) -> None:
+    trial, marks, pcm = some_trial()
+    other = save_recording(tmp_path, "other", pcm, trial.rate_hz)
+    assert other is not None
+    (tmp_path / other).rename(tmp_path / "other.flac")
+    named = name.format(outside=tmp_path / "other.flac")
+    write_trial(tmp_path / "run", replace(trial, recording=named), marks)
+    run = read_run(tmp_path / "run")
+    with pytest.raises(StoreError, match="lies outside the run's folder"):
+        run.recording(run.trials[0])
+
+
 def test_consolidating_changes_the_files_and_not_the_run(tmp_path: Path) -> None:
     for repeat in range(3):
         trial, marks, _ = some_trial(repeat)

@@ -5,12 +5,12 @@ Needs Playwright (extra ``browser``) and a Chromium of the system; ``make test-b
 
 import json
 import os
-import shutil
 import time
 from itertools import combinations
 
 import numpy as np
 import pytest
+from chromium import NEEDED, PHONE, until
 
 from bench.face_frames import LIMIT_MS, frames_of, offsets
 from pipelines.face.feed import AGENT, audio_message
@@ -20,31 +20,9 @@ from pipelines.face.serving import Serving
 from pipelines.face.states import read_policy
 from pipelines.face.track import FaceTrack
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is not installed: make test-browser installs it"
-)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for found in map(shutil.which, BROWSERS) if found), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome in PATH"),
-    pytest.mark.timeout(240),
-]
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-fake-device-for-media-stream",
-)  # fmt: skip
+pytestmark = NEEDED
 RATE_HZ = 24000
 FRAME = 1920
-PHONE = {"width": 390, "height": 780}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -77,15 +55,6 @@ def visit(browser, serving):
     assert wrong == []
     local = (serving.url, "blob:", "data:", "ws:")
     assert [url for url in fetched if not url.startswith(local)] == []
-
-
-def until(page, condition, tries=400):
-    """Asks again and again; the page's policy forbids Playwright's own way, which is eval."""
-    for _ in range(tries):
-        if condition():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"{tries / 20:.0f} s have passed")
 
 
 def told(serving, page, *messages):
@@ -240,25 +209,48 @@ def test_it_waits_longer_each_time_it_fails(visit):
     assert waits == [250, 500, 1000, 2000, 4000, 5000, 5000, 5000]
 
 
-LIFE = """still => { const seen = new Set(); const before = [life.blinks, life.nods, life.hums];
+LIFE = """hums => { const seen = new Set(); const before = [life.blinks, life.nods, life.hums];
     for (let t = 0; t < 120000; t += 16) {
-        const p = pose(performance.now() + t, true, 16);
+        const p = pose(performance.now() + t, true, hums, 16);
         seen.add([p.x, p.y, p.tilt, p.blink, p.gazeX, p.gazeY].join());
     }
     return [seen.size, life.blinks - before[0], life.nods - before[1], life.hums - before[2]]; }"""
 
 
 def test_idle_it_blinks_sways_nods_and_hums(visit):
-    poses, blinks, nods, hums = visit().evaluate(LIFE)
+    poses, blinks, nods, hums = visit().evaluate(LIFE, True)
     assert poses > 1000
     assert 20 <= blinks <= 70  # every 2–6 s in two minutes
     assert 20 <= nods <= 50
     assert 0 < hums < nods
 
 
+def test_it_nods_without_a_sound_while_nobody_speaks(visit):
+    _, _, nods, hums = visit().evaluate(LIFE, False)
+    assert nods >= 20
+    assert hums == 0
+
+
+def test_an_mm_hm_is_heard_and_is_no_part_of_the_voice(visit, serving):
+    page = visit()
+    listens = FaceMessage(2, 0.0, False, valence=0.1, state="listening", backchannel=True, hum=True)
+    told(serving, page, listens)
+    page.evaluate(
+        """() => { window.loud = []; life.nextNod = 0; Math.random = () => .3;
+            const look = () => { loud.push([loudness(sound.hums), loudness()]);
+                requestAnimationFrame(look); }; look(); }"""
+    )
+    until(page, lambda: page.evaluate("Math.max(...loud.map(row => row[0]))") > 0.01)
+    page.wait_for_timeout(1000)
+    hum, voice = np.array(page.evaluate("loud")).T
+    assert voice.max() == 0.0
+    assert hum[-1] < 0.001  # it ends
+    assert page.evaluate("life.hums") == 1
+
+
 def test_with_reduced_motion_it_keeps_still_and_still_speaks(visit, serving):
     page = visit(reduced_motion="reduce")
-    assert page.evaluate(LIFE) == [1, 0, 0, 0]
+    assert page.evaluate(LIFE, True) == [1, 0, 0, 0]
     told(serving, page, FaceMessage(1, 0.8, True, "happy"))
     until(page, lambda: page.evaluate("face.lips.open") > 0.7)
 

@@ -4,10 +4,10 @@ Needs Playwright (extra ``browser``) and a Chromium of the system; ``make test-b
 """
 
 import re
-import shutil
 from dataclasses import replace
 
 import pytest
+from chromium import NEEDED
 
 from bench.example_duplex import DuplexPlan, duplex_trial_of
 from bench.example_run import write_example_run
@@ -15,19 +15,7 @@ from bench.metrics import compute
 from bench.report.page import Input, write_page
 from bench.store import read_run, save_recording, write_trial
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is not installed: make test-browser installs it"
-)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for found in map(shutil.which, BROWSERS) if found), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome in PATH"),
-    pytest.mark.timeout(240),
-]
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+pytestmark = NEEDED
 
 
 def write_frames(folder):
@@ -55,14 +43,6 @@ def pages(tmp_path_factory):
     ):
         write_page(root / f"{name}.html", given, audio, lambda text: None)
     return root
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

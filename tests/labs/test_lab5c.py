@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.face_frames import frames_of, write_face
+from bench.face_frames import frames_of, read_face, write_face
 from labs.check import Submission, examine
 from labs.code import OwnBox
 from labs.lab5c_face import checks
-from labs.lab5c_face.playing import Reply, messages, track_of, write_messages
+from labs.lab5c_face.playing import Reply, messages, track_of, write_messages, write_wav
+from labs.pack import pack
+from labs.worker import grade_one
 from pipelines.audio.openness import Smoother, openness
 from pipelines.face.visemes import Phone, blend, spread
 
@@ -61,7 +63,7 @@ def measured(submission, drawn_late_ms):
     root = submission.root
     loud = np.where(np.arange(1764 * 40) % 2, 9000, -9000) * (np.arange(1764 * 40) / 70560)
     spoken = []
-    for text in checks.SENTENCES:
+    for sentence, text in enumerate(checks.SENTENCES):
         phones = tuple(Phone("ɑː" if i % 2 else "m", i * 200, i * 200 + 200) for i in range(16))
         reply = Reply(text, loud.astype(np.int16), phones)
 
@@ -73,9 +75,10 @@ def measured(submission, drawn_late_ms):
             shape = blend(spread(phones), t_ms)
             return [shape.open, shape.wide, shape.round]
 
-        first = len(spoken) * len(loud)
+        first = sentence * len(loud)
         spoken += messages(reply, first, root / "states.toml", openness, smooth, lips)
     write_messages(root / "messages.jsonl", spoken)
+    write_wav(root / "reply.wav", loud.astype(np.int16))
     rows = [
         {"trial": "play", "at": m.at, "samples": m.samples, "mouth": round(m.mouth, 3),
          "heard_ms": 80.0 * i, "drawn_ms": 80.0 * i + drawn_late_ms}
@@ -97,6 +100,50 @@ def test_an_offset_is_recomputed_and_must_agree(tmp_path):
     answers = submission.root / "answers.toml"
     answers.write_text(answers.read_text().replace("p95_ms = 12.0", "p95_ms = 3.0"))
     assert "not what face.parquet gives" in checks.offset_measured(submission).why
+
+
+def test_messages_that_another_mouth_made_are_found(tmp_path):
+    submission = work(tmp_path, "solution")
+    measured(submission, 12.0)
+    mouth = submission.root / "mouth.py"
+    mouth.write_text(mouth.read_text().replace("RISE, FALL = 0.8", "RISE, FALL = 0.6"))
+    assert "other mouths of reply.wav" in checks.messages_agree(submission).why
+
+
+@pytest.mark.parametrize("data", [b"RIFF", b"", b"no sound"])
+def test_a_reply_that_is_no_sound_is_told(tmp_path, data):
+    submission = work(tmp_path, "solution")
+    measured(submission, 12.0)
+    (submission.root / "reply.wav").write_bytes(data)
+    assert "is no WAV file" in verdict(submission, "messages-agree").why
+
+
+def test_frames_that_are_left_out_are_missed(tmp_path):
+    submission = work(tmp_path, "solution")
+    measured(submission, 12.0)
+    frames = read_face(submission.root / "results/play")
+    write_face(submission.root / "results/play", frames[::2])
+    assert "60 of 120 frames, fewer than 90%" in checks.offset_measured(submission).why
+
+
+def test_an_answer_of_nan_passes_nothing(tmp_path):
+    submission = work(tmp_path, "solution")
+    measured(submission, 12.0)
+    answers = submission.root / "answers.toml"
+    answers.write_text(answers.read_text().replace("p50_ms = 12.0", "p50_ms = nan"))
+    assert verdict(submission, "offset-measured").passed is False
+
+
+def test_what_is_packed_is_enough_for_the_same_verdicts(tmp_path):
+    submission = work(tmp_path, "solution")
+    measured(submission, 12.0)
+    here = {r.check.name: r.verdict.passed for r in examine(checks.LAB, submission)}
+    pack(checks.LAB, submission.root, "her", tmp_path / "her.zip")
+    graded = grade_one(tmp_path / "her.zip", "", "")
+    code = {"mouth-rms", "mouth-smooth", "lips-blend", "messages-agree"}
+    there = {r["name"]: r["passed"] for r in graded.results}
+    assert there == {name: None if name in code else passed for name, passed in here.items()}
+    assert here["offset-measured"] and graded.findings == []
 
 
 def test_a_mouth_that_comes_too_late_does_not_pass(tmp_path):

@@ -1,13 +1,17 @@
 """``duplex-lab labs``: a student's way from the starter to the zip, and what is told on the way."""
 
+import re
 import sys
 import zipfile
 
 import pytest
 
 from bench import cli
+from labs import catalogue
+from labs.check import ANSWERS
 from labs.pack import LARGEST_RATIO, PackError, changed_files, pack, read_manifest, unpack
 from labs.sandbox import Bubblewrap, leak_of
+from labs.start import copy_starter
 
 
 @pytest.fixture
@@ -32,6 +36,24 @@ def test_the_list_names_each_lab_and_what_is_checked(lab):
     assert code == 0
     assert "5a  The cascade and its floor" in out
     assert "floor-rule: predict_floor() is right where stages never vary" in out
+
+
+@pytest.mark.parametrize("name", ["5a", "5b", "5c"])
+def test_the_answers_are_packed(tmp_path, name):
+    copy_starter(name, tmp_path / "my")
+    pack(catalogue.load(name), tmp_path / "my", "her", tmp_path / "her.zip")
+    with zipfile.ZipFile(tmp_path / "her.zip") as archive:
+        assert ANSWERS in archive.namelist()
+
+
+@pytest.mark.parametrize("name", ["5a", "5b", "5c"])
+def test_the_links_of_the_copied_task_lead_somewhere(lab, tmp_path, name):
+    lab("start", name, "deep/er/my")
+    text = (tmp_path / "deep/er/my/README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links
+    for link in links:
+        assert (tmp_path / "deep/er/my" / link).is_file(), link
 
 
 def test_from_the_starter_to_the_zip(lab, tmp_path):

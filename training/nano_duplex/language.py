@@ -18,6 +18,7 @@ from training.creature_llm.corpus import normal
 from training.creature_llm.language import Language, Place, Thing
 from training.nano_duplex.world import fixture_sentences, is_held_out, tables
 
+TRIES = 300
 FRAMED, CORRECTED, CHAINED, UNCOLOURED = 0.5, 0.08, 0.10, 0.25
 
 
@@ -54,7 +55,11 @@ class NanoLanguage:
 
     def exchange(self, *, kind: str = "", intent: str = "", long: bool | None = None) -> Exchange:
         """An exchange of this kind or intent, long or short; of any where nothing is said."""
-        return self._allowed(lambda: self._any(kind, intent, long))
+        while True:  # the row first: of some, few sentences are held out
+            row = self._row(kind, intent, long)
+            for _ in range(TRIES):
+                if self._allows(made := self._draw(row)):
+                    return made
 
     def follow_up(self, before: Exchange) -> Exchange | None:
         """What may be said next about the thing of the exchange before; None if it has none."""
@@ -67,11 +72,11 @@ class NanoLanguage:
 
         def draw() -> Exchange:
             if self.rng.random() < 0.25:
-                return self._any("", "stop", None)
+                return self._draw(self._row("", "stop", None))
             long = self.rng.random() < 0.5
-            said = self._any("" if long else "command", "", long)
+            said = self._draw(self._row("" if long else "command", "", long))
             while not self.held_out and is_held_out(said.user, said.agent):
-                said = self._any("" if long else "command", "", long)
+                said = self._draw(self._row("" if long else "command", "", long))
             if self.rng.random() < 0.2:
                 return said
             user = f"{self.fill.pick(self.table['rules']['barge'])} {said.user}"
@@ -88,15 +93,16 @@ class NanoLanguage:
         return str(self.fill.pick(self.table["backchannels"]["say"]))
 
     def _allowed(self, draw: Callable[[], Exchange], followed: bool = False) -> Exchange:
-        while True:
-            made = draw()
-            if made.user in fixture_sentences():
-                continue
-            # What follows may have many answers: its sentence alone decides.
-            if is_held_out(made.user, "" if followed else made.agent) == self.held_out:
-                return made
+        while not self._allows(made := draw(), followed):
+            pass
+        return made
 
-    def _any(self, kind: str, intent: str, long: bool | None) -> Exchange:
+    def _allows(self, said: Exchange, followed: bool = False) -> bool:
+        # What follows may have many answers: its sentence alone decides.
+        held = is_held_out(said.user, "" if followed else said.agent)
+        return held == self.held_out and said.user not in fixture_sentences()
+
+    def _row(self, kind: str, intent: str, long: bool | None) -> dict[str, Any]:
         rows = [
             row
             for row in self._rows
@@ -105,7 +111,7 @@ class NanoLanguage:
             and (kind or row["kind"] != "side_talk")
             and (long is None or row.get("long", False) == long)
         ]
-        return self._draw(self.fill.weighted(rows))
+        return self.fill.weighted(rows)
 
     def _draw(self, row: Mapping[str, Any]) -> Exchange:
         slots = self._slots(row)

@@ -27,6 +27,7 @@ from training.nano_duplex.codec_shards import USER, read_shards
 PERCENT = 10.0
 LOOK_BACK = 40
 """Frames that a layer of the probe sees: 3.2 s."""
+_RATE = 1.5e-3
 _TAIL = 4
 """Frames of silence after an utterance, in which the last word may still be told."""
 
@@ -110,12 +111,13 @@ class Reader:
         self.vocabulary = vocabulary
         self.ids = {word: place + 1 for place, word in enumerate(vocabulary)}
         self.probe = Probe(len(vocabulary))
+        self._mean = self._spread = np.zeros(VECTOR, np.float32)
 
-    def train(self, heard: list[Heard], minutes: float, seed: int, batch_frames: int = 2400) -> int:
+    def train(self, heard: list[Heard], minutes: float, seed: int, batch_frames: int = 1200) -> int:
         """Trains for so many minutes; returns the steps."""
-        mean = np.concatenate([h.vectors for h in heard[:200]])
-        scale = torch.from_numpy(mean.std(0))
-        optimiser = torch.optim.AdamW(self.probe.parameters(), lr=1e-3, weight_decay=0.05)
+        some = np.concatenate([h.vectors for h in heard[:300]])
+        self._mean, self._spread = some.mean(0), some.std(0) + np.float32(1e-3)
+        optimiser = torch.optim.AdamW(self.probe.parameters(), lr=_RATE, weight_decay=0.05)
         rng, steps, begun = random.Random(seed), 0, time.monotonic()
         self.probe.train()
         order: list[list[int]] = []
@@ -124,10 +126,10 @@ class Reader:
                 order = _batches([len(h.vectors) for h in heard], batch_frames, rng)
             chosen = [heard[i] for i in order.pop()]
             vectors, lengths, targets = self._stack(chosen)
-            vectors = vectors + 0.2 * scale * torch.randn_like(vectors)
+            vectors = vectors + 0.2 * torch.randn_like(vectors)
             gaps = torch.rand(vectors.shape[:2]) < 0.03
             vectors = vectors.masked_fill(gaps[..., None], 0.0)
-            rate = 1e-3 * min(1, (steps + 1) / 100) * (1 - 0.95 * done)
+            rate = _RATE * min(1, (steps + 1) / 100) * (1 - 0.95 * done)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             told = self.probe(vectors).transpose(0, 1)
@@ -148,7 +150,7 @@ class Reader:
         self.probe.eval()
         found = []
         for one in heard:
-            best = self.probe(torch.from_numpy(one.vectors)[None])[0].argmax(-1)
+            best = self.probe(self._stack([one])[0])[0].argmax(-1)
             ids = torch.unique_consecutive(best).tolist()
             found.append(" ".join(self.vocabulary[i - 1] for i in ids if i))
         return found
@@ -157,7 +159,7 @@ class Reader:
         lengths = torch.tensor([len(h.vectors) for h in heard])
         stacked = torch.zeros(len(heard), int(lengths.max()), VECTOR)
         for row, one in zip(stacked, heard, strict=True):
-            row[: len(one.vectors)] = torch.from_numpy(one.vectors)
+            row[: len(one.vectors)] = torch.from_numpy((one.vectors - self._mean) / self._spread)
         return stacked, lengths, [
             torch.tensor([self.ids[w] for w in h.text.split() if w in self.ids]) for h in heard
         ]  # fmt: skip

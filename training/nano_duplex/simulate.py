@@ -265,4 +265,6 @@ class Simulator:
         text = np.full(frames, PAD, np.uint16)
         text[list(self._text)] = list(self._text.values())
         user = room.heard_by_model(speech, agent, self.rng)
-        return Dialogue(as_int16(user), as_int16(agent), text, self._words, self._turns)
+        return Dialogue(
+            as_int16(user), as_int16(agent), text, self._words, self._turns, self._voice.key
+        )

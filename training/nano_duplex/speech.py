@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from fixtures.authoring.synthesis import Phone, Spoken
 from pipelines.audio.levels import as_floats
 from pipelines.audio.resample import resample
 from training.nano_duplex.espeak import RATE_HZ as ESPEAK_HZ
-from training.nano_duplex.espeak import espeak
+from training.nano_duplex.espeak import Espeak
 from training.nano_duplex.voices import Voice
 
 RATE_HZ = 24_000
@@ -68,18 +69,17 @@ def speak(text: str, voice: Voice, cache: Path | None = None) -> Utterance:
         return at_24_khz(spoken(text, voice))
     name = hashlib.sha256(f"{voice.key}|{text}".encode()).hexdigest()[:24]
     path = cache / name[:2] / f"{name}.npz"
-    if path.exists():
-        with np.load(path) as kept:
-            phones, words = json.loads(str(kept["labels"]))
-            pcm = kept["pcm"].astype(np.float32) / 32768
-        return Utterance(pcm, _tuples(phones), _tuples(words))
-    made = at_24_khz(spoken(text, voice))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_suffix(f".{id(made)}.tmp.npz")
-    labels = json.dumps([made.phones, made.words])
-    np.savez(whole, pcm=as_int16(made.pcm), labels=np.array(labels))
-    whole.replace(path)
-    return made
+    if not path.exists():
+        made = at_24_khz(spoken(text, voice))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(f".{os.getpid()}.tmp.npz")
+        labels = json.dumps([made.phones, made.words])
+        np.savez(half, pcm=as_int16(made.pcm), labels=np.array(labels))
+        half.replace(path)
+    with np.load(path) as kept:
+        phones, words = json.loads(str(kept["labels"]))
+        pcm = kept["pcm"].astype(np.float32) / 32768
+    return Utterance(pcm, _tuples(phones), _tuples(words))
 
 
 def spoken(text: str, voice: Voice) -> Spoken:
@@ -113,13 +113,14 @@ def at_24_khz(said: Spoken) -> Utterance:
 
 def as_int16(pcm: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
     """Floats in ±1 → int16; what lies outside is clipped."""
-    return np.clip(np.rint(pcm * 32768), -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.rint(pcm * 32768), -32768, 32767), dtype=np.int16)
 
 
 def _espeak(words: tuple[str, ...], voice: Voice) -> Spoken:
-    pcm, phones, starts = espeak().speak(
-        voice.base, " ".join(words), voice.tempo / voice.size, voice.pitch
-    )
+    with Espeak() as espeak:
+        pcm, phones, starts = espeak.speak(
+            voice.base, " ".join(words), voice.tempo / voice.size, voice.pitch
+        )
     rate_hz = round(ESPEAK_HZ * voice.size)
 
     def at(sample: int) -> int:

@@ -25,8 +25,9 @@ from training.nano_duplex.codec_faults import periodicity
 from training.nano_duplex.codec_shards import SILENCE
 
 RATE, WARM_UP = 2e-3, 100
-SCALES = ((256, 40), (512, 64), (1024, 80), (2048, 80))
-"""Windows in samples and numbers of mel bands; hops are a quarter of a window."""
+SCALES = ((256, 40), (512, 64), (1024, 80), (2048, 80), (2048, 0))
+"""Windows in samples and numbers of mel bands (0: all bins as they are, so that every harmonic of a
+voice counts); hops are a quarter of a window."""
 SAVE_EVERY_S = 120.0
 CHECK_EVERY = 250
 AGENT_SHARE = 0.4
@@ -37,22 +38,24 @@ class _LogMel(torch.autograd.Function):
     """PCM → log-mel with a backward pass by one real inverse FFT: a third of autograd's time."""
 
     @staticmethod
-    def forward(ctx: Any, pcm: Tensor, window: Tensor, filters: Tensor) -> Tensor:
+    def forward(ctx: Any, pcm: Tensor, window: Tensor, filters: Tensor | None) -> Tensor:
         size = len(window)
         spectra = torch.fft.rfft(pcm.unfold(1, size, size // 4) * window)
         # abs() of complex numbers is ten times slower.
         magnitude = (spectra.real.square() + spectra.imag.square()).sqrt().clamp(min=1e-5)
-        mel = magnitude @ filters
+        mel = magnitude if filters is None else magnitude @ filters
         ctx.save_for_backward(spectra, magnitude, mel, window, filters)
-        ctx.samples = pcm.shape[1]
-        return torch.log(mel.clamp(min=FLOOR))
+        # A single bin's valleys between harmonics are noise far sooner than a band is.
+        ctx.samples, ctx.floor = pcm.shape[1], FLOOR if filters is not None else 10 * FLOOR
+        return torch.log(mel.clamp(min=ctx.floor))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         spectra, magnitude, mel, window, filters = ctx.saved_tensors
         size, hop = len(window), len(window) // 4
-        of_mel = torch.where(mel > FLOOR, grads[0] / mel, 0.0)
-        of_spectra = spectra * ((of_mel @ filters.t()) / magnitude)
+        of_mel = torch.where(mel > ctx.floor, grads[0] / mel, 0.0)
+        of_magnitude = of_mel if filters is None else of_mel @ filters.t()
+        of_spectra = spectra * (of_magnitude / magnitude)
         # irfft doubles the bins between the first and the last and divides by the size.
         of_spectra[..., 1:-1] *= 0.5
         pieces = torch.fft.irfft(of_spectra, size) * (window * size)
@@ -69,17 +72,19 @@ class MelLoss(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         for window, mels in SCALES:
+            table = torch.from_numpy(mel_filters(window, mels)) if mels else None
             self.register_buffer(f"window_{window}", torch.from_numpy(hann(window)))
-            self.register_buffer(f"filters_{window}", torch.from_numpy(mel_filters(window, mels)))
+            self.register_buffer(f"filters_{window}_{mels}", table)
 
     def forward(self, made: Tensor, wanted: Tensor) -> Tensor:
         """(B, n) and (B, n) → scalar."""
         losses = []
-        for window, _ in SCALES:
-            shape, filters = self.get_buffer(f"window_{window}"), f"filters_{window}"
-            one, two = (
-                _LogMel.apply(pcm, shape, self.get_buffer(filters)) for pcm in (made, wanted)
+        for window, mels in SCALES:
+            shape, table = (
+                getattr(self, f"window_{window}"),
+                getattr(self, f"filters_{window}_{mels}"),
             )
+            one, two = (_LogMel.apply(pcm, shape, table) for pcm in (made, wanted))
             losses.append((one - two).abs().mean())
         return torch.stack(losses).mean()
 

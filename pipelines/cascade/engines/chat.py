@@ -8,6 +8,7 @@ prefix cache and says nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.cascade.engines.gguf import check_gguf, read_facts
@@ -16,6 +17,17 @@ from pipelines.engine import Emit, EngineError, Request
 Messages = list[dict[str, str]]
 Take = Callable[[str], bool]
 """Takes a token's text; returns whether to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What became of a prompt, in tokens."""
+
+    read: int
+    """Read for this answer."""
+    cached: int
+    """Known from the last one: they were in the prefix cache."""
+
 
 _MOST_CONTEXT = 8192  # some models were trained for so much that its cache fits no memory
 
@@ -69,8 +81,8 @@ class ChatEngine:
         """Loads the file, which is known to be a GGUF with a chat template."""
         raise NotImplementedError
 
-    def chat(self, messages: Messages, max_tokens: int, take: Take) -> None:
-        """Answers, token by token, until ``take`` says stop."""
+    def chat(self, messages: Messages, max_tokens: int, take: Take) -> Prompt | None:
+        """Answers, token by token, until ``take`` says stop; None: its library does not tell."""
         raise NotImplementedError
 
     def warm_up(self) -> None:
@@ -102,7 +114,10 @@ class ChatEngine:
             emit({"text": text})
             return False
 
-        self.chat(messages, int(request.header.get("max_tokens", 96)), take)
+        prompt = self.chat(messages, int(request.header.get("max_tokens", 96)), take)
         if not emit.cancelled:
             emit.mark("llm", "end", value=len(answer), text="".join(answer))
+            if prompt is not None:
+                emit.mark("llm", "prompt_read", value=prompt.read)
+                emit.mark("llm", "prompt_cached", value=prompt.cached)
             emit({"tokens": len(answer)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.cascade.engines.chat import ChatEngine, Messages, Take
+from pipelines.cascade.engines.chat import ChatEngine, Messages, Prompt, Take
 from pipelines.engine import EngineError
 
 _QUIET = -1
@@ -40,11 +40,14 @@ class LlamaEngine(ChatEngine):
                 f"llama.cpp can't load {self.path.name} ({error}): fetch the file again"
             ) from error
 
-    def chat(self, messages: Messages, max_tokens: int, take: Take) -> None:
+    def chat(self, messages: Messages, max_tokens: int, take: Take) -> Prompt | None:
         """Answers, token by token."""
         failed: list[str] = []
+        prompts: list[Prompt] = []
 
         def one(chunk: dict[str, Any]) -> bool:
+            if timings := chunk.get("timings"):  # the last chunk's
+                prompts.append(Prompt(int(timings["prompt_n"]), int(timings.get("cache_n", 0))))
             choices = chunk.get("choices") or [{}]
             text = (choices[0].get("delta") or {}).get("content")
             return take(text) if text is not None else False
@@ -66,3 +69,4 @@ class LlamaEngine(ChatEngine):
         self._server.handle_chat_completions(body, callback)
         if failed:
             raise EngineError(f"llama.cpp refused the request: {failed[0]}")
+        return prompts[-1] if prompts else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.cascade.engines.chat import ChatEngine, Messages, Take
+from pipelines.cascade.engines.chat import ChatEngine, Messages, Prompt, Take
 from pipelines.engine import EngineError
 
 
@@ -34,7 +34,7 @@ class LlamaCppPythonEngine(ChatEngine):
                 f"llama.cpp can't load {self.path.name} ({error}): fetch the file again"
             ) from error
 
-    def chat(self, messages: Messages, max_tokens: int, take: Take) -> None:
+    def chat(self, messages: Messages, max_tokens: int, take: Take) -> Prompt | None:
         """Answers, token by token."""
         try:
             chunks = self._llama.create_chat_completion(
@@ -43,6 +43,7 @@ class LlamaCppPythonEngine(ChatEngine):
             for chunk in chunks:
                 text = chunk["choices"][0]["delta"].get("content")
                 if text is not None and take(text):
-                    return
+                    break
         except ValueError as error:
             raise EngineError(f"llama.cpp refused the request: {error}") from error
+        return None

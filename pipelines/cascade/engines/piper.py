@@ -9,17 +9,14 @@ only in a child process, of an engine environment of its own.
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipelines.cascade.engines.abortable import AbortableSession, first_line, until_aborted
 from pipelines.cascade.engines.pcm_out import PcmOut
 from pipelines.engine import Emit, EngineError, Request
 
 _PIECES_PER_S = 10
-_POLL_S = 0.005  # how often a running network looks whether it is still wanted
 
 
 class PiperEngine:
@@ -49,7 +46,7 @@ class PiperEngine:
         self._length_scale = length_scale or None
         self._alignments = alignments
         self._voice: Any = None
-        self._session: _Session | None = None
+        self._session: AbortableSession | None = None
         self._config: Any = None
 
     def load(self) -> None:
@@ -70,9 +67,9 @@ class PiperEngine:
             config = PiperConfig.from_dict(table)
         except Exception as error:  # onnx and onnxruntime have exceptions of many kinds
             raise EngineError(
-                f"Piper can't load {self._path} ({_first_line(error)}): fetch the voice again"
+                f"Piper can't load {self._path} ({first_line(error)}): fetch the voice again"
             ) from error
-        self._session = _Session(session)
+        self._session = AbortableSession(session)
         self._voice = PiperVoice(session=self._session, config=config)
         self._config = SynthesisConfig(speaker_id=self._speaker, length_scale=self._length_scale)
 
@@ -90,7 +87,7 @@ class PiperEngine:
             chunks = self._voice.synthesize(
                 str(request.header["text"]), self._config, include_alignments=self._alignments
             )
-            for chunk in _until_aborted(chunks, emit):
+            for chunk in until_aborted(chunks, emit):
                 pcm = chunk.audio_int16_bytes
                 phones = _phones(chunk, out.samples, rate_hz)
                 for at in range(0, len(pcm), size):
@@ -100,56 +97,6 @@ class PiperEngine:
                     out.send(pcm[at : at + size], {"phones": phones} if first else None)
         if not emit.cancelled:
             out.end()
-
-
-class _Session:
-    """An onnxruntime session whose run ends early when nobody wants it any more."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self._emit: Emit | None = None
-
-    @contextmanager
-    def wanted_by(self, emit: Emit) -> Iterator[None]:
-        """Runs in here stop when that request is cancelled."""
-        self._emit = emit
-        try:
-            yield
-        finally:
-            self._emit = None
-
-    def run(self, outputs: Any, feeds: dict[str, Any]) -> Any:
-        """As onnxruntime's, which raises when it is stopped."""
-        emit = self._emit
-        if emit is None:
-            return self._session.run(outputs, feeds)
-        import onnxruntime
-
-        options = onnxruntime.RunOptions()
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(_POLL_S):
-                if emit.cancelled:
-                    options.terminate = True
-                    return
-
-        watcher = threading.Thread(target=watch, name="abort", daemon=True)
-        watcher.start()
-        try:
-            return self._session.run(outputs, feeds, options)
-        finally:
-            over.set()
-            watcher.join()
-
-
-def _until_aborted(chunks: Iterator[Any], emit: Emit) -> Iterator[Any]:
-    """The sentences; a network that was stopped because of a cancel is no error."""
-    try:
-        yield from chunks
-    except Exception:
-        if not emit.cancelled:
-            raise
 
 
 def read_config(model: Path) -> dict[str, Any]:
@@ -191,7 +138,3 @@ def _phones(chunk: Any, at: int, rate_hz: int) -> list[tuple[str, float, float]]
         found.append((alignment.phoneme, at * 1000 / rate_hz, end * 1000 / rate_hz))
         at = end
     return found
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,8 +1,8 @@
 """``synthetic:SIZE`` in a preset: models with random weights, made on this machine when needed.
 
 They lie in the cache folder, each in a folder of its own that appears by a rename, and cost what
-trained ones of the same dimensions cost. Whisper and Piper are written by the interpreter of their
-engine environments, whose libraries know the formats.
+trained ones of the same dimensions cost. All but llama are written by the interpreter of their
+engine's environment, whose libraries know the formats.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from pathlib import Path
 
 from pipelines import environment
 from pipelines.cache import Tell, building, cache_folder, need_disk, silent
-from pipelines.cascade.synthetic import gguf, piper, whisper
+from pipelines.cascade.synthetic import (
+    gguf,
+    kokoro,
+    kyutai_stt,
+    moonshine,
+    piper,
+    pocket_tts,
+    whisper,
+)
 from pipelines.errors import LabError, SpecError
 
 PREFIX = "synthetic:"
@@ -27,7 +35,7 @@ _MOST_S = 600
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """How the models of one stage are made."""
+    """How the models of one engine are made."""
 
     kind: str
     """Part of the folder's name."""
@@ -45,44 +53,61 @@ def _gb(sizes: dict[str, object], values: tuple[float, ...]) -> dict[str, float]
     return dict(zip(sizes, values, strict=True))
 
 
+_HERE = "pipelines.cascade.synthetic"
+_LLAMA = Maker("llama", _gb({**gguf.SIZES}, (0.01, 0.7, 1.6, 3.9)), "model.gguf")
 MAKERS: dict[str, Maker] = {
-    "stt": Maker(
+    "faster-whisper": Maker(
         "whisper", _gb({**whisper.SIZES}, (0.01, 0.3, 0.5, 1.5, 5.0)), "", "whisper",
-        "pipelines.cascade.synthetic.whisper",
+        f"{_HERE}.whisper",
     ),
-    "llm": Maker("llama", _gb({**gguf.SIZES}, (0.01, 0.7, 1.6, 3.9)), "model.gguf"),
-    "tts": Maker(
-        "piper", _gb({**piper.SIZES}, (0.01, 0.2)), "voice.onnx", "piper",
-        "pipelines.cascade.synthetic.piper",
+    "moonshine": Maker(
+        "moonshine", _gb({**moonshine.SIZES}, (0.05, 0.3, 0.6)), "", "moonshine",
+        f"{_HERE}.moonshine",
+    ),
+    "kyutai-stt": Maker(
+        "kyutai-stt", _gb({**kyutai_stt.SIZES}, (0.01, 5.0)), "", "moshi-torch",
+        f"{_HERE}.kyutai_stt",
+    ),
+    "llama": _LLAMA,
+    "llama-cpp-python": _LLAMA,
+    "piper": Maker(
+        "piper", _gb({**piper.SIZES}, (0.01, 0.2)), "voice.onnx", "piper", f"{_HERE}.piper"
+    ),
+    "kokoro": Maker(
+        "kokoro", _gb({**kokoro.SIZES}, (0.02, 0.8)), "kokoro.onnx", "kokoro", f"{_HERE}.kokoro"
+    ),
+    "pocket-tts": Maker(
+        "pocket-tts", _gb({**pocket_tts.SIZES}, (0.02, 1.0)), "", "moshi-torch",
+        f"{_HERE}.pocket_tts",
     ),
 }  # fmt: skip
-"""Stage → maker."""
+"""Engine → maker."""
 
 
-def path_of(stage: str, model: str) -> Path:
-    """Where ``synthetic:SIZE`` of a stage lies, there or not.
+def path_of(engine: str, model: str) -> Path:
+    """Where ``synthetic:SIZE`` of an engine lies, there or not.
 
     Raises:
         SpecError: there is no such size.
     """
-    maker, size = MAKERS[stage], model.removeprefix(PREFIX)
+    maker, size = MAKERS[engine], model.removeprefix(PREFIX)
     if size not in maker.sizes:
         raise SpecError(
-            f"[{stage}]: model = {model!r} names no size of random weights; known: "
+            f"{engine}: model = {model!r} names no size of random weights; known: "
             f"{', '.join(PREFIX + s for s in maker.sizes)}."
         )
     folder = cache_folder() / "synthetic" / f"{maker.kind}-{size}-v{FORMAT}"
     return folder / maker.main if maker.main else folder
 
 
-def ensure(stage: str, model: str, tell: Tell = silent) -> Path:
+def ensure(engine: str, model: str, tell: Tell = silent) -> Path:
     """Makes the model where it is missing.
 
     Raises:
         LabError: there is no such size, no room, or its environment can't be built.
     """
-    path = path_of(stage, model)
-    maker, size = MAKERS[stage], model.removeprefix(PREFIX)
+    path = path_of(engine, model)
+    maker, size = MAKERS[engine], model.removeprefix(PREFIX)
     folder = path.parent if maker.main else path
     if folder.is_dir():
         return path

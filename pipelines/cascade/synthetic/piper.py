@@ -9,11 +9,11 @@ what a duration predictor says, which is left out: of a real voice it takes a fe
 from __future__ import annotations
 
 import json
-import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pipelines.cascade.synthetic.onnx_graph import Graph
 
 RATE_HZ = 22050
 HOP = 256
@@ -45,46 +45,6 @@ SIZES: dict[str, Size] = {
 
 _UPSAMPLE = ((8, 16), (8, 16), (4, 8))  # (factor, kernel)
 _BLOCKS = ((3, (1, 2)), (5, (2, 6)), (7, (3, 12)))  # (kernel, dilations)
-
-
-class Graph:
-    """Nodes and weights of a network under construction."""
-
-    def __init__(self, seed: int) -> None:
-        import numpy as np
-
-        self._rng = np.random.default_rng(seed)
-        self.nodes: list[Any] = []
-        self.weights: list[Any] = []
-
-    def add(self, op: str, *inputs: str, name: str = "", **attributes: Any) -> str:
-        """One node; returns its output's name."""
-        from onnx import helper
-
-        output = name or f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
-        return output
-
-    def constant(self, values: Any, dtype: str = "float32") -> str:
-        """A weight with these values."""
-        import numpy as np
-        from onnx import numpy_helper
-
-        name = f"w_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.asarray(values, dtype), name))
-        return name
-
-    def random(self, *shape: int, fan_in: int = 0) -> str:
-        """A weight with random values that keep a signal's size."""
-        scale = 1 / math.sqrt(fan_in or math.prod(shape[1:]) or 1)
-        return self.constant(self._rng.standard_normal(shape) * scale)
-
-    def conv(self, x: str, channels: int, to: int, kernel: int = 1, dilation: int = 1) -> str:
-        """A convolution in time that keeps the length."""
-        pad = (kernel - 1) * dilation // 2
-        return self.add(
-            "Conv", x, self.random(to, channels, kernel), dilations=[dilation], pads=[pad, pad]
-        )
 
 
 def _encoder(g: Graph, ids: str, size: Size, symbols: int) -> str:
@@ -124,11 +84,7 @@ def _expand(g: Graph, x: str, scales: str, ids: str, hidden: int) -> str:
     lengths = g.add("Mul", _last(g, scales, 1), g.constant([FRAMES_PER_ID]))
     ones = g.add("Add", g.add("Mul", g.add("Cast", ids, to=1), g.constant(0.0)), g.constant(1.0))
     g.add("Ceil", g.add("Mul", ones, lengths), name="w_ceil")  # (1, T): what Piper aligns by
-    frames = g.add("Cast", g.add("ReduceMax", "w_ceil", keepdims=0), to=7)
-    frames = g.add("Reshape", frames, g.constant([1], "int64"))
-    shape = g.add("Concat", g.constant([1, hidden, 1], "int64"), frames, axis=0)
-    x = g.add("Expand", g.add("Unsqueeze", x, g.constant([3], "int64")), shape)
-    return g.add("Reshape", x, g.constant([1, hidden, -1], "int64"))
+    return g.repeat(x, g.add("Cast", "w_ceil", to=7), hidden)
 
 
 def _flow(g: Graph, z: str, size: Size) -> str:
@@ -136,10 +92,7 @@ def _flow(g: Graph, z: str, size: Size) -> str:
     half, hidden = size.hidden // 2, size.hidden
     halves = g.constant([half, half], "int64")
     for _ in range(size.flows):
-        first, second = f"first_{len(g.nodes)}", f"second_{len(g.nodes)}"
-        from onnx import helper
-
-        g.nodes.append(helper.make_node("Split", [z, halves], [first, second], axis=1))
+        first, second = g.split(z, halves, axis=1)
         x = g.conv(first, half, hidden)
         total = ""
         for _ in range(4):
@@ -177,7 +130,6 @@ def _vocoder(g: Graph, z: str, size: Size) -> str:
 
 def make(folder: Path, size: Size, seed: int = 0) -> None:
     """Writes ``voice.onnx`` and ``voice.onnx.json``."""
-    import onnx
     from onnx import TensorProto, helper
     from piper.phoneme_ids import DEFAULT_PHONEME_ID_MAP
 
@@ -193,11 +145,8 @@ def make(folder: Path, size: Size, seed: int = 0) -> None:
         helper.make_tensor_value_info("scales", TensorProto.FLOAT, [3]),
     ]
     outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 1, "samples"])]
-    graph = helper.make_graph(g.nodes, "synthetic", inputs, outputs, g.weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.checker.check_model(model)
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, str(folder / "voice.onnx"))
+    g.save(folder / "voice.onnx", inputs, outputs)
     config = {
         "audio": {"sample_rate": RATE_HZ, "quality": "synthetic"},
         "espeak": {"voice": "en-us"},

@@ -9,6 +9,8 @@ _CONSONANTS = "bdfgklmnprstvz"
 _VOWELS = "aeiou"
 SYNTHETIC_KEY = "duplex_lab.synthetic"
 """What models made here carry in their files, so that nobody takes them for trained ones."""
+SYNTHETIC_FILE = "synthetic.json"
+"""Lies beside models made here whose own files have no place for that."""
 SPACE = "Ġ"
 """How byte-level tokenizers write the space before a word."""
 

@@ -1,4 +1,4 @@
-// Idle life: blinks at random, a slow sway, nods and mm-hms while it listens, a gaze that wanders.
+// Idle life: blinks at random, a slow sway, nods and mm-hms when it is told to, a gaze that wanders.
 // With "reduced motion" asked for, nothing moves but what carries meaning: the expression, the lips.
 "use strict";
 
@@ -11,7 +11,7 @@ const life = {
 };
 const between = (least, most) => least + Math.random() * (most - least);
 
-function pose(now, backchannel, dt) {
+function pose(now, backchannel, hums, dt) {
   if (calm.matches) {
     const straight = life.wanted || { x: 0, y: 0 };
     life.gaze = { ...straight };
@@ -30,7 +30,7 @@ function pose(now, backchannel, dt) {
     life.nodAt = now;
     life.nods += 1;
     life.nextNod = now + between(2500, 5000);
-    life.hum = Math.random() < .5 ? 1 : 0;
+    life.hum = hums && Math.random() < .5 && hum() ? 1 : 0;
     life.hums += life.hum;
   } else if (life.nextNod > now + 1e9) life.nextNod = now + between(1500, 3000);
   const inNod = (now - life.nodAt) / 700;

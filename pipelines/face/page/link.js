@@ -36,7 +36,7 @@ function read(text) {
     if (!m.visemes.every(k => Array.isArray(k) && k.length === 4 && k.every(isNumber))) return null;
   }
   if (m.at !== undefined && !(Number.isInteger(m.at) && Number.isInteger(m.samples))) return null;
-  if (m.backchannel !== undefined && typeof m.backchannel !== "boolean") return null;
+  if ([m.backchannel, m.hum].some(flag => flag !== undefined && typeof flag !== "boolean")) return null;
   m.mouth = clamp(m.mouth, 0, 1);
   return m;
 }

@@ -29,16 +29,16 @@ function frame(now) {
   face.fps = 1000 * gaps.length / gaps.reduce((a, b) => a + b, 0);
   noteSync();
   showDue(now);
-  const m = face.message;
+  const m = face.message, plain = document.body.classList.contains("plain");
   const wanted = m.v === 1 ? PRESETS[m.emotion] : lookAt(m.valence, m.arousal);
   const share = calm.matches ? 1 : 1 - Math.exp(-dt / 140);
   for (const key in face.look) face.look[key] += share * (wanted[key] - face.look[key]);
   const target = lipsOf(m, now), quick = 1 - Math.exp(-dt / 18);
   for (const key in target) face.lips[key] += quick * (target[key] - face.lips[key]);
-  const stance = pose(now, m.backchannel ?? !m.speaking, dt);
+  const stance = pose(now, m.backchannel ?? !m.speaking, m.hum === true && !plain, dt);
   const lips = { ...face.lips, open: Math.max(face.lips.open, .1 * stance.hum) };
   face.pose = stance;
-  draw(face.look, lips, stance);
+  if (!plain) draw(face.look, lips, stance);
 }
 
 document.getElementById("go").onclick = async () => {

@@ -51,6 +51,7 @@ registerProcessor("player", class extends AudioWorkletProcessor {
 
 const sound = {
   context: null, player: null, meter: null,
+  hums: null,   // where mm-hms come out
   runs: [],     // of the agent's stream: {at, frame, rate, end}; the last may still be open
   sync: [],     // [audio clock s, page clock ms], the newest 200
   preroll_ms: 160,
@@ -72,6 +73,8 @@ async function startSound() {
   };
   sound.meter = sound.context.createAnalyser();
   sound.meter.fftSize = 1024;
+  sound.hums = sound.context.createAnalyser();
+  sound.hums.connect(sound.context.destination);
   sound.player.connect(sound.meter);
   sound.meter.connect(sound.context.destination);
   await sound.context.resume();
@@ -120,9 +123,9 @@ function whenHeard(at) {
 }
 
 const samples = new Float32Array(1024);
-function loudness() {
-  if (!sound.meter) return null;
-  sound.meter.getFloatTimeDomainData(samples);
+function loudness(meter = sound.meter) {
+  if (!meter) return null;
+  meter.getFloatTimeDomainData(samples);
   let sum = 0;
   for (const x of samples) sum += x * x;
   return Math.sqrt(sum / samples.length);

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
+from pipelines.audio.resample import resample
 from pipelines.duplex.nano_codec import DECODER, ENCODER, PACKAGED, NanoCodec
 from pipelines.duplex.nano_sound import (
     FRAME,
@@ -18,6 +22,8 @@ from pipelines.duplex.nano_sound import (
     mel_filters,
 )
 from pipelines.duplex.weights_error import WeightsError
+
+SPEECH = Path(__file__).parents[3] / "fixtures" / "barge_in_stop.1.wav"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +57,41 @@ def test_shapes_and_types_are_the_contracts(codec, sound):
     assert (vector.shape, vector.dtype) == ((96,), np.float32)
     pcm = codec.open().decode(codes)
     assert (pcm.shape, pcm.dtype) == ((FRAME,), np.float32)
+
+
+def test_an_impulse_is_heard_after_one_frame_and_no_more_than_750_samples(codec):
+    silence = codec.decode(codec.encode(np.zeros(20 * FRAME, np.float32)).codes)
+    for place in range(10 * FRAME, 11 * FRAME, 480):
+        pcm = np.zeros(20 * FRAME, np.float32)
+        pcm[place] = 0.9
+        changed = (codec.decode(codec.encode(pcm).codes) - silence).astype(float) ** 2
+        # Its frame is given back when it is whole: 1920 samples. Nothing sounds before that …
+        assert not changed[: 10 * FRAME].any()
+        # … and half of its energy lies within the frame's spectra: 480 of delay, 40 ms of window.
+        half = int(np.searchsorted(np.cumsum(changed), changed.sum() / 2)) - place
+        assert 0 < half <= 750, half
+
+
+def test_speech_comes_back_aligned_within_the_delay_that_the_weights_tell(codec):
+    pcm, rate = soundfile.read(SPEECH, dtype="float32")
+    speech = resample(pcm, int(rate), RATE_HZ).astype(np.float32)
+    speech = speech[: len(speech) // FRAME * FRAME]
+    decoded = codec.decode(codec.encode(speech).codes)
+    one, two = (_loudness(x) for x in (speech, decoded))
+    likeness = [one[: len(one) - lag] @ two[lag:] for lag in range(61)]
+    lag = int(np.argmax(likeness)) * _STEP
+    assert codec.delay == 480
+    assert codec.delay - 200 <= lag <= codec.delay + 48
+    assert max(likeness) > 0.9 * np.linalg.norm(one) * np.linalg.norm(two)
+
+
+_STEP = 24
+
+
+def _loudness(pcm: np.ndarray) -> np.ndarray:
+    power = np.convolve(pcm.astype(float) ** 2, np.hanning(240), "same")[::_STEP]
+    level = np.log10(power + 1e-6)
+    return level - level.mean()
 
 
 def test_a_new_session_knows_nothing_of_the_one_before(codec, sound):

@@ -8,6 +8,9 @@ import pytest
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    FunctionCallCancelFrame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
     InputAudioRawFrame,
     InterruptionFrame,
     LLMTextFrame,
@@ -16,6 +19,7 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.filters.identity_filter import IdentityFilter
@@ -31,6 +35,11 @@ from pipelines.face.messages import parse
 from pipelines.face.states import read_policy
 from pipelines.face.tap import FaceTap
 from pipelines.face.track import FaceTrack
+from pipelines.watch.frames import (
+    PhysicalTaskCancelledFrame,
+    PhysicalTaskFrame,
+    PhysicalTaskPlannedFrame,
+)
 
 LOUD = np.where(np.arange(1920) % 2, 20000, -20000).astype(np.int16).tobytes()
 
@@ -76,11 +85,56 @@ async def test_a_conversation_s_frames_become_its_states(see, feed):
     await see(LLMTextFrame(" will dance."), 1025)
     await see(BotStartedSpeakingFrame(), 1030)
     await see(BotStoppedSpeakingFrame(), 2000)
-    assert [(m.state, m.speaking) for m in feed.faces()] == [
-        ("thinking", False), ("acting", False), ("acting", True), ("acting", False),
+    assert [(m.state, m.speaking, m.hum) for m in feed.faces()] == [
+        ("listening", False, True), ("thinking", False, False), ("acting", False, False),
+        ("acting", True, False), ("acting", False, False),
     ]  # fmt: skip
     said = [json.loads(t)["text"] for t in feed.texts if json.loads(t).get("type") == "words"]
     assert said == ["dance", "Okay, I", "Okay, I will dance."]
+
+
+def watched(call):
+    return PhysicalTaskFrame(call, {"task": "come"}, "user", "come")
+
+
+CALL = {"function_name": "do_physical_task", "tool_call_id": "c1"}
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [
+        (
+            FunctionCallInProgressFrame(arguments={}, **CALL),
+            FunctionCallResultFrame(arguments={}, result="done", **CALL),
+        ),
+        (FunctionCallInProgressFrame(arguments={}, **CALL), FunctionCallCancelFrame(**CALL)),
+        (watched("c1"), PhysicalTaskPlannedFrame("c1", "")),
+        (watched("c1"), PhysicalTaskCancelledFrame("c1")),
+    ],
+)
+async def test_it_acts_from_a_task_s_call_to_its_end(see, feed, begins, ends):
+    await see(begins)
+    await see(ends, 500)
+    assert [m.state for m in feed.faces()] == ["acting", "listening"]
+
+
+async def test_of_two_tasks_the_last_one_s_end_counts(see, feed):
+    for call in ("c1", "c2"):
+        await see(watched(call))
+    await see(PhysicalTaskPlannedFrame("c1", ""), 100)
+    assert [m.state for m in feed.faces()] == ["acting"]
+    await see(PhysicalTaskPlannedFrame("c2", ""), 200)
+    assert [m.state for m in feed.faces()] == ["acting", "listening"]
+
+
+async def test_it_may_hum_only_while_the_user_s_voice_is_heard(see, feed):
+    await see(VADUserStartedSpeakingFrame())
+    await see(VADUserStoppedSpeakingFrame(), 800)
+    await see(BotStartedSpeakingFrame(), 900)
+    await see(VADUserStartedSpeakingFrame(), 1000)
+    assert [(m.state, m.hum) for m in feed.faces()] == [
+        ("listening", True), ("listening", False), ("speaking", False),
+    ]  # fmt: skip
 
 
 async def test_only_what_the_transport_wrote_moves_the_mouth(see, feed):

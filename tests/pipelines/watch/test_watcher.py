@@ -22,6 +22,9 @@ from pipecat.tests.utils import SleepFrame, run_test
 
 from pipelines.clock import NS_PER_MS, FakeClock
 from pipelines.errors import ModelError
+from pipelines.face.states import read_policy
+from pipelines.face.tap import FaceTap
+from pipelines.face.track import FaceTrack
 from pipelines.marks import MarkList
 from pipelines.pool import ModelPool
 from pipelines.process import ModelProcess
@@ -84,8 +87,10 @@ def said_by_user(text: str) -> TranscriptionFrame:
     return TranscriptionFrame(text, "user", "now", finalized=True)
 
 
-async def run(watcher: IntentWatcher, frames: list[Any], settle_s: float = 0.1) -> list[Frame]:
-    down, up = await run_test(watcher, frames_to_send=[*frames, SleepFrame(settle_s)])
+async def run(
+    watcher: IntentWatcher, frames: list[Any], settle_s: float = 0.1, **more: Any
+) -> list[Frame]:
+    down, up = await run_test(watcher, frames_to_send=[*frames, SleepFrame(settle_s)], **more)
     return [*down, *(frame for frame in up if isinstance(frame, ErrorFrame))]
 
 
@@ -202,6 +207,44 @@ async def test_never_mind_takes_the_call_and_its_plan_back():
     assert told[0].call_id == told[1].call_id
     assert reasoner.cancelled == [told[0].call_id]
     assert events(marks).count("cancelled") == 1
+
+
+class Face:
+    """A feed that keeps the states it is told."""
+
+    def __init__(self) -> None:
+        self.states: list[str] = []
+        self.told = asyncio.Event()
+
+    def put(self, message: str | bytes) -> None:
+        table = json.loads(message)
+        if "type" not in table:
+            self.states.append(table["state"])
+            self.told.set()
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"), [(True, []), (False, ["never mind"])], ids=["planned", "taken back"]
+)
+async def test_the_face_acts_while_the_slow_loop_is_at_a_task(answers, said):
+    reasoner = Mind()
+    face = Face()
+    tap = FaceTap(FaceTrack(read_policy()), face)
+    watcher = IntentWatcher(ready(), reasoner=reasoner)
+    going = asyncio.create_task(
+        run(
+            watcher,
+            [said_by_user("bring me the jug"), SleepFrame(0.3), *map(said_by_user, said)],
+            settle_s=0.3,
+            observers=[tap],
+        )
+    )
+    if answers:
+        async with asyncio.timeout(10):
+            await face.told.wait()
+        reasoner.open.set()
+    await going
+    assert face.states == ["acting", "listening"]
 
 
 async def test_it_without_a_thing_is_refused_by_the_schema_and_told():

@@ -14,7 +14,7 @@ pytest.importorskip("onnxscript")
 from pipelines.duplex.nano_codec import NanoCodec  # noqa: E402
 from pipelines.duplex.nano_sound import FRAME, RATE_HZ  # noqa: E402
 from training.nano_duplex import train_codec  # noqa: E402
-from training.nano_duplex.codec import DELAY, Carry, Codec, Sound  # noqa: E402
+from training.nano_duplex.codec import DELAY, Carry, Codec, Shape, Sound  # noqa: E402
 from training.nano_duplex.codec_data import UNKNOWN, Speech  # noqa: E402
 from training.nano_duplex.codec_shards import AGENT, read_shards  # noqa: E402
 from training.nano_duplex.export_codec import record, rounded, write  # noqa: E402
@@ -27,8 +27,18 @@ LABELS = np.repeat([3, 2, 3, 0, 2, 3, 2, 3], 8).astype(np.uint8)
 
 @pytest.fixture(scope="module")
 def codec():
+    """A shallow one: what is exported is told layer by layer, which takes its time."""
     torch.manual_seed(7)
-    return rounded(Codec(phones=5))
+    return rounded(Codec(phones=5, shape=Shape(depths=(1, 1, 1, 1, 1))))
+
+
+@pytest.fixture(scope="module")
+def exported(codec, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "nano.json").write_text('{"format": 1, "lm": {"a": 1}, "trained": ["read"]}')
+    write(codec, folder)
+    record(folder, {"steps": 5, "seed": 7})
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +73,8 @@ def test_it_has_the_size_of_the_recipe():
     assert codec.quantiser.table.numel() == 8 * 512 * 48
 
 
-def test_the_exported_graphs_streaming_give_what_torch_gives_offline(codec, sound, tmp_path):
-    write(codec, tmp_path)
-    torch_sound, session = Sound(), NanoCodec(tmp_path).open()
+def test_the_exported_graphs_streaming_give_what_torch_gives_offline(codec, sound, exported):
+    torch_sound, session = Sound(), NanoCodec(exported).open()
     with torch.no_grad():
         codes, vectors = codec.encode(torch_sound.log_mel(torch.from_numpy(sound)[None]), Carry())
         made = torch_sound.wave(*codec.decode(codes, Carry()))[0].numpy()
@@ -74,7 +83,7 @@ def test_the_exported_graphs_streaming_give_what_torch_gives_offline(codec, soun
     assert np.abs(vectors[0].numpy() - [v for _, v in pieces]).max() < 1e-4
     streamed = np.concatenate([session.decode(c) for c, _ in pieces])
     assert np.abs(made - streamed).max() < 1e-4 * max(1.0, float(np.abs(made).max()))
-    assert NanoCodec(tmp_path).delay == DELAY
+    assert NanoCodec(exported).delay == DELAY
 
 
 def test_an_impulse_is_coded_in_its_own_frame_and_codes_are_heard_from_their_frame_on(codec):
@@ -194,11 +203,8 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(shards, tmp_path, m
         assert torch.equal(weight, two.state_dict()[name]), name
 
 
-def test_the_record_names_both_files_and_keeps_what_others_wrote(codec, tmp_path):
-    (tmp_path / "nano.json").write_text('{"format": 1, "lm": {"a": 1}, "trained": ["read"]}')
-    write(codec, tmp_path)
-    record(tmp_path, {"steps": 5, "seed": 7})
-    table = json.loads((tmp_path / "nano.json").read_text())
+def test_the_record_names_both_files_and_keeps_what_others_wrote(exported):
+    table = json.loads((exported / "nano.json").read_text())
     assert table["trained"] == ["codec", "read"] and table["lm"] == {"a": 1}
     assert set(table["files"]) == {"codec_encoder.onnx", "codec_decoder.onnx"}
     assert table["codec"]["delay_samples"] == 480

@@ -1,0 +1,77 @@
+"""Imports a bot's file in a process of its own before a run begins, and says what is wrong with it.
+
+A process of its own, because the file is the user's: whatever it does when it is imported, the
+process that measures has no part in it. ``python -m pipelines.bot.check FILE``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipelines.bot.load import BotError, load_bot, require_file
+from pipelines.cache import Tell
+from pipelines.spec import PipelineSpec
+
+IMPORT_S = 240.0
+"""As long as an agent may take to load its models."""
+_FAULT = "duplex-lab: "
+_RIGHT, _WRONG = 70, 71
+"""Exit statuses that nothing but this module gives: a bot may end the process with any."""
+
+
+def provide(spec: PipelineSpec, tell: Tell) -> None:
+    """Refuses a bot that can't be imported, before anything of a run is written.
+
+    Raises:
+        BotError: there is no such file, it can't be imported, or has no ``bot(runner_args)``.
+    """
+    path: Path = spec.stages["bot"].path
+    require_file(path)
+    tell(f"importing {path.name}")
+    command = [sys.executable, "-m", "pipelines.bot.check", str(path)]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path)}
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            env=variables,
+            timeout=IMPORT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise BotError(
+            f"{path.name} was still being imported after {IMPORT_S:.0f} s: load what takes long in "
+            "bot(), or put what starts it under if __name__ == '__main__'."
+        ) from None
+    if done.returncode == _WRONG:
+        raise BotError(done.stdout.rpartition(_FAULT)[2].strip())
+    if done.returncode != _RIGHT:
+        raise BotError(
+            f"{path.name} ended the process that imported it (exit status {done.returncode}): "
+            f"'python {path}' shows how."
+        )
+
+
+def main(file: str) -> int:
+    """Imports the file; the last line of the output says what is wrong with it."""
+    try:
+        from pipelines.bot.session import give_links
+
+        give_links()  # as an agent does: the bot takes create_transport by its name
+        load_bot(Path(file))
+    except BotError as error:
+        print(f"\n{_FAULT}{error}", flush=True)
+        return _WRONG
+    return _RIGHT
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1])
+    sys.stdout.flush()
+    os._exit(status)  # threads that the file started are nobody's business

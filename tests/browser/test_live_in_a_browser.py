@@ -1,0 +1,118 @@
+"""A live call in a real browser: a recorded user at its microphone is answered, heard, and seen.
+
+Needs what ``make talk`` installs (extra ``talk``), beside Playwright and a Chromium of the system.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import wave
+
+import numpy as np
+import pytest
+from chromium import NEEDED, PHONE, launched, until
+
+from bench.fixtures import read_pcm, select
+from pipelines.audio.resample import resample
+
+pytest.importorskip("aiortc", reason="the extra 'talk' is not installed: make talk installs it")
+pytestmark = NEEDED
+FIXTURE = "cmd_dance"
+RATE_HZ = 48_000
+LEAD_S, REST_S = 2.0, 60.0
+LOOK = """() => { window.seen = []; const look = () => {
+    seen.push([loudness(), face.lips.open, face.message.speaking, document.body.dataset.state]);
+    setTimeout(look, 20); }; look(); }"""
+"""Every 20 ms: what is heard and what is shown. (No refresh comes while the face is hidden.)"""
+
+
+@pytest.fixture(scope="module")
+def microphone(tmp_path_factory):
+    """What the browser takes for its microphone: silence, a recorded user, silence."""
+    (fixture,) = select(FIXTURE)
+    turn = fixture.turns[0]
+    spoken = resample(read_pcm(turn), turn.rate_hz, RATE_HZ)
+    lead, rest = (np.zeros(round(s * RATE_HZ), np.int16) for s in (LEAD_S, REST_S))
+    path = tmp_path_factory.mktemp("microphone") / "user.wav"
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE_HZ)
+        out.writeframes(np.concatenate([lead, spoken, rest]).tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(microphone):
+    yield from launched(
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={microphone}%noloop",
+    )
+
+
+@pytest.fixture(params=["face", "talk"])
+def live(request):
+    """``duplex-lab face`` or ``talk``, as a user starts it; ends with Ctrl-C."""
+    if os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1):
+        pytest.skip("the machine is too busy for a call, which goes in real time")
+    words = [sys.executable, "-m", "bench.cli", request.param, "cascade-embedded"]
+    process = subprocess.Popen(
+        [*words, "--port", "0", "--no-open-page"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if found := re.search(r"http://\S+", line):
+            break
+    else:
+        raise AssertionError("".join(said))
+    yield request.param, found[0]
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=20)
+    assert "Traceback" not in rest, rest
+    assert process.returncode in (0, 130)
+
+
+def test_a_user_at_the_microphone_is_answered_in_sound_and_in_the_face(live, browser):
+    kind, url = live
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    wrong, words = [], []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+    page.goto(url)
+    until(page, lambda: page.evaluate("face.mode") == "live")
+    assert page.inner_text("#go") == "Start: microphone and sound"
+    page.evaluate(LOOK)
+    page.click("#go")
+    until(page, lambda: "call: connected" in page.inner_text("#status"))
+
+    def answered():
+        text = page.inner_text("#words")
+        if text not in words:
+            words.append(text)
+        return page.evaluate("seen.some(row => row[2])") and not page.evaluate(
+            "face.message.speaking"
+        )
+
+    until(page, answered, tries=600)
+    page.wait_for_timeout(800)
+    seen = page.evaluate("seen")
+    context.close()
+    loud = np.array([row[0] or 0.0 for row in seen])
+    speaking = np.array([bool(row[2]) for row in seen])
+    assert "you: dance" in words and any("dance" in w for w in words if w.startswith("creature:"))
+    assert loud[speaking].max() > 0.02
+    assert loud[-10:].max() < 0.002
+    assert {"listening", "thinking", "acting"} <= {row[3] for row in seen}
+    if kind == "face":
+        lips = np.array([row[1] for row in seen])
+        assert lips[speaking].max() > 0.3
+        assert lips[-1] < 0.05
+    assert wrong == []

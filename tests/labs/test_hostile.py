@@ -1,0 +1,61 @@
+"""Submissions that are made to harm the grader itself: what they try does not come about."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from labs import sizes
+from labs.grade import grade_class
+from labs.pack import PackError
+from labs.sizes import check_sizes
+from labs.worker import grade_one
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ["labs", "numpy"])
+def test_a_folder_with_the_name_of_a_package_is_not_imported(tmp_path, monkeypatch, name):
+    """The teacher stands in the class's folder; a student's folder there is called as ours is."""
+    hers = tmp_path / name
+    hers.mkdir()
+    told = f"open({str(tmp_path / 'was-run')!r}, 'w').close()\n"
+    for file in ("__init__.py", "worker.py"):
+        (hers / file).write_text(told, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (one,) = grade_class([hers], "5c", "", lambda _: None)
+    assert not (tmp_path / "was-run").exists()
+    assert len(one.results) > 10
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "LARGEST_ROWS", 1000)
+    monkeypatch.setattr(sizes, "LARGEST_S", 2.0)
+    (tmp_path / "results" / "play").mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_table_that_is_small_until_it_is_read_is_refused(root):
+    path = root / "results" / "play" / "face.parquet"
+    pq.write_table(pa.table({"at": np.zeros(1000)}), path)
+    check_sizes(root)
+    pq.write_table(pa.table({"at": np.zeros(1001)}), path)
+    with pytest.raises(PackError, match=r"'results/play/face\.parquet' has 1,001 rows"):
+        check_sizes(root)
+    assert "refused" in grade_one(root, "5c", "").error
+
+
+def test_hours_of_silence_are_refused(root):
+    path = root / "results" / "play" / "a.flac"
+    soundfile.write(path, np.zeros((32_000, 2), np.int16), 16_000)
+    check_sizes(root)
+    soundfile.write(path, np.zeros((32_001, 2), np.int16), 16_000)
+    with pytest.raises(PackError, match=r"a\.flac' lasts 2 s, over 2 s"):
+        check_sizes(root)
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.flac"])
+def test_a_damaged_file_is_left_to_whoever_reads_it(root, name):
+    (root / name).write_bytes(b"PAR1 fLaC no")
+    check_sizes(root)

@@ -1,0 +1,43 @@
+"""Processes of engines, as a preset's options ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from local_engines import Start
+
+from pipelines import environment
+from pipelines.cascade.engine_table import llm_engine, stt_engine, tts_engine
+from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
+from pipelines.marks import MarkList
+from pipelines.process import ModelProcess
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts the process that serves a stage's options."""
+    processes: list[ModelProcess] = []
+
+    async def start(options: Any, marks: MarkList | None = None) -> ModelProcess:
+        table = {SttOptions: stt_engine, LlmOptions: llm_engine, TtsOptions: tts_engine}
+        e = table[type(options)](options)
+        interpreter = environment.find(e.environment) if e.environment else None
+        process = ModelProcess(
+            e.name,
+            e.engine,
+            e.options,
+            marks=marks or MarkList(),
+            interpreter=interpreter,
+            load_timeout_s=230.0,
+            request_timeout_s=60.0,  # nothing here measures how fast something is
+            cancel_grace_s=60.0,
+        )
+        processes.append(process)
+        await process.ensure_running()
+        return process
+
+    yield start
+    for process in processes:
+        await process.stop()

@@ -1,0 +1,91 @@
+"""The evaluator through the whole harness, in real time: an oracle is right, a mute one is not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.cli_run import make_plan
+from bench.fixtures import fixtures_root
+from bench.listener import Sphinx, listen
+from bench.run import execute
+from training.nano_duplex.verdicts import Evaluation, evaluate
+
+COMMITTED = fixtures_root()
+TURNS = {"floor_05": (0, 3), "floor_01": (0, 1), "hes_bring_key": (0,)}
+"""Fixture → those of its turns that are played: a backchannel, an interruption, a pause."""
+
+
+def short_fixtures(folder: Path) -> None:
+    """The first turns of some fixtures, in a folder of their own."""
+    for name, chosen in TURNS.items():
+        head, *turns = (COMMITTED / f"{name}.toml").read_text(encoding="utf-8").split("[[turn]]")
+        kept = ["[[turn]]" + turns[number] for number in chosen]
+        (folder / f"{name}.toml").write_text("".join([head, *kept]), encoding="utf-8")
+        for turn in kept:
+            wav = turn.split('wav = "')[1].split('"')[0]
+            shutil.copy(COMMITTED / wav, folder / wav)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> dict[str, Evaluation]:
+    """Both doubles on these turns; the mute one is asked only once, because it is waited for."""
+    folder, out = tmp_path_factory.mktemp("fixtures"), tmp_path_factory.mktemp("runs")
+    short_fixtures(folder)
+    recogniser = Sphinx()
+    judged = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DUPLEX_LAB_FIXTURES", str(folder))
+        for preset, fixtures in (("duplex-oracle", "all"), ("duplex-mute", "hes_bring_key")):
+            plan, run_dir = make_plan(preset, fixtures, 1), out / preset
+            execute(plan, run_dir, resume=False, watch=lambda _: None, retries=2)
+            run, _ = listen(run_dir, recogniser, recogniser.described)
+            judged[preset] = evaluate(run, preset)
+    return judged
+
+
+def busy(found: Evaluation) -> bool:
+    """The machine was too busy for figures that must be right: nothing is wrong with the code."""
+    gap_ms = figures(found)["heard gap p50, B = 0"][0]
+    return found.left_out > 0 or (gap_ms is not None and gap_ms > 450)
+
+
+def figures(found: Evaluation) -> dict[str, tuple[float | None, int]]:
+    return {one.gate.name: (one.figure.value, one.figure.n) for one in found.gates}
+
+
+def test_the_oracle_is_right_in_everything_that_is_timed(found):
+    gates = figures(found["duplex-oracle"])
+    if busy(found["duplex-oracle"]):
+        pytest.skip("a busy machine: the measuring side was late, or the agent")
+    assert gates["intent and slots right, in the text"] == (100.0, 4)
+    for how in ("in the text", "as heard"):
+        assert gates[f"turn taken at its end, {how}"] == (100.0, 4)
+        assert gates[f"began in a labelled pause, {how}"] == (0.0, 1)
+        assert gates[f"went on through a backchannel, {how}"] == (100.0, 1)
+    # 200 ms after the label, and 80 + 20 ms of frame and work: it can't be heard sooner.
+    assert gates["heard gap p50, B = 0"][0] >= 299
+    # 240 + 80 + 20 ms after the label; a word may have ended a little before that.
+    assert gates["stop after an interruption p50"][0] >= 240
+
+
+def test_the_oracles_words_are_heard(found):
+    heard = figures(found["duplex-oracle"])["intent and slots right, as heard"]
+    assert heard[1] == 4 - found["duplex-oracle"].left_out
+    assert heard[0] is not None and heard[0] >= 50
+    assert found["duplex-oracle"].faults.wordless_ms is not None
+
+
+def test_the_mute_one_answers_nothing_starts_in_no_pause_and_is_not_timed(found):
+    gates = figures(found["duplex-mute"])
+    if busy(found["duplex-mute"]):
+        pytest.skip("a busy machine: the measuring side was late")
+    for how in ("in the text", "as heard"):
+        assert gates[f"intent and slots right, {how}"] == (0.0, 1)
+        assert gates[f"turn taken at its end, {how}"] == (0.0, 1)
+        assert gates[f"began in a labelled pause, {how}"] == (0.0, 1)
+    for name in ("heard gap p50, B = 0", "stop after an interruption p50"):
+        assert gates[name] == (None, 0)
+    assert found["duplex-mute"].voices == 0
