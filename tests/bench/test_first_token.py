@@ -1,4 +1,4 @@
-"""The first token, cold and warm: which turns count, and what a trial's timeline says of its prompt."""
+"""The first token, cold and warm: which turns count, and what a timeline says of a prompt."""
 
 from dataclasses import replace
 
