@@ -98,7 +98,7 @@ CONVERSATIONS = {
         "kokoro synthetic:micro": "kokoro.onnx",
     },
     "cascade-kyutai": {
-        "kyutai-stt synthetic:micro": "model.safetensors",
+        "kyutai-stt synthetic:micro": "mimi-pytorch-e351c8d8@125.safetensors",
         "synthetic:micro": "model.gguf",
         "pocket-tts synthetic:micro": "model.safetensors",
     },
