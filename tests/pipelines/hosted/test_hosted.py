@@ -49,6 +49,7 @@ def test_without_a_key_a_hosted_preset_is_refused_and_names_the_variable(name):
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch):
     monkeypatch.setenv("GOOGLE_API_KEY", KEY)
+    monkeypatch.setattr("pipelines.hosted.services._there", lambda module: False)
     assert missing_of(load_spec("hosted-gemini-live")) == [
         "gemini-live needs the package google.genai, which is not installed: "
         "pip install 'pipecat-ai[google]==1.14.0'."
