@@ -107,7 +107,8 @@ def test_a_user_at_the_microphone_is_answered_in_sound_and_in_the_face(live, bro
     context.close()
     loud = np.array([row[0] or 0.0 for row in seen])
     speaking = np.array([bool(row[2]) for row in seen])
-    assert "you: dance" in words and any("dance" in w for w in words if w.startswith("creature:"))
+    for who in ("you", "creature"):
+        assert any(w.startswith(f"{who}:") and "dance" in w for w in words), words
     assert loud[speaking].max() > 0.02
     assert loud[-10:].max() < 0.002
     assert {"listening", "thinking", "acting"} <= {row[3] for row in seen}
