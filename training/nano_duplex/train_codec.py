@@ -247,19 +247,19 @@ def run(args: argparse.Namespace) -> None:
     (args.out / "done.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line; without ``--steps``, time decides."""
-    made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("--data", type=Path, default=Path("build/nano/data/codec"))
-    made.add_argument("--out", type=Path, default=Path("build/nano/codec"))
-    made.add_argument("--minutes", type=float, default=55.0)
-    made.add_argument("--steps", type=int, default=0, help="instead of minutes: reproducible")
-    made.add_argument("--seed", type=int, default=7)
-    made.add_argument("--batch", type=int, default=20)
-    made.add_argument("--frames", type=int, default=16, help="of a crop: 80 ms each")
-    made.add_argument("--threads", type=int, default=2)
-    return made
+def main(argv: list[str] | None = None) -> None:
+    """Command line; without ``--steps``, time decides."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("build/nano/data/codec"))
+    parser.add_argument("--out", type=Path, default=Path("build/nano/codec"))
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--steps", type=int, default=0, help="instead of minutes: reproducible")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--frames", type=int, default=16, help="of a crop: 80 ms each")
+    parser.add_argument("--threads", type=int, default=2)
+    run(parser.parse_args(argv))
 
 
 if __name__ == "__main__":
-    run(parser().parse_args())
+    main()

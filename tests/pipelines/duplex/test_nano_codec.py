@@ -81,7 +81,8 @@ def test_speech_comes_back_aligned_within_the_delay_that_the_weights_tell(codec)
     likeness = [one[: len(one) - lag] @ two[lag:] for lag in range(61)]
     lag = int(np.argmax(likeness)) * _STEP
     assert codec.delay == 480
-    assert codec.delay - 200 <= lag <= codec.delay + 48
+    # Smeared over 40 ms, an onset begins early: somewhat less than the delay, and never more.
+    assert codec.delay / 3 <= lag <= codec.delay + _STEP
     assert max(likeness) > 0.9 * np.linalg.norm(one) * np.linalg.norm(two)
 
 
