@@ -168,6 +168,7 @@ def read_checkpoint(path: Path) -> tuple[Codec, dict[str, Any]]:
     codec.load_state_dict(state["codec"])
     told = {"steps": state["step"], "seed": state["seed"], "minutes": state["seconds"] / 60}
     told["heard_hours"] = state["spoken_s"] / 3600
+    told |= {key: state[key] for key in ("polish_steps", "polish_hours") if key in state}
     return codec.eval(), {k: round(v, 2) for k, v in told.items()}
 
 
