@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from training.nano_duplex.codec import DELAY, Carry, Codec, Sound
 from training.nano_duplex.codec_data import Batch, Speech
 from training.nano_duplex.codec_faults import periodicity
 from training.nano_duplex.export_codec import rounded
+from training.nano_duplex.stopwatch import Stopwatch
 from training.nano_duplex.train_codec import MelLoss
 
 RATE, WARM_UP = 1e-3, 20
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     speech, valid = Speech(args.data / "train", args.seed), Speech(args.data / "valid", args.seed)
     optimiser = torch.optim.AdamW(codec.decoder.parameters(), lr=RATE, betas=(0.9, 0.99))
     print(f"before: {check(codec, sound, mel_loss, valid)}", flush=True)
-    begun, step, done, mean = time.monotonic(), 0, 0.0, 0.0
+    watch, step, done, mean = Stopwatch(), 0, 0.0, 0.0
     while done < 1:
         batch = speech.batch(args.batch, args.frames, 1.0, rough=False)
         rate = RATE * min(1, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * done))
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
         optimiser.step()
         step += 1
         mean = 0.95 * mean + 0.05 * loss.item() if mean else loss.item()
-        minutes = (time.monotonic() - begun) / 60
+        minutes = watch.lap() / 60
         done = step / args.steps if args.steps else minutes / args.minutes
         if step % 25 == 0:
             print(f"polish {step} {minutes:.1f} min lr {rate:.1e} mel {mean:.4f}", flush=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from pipelines.duplex.nano_codec import PACKAGED, VECTOR, NanoCodec
 from pipelines.duplex.nano_sound import FRAME, HOP, Floats
 from training.nano_duplex.codec import HOPS, PLACES
 from training.nano_duplex.codec_shards import USER, read_shards
+from training.nano_duplex.stopwatch import Stopwatch
 
 PERCENT = 10.0
 LOOK_BACK = 40
@@ -132,10 +132,10 @@ class Reader:
         some = np.concatenate([h.vectors for h in heard[:300]])
         self._mean, self._spread = some.mean(0), some.std(0) + np.float32(1e-3)
         optimiser = torch.optim.AdamW(self.probe.parameters(), lr=_RATE, weight_decay=0.05)
-        rng, steps, begun = random.Random(seed), 0, time.monotonic()
+        rng, steps, watch = random.Random(seed), 0, Stopwatch()
         self.probe.train()
         order: list[list[int]] = []
-        while (done := (time.monotonic() - begun) / (60 * minutes)) < 1:
+        while (done := watch.lap() / (60 * minutes)) < 1:
             if not order:
                 order = _batches([len(h.vectors) for h in heard], batch_frames, rng)
             chosen = [heard[i] for i in order.pop()]

@@ -23,6 +23,7 @@ from training.nano_duplex.codec import BOOKS, DELAY, Carry, Codec, Sound
 from training.nano_duplex.codec_data import UNKNOWN, Batch, Speech
 from training.nano_duplex.codec_faults import periodicity
 from training.nano_duplex.codec_shards import SILENCE
+from training.nano_duplex.stopwatch import Stopwatch
 
 RATE, WARM_UP = 2e-3, 100
 SCALES = ((256, 40), (512, 64), (1024, 80), (2048, 80), (2048, 0))
@@ -205,7 +206,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"goes on from step {training.step}", flush=True)
     codec, sound, mel_loss = training.codec.train(), Sound(), MelLoss()
     valid = Speech(args.data / "valid", args.seed)
-    saved = clock = time.monotonic()
+    saved, watch = time.monotonic(), Stopwatch(training.seconds)
     means: dict[str, float] = {}
     while (done := training.done()) < 1:
         # Short crops in big batches bring more voices a step than long ones.
@@ -225,8 +226,7 @@ def run(args: argparse.Namespace) -> None:
         training.step += 1
         training.spoken_s += batch.heard.numel() / RATE_HZ
         now = time.monotonic()
-        training.seconds += now - clock
-        clock = now
+        training.seconds = watch.lap()
         for name, part in {**parts, "norm": norm}.items():
             if math.isfinite(value := float(part.detach())):
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value
