@@ -10,23 +10,26 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from pipelines.duplex.nano_codec import PACKAGED, VECTOR, NanoCodec
-from pipelines.duplex.nano_sound import FRAME, Floats
+from pipelines.duplex.nano_sound import FRAME, HOP, Floats
+from training.nano_duplex.codec import HOPS, PLACES
 from training.nano_duplex.codec_shards import USER, read_shards
+from training.nano_duplex.stopwatch import Stopwatch
 
 PERCENT = 10.0
 LOOK_BACK = 40
 """Frames that a layer of the probe sees: 3.2 s."""
+_PHONES = 42
 _RATE = 1.5e-3
 _TAIL = 4
 """Frames of silence after an utterance, in which the last word may still be told."""
@@ -41,6 +44,8 @@ class Heard:
     """Synthesiser and base, e.g. ``flite.slt``."""
     vectors: Floats
     """(frames, 96)."""
+    phones: npt.NDArray[np.int64]
+    """(frames, 2): those of the middles of its halves; 0 is unknown."""
 
 
 class Layer(nn.Module):
@@ -78,14 +83,18 @@ class Probe(nn.Module):
         self.enter = nn.Linear(VECTOR, width)
         self.layers = nn.ModuleList(Layer(width, 4) for _ in range(layers))
         self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, words + 1)
+        self.phones = nn.Linear(width, len(PLACES) * _PHONES)
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Causal: a frame's words depend on no later frame."""
+    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Words, and phones half-way up (B, T, 2, phones); a frame depends on no later frame."""
         x, at = self.enter(vectors), torch.arange(vectors.shape[1])
         back = at[:, None] - at[None]
-        for layer in self.layers:
+        phones = x
+        for place, layer in enumerate(self.layers):
             x = layer(x, back)
-        return F.log_softmax(self.leave(self.norm(x)), -1)
+            phones = x if place == 1 else phones
+        told = self.phones(phones).unflatten(-1, (len(PLACES), _PHONES))
+        return F.log_softmax(self.leave(self.norm(x)), -1), told
 
 
 def gather(codec: NanoCodec, folder: Path, seed: int, minutes: float = 1e9) -> list[Heard]:
@@ -98,8 +107,13 @@ def gather(codec: NanoCodec, folder: Path, seed: int, minutes: float = 1e9) -> l
         sound = random.standard_normal(len(said.pcm) + (1 + _TAIL) * FRAME, np.float32)
         sound *= np.float32(10 ** random.uniform(-80 / 20, -55 / 20))
         sound[lead : lead + len(said.pcm)] += said.pcm / np.float32(32768)
-        found.append(Heard(said.text, said.speaker, codec.encode(sound).vectors))
-        frames += len(found[-1].vectors)
+        vectors = codec.encode(sound).vectors
+        asked = np.arange(len(vectors))[:, None] * HOPS + np.array(PLACES)
+        hops = asked - round(lead / HOP)
+        inside = (hops >= 0) & (hops < len(said.phones))
+        phones = np.where(inside, said.phones[np.clip(hops, 0, len(said.phones) - 1)], 0)
+        found.append(Heard(said.text, said.speaker, vectors, phones.astype(np.int64)))
+        frames += len(vectors)
     return found
 
 
@@ -118,30 +132,38 @@ class Reader:
         some = np.concatenate([h.vectors for h in heard[:300]])
         self._mean, self._spread = some.mean(0), some.std(0) + np.float32(1e-3)
         optimiser = torch.optim.AdamW(self.probe.parameters(), lr=_RATE, weight_decay=0.05)
-        rng, steps, begun = random.Random(seed), 0, time.monotonic()
+        rng, steps, watch = random.Random(seed), 0, Stopwatch()
         self.probe.train()
         order: list[list[int]] = []
-        while (done := (time.monotonic() - begun) / (60 * minutes)) < 1:
+        while (done := watch.lap() / (60 * minutes)) < 1:
             if not order:
                 order = _batches([len(h.vectors) for h in heard], batch_frames, rng)
             chosen = [heard[i] for i in order.pop()]
             vectors, lengths, targets = self._stack(chosen)
+            phones = torch.zeros(*vectors.shape[:2], len(PLACES), dtype=torch.long)
+            for row, one in zip(phones, chosen, strict=True):
+                row[: len(one.phones)] = torch.from_numpy(one.phones)
             vectors = vectors + 0.2 * torch.randn_like(vectors)
             gaps = torch.rand(vectors.shape[:2]) < 0.03
             vectors = vectors.masked_fill(gaps[..., None], 0.0)
             rate = _RATE * min(1, (steps + 1) / 100) * (1 - 0.95 * done)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            told = self.probe(vectors).transpose(0, 1)
+            told, sounded = self.probe(vectors)
             sizes = torch.tensor([len(t) for t in targets])
-            loss = F.ctc_loss(told, torch.cat(targets), lengths, sizes, zero_infinity=True)
+            loss = F.ctc_loss(
+                told.transpose(0, 1), torch.cat(targets), lengths, sizes, zero_infinity=True
+            )
+            # CTC alone takes long to find out that words are made of sounds.
+            aid = F.cross_entropy(sounded.flatten(0, -2), phones.flatten(), ignore_index=0)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            (loss + 0.5 * aid).backward()
             nn.utils.clip_grad_norm_(self.probe.parameters(), 1.0)
             optimiser.step()
             steps += 1
             if steps % 100 == 0:
-                print(f"probe step {steps} ({done:.0%}) loss {loss.item():.3f}", flush=True)
+                figures = f"loss {loss.item():.3f} phones {aid.item():.3f}"
+                print(f"probe step {steps} ({done:.0%}) {figures}", flush=True)
         return steps
 
     @torch.no_grad()
@@ -150,7 +172,7 @@ class Reader:
         self.probe.eval()
         found = []
         for one in heard:
-            best = self.probe(self._stack([one])[0])[0].argmax(-1)
+            best = self.probe(self._stack([one])[0])[0][0].argmax(-1)
             ids = torch.unique_consecutive(best).tolist()
             found.append(" ".join(self.vocabulary[i - 1] for i in ids if i))
         return found

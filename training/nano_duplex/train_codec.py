@@ -23,6 +23,7 @@ from training.nano_duplex.codec import BOOKS, DELAY, Carry, Codec, Sound
 from training.nano_duplex.codec_data import UNKNOWN, Batch, Speech
 from training.nano_duplex.codec_faults import periodicity
 from training.nano_duplex.codec_shards import SILENCE
+from training.nano_duplex.stopwatch import Stopwatch
 
 RATE, WARM_UP = 2e-3, 100
 SCALES = ((256, 40), (512, 64), (1024, 80), (2048, 80), (2048, 0))
@@ -168,6 +169,7 @@ def read_checkpoint(path: Path) -> tuple[Codec, dict[str, Any]]:
     codec.load_state_dict(state["codec"])
     told = {"steps": state["step"], "seed": state["seed"], "minutes": state["seconds"] / 60}
     told["heard_hours"] = state["spoken_s"] / 3600
+    told |= {key: state[key] for key in ("polish_steps", "polish_hours") if key in state}
     return codec.eval(), {k: round(v, 2) for k, v in told.items()}
 
 
@@ -204,7 +206,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"goes on from step {training.step}", flush=True)
     codec, sound, mel_loss = training.codec.train(), Sound(), MelLoss()
     valid = Speech(args.data / "valid", args.seed)
-    saved = clock = time.monotonic()
+    saved, watch = time.monotonic(), Stopwatch(training.seconds)
     means: dict[str, float] = {}
     while (done := training.done()) < 1:
         # Short crops in big batches bring more voices a step than long ones.
@@ -224,8 +226,7 @@ def run(args: argparse.Namespace) -> None:
         training.step += 1
         training.spoken_s += batch.heard.numel() / RATE_HZ
         now = time.monotonic()
-        training.seconds += now - clock
-        clock = now
+        training.seconds = watch.lap()
         for name, part in {**parts, "norm": norm}.items():
             if math.isfinite(value := float(part.detach())):
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value
