@@ -40,6 +40,9 @@ MANY = (
     "cmd_purple_sock"
 )
 """24 short sentences: a comparison needs 20 that count."""
+RETRIES = 4
+"""How often a sentence is played once more because the measuring side was late: on a shared or busy
+machine a third of the trials can be, and a comparison has only four to spare."""
 
 
 def register(build: str = "cascade:build") -> None:
@@ -66,7 +69,7 @@ def measure(name: str, presets: Sequence[str], fixtures: str) -> Path:
     folder = Path("results") / name
     plan = Plan(tuple(map(load_spec, presets)), tuple(select(fixtures)), 1)
     with progress() as watch:
-        execute(plan, folder, resume=False, watch=watch)
+        execute(plan, folder, resume=False, watch=watch, retries=RETRIES)
     print_table(summarise(store.read_run(folder), store.read_metrics(folder)))
     return folder
 
@@ -136,7 +139,10 @@ def gain(folder: Path) -> tuple[float, float, float, int]:
     run = store.read_run(folder)
     shift = paired_gain(run, store.read_metrics(folder)).shift
     if shift.value is None or shift.low is None or shift.high is None:
-        raise LabError(f"{folder}: {shift.n} sentences count on both sides, 20 are needed.")
+        raise LabError(
+            f"{folder}: {shift.n} sentences count on both sides, 20 are needed; close what else "
+            "runs on this machine, remove the folder, and measure again."
+        )
     return shift.value, shift.low, shift.high, shift.n
 
 
