@@ -31,7 +31,7 @@ $(STAMP): requirements.lock pyproject.toml
 setup-full: $(STAMP) ## everything local that this machine can use, compilers at work (≤ 15 minutes); ARGS=PART
 	@$(BIN)/python scripts/setup_full.py $(ARGS)
 
-bench-engines: $(STAMP) ## what each engine costs at its true size, random weights (about 15 minutes)
+bench-engines: $(STAMP) ## what each engine costs at its true size, random weights (about 20 minutes)
 	@$(BIN)/python scripts/bench_engines.py $(ARGS)
 
 bench: $(STAMP) ## measure both sides, cascades and duplex: one table, one picture (about 16 minutes)

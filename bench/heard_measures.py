@@ -8,6 +8,7 @@ that these figures can be computed again without it.
 from __future__ import annotations
 
 from bench.content import WordErrors, word_errors
+from bench.floor_measures import FALSE_WITHIN_NS
 from bench.replies import ending, reply_at
 from bench.timeline import Timeline, Turn
 from bench.trial_measures import Reading
@@ -36,6 +37,17 @@ def answer_span(timeline: Timeline, turn: Turn) -> Interval | None:
     return (turn.a_on_ns, max(ends)) if ends else None
 
 
+def broken_into(timeline: Timeline, turn: Turn) -> bool:
+    """Whether the user's next turn stopped the answer to this one: not all of it was said."""
+    following = timeline.turn(turn.number + 1)
+    if following is None:
+        return False
+    reply = reply_at(timeline, following.u_on_ns)
+    if reply is None or reply.end_ns > following.u_off_ns + FALSE_WITHIN_NS:
+        return False
+    return ending(timeline, reply, following.u_on_ns).stopped
+
+
 def transcript(view: TurnView) -> str | None:
     """What the recogniser made of the answer, empty of none; None where it has not listened."""
     marks = view.turn.all("ear", "transcript")
@@ -46,11 +58,13 @@ _by_transcript = success(transcript, NOT_LISTENED)
 
 
 def heard_success(view: TurnView) -> Reading:
-    """As task_success where an answer is wanted, by the recogniser's words."""
+    """As task_success where an answer is wanted and was not broken into, by those words."""
     if view.labels is not None and not view.labels.expect.respond:
         return Reading(None, NOT_EXPECTED)
     if transcript(view) is None:
         return Reading(None, NOT_LISTENED)
+    if broken_into(view.timeline, view.turn):
+        return Reading(None, CUT)
     return _by_transcript(view)
 
 
@@ -65,10 +79,8 @@ def _errors(view: TurnView) -> WordErrors | str:
     meant = turn.answer_of(view.path.llm_id)
     if meant is None:
         return NOT_MARKED
-    if turn.end_ns is not None:
-        reply = reply_at(timeline, turn.end_ns)
-        if reply is not None and ending(timeline, reply, turn.end_ns).stopped:
-            return CUT
+    if broken_into(timeline, turn):
+        return CUT
     return word_errors(meant, heard)
 
 

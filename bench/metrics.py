@@ -138,7 +138,7 @@ METRICS: tuple[Metric, ...] = (
     _content(
         "heard_success",
         "%",
-        "task_success by that recogniser's words in place of the agent's own",
+        "task_success by that recogniser's words, where the user did not break into the answer",
         of_heard.heard_success,
     ),
     _cost("cpu_s_per_audio_min", "s/min", "CPU time of the agent", of_trial.cpu_s_per_audio_min),

@@ -1,9 +1,9 @@
 """What does each engine of a cascade cost on this machine, at its true size?
 
-    python scripts/bench_engines.py                                  # everything: 15 minutes
+    python scripts/bench_engines.py                                  # everything: 20 minutes
     python scripts/bench_engines.py --engines piper --threads 1 --repeats 3
 
-Models with random weights are made first (nothing is downloaded; 2 GB of disk), then asked in
+Models with random weights are made first (nothing is downloaded; 4 GB of disk), then asked in
 processes of their own at forced lengths: per window, per token, per second of audio. All figures
 are marked synthetic, and none is of a turn: random weights don't stop like trained ones. Nothing
 else should run meanwhile. Prints a Markdown table; --json writes every single time.

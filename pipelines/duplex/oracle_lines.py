@@ -154,7 +154,7 @@ def answer_to(
         expect: The fixture's expectation, see `bench.judge`.
         least_s: How long it must last at least.
         voice: What it knows to say is preferred.
-        fillers: What makes an answer longer, the best first.
+        fillers: Sentences that make an answer longer, the longest first.
     """
     if not expect.get("respond", True):
         return ""
@@ -164,7 +164,8 @@ def answer_to(
     if told and not _holds(text, never):
         answer = text
     else:
-        answer = " and ".join(_wording(of, never, voice) for of in slots)
+        named = (_named(of, never, voice, fillers) for of in slots)
+        answer = " and ".join(dict.fromkeys(named))
     more = [f for f in fillers if f and not _holds(f, never)] or ["and so on and on"]
     i = 0
     while len(words_of(answer)) < max(LEAST_WORDS, least_s * WORDS_PER_S):
@@ -173,9 +174,17 @@ def answer_to(
     return answer
 
 
-def _wording(wordings: Sequence[str], never: Sequence[str], voice: Patchwork) -> str:
-    """One of the accepted wordings: one that may be said, and that the voice knows."""
+def _named(
+    wordings: Sequence[str], never: Sequence[str], voice: Patchwork, sentences: Sequence[str]
+) -> str:
+    """One of the accepted wordings that may be said, in the shortest sentence that holds it.
+
+    A word that is cut out of its sentence is hardly understood.
+    """
     may = [wording for wording in wordings if not _holds(wording, never)] or list(wordings)
+    for sentence in reversed(sentences):
+        if len(words_of(sentence)) > 2 and _holds(sentence, may) and not _holds(sentence, never):
+            return sentence
     return next((wording for wording in may if voice.knows(wording)), may[0])
 
 

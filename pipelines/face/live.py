@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import importlib.util
 import json
 from pathlib import Path
@@ -23,6 +24,12 @@ from pipelines.pool import ModelPool
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec
 
+CALLED = (
+    "pipecat.pipeline.worker",
+    "pipecat.transports.smallwebrtc.transport",
+    "pipecat.workers.runner",
+)
+"""What a call needs: imported before the first one comes, since WebRTC's timers run meanwhile."""
 OUT_RATE_HZ = 24_000
 """What WebRTC is handed: 10 ms of it are a whole number of samples, unlike of 22,050 Hz."""
 
@@ -72,6 +79,8 @@ class Call:
         async with ModelPool(self._marks) as models:
             if path := architecture(self._spec.architecture).prepare:
                 await load_object(path)(self._spec, models)
+            for module in CALLED:
+                importlib.import_module(module)
             self._models = models
             loaded.set()
             try:

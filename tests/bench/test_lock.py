@@ -99,3 +99,15 @@ def test_a_folder_that_holds_no_run_is_given_no_lock_file(tmp_path: Path) -> Non
         with pytest.raises(StoreError, match=why):
             analyse_again(folder)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_made_for_nothing_is_gone_again(tmp_path: Path) -> None:
+    with RunLock(tmp_path / "new"):
+        assert (tmp_path / "new" / ".lock").is_file()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old").mkdir()
+    with RunLock(tmp_path / "old"):
+        pass
+    with RunLock(tmp_path / "used"):
+        (tmp_path / "used" / "run.json").write_text("{}")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["old", "used"]

@@ -274,6 +274,15 @@ def test_a_face_looks_on_at_a_bot_as_at_any_preset(tmp_path, monkeypatch):
     assert "transport:OutputAudioRawFrame" in seen or "transport:TTSAudioRawFrame" in seen
 
 
+def test_a_face_tells_what_is_missing_before_it_waits_for_a_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text('bot = "gone.py"\n', encoding="utf-8")
+    assert typed("face", "mine.toml", "--fixtures", "greet_hello", "--no-open-page") == 2
+    out, err = capsys.readouterr()
+    assert "There is no bot" in " ".join(err.split()) and "Waiting for the page" not in out
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.toml"]
+
+
 @pytest.mark.parametrize("how", [["face"], ["talk"]])
 def test_a_bot_has_no_live_call_here_and_is_told_so(how, tmp_path, capsys):
     (tmp_path / "my.py").write_text(ECHO, encoding="utf-8")

@@ -30,7 +30,7 @@ async def start() -> AsyncIterator[Start]:
             e.options,
             marks=marks or MarkList(),
             interpreter=interpreter,
-            load_timeout_s=230.0,
+            load_timeout_s=600.0,  # pytest ends it before
             request_timeout_s=60.0,  # nothing here measures how fast something is
             cancel_grace_s=60.0,
         )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines import environment
 from pipelines.cascade.synthetic import made
 from pipelines.errors import LabError
 from pipelines.process import ModelProcess
@@ -23,8 +24,15 @@ def _tell(words: str) -> None:
     print(words, flush=True)
 
 
+def skip_without_torch(name: str) -> None:
+    """Torch is optional: a gigabyte, and minutes, that no test asks for."""
+    if name == "moshi-torch" and environment.find(name) is None:
+        pytest.skip("torch is optional: duplex-lab engines build moshi-torch")
+
+
 def made_here(engine: str) -> Path:
     """The smallest model of an engine; skips where its environment can't be built here."""
+    skip_without_torch(made.MAKERS[engine].environment)
     try:
         return made.ensure(engine, "synthetic:micro", _tell)
     except LabError as error:

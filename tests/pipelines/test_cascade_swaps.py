@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_engines import skip_without_torch
 from test_build import SPEECH, chunks_of, converse
 
+from pipelines.capability import environments_of
 from pipelines.cascade.build import prepare
 from pipelines.cascade.engine_rows import ROWS, engine_row
 from pipelines.cascade.engine_table import model_files
@@ -98,7 +100,7 @@ CONVERSATIONS = {
         "kokoro synthetic:micro": "kokoro.onnx",
     },
     "cascade-kyutai": {
-        "kyutai-stt synthetic:micro": "model.safetensors",
+        "kyutai-stt synthetic:micro": "mimi-pytorch-e351c8d8@125.safetensors",
         "synthetic:micro": "model.gguf",
         "pocket-tts synthetic:micro": "model.safetensors",
     },
@@ -108,6 +110,8 @@ CONVERSATIONS = {
 @pytest.mark.parametrize("name", CONVERSATIONS)
 async def test_random_weights_of_all_stages_hold_a_conversation_of_random_words(name: str) -> None:
     spec = small(name)
+    for needed in environments_of(spec):
+        skip_without_torch(needed)
     try:
         await asyncio.to_thread(provide, spec, print)
     except LabError as error:

@@ -42,7 +42,7 @@ def found(tmp_path_factory) -> dict[str, Evaluation]:
             plan, run_dir = make_plan(preset, fixtures, 1), out / preset
             execute(plan, run_dir, resume=False, watch=lambda _: None, retries=2)
             run, _ = listen(run_dir, recogniser, recogniser.described)
-            judged[preset] = evaluate(run, preset)
+            judged[preset] = evaluate([run], preset)
     return judged
 
 

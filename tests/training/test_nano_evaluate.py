@@ -114,13 +114,13 @@ def write(run_dir, plan: FloorPlan, words: dict[float, str], weights: str, heard
 
 
 def verdicts(run_dir) -> dict[str, tuple]:
-    found = evaluate(read_run(run_dir), "example")
+    found = evaluate([read_run(run_dir)], "example")
     return {j.gate.name: (j.figure.value, j.figure.n, j.verdict) for j in found.gates}
 
 
 def test_a_double_is_judged_as_if_it_were_trained_and_is_called_a_double(tmp_path):
     write(tmp_path, PLAN, spread("i take the block", 2300), "scripted", heard="take the block")
-    found = evaluate(read_run(tmp_path), "example")
+    found = evaluate([read_run(tmp_path)], "example")
     assert found.double and "### example (a double)" in markdown(found)
     gates = verdicts(tmp_path)
     assert gates["intent and slots right, in the text"] == (50.0, 2, "missed")  # 1 of 2 turns
@@ -143,14 +143,14 @@ def test_who_says_nothing_is_right_nowhere_starts_early_nowhere_and_is_not_timed
         assert gates[name] == (0.0, 1, "met")
     for name in ("heard gap p50, B = 0", "stop after an interruption p50"):
         assert gates[name] == (None, 0, "open")
-    found = evaluate(read_run(tmp_path), "example")
+    found = evaluate([read_run(tmp_path)], "example")
     assert found.voices == 0 and found.faults.periodicity is None
     assert found.wer.value is None
 
 
 def test_the_verdicts_are_json_without_nan(tmp_path):
     write(tmp_path, PLAN, spread("i take the sock", 2300), "trained", heard="take the sock")
-    found = evaluate(read_run(tmp_path), "example")
+    found = evaluate([read_run(tmp_path)], "example")
     table = json.loads(json.dumps(as_json(found), allow_nan=False))
     assert {gate["verdict"] for gate in table["gates"]} == {"met", "missed", "open"}
     assert table["failures"][0]["text"] == "i take the sock"
@@ -160,9 +160,9 @@ def test_the_verdicts_are_json_without_nan(tmp_path):
 def test_synthetic_weights_and_an_unknown_preset_are_refused(tmp_path):
     write(tmp_path, PLAN, {}, "synthetic")
     with pytest.raises(LabError, match="are synthetic"):
-        evaluate(read_run(tmp_path), "example")
+        evaluate([read_run(tmp_path)], "example")
     with pytest.raises(LabError, match="no trial of 'another'"):
-        evaluate(read_run(tmp_path), "another")
+        evaluate([read_run(tmp_path)], "another")
 
 
 def test_bad_arguments_get_a_sentence(tmp_path, capsys):
@@ -178,3 +178,22 @@ def test_bad_arguments_get_a_sentence(tmp_path, capsys):
     path.write_text('{"codec_wer": 3.5, "n": 40}')
     assert read_codec(path).codec_wer == 3.5
     assert np.isfinite(read_codec(path).n)
+
+
+def test_several_runs_of_a_preset_are_judged_together(tmp_path):
+    write(tmp_path / "a", PLAN, {}, "trained")
+    write(tmp_path / "b", PLAN, spread("i take the block", 2300), "trained", heard="the block")
+    runs = [read_run(tmp_path / name) for name in "ab"]
+    found = evaluate(runs, "example")
+    # Both hold the same turns, which so are repeats: the first is right in one of two.
+    gates = {j.gate.name: (j.figure.value, j.figure.n) for j in found.gates}
+    assert gates["intent and slots right, in the text"] == (25.0, 2)
+
+
+def test_words_of_an_answer_that_the_user_broke_into_are_not_judged():
+    # The user's second turn begins at 4000 ms, the text stops 300 ms later.
+    found = text_figures(PLAN, spread("i see so many things in this", 2600))
+    assert found[0, "success"] is None
+    # It ends at 5500 ms; one that speaks on for more than a second after that was not stopped.
+    found = text_figures(PLAN, spread("i see so many things " + "and on " * 8, 2600))
+    assert found[0, "success"] == 0.0

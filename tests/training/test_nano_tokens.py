@@ -11,6 +11,7 @@ from pipelines.duplex.nano_codec import Encoded as Heard
 from training.nano_duplex.tokens import (
     FRAME,
     Encoded,
+    _vocabulary,
     encode_one,
     read_all,
     read_dialogues,
@@ -80,6 +81,13 @@ def test_a_dialogue_goes_through_the_codec_frame_by_frame(tmp_path):
     assert first.speaking.tolist() == [False, True, False]
     assert first.words.tolist() == [0, 7]  # a word that training never heard is none
     assert first.ends.tolist() == [0, 2]
+
+
+def test_the_users_words_are_numbered_from_one_and_keep_their_numbers(tmp_path):
+    dialogue_shard(tmp_path / "000.npz")
+    kept = tmp_path / "out" / "user_words.txt"
+    assert _vocabulary([tmp_path / "000.npz"], kept) == {"go": 1, "left": 2}
+    assert _vocabulary([], kept) == {"go": 1, "left": 2}
 
 
 def test_a_shard_comes_back_as_it_was_written(tmp_path):

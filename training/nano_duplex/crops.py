@@ -48,10 +48,11 @@ class Crops:
         return Crops(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
-def spread_of(dialogues: list[Encoded]) -> Tensor:
-    """(96,) standard deviation of the user's vectors."""
+def spread_of(dialogues: list[Encoded]) -> tuple[Tensor, Tensor]:
+    """(96,) mean and (96,) standard deviation of the user's vectors."""
     some = np.concatenate([d.vectors for d in dialogues[:: max(1, len(dialogues) // 200)]])
-    return torch.from_numpy(some.astype(np.float32).std(0))
+    some = some.astype(np.float32)
+    return torch.from_numpy(some.mean(0)), torch.from_numpy(some.std(0))
 
 
 def cut(

@@ -2,8 +2,8 @@
 
 The library is that of the package espeakng-loader, as in `pipelines.cascade.engines.espeak`; here
 also pitch is set, and words are timed. Its phones are given the names that flite uses. The library
-remembers things from one sentence to the next (where its flutter is), so each is spoken by one
-that has just been loaded: the same voice says the same words the same way.
+remembers things from one sentence to the next, so each is spoken by one that has just been loaded,
+with its seed set: the same voice always says the same words the same way.
 """
 
 from __future__ import annotations
@@ -64,11 +64,13 @@ class Espeak:
     def __enter__(self) -> Self:
         import espeakng_loader
 
-        ctypes.CDLL(None).srand(1)  # some voices have breath, of C's random numbers
         self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         if self._library.espeak_Initialize(2, 0, data, 0x8000 | 1 | 2) != RATE_HZ:
             raise RuntimeError(f"espeak-ng does not give {RATE_HZ} Hz")
+        # Flutter and breath are random: its own numbers, which start with the time, and C's.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+        ctypes.CDLL(None).srand(1)
         self._callback = _Callback(self._take)  # kept: the library holds only a pointer
         self._library.espeak_SetSynthCallback(self._callback)
         self._pcm = bytearray()

@@ -4,6 +4,9 @@ heard, and says of each gate whether it is met.
     python -m training.nano_duplex.evaluate duplex-oracle --fixtures quick,floor
     python -m training.nano_duplex.evaluate --run results/RUN          # what was played already
 
+Frames are judged in conversations of two minutes and more: play session_150s too, in a run of its
+own that is named with --also.
+
 The model is never called directly: all figures come from a run's marks and recordings. Its verdicts
 are printed, and written into the run's folder as evaluation-PRESET.md and .json.
 """
@@ -52,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--out", type=Path, help="of the run; default results/<time>-<preset>")
     parser.add_argument("--run", type=Path, help="judge this run, and play nothing")
+    parser.add_argument("--also", type=Path, nargs="+", default=[], help="more runs of the preset")
     parser.add_argument("--sentences", type=Path, help="for the recogniser, one a line")
     parser.add_argument("--codec", type=Path, help=f"JSON: {', '.join(_CODEC)}")
     parser.add_argument("--forced", type=Path, help="sentences to be forced, one a line (gate 3)")
@@ -90,9 +94,10 @@ def _run(args: argparse.Namespace) -> None:
                 shortest = min(plan.fixtures, key=lambda f: f.duration_s)
                 runs = forced.force(spec, sentences, shortest, run_dir / "forced", watch)
                 counted = forced.counts(runs, recogniser)
-    run, _ = listen(run_dir, recogniser, recogniser.described)
+    listened = [listen(path, recogniser, recogniser.described) for path in (run_dir, *args.also)]
+    runs = [run for run, _ in listened]
     for preset in presets:
-        found = evaluate(run, preset, forced=counted, codec=codec, reference=reference)
+        found = evaluate(runs, preset, forced=counted, codec=codec, reference=reference)
         text = markdown(found, args.failures)
         print(text)
         written = json.dumps(as_json(found), indent=2, ensure_ascii=False, allow_nan=False)

@@ -127,6 +127,10 @@ class Lm(nn.Module):
     def __init__(self, sizes: LmSizes) -> None:
         super().__init__()
         s = self.sizes = sizes
+        self.user_mean: Tensor
+        self.user_scale: Tensor
+        self.register_buffer("user_mean", torch.zeros(s.vector))
+        self.register_buffer("user_scale", torch.ones(s.vector))
         self.user_in = nn.Linear(s.vector, s.dim)
         self.text_in = nn.Embedding(s.words, s.dim)
         self.codes_in = nn.Embedding(s.books * (s.codes + 1), s.dim)
@@ -156,6 +160,11 @@ class Lm(nn.Module):
             top = name in ("text_out.weight", "ctc_out.weight")
             nn.init.normal_(weight, std=0.02 if top else 0.04 * shrink)
 
+    def standardise(self, mean: Tensor, spread: Tensor) -> None:
+        """Tells it how the user's vectors lie: each dimension is read as alike as any other."""
+        self.user_mean.copy_(mean)
+        self.user_scale.copy_(1 / spread.clamp(min=1e-3))
+
     @property
     def none(self) -> int:
         """The id of "no code yet"."""
@@ -169,7 +178,8 @@ class Lm(nn.Module):
             text: (…) token of the frame before.
             codes: (…, books) of the frame before, as `delayed` has them; None: not told.
         """
-        x: Tensor = self.user_in(vectors) + self.text_in(text)
+        heard = (vectors - self.user_mean) * self.user_scale
+        x: Tensor = self.user_in(heard) + self.text_in(text)
         if codes is None:
             return x
         shift = torch.arange(self.sizes.books, device=codes.device) * (self.sizes.codes + 1)

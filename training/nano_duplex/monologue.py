@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench import floor_measures as of_floor
+from bench.heard_measures import CUT, broken_into
 from bench.judge import judge
 from bench.labels import IGNORED, FixtureLabels
 from bench.lateness import broken_bound
@@ -137,7 +138,10 @@ def text_rows(
             continue
         path = critical_path(turn, timeline.chunks, trial.rate_hz)
         view = TurnView(written, turn, path, wanted)
-        yield _row(trial, number, "success", text_success(turn, said, labels), broken)
+        succeeded = text_success(turn, said, labels)
+        if broken_into(written, turn):
+            succeeded = Reading(None, CUT)
+        yield _row(trial, number, "success", succeeded, broken)
         for name, read in MEASURES.items():
             yield _row(trial, number, name, read(view), broken)
 

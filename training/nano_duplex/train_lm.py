@@ -81,7 +81,7 @@ def losses(
         depth_share: Share of the frames on which codes are learned, those with speech first.
         rng: Chooses these frames.
     """
-    vectors = crops.vectors if stage.hears_user else torch.zeros_like(crops.vectors)
+    vectors = crops.vectors if stage.hears_user else lm.user_mean.expand_as(crops.vectors)
     codes = own if stage.hears_itself else None
     z, early = lm.temporal(lm.embed(vectors, crops.text_before, codes))
     total = z.new_zeros(())
@@ -181,7 +181,7 @@ class Trainer:
         )
         self.data = read_all(args.tokens / "train")
         self.valid = read_all(args.tokens / "valid")
-        self.spread = spread_of(self.data)
+        self.mean, self.spread = spread_of(self.data)
         self.path = args.out / f"{args.stage}.pt"
         words = (args.vocabulary).read_text(encoding="utf-8").split()
         self.words = len(words)
@@ -203,7 +203,9 @@ class Trainer:
                 return lm, str(earlier)
         torch.manual_seed(self.args.seed)
         heard = (self.args.tokens / USER_WORDS).read_text(encoding="utf-8").split()
-        return Lm(LmSizes(words=self.words + 3, user_words=len(heard))), "random weights"
+        lm = Lm(LmSizes(words=self.words + 3, user_words=len(heard)))
+        lm.standardise(self.mean, self.spread)
+        return lm, "random weights"
 
     def _resume(self) -> None:
         self.lm, state = load_lm(self.path)

@@ -17,11 +17,11 @@ from bench.heard_measures import transcript
 from bench.labels import TurnLabels
 from bench.metrics import compute_trial
 from bench.recording import AGENT
-from bench.records import MetricRow
+from bench.records import MetricRow, Trial
 from bench.segments import critical_path
 from bench.stats import Estimate, Key
 from bench.store import Run
-from bench.timeline import reconstruct
+from bench.timeline import Timeline, reconstruct
 from bench.turn_measures import TurnView
 from pipelines.errors import LabError
 from training.nano_duplex.gates import (
@@ -82,44 +82,47 @@ class Evaluation:
 
 
 def evaluate(
-    run: Run,
+    runs: Sequence[Run],
     preset: str,
     *,
     forced: Sequence[WordCount] | None = None,
     codec: CodecFigures | None = None,
     reference: Faults | None = None,
 ) -> Evaluation:
-    """Judges a preset by a run.
+    """Judges a preset by one run or several, which hold different fixtures.
 
     Raises:
-        LabError: the run holds no trial of the preset, or its weights are synthetic.
+        LabError: they hold no trial of the preset, or its weights are synthetic.
     """
-    trials = [trial for trial in run.trials if trial.preset == preset]
-    if not any(not trial.warmup for trial in trials):
-        raise LabError(f"{run.path}: it holds no trial of {preset!r} that counts; name another.")
+    where = ", ".join(str(run.path) for run in runs)
+    played = [(run, trial) for run in runs for trial in run.trials if trial.preset == preset]
+    trials = [trial for _, trial in played]
+    if all(trial.warmup for trial in trials):
+        raise LabError(f"{where}: there is no trial of {preset!r} that counts; name another.")
     weights = trials[0].weights
     if weights == "synthetic":
         raise LabError(
-            f"{run.path}: the weights of {preset!r} are synthetic, so that nothing it says means "
+            f"{where}: the weights of {preset!r} are synthetic, so that nothing it says means "
             "anything; evaluate a trained model, or a double."
         )
     rows: list[MetricRow] = []
     heard: list[Faults] = []
     failures: list[Failure] = []
     labels: dict[Key, TurnLabels] = {}
-    for trial in trials:
+    for run, trial in played:
         marks, recording = run.marks(trial.trial_id), run.recording(trial)
         of_fixture = run.labels(trial.fixture)
         judged = replace(trial, weights="trained")
         timeline = reconstruct(judged, marks, recording)
-        rows += compute_trial(judged, marks, recording, of_fixture)
-        rows += text_rows(judged, timeline, of_fixture)
+        own = compute_trial(judged, marks, recording, of_fixture)
+        own += text_rows(judged, timeline, of_fixture)
+        rows += own
         if of_fixture is not None:
             labels |= {(trial.fixture, i): turn for i, turn in enumerate(of_fixture.turns)}
         if recording is not None and not trial.warmup and timeline.sounds:
             heard.append(faults_of(timeline, recording[:, AGENT]))
         if not trial.warmup:
-            failures += _failures(run, rows, trial.trial_id, marks, recording)
+            failures += _failures(run, trial, own, timeline)
     evidence = Evidence(rows, trials, labels, forced, codec or CodecFigures())
     spoilt = {
         (row.trial_id, row.turn)
@@ -130,7 +133,7 @@ def evaluate(
         preset=preset,
         weights=weights,
         double=weights == "scripted",
-        run_id=run.run_id,
+        run_id=", ".join(run.run_id for run in runs),
         gates=judge_gates(evidence),
         wer=heard_wer(evidence),
         faults=_typical(heard),
@@ -142,22 +145,17 @@ def evaluate(
 
 
 def _failures(
-    run: Run, rows: Sequence[MetricRow], trial_id: str, marks: Any, recording: Any
+    run: Run, trial: Trial, rows: Sequence[MetricRow], timeline: Timeline
 ) -> Iterator[Failure]:
     """The turns of a trial whose words were wrong, in the text or as heard."""
     wrong = {
         row.turn: row.reason or ""
         for row in rows
-        if row.trial_id == trial_id
-        and row.metric in ("heard_success", "text_success")
-        and row.value == 0.0
-        and row.valid
+        if row.metric in ("heard_success", "text_success") and row.value == 0.0 and row.valid
     }
-    trial = run.trial(trial_id)
     labels = run.labels(trial.fixture)
     if not wrong or labels is None:
         return
-    timeline = reconstruct(trial, marks, recording)
     said = tuple(replies_in_text(timeline))
     for number, reason in sorted(wrong.items()):
         turn, wanted = timeline.turn(number), labels.of(number)

@@ -20,7 +20,10 @@ async function startTalk() {
       (sound.meter = sound.context.createAnalyser()));
   };
   peer.createDataChannel("chat");        // Pipecat waits for one
-  peer.onconnectionstatechange = () => say("call", `call: ${peer.connectionState}`);
+  peer.onconnectionstatechange = () => {
+    const again = peer.connectionState === "failed" ? ": reload this page to call again" : "";
+    say("call", `call: ${peer.connectionState}${again}`);
+  };
   await peer.setLocalDescription(await peer.createOffer());
   await new Promise(done => {            // all candidates in one go: no trickling
     if (peer.iceGatheringState === "complete") done();

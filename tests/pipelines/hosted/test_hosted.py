@@ -8,6 +8,7 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     LLMContextFrame,
     LLMTextFrame,
+    StartFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
@@ -20,7 +21,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from pipelines.errors import SpecError
 from pipelines.hosted import services
-from pipelines.hosted.build import make_service, provide
+from pipelines.hosted.build import FirstContext, make_service, provide
 from pipelines.hosted.doubles import ANSWER, SAID, TONE_S, double
 from pipelines.hosted.options import ServiceOptions
 from pipelines.hosted.services import SERVICES, missing_of
@@ -200,3 +201,23 @@ def test_a_service_speaks_its_protocol_and_sends_its_key_only_in_a_header(name, 
     if service.stage == "speech":
         said = [f.text for f in (*before.of(TranscriptionFrame), *after.of(TranscriptionFrame))]
         assert SAID in [text.rstrip(".") for text in said]
+
+
+def test_a_service_that_hears_nothing_before_a_context_is_given_an_empty_one():
+    assert [s.name for s in SERVICES.values() if s.context_first] == ["gemini-live"]
+    context, after = LLMContext(), Collector({LLMContextFrame})
+
+    async def main():
+        worker = PipelineWorker(Pipeline([FirstContext(context), after]), enable_rtvi=False)
+        runner = WorkerRunner(handle_sigint=False)
+        await runner.add_workers(worker)
+        running = asyncio.create_task(runner.run())
+        async with asyncio.timeout(20):
+            await after.done.wait()
+        await runner.cancel()
+        await running
+
+    asyncio.run(main())
+    kinds = [type(f) for f in after.frames if isinstance(f, StartFrame | LLMContextFrame)]
+    assert kinds == [StartFrame, LLMContextFrame]
+    assert after.of(LLMContextFrame)[0].context is context and context.get_messages() == []
