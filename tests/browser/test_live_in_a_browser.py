@@ -21,8 +21,11 @@ pytest.importorskip("aiortc", reason="the extra 'talk' is not installed: make ta
 pytestmark = NEEDED
 FIXTURE = "cmd_dance"
 RATE_HZ = 48_000
-LEAD_S, REST_S = 2.0, 15.0
-LOOK = """() => { window.seen = []; const look = () => {
+LEAD_S, REST_S = 5.0, 15.0
+LOOK = """() => { window.seen = []; window.words = [];
+    const line = document.getElementById("words");
+    new MutationObserver(() => words.push(line.textContent)).observe(line, { childList: true });
+    const look = () => {
     seen.push([loudness(), face.lips.open, face.message.speaking, document.body.dataset.state]);
     setTimeout(look, 20); }; look(); }"""
 """Every 20 ms: what is heard and what is shown. (No refresh comes while the face is hidden.)"""
@@ -83,7 +86,7 @@ def test_a_user_at_the_microphone_is_answered_in_sound_and_in_the_face(live, bro
     context = browser.new_context(viewport=PHONE)
     page = context.new_page()
     page.set_default_timeout(60_000)
-    wrong, words = [], []
+    wrong = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
     page.goto(url)
@@ -94,23 +97,21 @@ def test_a_user_at_the_microphone_is_answered_in_sound_and_in_the_face(live, bro
     until(page, lambda: "call: connected" in page.inner_text("#status"))
 
     def answered():
-        text = page.inner_text("#words")
-        if text not in words:
-            words.append(text)
         return page.evaluate("seen.some(row => row[2])") and not page.evaluate(
             "face.message.speaking"
         )
 
     until(page, answered, tries=600)
-    page.wait_for_timeout(800)
-    seen = page.evaluate("seen")
+    # The browser holds the voice back, on a busy machine by a second: it is heard after it is told.
+    silent = "Math.max(...seen.slice(-25).map(row => row[0] ?? 0)) < .002"
+    until(page, lambda: page.evaluate(f"seen.some(row => row[0] > .02) && {silent}"), tries=200)
+    seen, words = page.evaluate("[seen, words]")
     context.close()
     loud = np.array([row[0] or 0.0 for row in seen])
     speaking = np.array([bool(row[2]) for row in seen])
     for who in ("you", "creature"):
         assert any(w.startswith(f"{who}:") for w in words), words
-    assert loud[speaking].max() > 0.02
-    assert loud[-10:].max() < 0.002
+    assert loud.max() > 0.02
     states = {row[3] for row in seen}
     assert {"listening", "thinking"} <= states
     assert states & {"speaking", "acting", "sorry"}
