@@ -116,8 +116,8 @@ class ChatEngine:
 
         prompt = self.chat(messages, int(request.header.get("max_tokens", 96)), take)
         if not emit.cancelled:
-            emit.mark("llm", "end", value=len(answer), text="".join(answer))
             if prompt is not None:
                 emit.mark("llm", "prompt_read", value=prompt.read)
                 emit.mark("llm", "prompt_cached", value=prompt.cached)
+            emit.mark("llm", "end", value=len(answer), text="".join(answer))
             emit({"tokens": len(answer)})
