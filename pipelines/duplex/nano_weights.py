@@ -26,9 +26,7 @@ SPECIAL = 3
 """Text tokens before the words: nothing, begin, end."""
 STAGES = ("codec", "read", "speak", "joint")
 """Of training, in order."""
-_MEND = (
-    "restore it (git checkout), or make the weights again: python -m training.nano_duplex.make all"
-)
+_MEND = "restore it (git checkout), or make it: training/nano_duplex/README.md says how"
 
 
 @dataclass(frozen=True, slots=True)
