@@ -1,7 +1,8 @@
 """The oracle's voice: it speaks in pieces cut from the recordings of the fixtures themselves.
 
 So a recogniser that understands the fixtures understands the oracle, and what it misses of others
-is not its own weakness. A piece is as long a run of words as any recording holds.
+is not its own weakness. A piece is as long a run of words as any recording holds without
+a pause.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from pipelines.duplex.model import SAMPLE_RATE_HZ, Pcm
 
 FADE = SAMPLE_RATE_HZ // 200
 """A piece fades in and out over so many samples: 5 ms."""
+PAUSE = SAMPLE_RATE_HZ // 5
+"""A silence of 200 ms between two words is the user's hesitation, which the oracle does not repeat: a
+long one would pass for the end of its answer."""
 
 _WORD = re.compile(r"[a-z0-9']+")
 
@@ -55,7 +59,7 @@ class Patchwork:
         left = words_of(text)
         while left:
             found = max(
-                ((_alike(left, r.words[i:]), r, i) for r, i in self._at.get(left[0], ())),
+                ((_alike(left, _fluent(r, i)), r, i) for r, i in self._at.get(left[0], ())),
                 key=lambda piece: piece[0],
                 default=None,
             )
@@ -67,6 +71,17 @@ class Patchwork:
             start, end = recording.limits[first][0], recording.limits[first + count - 1][1]
             yield _faded(recording.pcm[start:end])
             left = left[count:]
+
+
+def _fluent(recording: Recording, first: int) -> tuple[str, ...]:
+    """The words from one on, up to the next pause."""
+    after = first + 1
+    while (
+        after < len(recording.words)
+        and recording.limits[after][0] - recording.limits[after - 1][1] < PAUSE
+    ):
+        after += 1
+    return recording.words[first:after]
 
 
 def _alike(left: Sequence[str], right: Sequence[str]) -> int:

@@ -59,6 +59,9 @@ def trial():
             agent.ask("prepare")
             assert agent.wait(60).error is None
             outcome = play(row, spec, plan, caller, agent)
+            for _ in range(2):  # as `run --retries` does: the machine took the ruler's time away
+                if outcome.trial.status == "ruler_late":
+                    outcome = play(row, spec, plan, caller, agent)
     finally:
         agent.stop()
     assert outcome.trial.status in ("ok", "ruler_late"), outcome.trial.error
@@ -102,7 +105,7 @@ def test_it_is_heard_when_the_script_says_plus_what_was_stamped_on_the_way(trial
     v2v_ms = (first.a_on_ns - first.u_off_ns) / NS_PER_MS
     # The resampler's 2 ms; the added time of the frames; what late frames left in the ear's queue.
     script_ms = 200 + 80 + 60 + 2
-    late_ms = _latest_frame_ms(marks, first.a_on_ns)
+    late_ms = _latest_frame_ms(row, marks, first.a_on_ns)
     assert script_ms - 2 <= v2v_ms <= script_ms + late_ms + 2
 
 
@@ -113,7 +116,7 @@ def test_it_yields_in_the_frame_that_the_script_says_and_tells_what_it_left_unsa
     (yielded,) = [m for m in marks if (m.stage, m.event) == ("duplex", "yielded")]
     # Heard for 200 ms at the end of some frame, then 60 ms of computing; 2 ms in the resampler.
     decided_ms = (yielded.t_ns - second.u_on_ns) / NS_PER_MS
-    late_ms = _latest_frame_ms(marks, yielded.t_ns)
+    late_ms = _latest_frame_ms(row, marks, yielded.t_ns)
     assert 200 + 60 <= decided_ms <= 200 + 80 + 60 + 2 + late_ms
     reply = reply_at(timeline, second.u_on_ns)
     assert reply is not None and ending(timeline, reply, second.u_on_ns).stopped
@@ -123,15 +126,13 @@ def test_it_yields_in_the_frame_that_the_script_says_and_tells_what_it_left_unsa
     assert 1500 < said_ms + yielded.value < 2500
 
 
-def _latest_frame_ms(marks, before_ns):
+def _latest_frame_ms(row, marks, before_ns):
     """How late the latest frame was, against 80 ms of hearing and 60 of computing."""
-    start = min(m.t_ns for m in marks if (m.stage, m.event) == ("user", "chunk_sent"))
-    first_sample_ns = start - 20 * NS_PER_MS
     late = []
     for m in marks:
         if (m.stage, m.event) == ("ear", "received") and m.t_ns <= before_ns:
             frame = int(m.request_id.partition(":")[2])
-            late.append(m.t_ns - first_sample_ns - (80 * (frame + 1) + 60) * NS_PER_MS)
+            late.append(m.t_ns - row.t0_ns - (80 * (frame + 1) + 60) * NS_PER_MS)
     return max(late) / NS_PER_MS
 
 

@@ -248,7 +248,7 @@ async def test_the_prefix_cache_is_kept_between_the_turns_of_a_conversation(
         async for _ in process.request("chat", {"messages": messages, "max_tokens": 4}):
             pass
         told = {m.event: m.value for m in marks.marks if m.stage == "llm"}
-        assert list(told)[-3:] == ["end", "prompt_read", "prompt_cached"]
+        assert {"end", "prompt_read", "prompt_cached"} <= set(told)
         return told["prompt_read"], told["prompt_cached"]
 
     system = {"role": "system", "content": "The green cup is there. " * 6}

@@ -46,25 +46,26 @@ def found(tmp_path_factory) -> dict[str, Evaluation]:
     return judged
 
 
-def busy(found: Evaluation) -> bool:
-    """The machine was too busy for figures that must be right: nothing is wrong with the code."""
+def busy(found: Evaluation, takes: int) -> bool:
+    """The machine was too busy for figures that must be right: nothing is wrong with the code.
+
+    Of the turns to be taken some have no valid trial, though late ones were played again.
+    """
     gap_ms = figures(found)["heard gap p50, B = 0"][0]
-    return found.left_out > 0 or (gap_ms is not None and gap_ms > 450)
+    taken = figures(found)["turn taken at its end, in the text"][1]
+    return (found.left_out > 0 and taken < takes) or (gap_ms is not None and gap_ms > 450)
 
 
 def figures(found: Evaluation) -> dict[str, tuple[float | None, int]]:
     return {one.gate.name: (one.figure.value, one.figure.n) for one in found.gates}
 
 
-@pytest.mark.xfail(
-    reason="known, to be mended: in the short floor_05 the backchannel counts as a break"
-)
 def test_the_oracle_is_right_in_everything_that_is_timed(found):
     gates = figures(found["duplex-oracle"])
-    if busy(found["duplex-oracle"]):
+    if busy(found["duplex-oracle"], takes=4):
         pytest.skip("a busy machine: the measuring side was late, or the agent")
-    # Two answers are broken into, and so not judged by their words.
-    assert gates["intent and slots right, in the text"] == (100.0, 2)
+    # The answer that is broken into is not judged by its words; one turn is a backchannel.
+    assert gates["intent and slots right, in the text"] == (100.0, 3)
     for how in ("in the text", "as heard"):
         assert gates[f"turn taken at its end, {how}"] == (100.0, 4)
         assert gates[f"began in a labelled pause, {how}"] == (0.0, 1)
@@ -78,15 +79,15 @@ def test_the_oracle_is_right_in_everything_that_is_timed(found):
 def test_the_oracles_words_are_heard(found):
     heard = figures(found["duplex-oracle"])["intent and slots right, as heard"]
     assert found["duplex-oracle"].faults.wordless_ms is not None
-    if found["duplex-oracle"].left_out:
-        pytest.skip("a busy machine: the measuring side was late")
-    assert heard[1] == 4
+    if busy(found["duplex-oracle"], takes=4):
+        pytest.skip("a busy machine: the measuring side was late, or the agent")
+    assert heard[1] == 3
     assert heard[0] is not None and heard[0] >= 50
 
 
 def test_the_mute_one_answers_nothing_starts_in_no_pause_and_is_not_timed(found):
     gates = figures(found["duplex-mute"])
-    if busy(found["duplex-mute"]):
+    if busy(found["duplex-mute"], takes=1):
         pytest.skip("a busy machine: the measuring side was late")
     for how in ("in the text", "as heard"):
         assert gates[f"intent and slots right, {how}"] == (0.0, 1)

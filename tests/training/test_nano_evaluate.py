@@ -91,6 +91,15 @@ def test_text_goes_on_through_a_backchannel_or_does_not():
     assert text_figures(plan, spread("a b", 2300))[1, "false_interruption"] is None
 
 
+def test_a_backchannel_that_ends_between_two_slow_words_does_not_part_a_reply():
+    plan = FloorPlan(event="backchannel", ending="itself", speaks=(4000.0, 4300.0))
+    trial, marks, pcm = trial_with(plan, spread("a b c d e f g h i j", 2300, 480))
+    timeline = reconstruct(trial, marks, pcm)
+    said = list(replies_in_text(timeline, labels_of(plan)))
+    assert [reply.text for reply in said] == ["a b c d e f g h i j"]
+    assert len(list(replies_in_text(timeline))) == 2
+
+
 def test_without_a_stream_of_frames_nothing_is_said_of_the_text():
     trial, marks, pcm = floor_trial_of(FloorPlan())
     assert not list(text_rows(trial, reconstruct(trial, marks, pcm), labels_of(FloorPlan())))

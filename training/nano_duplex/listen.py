@@ -85,7 +85,7 @@ def _all(run: Run, preset: str) -> Iterator[Answer]:
         if trial.preset != preset or trial.warmup or recording is None:
             continue
         timeline = reconstruct(trial, run.marks(trial.trial_id), recording)
-        said = tuple(replies_in_text(timeline))
+        said = tuple(replies_in_text(timeline, run.labels(trial.fixture)))
         for turn in timeline.turns:
             span, text = answer_span(timeline, turn), text_of(turn, said)
             if span is None or not text:

@@ -29,7 +29,8 @@ GAP_NS = 12 * FRAME_NS
 """Time without text that ends a reply, as in `pipelines.duplex.utterances`."""
 MEANT = ("agent", "answer_text")
 ANEW_NS = 4 * FRAME_NS
-"""The same where the user's words ended in between: what follows answers them."""
+"""The same where words of the user that want an answer ended in between: what follows answers
+them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,15 @@ class Said:
     text: str
 
 
-def replies_in_text(timeline: Timeline) -> Iterator[Said]:
-    """What the model meant to say, reply by reply, by time."""
-    offs = [turn.u_off_ns for turn in timeline.turns]
+def replies_in_text(timeline: Timeline, labels: FixtureLabels | None = None) -> Iterator[Said]:
+    """What the model meant to say, reply by reply, by time.
+
+    Args:
+        timeline: Of a trial.
+        labels: Say which turns want no answer: a backchannel that ends between two words of a reply
+            does not part it. Without them every turn counts.
+    """
+    offs = [turn.u_off_ns for turn in timeline.turns if _wants_answer(turn, labels)]
     pieces: list[tuple[int, str]] = []
     for mark in timeline.all("duplex", "text"):
         if pieces:
@@ -58,6 +65,11 @@ def replies_in_text(timeline: Timeline) -> Iterator[Said]:
         pieces.append((mark.t_ns, mark.text or ""))
     if pieces:
         yield _said(pieces)
+
+
+def _wants_answer(turn: Turn, labels: FixtureLabels | None) -> bool:
+    wanted = None if labels is None else labels.of(turn.number)
+    return wanted is None or wanted.event not in IGNORED
 
 
 def _said(pieces: Sequence[tuple[int, str]]) -> Said:
@@ -125,7 +137,7 @@ def text_rows(
     """The figures of a trial's text stream, as rows; none of what is no duplex model."""
     if not timeline.all("duplex", "frame_in"):
         return
-    said = tuple(replies_in_text(timeline))
+    said = tuple(replies_in_text(timeline, labels))
     written = as_text(timeline, said)
     broken = broken_bound(timeline)
     for number in range(trial.turns):

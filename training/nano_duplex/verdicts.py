@@ -156,7 +156,7 @@ def _failures(
     labels = run.labels(trial.fixture)
     if not wrong or labels is None:
         return
-    said = tuple(replies_in_text(timeline))
+    said = tuple(replies_in_text(timeline, labels))
     for number, reason in sorted(wrong.items()):
         turn, wanted = timeline.turn(number), labels.of(number)
         if wanted is None or not wanted.expect.respond:
