@@ -19,8 +19,8 @@ from pipelines.duplex.model import SAMPLE_RATE_HZ, Pcm
 FADE = SAMPLE_RATE_HZ // 200
 """A piece fades in and out over so many samples: 5 ms."""
 PAUSE = SAMPLE_RATE_HZ // 5
-"""A silence of 200 ms between two words is the user's hesitation, which the oracle does not repeat: a
-long one would pass for the end of its answer."""
+"""A silence of 200 ms between two words is the user's hesitation, which the oracle does not repeat:
+a long one would pass for the end of its answer."""
 
 _WORD = re.compile(r"[a-z0-9']+")
 
