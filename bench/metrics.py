@@ -262,10 +262,19 @@ def _failed(trial: Trial) -> str | None:
     return f"the trial failed: {trial.error}" if trial.status == "error" else None
 
 
-def _row(
-    metric: Metric, trial: Trial, turn: int, reading: Reading, spoilt: str | None
+def row_of(
+    trial: Trial, turn: int, name: str, unit: str, reading: Reading, spoilt: str | None
 ) -> MetricRow:
-    """A reading as a row; ``spoilt`` says why it is not valid."""
+    """A reading as a row of the table.
+
+    Args:
+        trial: Whose figure it is.
+        turn: Its number; -1 for the whole trial.
+        name: Of the metric.
+        unit: Of its values.
+        reading: The value, or the reason why there is none.
+        spoilt: Why the row is not valid; None if it is.
+    """
     reasons = [text for text in (reading.reason, spoilt) if text]
     return MetricRow(
         run_id=trial.run_id,
@@ -275,11 +284,17 @@ def _row(
         repeat=trial.repeat,
         warmup=trial.warmup,
         turn=turn,
-        metric=metric.name,
+        metric=name,
         subject=reading.subject,
         value=reading.value,
-        unit=metric.unit,
+        unit=unit,
         valid=spoilt is None,
         reason="; ".join(reasons) or None,
         weights=trial.weights,
     )
+
+
+def _row(
+    metric: Metric, trial: Trial, turn: int, reading: Reading, spoilt: str | None
+) -> MetricRow:
+    return row_of(trial, turn, metric.name, metric.unit, reading, spoilt)

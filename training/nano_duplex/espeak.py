@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.cascade.engines.espeak_api import Callback
+
 RATE_HZ = 22050
 WORDS_PER_MINUTE, PITCH = 175, 50
 """As it speaks by nature."""
@@ -34,30 +36,6 @@ _NAMES = {
 }  # fmt: skip
 
 
-class _Name(ctypes.Union):
-    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
-
-
-class _Event(ctypes.Structure):
-    """espeak_EVENT of speak_lib.h."""
-
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),  # ms
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", _Name),
-    )
-
-
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
-
-
 class Espeak:
     """The library, loaded for one sentence."""
 
@@ -71,7 +49,7 @@ class Espeak:
         # Flutter and breath are random: its own numbers, which start with the time, and C's.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         ctypes.CDLL(None).srand(1)
-        self._callback = _Callback(self._take)  # kept: the library holds only a pointer
+        self._callback = Callback(self._take)  # kept: the library holds only a pointer
         self._library.espeak_SetSynthCallback(self._callback)
         self._pcm = bytearray()
         self._events: list[tuple[int, int, int, str]] = []

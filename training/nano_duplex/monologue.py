@@ -15,6 +15,7 @@ from bench.heard_measures import CUT, broken_into
 from bench.judge import judge
 from bench.labels import IGNORED, FixtureLabels
 from bench.lateness import broken_bound
+from bench.metrics import row_of
 from bench.onset import Sound
 from bench.records import MetricRow, Trial
 from bench.segments import critical_path
@@ -101,6 +102,7 @@ MEASURES: Mapping[str, TurnMeasure] = {
     "barge_in_censored": of_floor.barge_in_censored,
 }
 """What is read off the text as it is off the recording."""
+UNITS = {"success": "%", "takeover_strict": "%", "false_interruption": "%"}
 
 
 def text_success(turn: Turn, said: Sequence[Said], labels: FixtureLabels | None) -> Reading:
@@ -159,21 +161,4 @@ def text_rows(
 
 
 def _row(trial: Trial, turn: int, name: str, reading: Reading, spoilt: str | None) -> MetricRow:
-    reasons = [text for text in (reading.reason, spoilt) if text]
-    unit = {"success": "%", "takeover_strict": "%", "false_interruption": "%"}.get(name, "")
-    return MetricRow(
-        run_id=trial.run_id,
-        trial_id=trial.trial_id,
-        preset=trial.preset,
-        fixture=trial.fixture,
-        repeat=trial.repeat,
-        warmup=trial.warmup,
-        turn=turn,
-        metric=f"text_{name}",
-        subject=None,
-        value=reading.value,
-        unit=unit,
-        valid=spoilt is None,
-        reason="; ".join(reasons) or None,
-        weights=trial.weights,
-    )
+    return row_of(trial, turn, f"text_{name}", UNITS.get(name, ""), reading, spoilt)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+from pipelines.cascade.engines.espeak_api import Callback
 from pipelines.cascade.engines.pcm_out import PcmOut
 from pipelines.engine import Emit, EngineError, Request
 
@@ -29,30 +30,6 @@ _PHONEMES_AS_IPA = 1 | 2
 _EVENT_END, _EVENT_PHONEME = 0, 7
 
 
-class _Name(ctypes.Union):
-    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
-
-
-class _Event(ctypes.Structure):
-    """espeak_EVENT of speak_lib.h."""
-
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),  # ms
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", _Name),
-    )
-
-
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
-
-
 class EspeakEngine:
     """One voice of espeak-ng."""
 
@@ -61,7 +38,7 @@ class EspeakEngine:
         self._voice = voice
         self._rate_wpm = rate_wpm
         self._library: Any = None
-        self._callback = _Callback(self._take)  # kept: the library holds only a pointer
+        self._callback = Callback(self._take)  # kept: the library holds only a pointer
         self._emit: Emit | None = None
         self._out: PcmOut | None = None
         self._held = bytearray()
