@@ -1,7 +1,7 @@
 """duplex-nano: a small full-duplex model of our own that converses on one core, without torch.
 
-Its codec and its language model are ONNX graphs with their state outside, so that a session is a
-few arrays: a fresh one has nothing of the last, and no frame costs more than another.
+Its ear, its language model and its voice are ONNX graphs with their state outside, so that a
+session is a few arrays: a fresh one has nothing of the last, and no frame costs more than another.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pipelines.duplex.model import (
     Pcm,
     Step,
 )
-from pipelines.duplex.nano_codec import NanoCodec
+from pipelines.duplex.nano_ear import NanoEar
 from pipelines.duplex.nano_lm import Codes, NanoLm, Vector
 from pipelines.duplex.nano_text import ForcedWords, piece_of
+from pipelines.duplex.nano_voice import NanoVoice
 from pipelines.duplex.nano_weights import SPECIAL, NanoWeights, read
 from pipelines.duplex.weights_error import WeightsError
 
@@ -49,7 +50,7 @@ class NanoDuplex:
     def load(self) -> None:
         """See `DuplexModel.load`."""
         self.weights: NanoWeights = read(self._folder)
-        self.codec = NanoCodec(self._folder)
+        self.ear, self.voice = NanoEar(self._folder), NanoVoice(self._folder)
         self.lm = NanoLm(self._folder)
         if self.lm.words != len(self.weights.words) + SPECIAL:
             raise WeightsError(
@@ -70,7 +71,7 @@ class NanoSession:
     def __init__(self, model: NanoDuplex, seed: int) -> None:
         self._words = model.weights.words
         self._forced = ForcedWords(self._words, model.weights.word_frames)
-        self._codec = model.codec.open()
+        self._ear, self._voice = model.ear.open(), model.voice.open()
         self._lm = model.lm.open(
             seed, temperature=model.temperature, text_temperature=model.text_temperature
         )
@@ -100,7 +101,7 @@ class NanoSession:
 
     def encode(self, pcm: Pcm) -> Vector:
         """See `StagedSession.encode`: the vector that the language model hears."""
-        _, vector = self._codec.encode(pcm)
+        vector: Vector = self._ear.vectors(pcm)[0]
         return vector
 
     def advance(self, codes: Vector) -> Advance:
@@ -113,4 +114,4 @@ class NanoSession:
 
     def decode(self, codes: Codes) -> Pcm:
         """See `StagedSession.decode`."""
-        return self._codec.decode(codes)
+        return self._voice.say(codes[None])

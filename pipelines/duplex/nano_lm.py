@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.duplex.nano_graph import open_graph
 from pipelines.duplex.weights_error import WeightsError
 
 LM_NAME = "lm.onnx"
@@ -27,28 +28,6 @@ Codes = npt.NDArray[np.int64]
 """(8,) of one frame of the agent's speech."""
 
 
-def open_graph(path: Path) -> Any:
-    """An ONNX file as a session on one thread that does not spin.
-
-    Raises:
-        WeightsError: it can't be read.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has a class for each of its states, and no base
-        raise WeightsError(
-            f"{path} can't be loaded by onnxruntime ({str(error).splitlines()[0][:160]}): take "
-            "the file from the repository again, or export it again"
-        ) from error
-
-
 class NanoLm:
     """The graph; serves any number of sessions, one step at a time."""
 
@@ -58,7 +37,7 @@ class NanoLm:
         Raises:
             WeightsError: it can't be read, or is no such graph.
         """
-        self._graph = open_graph(folder / LM_NAME)
+        self._graph = open_graph(folder / LM_NAME, arena=False)
         shapes = {i.name: tuple(i.shape) for i in self._graph.get_inputs()}
         try:
             self.ring: tuple[int, int, int] = shapes["keys_0"]

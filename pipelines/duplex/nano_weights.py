@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipelines.duplex.nano_ear import EAR_NAME
 from pipelines.duplex.nano_lm import LM_NAME
+from pipelines.duplex.nano_voice import DECODER
 from pipelines.duplex.weights_error import WeightsError
 
 FORMAT = 1
@@ -21,10 +23,10 @@ SHIPPED = "shipped"
 PACKAGED = Path(__file__).parent / "nano" / "weights"
 CARD_NAME = "nano.json"
 VOCABULARY_NAME = "vocabulary.txt"
-FILES = ("codec_encoder.onnx", "codec_decoder.onnx", LM_NAME, VOCABULARY_NAME)
+FILES = (EAR_NAME, DECODER, LM_NAME, VOCABULARY_NAME)
 SPECIAL = 3
 """Text tokens before the words: nothing, begin, end."""
-STAGES = ("codec", "read", "speak", "joint")
+STAGES = ("codec", "ear", "read", "speak", "joint")
 """Of training, in order."""
 _MEND = "restore it (git checkout), or make it: training/nano_duplex/README.md says how"
 
@@ -47,7 +49,7 @@ class NanoWeights:
     def label(self) -> Literal["trained", "synthetic"]:
         """What its results are to be labelled with: synthetic unless it learned to converse."""
         done = set(self.trained)
-        whole = {"codec", "joint"} <= done or {"codec", "read", "speak"} <= done
+        whole = {"codec", "ear"} <= done and ("joint" in done or {"read", "speak"} <= done)
         return "trained" if whole else "synthetic"
 
 

@@ -127,7 +127,7 @@ def test_only_the_losses_of_a_stage_are_counted():
     lm, rng = tiny(), np.random.default_rng(0)
     crops = cut([dialogue(40)], 2, 20, rng, NONE)
     for name, wanted in (("read", {"text", "ctc"}), ("speak", {"book_0", "books"})):
-        found = losses(lm, crops, STAGES[name], crops.codes_before, 0.5, rng)
+        found = losses(lm, crops, STAGES[name], crops.codes_before, rng)
         told = {n for n in ("text", "ctc", "book_0", "books") if getattr(found, n)}
         assert told == wanted
 

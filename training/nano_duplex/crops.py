@@ -16,6 +16,8 @@ from training.nano_duplex.tokens import Encoded
 
 WHOLE = 0.5
 """Share of the crops that begin where the dialogue does, as every conversation of the product."""
+BEFORE_SPEECH = 12
+"""Frames, at most, before an answer of the agent, where a crop for its voice begins."""
 USER_NOISE = 0.1
 """Of a vector's spread: voices that were never heard are near those that were."""
 
@@ -56,9 +58,14 @@ def spread_of(dialogues: list[Encoded]) -> tuple[Tensor, Tensor]:
 
 
 def cut(
-    dialogues: list[Encoded], rows: int, frames: int, rng: np.random.Generator, none: int
+    dialogues: list[Encoded],
+    rows: int,
+    frames: int,
+    rng: np.random.Generator,
+    none: int,
+    at_speech: bool = False,
 ) -> Crops:
-    """Random crops, as they are."""
+    """Random crops, as they are; ``at_speech``: each begins shortly before the agent speaks."""
     books = dialogues[0].codes.shape[1]
     vectors = np.zeros((rows, frames, dialogues[0].vectors.shape[1]), np.float32)
     text = np.full((rows, frames), -1, np.int64)
@@ -71,6 +78,8 @@ def cut(
         d = dialogues[rng.integers(len(dialogues))]
         spare = len(d) - frames
         start = 0 if spare <= 0 or rng.random() < WHOLE else int(rng.integers(spare + 1))
+        if at_speech:
+            start = _before_an_answer(d, rng)
         end = min(len(d), start + frames)
         n = end - start
         vectors[row, :n] = d.vectors[start:end]
@@ -96,6 +105,13 @@ def cut(
         torch.from_numpy(np.concatenate(words)),
         torch.tensor(counts),
     )
+
+
+def _before_an_answer(dialogue: Encoded, rng: np.random.Generator) -> int:
+    begins = [turn["agent_frames"][0] for turn in dialogue.turns if turn["agent_frames"]]
+    if not begins:
+        return int(rng.integers(len(dialogue)))
+    return max(0, int(rng.choice(begins)) - int(rng.integers(1, BEFORE_SPEECH + 1)))
 
 
 def _deaf_until(dialogue: Encoded, start: int) -> int:

@@ -8,19 +8,20 @@ the rounded model in torch.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_codec import BOOKS, DECODER, ENCODER, PACKAGED, VECTOR
 from pipelines.duplex.nano_sound import MELS
+from pipelines.duplex.nano_voice import BOOKS, DECODER
+from training.nano_duplex.agent_codec import ENCODER, FOLDER, VECTOR
 from training.nano_duplex.codec import DELAY, ENTRIES, HOPS, Carry, Codec
+from training.nano_duplex.seal import enter
 
+M = TypeVar("M", bound=nn.Module)
 OPSET = 18
 _FRAMES = 3
 """Frames of the example that is traced; the number stays free."""
@@ -49,11 +50,11 @@ class _Decode(nn.Module):
 
 
 @torch.no_grad()
-def rounded(codec: Codec) -> Codec:
-    """The codec in evaluation, each weight the nearest half-precision number; changed in place."""
-    for tensor in (*codec.parameters(), *codec.buffers()):
+def rounded(module: M) -> M:
+    """A module in evaluation, each weight the nearest half-precision number; changed in place."""
+    for tensor in (*module.parameters(), *module.buffers()):
         tensor.copy_(tensor.half().float())
-    return codec.eval()
+    return module.eval()
 
 
 @torch.no_grad()
@@ -65,20 +66,30 @@ def write(codec: Codec, folder: Path) -> None:
     codec.encode(mel[None], ear)
     codec.decode(codes[None], mouth)
     frames = torch.export.Dim("frames", min=1, max=1 << 20)
-    _trace(
+    trace(
         folder / ENCODER, _Encode(codec), (mel, ear.gathered()), ["mel", "state"],
         ["codes", "vectors", "next_state"], ({0: HOPS * frames}, None),
     )  # fmt: skip
-    _trace(
+    trace(
         folder / DECODER, _Decode(codec), (codes, mouth.gathered()), ["codes", "state"],
         ["real", "imaginary", "next_state"], ({0: frames}, None),
     )  # fmt: skip
 
 
-def _trace(
+def trace(
     path: Path, module: nn.Module, example: tuple[Tensor, ...], inputs: list[str],
     outputs: list[str], free: tuple[Any, ...],
 ) -> None:  # fmt: skip
+    """Writes one graph of a streaming module.
+
+    Args:
+        path: Where to.
+        module: Takes what comes, and a state (size,); gives what goes, and the next state.
+        example: Of both inputs.
+        inputs: Their names.
+        outputs: The outputs' names.
+        free: The axes of the inputs that may have any length.
+    """
     import onnx
 
     program = torch.onnx.export(
@@ -118,27 +129,11 @@ def _halve(model: Any) -> None:
     model.graph.node.extend(nodes)
 
 
-def record(folder: Path, trained: dict[str, Any]) -> None:
-    """Enters the codec's files and what it was trained on into ``nano.json``, beside the rest."""
-    path = folder / "nano.json"
-    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"format": 1}
-    files = table.setdefault("files", {})
-    for name in (ENCODER, DECODER):
-        data = (folder / name).read_bytes()
-        files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    stages = [stage for stage in table.get("trained", []) if stage != "codec"]
-    table["trained"] = ["codec", *stages] if trained["steps"] else stages
-    table["codec"] = {
-        "books": BOOKS, "entries": ENTRIES, "vector": VECTOR, "delay_samples": DELAY, **trained,
-    }  # fmt: skip
-    path.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Command line: a checkpoint, or fresh random weights to measure speed with."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, help="default: untrained weights of seed 7")
-    parser.add_argument("--out", type=Path, default=PACKAGED)
+    parser.add_argument("--out", type=Path, default=FOLDER)
     args = parser.parse_args()
     torch.manual_seed(7)
     codec, trained = Codec(phones=2), {"steps": 0, "seed": 7}
@@ -147,7 +142,8 @@ def main() -> None:
 
         codec, trained = read_checkpoint(args.checkpoint)
     write(rounded(codec), args.out)
-    record(args.out, trained)
+    told = {"books": BOOKS, "entries": ENTRIES, "vector": VECTOR, "delay_samples": DELAY, **trained}
+    enter(args.out, "codec", (ENCODER, DECODER), told)
     for name in (ENCODER, DECODER):
         print(f"{args.out / name}: {(args.out / name).stat().st_size / 1e6:.2f} MB")
 

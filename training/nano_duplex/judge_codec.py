@@ -2,7 +2,7 @@
 
 Agent: answers that were never trained on, spoken by the agent's voice, through the codec, read by
 PocketSphinx; the word error rate may be 4 points above the originals'. Beside it the faults of
-``codec_faults``, a sheet of spectrograms and the sounds. ``probe_codec`` judges the user's side.
+``codec_faults``, a sheet of spectrograms and the sounds. ``probe_ear`` judges the user's side.
 
 Runs without torch, on the exported graphs.
 """
@@ -22,9 +22,9 @@ import numpy as np
 
 from pipelines.cascade.engines.pocketsphinx import RATE_HZ as ASR_HZ
 from pipelines.cascade.engines.pocketsphinx import SENTENCES, PocketSphinxEngine
-from pipelines.duplex.nano_codec import PACKAGED, NanoCodec
 from pipelines.duplex.nano_sound import FRAME, RATE_HZ, Floats
 from pipelines.engine import Emit, Request
+from training.nano_duplex.agent_codec import FOLDER, AgentCodec
 from training.nano_duplex.codec_faults import frame_roughness, pause_level_db, periodicity
 from training.nano_duplex.codec_shards import AGENT, read_shards
 
@@ -44,7 +44,7 @@ class Pair:
     decoded: Floats
 
 
-def resynthesise(codec: NanoCodec, text: str, pcm: Floats) -> Pair:
+def resynthesise(codec: AgentCodec, text: str, pcm: Floats) -> Pair:
     """Speech through the codec, with silence around it, its delay taken out."""
     frames = -(-(len(pcm) + 2 * _PAUSE + codec.delay) // FRAME)
     padded = np.zeros(frames * FRAME, np.float32)
@@ -145,7 +145,7 @@ def answers(number: int, seed: int) -> list[str]:
 
 def judge(folder: Path, data: Path, number: int, out: Path) -> dict[str, Any]:
     """All figures of the agent's side."""
-    codec, chosen = NanoCodec(folder), dict[str, Pair]()
+    codec, chosen = AgentCodec(folder), dict[str, Pair]()
     for said in read_shards(data / "valid"):
         if said.role == AGENT and said.text not in chosen and len(chosen) < number:
             chosen[said.text] = resynthesise(codec, said.text, said.pcm / np.float32(32768))
@@ -168,7 +168,7 @@ def judge(folder: Path, data: Path, number: int, out: Path) -> dict[str, Any]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, default=PACKAGED)
+    parser.add_argument("--weights", type=Path, default=FOLDER)
     parser.add_argument("--sentences", type=int, default=120)
     parser.add_argument("--data", type=Path, default=Path("build/nano/data/codec"))
     parser.add_argument("--out", type=Path, default=Path("build/nano"))

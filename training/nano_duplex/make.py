@@ -1,8 +1,8 @@
 """Makes duplex-nano, one command a stage: ``python -m training.nano_duplex.make STAGE …``.
 
-``data`` → ``codec`` → ``encode`` → ``read`` → ``speak`` → ``joint`` → ``export``. Each goes on
-where it was when it is started again. ``untrained`` writes weights of the same shape that know
-nothing, for measuring what a frame costs. What follows the stage is handed to it; ``--help``
+``data`` → ``codec`` → ``ear`` → ``encode`` → ``read`` → ``speak`` → ``joint`` → ``export``. Each
+goes on where it was when it is started again. ``untrained`` writes weights of the same shape that
+know nothing, for measuring what a frame costs. What follows the stage is handed to it; ``--help``
 lists it.
 """
 
@@ -15,9 +15,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from pipelines.duplex.nano_weights import PACKAGED
+from training.nano_duplex.agent_codec import FOLDER
+
 MODULES = {
     "data": "training.nano_duplex.corpus",
     "codec": "training.nano_duplex.train_codec",
+    "ear": "training.nano_duplex.train_ear",
     "encode": "training.nano_duplex.tokens",
     "read": "training.nano_duplex.train_lm",
     "speak": "training.nano_duplex.train_lm",
@@ -42,10 +46,11 @@ def export(argv: list[str]) -> None:
     """``export``: the weights of a checkpoint beside a codec, with their card."""
     parser = argparse.ArgumentParser(prog="make export", description=export.__doc__)
     parser.add_argument("--lm", type=Path, required=True, help="checkpoint of train_lm")
-    parser.add_argument("--codec", type=Path, required=True, help="folder with its ONNX files")
+    parser.add_argument("--codec", type=Path, default=FOLDER, help="folder with its ONNX files")
+    parser.add_argument("--ear", type=Path, default=PACKAGED, help="folder with its ONNX file")
     parser.add_argument("--hours", type=float, default=0.0, help="of dialogues it was trained on")
     parser.add_argument("--vocabulary", type=Path, default=VOCABULARY)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=PACKAGED)
     args = parser.parse_args(argv)
     from training.nano_duplex.train_lm import load_lm
 
@@ -54,6 +59,7 @@ def export(argv: list[str]) -> None:
         lm,
         args.out,
         args.codec,
+        args.ear,
         args.vocabulary,
         trained=state["done"],
         word_frames=state["word_frames"],
@@ -67,14 +73,18 @@ def untrained(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="make untrained", description=untrained.__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--codec", type=Path, help="folder with a codec's ONNX files; else random")
+    parser.add_argument("--ear", type=Path, help="folder with an ear's ONNX file; else random")
     parser.add_argument("--vocabulary", type=Path, default=VOCABULARY)
     parser.add_argument("--tiny", action="store_true", help="the smallest shape, for tests")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     import torch
 
+    from training.nano_duplex.agent_codec import ENCODER
     from training.nano_duplex.codec import Codec, Shape
+    from training.nano_duplex.ear import Ear
     from training.nano_duplex.export_codec import rounded, write
+    from training.nano_duplex.export_ear import write as write_ear
     from training.nano_duplex.lm import Lm, LmSizes
 
     torch.manual_seed(args.seed)
@@ -82,9 +92,12 @@ def untrained(argv: list[str]) -> None:
     sizes, shape = LmSizes(words=len(words) + 3), Shape()
     if args.tiny:
         sizes, shape = LmSizes(words=len(words) + 3, **TINY_LM), Shape(**TINY_CODEC)
-    codec = args.codec or args.out
+    codec, ear = args.codec or args.out, args.ear or args.out
     if args.codec is None:
         write(rounded(Codec(2, shape)), codec)
+        (codec / ENCODER).unlink()  # it only trains
+    if args.ear is None:
+        write_ear(rounded(Ear(2, shape)), ear)
     lm = Lm(sizes)
     with torch.no_grad():  # else eight heads of zeros: every code alike
         lm.codes_out.normal_(std=0.3)
@@ -92,6 +105,7 @@ def untrained(argv: list[str]) -> None:
         lm,
         args.out,
         codec,
+        ear,
         args.vocabulary,
         trained=[],
         word_frames=[UNTRAINED_FRAMES] * len(words),
@@ -105,6 +119,7 @@ def _write(
     lm: object,
     out: Path,
     codec: Path,
+    ear: Path,
     vocabulary: Path,
     *,
     trained: list[str],
@@ -114,19 +129,21 @@ def _write(
     keep_reference: bool = False,
 ) -> None:
     """All files of a folder of weights, and their card; the stream is held against the model."""
+    from pipelines.duplex.nano_ear import EAR_NAME
     from pipelines.duplex.nano_lm import LM_NAME
+    from pipelines.duplex.nano_voice import DECODER
     from pipelines.duplex.nano_weights import FILES, VOCABULARY_NAME
     from training.nano_duplex.export_lm import export as export_lm
     from training.nano_duplex.export_lm import rounded
     from training.nano_duplex.lm import parameters_of
     from training.nano_duplex.reference import compare
-    from training.nano_duplex.seal import codec_card, seal
+    from training.nano_duplex.seal import entered, seal
 
     out.mkdir(parents=True, exist_ok=True)
-    known = codec_card(codec)
-    for name in FILES:
-        if name.startswith("codec") and (codec / name).resolve() != (out / name).resolve():
-            shutil.copyfile(codec / name, out / name)
+    (of_codec, codec_told), (of_ear, ear_told) = entered(codec, "codec"), entered(ear, "ear")
+    for folder, name in ((codec, DECODER), (ear, EAR_NAME)):
+        if (folder / name).resolve() != (out / name).resolve():
+            shutil.copyfile(folder / name, out / name)
     shutil.copyfile(vocabulary, out / VOCABULARY_NAME)
     export_lm(rounded(lm), out / LM_NAME)
     far = compare(lm, out, keep=keep_reference)
@@ -137,8 +154,9 @@ def _write(
     )
     seal(
         out,
-        trained=[*known["trained"], *trained],
-        codec=known["codec"],
+        trained=[*of_codec, *of_ear, *trained],
+        codec=codec_told,
+        ear=ear_told,
         sizes=asdict(lm.sizes),
         word_frames=word_frames,
         seed=seed,

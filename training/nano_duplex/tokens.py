@@ -1,8 +1,9 @@
 """Dialogues as the language model reads them: the user's vectors, the agent's codes, its text.
 
-``encode`` runs the trained codec's own runtime graphs over every dialogue once, so that training
-sees the very numbers of the product. Encoded shards lie beside each other as ``NNN.npz``; a shard
-that is there is not made again.
+``encode`` runs the exported graphs over every dialogue once, so that training sees the very numbers
+of the product. Encoded shards lie beside each other as ``NNN.npz``; a shard that is there is not
+made again. Without an ear there are codes alone, enough for learning to speak; with one, the
+vectors are added to the shards that lack them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from multiprocessing import Pool
 from pathlib import Path
@@ -19,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.nano_codec import NanoCodec
+from pipelines.duplex.nano_ear import VECTOR, NanoEar
+from training.nano_duplex.agent_codec import FOLDER, AgentCodec
 
 FRAME = 1920
 AUDIBLE = 0.003
@@ -49,7 +51,7 @@ class Encoded:
     """One dialogue in frames."""
 
     vectors: Array
-    """(frames, 96) float16 of the user."""
+    """(frames, 96) float16 of the user; zeros where no ear has heard it yet."""
     codes: Array
     """(frames, 8) uint16 of the agent."""
     text: Array
@@ -83,13 +85,14 @@ def read_dialogues(shard: Path) -> Iterator[Dialogue]:
         )
 
 
-def encode_one(codec: NanoCodec, dialogue: Dialogue, ids: dict[str, int]) -> Encoded:
-    """A dialogue through the codec."""
-    heard = codec.encode(dialogue.user.astype(np.float32) / 32768)
+def encode_one(
+    codec: AgentCodec, ear: NanoEar | None, dialogue: Dialogue, ids: dict[str, int]
+) -> Encoded:
+    """A dialogue through both graphs."""
     said = codec.encode(dialogue.agent.astype(np.float32) / 32768)
     peaks = np.abs(dialogue.agent.astype(np.float32) / 32768).reshape(-1, FRAME).max(1)
     return Encoded(
-        vectors=heard.vectors.astype(np.float16),
+        vectors=hear(ear, dialogue),
         codes=said.codes.astype(np.uint16),
         text=dialogue.text.astype(np.uint16),
         speaking=peaks > AUDIBLE,
@@ -97,6 +100,13 @@ def encode_one(codec: NanoCodec, dialogue: Dialogue, ids: dict[str, int]) -> Enc
         ends=np.array([end for _, end in dialogue.words], np.int32),
         turns=dialogue.turns,
     )
+
+
+def hear(ear: NanoEar | None, dialogue: Dialogue) -> Array:
+    """The user's vectors."""
+    if ear is None:
+        return np.zeros((len(dialogue.text), VECTOR), np.float16)
+    return ear.hear(dialogue.user.astype(np.float32) / 32768).astype(np.float16)
 
 
 ARRAYS = ("vectors", "codes", "text", "speaking", "words", "ends")
@@ -151,18 +161,32 @@ def word_frames(dialogues: list[Encoded], words: int) -> list[float]:
     return [round(float(value), 2) for value in mean]
 
 
-_codec: list[NanoCodec] = []
+_graphs: list[tuple[AgentCodec, NanoEar | None]] = []
 
 
-def _start(weights: str) -> None:
-    _codec.append(NanoCodec(Path(weights)))
+def _start(codec: str, ear: str) -> None:
+    _graphs.append((AgentCodec(Path(codec)), NanoEar(Path(ear)) if ear else None))
 
 
 def _encode(job: tuple[str, str, dict[str, int]]) -> int:
-    source, target, ids = job
-    done = [encode_one(_codec[0], dialogue, ids) for dialogue in read_dialogues(Path(source))]
-    write_shard(Path(target), done)
+    source, target, ids = Path(job[0]), Path(job[1]), job[2]
+    (codec, ear), dialogues = _graphs[0], read_dialogues(Path(source))
+    if target.exists():
+        held = read_shard(target)
+        done = [
+            replace(one, vectors=hear(ear, dialogue))
+            for one, dialogue in zip(held, dialogues, strict=True)
+        ]
+    else:
+        done = [encode_one(codec, ear, dialogue, ids) for dialogue in dialogues]
+    write_shard(target, done)
     return sum(len(dialogue) for dialogue in done)
+
+
+def is_heard(path: Path) -> bool:
+    """Whether a shard has the user's vectors."""
+    with np.load(path, allow_pickle=False) as held:
+        return bool(held["vectors"].any())
 
 
 def _words_of(shard: Path) -> set[str]:
@@ -185,7 +209,8 @@ def main(argv: list[str] | None = None) -> None:
     """Encodes every split of dialogues."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dialogues", type=Path, default=Path("build/nano/data/dialogues"))
-    parser.add_argument("--codec", type=Path, required=True, help="folder with its ONNX files")
+    parser.add_argument("--codec", type=Path, default=FOLDER, help="folder with its ONNX files")
+    parser.add_argument("--ear", type=Path, help="folder with its ONNX file; none: codes alone")
     parser.add_argument("--out", type=Path, default=Path("build/nano/tokens"))
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args(argv)
@@ -196,9 +221,11 @@ def main(argv: list[str] | None = None) -> None:
         for split in splits
         for shard in sorted(split.glob(SHARDS))
         if not (target := args.out / split.name / shard.name).exists()
+        or (args.ear is not None and not is_heard(target))
     ]
     for split in splits:
         (args.out / split.name).mkdir(parents=True, exist_ok=True)
-    with Pool(args.processes, _start, (str(args.codec),)) as pool:
+    ear = str(args.ear) if args.ear else ""
+    with Pool(args.processes, _start, (str(args.codec), ear)) as pool:
         for number, frames in enumerate(pool.imap_unordered(_encode, jobs), 1):
             print(f"{number} of {len(jobs)} shards, {frames} frames", flush=True)

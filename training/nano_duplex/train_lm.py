@@ -48,11 +48,18 @@ class Stage:
     rate: float
     begins_with: tuple[str, ...] = ()
     """Stages whose weights it takes, the first that is there."""
+    rows: int = 16
+    crop: int = 288
+    """Frames of a row."""
+    depth_share: float = 0.4
+    """Of the frames: on so many codes are learned, those with speech first."""
+    at_speech: bool = False
+    """Whether crops begin shortly before the agent speaks."""
 
 
 STAGES: dict[str, Stage] = {
     "read": Stage(1.0, 0.3, 0.0, True, False, 0.0, 2000, 1.5e-3),
-    "speak": Stage(0.0, 0.0, 1.0, False, True, 0.05, 1500, 1.5e-3, ("read",)),
+    "speak": Stage(0.0, 0.0, 1.0, False, True, 0.05, 1500, 1.5e-3, ("read",), 40, 80, 0.7, True),
     "joint": Stage(1.0, 0.1, 1.0, True, True, 0.10, 1000, 1.0e-3, ("speak", "read")),
 }
 
@@ -68,9 +75,7 @@ class Losses:
     books: float = 0.0
 
 
-def losses(
-    lm: Lm, crops: Crops, stage: Stage, own: Tensor, depth_share: float, rng: np.random.Generator
-) -> Losses:
+def losses(lm: Lm, crops: Crops, stage: Stage, own: Tensor, rng: np.random.Generator) -> Losses:
     """All losses of a batch.
 
     Args:
@@ -78,8 +83,7 @@ def losses(
         crops: The batch.
         stage: What counts.
         own: The agent's past codes, perhaps spoilt.
-        depth_share: Share of the frames on which codes are learned, those with speech first.
-        rng: Chooses these frames.
+        rng: Chooses the frames on which codes are learned.
     """
     vectors = crops.vectors if stage.hears_user else lm.user_mean.expand_as(crops.vectors)
     codes = own if stage.hears_itself else None
@@ -93,7 +97,7 @@ def losses(
         ctc = _ctc_loss(lm.ctc_out(early), crops)
         total, told["ctc"] = total + stage.ctc * ctc, float(ctc.detach())
     if stage.codes:
-        each = _code_losses(lm, z, crops, depth_share, rng)
+        each = _code_losses(lm, z, crops, stage.depth_share, rng)
         weights = each.new_tensor(BOOK_WEIGHTS[: len(each)])
         total = total + stage.codes * (each * weights).sum() / weights.sum()
         told |= {"book_0": float(each[0].detach()), "books": float(each[1:].detach().mean())}
@@ -178,6 +182,8 @@ class Trainer:
             STAGES[args.stage],
             steps=args.steps or STAGES[args.stage].steps,
             rate=args.rate or STAGES[args.stage].rate,
+            rows=args.rows or STAGES[args.stage].rows,
+            crop=args.crop or STAGES[args.stage].crop,
         )
         self.data = read_all(args.tokens / "train")
         self.valid = read_all(args.tokens / "valid")
@@ -200,6 +206,8 @@ class Trainer:
             if earlier.exists():
                 lm, state = load_lm(earlier)
                 self.done = list(state["done"])
+                if "read" not in self.done:  # it never heard anybody: the ear may be another
+                    lm.standardise(self.mean, self.spread)
                 return lm, str(earlier)
         torch.manual_seed(self.args.seed)
         heard = (self.args.tokens / USER_WORDS).read_text(encoding="utf-8").split()
@@ -236,15 +244,16 @@ class Trainer:
         """One step."""
         args, none = self.args, self.lm.none
         rng = np.random.default_rng((args.seed, self.step))
-        crops = cut(self.data, args.rows, args.crop, rng, none)
+        stage = self.stage
+        crops = cut(self.data, stage.rows, stage.crop, rng, none, stage.at_speech)
         crops = replace(crops, vectors=noisy(crops.vectors, self.spread, rng))
-        rate = self.stage.spoil * min(1.0, self.step / (0.1 * self.stage.steps))
+        rate = stage.spoil * min(1.0, self.step / (0.1 * stage.steps))
         own = spoil(crops, rate, rng, none)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.stage.rate * pace(self.step, self.stage.steps)
+                group["lr"] = stage.rate * pace(self.step, stage.steps)
         crops, own = crops.to(args.device), own.to(args.device)
-        found = losses(self.lm, crops, self.stage, own, args.depth_share, rng)
+        found = losses(self.lm, crops, stage, own, rng)
         found.total.backward()
         torch.nn.utils.clip_grad_norm_(self.lm.parameters(), 1.0)
         for optimizer in self.optimizers:
@@ -259,15 +268,16 @@ class Trainer:
         found = []
         for index in range(batches):
             rng = np.random.default_rng((1, index))
-            crops = cut(self.valid, self.args.rows, self.args.crop, rng, self.lm.none)
+            stage = self.stage
+            crops = cut(self.valid, stage.rows, stage.crop, rng, self.lm.none, stage.at_speech)
             crops = crops.to(self.args.device)
-            found.append(losses(self.lm, crops, self.stage, crops.codes_before, 0.5, rng))
+            found.append(losses(self.lm, crops, stage, crops.codes_before, rng))
         return told_of(found)
 
     def run(self) -> None:
         """All steps that are still missing."""
         args, stage = self.args, self.stage
-        frames = args.rows * args.crop
+        frames = stage.rows * stage.crop
         hours = sum(map(len, self.data)) / 12.5 / 3600
         print(
             f"{args.stage}: {parameters_of(self.lm):,} parameters from {self.began_with}, "
@@ -314,9 +324,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--begin", default="", help="checkpoint to begin with; random: none")
     parser.add_argument("--steps", type=int, default=0, help="0: the stage's own")
     parser.add_argument("--rate", type=float, default=0.0, help="0: the stage's own")
-    parser.add_argument("--rows", type=int, default=16)
-    parser.add_argument("--crop", type=int, default=288, help="frames of a crop")
-    parser.add_argument("--depth-share", type=float, default=0.4)
+    parser.add_argument("--rows", type=int, default=0, help="of a batch; 0: the stage's own")
+    parser.add_argument("--crop", type=int, default=0, help="frames of a row; 0: the stage's own")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     device = "cuda" if torch.cuda.is_available() else "cpu"

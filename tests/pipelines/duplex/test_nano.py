@@ -217,11 +217,12 @@ def test_a_model_whose_words_are_not_its_vocabularys_is_refused(copy: Path):
     ("trained", "label"),
     [
         ([], "synthetic"),
-        (["codec"], "synthetic"),
-        (["codec", "read"], "synthetic"),
+        (["codec", "ear"], "synthetic"),
+        (["codec", "ear", "read"], "synthetic"),
         (["read", "speak", "joint"], "synthetic"),
-        (["codec", "read", "speak"], "trained"),
-        (["codec", "joint"], "trained"),
+        (["codec", "ear", "read", "speak"], "trained"),
+        (["codec", "joint"], "synthetic"),
+        (["codec", "ear", "joint"], "trained"),
     ],
 )
 def test_only_a_model_that_learned_to_hear_and_speak_is_called_trained(copy, trained, label):
@@ -235,7 +236,7 @@ def test_untrained_weights_babble_and_a_preset_that_says_otherwise_is_refused(co
     provide(spec, print)
     with pytest.raises(SpecError, match=r"weights = 'trained', but .* has synthetic ones"):
         provide(parse_spec("mine", preset(copy, "trained")), print)
-    change(copy, trained=["codec", "joint"])
+    change(copy, trained=["codec", "ear", "joint"])
     with pytest.raises(SpecError, match=r"weights = 'synthetic', but .* has trained ones"):
         provide(spec, print)
     trained = parse_spec("mine", preset(copy, "trained"))

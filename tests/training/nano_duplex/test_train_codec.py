@@ -11,14 +11,16 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
-from pipelines.duplex.nano_codec import NanoCodec  # noqa: E402
 from pipelines.duplex.nano_sound import FRAME, RATE_HZ  # noqa: E402
+from pipelines.duplex.nano_voice import DECODER  # noqa: E402
 from training.nano_duplex import train_codec  # noqa: E402
+from training.nano_duplex.agent_codec import ENCODER, AgentCodec  # noqa: E402
 from training.nano_duplex.codec import DELAY, Carry, Codec, Shape, Sound  # noqa: E402
 from training.nano_duplex.codec_data import UNKNOWN, Speech  # noqa: E402
 from training.nano_duplex.codec_shards import AGENT, read_shards  # noqa: E402
-from training.nano_duplex.export_codec import record, rounded, write  # noqa: E402
+from training.nano_duplex.export_codec import rounded, write  # noqa: E402
 from training.nano_duplex.quantiser import Quantiser  # noqa: E402
+from training.nano_duplex.seal import enter, entered  # noqa: E402
 from training.nano_duplex.train_codec import Training, read_checkpoint, run  # noqa: E402
 
 LABELS = np.repeat([3, 2, 3, 0, 2, 3, 2, 3], 8).astype(np.uint8)
@@ -37,7 +39,7 @@ def exported(codec, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     (folder / "nano.json").write_text('{"format": 1, "lm": {"a": 1}, "trained": ["read"]}')
     write(codec, folder)
-    record(folder, {"steps": 5, "seed": 7})
+    enter(folder, "codec", (ENCODER, DECODER), {"steps": 5, "seed": 7, "delay_samples": 480})
     return folder
 
 
@@ -74,16 +76,17 @@ def test_it_has_the_size_of_the_recipe():
 
 
 def test_the_exported_graphs_streaming_give_what_torch_gives_offline(codec, sound, exported):
-    torch_sound, session = Sound(), NanoCodec(exported).open()
+    whole, torch_sound = AgentCodec(exported), Sound()
+    session, voice = whole.open(), whole.voice.open()
     with torch.no_grad():
         codes, vectors = codec.encode(torch_sound.log_mel(torch.from_numpy(sound)[None]), Carry())
         made = torch_sound.wave(*codec.decode(codes, Carry()))[0].numpy()
     pieces = [session.encode(frame) for frame in sound.reshape(-1, FRAME)]
-    assert np.array_equal(codes[0].numpy(), [c for c, _ in pieces])
-    assert np.abs(vectors[0].numpy() - [v for _, v in pieces]).max() < 1e-4
-    streamed = np.concatenate([session.decode(c) for c, _ in pieces])
+    assert np.array_equal(codes[0].numpy(), [piece.codes[0] for piece in pieces])
+    assert np.abs(vectors[0].numpy() - [piece.vectors[0] for piece in pieces]).max() < 1e-4
+    streamed = np.concatenate([voice.say(piece.codes) for piece in pieces])
     assert np.abs(made - streamed).max() < 1e-4 * max(1.0, float(np.abs(made).max()))
-    assert NanoCodec(exported).delay == DELAY
+    assert whole.delay == DELAY
 
 
 def test_an_impulse_is_coded_in_its_own_frame_and_codes_are_heard_from_their_frame_on(codec):
@@ -214,9 +217,11 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(shards, tmp_path, m
         assert torch.equal(weight, two.state_dict()[name]), name
 
 
-def test_the_record_names_both_files_and_keeps_what_others_wrote(exported):
+def test_the_card_names_both_files_and_keeps_what_others_wrote(exported):
     table = json.loads((exported / "nano.json").read_text())
     assert table["trained"] == ["codec", "read"] and table["lm"] == {"a": 1}
     assert set(table["files"]) == {"codec_encoder.onnx", "codec_decoder.onnx"}
     assert table["codec"]["delay_samples"] == 480
     assert all(len(entry["sha256"]) == 64 for entry in table["files"].values())
+    assert entered(exported, "codec") == (["codec"], table["codec"])
+    assert entered(exported, "ear") == ([], {})

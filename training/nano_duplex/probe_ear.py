@@ -1,6 +1,6 @@
-"""The word probe: can what the codec hands to the language model be read, in voices never heard?
+"""The word probe: can what the ear hands to the language model be read, in voices never heard?
 
-A small causal transformer is trained by CTC on the codec's frozen vectors of training voices, for
+A small causal transformer is trained by CTC on the ear's frozen vectors of training voices, for
 a few minutes, and reads held-out sentences in training voices and in held-out ones. It stands for
 the language model's ear; gate 1 allows 10 % word errors on held-out voices.
 """
@@ -20,8 +20,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_codec import PACKAGED, VECTOR, NanoCodec
+from pipelines.duplex.nano_ear import VECTOR, NanoEar
 from pipelines.duplex.nano_sound import FRAME, HOP, Floats
+from pipelines.duplex.nano_weights import PACKAGED
 from training.nano_duplex.codec import HOPS, PLACES
 from training.nano_duplex.codec_shards import USER, read_shards
 from training.nano_duplex.stopwatch import Stopwatch
@@ -97,8 +98,8 @@ class Probe(nn.Module):
         return F.log_softmax(self.leave(self.norm(x)), -1), told
 
 
-def gather(codec: NanoCodec, folder: Path, seed: int, minutes: float = 1e9) -> list[Heard]:
-    """The users' utterances of a split, a little noise with them, as the codec hears them."""
+def gather(ear: NanoEar, folder: Path, seed: int, minutes: float = 1e9) -> list[Heard]:
+    """The users' utterances of a split, a little noise with them, as the ear hears them."""
     random, found, frames = np.random.default_rng(seed), [], 0
     for said in read_shards(folder):
         if said.role != USER or frames >= 750 * minutes:
@@ -107,7 +108,7 @@ def gather(codec: NanoCodec, folder: Path, seed: int, minutes: float = 1e9) -> l
         sound = random.standard_normal(len(said.pcm) + (1 + _TAIL) * FRAME, np.float32)
         sound *= np.float32(10 ** random.uniform(-80 / 20, -55 / 20))
         sound[lead : lead + len(said.pcm)] += said.pcm / np.float32(32768)
-        vectors = codec.encode(sound).vectors
+        vectors = ear.hear(sound)
         asked = np.arange(len(vectors))[:, None] * HOPS + np.array(PLACES)
         hops = asked - round(lead / HOP)
         inside = (hops >= 0) & (hops < len(said.phones))
@@ -232,19 +233,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/nano"))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    codec = NanoCodec(args.weights)
-    heard = gather(codec, args.data / "train", args.seed, 60 * args.hours)
+    ear = NanoEar(args.weights)
+    heard = gather(ear, args.data / "train", args.seed, 60 * args.hours)
     print(f"{len(heard)} utterances in {len({h.voice for h in heard})} voices", flush=True)
     reader = Reader(sorted({w for h in heard for w in h.text.split()}), args.seed)
     found: dict[str, object] = {"words": len(reader.vocabulary), "utterances": len(heard)}
     found["steps"] = reader.train(heard, args.minutes, args.seed)
     for split in ("valid", "heldout"):
-        test = gather(codec, args.data / split, args.seed)
+        test = gather(ear, args.data / split, args.seed)
         found[split] = table(test, reader.read(test))
         print(split, json.dumps(found[split]), flush=True)
     found["passed"] = found["heldout"]["all"] <= PERCENT  # type: ignore[index]
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "codec_user.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (args.out / "ear_user.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The codec's runtime: streaming equals offline, its delay, a complete reset, bad files."""
+"""The agent's codec as it was trained: streaming equals offline, its delay, a reset, bad files."""
 
 from __future__ import annotations
 
@@ -9,26 +9,17 @@ import pytest
 import soundfile
 
 from pipelines.audio.resample import resample
-from pipelines.duplex.nano_codec import DECODER, ENCODER, PACKAGED, NanoCodec
-from pipelines.duplex.nano_sound import (
-    FRAME,
-    HOP,
-    MEL_WINDOW,
-    RATE_HZ,
-    WINDOW,
-    LogMel,
-    OverlapAdd,
-    hann,
-    mel_filters,
-)
+from pipelines.duplex.nano_sound import FRAME, RATE_HZ
+from pipelines.duplex.nano_voice import DECODER
 from pipelines.duplex.weights_error import WeightsError
+from training.nano_duplex.agent_codec import ENCODER, FOLDER, AgentCodec
 
 SPEECH = Path(__file__).parents[3] / "fixtures" / "barge_in_stop.1.wav"
 
 
 @pytest.fixture(scope="module")
-def codec() -> NanoCodec:
-    return NanoCodec(PACKAGED)
+def codec() -> AgentCodec:
+    return AgentCodec(FOLDER)
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +35,19 @@ def test_frame_by_frame_gives_what_the_whole_signal_gives_at_once(codec, sound):
     whole = codec.encode(sound)
     session = codec.open()
     pieces = [session.encode(frame) for frame in sound.reshape(-1, FRAME)]
-    assert np.array_equal(whole.codes, [codes for codes, _ in pieces])
-    assert np.abs(whole.vectors - [vector for _, vector in pieces]).max() < 1e-4
-    decoded = np.concatenate([session.decode(codes) for codes in whole.codes])
+    assert np.array_equal(whole.codes, [piece.codes[0] for piece in pieces])
+    assert np.abs(whole.vectors - [piece.vectors[0] for piece in pieces]).max() < 1e-4
+    voice = codec.voice.open()
+    decoded = np.concatenate([voice.say(piece.codes) for piece in pieces])
     assert np.abs(codec.decode(whole.codes) - decoded).max() < 1e-4
     assert np.abs(decoded).max() > 0
 
 
 def test_shapes_and_types_are_the_contracts(codec, sound):
-    codes, vector = codec.open().encode(sound[:FRAME])
-    assert (codes.shape, codes.dtype) == ((8,), np.int64)
-    assert (vector.shape, vector.dtype) == ((96,), np.float32)
-    pcm = codec.open().decode(codes)
+    heard = codec.open().encode(sound[:FRAME])
+    assert (heard.codes.shape, heard.codes.dtype) == ((1, 8), np.int64)
+    assert (heard.vectors.shape, heard.vectors.dtype) == ((1, 96), np.float32)
+    pcm = codec.decode(heard.codes)
     assert (pcm.shape, pcm.dtype) == ((FRAME,), np.float32)
 
 
@@ -97,13 +89,14 @@ def _loudness(pcm: np.ndarray) -> np.ndarray:
 
 def test_a_new_session_knows_nothing_of_the_one_before(codec, sound):
     first, second = codec.open(), codec.open()
+    mouth, other = codec.voice.open(), codec.voice.open()
     for frame in sound.reshape(-1, FRAME):
-        first.decode(first.encode(frame)[0])
-    third = codec.open()
+        mouth.say(first.encode(frame).codes)
+    third, again = codec.open(), codec.voice.open()
     for frame in sound.reshape(-1, FRAME)[:4]:
-        (codes, vector), (again, same) = second.encode(frame), third.encode(frame)
-        assert np.array_equal(codes, again) and np.array_equal(vector, same)
-        assert np.array_equal(second.decode(codes), third.decode(codes))
+        one, two = second.encode(frame), third.encode(frame)
+        assert np.array_equal(one.codes, two.codes) and np.array_equal(one.vectors, two.vectors)
+        assert np.array_equal(other.say(one.codes), again.say(one.codes))
 
 
 def test_a_frames_codes_look_at_no_sample_after_the_frame(codec, sound):
@@ -115,12 +108,12 @@ def test_a_frames_codes_look_at_no_sample_after_the_frame(codec, sound):
 
 
 def test_ten_minutes_leave_no_more_state_than_one_frame(codec, sound):
-    session = codec.open()
-    session.decode(session.encode(sound[:FRAME])[0])
-    sizes = session._heard.nbytes + session._said.nbytes
-    session.decode_frames(session.encode_frames(np.tile(sound, 300)).codes)
-    assert session._heard.nbytes + session._said.nbytes == sizes
-    assert np.isfinite(session._heard).all() and np.isfinite(session._said).all()
+    ear, voice = codec.open(), codec.voice.open()
+    voice.say(ear.encode(sound[:FRAME]).codes)
+    sizes = ear.state_bytes, voice.state_bytes
+    pcm = voice.say(ear.encode(np.tile(sound, 300)).codes)
+    assert (ear.state_bytes, voice.state_bytes) == sizes
+    assert len(pcm) == 300 * len(sound) and np.isfinite(pcm).all()
 
 
 def test_odd_numbers_of_samples_are_refused(codec):
@@ -130,39 +123,13 @@ def test_odd_numbers_of_samples_are_refused(codec):
 
 def test_a_missing_file_and_one_cut_short_are_told_in_one_sentence(tmp_path):
     with pytest.raises(WeightsError, match=f"{ENCODER} is missing"):
-        NanoCodec(tmp_path)
+        AgentCodec(tmp_path)
     for name in (ENCODER, DECODER):
-        (tmp_path / name).write_bytes((PACKAGED / name).read_bytes())
-    (tmp_path / DECODER).write_bytes((PACKAGED / DECODER).read_bytes()[:5000])
-    with pytest.raises(WeightsError, match=f"{DECODER} is no graph of the codec") as caught:
-        NanoCodec(tmp_path)
+        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
+    (tmp_path / DECODER).write_bytes((FOLDER / DECODER).read_bytes()[:5000])
+    with pytest.raises(WeightsError, match=f"{DECODER} can't be loaded") as caught:
+        AgentCodec(tmp_path)
     assert "\n" not in str(caught.value)
-
-
-def test_log_mel_of_a_sine_peaks_in_its_band_and_silence_is_the_floor():
-    assert np.allclose(LogMel()(np.zeros(HOP, np.float32)), np.log(1e-3))
-    sine = 0.5 * np.sin(2 * np.pi * 1500 * np.arange(FRAME) / RATE_HZ).astype(np.float32)
-    last = LogMel()(sine)[-1]
-    peak = mel_filters()[64].argmax()  # the band with 1500 Hz: bin 64 of 1024 at 24 kHz
-    assert last.argmax() == peak
-    # A full window of a sine of amplitude .5 under Hann: .5 · 1024 / 4 = 128 in its bin.
-    assert last.max() == pytest.approx(
-        np.log(128 * mel_filters()[63:66, peak] @ [0.5, 1, 0.5]), abs=0.05
-    )
-
-
-def test_analysis_then_overlap_add_gives_the_signal_back_720_samples_late(sound):
-    past = np.concatenate([np.zeros(WINDOW - HOP, np.float32), sound])
-    pieces = np.lib.stride_tricks.sliding_window_view(past, WINDOW)[::HOP]
-    back = OverlapAdd()(np.fft.rfft(pieces * hann(WINDOW)))
-    late = WINDOW - HOP
-    assert np.abs(back[late:] - sound[:-late]).max() < 1e-6
-
-
-def test_the_log_mel_window_ends_with_the_newest_sample():
-    quiet, click = np.zeros(MEL_WINDOW, np.float32), np.zeros(2 * HOP, np.float32)
-    click[HOP + 120] = 1.0
-    mel = LogMel()
-    mel(quiet[: 4 * HOP])
-    heard = mel(click)
-    assert np.allclose(heard[0], np.log(1e-3)) and (heard[1] > np.log(1e-3)).all()
+    (tmp_path / ENCODER).write_bytes((FOLDER / DECODER).read_bytes())
+    with pytest.raises(WeightsError, match="takes codes, state and should take mel, state"):
+        AgentCodec(tmp_path)

@@ -1,0 +1,67 @@
+"""The ear of duplex-nano: streaming equals offline, a complete reset, no look-ahead, bad files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.duplex.nano_ear import EAR_NAME, NanoEar
+from pipelines.duplex.nano_sound import FRAME
+from pipelines.duplex.weights_error import WeightsError
+
+TINY = Path(__file__).parent / "nano_tiny"
+
+
+@pytest.fixture(scope="module")
+def ear() -> NanoEar:
+    return NanoEar(TINY)
+
+
+@pytest.fixture(scope="module")
+def sound() -> np.ndarray:
+    return (0.1 * np.random.default_rng(7).standard_normal(25 * FRAME)).astype(np.float32)
+
+
+def test_frame_by_frame_gives_what_the_whole_signal_gives_at_once(ear, sound):
+    whole, session = ear.hear(sound), ear.open()
+    pieces = np.concatenate([session.vectors(frame) for frame in sound.reshape(-1, FRAME)])
+    assert whole.shape == (25, 96) and whole.dtype == np.float32
+    assert np.abs(whole - pieces).max() < 1e-4
+    assert np.abs(whole).max() > 0
+
+
+def test_a_frames_vector_looks_at_no_sample_after_the_frame(ear, sound):
+    other = sound.copy()
+    other[10 * FRAME :] = 0
+    one, two = ear.hear(sound), ear.hear(other)
+    assert np.array_equal(one[:10], two[:10])
+    assert np.abs(one[10:] - two[10:]).max() > 1e-3
+
+
+def test_a_new_session_knows_nothing_of_the_one_before(ear, sound):
+    first = ear.open().vectors(sound[:FRAME])
+    ear.open().vectors(sound)
+    assert np.array_equal(first, ear.open().vectors(sound[:FRAME]))
+
+
+def test_ten_minutes_leave_no_more_state_than_one_frame(ear, sound):
+    session = ear.open()
+    session.vectors(sound[:FRAME])
+    size = session.state_bytes
+    vectors = session.vectors(np.tile(sound, 300))
+    assert session.state_bytes == size and np.isfinite(vectors).all()
+
+
+def test_odd_numbers_of_samples_are_refused(ear):
+    with pytest.raises(ValueError, match="100 samples are no whole number of frames of 1920"):
+        ear.open().vectors(np.zeros(100, np.float32))
+
+
+def test_a_missing_file_and_another_graph_are_told_in_one_sentence(tmp_path):
+    with pytest.raises(WeightsError, match=f"{EAR_NAME} is missing"):
+        NanoEar(tmp_path)
+    (tmp_path / EAR_NAME).write_bytes((TINY / "codec_decoder.onnx").read_bytes())
+    with pytest.raises(WeightsError, match="takes codes, state and should take mel, state"):
+        NanoEar(tmp_path)

@@ -1,0 +1,263 @@
+"""Trains the ear: words by CTC through a small causal transformer, phones by its own vectors.
+
+    python -m training.nano_duplex.train_ear --data build/nano/data --minutes 60
+
+It begins with the encoder of a trained codec, resumes from its last checkpoint, and says after
+every pass what of held-out sentences is read wrongly, in training voices and in held-out ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from pipelines.duplex.nano_sound import FLOOR, HOP, MEL_WINDOW, RATE_HZ
+from training.nano_duplex.codec import Carry, Sound
+from training.nano_duplex.codec_data import UNKNOWN
+from training.nano_duplex.ear import VECTOR, Ear, warped_filters
+from training.nano_duplex.ear_data import Batch, Spoken, Utterances, single, turns
+from training.nano_duplex.probe_ear import Probe, errors
+from training.nano_duplex.stopwatch import Stopwatch
+
+RATE = 1.5e-3
+WARM_UP = 100
+SAVE_EVERY_S = 120.0
+LOOK_EVERY = 500
+"""Steps between two looks at held-out sentences."""
+VECTOR_NOISE = 0.1
+"""Of a vector's spread: the language model hears them with as much."""
+
+
+class Reader(nn.Module):
+    """The ear with what reads words off its vectors."""
+
+    def __init__(self, phones: int, words: int) -> None:
+        super().__init__()
+        self.ear = Ear(phones)
+        self.level = nn.LayerNorm(VECTOR, elementwise_affine=False)
+        self.probe = Probe(words)
+
+
+class Hearing(nn.Module):
+    """Sound → log-mel, through filters that are warped in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sound = Sound()
+
+    def forward(self, pcm: Tensor, rng: np.random.Generator | None) -> Tensor:
+        """(B, n · 240) → (B, n, 80)."""
+        if rng is None:
+            return self.sound.log_mel(pcm)
+        stretch = np.where(rng.random(len(pcm)) < 0.7, rng.uniform(0.85, 1.25, len(pcm)), 1.0)
+        filters = warped_filters(torch.from_numpy(stretch.astype(np.float32)))
+        pieces = F.pad(pcm, (MEL_WINDOW - HOP, 0)).unfold(1, MEL_WINDOW, HOP)
+        spectra = torch.fft.rfft(pieces * self.sound.ear)
+        magnitude = (spectra.real.square() + spectra.imag.square()).sqrt()
+        mel = torch.log(torch.clamp(magnitude @ filters, min=FLOOR))
+        for row in range(len(mel)):
+            for _ in range(2):
+                if rng.random() < 0.5:
+                    width, at = int(rng.integers(1, 10)), int(rng.integers(0, 72))
+                    mel[row, :, at : at + width] = mel[row].mean()
+        return mel
+
+
+def losses(
+    reader: Reader, hearing: Hearing, batch: Batch, rng: np.random.Generator | None
+) -> dict[str, Tensor]:
+    """CTC of the words, cross-entropy of the phones."""
+    vectors = reader.ear(hearing(batch.pcm, rng), Carry())
+    phones = reader.ear.phones(vectors).flatten(0, 1)
+    asked = batch.phones.flatten()
+    phones = phones.reshape(len(asked), -1)
+    vectors = reader.level(vectors)
+    if rng is not None:
+        vectors = vectors + VECTOR_NOISE * torch.randn_like(vectors)
+        gaps = torch.from_numpy(rng.random(vectors.shape[:2]) < 0.02)
+        vectors = vectors.masked_fill(gaps[..., None], 0.0)
+    told, _ = reader.probe(vectors)
+    counts = torch.tensor([len(w) for w in batch.words])
+    ctc = F.ctc_loss(
+        told.transpose(0, 1), torch.cat(batch.words), batch.frames, counts,
+        reduction="sum", zero_infinity=True,
+    ) / counts.sum().clamp(min=1)  # fmt: skip
+    known = asked != UNKNOWN
+    heard = F.cross_entropy(phones[known], asked[known]) if known.any() else ctc.new_zeros(())
+    right = (phones[known].argmax(-1) == asked[known]).float().mean() if known.any() else heard
+    return {"ctc": ctc, "phones": heard, "right": right}
+
+
+@torch.no_grad()
+def read(reader: Reader, hearing: Hearing, said: Utterances, vocabulary: list[str]) -> list[str]:
+    """The likeliest words of each utterance, frame by frame."""
+    reader.eval()
+    found = []
+    for index in range(len(said.spoken)):
+        batch = said.batch([index], None)
+        vectors = reader.level(reader.ear(hearing(batch.pcm, None), Carry()))
+        best = reader.probe(vectors)[0][0].argmax(-1)
+        ids = torch.unique_consecutive(best).tolist()
+        found.append(" ".join(vocabulary[i - 1] for i in ids if i))
+    reader.train()
+    return found
+
+
+def table(spoken: list[Spoken], told: list[str]) -> dict[str, float]:
+    """Percent of words wrong, of each synthesiser's held-out voice and of ``all``."""
+    wrong: dict[str, int] = defaultdict(int)
+    words: dict[str, int] = defaultdict(int)
+    for one, text in zip(spoken, told, strict=True):
+        for key in (one.voice.split(".")[0], "all"):
+            wrong[key] += errors(" ".join(one.words), text)
+            words[key] += len(one.words)
+    return {key: round(100 * wrong[key] / words[key], 2) for key in sorted(words)}
+
+
+class Training:
+    """Model, optimiser and data of one run."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        torch.manual_seed(args.seed)
+        torch.set_num_threads(args.threads)
+        self.phones = len((args.data / "phones.txt").read_text(encoding="utf-8").split())
+        spoken = list(single(args.data / "codec" / "train"))
+        spoken += list(turns(args.data / "dialogues" / "train"))
+        self.vocabulary = sorted({w for s in spoken for w in s.words})
+        self.data = Utterances(spoken, self.vocabulary)
+        self.tests = {
+            split: Utterances(list(single(args.data / "codec" / split)), self.vocabulary)
+            for split in ("valid", "heldout")
+        }
+        self.reader, self.hearing = Reader(self.phones, len(self.vocabulary)), Hearing()
+        if args.codec:
+            state = torch.load(args.codec, weights_only=False, map_location="cpu")["codec"]
+            held = {
+                k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")
+            }
+            self.reader.ear.encoder.load_state_dict(held)
+        many = [p for p in self.reader.parameters() if p.ndim > 1]
+        few = [p for p in self.reader.parameters() if p.ndim <= 1]
+        groups = [{"params": many, "weight_decay": 0.02}, {"params": few, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98))
+        self.step, self.seconds = 0, 0.0
+
+    def done(self) -> float:
+        """The share of the run that is over."""
+        if self.args.steps:
+            return self.step / self.args.steps
+        return self.seconds / (60 * self.args.minutes)
+
+    def save(self, path: Path) -> None:
+        """Writes everything; the old file stays until then."""
+        state: dict[str, Any] = {
+            "reader": self.reader.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "step": self.step, "seconds": self.seconds, "phones": self.phones,
+            "vocabulary": self.vocabulary, "seed": self.args.seed,
+        }  # fmt: skip
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Goes on from a checkpoint."""
+        state = torch.load(path, weights_only=False)
+        self.reader.load_state_dict(state["reader"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def look(self, most: int | None = None) -> dict[str, dict[str, float]]:
+        """Words read wrongly, of each split."""
+        found = {}
+        for split, said in self.tests.items():
+            few = said
+            if most is not None:
+                few = Utterances(said.spoken[:most], self.vocabulary)
+            found[split] = table(few.spoken, read(self.reader, self.hearing, few, self.vocabulary))
+        return found
+
+
+def read_checkpoint(path: Path) -> tuple[Ear, dict[str, Any]]:
+    """The ear of a checkpoint, and what ``nano.json`` says of its training."""
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    ear, begin = Ear(state["phones"]), "ear."
+    held = {k.removeprefix(begin): v for k, v in state["reader"].items() if k.startswith(begin)}
+    ear.load_state_dict(held)
+    minutes = round(state["seconds"] / 60, 2)
+    return ear.eval(), {"steps": state["step"], "seed": state["seed"], "minutes": minutes}
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains until the minutes or the steps are used up."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    training, latest = Training(args), args.out / "ear.pt"
+    if latest.exists():
+        training.load(latest)
+        print(f"goes on from step {training.step}", flush=True)
+    number, words = len(training.data.spoken), len(training.vocabulary)
+    hours = sum(len(s.pcm) for s in training.data.spoken) / RATE_HZ / 3600
+    print(f"{number} utterances, {hours:.1f} h, {words} words", flush=True)
+    watch, saved, order = Stopwatch(training.seconds), time.monotonic(), []
+    means: dict[str, float] = {}
+    while (done := training.done()) < 1:
+        rng = np.random.default_rng((args.seed, training.step))
+        if not order:
+            order = training.data.batches(args.frames, rng)
+        batch = training.data.batch(order.pop(), rng)
+        warm = min(1.0, (training.step + 1) / WARM_UP)
+        rate = RATE * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        for group in training.optimiser.param_groups:
+            group["lr"] = rate
+        parts = losses(training.reader, training.hearing, batch, rng)
+        training.optimiser.zero_grad(set_to_none=True)
+        (parts["ctc"] + 0.5 * parts["phones"]).backward()
+        nn.utils.clip_grad_norm_(training.reader.parameters(), 1.0)
+        training.optimiser.step()
+        training.step += 1
+        training.seconds = watch.lap()
+        for name, part in parts.items():
+            if math.isfinite(value := float(part.detach())):
+                means[name] = 0.95 * means.get(name, value) + 0.05 * value
+        if training.step % 50 == 0:
+            figures = " ".join(f"{name} {value:.3f}" for name, value in means.items())
+            at = f"step {training.step} {training.seconds / 60:.1f} min ({done:.0%})"
+            print(f"{at} lr {rate:.1e} {figures}", flush=True)
+        if training.step % LOOK_EVERY == 0:
+            print(json.dumps(training.look(most=80)), flush=True)
+            watch.lap()
+        if time.monotonic() - saved > SAVE_EVERY_S:
+            training.save(latest)
+            saved = time.monotonic()
+    training.save(latest)
+    found = training.look()
+    print(json.dumps(found), flush=True)
+    (args.out / "ear.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; without ``--steps``, time decides."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("build/nano/data"))
+    parser.add_argument("--out", type=Path, default=Path("build/nano/ear"))
+    parser.add_argument("--codec", type=Path, help="checkpoint whose encoder it begins with")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--steps", type=int, default=0, help="instead of minutes: reproducible")
+    parser.add_argument("--frames", type=int, default=600, help="of a batch: 80 ms each")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    run(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    main()
