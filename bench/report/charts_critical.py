@@ -18,58 +18,16 @@ def critical_bars(summary: RunSummary) -> Chart:
     labels = {p.name: p.label for p in PIECES} | {"residual": "hand-over gaps"}
     parts = {p.preset: dict(stack(p)) for p in shown}
     rows = [float(len(shown) - 1 - i) for i in range(len(shown))]
-    data: list[Trace] = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "name": labels[piece],
-            "y": rows,
-            "x": [parts[p.preset][piece] for p in shown],
-            "width": 0.3,
-            "marker": {"color": f"@{piece}", "line": {"color": "@card", "width": 1}},
-            "text": [number(parts[p.preset][piece]) for p in shown],
-            "textposition": "inside" if piece != "residual" else "none",
-            "insidetextanchor": "middle",
-            "textangle": 0,
-            "textfont": {"color": "#000000"},
-            "constraintext": "inside",
-            "hovertemplate": "%{x:.1f} ms " + labels[piece] + "<extra></extra>",
-        }
+    timed = [(row, p, p.p50.value) for row, p in zip(rows, shown, strict=True)]
+    with_p50 = [(row, p, value) for row, p, value in timed if value is not None]
+    unsplit = [(row, value) for row, p, value in with_p50 if not any(parts[p.preset].values())]
+    data = [
+        _piece_bars(piece, labels[piece], rows, [parts[p.preset][piece] for p in shown])
         for piece in next(iter(parts.values()), {})
     ]
-    unsplit = [
-        (row, p.p50.value)
-        for row, p in zip(rows, shown, strict=True)
-        if p.p50.value is not None and not any(parts[p.preset].values())
-    ]
     if unsplit:
-        data.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": "not split: one model, frame by frame",
-                "y": [row for row, _ in unsplit],
-                "x": [ms for _, ms in unsplit],
-                "width": 0.3,
-                "marker": {"color": "@unsplit"},
-                "hovertemplate": "%{x:.0f} ms, not split<extra></extra>",
-            }
-        )
-    with_p50 = [
-        (row, p, p.p50.value) for row, p in zip(rows, shown, strict=True) if p.p50.value is not None
-    ]
-    data.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "p50, 95 % interval",
-            "x": [value for _, _, value in with_p50],
-            "y": [row + 0.23 for row, *_ in with_p50],
-            "marker": {"symbol": "diamond", "size": 9, "color": "@ink"},
-            "error_x": interval_bars([p.p50 for _, p, _ in with_p50]),
-            "hovertemplate": "p50 %{x:.0f} ms<extra></extra>",
-        }
-    )
+        data.append(_unsplit_bars(unsplit))
+    data.append(_p50_points(with_p50))
     medians = [value for *_, value in with_p50]
     highest = max([600.0, *medians, *(p.p50.high or 0.0 for p in shown)])
     layout = {
@@ -94,6 +52,54 @@ def critical_bars(summary: RunSummary) -> Chart:
         height=150 + ROW_PX * max(1, len(shown)),
         wide=True,
     )
+
+
+def _piece_bars(piece: str, label: str, rows: list[float], ms: list[float]) -> Trace:
+    """One part of the path, a piece of every preset's bar."""
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": label,
+        "y": rows,
+        "x": ms,
+        "width": 0.3,
+        "marker": {"color": f"@{piece}", "line": {"color": "@card", "width": 1}},
+        "text": [number(value) for value in ms],
+        "textposition": "inside" if piece != "residual" else "none",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "textfont": {"color": "#000000"},
+        "constraintext": "inside",
+        "hovertemplate": "%{x:.1f} ms " + label + "<extra></extra>",
+    }
+
+
+def _unsplit_bars(unsplit: list[tuple[float, float]]) -> Trace:
+    """The bars of those whose path has no parts."""
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": "not split: one model, frame by frame",
+        "y": [row for row, _ in unsplit],
+        "x": [ms for _, ms in unsplit],
+        "width": 0.3,
+        "marker": {"color": "@unsplit"},
+        "hovertemplate": "%{x:.0f} ms, not split<extra></extra>",
+    }
+
+
+def _p50_points(with_p50: list[tuple[float, PresetSummary, float]]) -> Trace:
+    """The medians of the whole, with their intervals, above the bars."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "p50, 95 % interval",
+        "x": [value for _, _, value in with_p50],
+        "y": [row + 0.23 for row, *_ in with_p50],
+        "marker": {"symbol": "diamond", "size": 9, "color": "@ink"},
+        "error_x": interval_bars([p.p50 for _, p, _ in with_p50]),
+        "hovertemplate": "p50 %{x:.0f} ms<extra></extra>",
+    }
 
 
 def _low_references() -> list[Trace]:

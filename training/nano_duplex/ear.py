@@ -34,10 +34,10 @@ class Ear(nn.Module):
 
 
 def warped_filters(stretch: Tensor) -> Tensor:
-    """The filters as a longer or shorter vocal tract would need them.
+    """The filters as a shorter or longer vocal tract would need them.
 
     Args:
-        stretch: (B,) 1.1 raises all formants by a tenth.
+        stretch: (B,) 1.1 hears all formants a tenth lower.
 
     Returns:
         (B, bins, 80): filter m hears at bin f what it would have heard at f / stretch.

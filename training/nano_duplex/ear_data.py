@@ -22,6 +22,10 @@ from training.nano_duplex.codec import HOPS, PLACES
 from training.nano_duplex.codec_data import UNKNOWN
 from training.nano_duplex.codec_shards import USER, read_shards
 
+PITCH = (0.8, 1.45)
+"""Speech is played faster or slower by this: its pitch, its formants and its tempo."""
+FORMANTS = (0.85, 1.3)
+"""Then the filters are stretched until its formants, as heard, are changed by this in all."""
 BEFORE, AFTER = 2, 4
 """Frames of a dialogue that are cut out with a turn; in the last ones its last word may be told."""
 
@@ -50,6 +54,8 @@ class Batch:
     """(B,) frames that each utterance takes."""
     phones: Tensor
     """(B, frames, 2) int64, `UNKNOWN` where there is no label."""
+    stretch: Tensor
+    """(B,) the filters' stretch, see `ear.warped_filters`."""
 
 
 def single(folder: Path) -> Iterator[Spoken]:
@@ -102,8 +108,16 @@ class Utterances:
         return made
 
     def batch(self, chosen: Sequence[int], rng: np.random.Generator | None) -> Batch:
-        """These utterances; with a generator, changed: tempo and size, tilt, gain, noise."""
-        rows = [self._row(self.spoken[i], rng) for i in chosen]
+        """These utterances; with a generator, changed: pitch, formants, tilt, gain, noise."""
+        speeds = np.ones(len(chosen))
+        stretch = np.ones(len(chosen), np.float32)
+        if rng is not None:
+            speeds = np.where(rng.random(len(chosen)) < 0.7, rng.uniform(*PITCH, len(chosen)), 1.0)
+            formants = rng.uniform(*FORMANTS, len(chosen))
+            stretch = np.where(rng.random(len(chosen)) < 0.8, speeds / formants, 1.0)
+        rows = [
+            self._row(self.spoken[i], speed, rng) for i, speed in zip(chosen, speeds, strict=True)
+        ]
         frames = torch.tensor([len(pcm) // FRAME for pcm, _ in rows])
         longest = int(frames.max())
         heard = np.zeros((len(rows), longest * FRAME), np.float32)
@@ -112,20 +126,23 @@ class Utterances:
             heard[row, : len(pcm)] = pcm
             phones[row, : len(labels)] = labels
         words = [self.ids[i] for i in chosen]
-        return Batch(torch.from_numpy(heard), words, frames, torch.from_numpy(phones))
+        return Batch(
+            torch.from_numpy(heard),
+            words,
+            frames,
+            torch.from_numpy(phones),
+            torch.from_numpy(stretch.astype(np.float32)),
+        )
 
     @staticmethod
     def _row(
-        said: Spoken, rng: np.random.Generator | None
+        said: Spoken, speed: float, rng: np.random.Generator | None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         pcm = said.pcm.astype(np.float32) / np.float32(32768)
-        speed, lead = 1.0, 0
-        if rng is not None:
-            lead = int(rng.integers(FRAME))
-            if rng.random() < 0.6:
-                speed = float(rng.uniform(0.85, 1.25))
-                places = np.arange(0, len(pcm) - 1, speed, dtype=np.float32)
-                pcm = np.interp(places, np.arange(len(pcm)), pcm).astype(np.float32)
+        lead = 0 if rng is None else int(rng.integers(FRAME))
+        if speed != 1:
+            places = np.arange(0, len(pcm) - 1, speed, dtype=np.float32)
+            pcm = np.interp(places, np.arange(len(pcm)), pcm).astype(np.float32)
         size = -(-(lead + len(pcm) + (AFTER * FRAME if said.phones is not None else 0)) // FRAME)
         heard = np.zeros(size * FRAME, np.float32)
         heard[lead : lead + len(pcm)] = pcm

@@ -55,12 +55,12 @@ class Hearing(nn.Module):
         super().__init__()
         self.sound = Sound()
 
-    def forward(self, pcm: Tensor, rng: np.random.Generator | None) -> Tensor:
+    def forward(self, batch: Batch, rng: np.random.Generator | None) -> Tensor:
         """(B, n · 240) → (B, n, 80)."""
+        pcm = batch.pcm
         if rng is None:
             return self.sound.log_mel(pcm)
-        stretch = np.where(rng.random(len(pcm)) < 0.7, rng.uniform(0.85, 1.25, len(pcm)), 1.0)
-        filters = warped_filters(torch.from_numpy(stretch.astype(np.float32)))
+        filters = warped_filters(batch.stretch)
         pieces = F.pad(pcm, (MEL_WINDOW - HOP, 0)).unfold(1, MEL_WINDOW, HOP)
         spectra = torch.fft.rfft(pieces * self.sound.ear)
         magnitude = (spectra.real.square() + spectra.imag.square()).sqrt()
@@ -77,7 +77,7 @@ def losses(
     reader: Reader, hearing: Hearing, batch: Batch, rng: np.random.Generator | None
 ) -> dict[str, Tensor]:
     """CTC of the words, cross-entropy of the phones."""
-    vectors = reader.ear(hearing(batch.pcm, rng), Carry())
+    vectors = reader.ear(hearing(batch, rng), Carry())
     phones = reader.ear.phones(vectors).flatten(0, 1)
     asked = batch.phones.flatten()
     phones = phones.reshape(len(asked), -1)
@@ -105,7 +105,7 @@ def read(reader: Reader, hearing: Hearing, said: Utterances, vocabulary: list[st
     found = []
     for index in range(len(said.spoken)):
         batch = said.batch([index], None)
-        vectors = reader.level(reader.ear(hearing(batch.pcm, None), Carry()))
+        vectors = reader.level(reader.ear(hearing(batch, None), Carry()))
         best = reader.probe(vectors)[0][0].argmax(-1)
         ids = torch.unique_consecutive(best).tolist()
         found.append(" ".join(vocabulary[i - 1] for i in ids if i))
