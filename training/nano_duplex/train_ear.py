@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_sound import FLOOR, HOP, MEL_WINDOW, RATE_HZ
+from pipelines.duplex.nano_sound import FLOOR, HOP, MEL_WINDOW, MELS, RATE_HZ
 from training.nano_duplex.codec import Carry, Sound
 from training.nano_duplex.codec_data import UNKNOWN
 from training.nano_duplex.ear import VECTOR, Ear, warped_filters
@@ -34,6 +35,8 @@ WARM_UP = 100
 SAVE_EVERY_S = 120.0
 LOOK_EVERY = 500
 """Steps between two looks at held-out sentences."""
+COLOUR, KNOTS = 0.7, 8
+"""Of the log-mel bands: how much a random curve through so many points lifts or lowers them."""
 VECTOR_NOISE = 0.1
 """Of a vector's spread: the language model hears them with as much."""
 
@@ -65,12 +68,22 @@ class Hearing(nn.Module):
         spectra = torch.fft.rfft(pieces * self.sound.ear)
         magnitude = (spectra.real.square() + spectra.imag.square()).sqrt()
         mel = torch.log(torch.clamp(magnitude @ filters, min=FLOOR))
+        mel = mel + torch.from_numpy(coloured(len(mel), rng))[:, None]
         for row in range(len(mel)):
             for _ in range(2):
                 if rng.random() < 0.5:
                     width, at = int(rng.integers(1, 10)), int(rng.integers(0, 72))
                     mel[row, :, at : at + width] = mel[row].mean()
         return mel
+
+
+def coloured(rows: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """(rows, 80) what is added to each log-mel band: other throats, other microphones; some 0."""
+    knots = rng.standard_normal((rows, KNOTS)) * COLOUR * (rng.random((rows, 1)) < 0.7)
+    at = np.linspace(0, KNOTS - 1, MELS)
+    low = np.minimum(at.astype(int), KNOTS - 2)
+    curves = knots[:, low] + (at - low) * (knots[:, low + 1] - knots[:, low])
+    return curves.astype(np.float32)
 
 
 def losses(

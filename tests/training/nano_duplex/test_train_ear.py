@@ -100,6 +100,15 @@ def test_filters_that_are_stretched_by_a_tenth_hear_a_tone_where_it_was_a_tenth_
     assert up[at].argmax() == plain[lower].argmax() != plain[at].argmax()
 
 
+def test_colours_are_smooth_differ_from_row_to_row_and_leave_some_rows_as_they_are():
+    curves = train_ear.coloured(200, np.random.default_rng(0))
+    assert curves.shape == (200, 80) and curves.dtype == np.float32
+    plain = (curves == 0).all(1)
+    assert 30 < plain.sum() < 90
+    assert np.abs(np.diff(curves, axis=1)).max() < np.abs(curves).max() / 4
+    assert 0.4 < curves[~plain].std() < 0.8
+
+
 def test_the_exported_graph_streaming_gives_what_torch_gives_offline(tmp_path):
     torch.manual_seed(7)
     ear = rounded(Ear(phones=3, shape=Shape(depths=(1, 1, 1, 1, 1))))
