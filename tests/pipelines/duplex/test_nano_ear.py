@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from pipelines.duplex.nano_ear import EAR_NAME, NanoEar
 from pipelines.duplex.nano_sound import FRAME
+from pipelines.duplex.nano_weights import PACKAGED, sha256_of
 from pipelines.duplex.weights_error import WeightsError
 
 TINY = Path(__file__).parent / "nano_tiny"
@@ -65,3 +67,11 @@ def test_a_missing_file_and_another_graph_are_told_in_one_sentence(tmp_path):
     (tmp_path / EAR_NAME).write_bytes((TINY / "codec_decoder.onnx").read_bytes())
     with pytest.raises(WeightsError, match="takes codes, state and should take mel, state"):
         NanoEar(tmp_path)
+
+
+def test_the_shipped_ear_is_the_one_that_its_card_describes():
+    card = json.loads((PACKAGED / "nano.json").read_text(encoding="utf-8"))
+    file = PACKAGED / EAR_NAME
+    assert card["files"][EAR_NAME] == {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+    assert "ear" in card["trained"]
+    assert NanoEar(PACKAGED).hear(np.zeros(3 * FRAME, np.float32)).shape == (3, 96)
