@@ -33,6 +33,8 @@ from pipelines.spec import PipelineSpec, load_spec
 DELAYS_MS = (0.0, 80.0, 200.0, 500.0)
 """The delays of `duplex-lab calibrate`; a fifth is drawn at random."""
 CLICKS_PER_RUN = 20
+CALIBRATIONS = 3
+"""A run tries so often to have them all heard: a machine that stalls may lose one."""
 """Every run carries so many."""
 SPACING_MS = (150, 250)
 """Between two clicks; answers of 10 ms never touch."""
@@ -115,6 +117,10 @@ def click_turn(n: int, seed: int, rate_hz: int, spacing_ms: tuple[int, int]) -> 
     return CallerTurn(pcm, at[0], at[-1] + 1, "start", 300.0, timeout_s=5.0)
 
 
+class LostClickError(LabError):
+    """A click or its answer was lost: the machine stalled, or the ruler is broken."""
+
+
 def match(
     outcome: Outcome,
     plan: CallerPlan,
@@ -142,7 +148,7 @@ def match(
     deadlines.sort(key=lambda m: int(m.request_id.removeprefix("click")))
     writes = _answer_writes(marks)
     if not len(positions) == len(deadlines) == len(writes):
-        raise LabError(
+        raise LostClickError(
             f"Calibration: of {len(positions)} clicks the agent found {len(deadlines)} and "
             f"answered {len(writes)}; close other heavy programs and try again."
         )
@@ -156,7 +162,9 @@ def match(
         written_ns = write_ns + samples_to_ns(inside, rate_hz)
         near = heard[np.abs(heard - written_ns) < window_ns]
         if not len(near):
-            raise LabError(f"Calibration: the answer to click {n} was written, but never heard.")
+            raise LostClickError(
+                f"Calibration: the answer to click {n} was written, but never heard."
+            )
         nearest = int(near[np.argmin(np.abs(near - written_ns))])
         click_ns = start + samples_to_ns(int(position), plan.in_rate_hz)
         found.append(Answered(deadline.t_ns, written_ns, nearest, click_ns))

@@ -19,7 +19,7 @@ from bench import machine, store
 from bench.again import late_again
 from bench.agents import Agents
 from bench.analysis import analyse
-from bench.calibrate import CLICKS_PER_RUN, Calibrator, Spread
+from bench.calibrate import CALIBRATIONS, CLICKS_PER_RUN, Calibrator, LostClickError, Spread
 from bench.caller_process import CallerProcess
 from bench.fixtures import Fixture
 from bench.labels import FixtureLabels, TurnLabels
@@ -267,8 +267,14 @@ def _play_each(
 
 def _calibrate(caller: CallerProcess) -> dict[str, Any]:
     """The clicks that every run carries before its first trial: their largest error counts."""
-    with Calibrator(caller) as calibrator:
-        result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
+    for left in reversed(range(CALIBRATIONS)):  # as a late trial is: the machine may have stalled
+        try:
+            with Calibrator(caller) as calibrator:
+                result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
+            break
+        except LostClickError:
+            if not left:
+                raise
     spread = Spread.of([a.ruler_ms for a in result.answered])
     return {
         "sent": result.clicks,
