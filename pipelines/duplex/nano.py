@@ -82,7 +82,7 @@ class NanoSession:
         return self._lm.state_bytes
 
     def say(self, text: str) -> None:
-        """See `DuplexSession.say`; a word every few frames, as the model speaks."""
+        """See `DuplexSession.say`; each word when the model would go on."""
         self._forced.queue(text)
 
     def step(self, pcm: Pcm) -> Step:
@@ -106,11 +106,18 @@ class NanoSession:
 
     def advance(self, codes: Vector) -> Advance:
         """See `StagedSession.advance`."""
-        forced = self._forced.take()
-        token, said = self._lm.step(codes, forced)
+        asked = self._forced.ask()
+        if asked is None:
+            token, said = self._lm.step(codes)
+        elif asked.at_once:
+            token, said = self._lm.step(codes, asked.token)
+        else:
+            token, said = self._lm.step_or_wait(codes, asked.token)
+        if asked is not None:
+            self._forced.said(token)
         ids = (token,) if said is None else (token, *(int(code) for code in said))
         text = piece_of(token, self._words)
-        return Advance(said, text, ids, forced is not None and bool(text))
+        return Advance(said, text, ids, asked is not None and bool(text))
 
     def decode(self, codes: Codes) -> Pcm:
         """See `StagedSession.decode`."""

@@ -17,8 +17,9 @@ from pipelines.duplex.nano_graph import open_graph
 from pipelines.duplex.weights_error import WeightsError
 
 LM_NAME = "lm.onnx"
-BOS = 1
-"""The text token before the first frame."""
+PAD, BOS = 0, 1
+"""The text tokens of a frame without any, and of that before the first."""
+OUTPUTS = ["said", "out", "fresh", "text_logits", "code_logits"]
 ROPE_BASE = 10_000.0
 _NEVER = np.float32(-1e9)
 
@@ -109,30 +110,52 @@ class NanoLmSession:
         text, codes, _, _ = self.step_with_logits(vector, forced_text)
         return text, codes
 
+    def step_or_wait(self, vector: Vector, forced_text: int) -> tuple[int, Codes | None]:
+        """As `step`, with the token as soon as the model would go on itself, and silence till then.
+
+        It goes on when it holds any token likelier than none at all: so a forced text has the pace
+        of what was said, which the model learned, and not an average one.
+        """
+        inputs = self._asked(vector)
+        waited = self._call(inputs, PAD)
+        logits = waited[3].astype(np.float64)
+        silent = np.exp(logits[PAD] - logits.max()) / np.exp(logits - logits.max()).sum()
+        return self._take(waited if silent > 0.5 else self._call(inputs, forced_text))
+
     def step_with_logits(
         self, vector: Vector, forced_text: int | None = None
     ) -> tuple[int, Codes | None, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """As `step`, with what the tokens were chosen by: (words,) and (books, codes)."""
+        found = self._call(self._asked(vector), -1 if forced_text is None else forced_text)
+        return *self._take(found), found[3], found[4]
+
+    def _asked(self, vector: Vector) -> dict[str, Any]:
+        """What the graph is told in this frame, but for a forced token."""
         angles = self._frame * self._rates
-        self._inputs |= {
+        return self._inputs | {
             "vector": np.ascontiguousarray(vector, np.float32),
             "text": np.array(self._text, np.int64),
             "codes": self._codes,
-            "forced": np.array(-1 if forced_text is None else forced_text, np.int64),
             "cos": np.cos(angles).astype(np.float32),
             "sin": np.sin(angles).astype(np.float32),
             "text_noise": self._text_temperature * self._gumbel(self._lm.words),
             "code_noise": self._temperature * self._gumbel(self._lm.books, self._lm.codes),
         }
-        wanted = ["said", "out", "fresh", "text_logits", "code_logits"]
-        said, out, fresh, text_logits, code_logits = self._lm.run(wanted, self._inputs)
+
+    def _call(self, inputs: dict[str, Any], forced_text: int) -> list[Any]:
+        """What the graph answers; nothing is kept of it yet."""
+        return self._lm.run(OUTPUTS, inputs | {"forced": np.array(forced_text, np.int64)})
+
+    def _take(self, found: list[Any]) -> tuple[int, Codes | None]:
+        """Goes on by one frame with what was answered."""
+        said, out, fresh = found[:3]
         self._keep(fresh)
         whole = None if self._frame == 0 else np.concatenate((self._codes[:1], out[1:]))
         self._text, self._codes = int(said), np.array(out, np.int64)
         if self._frame == 0:  # there is no frame before, so its books were nothing
             self._codes[1:] = self._lm.codes
         self._frame += 1
-        return self._text, whole, text_logits, code_logits
+        return self._text, whole
 
     def _keep(self, fresh: npt.NDArray[np.float32]) -> None:
         """Writes the frame's keys and values over the oldest ones."""

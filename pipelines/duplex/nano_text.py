@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipelines.duplex.nano_weights import SPECIAL
 from pipelines.engine import EngineError
@@ -13,11 +14,25 @@ PAD, EOS = 0, 2
 _WORD = re.compile(r"[a-z']+")
 
 
+SOONEST, LATEST = 0.4, 2.0
+"""Of a word's mean length: a forced text goes on no sooner, and no later but for a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """What a forced text asks of a frame."""
+
+    token: int
+    at_once: bool
+    """Else as soon as the model would go on itself."""
+
+
 class ForcedWords:
     """One session's queue of texts to be forced into the inner monologue.
 
-    The model learned a word's token at the word's begin and nothing until the next, so a forced
-    text keeps that pace: each word lasts as long as the model's own on average; the end is told.
+    The model learned a word's token at the word's begin and nothing until the next, so that it
+    knows itself when the word that it is saying is over. A forced text waits for that, within
+    bounds; the end is told as a word would be.
     """
 
     def __init__(self, words: Sequence[str], frames: Sequence[float]) -> None:
@@ -25,13 +40,13 @@ class ForcedWords:
 
         Args:
             words: The closed vocabulary; word i is token i + 3.
-            frames: How long the model says each, in frames.
+            frames: How long the model says each on average, in frames.
         """
         self._ids = {word: index + SPECIAL for index, word in enumerate(words)}
         self._frames = frames
         self._words: deque[int] = deque()
-        self._open = False  # a word was said whose end is not yet told
-        self._wait = 0.0  # frames until the next
+        self._mean: float | None = None  # of the word whose end is not yet told
+        self._since = 0  # frames since that word's token
 
     def queue(self, text: str) -> None:
         """Queues a text's words behind what is queued.
@@ -48,21 +63,23 @@ class ForcedWords:
             )
         self._words.extend(self._ids[word] for word in said)
 
-    def take(self) -> int | None:
-        """The token to force in this frame; None: the model is free."""
-        self._wait -= 1.0
-        if self._open and self._wait > 0:
-            return PAD
-        if self._words:
-            token = self._words.popleft()
-            carry = self._wait if self._open else 0.0  # parts of a frame are not lost
-            self._wait = max(1.0, carry + self._frames[token - SPECIAL])
-            self._open = True
-            return token
-        if self._open:
-            self._open = False
-            return EOS
-        return None
+    def ask(self) -> Forced | None:
+        """What to force in this frame; None: the model is free. `said` tells what came of it."""
+        if self._mean is None:
+            return Forced(self._words[0], True) if self._words else None
+        if self._since < SOONEST * self._mean:
+            return Forced(PAD, True)
+        token = self._words[0] if self._words else EOS
+        return Forced(token, self._since > LATEST * self._mean)
+
+    def said(self, token: int) -> None:
+        """The frame is over, with this token."""
+        self._since += 1
+        if token >= SPECIAL:
+            self._words.popleft()
+            self._mean, self._since = self._frames[token - SPECIAL], 1
+        elif token == EOS:
+            self._mean = None
 
 
 def piece_of(token: int, words: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pipelines.duplex.nano_sound import RATE_HZ
+from training.nano_duplex.checkpoint import keep
 from training.nano_duplex.codec import DELAY, Carry, Codec, Sound
 from training.nano_duplex.codec_data import Batch, Speech
 from training.nano_duplex.codec_faults import periodicity
@@ -78,9 +79,7 @@ def run(args: argparse.Namespace) -> None:
     state["codec"] = codec.state_dict()
     state["polish_steps"] = state.get("polish_steps", 0) + step
     state["polish_hours"] = step * args.batch * batch.heard.shape[1] / RATE_HZ / 3600
-    part = args.out.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(args.out)
+    keep(args.out, state)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -19,6 +19,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from pipelines.duplex.nano_sound import FLOOR, RATE_HZ, hann, mel_filters
+from training.nano_duplex.checkpoint import adamw, keep
 from training.nano_duplex.codec import BOOKS, DELAY, Carry, Codec, Sound
 from training.nano_duplex.codec_data import UNKNOWN, Batch, Speech
 from training.nano_duplex.codec_faults import periodicity
@@ -126,10 +127,7 @@ class Training:
         torch.set_num_threads(args.threads)
         self.phones = len((args.data.parent / "phones.txt").read_text(encoding="utf-8").split())
         self.codec = Codec(self.phones)
-        decays = [p for p in self.codec.parameters() if p.ndim > 1]
-        rest = [p for p in self.codec.parameters() if p.ndim <= 1]
-        groups = [{"params": decays, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.99))
+        self.optimiser = adamw(self.codec, RATE, (0.9, 0.99), 0.01)
         self.speech = Speech(args.data / "train", args.seed)
         self.step, self.seconds, self.spoken_s = 0, 0.0, 0.0
 
@@ -147,9 +145,7 @@ class Training:
             "step": self.step, "seconds": self.seconds, "spoken_s": self.spoken_s,
             "phones": self.phones, "seed": self.args.seed,
         }  # fmt: skip
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(path)
+        keep(path, state)
 
     def load(self, path: Path) -> None:
         """Goes on from a checkpoint."""

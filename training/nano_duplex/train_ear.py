@@ -23,6 +23,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from pipelines.duplex.nano_sound import FLOOR, HOP, MEL_WINDOW, MELS, RATE_HZ
+from training.nano_duplex.checkpoint import adamw, keep
 from training.nano_duplex.codec import Carry, Sound
 from training.nano_duplex.codec_data import UNKNOWN
 from training.nano_duplex.ear import VECTOR, Ear, warped_filters
@@ -160,10 +161,10 @@ class Training:
                 k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")
             }
             self.reader.ear.encoder.load_state_dict(held)
-        many = [p for p in self.reader.parameters() if p.ndim > 1]
-        few = [p for p in self.reader.parameters() if p.ndim <= 1]
-        groups = [{"params": many, "weight_decay": 0.02}, {"params": few, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98))
+        if args.begin:
+            held = torch.load(args.begin, weights_only=True, map_location="cpu")
+            self.reader.load_state_dict(held["reader"])
+        self.optimiser = adamw(self.reader, args.rate, (0.9, 0.98), 0.02)
         self.step, self.seconds = 0, 0.0
 
     def done(self) -> float:
@@ -179,9 +180,7 @@ class Training:
             "step": self.step, "seconds": self.seconds, "phones": self.phones,
             "vocabulary": self.vocabulary, "seed": self.args.seed,
         }  # fmt: skip
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(path)
+        keep(path, state)
 
     def load(self, path: Path) -> None:
         """Goes on from a checkpoint."""
@@ -229,7 +228,7 @@ def run(args: argparse.Namespace) -> None:
             order = training.data.batches(args.frames, rng)
         batch = training.data.batch(order.pop(), rng)
         warm = min(1.0, (training.step + 1) / WARM_UP)
-        rate = RATE * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        rate = args.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
         for group in training.optimiser.param_groups:
             group["lr"] = rate
         parts = losses(training.reader, training.hearing, batch, rng)
@@ -264,6 +263,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path("build/nano/data"))
     parser.add_argument("--out", type=Path, default=Path("build/nano/ear"))
     parser.add_argument("--codec", type=Path, help="checkpoint whose encoder it begins with")
+    parser.add_argument("--begin", type=Path, help="an ear's checkpoint, to be trained further")
+    parser.add_argument("--rate", type=float, default=RATE, help="of learning, at its height")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--steps", type=int, default=0, help="instead of minutes: reproducible")
     parser.add_argument("--frames", type=int, default=600, help="of a batch: 80 ms each")

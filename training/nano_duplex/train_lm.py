@@ -18,6 +18,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from training.creature_llm.muon import Muon
+from training.nano_duplex.checkpoint import keep
 from training.nano_duplex.crops import Crops, cut, noisy, spoil, spread_of
 from training.nano_duplex.lm import PAD, Lm, LmSizes, parameters_of
 from training.nano_duplex.tokens import USER_WORDS, read_all, word_frames
@@ -60,7 +61,7 @@ class Stage:
 STAGES: dict[str, Stage] = {
     "read": Stage(1.0, 0.3, 0.0, True, False, 0.0, 2000, 1.5e-3),
     "speak": Stage(0.0, 0.0, 1.0, False, True, 0.05, 1500, 1.5e-3, ("read",), 40, 80, 0.7, True),
-    "joint": Stage(1.0, 0.1, 1.0, True, True, 0.10, 1000, 1.0e-3, ("speak", "read")),
+    "joint": Stage(1.0, 0.3, 1.0, True, True, 0.10, 1000, 1.5e-3, ("speak", "read")),
 }
 
 
@@ -158,13 +159,6 @@ def pace(step: int, steps: int) -> float:
     return 1.0 if step < bend else max(0.01, (steps - step) / (steps - bend))
 
 
-def save(path: Path, **state: Any) -> None:
-    """Writes a checkpoint; a kill in the middle leaves the old one."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
-
-
 def load_lm(path: Path) -> tuple[Lm, dict[str, Any]]:
     """The model of a checkpoint, and the rest of it."""
     state = torch.load(path, weights_only=True, map_location="cpu")
@@ -227,8 +221,7 @@ class Trainer:
         """Writes the checkpoint; a stage that ran to its end is done."""
         if self.step >= self.stage.steps and self.args.stage not in self.done:
             self.done.append(self.args.stage)
-        save(
-            self.path,
+        state = dict(
             model=self.lm.state_dict(),
             sizes=asdict(self.lm.sizes),
             optimizers=[o.state_dict() for o in self.optimizers],
@@ -239,6 +232,7 @@ class Trainer:
             done=self.done,
             word_frames=word_frames(self.data, self.words),
         )
+        keep(self.path, state)
 
     def learn(self) -> Losses:
         """One step."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -126,29 +127,74 @@ def test_greedy_tokens_need_no_seed():
     assert [s.ids for s in converse(model, 1)] == [s.ids for s in converse(model, 2)]
 
 
-def test_forced_words_keep_the_pace_of_the_models_own():
-    forced = ForcedWords(("go", "left"), (2.0, 3.5))
-    assert forced.take() is None
+def taken(forced: ForcedWords, goes_on: Callable[[int], bool], frames: int) -> list[int | None]:
+    """The tokens of those frames, where the model would go on in frames for which that is true."""
+    tokens: list[int | None] = []
+    for frame in range(frames):
+        asked = forced.ask()
+        if asked is None:
+            tokens.append(None)
+            continue
+        tokens.append(asked.token if asked.at_once or goes_on(frame) else 0)
+        forced.said(asked.token if tokens[-1] else 0)
+    return tokens
+
+
+def test_forced_words_come_when_the_model_would_go_on():
+    forced = ForcedWords(("go", "left"), (2.0, 5.0))
+    assert forced.ask() is None
     forced.queue("Go left, left!")
-    # go lasts 2 frames, left 3.5: the half frame is not lost.
-    assert [forced.take() for _ in range(11)] == [3, 0, 4, 0, 0, 0, 4, 0, 0, 2, None]
+    at = {1, 6, 9}
+    assert taken(forced, lambda frame: frame in at, 11) == [3, 4, 0, 0, 0, 0, 4, 0, 0, 2, None]
+
+
+def test_forced_words_come_no_sooner_than_they_can_and_not_never():
+    early, late = (ForcedWords(("go", "left"), (2.0, 5.0)) for _ in range(2))
+    early.queue("left go")
+    late.queue("go left")
+    # Two fifths of a mean length at least, twice as long and a frame at most.
+    assert taken(early, lambda _: True, 5) == [4, 0, 3, 2, None]
+    assert taken(late, lambda _: False, 18) == [3, *[0] * 4, 4, *[0] * 10, 2, None]
 
 
 def test_a_text_with_a_word_that_the_model_lacks_is_refused_whole():
     forced = ForcedWords(("go",), (1.0,))
     with pytest.raises(EngineError, match=r"^duplex-nano has no word 'pizza': it knows the 1 "):
         forced.queue("go pizza")
-    assert forced.take() is None
+    assert forced.ask() is None
 
 
 def test_a_text_that_is_to_be_said_comes_out_in_the_text_stream(model: NanoDuplex):
     with model.open() as session:
         session.say("go left")
-        steps = [session.step(pcm) for pcm in like_speech(9)]
+        steps = [session.step(pcm) for pcm in like_speech(20)]
     frames = [index for index, step in enumerate(steps) if step.forced]
     assert [steps[index].text for index in frames] == [" go", " left"]
-    assert frames == [0, 4]
-    assert all(not step.text for index, step in enumerate(steps[:8]) if index not in frames)
+    assert frames[0] == 0
+    assert all(not step.text for index, step in enumerate(steps[: frames[1]]) if index)
+
+
+def test_a_forced_word_waits_while_silence_is_likelier_than_all_words(model: NanoDuplex):
+    vector = np.random.default_rng(0).standard_normal(model.lm.vector, np.float32)
+    waiting, told = model.lm.open(3), model.lm.open(3)
+    run, silence = model.lm.run, [3.0, 3.0, -3.0]
+
+    def weighed(outputs, inputs):
+        found = run(outputs, inputs)
+        found[3][:] = -np.log(len(found[3]) - 1)  # all words together weigh 1
+        found[3][0] = silence[0]
+        return found
+
+    model.lm.run = weighed  # type: ignore[method-assign]
+    try:
+        for token in (0, 0, 5):
+            said, codes = waiting.step_or_wait(vector, 5)
+            assert said == token
+            again = told.step(vector, token)
+            silence.pop(0)
+            assert np.array_equal(codes, again[1]), "the frame is that of the token, drawn once"
+    finally:
+        del model.lm.run  # type: ignore[method-assign]
 
 
 def test_ten_minutes_take_no_more_memory_than_one_and_no_larger_inputs(model: NanoDuplex):

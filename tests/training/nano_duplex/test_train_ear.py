@@ -123,10 +123,11 @@ def test_the_exported_graph_streaming_gives_what_torch_gives_offline(tmp_path):
     assert np.abs(whole - pieces).max() < 1e-4
 
 
-def _args(data, out, steps: int) -> argparse.Namespace:
+def _args(data, out, steps: int, begin=None) -> argparse.Namespace:
     return argparse.Namespace(
-        data=data, out=out, codec=None, minutes=0.0, steps=steps, frames=40, seed=7, threads=1
-    )
+        data=data, out=out, codec=None, begin=begin, rate=train_ear.RATE, minutes=0.0, steps=steps,
+        frames=40, seed=7, threads=1,
+    )  # fmt: skip
 
 
 def test_a_training_that_was_interrupted_goes_on_where_it_was(data, tmp_path, monkeypatch):
@@ -149,3 +150,14 @@ def test_a_training_that_was_interrupted_goes_on_where_it_was(data, tmp_path, mo
     found = json.loads((tmp_path / "ear.json").read_text())
     assert set(found) == {"valid", "heldout"} and "all" in found["heldout"]
     assert all(torch.isfinite(weight).all() for weight in ear.state_dict().values())
+
+
+def test_a_training_that_begins_with_another_ears_weights_has_them_and_a_fresh_count(
+    data, tmp_path
+):
+    run(_args(data, tmp_path / "first", 2))
+    held = torch.load(tmp_path / "first" / "ear.pt", weights_only=True)["reader"]
+    further = Training(_args(data, tmp_path / "second", 2, begin=tmp_path / "first" / "ear.pt"))
+    assert further.step == 0
+    for name, weight in further.reader.state_dict().items():
+        assert torch.equal(weight, held[name]), name
