@@ -75,6 +75,7 @@ class NanoLmSession:
         self._text_temperature = np.float32(text_temperature)
         self._frame = 0
         self._text = BOS
+        self._silent = 1.0  # how likely it would have said nothing since a text was waited for
         self._codes = np.full(lm.books, lm.codes, np.int64)
         _, self._slots, width = lm.ring
         self._keys = [np.zeros(lm.ring, np.float32) for _ in range(lm.layers)]
@@ -113,14 +114,14 @@ class NanoLmSession:
     def step_or_wait(self, vector: Vector, forced_text: int) -> tuple[int, Codes | None]:
         """As `step`, with the token as soon as the model would go on itself, and silence till then.
 
-        It goes on when it holds any token likelier than none at all: so a forced text has the pace
-        of what was said, which the model learned, and not an average one.
+        That is when it would more likely than not have said some token by now, since the last one:
+        so a forced text has the pace of what is said, which the model learned, and no average one.
         """
         inputs = self._asked(vector)
         waited = self._call(inputs, PAD)
         logits = waited[3].astype(np.float64)
-        silent = np.exp(logits[PAD] - logits.max()) / np.exp(logits - logits.max()).sum()
-        return self._take(waited if silent > 0.5 else self._call(inputs, forced_text))
+        self._silent *= float(1 / np.exp(logits - logits[PAD]).sum())
+        return self._take(waited if self._silent > 0.5 else self._call(inputs, forced_text))
 
     def step_with_logits(
         self, vector: Vector, forced_text: int | None = None
@@ -152,6 +153,8 @@ class NanoLmSession:
         self._keep(fresh)
         whole = None if self._frame == 0 else np.concatenate((self._codes[:1], out[1:]))
         self._text, self._codes = int(said), np.array(out, np.int64)
+        if self._text != PAD:
+            self._silent = 1.0
         if self._frame == 0:  # there is no frame before, so its books were nothing
             self._codes[1:] = self._lm.codes
         self._frame += 1

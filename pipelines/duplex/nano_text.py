@@ -14,7 +14,7 @@ PAD, EOS = 0, 2
 _WORD = re.compile(r"[a-z']+")
 
 
-SOONEST, LATEST = 0.4, 2.0
+SOONEST, LATEST = 0.4, 1.5
 """Of a word's mean length: a forced text goes on no sooner, and no later but for a frame."""
 
 

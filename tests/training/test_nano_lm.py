@@ -15,7 +15,14 @@ from training.nano_duplex.make import TINY_LM  # noqa: E402
 from training.nano_duplex.rehearse import judge  # noqa: E402
 from training.nano_duplex.stream import Stream  # noqa: E402
 from training.nano_duplex.tokens import Encoded, write_shard  # noqa: E402
-from training.nano_duplex.train_lm import STAGES, Trainer, arguments, losses, pace  # noqa: E402
+from training.nano_duplex.train_lm import (  # noqa: E402
+    STAGES,
+    Trainer,
+    arguments,
+    frames_to_learn,
+    losses,
+    pace,
+)
 
 torch.set_num_threads(1)
 NONE = 512
@@ -95,6 +102,18 @@ def test_nothing_is_spoilt_at_a_rate_of_zero_and_what_is_not_yet_there_never():
     assert torch.equal(spoilt == NONE, crops.codes_before == NONE)
     share = (spoilt != crops.codes_before).float().mean()
     assert 0.5 < share < 0.8  # 1 − .5 · .5, less what was swapped for its equal
+
+
+def test_codes_are_learned_on_three_frames_with_speech_and_one_of_silence():
+    speaking = torch.arange(100) % 2 == 0
+    there = torch.arange(100) >= 10
+    chosen = frames_to_learn(speaking, there, 0.4, np.random.default_rng(0))
+    assert len(set(chosen.tolist())) == 40 and chosen.min() >= 10
+    assert int(speaking[chosen].sum()) == 30
+    few = frames_to_learn(torch.arange(100) >= 96, there, 0.4, np.random.default_rng(0))
+    assert len(few) == 40 and int((few >= 96).sum()) == 4, "silence fills what speech leaves"
+    all_loud = frames_to_learn(there, there, 0.4, np.random.default_rng(0))
+    assert len(all_loud) == 40
 
 
 def test_many_streams_say_what_all_frames_at_once_would():

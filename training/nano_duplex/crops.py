@@ -18,6 +18,8 @@ WHOLE = 0.5
 """Share of the crops that begin where the dialogue does, as every conversation of the product."""
 BEFORE_SPEECH = 12
 """Frames, at most, before an answer of the agent, where a crop for its voice begins."""
+STRETCH = 12
+"""Frames, at most, of its past that are spoilt in a row."""
 USER_NOISE = 0.1
 """Of a vector's spread: voices that were never heard are near those that were."""
 
@@ -132,8 +134,9 @@ def spoil(crops: Crops, rate: float, rng: np.random.Generator, none: int) -> Ten
 
     Args:
         crops: Their ``codes_before`` are not changed.
-        rate: Share of the frames that lose all their books to another frame, and of the single
-            codes that lose theirs.
+        rate: Share of the single codes that are lost to another frame's, and about so many of the
+            frames, all books together, in stretches of 1 to `STRETCH` frames that follow each other
+            elsewhere, too: else a model that once babbles hears itself speak, and goes on.
         rng: Decides.
         none: "None yet" stays.
 
@@ -146,9 +149,15 @@ def spoil(crops: Crops, rate: float, rng: np.random.Generator, none: int) -> Ten
     rows, frames, books = true.shape
     flat = true.reshape(-1, books)
     other = flat[torch.from_numpy(rng.integers(len(flat), size=len(flat)))].reshape(true.shape)
-    whole = torch.from_numpy(rng.random((rows, frames, 1)) < rate)
-    single = torch.from_numpy(rng.random((rows, frames, books)) < rate)
-    swap = (whole | single) & (true != none) & (other != none)
+    swap = torch.from_numpy(rng.random((rows, frames, books)) < rate)
+    longest = min(STRETCH, frames)
+    for _ in range(round(rate * rows * frames / ((1 + longest) / 2))):
+        long = int(rng.integers(1, longest + 1))
+        row, source = rng.integers(rows, size=2)
+        at, begin = rng.integers(frames - long + 1, size=2)
+        other[row, at : at + long] = true[source, begin : begin + long]
+        swap[row, at : at + long] = True
+    swap &= (true != none) & (other != none)
     return torch.where(swap, other, true)
 
 

@@ -27,6 +27,8 @@ PAD_WEIGHT = 0.5
 """Of the text loss in frames in which nothing is said: nine of ten."""
 BOOK_WEIGHTS = (4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Of the code loss; book 0 says which phone it is."""
+SPEECH_SHARE = 0.75
+"""Of the frames on which codes are learned."""
 CHECKPOINT_S = 120.0
 LOG_S = 20.0
 
@@ -53,7 +55,7 @@ class Stage:
     crop: int = 288
     """Frames of a row."""
     depth_share: float = 0.4
-    """Of the frames: on so many codes are learned, those with speech first."""
+    """Of the frames: on so many codes are learned, see `frames_to_learn`."""
     at_speech: bool = False
     """Whether crops begin shortly before the agent speaks."""
 
@@ -122,21 +124,41 @@ def _ctc_loss(logits: Tensor, crops: Crops) -> Tensor:
 
 
 def _code_losses(lm: Lm, z: Tensor, crops: Crops, share: float, rng: np.random.Generator) -> Tensor:
-    """(books,) cross-entropy, over a fixed number of frames: speech first, then silence."""
+    """(books,) cross-entropy over a share of the frames."""
     codes = crops.codes.flatten(0, 1)
-    whole = (codes != lm.none).all(1)  # not the first frame of a dialogue, nor past its end
-    speech = crops.speaking.flatten()
-    order = np.where(speech.cpu(), 0.0, 1.0) + np.where(whole.cpu(), 0.0, 2.0)
-    order = order + rng.random(len(order))
-    chosen = torch.from_numpy(np.argsort(order)[: int(share * len(order))]).to(z.device)
+    there = codes != lm.none  # not past a dialogue's end; of its first frame, book 0 alone
+    chosen = frames_to_learn(crops.speaking.flatten(), there[:, 0], share, rng).to(z.device)
     text = crops.text.flatten()[chosen].clamp(min=0)
     told = codes[chosen]
-    wanted = torch.where(whole[chosen, None], told, -1)
+    wanted = torch.where(there[chosen], told, -1)
     logits = lm.book_logits(z.flatten(0, 1)[chosen], text, told.clamp(max=lm.none - 1))
     each = F.cross_entropy(
         logits.flatten(0, 1), wanted.flatten(), ignore_index=-1, reduction="none"
     )
     return each.view(wanted.shape).sum(0) / (wanted >= 0).sum(0).clamp(min=1)
+
+
+def frames_to_learn(
+    speaking: Tensor, there: Tensor, share: float, rng: np.random.Generator
+) -> Tensor:
+    """Random frames on which codes are learned: most with speech, and silence too.
+
+    Silence is easily learned, but it has to be: a model that never was told to be silent babbles.
+
+    Args:
+        speaking: (n,) bool.
+        there: (n,) bool: it has codes.
+        share: Of all n, so many.
+        rng: Chooses.
+
+    Returns:
+        (at most share · n,) indices: `SPEECH_SHARE` of them with speech, where there is so much.
+    """
+    loud = rng.permutation(torch.nonzero(speaking & there)[:, 0].cpu().numpy())
+    still = rng.permutation(torch.nonzero(~speaking & there)[:, 0].cpu().numpy())
+    count = int(share * len(speaking))
+    few = max(count - len(loud), round((1 - SPEECH_SHARE) * count))
+    return torch.from_numpy(np.concatenate((still[:few], loud))[:count])
 
 
 def optimizers_of(lm: Lm, rate: float) -> list[torch.optim.Optimizer]:

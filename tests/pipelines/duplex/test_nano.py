@@ -152,9 +152,9 @@ def test_forced_words_come_no_sooner_than_they_can_and_not_never():
     early, late = (ForcedWords(("go", "left"), (2.0, 5.0)) for _ in range(2))
     early.queue("left go")
     late.queue("go left")
-    # Two fifths of a mean length at least, twice as long and a frame at most.
+    # Two fifths of a mean length at least, half as long again and a frame at most.
     assert taken(early, lambda _: True, 5) == [4, 0, 3, 2, None]
-    assert taken(late, lambda _: False, 18) == [3, *[0] * 4, 4, *[0] * 10, 2, None]
+    assert taken(late, lambda _: False, 14) == [3, *[0] * 3, 4, *[0] * 7, 2, None]
 
 
 def test_a_text_with_a_word_that_the_model_lacks_is_refused_whole():
@@ -174,10 +174,21 @@ def test_a_text_that_is_to_be_said_comes_out_in_the_text_stream(model: NanoDuple
     assert all(not step.text for index, step in enumerate(steps[: frames[1]]) if index)
 
 
-def test_a_forced_word_waits_while_silence_is_likelier_than_all_words(model: NanoDuplex):
+@pytest.mark.parametrize(
+    ("silence", "tokens"),
+    [
+        # e³ to 1: .95 and .91 that nothing was said, then .04.
+        ([3.0, 3.0, -3.0, 3.0], [0, 0, 5, 0]),
+        # 3 to 2: .6, then .36; told, it begins anew.
+        ([np.log(1.5)] * 4, [0, 5, 0, 5]),
+    ],
+)
+def test_a_forced_word_comes_when_the_model_had_likelier_said_one_than_none(
+    model: NanoDuplex, silence: list[float], tokens: list[int]
+):
     vector = np.random.default_rng(0).standard_normal(model.lm.vector, np.float32)
     waiting, told = model.lm.open(3), model.lm.open(3)
-    run, silence = model.lm.run, [3.0, 3.0, -3.0]
+    run, silence = model.lm.run, list(silence)
 
     def weighed(outputs, inputs):
         found = run(outputs, inputs)
@@ -187,7 +198,7 @@ def test_a_forced_word_waits_while_silence_is_likelier_than_all_words(model: Nan
 
     model.lm.run = weighed  # type: ignore[method-assign]
     try:
-        for token in (0, 0, 5):
+        for token in tokens:
             said, codes = waiting.step_or_wait(vector, 5)
             assert said == token
             again = told.step(vector, token)
