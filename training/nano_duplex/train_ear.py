@@ -154,6 +154,8 @@ class Training:
             split: Utterances(list(single(args.data / "codec" / split)), self.vocabulary)
             for split in ("valid", "heldout")
         }
+        self.before = (0, 0.0)
+        """Steps and seconds of the training that it was begun with."""
         self.reader, self.hearing = Reader(self.phones, len(self.vocabulary)), Hearing()
         if args.codec:
             state = torch.load(args.codec, weights_only=False, map_location="cpu")["codec"]
@@ -164,6 +166,7 @@ class Training:
         if args.begin:
             held = torch.load(args.begin, weights_only=True, map_location="cpu")
             self.reader.load_state_dict(held["reader"])
+            self.before = _whole(held)
         self.optimiser = adamw(self.reader, args.rate, (0.9, 0.98), 0.02)
         self.step, self.seconds = 0, 0.0
 
@@ -178,7 +181,7 @@ class Training:
         state: dict[str, Any] = {
             "reader": self.reader.state_dict(), "optimiser": self.optimiser.state_dict(),
             "step": self.step, "seconds": self.seconds, "phones": self.phones,
-            "vocabulary": self.vocabulary, "seed": self.args.seed,
+            "vocabulary": self.vocabulary, "seed": self.args.seed, "before": self.before,
         }  # fmt: skip
         keep(path, state)
 
@@ -188,6 +191,7 @@ class Training:
         self.reader.load_state_dict(state["reader"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.before = state.get("before", self.before)
 
     def look(self, most: int | None = None) -> dict[str, dict[str, float]]:
         """Words read wrongly, of each split."""
@@ -200,14 +204,21 @@ class Training:
         return found
 
 
+def _whole(state: dict[str, Any]) -> tuple[int, float]:
+    """Steps and seconds of a checkpoint, with those of the training that it was begun with."""
+    steps, seconds = state.get("before", (0, 0.0))
+    return steps + state["step"], seconds + state["seconds"]
+
+
 def read_checkpoint(path: Path) -> tuple[Ear, dict[str, Any]]:
     """The ear of a checkpoint, and what ``nano.json`` says of its training."""
     state = torch.load(path, weights_only=True, map_location="cpu")
     ear, begin = Ear(state["phones"]), "ear."
     held = {k.removeprefix(begin): v for k, v in state["reader"].items() if k.startswith(begin)}
     ear.load_state_dict(held)
-    minutes = round(state["seconds"] / 60, 2)
-    return ear.eval(), {"steps": state["step"], "seed": state["seed"], "minutes": minutes}
+    steps, seconds = _whole(state)
+    minutes = round(seconds / 60, 2)
+    return ear.eval(), {"steps": steps, "seed": state["seed"], "minutes": minutes}
 
 
 def run(args: argparse.Namespace) -> None:

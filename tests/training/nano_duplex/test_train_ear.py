@@ -161,3 +161,5 @@ def test_a_training_that_begins_with_another_ears_weights_has_them_and_a_fresh_c
     assert further.step == 0
     for name, weight in further.reader.state_dict().items():
         assert torch.equal(weight, held[name]), name
+    run(_args(data, tmp_path / "second", 3, begin=tmp_path / "first" / "ear.pt"))
+    assert read_checkpoint(tmp_path / "second" / "ear.pt")[1]["steps"] == 5
