@@ -77,8 +77,8 @@ test: $(STAMP) ## run the tests
 
 gate: check ## the release gate: checks, a quick run, against the last kept run of this machine
 	@$(BIN)/python scripts/gate.py $(ARGS)
-test-browser: $(STAMP) ## look at the report page in a real browser (installs Playwright; needs a Chromium in PATH)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python 'playwright>=1.50'
+test-browser: $(STAMP) ## report, face and a live call in a real browser (installs Playwright; needs a Chromium in PATH)
+	@$(TALK) 'playwright>=1.50'
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: lint types test ## lint, format, strict types and tests

@@ -65,8 +65,13 @@ def measure(name: str, presets: Sequence[str], fixtures: str) -> Path:
 
     Returns:
         The run's folder.
+
+    Raises:
+        SystemExit: the folder is there already.
     """
     folder = Path("results") / name
+    if folder.exists():
+        raise SystemExit(f"{folder} is there already. To measure again, remove it: rm -r {folder}")
     plan = Plan(tuple(map(load_spec, presets)), tuple(select(fixtures)), 1)
     with progress() as watch:
         execute(plan, folder, resume=False, watch=watch, retries=RETRIES)

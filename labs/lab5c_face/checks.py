@@ -52,9 +52,7 @@ def mouth_rms(submission: Submission) -> Verdict:
     if silence != 0 or quiet != 0:
         return Verdict(False, "openness() does not close the mouth in silence.")
     if full != 1:
-        return Verdict(
-            False, "openness() does not open it wide, or wider than 1, for a loud voice."
-        )
+        return Verdict(False, f"openness() gives {full:g}, not 1, for a voice of −6 dBFS.")
     if any(b - a < 0.03 for a, b in pairwise(between)):
         return Verdict(False, "openness() does not grow with the level between −45 and −15 dBFS.")
     return Verdict(True, "silence, a full voice, and levels between them come out right.")
@@ -69,7 +67,8 @@ def mouth_smooth(submission: Submission) -> Verdict:
         return Verdict(False, "smooth() does not get where its input stays.")
     up, down = out[3], 1 - out[13] / out[12]
     if not 0 < down < up < 1:
-        return Verdict(False, "after one frame it should be part of the way, and opening further.")
+        text = "after one frame it should be part of the way, opening further than closing."
+        return Verdict(False, f"smooth(): {text}")
     return Verdict(True, f"one frame after a step it has gone {up:.0%} up, {down:.0%} down.")
 
 
@@ -85,7 +84,9 @@ def lips_blend(submission: Submission) -> Verdict:
     ah, ee, lips = [0.9, 0.4, 0.0, 1.2], [0.3, 1.0, 0.0, 1.2], [0.0, 0.2, 0.0, 2.5]
     alone = [(ah, 100.0, 200.0)]
     if any(abs(a - b) > 0.01 for a, b in zip(_lips(submission, alone, 150), ah, strict=False)):
-        return Verdict(False, "a viseme alone must have its own shape.")
+        return Verdict(
+            False, "a viseme alone must have its own shape in its own time: not even rest pulls."
+        )
     if _lips(submission, alone, 3000)[0] > 0.1 or _lips(submission, [], 0)[0] > 0.1:
         return Verdict(False, "far from any viseme the mouth must be at rest.")
     pair = [(ah, 0.0, 100.0), (ee, 100.0, 200.0)]
@@ -98,7 +99,8 @@ def lips_blend(submission: Submission) -> Verdict:
     between = [(ah, 0.0, 120.0), (lips, 120.0, 200.0), (ah, 200.0, 320.0)]
     closed, vowel = (_lips(submission, between, t)[0] for t in (160.0, 20.0))
     if closed > 0.3 * vowel:
-        return Verdict(False, "the lips don't close for an m between two vowels.")
+        text = f"{closed:.2f} open there, {vowel:.2f} in the vowel before; 0.3 of that is the most"
+        return Verdict(False, f"the lips don't close for an m between two vowels: {text}.")
     return Verdict(True, "alone, at rest, at a border and around an m the lips stand right.")
 
 
@@ -110,6 +112,10 @@ STORIES = (
      ("thinking", "speaking", "acting", "acting")),
     (("user_stopped", "agent_started", "refused", "agent_stopped"),
      ("thinking", "speaking", "sorry", "listening")),
+    (("user_stopped", "promised", "agent_started", "agent_stopped"),
+     ("thinking", "acting", "acting", "acting")),
+    (("user_stopped", "refused", "agent_started", "agent_stopped"),
+     ("thinking", "sorry", "sorry", "listening")),
     (("user_stopped", "heard_nothing"), ("thinking", "confused")),
     (("user_stopped", "error"), ("thinking", "confused")),
     (("task_started", "task_done"), ("acting", "listening")),
@@ -213,7 +219,7 @@ CHECKS = (
     Check("mouth-rms", "openness() of frames whose level is known", mouth_rms),
     Check("mouth-smooth", "smooth() opens quickly, closes slowly, and arrives", mouth_smooth),
     Check("lips-blend", "blend() alone, at rest, at a border, around an m", lips_blend),
-    Check("states-stories", "states.toml leads where the table below says", states_stories),
+    Check("states-stories", "states.toml leads where README.md's table says", states_stories),
     Check("states-words", "promises and refusals are known by their words", states_words),
     Check("messages-agree", "messages.jsonl is made by your mouth and your table", messages_agree),
     Check("offset-measured", "the quantiles in answers.toml are face.parquet's", offset_measured),

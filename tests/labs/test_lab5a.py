@@ -14,6 +14,7 @@ from labs.check import Submission, examine
 from labs.code import OwnBox
 from labs.example_work import write_perfect
 from labs.lab5a_cascade.checks import LAB
+from labs.lab5a_cascade.measuring import FEW, measure
 from labs.start import copy_starter
 from pipelines.errors import LabError
 
@@ -50,6 +51,13 @@ def test_the_starter_is_copied_once_and_replaces_nothing(tmp_path):
     assert (tmp_path / "my" / "README.md").is_file()
     with pytest.raises(LabError, match="is there already"):
         copy_starter("5a", tmp_path / "my")
+
+
+def test_a_folder_of_results_is_never_measured_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results" / "base").mkdir(parents=True)
+    with pytest.raises(SystemExit, match="rm -r results/base"):
+        measure("base", [], FEW)
 
 
 def test_of_the_bare_starter_no_check_passes_and_none_ends_the_others(tmp_path):

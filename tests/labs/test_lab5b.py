@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +137,13 @@ def test_a_voice_is_told_by_its_mean_spectrum_however_loud_it_speaks():
     profiles = {name: sound.profile(frames) for name, frames in many.items()}
     louder = shape["b"] + 3.0 + rng.normal(size=(40, 80))
     assert sound.voice_of(louder, profiles) == "b"
+
+
+def test_the_starter_does_not_measure_over_a_folder_of_results(tmp_path):
+    shutil.copy(HOME / "starter" / "measure.py", tmp_path)
+    (tmp_path / "results" / "frames").mkdir(parents=True)
+    words = [sys.executable, "measure.py", "frames"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("remove it: rm -r results/frames")
+    assert "Traceback" not in done.stderr

@@ -58,6 +58,21 @@ def test_lips_that_stay_open_for_an_m_are_found(tmp_path):
     assert (found.passed, "for an m" in found.why) == (False, True)
 
 
+def test_a_promise_counts_before_the_voice_begins(tmp_path):
+    submission = work(tmp_path, "solution")
+    table = submission.root / "states.toml"
+    text = table.read_text()
+    assert 'event = "promised"\nfrom = ["listening", "thinking", "speaking"]' in text
+    table.write_text(
+        text.replace(
+            'event = "promised"\nfrom = ["listening", "thinking", "speaking"]',
+            'event = "promised"\nfrom = ["speaking"]',
+        )
+    )
+    found = checks.states_stories(submission)
+    assert (found.passed, found.why) == (False, "after user_stopped, promised it is thinking.")
+
+
 def measured(submission, drawn_late_ms):
     """A whole submission whose page drew every frame so late."""
     root = submission.root

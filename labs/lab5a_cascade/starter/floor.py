@@ -27,6 +27,8 @@ def main() -> None:
             heard.append(turn.heard_ms)
             for name, start, end in waterfall(turn.marks):
                 stages.setdefault(name, []).append(end - start)
+    if not heard:
+        raise SystemExit("No turn of results/base was answered: see task 1.")
     for name, durations in stages.items():
         print(f"{name:10} {median(durations):7.1f} ms (median)")
     print(f"predicted  {predict_floor(stages):7.1f} ms")

@@ -35,6 +35,8 @@ def main() -> None:
     from labs.lab5a_cascade.measuring import read_wav, speak_again, user_audio
 
     names = speak_again(Path("results/base"), Path("roundtrip"))
+    if not names:
+        raise SystemExit("Your recogniser wrote nothing down in results/base: see task 1.")
     with Path("prosody.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         features = (f0_hz, energy_db, syllables_per_s)

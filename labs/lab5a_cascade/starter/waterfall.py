@@ -29,11 +29,14 @@ def draw(path: Path) -> None:
     axes = figure.subplots()
     some = [turn for turn in turns(Path("results/base")) if turn.heard_ms is not None]
     for row, turn in enumerate(some):
-        for colour, (_, start, end) in enumerate(waterfall(turn.marks)):
-            axes.barh(row, end - start, left=start, color=f"C{colour}")
-        axes.plot(turn.heard_ms, row, "k|", markersize=18)
+        for colour, (name, start, end) in enumerate(waterfall(turn.marks)):
+            named = "_" if row else name  # in the legend once
+            axes.barh(row, end - start, left=start, color=f"C{colour}", label=named)
+        named = "_" if row else "heard"
+        axes.plot(turn.heard_ms, row, "k|", markersize=18, label=named)
     axes.set_yticks(range(len(some)), [turn.fixture for turn in some])
     axes.set_xlabel("ms after the user's last audible sample")
+    figure.legend(loc="outside upper center", ncols=len(BARS) + 1)
     figure.savefig(path, dpi=120)
 
 

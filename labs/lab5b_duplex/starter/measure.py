@@ -14,9 +14,19 @@ from pipelines.spec import load_spec
 
 
 def lab(*words: str) -> None:
-    """Runs ``duplex-lab``."""
+    """Runs ``duplex-lab``; ends with it where it fails, for it has said why."""
     code = "from bench.cli import main; main()"
-    subprocess.run([sys.executable, "-c", code, *words], check=True)
+    if failed := subprocess.run([sys.executable, "-c", code, *words], check=False).returncode:
+        sys.exit(failed)
+
+
+def run(name: str, presets: str, fixtures: str, repeats: int = 1) -> None:
+    """Measures a run anew: results/NAME."""
+    folder = Path("results") / name
+    if folder.exists():
+        sys.exit(f"{folder} is there already. To measure again, remove it: rm -r {folder}")
+    lab("run", "--presets", presets, "--fixtures", fixtures, "--repeats", str(repeats),
+        "--out", str(folder))  # fmt: skip
 
 
 def unwatched(path: Path) -> None:
@@ -32,16 +42,12 @@ def main() -> None:
     if what == "floor":
         lab("floor", preset, "--positions", "6", "--json", "floor.json")
     elif what == "frames":
-        lab("run", "--presets", preset,
-            "--fixtures", "pause_toys_box,pause_chair_cup,long_book_light",
-            "--out", "results/frames")  # fmt: skip
+        run("frames", preset, "pause_toys_box,pause_chair_cup,long_book_light")
     elif what == "overlap":
-        lab("run", "--presets", "cascade-embedded,duplex-scripted-yield",
-            "--fixtures", "barge_in_stop,barge_in_change", "--out", "results/overlap")  # fmt: skip
+        run("overlap", "cascade-embedded,duplex-scripted-yield", "barge_in_stop", repeats=2)
     elif what == "watch":
         unwatched(Path("unwatched.toml"))
-        lab("run", "--presets", "unwatched.toml,duplex-scripted-watch",
-            "--fixtures", "cmd_dance,cmd_stop", "--out", "results/watch")  # fmt: skip
+        run("watch", "unwatched.toml,duplex-scripted-watch", "cmd_dance,cmd_stop")
     else:
         print(__doc__)
 

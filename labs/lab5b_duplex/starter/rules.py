@@ -32,7 +32,7 @@ def tasks(text: str, who: str) -> list[str]:
 
 
 def main() -> None:
-    """Says how good the rules are, on the corpus (sentences.tsv stays closed until the end)."""
+    """Says how good the rules are, on the corpus, and on sentences.tsv (don't read that file)."""
     from labs.lab5b_duplex.reading import CORPUS, SENTENCES, f1, read_table
 
     for name, path in (("corpus", CORPUS), ("hand-written sentences", SENTENCES)):

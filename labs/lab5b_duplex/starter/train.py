@@ -30,8 +30,9 @@ def candidates() -> tuple[list[dict[str, int]], list[bool]]:
 
 def fit(rows: list[dict[str, int]], meant: list[bool]) -> tuple[float, dict[str, float]]:
     """The bias and the weights of a logistic regression."""
-    # TODO: sklearn.feature_extraction.DictVectorizer and sklearn.linear_model.LogisticRegression
-    # (C=0.5, solver="liblinear", random_state=SEED). As it is, every candidate counts as meant.
+    # TODO: sklearn.feature_extraction.DictVectorizer (sparse=False: liblinear refuses its sparse
+    # matrices) and sklearn.linear_model.LogisticRegression (C=0.5, solver="liblinear",
+    # random_state=SEED). As it is, every candidate counts as meant.
     return 5.0, {}
 
 

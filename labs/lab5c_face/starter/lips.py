@@ -12,6 +12,7 @@ def blend(track: list, t_ms: float) -> list[float]:
 
     The starter snaps from one shape to the next. Blend instead: a weighted mean of all visemes
     near, where each pulls with its weight inside its own time, and less and less outside of it.
+    Where none is near, the lips are at REST.
     """
     # TODO
     for shape, start_ms, end_ms in track:

@@ -11,6 +11,7 @@ from lips import blend
 from mouth import openness, smooth
 
 from labs.lab5c_face.playing import messages, play, replies, write_messages, write_wav
+from pipelines.errors import LabError
 
 
 def main() -> None:
@@ -27,4 +28,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LabError as error:
+        sys.exit(str(error))
