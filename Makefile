@@ -7,7 +7,7 @@ UV_VERSION := 0.13.8
 STAMP := $(VENV)/.set-up
 ARGS ?=
 RUN ?= results/sample
-PRESET ?= duplex-tiny,duplex-scripted-86ms
+PRESET ?= duplex-nano,duplex-tiny
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full bench bench-cascade bench-moshi bench-conversation bench-engines \

@@ -60,7 +60,7 @@ DUPLEX: dict[str, Adapter] = {
     "torch": Adapter("MIT", ("cuda", "cpu"), LOADER),
     "server": Adapter("the server's", ("its server's",), "protocol fake", ("sphn",), "server"),
     "scripted": Adapter("Apache-2.0", ("cpu",), "exact answers"),
-    "nano": Adapter("Apache-2.0", ("cpu",), LOADER),
+    "nano": Adapter("Apache-2.0", ("cpu",), "its own weights"),
 }
 """Backend of a duplex preset → what is known of its adapter."""
 

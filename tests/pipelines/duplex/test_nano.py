@@ -16,6 +16,8 @@ import psutil
 import pytest
 from test_moshi_processor import chunks, run, spoken
 
+from bench.fixtures import read_pcm, select
+from pipelines.audio.resample import resample
 from pipelines.capability import lacks, weights_word
 from pipelines.duplex import nano_weights
 from pipelines.duplex.dispatch import describe
@@ -41,7 +43,7 @@ TEN_MINUTES = 7500
 def preset(folder: Path, weights: str = "synthetic") -> str:
     text = (Path(nano_weights.__file__).parents[1] / "presets" / "duplex-nano.toml").read_text()
     text = text.replace('weights = "shipped"', f"weights = {json.dumps(str(folder))}")
-    return text.replace('weights = "synthetic"', f'weights = "{weights}"')
+    return text.replace('weights = "trained"', f'weights = "{weights}"')
 
 
 @pytest.fixture(scope="module")
@@ -301,19 +303,36 @@ def test_untrained_weights_babble_and_a_preset_that_says_otherwise_is_refused(co
     assert not trained.babbles
 
 
-def test_the_shipped_preset_says_what_its_weights_are():
+def test_the_shipped_weights_are_whole_trained_and_small():
     spec = load_spec("duplex-nano")
     assert spec.stages["model"].stages == "serial"
-    try:
-        found = nano_weights.read(nano_weights.PACKAGED)
-    except WeightsError as error:
-        assert lacks(spec) == [str(error)]
-        assert weights_word(spec) == "missing"
-        assert spec.weights == "synthetic"
-    else:
-        assert lacks(spec) == []
-        assert weights_word(spec) == "here"
-        assert spec.weights == found.label
+    assert nano_weights.read(nano_weights.PACKAGED).label == spec.weights == "trained"
+    assert lacks(spec) == [] and weights_word(spec) == "here"
+    files = [nano_weights.PACKAGED / name for name in nano_weights.FILES]
+    assert sum(path.stat().st_size for path in files) < 30e6
+
+
+def test_the_shipped_weights_answer_the_recorded_users_in_words_that_fit():
+    wanted = {
+        "q_name": "my name is pip",
+        "greet_thanks": "you are welcome",
+        "q_where_blue_ball": "the blue ball is under the chair",
+    }
+    model = NanoDuplex(
+        config=str(nano_weights.PACKAGED / "nano.json"), temperature=0, text_temperature=0
+    )
+    model.load()
+    quiet = np.random.default_rng(0)
+    right = 0
+    for (fixture,) in map(select, wanted):
+        heard = resample(read_pcm(fixture.turns[0]) / 32768, 16_000, 24_000)
+        pcm = np.concatenate((np.zeros(12_000), heard, np.zeros(5 * 24_000)))
+        pcm = (pcm + 1e-4 * quiet.standard_normal(len(pcm))).astype(np.float32)
+        frames = pcm[: len(pcm) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+        with model.open() as session:
+            said = "".join(session.step(frame).text for frame in frames).strip()
+        right += said == wanted[fixture.name]
+    assert right >= 2, "two of three: sums differ by the processor, and what is likeliest with them"
 
 
 def test_a_run_notes_the_files_of_the_model_with_their_checksums(copy: Path):
