@@ -16,6 +16,9 @@ _WORD = re.compile(r"[a-z']+")
 
 SOONEST, LATEST = 0.4, 1.5
 """Of a word's mean length: a forced text goes on no sooner, and no later but for a frame."""
+FIRST = 6
+"""Frames of a conversation before its first forced word: none that it learned from begins with it
+speaking, and what it says in its first frame is noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class ForcedWords:
         self._words: deque[int] = deque()
         self._mean: float | None = None  # of the word whose end is not yet told
         self._since = 0  # frames since that word's token
+        self._early = FIRST  # frames of the conversation that are still too early
 
     def queue(self, text: str) -> None:
         """Queues a text's words behind what is queued.
@@ -64,7 +68,13 @@ class ForcedWords:
         self._words.extend(self._ids[word] for word in said)
 
     def ask(self) -> Forced | None:
-        """What to force in this frame; None: the model is free. `said` tells what came of it."""
+        """What to force in the next frame; None: the model is free. `said` tells what came of it.
+
+        To be asked once a frame.
+        """
+        if self._early:
+            self._early -= 1
+            return None
         if self._mean is None:
             return Forced(self._words[0], True) if self._words else None
         if self._since < SOONEST * self._mean:

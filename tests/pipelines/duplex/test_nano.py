@@ -24,7 +24,7 @@ from pipelines.duplex.dispatch import describe
 from pipelines.duplex.model import FRAME_SAMPLES, Step
 from pipelines.duplex.nano import NanoDuplex
 from pipelines.duplex.nano_lm import NanoLm
-from pipelines.duplex.nano_text import ForcedWords
+from pipelines.duplex.nano_text import FIRST, ForcedWords
 from pipelines.duplex.options import ModelOptions
 from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.provide import model_files, provide
@@ -129,6 +129,13 @@ def test_greedy_tokens_need_no_seed():
     assert [s.ids for s in converse(model, 1)] == [s.ids for s in converse(model, 2)]
 
 
+def begun(words: tuple[str, ...], frames: tuple[float, ...]) -> ForcedWords:
+    """A queue in a conversation that is no longer in its first frames."""
+    forced = ForcedWords(words, frames)
+    assert [forced.ask() for _ in range(FIRST)] == [None] * FIRST
+    return forced
+
+
 def taken(forced: ForcedWords, goes_on: Callable[[int], bool], frames: int) -> list[int | None]:
     """The tokens of those frames, where the model would go on in frames for which that is true."""
     tokens: list[int | None] = []
@@ -143,7 +150,7 @@ def taken(forced: ForcedWords, goes_on: Callable[[int], bool], frames: int) -> l
 
 
 def test_forced_words_come_when_the_model_would_go_on():
-    forced = ForcedWords(("go", "left"), (2.0, 5.0))
+    forced = begun(("go", "left"), (2.0, 5.0))
     assert forced.ask() is None
     forced.queue("Go left, left!")
     at = {1, 6, 9}
@@ -151,7 +158,7 @@ def test_forced_words_come_when_the_model_would_go_on():
 
 
 def test_forced_words_come_no_sooner_than_they_can_and_not_never():
-    early, late = (ForcedWords(("go", "left"), (2.0, 5.0)) for _ in range(2))
+    early, late = (begun(("go", "left"), (2.0, 5.0)) for _ in range(2))
     early.queue("left go")
     late.queue("go left")
     # Two fifths of a mean length at least, half as long again and a frame at most.
@@ -160,7 +167,7 @@ def test_forced_words_come_no_sooner_than_they_can_and_not_never():
 
 
 def test_a_text_with_a_word_that_the_model_lacks_is_refused_whole():
-    forced = ForcedWords(("go",), (1.0,))
+    forced = begun(("go",), (1.0,))
     with pytest.raises(EngineError, match=r"^duplex-nano has no word 'pizza': it knows the 1 "):
         forced.queue("go pizza")
     assert forced.ask() is None
@@ -169,11 +176,11 @@ def test_a_text_with_a_word_that_the_model_lacks_is_refused_whole():
 def test_a_text_that_is_to_be_said_comes_out_in_the_text_stream(model: NanoDuplex):
     with model.open() as session:
         session.say("go left")
-        steps = [session.step(pcm) for pcm in like_speech(20)]
+        steps = [session.step(pcm) for pcm in like_speech(26)]
     frames = [index for index, step in enumerate(steps) if step.forced]
     assert [steps[index].text for index in frames] == [" go", " left"]
-    assert frames[0] == 0
-    assert all(not step.text for index, step in enumerate(steps[: frames[1]]) if index)
+    assert frames[0] == FIRST, "not in its first frames, in which it never learned to speak"
+    assert not any(step.text for step in steps[frames[0] + 1 : frames[1]])
 
 
 @pytest.mark.parametrize(
