@@ -43,8 +43,8 @@ def floor(
 
     One frame of the user is replaced by noise, in a run of its own with greedy sampling; the first
     frame of speech that then says something else was decided in knowledge of it. Counted from the
-    first sample of the perturbed frame. Exit code 1: what the model says does not depend on what
-    it hears.
+    first sample of the perturbed frame. Exit code 1: noise in place of a single frame changes
+    nothing that the model says.
     """
     spec = load_spec(preset)
     model = greedy(spec)
@@ -161,10 +161,10 @@ def told(name: str, found: Floor) -> Iterator[str]:
     """The findings in lines of text."""
     n = len(found.responses)
     if found.frames is None:
-        yield f"{name}: no floor, because there is no response to content"
+        yield f"{name}: no floor, because there is no response to content of one frame"
         yield (
             f"noise in place of one frame of the user, at {n} positions, changed nothing that the "
-            "model said in the next second: what it says does not depend on what it hears"
+            "model said in the next second: it hangs on no single frame, or on none at all"
         )
         return
     yield f"{name}: floor {_frames(found.frames)} = {found.ms:g} ms"
