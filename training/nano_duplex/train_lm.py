@@ -227,7 +227,8 @@ class Trainer:
                 return lm, str(earlier)
         torch.manual_seed(self.args.seed)
         heard = (self.args.tokens / USER_WORDS).read_text(encoding="utf-8").split()
-        lm = Lm(LmSizes(words=self.words + 3, user_words=len(heard)))
+        width = self.data[0].vectors.shape[1]
+        lm = Lm(LmSizes(words=self.words + 3, vector=width, user_words=len(heard)))
         lm.standardise(self.mean, self.spread)
         return lm, "random weights"
 
