@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import LabError
+from pipelines.heap import give_back
 from pipelines.marks import Mark, MarkList
 from pipelines.secrets import redact
 from pipelines.spec import PipelineSpec
@@ -201,6 +202,7 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
             unsettled = await models.settle()
             error = error or next(iter(unsettled), None)
             kind = "prepared" if order == "prepare" else "done"
+            give_back()
             connection.send(Report(kind, _without_secrets(marks), error and redact(error)))
 
 

@@ -35,6 +35,13 @@ def floor(
     preset: Annotated[str, typer.Argument(help="A duplex preset.")],
     positions: Annotated[int, typer.Option(min=1, help="How many frames are perturbed.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the signal, the noise, and which frames.")] = 0,
+    say: Annotated[
+        str | None,
+        typer.Option(
+            help="What it is made to say meanwhile, in its own words; '': it is left to itself.",
+            show_default="the preset's probe_text",
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None,
@@ -43,8 +50,9 @@ def floor(
 
     One frame of the user is replaced by noise, in a run of its own with greedy sampling; the first
     frame of speech that then says something else was decided in knowledge of it. Counted from the
-    first sample of the perturbed frame. Exit code 1: noise in place of a single frame changes
-    nothing that the model says.
+    first sample of the perturbed frame. A model that listens in silence may say nothing that a
+    frame could change: make it speak (--say). Exit code 1: noise in place of a single frame
+    changes nothing that the model says.
     """
     spec = load_spec(preset)
     model = greedy(spec)
@@ -57,7 +65,8 @@ def floor(
         script=spec.stages["script"],
         marks=MarkList(),
     )
-    with sessions(process, model.seed) as run:
+    text = model.probe_text if say is None else say
+    with sessions(process, model.seed, text) as run:
         found = measure(
             run,
             positions=positions,
@@ -68,10 +77,10 @@ def floor(
             ),
         )
     name = f"{spec.name} ({model.id}, {model.backend}, {model.precision}, {spec.weights} weights)"
-    for line in told(name, found):
+    for line in told(name, found, text):
         console().print(line, soft_wrap=True)
     if json_file is not None:
-        rows = {"preset": spec.name, "model": dataclasses.asdict(model), "seed": seed}
+        rows = {"preset": spec.name, "model": dataclasses.asdict(model), "seed": seed, "say": text}
         rows |= {"machine": machine.describe()} | found.to_dict()
         atomic_write(json_file, (json.dumps(rows, indent=2) + "\n").encode())
     if found.frames is None:
@@ -107,8 +116,13 @@ def acoustic_frames(config: str | None) -> int:
 
 
 @contextlib.contextmanager
-def sessions(process: ModelProcess, seed: int) -> Iterator[Run]:
+def sessions(process: ModelProcess, seed: int, say: str = "") -> Iterator[Run]:
     """Starts a model's process; within, each call is a fresh session that is fed in lock-step.
+
+    Args:
+        process: Of the model.
+        seed: Of every session.
+        say: What every session is made to say.
 
     Raises:
         ModelError: the model can't be loaded, or fails.
@@ -117,7 +131,7 @@ def sessions(process: ModelProcess, seed: int) -> Iterator[Run]:
         runner.run(process.ensure_running())
 
         def run(frames: Pcm) -> Iterator[Said]:
-            replies = _replies(process, seed, frames)
+            replies = _replies(process, {"seed": seed, "greeting": say}, frames)
             try:
                 while True:
                     try:
@@ -141,9 +155,11 @@ async def _end(replies: Any) -> None:
     await replies.aclose()
 
 
-async def _replies(process: ModelProcess, seed: int, frames: Pcm) -> AsyncIterator[Said]:
+async def _replies(
+    process: ModelProcess, asked: dict[str, Any], frames: Pcm
+) -> AsyncIterator[Said]:
     """One session: a frame goes in when the reply to the one before is out."""
-    session = process.open(SESSION, {"seed": seed}, fed=True, owes="frame")
+    session = process.open(SESSION, asked, fed=True, owes="frame")
     try:
         for index, pcm in enumerate(frames):
             session.feed({"frame": index}, pcm_to_bytes(pcm), last=False)
@@ -157,8 +173,8 @@ async def _replies(process: ModelProcess, seed: int, frames: Pcm) -> AsyncIterat
         await session.wait_ended()
 
 
-def told(name: str, found: Floor) -> Iterator[str]:
-    """The findings in lines of text."""
+def told(name: str, found: Floor, text: str = "") -> Iterator[str]:
+    """The findings in lines of text; ``text``: what it was made to say."""
     n = len(found.responses)
     if found.frames is None:
         yield f"{name}: no floor, because there is no response to content of one frame"
@@ -166,11 +182,15 @@ def told(name: str, found: Floor) -> Iterator[str]:
             f"noise in place of one frame of the user, at {n} positions, changed nothing that the "
             "model said in the next second: it hangs on no single frame, or on none at all"
         )
+        if not text:
+            yield "if it listened in silence, make it speak meanwhile: --say TEXT"
         return
     yield f"{name}: floor {_frames(found.frames)} = {found.ms:g} ms"
     for what, frames in found.derivation():
         yield f"  {_frames(frames):>9} = {frames * FRAME_MS:3g} ms  {what}"
     yield "counted from the first sample of the perturbed frame; the model computes in no time"
+    if text:
+        yield f"while it was made to say {text!r}"
     if found.detail_frames is not None and found.detail_frames < found.frames:
         yield (
             f"fine detail of the speech (codebooks 2–8 of a frame decided before) differs from "

@@ -14,7 +14,9 @@ Moshi family samples the other seven one step later, because of their acoustic d
 fine detail of a frame that was decided before, know of the sound one frame earlier. Both are shown.
 
 A difference can be found too late (the likeliest token stayed the same) but never too early, so the
-floor is the minimum over the positions tried, and the spread is shown.
+floor is the minimum over the positions tried, and the spread is shown. A model that was trained to
+listen in silence says the same silence whatever a single frame holds; while it speaks, what it says
+next hangs on every frame.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from pipelines.duplex.stages import PipelinedStages, SerialStages, Stages, is_st
 from pipelines.duplex.warmth import like_speech
 from pipelines.duplex.wire import SESSION, Reply
 from pipelines.engine import Emit, EngineError, Request
+from pipelines.heap import give_back
 
 WARM_FRAMES = 4
 SWITCH_INTERVAL_S = 0.0005
@@ -74,6 +75,7 @@ class DuplexEngine:
                     session.step(pcm)
             except ContextEndError:
                 pass  # a model with so short a context is warm by now
+        give_back()  # what loading needed
 
     def run(self, request: Request, emit: Emit) -> None:
         """Serves one session; see `pipelines.duplex.wire`.
@@ -93,7 +95,10 @@ class DuplexEngine:
             queue_frames=int(header.get("queue_frames", 0)),
             pipelined=self._pipelined(),
         )
-        sessions.run(begin_anew=header.get("context_end") == "reset")
+        try:
+            sessions.run(begin_anew=header.get("context_end") == "reset")
+        finally:
+            give_back()
 
     @property
     def _loaded(self) -> DuplexModel:

@@ -31,6 +31,9 @@ class ModelOptions:
     """Whether decoding has a thread of its own; auto: where there are cores for it."""
     greeting: str = ""
     """Forced into the inner monologue before the first frame."""
+    probe_text: str = ""
+    """Forced while ``duplex-lab floor`` probes it: a model that was trained to be silent says
+    nothing that a single frame of the user could change."""
     url: str = ""
     """Of the server (backend server): ws://host:port."""
     voice_prompt: str = ""

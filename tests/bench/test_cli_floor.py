@@ -96,3 +96,11 @@ def test_a_trace_before_the_floor_is_told_apart():
     lines = list(told("x", found))
     assert lines[0] == "x: floor 2 frames = 160 ms"
     assert "codebooks 2–8 of a frame decided before) differs from 1 frame = 80 ms on" in lines[-2]
+
+
+def test_what_it_was_made_to_say_is_told_and_where_nothing_was_the_flag_is():
+    found = Floor((Response(4, 1), Response(6, 1)), 0)
+    assert "while it was made to say 'go left'" in list(told("x", found, "go left"))
+    deaf = Floor((Response(4, None),), 0)
+    assert list(told("x", deaf))[-1].endswith("make it speak meanwhile: --say TEXT")
+    assert not any("--say" in line for line in told("x", deaf, "go left"))
