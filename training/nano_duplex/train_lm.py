@@ -63,7 +63,9 @@ class Stage:
 STAGES: dict[str, Stage] = {
     "read": Stage(1.0, 0.3, 0.0, True, False, 0.0, 2000, 1.5e-3),
     "speak": Stage(0.0, 0.0, 1.0, False, True, 0.05, 1500, 1.5e-3, ("read",), 40, 80, 0.7, True),
-    "joint": Stage(6.0, 0.5, 1.0, True, True, 0.10, 1000, 1.5e-3, ("speak", "read"), depth_share=0.2),
+    "joint": Stage(
+        6.0, 0.5, 1.0, True, True, 0.10, 1000, 1.5e-3, ("speak", "read"), depth_share=0.2
+    ),
 }
 
 
