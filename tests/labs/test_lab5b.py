@@ -165,10 +165,10 @@ def test_the_shipped_duplex_model_is_opened_up_frame_by_frame(capsys, monkeypatc
     assert heard[0] == "the user says: bring me the green cup"
     frames = heard[2:]
     assert [float(line.split()[0]) for line in frames[:3]] == [0.0, 0.08, 0.16]
-    read = [line[21:39].split()[0] for line in frames if line[21:39].strip()]
+    read = [line[20:38].split()[0] for line in frames if line[20:38].strip()]
     assert {"bring", "green"} <= set(read), read
     deaf = lines("--deaf")[2:]
-    assert [line[:39] for line in deaf] == [line[:39] for line in frames]
+    assert [line[:38] for line in deaf] == [line[:38] for line in frames]
     assert deaf != frames
     with pytest.raises(SystemExit, match="Opens duplex-nano up"):
         lines("--loud")
