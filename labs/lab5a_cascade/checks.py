@@ -26,6 +26,10 @@ STAGES = ("turn_wait", "llm_to_clause", "tts_ttfa", "output")
 SEEN_TURNS = 5
 """On so many turns the student's waterfall is tried."""
 MARKS = "your run's marks"
+PICTURE, PICTURE_MOST = (400, 200), 8000
+"""Pixels of a picture: at least, and at most."""
+SATURATED, COLOURED_PERCENT = 0.2, 1.0
+"""Spread of red, green and blue (of 0 to 1) that makes a colour; so much of a picture has bars."""
 
 
 def _answered(submission: Submission) -> list[MetricRow]:
@@ -115,12 +119,28 @@ def _first(bar: object) -> object:
 
 
 def waterfall_picture(submission: Submission) -> Verdict:
-    """A picture that can be looked at; what it shows a person judges."""
-    data = submission.path("waterfall.png").read_bytes()[:33]
+    """A picture with bars in it; what they show a person judges."""
+    from matplotlib.image import imread
+
+    path = submission.path("waterfall.png")
+    data = path.read_bytes()[:33]
     if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 33:
         return Verdict(False, "waterfall.png is no PNG.")
     width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
-    return Verdict(width >= 400 and height >= 200, f"waterfall.png is {width} x {height} pixels.")
+    told = f"waterfall.png is {width} x {height} pixels"
+    if not (PICTURE[0] <= width <= PICTURE_MOST and PICTURE[1] <= height <= PICTURE_MOST):
+        return Verdict(False, f"{told}; {PICTURE[0]} x {PICTURE[1]} is the least that can be read.")
+    try:
+        colours = np.asarray(imread(path), float)[..., :3]
+    except Exception as error:  # whatever a decoder thinks of a damaged file
+        return Verdict(False, f"{told} and can't be decoded ({type(error).__name__}).")
+    if colours.ndim != 3:
+        return Verdict(False, f"{told}, without any colour: are its bars drawn?")
+    coloured = np.ptp(colours, axis=2) > SATURATED
+    share = 100 * float(coloured.mean())
+    if share < COLOURED_PERCENT:
+        return Verdict(False, f"{told}, but only {share:.1f} % of it is coloured: are bars drawn?")
+    return Verdict(True, f"{told}, {share:.0f} % of it bars.")
 
 
 def floor_rule(submission: Submission) -> Verdict:
@@ -218,9 +238,7 @@ CHECKS = (
     Check("answers-heard", "results/base: your pipeline answers 80 % of 5 turns", answers_heard),
     Check("metrics-on", "Pipecat's own TTFB of three services, summed", metrics_on),
     Check("waterfall-bars", "waterfall() finds each bar's begin and end", waterfall_bars),
-    Check(
-        "waterfall-picture", "waterfall.png is a picture of 400 x 200 or more", waterfall_picture
-    ),
+    Check("waterfall-picture", "waterfall.png shows bars, 400 x 200 or more", waterfall_picture),
     Check("floor-rule", "predict_floor() is right where stages never vary", floor_rule),
     Check("floor-predicted", "the predicted floor is that of your run", floor_predicted),
     Check("floor-heard", "what was heard, and the largest bar", floor_heard),

@@ -58,6 +58,12 @@ class NanoDuplex:
                 f"language model of {self.lm.words - SPECIAL}: they are of two models; take the "
                 "folder from the repository again"
             )
+        if self.lm.vector != self.ear.width:
+            raise WeightsError(
+                f"{self._folder} has an ear that says {self.ear.width} numbers a frame and a "
+                f"language model that hears {self.lm.vector}: they are of two models; take the "
+                "folder from the repository again"
+            )
 
     @contextmanager
     def open(self, seed: int = 0) -> Iterator[NanoSession]:

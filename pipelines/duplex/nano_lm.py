@@ -24,7 +24,7 @@ ROPE_BASE = 10_000.0
 _NEVER = np.float32(-1e9)
 
 Vector = npt.NDArray[np.float32]
-"""(96,) of the user's frame."""
+"""(width,) of the user's frame, as the ear gives it."""
 Codes = npt.NDArray[np.int64]
 """(8,) of one frame of the agent's speech."""
 

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.duplex.nano_ear import EAR_NAME
+from pipelines.duplex.nano_ear import EAR_NAME, EAR_WORDS
 from pipelines.duplex.nano_lm import LM_NAME
 from pipelines.duplex.nano_voice import DECODER
 from pipelines.duplex.weights_error import WeightsError
 
-FORMAT = 1
+FORMAT = 2
 SHIPPED = "shipped"
 """``weights`` of a preset that means the package's own."""
 PACKAGED = Path(__file__).parent / "nano" / "weights"
 CARD_NAME = "nano.json"
 VOCABULARY_NAME = "vocabulary.txt"
-FILES = (EAR_NAME, DECODER, LM_NAME, VOCABULARY_NAME)
+FILES = (EAR_NAME, EAR_WORDS, DECODER, LM_NAME, VOCABULARY_NAME)
 SPECIAL = 3
 """Text tokens before the words: nothing, begin, end."""
 STAGES = ("codec", "ear", "read", "speak", "joint")

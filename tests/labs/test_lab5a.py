@@ -13,7 +13,7 @@ from labs import catalogue
 from labs.check import Submission, examine
 from labs.code import OwnBox
 from labs.example_work import write_perfect
-from labs.lab5a_cascade.checks import LAB
+from labs.lab5a_cascade.checks import LAB, waterfall_picture
 from labs.lab5a_cascade.measuring import FEW, measure
 from labs.start import copy_starter
 from pipelines.errors import LabError
@@ -81,6 +81,36 @@ def test_a_bar_that_ends_elsewhere_is_told_by_its_name(work):
     assert changed != text
     (work / "waterfall.py").write_text(changed, encoding="utf-8")
     assert verdicts(work)["waterfall-bars"] == (False, "the bar 'tts' ends somewhere else.")
+
+
+def picture(path: Path, width_ms: float, size: tuple[float, float] = (6, 3)) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size)
+    axes = figure.subplots()
+    axes.barh([0, 1, 2], [width_ms] * 3)
+    axes.set_xlim(0, 1000)
+    figure.savefig(path, dpi=100)
+    return path.read_bytes()
+
+
+def test_a_picture_counts_that_has_bars_in_it(tmp_path):
+    def told(data: bytes) -> tuple[bool | None, str]:
+        (tmp_path / "waterfall.png").write_bytes(data)
+        verdict = waterfall_picture(Submission(tmp_path))
+        return verdict.passed, verdict.why
+
+    drawn = picture(tmp_path / "a.png", 700)
+    passed, why = told(drawn)
+    assert passed and why.startswith("waterfall.png is 600 x 300 pixels")
+    for data, reason in (
+        (picture(tmp_path / "b.png", 0), "only 0.0 % of it is coloured"),
+        (picture(tmp_path / "c.png", 700, (2, 1)), "400 x 200 is the least"),
+        (drawn[: len(drawn) // 2], "can't be decoded"),
+        (b"GIF89a", "is no PNG"),
+    ):
+        passed, why = told(data)
+        assert not passed and reason in why
 
 
 def test_an_answer_is_held_against_the_run_and_the_right_one_is_not_told(work):

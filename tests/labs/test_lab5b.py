@@ -1,5 +1,6 @@
 """Lab 5b: the starter is told what is open, the worked files pass, wrong steps are told apart."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -147,3 +148,27 @@ def test_the_starter_does_not_measure_over_a_folder_of_results(tmp_path):
     assert done.returncode == 1
     assert done.stderr.strip().endswith("remove it: rm -r results/frames")
     assert "Traceback" not in done.stderr
+
+
+def test_the_shipped_duplex_model_is_opened_up_frame_by_frame(capsys, monkeypatch):
+    path = HOME / "starter" / "inside.py"
+    spec = importlib.util.spec_from_file_location("inside", path)
+    inside = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(inside)
+
+    def lines(*flags: str) -> list[str]:
+        monkeypatch.setattr("sys.argv", ["inside.py", "cmd_bring_green_cup", *flags])
+        inside.main()
+        return capsys.readouterr().out.splitlines()
+
+    heard = lines()
+    assert heard[0] == "the user says: bring me the green cup"
+    frames = heard[2:]
+    assert [float(line.split()[0]) for line in frames[:3]] == [0.0, 0.08, 0.16]
+    read = [line[20:38].split()[0] for line in frames if line[20:38].strip()]
+    assert {"bring", "green"} <= set(read), read
+    deaf = lines("--deaf")[2:]
+    assert [line[:38] for line in deaf] == [line[:38] for line in frames]
+    assert deaf != frames
+    with pytest.raises(SystemExit, match="Opens duplex-nano up"):
+        lines("--loud")

@@ -31,7 +31,7 @@ NONE = 512
 def dialogue(frames: int = 30, seed: int = 0) -> Encoded:
     rng = np.random.default_rng(seed)
     return Encoded(
-        vectors=rng.standard_normal((frames, 96)).astype(np.float16),
+        vectors=rng.standard_normal((frames, 99)).astype(np.float16),
         codes=(np.arange(frames)[:, None] * 8 + np.arange(8)).astype(np.uint16),
         text=rng.integers(0, 6, frames).astype(np.uint16),
         speaking=np.arange(frames) > frames // 2,
@@ -43,7 +43,7 @@ def dialogue(frames: int = 30, seed: int = 0) -> Encoded:
 
 def tiny(seed: int = 0, **more: int) -> Lm:
     torch.manual_seed(seed)
-    lm = Lm(LmSizes(words=9, user_words=2, **{**TINY_LM, "ctc_layer": 1, **more}))
+    lm = Lm(LmSizes(words=9, vector=99, user_words=2, **{**TINY_LM, "ctc_layer": 1, **more}))
     for weight in lm.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     return lm.eval()
@@ -118,7 +118,7 @@ def test_codes_are_learned_on_three_frames_with_speech_and_one_of_silence():
 
 def test_many_streams_say_what_all_frames_at_once_would():
     lm = tiny()
-    vectors = torch.randn(3, 30, 96)
+    vectors = torch.randn(3, 30, 99)
     stream = Stream(lm, 3, temperature=1.0, text_temperature=1.0, seed=2)
     text, codes, logits = [], [], []
     keep = lm.text_out.register_forward_hook(lambda _m, _i, out: logits.append(out))
@@ -138,7 +138,7 @@ def test_many_streams_say_what_all_frames_at_once_would():
 
 def test_a_token_that_is_forced_is_said():
     stream = Stream(tiny(), 2, speaks=False)
-    said, codes = stream.step(torch.zeros(2, 96), torch.tensor([5, -1]))
+    said, codes = stream.step(torch.zeros(2, 99), torch.tensor([5, -1]))
     assert said[0] == 5 and codes is None
 
 

@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from training.nano_duplex.agent_codec import Encoded as Heard
 from training.nano_duplex.tokens import (
     FRAME,
     Encoded,
-    _vocabulary,
     encode_one,
     read_all,
     read_dialogues,
+    vocabulary,
     word_frames,
     write_shard,
 )
@@ -92,8 +93,18 @@ def test_a_dialogue_goes_through_the_codec_frame_by_frame(tmp_path):
 def test_the_users_words_are_numbered_from_one_and_keep_their_numbers(tmp_path):
     dialogue_shard(tmp_path / "000.npz")
     kept = tmp_path / "out" / "user_words.txt"
-    assert _vocabulary([tmp_path / "000.npz"], kept) == {"go": 1, "left": 2}
-    assert _vocabulary([], kept) == {"go": 1, "left": 2}
+    assert vocabulary([tmp_path / "000.npz"], None, kept) == {"go": 1, "left": 2}
+    assert vocabulary([], None, kept) == {"go": 1, "left": 2}
+
+
+def test_an_ear_brings_its_words_and_another_ear_wants_another_folder(tmp_path):
+    kept, ear = tmp_path / "out" / "user_words.txt", tmp_path / "ear"
+    ear.mkdir()
+    (ear / "user_words.txt").write_text("left\nright\n", encoding="utf-8")
+    assert vocabulary([], ear, kept) == {"left": 1, "right": 2}
+    (ear / "user_words.txt").write_text("left\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="has other words than the ear"):
+        vocabulary([], ear, kept)
 
 
 def test_a_shard_comes_back_as_it_was_written(tmp_path):

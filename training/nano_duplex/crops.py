@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipelines.duplex.nano_ear import VECTOR
 from training.nano_duplex.lm import BOS, PAD, delayed
 from training.nano_duplex.tokens import Encoded
 
@@ -29,7 +30,7 @@ class Crops:
     """Some crops of equal length."""
 
     vectors: Tensor
-    """(batch, frames, 96) float32."""
+    """(batch, frames, width) float32."""
     text: Tensor
     """(batch, frames) to be told; -1 past a dialogue's end."""
     asked: Tensor
@@ -53,10 +54,15 @@ class Crops:
 
 
 def spread_of(dialogues: list[Encoded]) -> tuple[Tensor, Tensor]:
-    """(96,) mean and (96,) standard deviation of the user's vectors."""
+    """(width,) mean and (width,) standard deviation of the user's vectors.
+
+    What the ear reads, behind them, is taken as it is: 0 and 1.
+    """
     some = np.concatenate([d.vectors for d in dialogues[:: max(1, len(dialogues) // 200)]])
-    some = some.astype(np.float32)
-    return torch.from_numpy(some.mean(0)), torch.from_numpy(some.std(0))
+    sound = some[:, :VECTOR].astype(np.float32)
+    mean, spread = np.zeros(some.shape[1], np.float32), np.ones(some.shape[1], np.float32)
+    mean[:VECTOR], spread[:VECTOR] = sound.mean(0), sound.std(0)
+    return torch.from_numpy(mean), torch.from_numpy(spread)
 
 
 def cut(
@@ -162,6 +168,7 @@ def spoil(crops: Crops, rate: float, rng: np.random.Generator, none: int) -> Ten
 
 
 def noisy(vectors: Tensor, spread: Tensor, rng: np.random.Generator) -> Tensor:
-    """The user's vectors with a little noise."""
-    noise = rng.standard_normal(vectors.shape, np.float32)
-    return vectors + USER_NOISE * spread * torch.from_numpy(noise)
+    """The user's vectors with a little noise; what was read is left as it is."""
+    sound, read = vectors[..., :VECTOR], vectors[..., VECTOR:]
+    noise = torch.from_numpy(rng.standard_normal(sound.shape, np.float32))
+    return torch.cat((sound + USER_NOISE * spread[:VECTOR] * noise, read), -1)

@@ -1,8 +1,9 @@
-"""The user's side of duplex-nano: an encoder that is trained to be read, not to be decoded.
+"""The user's side of duplex-nano: an encoder that is trained to be read, and what reads it.
 
-It has the codec's shape (log-mel → causal ConvNeXt → 12.5 Hz) and gives a vector a frame. The
-codec's own encoder serves the agent's one voice; of a hundred users' voices nobody wants the sound
-back, only the words, and an encoder that need not keep the sound learns these many times faster.
+The encoder has the codec's shape (log-mel → causal ConvNeXt → 12.5 Hz) and gives a vector a frame,
+the reader how likely each word was told in it. The codec's own encoder serves the agent's one
+voice; of a hundred users' voices nobody wants the sound back, only the words, and an encoder that
+need not keep the sound learns these many times faster.
 """
 
 from __future__ import annotations
@@ -10,27 +11,43 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pipelines.duplex.nano_ear import VECTOR
 from pipelines.duplex.nano_sound import mel_filters
 from training.nano_duplex.codec import PLACES, Carry, Encoder, Shape
-
-VECTOR = 96
-"""Floats that stand for a frame."""
+from training.nano_duplex.reader import ReaderShape, WordReader
 
 
 class Ear(nn.Module):
-    """Log-mel (B, 8·T, 80) → vectors (B, T, 96), with the phone classifier of its training."""
+    """Encoder and reader, with the phone classifier of their training."""
 
-    def __init__(self, phones: int, shape: Shape | None = None) -> None:
+    def __init__(
+        self,
+        phones: int,
+        words: int,
+        shape: Shape | None = None,
+        reader: ReaderShape | None = None,
+    ) -> None:
         super().__init__()
         shape = shape or Shape()
         self.encoder = Encoder(shape)
         self.narrow = nn.Linear(shape.slow, VECTOR)
         self.phones = nn.Linear(VECTOR, len(PLACES) * phones)
+        self.reader = WordReader(VECTOR, words, reader)
+
+    def vectors(self, mel: Tensor, carry: Carry) -> Tensor:
+        """Log-mel (B, 8·T, 80) → (B, T, 96): each has seen its own frame and those before."""
+        found: Tensor = self.narrow(self.encoder(mel, carry))
+        return found
 
     def forward(self, mel: Tensor, carry: Carry) -> Tensor:
-        """A vector has seen its own frame and those before."""
-        vectors: Tensor = self.narrow(self.encoder(mel, carry))
-        return vectors
+        """What the product hears.
+
+        Returns:
+            (B, T, 96 + 1 + words): the vector, then how likely in this frame no word was told, or
+            which one.
+        """
+        vectors = self.vectors(mel, carry)
+        return torch.cat((vectors, self.reader(vectors, carry).exp()), -1)
 
 
 def warped_filters(stretch: Tensor) -> Tensor:

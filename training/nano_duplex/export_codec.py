@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,8 +19,8 @@ from pipelines.duplex.nano_voice import BOOKS, DECODER
 from training.nano_duplex.agent_codec import ENCODER, FOLDER, VECTOR
 from training.nano_duplex.codec import DELAY, ENTRIES, HOPS, Carry, Codec
 from training.nano_duplex.seal import enter
+from training.nano_duplex.store import rounded, shrink
 
-M = TypeVar("M", bound=nn.Module)
 OPSET = 18
 _FRAMES = 3
 """Frames of the example that is traced; the number stays free."""
@@ -47,14 +46,6 @@ class _Decode(nn.Module):
         carry = Carry(state)
         real, imaginary = self.codec.decode(codes[None], carry)
         return real[0], imaginary[0], carry.gathered()
-
-
-@torch.no_grad()
-def rounded(module: M) -> M:
-    """A module in evaluation, each weight the nearest half-precision number; changed in place."""
-    for tensor in (*module.parameters(), *module.buffers()):
-        tensor.copy_(tensor.half().float())
-    return module.eval()
 
 
 @torch.no_grad()
@@ -97,7 +88,7 @@ def trace(
         output_names=outputs, dynamic_shapes=free, optimize=True, verbose=False,
     )  # fmt: skip
     model = program.model_proto
-    _halve(model)
+    shrink(model)
     for key, value in (("delay_samples", DELAY), ("format", 1)):
         model.metadata_props.add(key=key, value=str(value))
     del model.graph.value_info[:]
@@ -106,27 +97,6 @@ def trace(
         node.doc_string = ""
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
-
-
-def _halve(model: Any) -> None:
-    """Stores float weights as fp16, with a node that casts each when it is loaded.
-
-    Only such as fp16 holds exactly: tables that were computed from the weights stay what they are.
-    """
-    from onnx import TensorProto, helper, numpy_helper
-
-    casts = []
-    for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 16:
-            continue
-        name, values = tensor.name, numpy_helper.to_array(tensor)
-        half = values.astype(np.float16)
-        if np.array_equal(half.astype(np.float32), values):
-            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
-            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
 
 
 def main() -> None:

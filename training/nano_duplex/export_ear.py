@@ -6,18 +6,20 @@ python -m training.nano_duplex.export_ear --checkpoint build/nano/ear/ear.pt
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_ear import EAR_NAME
+from pipelines.duplex.nano_ear import EAR_NAME, EAR_WORDS, VECTOR
 from pipelines.duplex.nano_sound import MELS
 from pipelines.duplex.nano_weights import PACKAGED
 from training.nano_duplex.codec import HOPS, Carry
-from training.nano_duplex.ear import VECTOR, Ear
-from training.nano_duplex.export_codec import rounded, trace
+from training.nano_duplex.ear import Ear
+from training.nano_duplex.export_codec import trace
 from training.nano_duplex.seal import enter
+from training.nano_duplex.store import rounded
 
 _FRAMES = 3
 """Frames of the example that is traced; the number stays free."""
@@ -35,9 +37,10 @@ class _Hear(nn.Module):
 
 
 @torch.no_grad()
-def write(ear: Ear, folder: Path) -> None:
-    """Writes the graph of a `rounded` ear into a folder."""
+def write(ear: Ear, words: Sequence[str], folder: Path) -> None:
+    """Writes the graph of a `rounded` ear, and the words that it reads, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / EAR_WORDS).write_text("".join(f"{w}\n" for w in words), encoding="utf-8")
     mel, carry = torch.zeros(_FRAMES * HOPS, MELS), Carry()
     ear(mel[None], carry)
     frames = torch.export.Dim("frames", min=1, max=1 << 20)
@@ -55,9 +58,9 @@ def main() -> None:
     args = parser.parse_args()
     from training.nano_duplex.train_ear import read_checkpoint
 
-    ear, told = read_checkpoint(args.checkpoint)
-    write(rounded(ear), args.out)
-    enter(args.out, "ear", (EAR_NAME,), {"vector": VECTOR, **told})
+    ear, words, told = read_checkpoint(args.checkpoint)
+    write(rounded(ear), words, args.out)
+    enter(args.out, "ear", (EAR_NAME, EAR_WORDS), {"vector": VECTOR, "words": len(words), **told})
     print(f"{args.out / EAR_NAME}: {(args.out / EAR_NAME).stat().st_size / 1e6:.2f} MB")
 
 

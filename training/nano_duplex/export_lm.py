@@ -12,15 +12,14 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from training.nano_duplex.lm import Block, Lm, rotate
+from training.nano_duplex.store import eight_bits, shrink
+from training.nano_duplex.store import rounded as halved
 
 OPSET = 20
-HALF_FROM = 1024
-"""Tensors of so many weights are stored in float16."""
 
 
 class Step(nn.Module):
@@ -112,10 +111,15 @@ def _attend_few(q: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def rounded(lm: Lm) -> Lm:
-    """The model with each weight the nearest that the graph can store; changed in place."""
-    for weight in lm.parameters():
-        weight.copy_(weight.half().float())
-    return lm.eval()
+    """The model with each weight as the graph can store it; changed in place.
+
+    The temporal transformer's matrices, two thirds of all weights, in eight bits.
+    """
+    halved(lm)
+    for layer in lm.layers:
+        for matrix in (layer.qkv, layer.out, layer.up, layer.down):
+            eight_bits(matrix.weight)
+    return lm
 
 
 def names(layers: int) -> tuple[list[str], list[str]]:
@@ -126,14 +130,8 @@ def names(layers: int) -> tuple[list[str], list[str]]:
     return [*state, *noise, *ring], ["said", "out", "fresh", "text_logits", "code_logits"]
 
 
-def export(lm: Lm, path: Path, *, half: bool = True) -> None:
-    """Writes the graph.
-
-    Args:
-        lm: Its weights.
-        path: Of the ONNX file.
-        half: Store large tensors in float16; they are widened when the file is loaded.
-    """
+def export(lm: Lm, path: Path) -> None:
+    """Writes the graph of a `rounded` model."""
     import onnx
 
     s = lm.sizes
@@ -168,8 +166,7 @@ def export(lm: Lm, path: Path, *, half: bool = True) -> None:
         )
         model = onnx.load(str(draft))
     _strip(model)
-    if half:
-        to_half(model)
+    shrink(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(path))
 
@@ -183,25 +180,3 @@ def _strip(model: object) -> None:
         if hasattr(part, "doc_string"):
             part.doc_string = ""
     del graph.value_info[:]
-
-
-def to_half(model: object) -> None:
-    """Stores the large float32 tensors of an ONNX model in float16, each behind a Cast.
-
-    A loader folds the casts once, so that all is computed in float32.
-    """
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = model.graph  # type: ignore[attr-defined]
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT:
-            continue
-        array = numpy_helper.to_array(tensor)
-        if array.size < HALF_FROM:
-            continue
-        wide = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{wide}.half"))
-        casts.append(helper.make_node("Cast", [f"{wide}.half"], [wide], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        graph.node.insert(0, cast)

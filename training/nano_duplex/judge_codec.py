@@ -2,7 +2,7 @@
 
 Agent: answers that were never trained on, spoken by the agent's voice, through the codec, read by
 PocketSphinx; the word error rate may be 4 points above the originals'. Beside it the faults of
-``codec_faults``, a sheet of spectrograms and the sounds. ``probe_ear`` judges the user's side.
+``codec_faults``, a sheet of spectrograms and the sounds. ``judge_ear`` judges the user's side.
 
 Runs without torch, on the exported graphs.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,16 +20,16 @@ from typing import Any
 import numpy as np
 
 from pipelines.cascade.engines.pocketsphinx import RATE_HZ as ASR_HZ
-from pipelines.cascade.engines.pocketsphinx import SENTENCES, PocketSphinxEngine
+from pipelines.cascade.engines.pocketsphinx import PocketSphinxEngine
 from pipelines.duplex.nano_sound import FRAME, RATE_HZ, Floats
 from pipelines.engine import Emit, Request
 from training.nano_duplex.agent_codec import FOLDER, AgentCodec
+from training.nano_duplex.answers import expected
 from training.nano_duplex.codec_faults import frame_roughness, pause_level_db, periodicity
 from training.nano_duplex.codec_shards import AGENT, read_shards
 
 POINTS = 4.0
 """By so much may the word error rate grow."""
-_LM_SENTENCES = 4000
 _PAUSE = 4 * FRAME
 """Silence before and after each sentence: it shows whether the codec keeps silent."""
 
@@ -54,13 +53,12 @@ def resynthesise(codec: AgentCodec, text: str, pcm: Floats) -> Pair:
 
 
 class Recogniser:
-    """PocketSphinx as the cascade has it, with a trigram model of the given sentences too."""
+    """PocketSphinx as the cascade has it, with a trigram model of the given sentences."""
 
     def __init__(self, sentences: Sequence[str]) -> None:
         with tempfile.TemporaryDirectory(prefix="nano-lm-") as folder:
             path = Path(folder) / "sentences.txt"
-            known = SENTENCES.read_text(encoding="utf-8").splitlines()
-            path.write_text("\n".join([*known, *sentences]) + "\n", encoding="utf-8")
+            path.write_text("\n".join(sentences) + "\n", encoding="utf-8")
             self._engine = PocketSphinxEngine(sentences=str(path))
             self._engine.load()
 
@@ -130,19 +128,6 @@ def sheet(pairs: Sequence[Pair], path: Path) -> None:
     pyplot.close(figure)
 
 
-def answers(number: int, seed: int) -> list[str]:
-    """Different answers of the agent to sentences of training: what the recogniser expects."""
-    from training.nano_duplex.language import NanoLanguage
-
-    language, found = NanoLanguage(random.Random(seed)), dict[str, None]()
-    tries = 0
-    while len(found) < number and tries < 40 * number:
-        tries += 1
-        if text := language.exchange().agent:
-            found.setdefault(text)
-    return list(found)
-
-
 def judge(folder: Path, data: Path, number: int, out: Path) -> dict[str, Any]:
     """All figures of the agent's side."""
     codec, chosen = AgentCodec(folder), dict[str, Pair]()
@@ -150,7 +135,7 @@ def judge(folder: Path, data: Path, number: int, out: Path) -> dict[str, Any]:
         if said.role == AGENT and said.text not in chosen and len(chosen) < number:
             chosen[said.text] = resynthesise(codec, said.text, said.pcm / np.float32(32768))
     texts, pairs = list(chosen), list(chosen.values())
-    recogniser = Recogniser(answers(_LM_SENTENCES, 1))
+    recogniser = Recogniser(expected())
     before = word_errors(texts, [recogniser.read(pair.original) for pair in pairs])
     after = word_errors(texts, [recogniser.read(pair.decoded) for pair in pairs])
     out.mkdir(parents=True, exist_ok=True)

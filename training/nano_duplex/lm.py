@@ -24,8 +24,8 @@ class LmSizes:
 
     words: int
     """Text tokens with PAD, BOS and EOS."""
-    vector: int = 96
-    """Width of the user's vector."""
+    vector: int
+    """Width of the user's vector: its sound, and what the ear reads in it."""
     books: int = 8
     codes: int = 512
     """Codes of a book; the next id stands for "none yet"."""

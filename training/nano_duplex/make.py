@@ -15,6 +15,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from pipelines.duplex.nano_ear import EAR_NAME, EAR_WORDS, VECTOR
 from pipelines.duplex.nano_weights import PACKAGED
 from training.nano_duplex.agent_codec import FOLDER
 
@@ -36,6 +37,8 @@ TINY_LM = {
     "depth_dim": 12, "depth_layers": 2, "depth_heads": 2, "depth_hidden": 16,
 }  # fmt: skip
 TINY_CODEC = {"fast": 8, "slow": 12, "voice": 8, "depths": (1, 1, 1, 1, 1)}
+TINY_READER = {"width": 8, "layers": 2, "heads": 2}
+TINY_WORDS = ("go", "left", "stop")
 MOST_FAR = 1e-3
 """A logit of the stream may differ so much from the same over all frames at once."""
 UNTRAINED_FRAMES = 4.0
@@ -83,21 +86,25 @@ def untrained(argv: list[str]) -> None:
     from training.nano_duplex.agent_codec import ENCODER
     from training.nano_duplex.codec import Codec, Shape
     from training.nano_duplex.ear import Ear
-    from training.nano_duplex.export_codec import rounded, write
+    from training.nano_duplex.export_codec import write
     from training.nano_duplex.export_ear import write as write_ear
     from training.nano_duplex.lm import Lm, LmSizes
+    from training.nano_duplex.reader import ReaderShape
+    from training.nano_duplex.store import rounded
 
     torch.manual_seed(args.seed)
     words = args.vocabulary.read_text(encoding="utf-8").split()
-    sizes, shape = LmSizes(words=len(words) + 3), Shape()
-    if args.tiny:
-        sizes, shape = LmSizes(words=len(words) + 3, **TINY_LM), Shape(**TINY_CODEC)
     codec, ear = args.codec or args.out, args.ear or args.out
+    known = args.ear or (None if args.tiny else PACKAGED)
+    heard = TINY_WORDS if known is None else (known / EAR_WORDS).read_text("utf-8").split()
+    small = (TINY_LM, TINY_CODEC, TINY_READER) if args.tiny else ({}, {}, {})
+    sizes = LmSizes(words=len(words) + 3, vector=VECTOR + 1 + len(heard), **small[0])
+    shape, reader = Shape(**small[1]), ReaderShape(**small[2])
     if args.codec is None:
         write(rounded(Codec(2, shape)), codec)
         (codec / ENCODER).unlink()  # it only trains
     if args.ear is None:
-        write_ear(rounded(Ear(2, shape)), ear)
+        write_ear(rounded(Ear(2, len(heard), shape, reader)), heard, ear)
     lm = Lm(sizes)
     with torch.no_grad():  # else eight heads of zeros: every code alike
         lm.codes_out.normal_(std=0.3)
@@ -129,7 +136,6 @@ def _write(
     keep_reference: bool = False,
 ) -> None:
     """All files of a folder of weights, and their card; the stream is held against the model."""
-    from pipelines.duplex.nano_ear import EAR_NAME
     from pipelines.duplex.nano_lm import LM_NAME
     from pipelines.duplex.nano_voice import DECODER
     from pipelines.duplex.nano_weights import FILES, VOCABULARY_NAME
@@ -141,7 +147,7 @@ def _write(
 
     out.mkdir(parents=True, exist_ok=True)
     (of_codec, codec_told), (of_ear, ear_told) = entered(codec, "codec"), entered(ear, "ear")
-    for folder, name in ((codec, DECODER), (ear, EAR_NAME)):
+    for folder, name in ((codec, DECODER), (ear, EAR_NAME), (ear, EAR_WORDS)):
         if (folder / name).resolve() != (out / name).resolve():
             shutil.copyfile(folder / name, out / name)
     shutil.copyfile(vocabulary, out / VOCABULARY_NAME)

@@ -20,8 +20,8 @@ from training.nano_duplex.checkpoint import keep
 from training.nano_duplex.codec import DELAY, Carry, Codec, Sound
 from training.nano_duplex.codec_data import Batch, Speech
 from training.nano_duplex.codec_faults import periodicity
-from training.nano_duplex.export_codec import rounded
 from training.nano_duplex.stopwatch import Stopwatch
+from training.nano_duplex.store import rounded
 from training.nano_duplex.train_codec import MelLoss
 
 RATE, WARM_UP = 1e-3, 20

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.nano_ear import VECTOR, NanoEar
+from pipelines.duplex.nano_ear import EAR_WORDS, VECTOR, NanoEar
 from training.nano_duplex.agent_codec import FOLDER, AgentCodec
 
 FRAME = 1920
@@ -51,7 +51,7 @@ class Encoded:
     """One dialogue in frames."""
 
     vectors: Array
-    """(frames, 96) float16 of the user; zeros where no ear has heard it yet."""
+    """(frames, width) float16 of the user, see `NanoEar`; zeros where no ear has heard it yet."""
     codes: Array
     """(frames, 8) uint16 of the agent."""
     text: Array
@@ -92,7 +92,7 @@ def encode_one(
     said = codec.encode(dialogue.agent.astype(np.float32) / 32768)
     peaks = np.abs(dialogue.agent.astype(np.float32) / 32768).reshape(-1, FRAME).max(1)
     return Encoded(
-        vectors=hear(ear, dialogue),
+        vectors=hear(ear, dialogue, len(ids)),
         codes=said.codes.astype(np.uint16),
         text=dialogue.text.astype(np.uint16),
         speaking=peaks > AUDIBLE,
@@ -102,10 +102,10 @@ def encode_one(
     )
 
 
-def hear(ear: NanoEar | None, dialogue: Dialogue) -> Array:
-    """The user's vectors."""
+def hear(ear: NanoEar | None, dialogue: Dialogue, words: int) -> Array:
+    """The user's vectors; ``words``: how many an ear will read."""
     if ear is None:
-        return np.zeros((len(dialogue.text), VECTOR), np.float16)
+        return np.zeros((len(dialogue.text), VECTOR + 1 + words), np.float16)
     return ear.hear(dialogue.user.astype(np.float32) / 32768).astype(np.float16)
 
 
@@ -174,7 +174,7 @@ def _encode(job: tuple[str, str, dict[str, int]]) -> int:
     if target.exists():
         held = read_shard(target)
         done = [
-            replace(one, vectors=hear(ear, dialogue))
+            replace(one, vectors=hear(ear, dialogue, len(ids)))
             for one, dialogue in zip(held, dialogues, strict=True)
         ]
     else:
@@ -196,13 +196,24 @@ def _words_of(shard: Path) -> set[str]:
     return {str(word) for record in records for word, _, _ in record["words"]}
 
 
-def _vocabulary(shards: list[Path], path: Path) -> dict[str, int]:
-    """The user's words of the training split, kept: its line + 1 is a word's id."""
+def vocabulary(shards: list[Path], ear: Path | None, path: Path) -> dict[str, int]:
+    """The user's words, kept: its line + 1 is a word's id.
+
+    Args:
+        shards: Of the training split: their words, where there is no ear.
+        ear: Folder of the ear, whose words they are.
+        path: Where they are kept.
+    """
+    found = sorted({word for shard in shards for word in _words_of(shard)}) if not ear else []
+    if ear:
+        found = (ear / EAR_WORDS).read_text(encoding="utf-8").split()
     if not path.exists():
-        found = {word for shard in shards for word in _words_of(shard)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{word}\n" for word in sorted(found)), encoding="utf-8")
-    return {w: i + 1 for i, w in enumerate(path.read_text(encoding="utf-8").split())}
+        path.write_text("".join(f"{word}\n" for word in found), encoding="utf-8")
+    held = path.read_text(encoding="utf-8").split()
+    if ear and held != found:
+        raise SystemExit(f"{path} has other words than the ear in {ear}: choose another --out.")
+    return {w: i + 1 for i, w in enumerate(held)}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -215,7 +226,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args(argv)
     splits = sorted(p for p in args.dialogues.iterdir() if p.is_dir())
-    ids = _vocabulary(sorted((args.dialogues / "train").glob(SHARDS)), args.out / USER_WORDS)
+    shards = sorted((args.dialogues / "train").glob(SHARDS))
+    ids = vocabulary(shards, args.ear, args.out / USER_WORDS)
     jobs = [
         (str(shard), str(target), ids)
         for split in splits

@@ -12,7 +12,6 @@ import argparse
 import json
 import math
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from pipelines.duplex.nano_ear import words_told
 from pipelines.duplex.nano_sound import FLOOR, HOP, MEL_WINDOW, MELS, RATE_HZ
 from training.nano_duplex.checkpoint import adamw, keep
 from training.nano_duplex.codec import Carry, Sound
 from training.nano_duplex.codec_data import UNKNOWN
-from training.nano_duplex.ear import VECTOR, Ear, warped_filters
-from training.nano_duplex.ear_data import Batch, Spoken, Utterances, single, turns
-from training.nano_duplex.probe_ear import Probe, errors
+from training.nano_duplex.ear import Ear, warped_filters
+from training.nano_duplex.ear_data import Batch, Utterances, single, turns
+from training.nano_duplex.judge_ear import table
 from training.nano_duplex.stopwatch import Stopwatch
 
 RATE = 1.5e-3
@@ -40,16 +40,6 @@ COLOUR, KNOTS = 0.7, 8
 """Of the log-mel bands: how much a random curve through so many points lifts or lowers them."""
 VECTOR_NOISE = 0.1
 """Of a vector's spread: the language model hears them with as much."""
-
-
-class Reader(nn.Module):
-    """The ear with what reads words off its vectors."""
-
-    def __init__(self, phones: int, words: int) -> None:
-        super().__init__()
-        self.ear = Ear(phones)
-        self.level = nn.LayerNorm(VECTOR, elementwise_affine=False)
-        self.probe = Probe(words)
 
 
 class Hearing(nn.Module):
@@ -88,19 +78,19 @@ def coloured(rows: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
 
 
 def losses(
-    reader: Reader, hearing: Hearing, batch: Batch, rng: np.random.Generator | None
+    ear: Ear, hearing: Hearing, batch: Batch, rng: np.random.Generator | None
 ) -> dict[str, Tensor]:
     """CTC of the words, cross-entropy of the phones."""
-    vectors = reader.ear(hearing(batch, rng), Carry())
-    phones = reader.ear.phones(vectors).flatten(0, 1)
+    vectors = ear.vectors(hearing(batch, rng), Carry())
+    phones = ear.phones(vectors).flatten(0, 1)
     asked = batch.phones.flatten()
     phones = phones.reshape(len(asked), -1)
-    vectors = reader.level(vectors)
+    vectors = ear.reader.level(vectors)
     if rng is not None:
         vectors = vectors + VECTOR_NOISE * torch.randn_like(vectors)
         gaps = torch.from_numpy(rng.random(vectors.shape[:2]) < 0.02)
         vectors = vectors.masked_fill(gaps[..., None], 0.0)
-    told, _ = reader.probe(vectors)
+    told = ear.reader.read(vectors, Carry())
     counts = torch.tensor([len(w) for w in batch.words])
     ctc = F.ctc_loss(
         told.transpose(0, 1), torch.cat(batch.words), batch.frames, counts,
@@ -113,29 +103,15 @@ def losses(
 
 
 @torch.no_grad()
-def read(reader: Reader, hearing: Hearing, said: Utterances, vocabulary: list[str]) -> list[str]:
+def read(ear: Ear, hearing: Hearing, said: Utterances, vocabulary: list[str]) -> list[str]:
     """The likeliest words of each utterance, frame by frame."""
-    reader.eval()
+    ear.eval()
     found = []
     for index in range(len(said.spoken)):
-        batch = said.batch([index], None)
-        vectors = reader.level(reader.ear(hearing(batch, None), Carry()))
-        best = reader.probe(vectors)[0][0].argmax(-1)
-        ids = torch.unique_consecutive(best).tolist()
-        found.append(" ".join(vocabulary[i - 1] for i in ids if i))
-    reader.train()
+        told = ear(hearing(said.batch([index], None), None), Carry())[0].numpy()
+        found.append(" ".join(words_told(told, vocabulary)))
+    ear.train()
     return found
-
-
-def table(spoken: list[Spoken], told: list[str]) -> dict[str, float]:
-    """Percent of words wrong, of each synthesiser's held-out voice and of ``all``."""
-    wrong: dict[str, int] = defaultdict(int)
-    words: dict[str, int] = defaultdict(int)
-    for one, text in zip(spoken, told, strict=True):
-        for key in (one.voice.split(".")[0], "all"):
-            wrong[key] += errors(" ".join(one.words), text)
-            words[key] += len(one.words)
-    return {key: round(100 * wrong[key] / words[key], 2) for key in sorted(words)}
 
 
 class Training:
@@ -156,18 +132,18 @@ class Training:
         }
         self.before = (0, 0.0)
         """Steps and seconds of the training that it was begun with."""
-        self.reader, self.hearing = Reader(self.phones, len(self.vocabulary)), Hearing()
+        self.ear, self.hearing = Ear(self.phones, len(self.vocabulary)), Hearing()
         if args.codec:
             state = torch.load(args.codec, weights_only=False, map_location="cpu")["codec"]
             held = {
                 k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")
             }
-            self.reader.ear.encoder.load_state_dict(held)
+            self.ear.encoder.load_state_dict(held)
         if args.begin:
             held = torch.load(args.begin, weights_only=True, map_location="cpu")
-            self.reader.load_state_dict(held["reader"])
+            self.ear.load_state_dict(held["ear"])
             self.before = _whole(held)
-        self.optimiser = adamw(self.reader, args.rate, (0.9, 0.98), 0.02)
+        self.optimiser = adamw(self.ear, args.rate, (0.9, 0.98), 0.02)
         self.step, self.seconds = 0, 0.0
 
     def done(self) -> float:
@@ -179,7 +155,7 @@ class Training:
     def save(self, path: Path) -> None:
         """Writes everything; the old file stays until then."""
         state: dict[str, Any] = {
-            "reader": self.reader.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "ear": self.ear.state_dict(), "optimiser": self.optimiser.state_dict(),
             "step": self.step, "seconds": self.seconds, "phones": self.phones,
             "vocabulary": self.vocabulary, "seed": self.args.seed, "before": self.before,
         }  # fmt: skip
@@ -188,7 +164,7 @@ class Training:
     def load(self, path: Path) -> None:
         """Goes on from a checkpoint."""
         state = torch.load(path, weights_only=False)
-        self.reader.load_state_dict(state["reader"])
+        self.ear.load_state_dict(state["ear"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.before = state.get("before", self.before)
@@ -200,7 +176,8 @@ class Training:
             few = said
             if most is not None:
                 few = Utterances(said.spoken[:most], self.vocabulary)
-            found[split] = table(few.spoken, read(self.reader, self.hearing, few, self.vocabulary))
+            told = read(self.ear, self.hearing, few, self.vocabulary)
+            found[split] = table([(s.voice, " ".join(s.words)) for s in few.spoken], told)
         return found
 
 
@@ -210,15 +187,15 @@ def _whole(state: dict[str, Any]) -> tuple[int, float]:
     return steps + state["step"], seconds + state["seconds"]
 
 
-def read_checkpoint(path: Path) -> tuple[Ear, dict[str, Any]]:
-    """The ear of a checkpoint, and what ``nano.json`` says of its training."""
+def read_checkpoint(path: Path) -> tuple[Ear, list[str], dict[str, Any]]:
+    """The ear of a checkpoint, its words, and what ``nano.json`` says of its training."""
     state = torch.load(path, weights_only=True, map_location="cpu")
-    ear, begin = Ear(state["phones"]), "ear."
-    held = {k.removeprefix(begin): v for k, v in state["reader"].items() if k.startswith(begin)}
-    ear.load_state_dict(held)
+    ear = Ear(state["phones"], len(state["vocabulary"]))
+    ear.load_state_dict(state["ear"])
     steps, seconds = _whole(state)
     minutes = round(seconds / 60, 2)
-    return ear.eval(), {"steps": steps, "seed": state["seed"], "minutes": minutes}
+    told = {"steps": steps, "seed": state["seed"], "minutes": minutes}
+    return ear.eval(), state["vocabulary"], told
 
 
 def run(args: argparse.Namespace) -> None:
@@ -242,10 +219,10 @@ def run(args: argparse.Namespace) -> None:
         rate = args.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
         for group in training.optimiser.param_groups:
             group["lr"] = rate
-        parts = losses(training.reader, training.hearing, batch, rng)
+        parts = losses(training.ear, training.hearing, batch, rng)
         training.optimiser.zero_grad(set_to_none=True)
         (parts["ctc"] + 0.5 * parts["phones"]).backward()
-        nn.utils.clip_grad_norm_(training.reader.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(training.ear.parameters(), 1.0)
         training.optimiser.step()
         training.step += 1
         training.seconds = watch.lap()

@@ -63,7 +63,9 @@ class Stage:
 STAGES: dict[str, Stage] = {
     "read": Stage(1.0, 0.3, 0.0, True, False, 0.0, 2000, 1.5e-3),
     "speak": Stage(0.0, 0.0, 1.0, False, True, 0.05, 1500, 1.5e-3, ("read",), 40, 80, 0.7, True),
-    "joint": Stage(1.0, 0.3, 1.0, True, True, 0.10, 1000, 1.5e-3, ("speak", "read")),
+    "joint": Stage(
+        6.0, 0.5, 1.0, True, True, 0.10, 1000, 1.5e-3, ("speak", "read"), depth_share=0.2
+    ),
 }
 
 
@@ -227,7 +229,8 @@ class Trainer:
                 return lm, str(earlier)
         torch.manual_seed(self.args.seed)
         heard = (self.args.tokens / USER_WORDS).read_text(encoding="utf-8").split()
-        lm = Lm(LmSizes(words=self.words + 3, user_words=len(heard)))
+        width = self.data[0].vectors.shape[1]
+        lm = Lm(LmSizes(words=self.words + 3, vector=width, user_words=len(heard)))
         lm.standardise(self.mean, self.spread)
         return lm, "random weights"
 

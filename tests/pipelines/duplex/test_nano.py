@@ -250,7 +250,7 @@ def test_ten_minutes_take_no_more_memory_than_one_and_no_larger_inputs(model: Na
         (lambda f: (f / "lm.onnx").unlink(), r"lm\.onnx is missing"),
         (lambda f: cut(f / "lm.onnx"), r"lm\.onnx has [\d,]+ bytes and should have [\d,]+"),
         (lambda f: flip(f / "lm.onnx"), r"lm\.onnx was changed \(its sha256"),
-        (lambda f: change(f, format=99), r"is of format 99 and this version of .* reads 1"),
+        (lambda f: change(f, format=99), r"is of format 99 and this version of .* reads 2"),
         (lambda f: change(f, word_frames=[1.0]), r"times 1 words and vocabulary\.txt has \d+"),
     ],
     ids=["card", "json", "table", "missing", "truncated", "changed", "version", "vocabulary"],
@@ -276,6 +276,15 @@ def test_a_model_whose_words_are_not_its_vocabularys_is_refused(copy: Path):
     files = json.loads((copy / "nano.json").read_text())["files"]
     change(copy, word_frames=[1.0], files={**files, "vocabulary.txt": told})
     with pytest.raises(WeightsError, match="a vocabulary of 1 words and a language model of"):
+        NanoDuplex(config=str(copy / "nano.json")).load()
+
+
+def test_an_ear_of_another_model_is_refused(copy: Path):
+    (copy / "user_words.txt").write_text("go\n", encoding="utf-8")
+    told = {"bytes": 3, "sha256": nano_weights.sha256_of(copy / "user_words.txt")}
+    files = json.loads((copy / "nano.json").read_text())["files"]
+    change(copy, files={**files, "user_words.txt": told})
+    with pytest.raises(WeightsError, match="an ear that says 98 numbers a frame and a language"):
         NanoDuplex(config=str(copy / "nano.json")).load()
 
 

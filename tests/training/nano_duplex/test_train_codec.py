@@ -18,9 +18,10 @@ from training.nano_duplex.agent_codec import ENCODER, AgentCodec  # noqa: E402
 from training.nano_duplex.codec import DELAY, Carry, Codec, Shape, Sound  # noqa: E402
 from training.nano_duplex.codec_data import UNKNOWN, Speech  # noqa: E402
 from training.nano_duplex.codec_shards import AGENT, read_shards  # noqa: E402
-from training.nano_duplex.export_codec import rounded, write  # noqa: E402
+from training.nano_duplex.export_codec import write  # noqa: E402
 from training.nano_duplex.quantiser import Quantiser  # noqa: E402
 from training.nano_duplex.seal import enter, entered  # noqa: E402
+from training.nano_duplex.store import rounded  # noqa: E402
 from training.nano_duplex.train_codec import Training, read_checkpoint, run  # noqa: E402
 
 LABELS = np.repeat([3, 2, 3, 0, 2, 3, 2, 3], 8).astype(np.uint8)

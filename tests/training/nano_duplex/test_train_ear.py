@@ -11,16 +11,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
-from pipelines.duplex.nano_ear import EAR_NAME, NanoEar  # noqa: E402
+from pipelines.duplex.nano_ear import EAR_NAME, EAR_WORDS, NanoEar  # noqa: E402
 from pipelines.duplex.nano_sound import FRAME, RATE_HZ, mel_filters  # noqa: E402
 from training.nano_duplex import train_ear  # noqa: E402
 from training.nano_duplex.codec import Carry, Shape, Sound  # noqa: E402
 from training.nano_duplex.codec_data import UNKNOWN  # noqa: E402
 from training.nano_duplex.ear import Ear, warped_filters  # noqa: E402
 from training.nano_duplex.ear_data import AFTER, BEFORE, Spoken, Utterances, single, turns  # noqa: E402
-from training.nano_duplex.export_codec import rounded  # noqa: E402
 from training.nano_duplex.export_ear import write  # noqa: E402
+from training.nano_duplex.reader import LOOK_BACK, ReaderShape, WordReader  # noqa: E402
 from training.nano_duplex.seal import enter  # noqa: E402
+from training.nano_duplex.store import rounded  # noqa: E402
 from training.nano_duplex.train_ear import Training, read_checkpoint, run  # noqa: E402
 
 
@@ -111,16 +112,34 @@ def test_colours_are_smooth_differ_from_row_to_row_and_leave_some_rows_as_they_a
 
 def test_the_exported_graph_streaming_gives_what_torch_gives_offline(tmp_path):
     torch.manual_seed(7)
-    ear = rounded(Ear(phones=3, shape=Shape(depths=(1, 1, 1, 1, 1))))
-    write(ear, tmp_path)
-    enter(tmp_path, "ear", (EAR_NAME,), {"steps": 3})
+    small = ReaderShape(width=16, layers=2, heads=2)
+    ear = rounded(Ear(3, 2, Shape(depths=(1, 1, 1, 1, 1)), small))
+    write(ear, ["go", "left"], tmp_path)
+    enter(tmp_path, "ear", (EAR_NAME, EAR_WORDS), {"steps": 3})
     assert json.loads((tmp_path / "nano.json").read_text())["trained"] == ["ear"]
-    pcm = (0.1 * np.random.default_rng(0).standard_normal(12 * FRAME)).astype(np.float32)
+    frames = LOOK_BACK + 12  # the first are forgotten
+    pcm = (0.1 * np.random.default_rng(0).standard_normal(frames * FRAME)).astype(np.float32)
     with torch.no_grad():
         whole = ear(Sound().log_mel(torch.from_numpy(pcm)[None]), Carry())[0].numpy()
     session = NanoEar(tmp_path).open()
     pieces = np.concatenate([session.vectors(frame) for frame in pcm.reshape(-1, FRAME)])
+    assert pieces.shape == (frames, 96 + 3) and NanoEar(tmp_path).words == ("go", "left")
     assert np.abs(whole - pieces).max() < 1e-4
+    assert np.abs(pieces[:, 96:].sum(1) - 1).max() < 1e-4
+
+
+def test_what_reads_looks_forty_frames_back_and_at_none_that_is_not_there():
+    torch.manual_seed(7)
+    reader = WordReader(96, 2, ReaderShape(width=16, layers=1, heads=2)).eval()
+    vectors = torch.randn(1, 60, 96)
+    other = vectors.clone()
+    other[0, 10] = -other[0, 10]
+    with torch.no_grad():
+        one, two = reader(vectors, Carry())[0], reader(other, Carry())[0]
+        late = reader(vectors[:, 10:], Carry())[0]
+    changed = (one - two).abs().amax(1) > 1e-6
+    assert changed.nonzero()[:, 0].tolist() == list(range(10, 10 + LOOK_BACK))
+    assert (one[10 + LOOK_BACK - 1 :] - late[LOOK_BACK - 1 :]).abs().max() < 1e-5
 
 
 def _args(data, out, steps: int, begin=None) -> argparse.Namespace:
@@ -143,9 +162,10 @@ def test_a_training_that_was_interrupted_goes_on_where_it_was(data, tmp_path, mo
         patch.setattr(Training, "save", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             run(_args(data, tmp_path, 3))
-    assert read_checkpoint(tmp_path / "ear.pt")[1]["steps"] == 2
+    assert read_checkpoint(tmp_path / "ear.pt")[2]["steps"] == 2
     run(_args(data, tmp_path, 3))
-    ear, told = read_checkpoint(tmp_path / "ear.pt")
+    ear, words, told = read_checkpoint(tmp_path / "ear.pt")
+    assert words == ["go", "left"]
     assert told["steps"] == 3 and told["seed"] == 7
     found = json.loads((tmp_path / "ear.json").read_text())
     assert set(found) == {"valid", "heldout"} and "all" in found["heldout"]
@@ -156,10 +176,10 @@ def test_a_training_that_begins_with_another_ears_weights_has_them_and_a_fresh_c
     data, tmp_path
 ):
     run(_args(data, tmp_path / "first", 2))
-    held = torch.load(tmp_path / "first" / "ear.pt", weights_only=True)["reader"]
+    held = torch.load(tmp_path / "first" / "ear.pt", weights_only=True)["ear"]
     further = Training(_args(data, tmp_path / "second", 2, begin=tmp_path / "first" / "ear.pt"))
     assert further.step == 0
-    for name, weight in further.reader.state_dict().items():
+    for name, weight in further.ear.state_dict().items():
         assert torch.equal(weight, held[name]), name
     run(_args(data, tmp_path / "second", 3, begin=tmp_path / "first" / "ear.pt"))
-    assert read_checkpoint(tmp_path / "second" / "ear.pt")[1]["steps"] == 5
+    assert read_checkpoint(tmp_path / "second" / "ear.pt")[2]["steps"] == 5
