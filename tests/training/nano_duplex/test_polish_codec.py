@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 
 from training.nano_duplex.codec import Codec  # noqa: E402
 from training.nano_duplex.codec_shards import AGENT  # noqa: E402
-from training.nano_duplex.export_codec import rounded  # noqa: E402
 from training.nano_duplex.polish_codec import run  # noqa: E402
+from training.nano_duplex.store import rounded  # noqa: E402
 from training.nano_duplex.train_codec import read_checkpoint  # noqa: E402
 
 
