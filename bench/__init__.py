@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.loaded import LoadedRun
+    from bench.notebook.load import LoadedRun
 
 
 def load(run: str | Path) -> LoadedRun:
-    """Opens a run's folder to be read; see `bench.loaded.LoadedRun`.
+    """Opens a run's folder to be read; see `bench.notebook.load.LoadedRun`.
 
     Raises:
         LabError: the folder can't be read, or pandas is not installed.
     """
-    from bench.loaded import load as opened
+    from bench.notebook.load import load as opened
 
     return opened(run)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench import store
-from bench.metrics import compute
-from bench.records import MetricRow
+from bench.metrics.table import compute
+from bench.store import store
+from bench.store.records import MetricRow
 from labs.code import Box, call
 from labs.within import within
 from pipelines.errors import LabError

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bench.console import console
-from bench.escape import visible
+from bench.cli.console import console
+from bench.report.text.escape import visible
 from labs import catalogue
 from labs.check import Result, Submission, examine
 from labs.code import OwnBox

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench import store
-from bench.analysis import analyse
-from bench.lateness import with_lateness
-from bench.recording import read_recording, write_recording
+from bench.metrics.recompute import analyse
+from bench.store import store
+from bench.store.recording import read_recording, write_recording
+from bench.timeline.lateness import with_lateness
 from labs import catalogue
 from labs.example_work import write_perfect
 from labs.pack import pack

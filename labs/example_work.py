@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import machine, store
-from bench.analysis import analyse
-from bench.example_run import RATE_HZ, TurnPlan, trial_of
-from bench.fixtures import Fixture, fixtures_root, load, read_pcm
-from bench.lateness import with_lateness
-from bench.recording import USER
-from bench.run import labels_of
+from bench.fixtures.library import Fixture, fixtures_root, load, read_pcm
+from bench.machine import description as machine
+from bench.metrics.recompute import analyse
+from bench.runner.run import labels_of
+from bench.simulated.turns import RATE_HZ, TurnPlan, trial_of
+from bench.store import store
+from bench.store.recording import USER
+from bench.timeline.lateness import with_lateness
 from labs import catalogue
 from labs.lab5a_cascade.measuring import ARCHITECTURE, FEW, MANY
 from labs.start import copy_starter

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bench.atomic import atomic_write, explained
-from bench.store import read_json
+from bench.store.atomic import atomic_write, explained
+from bench.store.store import read_json
 from labs.check import Lab
 from pipelines.errors import LabError
 

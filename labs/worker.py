@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from bench import store
-from bench.face_frames import FILE as FACE
-from bench.face_frames import read_face
-from bench.recording import AGENT
+from bench.store import store
+from bench.store.face_frames import FILE as FACE
+from bench.store.face_frames import read_face
+from bench.store.recording import AGENT
 from labs import catalogue, pack
 from labs.check import Submission, examine
 from labs.evidence.audit import audit

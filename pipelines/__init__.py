@@ -1,0 +1,1 @@
+"""What is measured. The modules of this folder are small, and every room may import them."""

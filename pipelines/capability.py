@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pipelines.spec import PipelineSpec
 
 if TYPE_CHECKING:
-    from pipelines.cascade.engine_rows import EngineRow
+    from pipelines.engines.rows import EngineRow
 
 SYNTHETIC = "synthetic"
 LOADER = "random weights through the real loader"
@@ -94,7 +94,7 @@ def lacks(spec: PipelineSpec) -> list[str]:
 
 def builds_first(spec: PipelineSpec) -> list[str]:
     """What the first run makes or builds before it begins, a few words each."""
-    from pipelines import environment
+    from pipelines.process import environment
 
     found = [
         f"the environment {name} ({environment.get(name).size})"
@@ -120,8 +120,8 @@ def weights_word(spec: PipelineSpec) -> str:
 
 def environments_of(spec: PipelineSpec) -> list[str]:
     """Engine environments that a preset's parts run in."""
-    from pipelines.cascade.engine_rows import engine_row
     from pipelines.duplex.dispatch import BACKENDS
+    from pipelines.engines.rows import engine_row
 
     if spec.architecture == "cascade":
         rows = [engine_row(s, spec.stages[s].engine) for s in ("stt", "llm", "tts")]
@@ -134,7 +134,7 @@ def environments_of(spec: PipelineSpec) -> list[str]:
 
 def cascade_parts(spec: PipelineSpec) -> list[Part]:
     """Of the cascade: its three engines."""
-    from pipelines.cascade.engine_rows import engine_row
+    from pipelines.engines.rows import engine_row
 
     found = []
     for stage in ("stt", "llm", "tts"):
@@ -146,7 +146,7 @@ def cascade_parts(spec: PipelineSpec) -> list[Part]:
 
 def cascade_missing(spec: PipelineSpec) -> list[str]:
     """Engines that can't run here."""
-    from pipelines.cascade.engine_rows import engine_row
+    from pipelines.engines.rows import engine_row
 
     rows = [engine_row(s, spec.stages[s].engine) for s in ("stt", "llm", "tts")]
     return [f"{row.name} can't run: {row.refusal}." for row in rows if row.refusal]
@@ -164,7 +164,7 @@ def duplex_parts(spec: PipelineSpec) -> list[Part]:
 
 def duplex_missing(spec: PipelineSpec) -> list[str]:
     """A server that does not answer, the package to talk to it, or weights that are not here."""
-    from pipelines.duplex import nano_weights
+    from pipelines.duplex.nano import files as nano_weights
 
     model = spec.stages["model"]
     row = DUPLEX[model.backend]
@@ -182,7 +182,7 @@ def duplex_missing(spec: PipelineSpec) -> list[str]:
 
 def hosted_parts(spec: PipelineSpec) -> list[Part]:
     """Of hosted services: each stage's, or the embedded engine in its place."""
-    from pipelines.cascade.engine_rows import engine_row
+    from pipelines.engines.rows import engine_row
     from pipelines.hosted.options import DEFAULTS
     from pipelines.hosted.services import services_of
 
@@ -244,7 +244,7 @@ def _licence(model: str) -> str:
 
 
 def _unbuildable(spec: PipelineSpec) -> list[str]:
-    from pipelines import environment
+    from pipelines.process import environment
 
     here = f"{platform.system()} {platform.machine()}"
     return [
@@ -273,10 +273,10 @@ def _synthetic(spec: PipelineSpec) -> list[tuple[str, Any]]:
 
 
 def _unmade(spec: PipelineSpec) -> list[str]:
-    from pipelines.cascade.engine_rows import engine_row
-    from pipelines.cascade.synthetic.made import path_of
-    from pipelines.duplex import weights
-    from pipelines.duplex.weights_sizes import LM_NAMES
+    from pipelines.duplex.moshi.weights import files as weights
+    from pipelines.engines.rows import engine_row
+    from pipelines.engines.synthetic.made import path_of
+    from pipelines.weights.sizes import LM_NAMES
 
     found = []
     for stage, options in _synthetic(spec):

@@ -13,7 +13,7 @@ from pipelines.spec import PipelineSpec
 if TYPE_CHECKING:
     from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-    from pipelines.pool import ModelPool
+    from pipelines.process.pool import ModelPool
 
 DUE_NS = "due_ns"
 """Key of an input audio frame's metadata, where the host knows it: when its last sample was due, ns

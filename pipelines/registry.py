@@ -47,7 +47,7 @@ class Architecture:
     pipeline that is not ours to build, and returns what went wrong. Empty: ``build`` builds one."""
 
 
-_OPTIONS = "pipelines.cascade.options"
+_OPTIONS = "pipelines.engines.options"
 _CAPABILITY = "pipelines.capability"
 _HOSTED = ("speech", "stt", "llm", "tts")
 _WATCH = "pipelines.watch.options:WatchOptions"
@@ -56,7 +56,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "cascade": Architecture(
         build="pipelines.cascade.build:build",
         prepare="pipelines.cascade.build:prepare",
-        models="pipelines.cascade.engine_table:model_files",
+        models="pipelines.engines.table:model_files",
         provide="pipelines.cascade.provide:provide",
         parts=f"{_CAPABILITY}:cascade_parts",
         missing=f"{_CAPABILITY}:cascade_missing",
@@ -76,9 +76,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         parts=f"{_CAPABILITY}:duplex_parts",
         missing=f"{_CAPABILITY}:duplex_missing",
         stages=(
-            ("model", "pipelines.duplex.options:ModelOptions"),
-            ("processor", "pipelines.duplex.options:ProcessorOptions"),
-            ("script", "pipelines.duplex.script_options:ScriptOptions"),
+            ("model", "pipelines.duplex.session.options:ModelOptions"),
+            ("processor", "pipelines.duplex.session.options:ProcessorOptions"),
+            ("script", "pipelines.duplex.scripted.options:ScriptOptions"),
             ("watch", _WATCH),
         ),
     ),
@@ -111,9 +111,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         stages=(("script", "pipelines.cascade.script:ScriptOptions"),),
     ),
     "click": Architecture(
-        build="pipelines.click:build",
+        build="pipelines.click.build:build",
         parts=f"{_CAPABILITY}:scripted_parts",
-        stages=(("click", "pipelines.clicks:ClickOptions"),),
+        stages=(("click", "pipelines.click.options:ClickOptions"),),
     ),
 }
 

@@ -28,11 +28,11 @@ import psutil
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.example_run import RATE_HZ, TurnPlan, labels_of, trial_of  # noqa: E402
-from bench.history import read_history  # noqa: E402
-from bench.metrics import compute_trial  # noqa: E402
-from bench.parallel import compute_run  # noqa: E402
-from bench.store import (  # noqa: E402
+from bench.compare.history import read_history  # noqa: E402
+from bench.metrics.parallel import compute_run  # noqa: E402
+from bench.metrics.table import compute_trial  # noqa: E402
+from bench.simulated.turns import RATE_HZ, TurnPlan, labels_of, trial_of  # noqa: E402
+from bench.store.store import (  # noqa: E402
     consolidate,
     read_run,
     save_recording,

@@ -22,10 +22,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipelines import environment
-from pipelines.cascade.engine_costs import SIZES, Cost, Plan, measure, stage_of_engine
-from pipelines.cascade.synthetic import made
+from pipelines.engines.costs import SIZES, Cost, Plan, measure, stage_of_engine
+from pipelines.engines.synthetic import made
 from pipelines.errors import LabError
+from pipelines.process import environment
 
 
 def tell(words: str) -> None:

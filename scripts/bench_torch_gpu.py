@@ -42,8 +42,8 @@ def main() -> int:
         return _go_on_in_environment()
     import torch
 
-    from pipelines.duplex.moshi_torch_core import set_up_torch
-    from pipelines.engine import EngineError
+    from pipelines.process.engine import EngineError
+    from pipelines.weights.moshi_torch_core import set_up_torch
 
     try:
         device = set_up_torch(options.threads, options.device)
@@ -86,7 +86,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="of the CPU")
     parser.add_argument("--json", type=Path, default=Path("bench_torch_gpu.json"))
     options = parser.parse_args()
-    from pipelines.duplex.weights_sizes import SIZES
+    from pipelines.weights.sizes import SIZES
 
     if options.size not in SIZES:
         parser.error(f"--size {options.size}: there are {', '.join(SIZES)}")
@@ -100,7 +100,7 @@ def _options() -> argparse.Namespace:
 
 
 def _go_on_in_environment() -> int:
-    from pipelines import environment
+    from pipelines.process import environment
 
     python = environment.find("moshi-torch")
     if python is None or os.environ.get("BENCH_TORCH_GPU_INSIDE"):
@@ -120,7 +120,7 @@ def _models(size: str, device: Any) -> tuple[Any, Any]:
     import torch
     from moshi.models import loaders
 
-    from pipelines.duplex.weights_sizes import SIZES, config
+    from pipelines.weights.sizes import SIZES, config
 
     torch.manual_seed(0)
     table = {k: v for k, v in config(SIZES[size]).items() if not k.endswith("_name")}
@@ -163,8 +163,8 @@ def _measure(
     import numpy as np
     import torch
 
-    from pipelines.duplex.moshi_torch_core import TorchCore
-    from pipelines.duplex.warmth import like_speech
+    from pipelines.duplex.session.warmth import like_speech
+    from pipelines.weights.moshi_torch_core import TorchCore
 
     mimi, lm = models
     times: list[list[float]] = []

@@ -1,4 +1,4 @@
-"""Makes bench/costs.toml of the tables that stand in README.md and results/README.md.
+"""Makes bench/machine/costs.toml of the tables that stand in README.md and results/README.md.
 
 python scripts/costs.py            the tables; the probe of the old file stays
 python scripts/costs.py --probe    and probes this machine: it must be the one that the tables name
@@ -15,8 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.costs import FILE, load  # noqa: E402  (found by the path above)
-from bench.probe import measure  # noqa: E402
+from bench.machine.core_speed import measure  # noqa: E402
+from bench.machine.costs import FILE, load  # noqa: E402  (found by the path above)
 
 HEAD = (
     "# What presets cost where they were measured. Written by scripts/costs.py of the tables that\n"

@@ -19,9 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.atomic import atomic_write  # noqa: E402
-from bench.comparable import NotComparableError, Origin, check_runs  # noqa: E402
-from bench.store import read_run  # noqa: E402
+from bench.compare.comparable import NotComparableError, Origin, check_runs  # noqa: E402
+from bench.store.atomic import atomic_write  # noqa: E402
+from bench.store.store import read_run  # noqa: E402
 from pipelines.errors import LabError  # noqa: E402
 
 RESULTS = ROOT / "results"
@@ -40,7 +40,7 @@ GATES = {
 
 def lab(*words: str | Path) -> int:
     """Runs a command of duplex-lab; returns its exit code."""
-    command = [sys.executable, "-m", "bench.cli", *map(str, words)]
+    command = [sys.executable, "-m", "bench.cli.main", *map(str, words)]
     return subprocess.run(command, cwd=ROOT).returncode
 
 

@@ -20,7 +20,7 @@ from lab_readme import fill
 
 def numbers(work: Path) -> str:
     """What the worked solution measured."""
-    from bench import store
+    from bench.store import store
     from labs.lab5a_cascade.measuring import gain
 
     run = store.read_run(work / "results" / "base")

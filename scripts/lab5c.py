@@ -18,8 +18,8 @@ from lab_readme import fill
 
 def numbers(work: Path) -> str:
     """What the worked solution measured."""
-    from bench import machine
-    from bench.face_frames import offsets, read_face
+    from bench.machine import description as machine
+    from bench.store.face_frames import offsets, read_face
 
     here = machine.describe()
     said = tomllib.loads((work / "answers.toml").read_text(encoding="utf-8"))["offset"]

@@ -26,10 +26,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.analysis import analyse  # noqa: E402  (found by the path above)
-from bench.atomic import StoreError, atomic_write  # noqa: E402
-from bench.records import Trial  # noqa: E402
-from bench.store import (  # noqa: E402
+from bench.metrics.recompute import analyse  # noqa: E402  (found by the path above)
+from bench.store.atomic import StoreError, atomic_write  # noqa: E402
+from bench.store.records import Trial  # noqa: E402
+from bench.store.store import (  # noqa: E402
     Run,
     read_json,
     read_metrics,

@@ -1,7 +1,6 @@
-"""Fills the README's tables, picture and tree from this code and a real run; nothing by hand.
+"""Fills the README's tables and picture from this code and a real run; nothing by hand.
 
-python scripts/readme.py                      the tree only
-python scripts/readme.py --run results/<run>  the table and the picture too
+python scripts/readme.py --run results/<run>  the table and the picture
 python scripts/readme.py --calibration FILE   what `duplex-lab calibrate --json FILE` wrote
 python scripts/readme.py --service FILE       what `duplex-lab service … --json FILE` wrote; it goes
                                               into results/README.md
@@ -10,83 +9,21 @@ python scripts/readme.py --service FILE       what `duplex-lab service … --jso
 from __future__ import annotations
 
 import argparse
-import ast
 import json
-import re
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-FOLDERS = {
-    "pipelines": "what is measured; imports Pipecat, never bench",
-    "pipelines/audio": "pure sample work",
-    "pipelines/bot": "a user's own Pipecat bot behind our link",
-    "pipelines/cascade": "VAD → STT → LLM → TTS",
-    "pipelines/cascade/engines": "the models' side: each runs in a child process",
-    "pipelines/duplex": "models that listen and speak at once: Moshi as a Pipecat processor",
-    "pipelines/watch": "the intent watcher: a passive tap on the text stream that calls tasks",
-    "pipelines/face": "the expressive face: what it is told, its server, its page",
-    "pipelines/environments": "locked requirements of engines whose packages clash with Pipecat's",
-    "pipelines/examples": "a bot in the shape of Pipecat's quickstart, without keys",
-    "pipelines/hosted": "hosted services as rows, and local servers that speak their protocols",
-    "pipelines/models": "model files: manifests (one TOML each), fetched, verified, found",
-    "pipelines/models/creature": "our own small language model: weights, card, manifest",
-    "pipelines/presets": "one TOML file per pipeline",
-    "bench": "how it is measured",
-    "bench/report": "the report page: its charts, turns, audio; and Markdown, JSON, CSV",
-    "labs": "the coursework: three labs, their checks, and the grader of a class",
-    "labs/evidence": "does a run agree with itself: a test for each way of changing it afterwards",
-    "labs/lab5a_cascade": "the cascade and its floor: task, starter, checks, worked solution",
-    "labs/lab5b_duplex": "codec, full duplex, intent watcher: task, starter, checks, solution",
-    "labs/lab5c_face": "the expressive face: task, starter, checks, worked solution",
-    "fixtures": "the user's audio with labels to the sample; authoring/ made it",
-    "training/intent_watcher": "how the intent watcher's classifier was made (extra: labs)",
-    "training/creature_llm": "how the language model was made (extra: training)",
-    "notebooks": "four latency stories over any run; committed without outputs",
-    "scripts": "set-up and this README",
-    "tests": "mirrors the folders",
-    "results": "one folder per run; README.md describes every column; sample/ ships",
-}
-"""What the tree shows, in this order; the Python and TOML files of a folder follow it."""
-LISTED = ("pipelines", "bench", "labs", "training", "scripts")
-
-
-def tree() -> str:
-    """Folders and files, a line each: what a module's docstring says first."""
-    lines = ["```"]
-    for folder, text in FOLDERS.items():
-        lines.append(f"{folder + '/':<34} {text}")
-        if folder.startswith(LISTED):
-            lines += [f"  {path.name:<32} {line}" for path, line in _files(ROOT / folder)]
-    return "\n".join([*lines, "```"])
-
-
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    for path in sorted(folder.iterdir()):
-        if path.suffix == ".py" and path.name != "__init__.py":
-            doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            yield path, _first(doc)
-        elif path.suffix == ".toml" and path.parent.name == "presets":
-            title = re.search(r'^title = "(.*)"$', path.read_text(encoding="utf-8"), re.M)
-            yield path, title.group(1) if title else ""
-
-
-def _first(doc: str) -> str:
-    """A docstring's first sentence, without markup."""
-    sentence = re.split(r"(?<=[.?])\s", " ".join(doc.split("\n\n")[0].split()))[0]
-    return sentence.rstrip(".").replace("``", "").replace("`", "")
-
 
 def table(run_dir: Path) -> str:
     """The run's table as Markdown, with how it was made."""
-    from bench.store import read_metrics, read_run
-    from bench.summary import summarise
-    from bench.table import markdown
+    from bench.report.text.table import markdown
+    from bench.store.store import read_metrics, read_run
+    from bench.summary.summary import summarise
 
     run = read_run(run_dir)
     machine = run.info["machine"]
@@ -127,7 +64,7 @@ def calibration(file: Path) -> str:
 
 def service_table(file: Path) -> str:
     """The service times of several sizes as a Markdown table."""
-    from bench.service import Block, paired_ratios, service
+    from bench.probes.frame_times import Block, paired_ratios, service
 
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     machine = found["machine"]
@@ -173,7 +110,7 @@ def main() -> None:
     parser.add_argument("--service", type=Path, help="service times, a JSON file")
     chosen = parser.parse_args()
     readme = ROOT / "README.md"
-    text = filled(readme.read_text(encoding="utf-8"), "tree", tree())
+    text = readme.read_text(encoding="utf-8")
     if chosen.run:
         text = filled(text, "table", table(chosen.run))
         shutil.copy(chosen.run / "report.png", ROOT / "docs" / "report.png")

@@ -39,7 +39,7 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_path = Path(folder) / "report.html"
-        command = [sys.executable, "-m", "bench.cli", "report", str(given.run)]
+        command = [sys.executable, "-m", "bench.cli.main", "report", str(given.run)]
         subprocess.run([*command, "--out", str(page_path)], cwd=ROOT, check=True)
         flags = ["--no-sandbox", "--disable-gpu"]
         chromium = playwright.chromium.launch(executable_path=browser, args=flags)

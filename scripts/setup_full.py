@@ -19,10 +19,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pipelines import environment
-from pipelines.cascade.synthetic import made
-from pipelines.duplex import weights
+from pipelines.duplex.moshi.weights import files as weights
+from pipelines.engines.synthetic import made
 from pipelines.errors import LabError
+from pipelines.process import environment
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from readme import filled  # noqa: E402  (found by the path above)
 
-from bench import coverage, power  # noqa: E402
+from bench.simulated import coverage, power  # noqa: E402
 
 DOCS = ROOT / "docs" / "statistics.md"
 ALARM_SIZES = {25: 600, 50: 600, 100: 200}

@@ -25,15 +25,15 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.fixtures import read_pcm, select
-from pipelines import environment
+from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
-from pipelines.cascade.engine_table import stt_engine
-from pipelines.cascade.model_files import has_random_weights, model_path
-from pipelines.cascade.options import SttOptions
+from pipelines.engines.model_files import has_random_weights, model_path
+from pipelines.engines.options import SttOptions
+from pipelines.engines.table import stt_engine
 from pipelines.errors import LabError
 from pipelines.marks import MarkList
-from pipelines.process import ModelProcess
+from pipelines.process import environment
+from pipelines.process.process import ModelProcess
 
 RATE_HZ = 16000
 _ROUNDS = 2000

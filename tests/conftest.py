@@ -3,8 +3,8 @@
 import pytest
 from hub_files import BIG, SMALL
 
-from pipelines.models import hub as hub_client
-from pipelines.models.hub_double import HubDouble, Repository, serving
+from pipelines.models.fetching import hub as hub_client
+from pipelines.models.fetching.hub_double import HubDouble, Repository, serving
 from pipelines.models.manifest import load_manifest
 
 

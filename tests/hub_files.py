@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from pipelines.models.fetch import fetch
+from pipelines.models.fetching.fetch import fetch
 from pipelines.models.ids import ModelFilesError
 
 BIG = bytes(range(256)) * 800  # 204,800 bytes

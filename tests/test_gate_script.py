@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from bench.example_run import write_example_run
+from bench.simulated.turns import write_example_run
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis import analyse
-from bench.example_run import TurnPlan, trial_of, write_example_run
-from bench.metrics import compute
-from bench.store import read_info, read_metrics, read_run, write_info, write_trial
+from bench.metrics.recompute import analyse
+from bench.metrics.table import compute
+from bench.simulated.turns import TurnPlan, trial_of, write_example_run
+from bench.store.store import read_info, read_metrics, read_run, write_info, write_trial
 from pipelines.errors import LabError
 
 ROOT = Path(__file__).parent.parent

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.environment import ENVIRONMENTS
 from pipelines.errors import LabError
+from pipelines.process.environment import ENVIRONMENTS
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "setup_full.py"
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import stats_coverage  # noqa: E402  (found by the path above)
 from readme import section  # noqa: E402
 
-from bench import coverage, power  # noqa: E402
+from bench.simulated import coverage, power  # noqa: E402
 
 DOCS = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
 HOW = "run: python scripts/stats_coverage.py"
@@ -84,8 +84,8 @@ def test_the_bootstrap_of_p95_covers_too_little_at_25_which_is_why_it_is_not_use
 
 def test_the_n_that_a_comparison_tells_is_about_the_n_that_the_simulation_finds() -> None:
     # Of 25 pairs with 6 % of scatter, what compare says is needed for 30 ms; and the table's n.
-    from bench.differences import typical
-    from bench.simulated import log_normal, with_tail
+    from bench.simulated.latencies import log_normal, with_tail
+    from bench.stats.differences import typical
 
     rng = np.random.default_rng(1)
     told = []

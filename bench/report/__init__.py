@@ -1,1 +1,1 @@
-"""The report page of one or several runs, and the same figures as Markdown, JSON and CSV."""
+"""Who shows a run: text, plots, page, traces."""

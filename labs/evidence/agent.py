@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.recording import AGENT
+from bench.store.recording import AGENT
 from labs.evidence.trial import Evidence
 from pipelines.audio.onsets import audible_spans
 from pipelines.clock import NS_PER_MS

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bench import store
-from bench.records import MetricRow
+from bench.store import store
+from bench.store.records import MetricRow
 from labs.evidence.agent import agent_channel
 from labs.evidence.figures import figures, other_version
 from labs.evidence.finding import Finding

@@ -14,8 +14,8 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from bench import store
-from bench.face_frames import FaceFrame
+from bench.store import store
+from bench.store.face_frames import FaceFrame
 from pipelines.audio.openness import FRAME_MS
 from pipelines.clock import NS_PER_MS
 

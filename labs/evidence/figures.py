@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from bench import machine, store
-from bench.records import MetricRow
+from bench.machine import description as machine
+from bench.store import store
+from bench.store.records import MetricRow
 
 SAME_VALUE = 1e-6
 """Relative difference within which two figures are the same."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from statistics import median
 
-from bench import store
-from bench.lateness import with_lateness
-from bench.mark_order import check_order
+from bench.store import store
+from bench.timeline.lateness import with_lateness
+from bench.timeline.mark_order import check_order
 from labs.evidence.figures import same
 from labs.evidence.trial import Evidence
 from pipelines.clock import NS_PER_S

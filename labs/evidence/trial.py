@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import store
-from bench.recording import Stereo
-from bench.records import Trial
+from bench.store import store
+from bench.store.recording import Stereo
+from bench.store.records import Trial
 from pipelines.clock import ns_to_samples
 from pipelines.marks import Mark
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import store
-from bench.fixtures import RATE_HZ, Fixture, FixtureError, fixtures_root, load, read_pcm
-from bench.recording import USER
-from bench.run import labels_of
+from bench.fixtures.library import RATE_HZ, Fixture, FixtureError, fixtures_root, load, read_pcm
+from bench.runner.run import labels_of
+from bench.store import store
+from bench.store.recording import USER
 from labs.evidence.trial import Evidence
 from pipelines.audio.resample import resample
 from pipelines.clock import NS_PER_MS, ns_to_samples

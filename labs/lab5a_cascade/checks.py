@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.records import MetricRow
-from bench.segments import Path as CriticalPath
-from bench.segments import critical_path
-from bench.stats import MIN_N_INTERVAL
-from bench.timeline import reconstruct
+from bench.stats.quantiles import MIN_N_INTERVAL
+from bench.store.records import MetricRow
+from bench.timeline.critical_path import Path as CriticalPath
+from bench.timeline.critical_path import critical_path
+from bench.timeline.timeline import reconstruct
 from labs.check import Check, Lab, Submission, SubmissionError, Verdict
 from labs.judging import near, sentence
 from labs.lab5a_cascade.measuring import ARCHITECTURE, paired_gain, turn_marks

@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import store
-from bench.compare import COMPARED, Comparison, compare
-from bench.console import progress
-from bench.fixtures import fixtures_root, load, read_pcm, select
-from bench.pairs import Side
-from bench.plan import Plan
-from bench.records import MetricRow
-from bench.run import execute
-from bench.summary import summarise
-from bench.table import print_table
-from bench.timeline import Timeline, Turn, reconstruct
+from bench.cli.console import progress
+from bench.compare.compare import COMPARED, Comparison, compare
+from bench.compare.pairs import Side
+from bench.fixtures.library import fixtures_root, load, read_pcm, select
+from bench.report.text.table import print_table
+from bench.runner.plan import Plan
+from bench.runner.run import execute
+from bench.store import store
+from bench.store.records import MetricRow
+from bench.summary.summary import summarise
+from bench.timeline.timeline import Timeline, Turn, reconstruct
 from pipelines import registry
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 from pipelines.marks import MarkList
-from pipelines.process import ModelProcess
+from pipelines.process.process import ModelProcess
 from pipelines.spec import load_spec
 
 ARCHITECTURE = "lab5a"
@@ -198,7 +198,7 @@ def speak_again(folder: Path, into: Path, preset: str = "base") -> list[str]:
 
 
 async def _speak(texts: dict[str, str], into: Path) -> list[str]:
-    engine = "pipelines.cascade.engines.espeak:EspeakEngine"
+    engine = "pipelines.engines.tts.espeak:EspeakEngine"
     async with ModelProcess("espeak-ng", engine, marks=MarkList()) as voice:
         for name, text in texts.items():
             pcm = b"".join([piece async for _, piece in voice.open("speak", {"text": text})])

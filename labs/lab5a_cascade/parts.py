@@ -10,12 +10,12 @@ from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frame_processor import FrameProcessor
 
 from pipelines.cascade.clauses import ClauseAggregator
-from pipelines.cascade.engine_table import llm_engine, stt_engine, system_prompt, tts_engine
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import ModelLLMService
 from pipelines.cascade.stt import ModelSTTService
 from pipelines.cascade.tts import ModelTTSService
 from pipelines.cascade.turns import user_params
+from pipelines.engines.table import llm_engine, stt_engine, system_prompt, tts_engine
 from pipelines.host import Host
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.watch.judge import Judge, load_judge
-from pipelines.watch.reader import Reader
+from pipelines.watch.reading.judge import Judge, load_judge
+from pipelines.watch.reading.reader import Reader
 from pipelines.watch.score import Labelled, read_sentences
 
 HERE = Path(__file__).parent

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.content import word_errors
-from bench.fixtures import RATE_HZ, load, read_pcm
-from bench.fixtures import fixtures_root as root
+from bench.fixtures.library import RATE_HZ, load, read_pcm
+from bench.fixtures.library import fixtures_root as root
+from bench.metrics.word_errors import word_errors
 
 WINDOW, HOP, BANDS = 512, 160, 40
 STACKED = 2
@@ -155,7 +155,7 @@ class Recogniser:
     """The lab's recogniser, the cascades' own: PocketSphinx with the creature's sentences."""
 
     def __init__(self) -> None:
-        from pipelines.cascade.engines.pocketsphinx import PocketSphinxEngine
+        from pipelines.engines.stt.pocketsphinx import PocketSphinxEngine
 
         self._engine = PocketSphinxEngine()
         self._engine.load()
@@ -163,7 +163,7 @@ class Recogniser:
 
     def text(self, pcm: Array) -> str:
         """What it hears in samples at 16 kHz."""
-        from pipelines.engine import Emit, Request
+        from pipelines.process.engine import Emit, Request
 
         told: list[dict[str, Any]] = []
         request = Request("lab5b", "utterance", {"fresh": True}, b"")

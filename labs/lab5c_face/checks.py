@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.face_frames import LIMIT_MS, offsets, read_face
+from bench.store.face_frames import LIMIT_MS, offsets, read_face
 from labs.check import Check, Lab, Submission, SubmissionError, Verdict
 from labs.evidence.face import face_times
 from labs.judging import sentence

@@ -19,19 +19,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.face_frames import FaceFrame, frames_of, offsets, write_face
+from bench.store.face_frames import FaceFrame, frames_of, offsets, write_face
 from pipelines.audio.openness import FRAME_MS
-from pipelines.cascade.engine_table import tts_engine
-from pipelines.cascade.options import TtsOptions
+from pipelines.engines.options import TtsOptions
+from pipelines.engines.table import tts_engine
 from pipelines.errors import LabError
 from pipelines.face.feed import AGENT, audio_message
 from pipelines.face.messages import FaceMessage, Keyframe, encode
-from pipelines.face.server import FaceServer
-from pipelines.face.serving import Serving
 from pipelines.face.states import StateMachine, read_policy
 from pipelines.face.visemes import Phone, spread
 from pipelines.marks import MarkList
-from pipelines.pool import ModelPool
+from pipelines.process.pool import ModelPool
+from pipelines.server.server import FaceServer
+from pipelines.server.serving import Serving
 
 SENTENCES = (
     "Okay, I will put the blue ball on the table.",

@@ -1,0 +1,1 @@
+"""Pure sample work: levels, onsets, resampling, jitter buffer."""

@@ -1,0 +1,1 @@
+"""A user's own Pipecat bot as an agent."""

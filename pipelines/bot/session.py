@@ -22,7 +22,7 @@ from pipelines.bot.options import BotOptions
 from pipelines.bot.seat import Seat, current, taken
 from pipelines.errors import LabError
 from pipelines.host import Host
-from pipelines.pool import ModelPool
+from pipelines.process.pool import ModelPool
 from pipelines.spec import PipelineSpec
 
 CONNECT_S = 25.0

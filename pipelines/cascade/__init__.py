@@ -1,0 +1,1 @@
+"""VAD → STT → LLM → TTS as a Pipecat pipeline."""

@@ -10,10 +10,18 @@ from pipecat.processors.aggregators.llm_response_universal import LLMContextAggr
 from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frame_processor import FrameProcessor
 
-from pipelines import environment
 from pipelines.cascade.clauses import ClauseAggregator
-from pipelines.cascade.engine_rows import engine_row
-from pipelines.cascade.engine_table import (
+from pipelines.cascade.handover import HandOver
+from pipelines.cascade.llm import ModelLLMService
+from pipelines.cascade.provide import check
+from pipelines.cascade.stt import RATE_HZ as STT_RATE_HZ
+from pipelines.cascade.stt import ModelSTTService
+from pipelines.cascade.tts import RATE_HZ as ESPEAK_RATE_HZ
+from pipelines.cascade.tts import ModelTTSService
+from pipelines.cascade.turns import user_params
+from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions, TurnOptions
+from pipelines.engines.rows import engine_row
+from pipelines.engines.table import (
     EngineSpec,
     answer_tokens,
     llm_engine,
@@ -21,20 +29,12 @@ from pipelines.cascade.engine_table import (
     system_prompt,
     tts_engine,
 )
-from pipelines.cascade.handover import HandOver
-from pipelines.cascade.llm import ModelLLMService
-from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions, TurnOptions
-from pipelines.cascade.provide import check
-from pipelines.cascade.stt import RATE_HZ as STT_RATE_HZ
-from pipelines.cascade.stt import ModelSTTService
-from pipelines.cascade.tts import RATE_HZ as ESPEAK_RATE_HZ
-from pipelines.cascade.tts import ModelTTSService
-from pipelines.cascade.turns import user_params
 from pipelines.errors import SpecError
 from pipelines.host import Host
 from pipelines.marks import MarkSink
-from pipelines.pool import ModelPool
-from pipelines.process import ModelProcess
+from pipelines.process import environment
+from pipelines.process.pool import ModelPool
+from pipelines.process.process import ModelProcess
 from pipelines.spec import PipelineSpec
 from pipelines.watch.tap import intent_taps, prepare_watch
 

@@ -19,13 +19,13 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
-from pipelines.cascade.failures import report_failure
 from pipelines.cascade.handover import HandOver
-from pipelines.cascade.options import LlmOptions
+from pipelines.engines.options import LlmOptions
 from pipelines.errors import ModelError
 from pipelines.marks import MarkSink, stamp
-from pipelines.process import ModelProcess, next_request_id
-from pipelines.process_link import ModelRequest
+from pipelines.process.failures import report_failure
+from pipelines.process.link import ModelRequest
+from pipelines.process.process import ModelProcess, next_request_id
 
 REQUEST_ID = "request_id"
 """Key in a response's start frame's metadata, by which its TTS requests can be tied to it."""

@@ -24,10 +24,10 @@ from pipecat.services.ollama.llm import OLLamaLLMService
 
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import REQUEST_ID
-from pipelines.cascade.options import LlmOptions
+from pipelines.engines.options import LlmOptions
 from pipelines.errors import SpecError
 from pipelines.marks import MarkSink, stamp
-from pipelines.process import next_request_id
+from pipelines.process.process import next_request_id
 
 OLLAMA_URL = "http://localhost:11434/v1"
 _CHECK_S = 5.0

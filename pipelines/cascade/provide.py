@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pipelines import environment
 from pipelines.cache import Tell
-from pipelines.cascade.engine_rows import EngineRow, engine_row
-from pipelines.cascade.model_files import has_random_weights, model_of
-from pipelines.cascade.synthetic import made
+from pipelines.engines.model_files import has_random_weights, model_of
+from pipelines.engines.rows import EngineRow, engine_row
+from pipelines.engines.synthetic import made
 from pipelines.errors import SpecError
+from pipelines.process import environment
 from pipelines.spec import PipelineSpec
 
 STAGES = ("stt", "llm", "tts")

@@ -31,12 +31,12 @@ from pipecat.services.stt_service import STTService
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
-from pipelines.cascade.failures import report_failure
-from pipelines.cascade.options import SttOptions
+from pipelines.engines.options import SttOptions
 from pipelines.errors import ModelError
 from pipelines.marks import MarkSink, stamp
-from pipelines.process import ModelProcess, next_request_id
-from pipelines.process_link import ModelRequest
+from pipelines.process.failures import report_failure
+from pipelines.process.link import ModelRequest
+from pipelines.process.process import ModelProcess, next_request_id
 
 RATE_HZ = 16000
 _BYTES_PER_MS = RATE_HZ * 2 // 1000

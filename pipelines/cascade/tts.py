@@ -19,12 +19,12 @@ from pipecat.transcriptions.language import Language
 
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import REQUEST_ID
-from pipelines.cascade.options import TtsOptions
+from pipelines.engines.options import TtsOptions
 from pipelines.errors import ModelError
 from pipelines.marks import MarkSink, stamp
 from pipelines.phones import PHONES, PHONES_AT
-from pipelines.process import ModelProcess, next_request_id
-from pipelines.process_link import ModelRequest
+from pipelines.process.link import ModelRequest
+from pipelines.process.process import ModelProcess, next_request_id
 
 RATE_HZ = 22050
 

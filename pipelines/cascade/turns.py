@@ -15,7 +15,7 @@ from pipecat.turns.user_stop import (
 )
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
-from pipelines.cascade.options import TurnOptions
+from pipelines.engines.options import TurnOptions
 
 
 def user_params(options: TurnOptions) -> LLMUserAggregatorParams:

@@ -1,0 +1,1 @@
+"""A full-duplex model as a Pipecat processor."""

@@ -13,16 +13,16 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from pipelines.duplex.checks import check, unpaced_frames
 from pipelines.duplex.dispatch import ENGINE, describe
-from pipelines.duplex.engine import SWITCH_INTERVAL_S
 from pipelines.duplex.frame_marks import FrameMarks
-from pipelines.duplex.options import ModelOptions, ProcessorOptions
 from pipelines.duplex.processor import MoshiProcessor
+from pipelines.duplex.session.engine import SWITCH_INTERVAL_S
+from pipelines.duplex.session.options import ModelOptions, ProcessorOptions
+from pipelines.duplex.session.warmth import like_speech
+from pipelines.duplex.session.wire import SESSION, Reply, pcm_to_bytes
 from pipelines.duplex.vad_tap import passive_vad
-from pipelines.duplex.warmth import like_speech
-from pipelines.duplex.wire import SESSION, Reply, pcm_to_bytes
 from pipelines.host import Host
-from pipelines.pool import ModelPool
-from pipelines.process import ModelProcess, next_request_id
+from pipelines.process.pool import ModelPool
+from pipelines.process.process import ModelProcess, next_request_id
 from pipelines.spec import PipelineSpec
 from pipelines.watch.tap import intent_taps, prepare_watch
 

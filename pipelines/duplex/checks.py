@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pipelines.duplex.dispatch import Backend, backend_of
-from pipelines.duplex.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
-from pipelines.duplex.options import ModelOptions, ProcessorOptions
-from pipelines.duplex.weights_sizes import SIZES
+from pipelines.duplex.session.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
+from pipelines.duplex.session.options import ModelOptions, ProcessorOptions
 from pipelines.errors import SpecError
 from pipelines.spec import PipelineSpec
+from pipelines.weights.sizes import SIZES
 
 
 def check(spec: PipelineSpec) -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.duplex.frame_marks import NoMarks
-from pipelines.duplex.options import ModelOptions, ProcessorOptions
-from pipelines.duplex.script_options import ScriptOptions
+from pipelines.duplex.scripted.options import ScriptOptions
+from pipelines.duplex.session.options import ModelOptions, ProcessorOptions
 from pipelines.errors import SpecError
 from pipelines.marks import MarkSink
-from pipelines.process import ModelProcess
+from pipelines.process.process import ModelProcess
 from pipelines.registry import refusal
 
-ENGINE = "pipelines.duplex.engine:DuplexEngine"
+ENGINE = "pipelines.duplex.session.engine:DuplexEngine"
 LOAD_TIMEOUT_S = 170.0
 """For loading and warming up: 7 billion parameters on a CPU take a minute."""
 MOST_CANCEL_GRACE_S = 10.0
@@ -26,19 +26,19 @@ class Backend:
     """One adapter."""
 
     adapter: str
-    """``module:class`` of a `pipelines.duplex.model.DuplexModel`."""
+    """``module:class`` of a `pipelines.duplex.session.model.DuplexModel`."""
     environment: str = ""
-    """Its engine environment, a key of `pipelines.environment.ENVIRONMENTS`; empty: ours."""
+    """Its engine environment, a key of `process.environment.ENVIRONMENTS`; empty: ours."""
     needs_weights: bool = False
-    """Whether it reads files of `pipelines.duplex.weights`."""
+    """Whether it reads files of `pipelines.duplex.moshi.weights.files`."""
 
 
 BACKENDS: dict[str, Backend] = {
-    "mlx": Backend("pipelines.duplex.moshi_mlx:MoshiMlx", "moshi-mlx", needs_weights=True),
-    "torch": Backend("pipelines.duplex.moshi_torch:MoshiTorch", "moshi-torch", needs_weights=True),
-    "server": Backend("pipelines.duplex.moshi_server:MoshiServer"),
-    "scripted": Backend("pipelines.duplex.scripted:ScriptedDuplex"),
-    "nano": Backend("pipelines.duplex.nano:NanoDuplex"),
+    "mlx": Backend("pipelines.duplex.moshi.mlx:MoshiMlx", "moshi-mlx", needs_weights=True),
+    "torch": Backend("pipelines.duplex.moshi.torch:MoshiTorch", "moshi-torch", needs_weights=True),
+    "server": Backend("pipelines.duplex.moshi.server.model:MoshiServer"),
+    "scripted": Backend("pipelines.duplex.scripted.model:ScriptedDuplex"),
+    "nano": Backend("pipelines.duplex.nano.model:NanoDuplex"),
 }
 """Backend of a preset → adapter."""
 
@@ -53,16 +53,16 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class DuplexProcess:
-    """Arguments of `pipelines.pool.ModelPool.get`."""
+    """Arguments of `pipelines.process.pool.ModelPool.get`."""
 
     name: str
     """What marks and errors call the model."""
     options: dict[str, Any]
-    """Of `pipelines.duplex.engine.DuplexEngine`."""
+    """Of `pipelines.duplex.session.engine.DuplexEngine`."""
     interpreter: str | None
     """Of the engine environment; None: ours."""
     limits: dict[str, float]
-    """Time limits of `pipelines.process.ModelProcess`."""
+    """Time limits of `pipelines.process.process.ModelProcess`."""
 
 
 def backend_of(model: ModelOptions, where: str = "[model]") -> Backend:
@@ -139,13 +139,13 @@ def duplex_process(
 def _interpreter(backend: Backend) -> str | None:
     if not backend.environment:
         return None
-    from pipelines import environment
+    from pipelines.process import environment
 
     found = environment.find(backend.environment)
     if found is None:
         raise SpecError(
             f"The engine environment {backend.environment!r} is not built: a run builds it first; "
-            "elsewhere call pipelines.environment.ensure."
+            "elsewhere call pipelines.process.environment.ensure."
         )
     return found
 
@@ -162,14 +162,14 @@ def _adapter_options(model: ModelOptions, script: ScriptOptions) -> dict[str, An
             "text_prompt": model.text_prompt,
         }
     if model.backend == "nano":
-        from pipelines.duplex import nano_weights
+        from pipelines.duplex.nano import files as nano_weights
 
         return {
             "config": str(nano_weights.folder_of(model.weights) / nano_weights.CARD_NAME),
             "temperature": model.temperature,
             "text_temperature": model.text_temperature,
         }
-    from pipelines.duplex import weights
+    from pipelines.duplex.moshi.weights import files as weights
 
     return {
         **weights.find(model).options,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from pipelines.duplex.session.wire import Reply
 from pipelines.duplex.utterances import Utterance
-from pipelines.duplex.wire import Reply
 from pipelines.marks import EVENTS, Mark, MarkSink, stamp
 
 
@@ -43,7 +43,7 @@ class FrameMarks:
 
         It is marked as the answer to the reply's own frame. Of a model that is not synchronous the
         j-th frame of speech is marked as the answer to the j-th frame that it was given, see
-        `pipelines.duplex.wire.Reply.synchronous`.
+        `pipelines.duplex.session.wire.Reply.synchronous`.
         """
         answered = reply.frame
         if not reply.synchronous:

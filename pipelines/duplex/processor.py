@@ -29,18 +29,18 @@ from pipecat.processors.frame_processor import (
 
 from pipelines.audio.reframe import Reframer
 from pipelines.audio.stream_resample import StreamResampler
-from pipelines.cascade.failures import report_failure
 from pipelines.duplex.frame_marks import FrameMarks, NoMarks
 from pipelines.duplex.frames import DuplexContextEndFrame, mono, text_frames
-from pipelines.duplex.model import FRAME_SAMPLES, SAMPLE_RATE_HZ
-from pipelines.duplex.options import ProcessorOptions
+from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from pipelines.duplex.session.options import ProcessorOptions
+from pipelines.duplex.session.wire import SESSION, Reply, int16_of_bytes, pcm_to_bytes
 from pipelines.duplex.utterances import Utterance, Utterances
-from pipelines.duplex.wire import SESSION, Reply, int16_of_bytes, pcm_to_bytes
 from pipelines.errors import ModelError
 from pipelines.host import DUE_NS
 from pipelines.marks import MarkSink
-from pipelines.process import ModelProcess, next_request_id
-from pipelines.process_link import ModelRequest
+from pipelines.process.failures import report_failure
+from pipelines.process.link import ModelRequest
+from pipelines.process.process import ModelProcess, next_request_id
 
 END_GRACE_S = 1.0
 """At an EndFrame what the model still owes may come out for so long."""

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines.duplex import nano_weights
 from pipelines.duplex.checks import check, check_label
 from pipelines.duplex.dispatch import backend_of
-from pipelines.duplex.options import ModelOptions
+from pipelines.duplex.nano import files as nano_weights
+from pipelines.duplex.session.options import ModelOptions
 from pipelines.spec import PipelineSpec
 
 Tell = Callable[[str], None]
@@ -38,14 +38,14 @@ def provide_model(model: ModelOptions, tell: Tell) -> str:
     """
     backend = backend_of(model)
     if backend.environment:
-        from pipelines import environment
+        from pipelines.process import environment
 
         environment.ensure(backend.environment, tell)
     if model.backend == "nano":
         return nano_weights.read(nano_weights.folder_of(model.weights)).label
     if not backend.needs_weights:
         return ""
-    from pipelines.duplex import weights
+    from pipelines.duplex.moshi.weights import files as weights
 
     return "synthetic" if weights.find(model, tell).synthetic else "trained"
 
@@ -61,7 +61,7 @@ def model_files(spec: PipelineSpec) -> list[dict[str, str]]:
         ]
     if not backend_of(model).needs_weights:
         return []
-    from pipelines.duplex import weights
+    from pipelines.duplex.moshi.weights import files as weights
 
     folder = weights.find(model)
     known = folder.manifest.get("files", {})

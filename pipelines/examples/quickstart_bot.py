@@ -23,7 +23,7 @@ from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
-from pipelines.examples.local_services import local_services
+from pipelines.cascade.services import local_services
 
 SCENE = "The ball is on the table. The book is on the shelf. The key is under the sofa."
 

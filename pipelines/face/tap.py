@@ -192,7 +192,7 @@ class FaceTap(BaseObserver):
 async def tap(host: Host) -> AsyncIterator[FaceTap]:
     """The tap of one trial, as its host asks for it: ``extra["face"] = {url, version, states}``.
 
-    For `bench.agent`, which attaches it to the pipeline as an observer.
+    For `bench.agent.process`, which attaches it to the pipeline as an observer.
     """
     options = host.extra["face"]
     async with SocketFeed(options["url"]) as feed:

@@ -1,0 +1,1 @@
+"""Hosted services as rows, and local servers that speak their protocols."""

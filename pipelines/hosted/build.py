@@ -20,13 +20,13 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 
+from pipelines.cascade.services import embedded
 from pipelines.cascade.turns import user_params
 from pipelines.errors import SpecError
-from pipelines.examples.local_services import embedded
 from pipelines.host import Host
 from pipelines.hosted.options import ServiceOptions
 from pipelines.hosted.services import Service, missing_of, services_of
-from pipelines.pool import ModelPool
+from pipelines.process.pool import ModelPool
 from pipelines.registry import load_object
 from pipelines.spec import PipelineSpec
 

@@ -253,7 +253,7 @@ async def double(service: str) -> AsyncIterator[Heard]:
     with tempfile.TemporaryDirectory(prefix="duplex-lab-double-") as folder:
         secure = None
         if service in _TLS:
-            from pipelines.face.certificate import context, pem
+            from pipelines.certificate import context, pem
 
             held = pem([])
             secure, path = context([], held), Path(folder) / "double.pem"

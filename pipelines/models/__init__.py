@@ -1,4 +1,4 @@
-"""Provisioning: which model files there are, where they lie, how they are fetched and checked."""
+"""Which model files there are and where they lie; nothing is downloaded in this room."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Source:
 
     @property
     def fetched(self) -> bool:
-        """Whether it is for `pipelines.models.fetch` to bring the files."""
+        """Whether it is for `pipelines.models.fetching.fetch` to bring the files."""
         return self.kind in ("hub", "url")
 
     @property

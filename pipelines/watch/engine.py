@@ -11,9 +11,9 @@ import os
 import time
 from dataclasses import asdict
 
-from pipelines.engine import Emit, Request
-from pipelines.watch.judge import shipped_judge
-from pipelines.watch.reader import Reader
+from pipelines.process.engine import Emit, Request
+from pipelines.watch.reading.judge import shipped_judge
+from pipelines.watch.reading.reader import Reader
 
 NICE = 10
 """Of both: where a core is wanted twice, the voice has it."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.watch.judge import Judge
-from pipelines.watch.reader import Heard, Reader
+from pipelines.watch.reading.judge import Judge
+from pipelines.watch.reading.reader import Heard, Reader
 
 _CALL = re.compile(r"(\w+)(?:\(([^)]*)\))?")
 

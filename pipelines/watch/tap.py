@@ -7,8 +7,8 @@ import asyncio
 from pipecat.processors.frame_processor import FrameProcessor
 
 from pipelines.host import Host
-from pipelines.pool import ModelPool
-from pipelines.process import ModelProcess
+from pipelines.process.pool import ModelPool
+from pipelines.process.process import ModelProcess
 from pipelines.watch.options import WatchOptions
 from pipelines.watch.watcher import IntentWatcher
 

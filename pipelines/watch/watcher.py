@@ -23,11 +23,11 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from pipelines.cascade.failures import report_failure
 from pipelines.clock import Clock, monotonic_ns
 from pipelines.errors import ModelError
 from pipelines.marks import MarkList, MarkSink, stamp
-from pipelines.process import next_request_id
+from pipelines.process.failures import report_failure
+from pipelines.process.process import next_request_id
 from pipelines.watch.frames import (
     PhysicalTaskCancelledFrame,
     PhysicalTaskFrame,
@@ -35,16 +35,16 @@ from pipelines.watch.frames import (
 )
 from pipelines.watch.ledger import Ledger
 from pipelines.watch.options import WatchOptions
-from pipelines.watch.patterns import PRONOUNS
-from pipelines.watch.phrases import Phrase, RollingPhrases
-from pipelines.watch.reader import CANCEL, Heard
+from pipelines.watch.reading.patterns import PRONOUNS
+from pipelines.watch.reading.phrases import Phrase, RollingPhrases
+from pipelines.watch.reading.reader import CANCEL, Heard
 from pipelines.watch.schema import TOOL, wrong
 
 _Piece = tuple[str, str, int, bool]  # who, text, when it came, whether the speaker has ended
 
 
 class Mind(Protocol):
-    """Whatever can be asked: a `pipelines.process.ModelProcess` of `pipelines.watch.engine`."""
+    """Whatever can be asked: a `ModelProcess` of `pipelines.watch.engine`."""
 
     def request(
         self,

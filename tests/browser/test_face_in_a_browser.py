@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from chromium import NEEDED, PHONE, until
 
-from bench.face_frames import LIMIT_MS, frames_of, offsets
+from bench.store.face_frames import LIMIT_MS, frames_of, offsets
 from pipelines.face.feed import AGENT, audio_message
 from pipelines.face.messages import EMOTIONS, FaceMessage, Keyframe, encode
-from pipelines.face.server import FaceServer
-from pipelines.face.serving import Serving
 from pipelines.face.states import read_policy
 from pipelines.face.track import FaceTrack
+from pipelines.server.server import FaceServer
+from pipelines.server.serving import Serving
 
 pytestmark = NEEDED
 RATE_HZ = 24000

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from chromium import NEEDED, PHONE, launched, until
 
-from bench.fixtures import read_pcm, select
+from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
 
 pytest.importorskip("aiortc", reason="extra 'talk' is not installed: make test-browser installs it")
@@ -67,7 +67,7 @@ def live(request):
             pytest.skip("the machine is too busy for a call, which goes in real time")
         time.sleep(1.0)
     command, *options = request.param.split()
-    words = [sys.executable, "-m", "bench.cli", command, "cascade-embedded", *options]
+    words = [sys.executable, "-m", "bench.cli.main", command, "cascade-embedded", *options]
     process = subprocess.Popen(
         [*words, "--port", "0", "--no-open-page"],
         stdout=subprocess.PIPE,

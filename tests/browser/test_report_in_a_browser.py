@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 from chromium import NEEDED
 
-from bench.example_duplex import DuplexPlan, duplex_trial_of
-from bench.example_run import write_example_run
-from bench.metrics import compute
-from bench.report.page import Input, write_page
-from bench.store import read_run, save_recording, write_trial
+from bench.metrics.table import compute
+from bench.report.page.page import Input, write_page
+from bench.simulated.frames import DuplexPlan, duplex_trial_of
+from bench.simulated.turns import write_example_run
+from bench.store.store import read_run, save_recording, write_trial
 
 pytestmark = NEEDED
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench.example_run import write_example_run
-from bench.face_frames import frames_of, write_face
-from bench.store import read_run
+from bench.simulated.turns import write_example_run
+from bench.store.face_frames import frames_of, write_face
+from bench.store.store import read_run
 from labs.evidence.face import face_times, print_of
 from labs.worker import grade_one
 

@@ -17,7 +17,7 @@ from labs.lab5b_duplex import sound
 from labs.lab5b_duplex.checks import LAB
 from labs.lab5b_duplex.reading import SENTENCES, f1, f1_of_weights, read_table
 from labs.start import copy_starter
-from pipelines.watch.judge import WEIGHTS
+from pipelines.watch.reading.judge import WEIGHTS
 
 HOME = catalogue.folder("5b")
 ROOT = Path(__file__).parents[2]

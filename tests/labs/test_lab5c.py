@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.face_frames import frames_of, read_face, write_face
+from bench.store.face_frames import frames_of, read_face, write_face
 from labs.check import Submission, examine
 from labs.code import OwnBox
 from labs.lab5c_face import checks

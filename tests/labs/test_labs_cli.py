@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from bench import cli
+from bench.cli import main as cli
 from labs import catalogue
 from labs.check import ANSWERS
 from labs.pack import LARGEST_RATIO, PackError, changed_files, pack, read_manifest, unpack
@@ -172,7 +172,7 @@ def test_a_program_that_only_starts_the_code_is_found_to_leak(tmp_path):
         'root="$2"\n'
         'while [ "$1" != "-I" ]; do python="$1"; shift; done\n'
         'sed -E "s#/submission#$root#; s#, .user.: [0-9]+##" | '
-        f'"$python" -I {cli.__file__.replace("bench/cli.py", "labs/child.py")}\n',
+        f'"$python" -I {cli.__file__.replace("bench/cli/main.py", "labs/child.py")}\n',
         encoding="utf-8",
     )
     fake.chmod(0o755)

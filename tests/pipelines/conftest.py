@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from local_engines import Start
 
-from pipelines import environment
-from pipelines.cascade.engine_table import llm_engine, stt_engine, tts_engine
-from pipelines.cascade.options import LlmOptions, SttOptions, TtsOptions
+from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
+from pipelines.engines.table import llm_engine, stt_engine, tts_engine
 from pipelines.marks import MarkList
-from pipelines.process import ModelProcess
+from pipelines.process import environment
+from pipelines.process.process import ModelProcess
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines import environment
-from pipelines.cascade.synthetic import made
+from pipelines.engines.synthetic import made
 from pipelines.errors import LabError
-from pipelines.process import ModelProcess
+from pipelines.process import environment
+from pipelines.process.process import ModelProcess
 
 RATE_HZ = 16000
 NOISE = np.random.default_rng(0).normal(0, 3000, 2 * RATE_HZ).astype(np.int16)  # 2 s

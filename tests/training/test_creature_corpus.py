@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from bench.judge import Expectation, judge
+from bench.store.expectation import Expectation, judge
 from training.creature_llm import corpus
 from training.creature_llm.dialogue import Dialogue
 from training.creature_llm.evaluate import free_messages, free_sentences

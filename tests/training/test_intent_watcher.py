@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pipelines.watch.judge import WEIGHTS, load_judge, shipped_judge
-from pipelines.watch.reader import CANCEL, Heard
+from pipelines.watch.reading.judge import WEIGHTS, load_judge, shipped_judge
+from pipelines.watch.reading.reader import CANCEL, Heard
 from pipelines.watch.schema import task_names, wrong
 from pipelines.watch.score import Labelled, read_sentences, score
 from training.intent_watcher.corpus import CORPUS, HAND_WRITTEN, normal, sentences

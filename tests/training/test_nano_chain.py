@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli_run import make_plan
-from bench.fixtures import fixtures_root
-from bench.listener import Sphinx, listen
-from bench.run import execute
+from bench.cli.run import make_plan
+from bench.fixtures.library import fixtures_root
+from bench.recorded.listener import Sphinx, listen
+from bench.runner.run import execute
 from training.nano_duplex.verdicts import Evaluation, evaluate
 
 COMMITTED = fixtures_root()

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.example_floor import FloorPlan, floor_labels_of, floor_trial_of
-from bench.judge import Expectation
-from bench.labels import FixtureLabels
-from bench.store import read_run, save_recording, write_info, write_trial
-from bench.timeline import reconstruct
+from bench.simulated.turn_taking import FloorPlan, floor_labels_of, floor_trial_of
+from bench.store.expectation import Expectation
+from bench.store.labels import FixtureLabels
+from bench.store.store import read_run, save_recording, write_info, write_trial
+from bench.timeline.timeline import reconstruct
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 from pipelines.marks import Mark, stamp

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.example_floor import FloorPlan, floor_trial_of
-from bench.fixtures import fixtures_root, load
-from bench.store import save_recording, write_info, write_trial
+from bench.fixtures.library import fixtures_root, load
+from bench.simulated.turn_taking import FloorPlan, floor_trial_of
+from bench.store.store import save_recording, write_info, write_trial
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
 from training.nano_duplex import forced

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from bench.judge import Expectation
-from bench.labels import TurnLabels
-from bench.records import MetricRow, Trial
+from bench.store.expectation import Expectation
+from bench.store.labels import TurnLabels
+from bench.store.records import MetricRow, Trial
 from training.nano_duplex.gates import (
     GATES,
     CodecFigures,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.example_floor import FloorPlan, floor_labels_of, floor_trial_of
-from bench.store import read_run, save_recording, write_info, write_trial
+from bench.simulated.turn_taking import FloorPlan, floor_labels_of, floor_trial_of
+from bench.store.store import read_run, save_recording, write_info, write_trial
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 from pipelines.marks import stamp

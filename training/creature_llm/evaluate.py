@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.judge import Expectation, judge
+from bench.store.expectation import Expectation, judge
 from training.creature_llm.chat import messages
 from training.creature_llm.corpus import ROOT
 from training.creature_llm.language import HERE

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.watch.patterns import gerund
+from pipelines.watch.reading.patterns import gerund
+from pipelines.watch.reading.words import words
 from pipelines.watch.score import read_sentences
-from pipelines.watch.words import words
 from training.creature_llm.language import Language
 
 HERE = Path(__file__).parent

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.watch.features import features
-from pipelines.watch.judge import WEIGHTS, load_judge
+from pipelines.watch.reading.features import features
+from pipelines.watch.reading.judge import WEIGHTS, load_judge
+from pipelines.watch.reading.spot import spot
 from pipelines.watch.score import Score, read_sentences, score
-from pipelines.watch.spot import spot
 from training.intent_watcher.corpus import HAND_WRITTEN, Sentence, normal, sentences
 
 SENTENCES, SEED, C = 24_000, 5, 0.5

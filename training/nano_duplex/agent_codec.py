@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.duplex.nano_graph import HearingStream, StreamingGraph
-from pipelines.duplex.nano_sound import Floats
-from pipelines.duplex.nano_voice import Codes, NanoVoice
+from pipelines.duplex.nano.graph import HearingStream, StreamingGraph
+from pipelines.duplex.nano.sound import Floats
+from pipelines.duplex.nano.voice import Codes, NanoVoice
 
 VECTOR = 96
 """Floats that stand for a frame: book 0's entry (48), then the sum of books 1–7's (48)."""

@@ -12,8 +12,8 @@ import argparse
 import random
 from pathlib import Path
 
-from bench.atomic import atomic_write
-from pipelines.cascade.engines.pocketsphinx import SENTENCES
+from bench.store.atomic import atomic_write
+from pipelines.engines.stt.pocketsphinx import SENTENCES
 
 NUMBER, SEED = 4000, 1
 

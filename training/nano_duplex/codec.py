@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_sound import (
+from pipelines.duplex.nano.sound import (
     BINS,
     FLOOR,
     FRAME,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipelines.duplex.nano_sound import FRAME, HOP, RATE_HZ
+from pipelines.duplex.nano.sound import FRAME, HOP, RATE_HZ
 from training.nano_duplex.codec import HOPS, PLACES
 from training.nano_duplex.codec_shards import AGENT, read_shards
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.nano_sound import HOP, RATE_HZ, hann, mel_filters
+from pipelines.duplex.nano.sound import HOP, RATE_HZ, hann, mel_filters
 
 Floats = npt.NDArray[np.float32]
 _VOICED = 0.6

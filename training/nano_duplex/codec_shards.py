@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.nano_sound import HOP
+from pipelines.duplex.nano.sound import HOP
 
 USER, AGENT = 0, 1
 SILENCE = 1

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipelines.duplex.nano_ear import VECTOR
+from pipelines.duplex.nano.ear import VECTOR
 from training.nano_duplex.lm import BOS, PAD, delayed
 from training.nano_duplex.tokens import Encoded
 

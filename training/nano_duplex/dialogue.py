@@ -24,7 +24,7 @@ class Turn:
     agent: str
     """What is answered; empty for nothing."""
     expect: dict[str, Any]
-    """What a right answer names: `bench.judge.Expectation` as a table."""
+    """What a right answer names: `bench.store.expectation.Expectation` as a table."""
     user_frames: tuple[int, int]
     """The frames that the user's words touch, half open."""
     agent_frames: tuple[int, int] | None

@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_ear import VECTOR
-from pipelines.duplex.nano_sound import mel_filters
+from pipelines.duplex.nano.ear import VECTOR
+from pipelines.duplex.nano.sound import mel_filters
 from training.nano_duplex.codec import PLACES, Carry, Encoder, Shape
 from training.nano_duplex.reader import ReaderShape, WordReader
 

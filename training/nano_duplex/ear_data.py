@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipelines.duplex.nano_sound import FRAME, HOP
+from pipelines.duplex.nano.sound import FRAME, HOP
 from training.nano_duplex.codec import HOPS, PLACES
 from training.nano_duplex.codec_data import UNKNOWN
 from training.nano_duplex.codec_shards import USER, read_shards

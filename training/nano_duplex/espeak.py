@@ -1,6 +1,6 @@
 """Speech from espeak-ng through its library, with the times of its phones and words.
 
-The library is that of the package espeakng-loader, as in `pipelines.cascade.engines.espeak`; here
+The library is that of the package espeakng-loader, as in `pipelines.engines.tts.espeak`; here
 also pitch is set, and words are timed. Its phones are given the names that flite uses. The library
 remembers things from one sentence to the next, so each is spoken by one that has just been loaded,
 with its seed set: the same voice always says the same words the same way.
@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.cascade.engines.espeak_api import Callback
+from pipelines.engines.tts.espeak_api import Callback
 
 RATE_HZ = 22050
 WORDS_PER_MINUTE, PITCH = 175, 50

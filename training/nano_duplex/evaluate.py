@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.atomic import atomic_write
-from bench.audible_faults import faults_in
-from bench.cli_run import make_plan
-from bench.console import progress
-from bench.fixtures import ROOT_VARIABLE
-from bench.listener import Sphinx, listen
-from bench.run import execute, new_run_id
-from bench.store import read_json, read_run
+from bench.cli.console import progress
+from bench.cli.run import make_plan
+from bench.fixtures.library import ROOT_VARIABLE
+from bench.recorded.listener import Sphinx, listen
+from bench.runner.run import execute, new_run_id
+from bench.store.atomic import atomic_write
+from bench.store.store import read_json, read_run
+from bench.timeline.audible_faults import faults_in
 from pipelines.errors import LabError
 from training.nano_duplex import forced
 from training.nano_duplex.gates import CodecFigures, WordCount

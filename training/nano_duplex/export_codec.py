@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_sound import MELS
-from pipelines.duplex.nano_voice import BOOKS, DECODER
+from pipelines.duplex.nano.sound import MELS
+from pipelines.duplex.nano.voice import BOOKS, DECODER
 from training.nano_duplex.agent_codec import ENCODER, FOLDER, VECTOR
 from training.nano_duplex.codec import DELAY, ENTRIES, HOPS, Carry, Codec
 from training.nano_duplex.seal import enter

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_ear import EAR_NAME, EAR_WORDS, VECTOR
-from pipelines.duplex.nano_sound import MELS
-from pipelines.duplex.nano_weights import PACKAGED
+from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS, VECTOR
+from pipelines.duplex.nano.files import PACKAGED
+from pipelines.duplex.nano.sound import MELS
 from training.nano_duplex.codec import HOPS, Carry
 from training.nano_duplex.ear import Ear
 from training.nano_duplex.export_codec import trace

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.content import word_errors
-from bench.fixtures import Cue, Fixture
-from bench.listener import Recognise
-from bench.plan import Plan
-from bench.recording import AGENT
-from bench.run import Watcher, execute
-from bench.store import Run, read_run
-from bench.timeline import reconstruct
+from bench.fixtures.library import Cue, Fixture
+from bench.metrics.word_errors import word_errors
+from bench.recorded.listener import Recognise
+from bench.runner.plan import Plan
+from bench.runner.run import Watcher, execute
+from bench.store.recording import AGENT
+from bench.store.store import Run, read_run
+from bench.timeline.timeline import reconstruct
 from pipelines.clock import ns_to_samples
 from pipelines.errors import LabError
 from pipelines.spec import PipelineSpec

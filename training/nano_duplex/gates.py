@@ -13,11 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.floor_measures import LIMIT_MS
-from bench.floor_summary import early_starts, once
-from bench.labels import TurnLabels
-from bench.records import MetricRow, Trial
-from bench.stats import (
+from bench.metrics.of_turn_taking import LIMIT_MS
+from bench.stats.quantiles import (
     CONFIDENCE,
     MIN_N_INTERVAL,
     RESAMPLES,
@@ -27,7 +24,10 @@ from bench.stats import (
     quantile,
     rate_per_key,
 )
-from bench.survival import km_median
+from bench.stats.survival import km_median
+from bench.store.labels import TurnLabels
+from bench.store.records import MetricRow, Trial
+from bench.summary.turn_taking import early_starts, once
 
 LONG_S = 120.0
 """A conversation in which frames are judged lasts at least so long."""

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.fixture_records import Cue, Fixture
+from bench.fixtures.fixture import Cue, Fixture
 from fixtures.authoring import author
 from fixtures.authoring.floor import conversation
 from fixtures.authoring.synthesis import Spoken

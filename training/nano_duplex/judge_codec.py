@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cascade.engines.pocketsphinx import RATE_HZ as ASR_HZ
-from pipelines.cascade.engines.pocketsphinx import PocketSphinxEngine
-from pipelines.duplex.nano_sound import FRAME, RATE_HZ, Floats
-from pipelines.engine import Emit, Request
+from pipelines.duplex.nano.sound import FRAME, RATE_HZ, Floats
+from pipelines.engines.stt.pocketsphinx import RATE_HZ as ASR_HZ
+from pipelines.engines.stt.pocketsphinx import PocketSphinxEngine
+from pipelines.process.engine import Emit, Request
 from training.nano_duplex.agent_codec import FOLDER, AgentCodec
 from training.nano_duplex.answers import expected
 from training.nano_duplex.codec_faults import frame_roughness, pause_level_db, periodicity

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.duplex.nano_ear import NanoEar, words_told
-from pipelines.duplex.nano_sound import FRAME
-from pipelines.duplex.nano_weights import PACKAGED
+from pipelines.duplex.nano.ear import NanoEar, words_told
+from pipelines.duplex.nano.files import PACKAGED
+from pipelines.duplex.nano.sound import FRAME
 from training.nano_duplex.codec_shards import USER, read_shards
 
 PERCENT = 10.0

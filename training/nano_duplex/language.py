@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.judge import Expectation
+from bench.store.expectation import Expectation
 from training.creature_llm.corpus import normal
 from training.creature_llm.language import Language, Place, Thing
 from training.nano_duplex.world import fixture_sentences, is_held_out, tables

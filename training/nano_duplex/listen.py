@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.atomic import atomic_write
-from bench.heard_measures import answer_span
-from bench.recording import AGENT
-from bench.store import Run, read_run
-from bench.timeline import reconstruct
+from bench.metrics.of_words_heard import answer_span
+from bench.store.atomic import atomic_write
+from bench.store.recording import AGENT
+from bench.store.store import Run, read_run
+from bench.timeline.timeline import reconstruct
 from pipelines.clock import ns_to_samples
 from pipelines.errors import LabError
 from training.nano_duplex.monologue import replies_in_text, text_of

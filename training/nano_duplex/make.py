@@ -15,8 +15,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.duplex.nano_ear import EAR_NAME, EAR_WORDS, VECTOR
-from pipelines.duplex.nano_weights import PACKAGED
+from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS, VECTOR
+from pipelines.duplex.nano.files import PACKAGED
 from training.nano_duplex.agent_codec import FOLDER
 
 MODULES = {
@@ -136,9 +136,9 @@ def _write(
     keep_reference: bool = False,
 ) -> None:
     """All files of a folder of weights, and their card; the stream is held against the model."""
-    from pipelines.duplex.nano_lm import LM_NAME
-    from pipelines.duplex.nano_voice import DECODER
-    from pipelines.duplex.nano_weights import FILES, VOCABULARY_NAME
+    from pipelines.duplex.nano.files import FILES, VOCABULARY_NAME
+    from pipelines.duplex.nano.lm import LM_NAME
+    from pipelines.duplex.nano.voice import DECODER
     from training.nano_duplex.export_lm import export as export_lm
     from training.nano_duplex.export_lm import rounded
     from training.nano_duplex.lm import parameters_of

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench import floor_measures as of_floor
-from bench.heard_measures import CUT, broken_into
-from bench.judge import judge
-from bench.labels import IGNORED, FixtureLabels
-from bench.lateness import broken_bound
-from bench.metrics import row_of
-from bench.onset import Sound
-from bench.records import MetricRow, Trial
-from bench.segments import critical_path
-from bench.timeline import Timeline, Turn
-from bench.trial_measures import Reading
-from bench.turn_measures import TurnMeasure, TurnView
+from bench.metrics import of_turn_taking as of_floor
+from bench.metrics.of_trials import Reading
+from bench.metrics.of_turns import TurnMeasure, TurnView
+from bench.metrics.of_words_heard import CUT, broken_into
+from bench.metrics.table import row_of
+from bench.store.expectation import judge
+from bench.store.labels import IGNORED, FixtureLabels
+from bench.store.records import MetricRow, Trial
+from bench.timeline.answers import Sound
+from bench.timeline.critical_path import critical_path
+from bench.timeline.lateness import broken_bound
+from bench.timeline.timeline import Timeline, Turn
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark, stamp
 

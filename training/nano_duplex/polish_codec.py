@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_sound import RATE_HZ
+from pipelines.duplex.nano.sound import RATE_HZ
 from training.nano_duplex.checkpoint import keep
 from training.nano_duplex.codec import DELAY, Carry, Codec, Sound
 from training.nano_duplex.codec_data import Batch, Speech

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipelines.duplex.nano_lm import NanoLm
+from pipelines.duplex.nano.lm import NanoLm
 from training.nano_duplex.lm import BOS, Lm
 
 FRAMES = 30

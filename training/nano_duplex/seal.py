@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.duplex.nano_weights import CARD_NAME, FILES, FORMAT, STAGES, sha256_of
+from pipelines.duplex.nano.files import CARD_NAME, FILES, FORMAT, STAGES, sha256_of
 
 
 def enter(folder: Path, stage: str, names: Sequence[str], told: Mapping[str, Any]) -> None:

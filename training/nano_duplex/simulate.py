@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.judge import Expectation
+from bench.store.expectation import Expectation
 from training.nano_duplex import room
 from training.nano_duplex.dialogue import Dialogue, Said, Turn
 from training.nano_duplex.language import Exchange, NanoLanguage

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.fixture_records import RATE_HZ as FIXTURE_HZ
-from bench.fixture_records import Word
+from bench.fixtures.fixture import RATE_HZ as FIXTURE_HZ
+from bench.fixtures.fixture import Word
 from fixtures.authoring import synthesis
 from fixtures.authoring.synthesis import Phone, Spoken
 from pipelines.audio.levels import as_floats

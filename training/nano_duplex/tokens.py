@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.nano_ear import EAR_WORDS, VECTOR, NanoEar
+from pipelines.duplex.nano.ear import EAR_WORDS, VECTOR, NanoEar
 from training.nano_duplex.agent_codec import FOLDER, AgentCodec
 
 FRAME = 1920

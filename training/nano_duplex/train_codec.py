@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_sound import FLOOR, RATE_HZ, hann, mel_filters
+from pipelines.duplex.nano.sound import FLOOR, RATE_HZ, hann, mel_filters
 from training.nano_duplex.checkpoint import adamw, keep
 from training.nano_duplex.codec import BOOKS, DELAY, Carry, Codec, Sound
 from training.nano_duplex.codec_data import UNKNOWN, Batch, Speech

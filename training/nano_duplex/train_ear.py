@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from pipelines.duplex.nano_ear import words_told
-from pipelines.duplex.nano_sound import FLOOR, HOP, MEL_WINDOW, MELS, RATE_HZ
+from pipelines.duplex.nano.ear import words_told
+from pipelines.duplex.nano.sound import FLOOR, HOP, MEL_WINDOW, MELS, RATE_HZ
 from training.nano_duplex.checkpoint import adamw, keep
 from training.nano_duplex.codec import Carry, Sound
 from training.nano_duplex.codec_data import UNKNOWN

@@ -12,17 +12,17 @@ from dataclasses import asdict, astuple, dataclass, fields, replace
 from statistics import median
 from typing import Any
 
-from bench.audible_faults import Faults, faults_of
-from bench.heard_measures import transcript
-from bench.labels import TurnLabels
-from bench.metrics import compute_trial
-from bench.recording import AGENT
-from bench.records import MetricRow, Trial
-from bench.segments import critical_path
-from bench.stats import Estimate, Key
-from bench.store import Run
-from bench.timeline import Timeline, reconstruct
-from bench.turn_measures import TurnView
+from bench.metrics.of_turns import TurnView
+from bench.metrics.of_words_heard import transcript
+from bench.metrics.table import compute_trial
+from bench.stats.quantiles import Estimate, Key
+from bench.store.labels import TurnLabels
+from bench.store.recording import AGENT
+from bench.store.records import MetricRow, Trial
+from bench.store.store import Run
+from bench.timeline.audible_faults import Faults, faults_of
+from bench.timeline.critical_path import critical_path
+from bench.timeline.timeline import Timeline, reconstruct
 from pipelines.errors import LabError
 from training.nano_duplex.gates import (
     CodecFigures,
@@ -250,7 +250,8 @@ def _fault_table(found: Evaluation) -> Iterator[str]:
         unit = FAULT_UNITS[name]
         yield f"| {name} ({unit}) | {_plain(own)} | {_plain(their)} |"
     yield ""
-    yield f"- Audible faults: medians of {found.voices} recordings, see bench/audible_faults.py."
+    where = "bench/timeline/audible_faults.py"
+    yield f"- Audible faults: medians of {found.voices} recordings, see {where}."
 
 
 def _plain(value: float | None) -> str:

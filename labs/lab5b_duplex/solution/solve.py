@@ -28,7 +28,7 @@ def main() -> None:
 
 def mean_of(folder: str, metric: str, preset: str, middle=fmean, warmup=False) -> float:
     """A metric of a run, over its conversations."""
-    from bench import store
+    from bench.store import store
 
     rows = store.read_metrics(Path(folder))
     own = [r for r in rows if (r.metric, r.preset) == (metric, preset)]

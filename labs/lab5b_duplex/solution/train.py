@@ -1,16 +1,16 @@
 """Task 5b. A small classifier that decides which of the candidates are meant. Writes weights.json.
 
-The watcher's own patterns (pipelines/watch/patterns.py) propose candidates; the features
-(pipelines/watch/features.py) say what little words stand around each. What is missing is what a
-candidate's features are worth.
+The watcher's own patterns (pipelines/watch/reading/patterns.py) propose candidates; the features
+(pipelines/watch/reading/features.py) say what little words stand around each. What is missing is
+what a candidate's features are worth.
 """
 
 import json
 from pathlib import Path
 
 from labs.lab5b_duplex.reading import CORPUS, SENTENCES, f1_of_weights, read_table
-from pipelines.watch.features import features
-from pipelines.watch.spot import spot
+from pipelines.watch.reading.features import features
+from pipelines.watch.reading.spot import spot
 
 SEED = 1
 

@@ -11,12 +11,12 @@ import sys
 
 import numpy as np
 
-from bench.fixtures import RATE_HZ, read_pcm, select
+from bench.fixtures.library import RATE_HZ, read_pcm, select
 from pipelines.audio.resample import resample
-from pipelines.duplex.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
-from pipelines.duplex.nano import NanoDuplex
-from pipelines.duplex.nano_ear import VECTOR
-from pipelines.duplex.nano_weights import CARD_NAME, PACKAGED
+from pipelines.duplex.nano.ear import VECTOR
+from pipelines.duplex.nano.files import CARD_NAME, PACKAGED
+from pipelines.duplex.nano.model import NanoDuplex
+from pipelines.duplex.session.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 AFTER_S = 5.0
 """It is listened to for so long after the user's last sample."""

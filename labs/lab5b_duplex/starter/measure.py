@@ -15,7 +15,7 @@ from pipelines.spec import load_spec
 
 def lab(*words: str) -> None:
     """Runs ``duplex-lab``; ends with it where it fails, for it has said why."""
-    code = "from bench.cli import main; main()"
+    code = "from bench.cli.main import main; main()"
     if failed := subprocess.run([sys.executable, "-c", code, *words], check=False).returncode:
         sys.exit(failed)
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.face_frames import offsets, read_face
+from bench.store.face_frames import offsets, read_face
 from labs.lab5c_face.playing import browser_path
 
 SAID = """

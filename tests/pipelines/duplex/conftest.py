@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import environment
-from pipelines.duplex import weights
+from pipelines.duplex.moshi.weights import files as weights
+from pipelines.process import environment
 
 
 def _tell(words: str) -> None:

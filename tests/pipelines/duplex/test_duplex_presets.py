@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from pipelines import environment
 from pipelines.duplex import build
 from pipelines.duplex.checks import check, unpaced_frames
 from pipelines.duplex.dispatch import backend_of, describe
-from pipelines.duplex.options import ModelOptions, ProcessorOptions
 from pipelines.duplex.provide import model_files, provide
+from pipelines.duplex.session.options import ModelOptions, ProcessorOptions
 from pipelines.errors import SpecError
+from pipelines.process import environment
 from pipelines.spec import load_spec, parse_spec, preset_names
 
 SCRIPTED = """

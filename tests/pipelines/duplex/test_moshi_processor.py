@@ -33,16 +33,16 @@ from pipecat.pipeline.worker import PipelineParams
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.tests.utils import SleepFrame, run_test
 
-from bench.fixtures import fixtures_root, load, read_pcm
+from bench.fixtures.library import fixtures_root, load, read_pcm
 from pipelines.audio.resample import resample
 from pipelines.duplex.frames import DuplexContextEndFrame
-from pipelines.duplex.options import ProcessorOptions
 from pipelines.duplex.processor import MoshiProcessor
+from pipelines.duplex.session.options import ProcessorOptions
+from pipelines.duplex.session.wire import SESSION, pcm_to_bytes
 from pipelines.duplex.vad_tap import passive_vad
-from pipelines.duplex.wire import SESSION, pcm_to_bytes
 from pipelines.host import DUE_NS
 from pipelines.marks import Mark, MarkList
-from pipelines.process import ModelProcess
+from pipelines.process.process import ModelProcess
 
 FRAME = 1920
 Make = Callable[..., Any]
@@ -56,8 +56,8 @@ async def echo() -> AsyncIterator[Make]:
         async def make(limits: dict[str, float] | None = None, **options: Any) -> ModelProcess:
             process = ModelProcess(
                 "echo",
-                "pipelines.duplex.engine:DuplexEngine",
-                {"adapter": "pipelines.duplex.doubles:EchoModel", "options": options},
+                "pipelines.duplex.session.engine:DuplexEngine",
+                {"adapter": "pipelines.duplex.session.doubles:EchoModel", "options": options},
                 marks=MarkList(),
                 **(limits or {}),
             )
@@ -375,7 +375,7 @@ async def test_a_model_killed_from_outside_is_one_sentence(echo):
 async def test_a_model_that_can_not_be_loaded_is_told_to_the_pipeline():
     process = ModelProcess(
         "echo",
-        "pipelines.duplex.engine:DuplexEngine",
+        "pipelines.duplex.session.engine:DuplexEngine",
         {"adapter": "no_such_package:Model"},
         marks=MarkList(),
     )

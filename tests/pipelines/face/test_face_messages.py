@@ -11,7 +11,7 @@ from pipelines.face.messages import (
     encode,
     parse,
 )
-from pipelines.face.page import page_html
+from pipelines.server.page import page_html
 
 
 def test_v1_is_the_three_fields_of_the_course_and_its_version():

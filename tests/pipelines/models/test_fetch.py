@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hub_files import BIG, SMALL, half_fetched, left, refused, sha256
 
-from pipelines.models import hub as hub_client
-from pipelines.models.fetch import fetch
+from pipelines.models.fetching import hub as hub_client
+from pipelines.models.fetching.fetch import fetch
+from pipelines.models.fetching.hub_double import COMMIT, TOKEN
 from pipelines.models.find import MissingModelError, resolve
-from pipelines.models.hub_double import COMMIT, TOKEN
 from pipelines.models.lockfile import read_lock
 
 HALF = len(BIG) // 2
@@ -77,7 +77,7 @@ def test_a_killed_fetch_is_gone_on_with(hub, home, manifest):
     model = manifest()
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from pipelines.models import hub; from pipelines.models.fetch import fetch; "
+        "from pipelines.models import hub; from pipelines.models.fetching.fetch import fetch; "
         "from pipelines.models.manifest import load_manifest\n"
         "hub.PIECE = 1024\n"
         "def watch(path, done, total):\n"

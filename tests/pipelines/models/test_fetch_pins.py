@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from hub_files import BIG, SMALL, half_fetched, left, refused, sha256
 
-from pipelines.models.fetch import fetch
+from pipelines.models.fetching.fetch import fetch
+from pipelines.models.fetching.hub_double import COMMIT, Repository
+from pipelines.models.fetching.keep import remove, verify
 from pipelines.models.find import MissingModelError, resolve
-from pipelines.models.hub_double import COMMIT, Repository
 from pipelines.models.ids import ModelFilesError
-from pipelines.models.keep import remove, verify
 from pipelines.models.lockfile import read_lock
 
 HALF = len(BIG) // 2

@@ -7,7 +7,7 @@ import pytest
 from hub_files import sha256
 
 from pipelines.models.catalogue import load_catalogue
-from pipelines.models.fetch import fetch
+from pipelines.models.fetching.fetch import fetch
 from pipelines.models.ids import ModelFilesError, ModelId, parse_id
 from pipelines.models.manifest import digest_of
 from pipelines.models.paths import SHIPPED

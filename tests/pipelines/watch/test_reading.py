@@ -10,14 +10,14 @@ import pytest
 
 from pipelines.clock import NS_PER_S
 from pipelines.watch import schema
-from pipelines.watch.judge import WatchError, load_judge, shipped_judge
 from pipelines.watch.ledger import CANCEL_WITHIN_S, Ledger
 from pipelines.watch.options import WatchOptions
-from pipelines.watch.patterns import gerund
-from pipelines.watch.phrases import MAX_CHARACTERS, Phrase, RollingPhrases
-from pipelines.watch.reader import CANCEL, Heard, Reader
-from pipelines.watch.spot import spot
-from pipelines.watch.words import words
+from pipelines.watch.reading.judge import WatchError, load_judge, shipped_judge
+from pipelines.watch.reading.patterns import gerund
+from pipelines.watch.reading.phrases import MAX_CHARACTERS, Phrase, RollingPhrases
+from pipelines.watch.reading.reader import CANCEL, Heard, Reader
+from pipelines.watch.reading.spot import spot
+from pipelines.watch.reading.words import words
 
 # phrases
 
@@ -189,14 +189,14 @@ def test_the_schema_is_valid_itself_and_a_keyword_that_we_do_not_check_is_refuse
 
 
 def test_every_pattern_names_a_task_of_the_schema():
-    from pipelines.watch.patterns import TASKS
+    from pipelines.watch.reading.patterns import TASKS
 
     assert {task for task, _ in TASKS} == set(schema.task_names())
 
 
 def test_weights_and_schema_are_plain_files_of_the_package():
     folder = Path(schema.__file__).parent
-    made = json.loads((folder / "weights.json").read_text())
+    made = json.loads((folder / "reading" / "weights.json").read_text())
     assert made["made_by"].startswith("python -m training.intent_watcher.make --sentences")
     assert len(made["weights"]) < 2000
 

@@ -26,16 +26,16 @@ from pipelines.face.states import read_policy
 from pipelines.face.tap import FaceTap
 from pipelines.face.track import FaceTrack
 from pipelines.marks import MarkList
-from pipelines.pool import ModelPool
-from pipelines.process import ModelProcess
+from pipelines.process.pool import ModelPool
+from pipelines.process.process import ModelProcess
 from pipelines.watch.frames import (
     PhysicalTaskCancelledFrame,
     PhysicalTaskFrame,
     PhysicalTaskPlannedFrame,
 )
-from pipelines.watch.judge import shipped_judge
 from pipelines.watch.options import WatchOptions
-from pipelines.watch.reader import Reader
+from pipelines.watch.reading.judge import shipped_judge
+from pipelines.watch.reading.reader import Reader
 from pipelines.watch.tap import ENGINES
 from pipelines.watch.watcher import IntentWatcher
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.fixture_records import Word
+from bench.fixtures.fixture import Word
 from fixtures.authoring.synthesis import Spoken
 from training.nano_duplex import corpus, held_out, simulate, speech
 from training.nano_duplex.speech import Utterance

@@ -9,9 +9,9 @@ import pytest
 import soundfile
 
 from pipelines.audio.resample import resample
-from pipelines.duplex.nano_sound import FRAME, RATE_HZ
-from pipelines.duplex.nano_voice import DECODER
-from pipelines.duplex.weights_error import WeightsError
+from pipelines.duplex.nano.sound import FRAME, RATE_HZ
+from pipelines.duplex.nano.voice import DECODER
+from pipelines.weights.error import WeightsError
 from training.nano_duplex.agent_codec import ENCODER, FOLDER, AgentCodec
 
 SPEECH = Path(__file__).parents[3] / "fixtures" / "barge_in_stop.1.wav"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.duplex.nano_sound import FRAME, RATE_HZ
+from pipelines.duplex.nano.sound import FRAME, RATE_HZ
 from training.nano_duplex.agent_codec import Encoded
 from training.nano_duplex.codec_faults import frame_roughness, pause_level_db, periodicity
 from training.nano_duplex.judge_codec import resynthesise, word_errors

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bench.fixtures import load, verify
-from bench.judge import judge
+from bench.fixtures.library import load, verify
+from bench.store.expectation import judge
 from training.nano_duplex import corpus, held_out
 from training.nano_duplex.speech import Utterance
 from training.nano_duplex.voices import AGENT

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from bench.judge import judge
+from bench.store.expectation import judge
 from training.nano_duplex import language, vocabulary, world
 from training.nano_duplex.language import Exchange, NanoLanguage
 

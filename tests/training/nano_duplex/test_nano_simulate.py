@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from bench.judge import Expectation, judge
+from bench.store.expectation import Expectation, judge
 from training.nano_duplex import room, simulate
 from training.nano_duplex.dialogue import Dialogue, Turn
 from training.nano_duplex.simulate import Simulator

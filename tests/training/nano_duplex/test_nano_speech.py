@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.fixture_records import Word
+from bench.fixtures.fixture import Word
 from training.nano_duplex import speech
 from training.nano_duplex.espeak import phone_name
 from training.nano_duplex.voices import AGENT, Voice

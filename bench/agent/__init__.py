@@ -1,0 +1,3 @@
+"""The agent under test in its own process: transport, observer, warm pool. Only room of bench
+that imports Pipecat.
+"""

@@ -1,0 +1,60 @@
+"""The agents of a run: one warm process for each preset, replaced when it dies."""
+
+from __future__ import annotations
+
+from bench.agent.process import AgentProcess
+from pipelines.errors import LabError
+from pipelines.spec import PipelineSpec
+
+PREPARE_TIMEOUT_S = 240.0
+"""For loading and warming all models of a preset, and an unpaced burst: a duplex model may load
+for 170 s, and a burst takes 15 s and the end of its last frame."""
+
+
+class Agents:
+    """One warm agent process for each preset; a dead one is replaced, and warmed as the first."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, AgentProcess] = {}
+
+    def get(self, spec: PipelineSpec) -> AgentProcess:
+        """The preset's agent, its models loaded and warm; a new one if the last has died.
+
+        Raises:
+            LabError: one of them can't be loaded; whoever asks again gets another try.
+        """
+        agent = self._agents.get(spec.name)
+        if agent is not None and agent.alive:
+            return agent
+        if agent is not None:
+            agent.stop()
+        agent = self._agents[spec.name] = AgentProcess(spec)
+        try:
+            agent.ask("prepare")
+            report = agent.wait(PREPARE_TIMEOUT_S)
+            if report.error:
+                raise LabError(report.error)
+        except LabError:
+            del self._agents[spec.name]
+            agent.stop()
+            raise
+        agent.cold_start = report.marks
+        return agent
+
+    def stop(self) -> None:
+        """Ends them all."""
+        for agent in self._agents.values():
+            agent.ask_to_stop()
+        for agent in self._agents.values():
+            agent.stop()
+
+    def prepare(self, spec: PipelineSpec) -> None:
+        """Loads and warms the preset's models.
+
+        Raises:
+            LabError: one of them can't be loaded.
+        """
+        try:
+            self.get(spec)
+        except LabError as error:
+            raise LabError(f"Preset {spec.name}: {error}") from None

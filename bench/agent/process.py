@@ -1,0 +1,334 @@
+"""The agent under test, in its own process: builds the preset's pipeline for each trial.
+
+Models stay warm across trials; marks stream back to the run's process in batches. What goes
+wrong here is a sentence on that trial, never the end of the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing as mp
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import LabError
+from pipelines.heap import give_back
+from pipelines.marks import Mark, MarkList
+from pipelines.secrets import redact
+from pipelines.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from pipecat.pipeline.pipeline import Pipeline
+
+    from bench.agent.transport import Wire
+    from pipelines.host import Host
+    from pipelines.process.pool import ModelPool
+
+MARKS_EVERY_S = 0.2
+"""How often marks are sent to the run's process."""
+STOP_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOrder:
+    """run → agent: one trial to play."""
+
+    trial_id: str
+    socket_path: str
+    scene: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    taps: tuple[str, ...] = ()
+    """``module:function`` of observers beside the pipeline: async context managers of a `Host`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """agent → run: marks, and at the end of a piece of work its outcome."""
+
+    kind: str
+    """marks, prepared or done."""
+    marks: list[Mark] = field(default_factory=list)
+    error: str | None = None
+
+
+class AgentProcess:
+    """The run's handle on one agent process; one per preset.
+
+    Args:
+        spec: The preset that it plays.
+    """
+
+    def __init__(self, spec: PipelineSpec) -> None:
+        self.spec = spec
+        context = mp.get_context("spawn")
+        self.connection, child = context.Pipe()
+        self._process = context.Process(
+            target=_main, args=(spec, child), name=f"duplex-lab agent {spec.name}", daemon=True
+        )
+        self._process.start()
+        child.close()
+        self.cold_start: list[Mark] = []
+        """Marks of loading, until a trial takes them."""
+
+    @property
+    def pid(self) -> int:
+        """The agent's process id."""
+        return self._process.pid or 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.is_alive()
+
+    def ask(self, order: TrialOrder | str) -> None:
+        """Sends a trial, ``prepare`` or ``stop``.
+
+        Raises:
+            LabError: the process is gone.
+        """
+        try:
+            self.connection.send(order)
+        except (BrokenPipeError, OSError):
+            raise LabError(self.death()) from None
+
+    def receive(self) -> Report:
+        """The next report; a dead process reports how it died."""
+        try:
+            report: Report = self.connection.recv()
+        except (EOFError, OSError):
+            return Report("done", error=self.death())
+        return report
+
+    def wait(self, timeout_s: float) -> Report:
+        """Collects marks until the asked work is done, the process dies, or time is over."""
+        marks: list[Mark] = []
+        end_s = time.monotonic() + timeout_s
+        while self.connection.poll(max(0.0, end_s - time.monotonic())):
+            report = self.receive()
+            marks += report.marks
+            if report.kind != "marks":
+                return Report(report.kind, marks, report.error)
+        return Report("done", marks, f"the agent did not finish in {timeout_s:.0f} s")
+
+    def death(self) -> str:
+        """One sentence on how the process ended."""
+        self._process.join(1.0)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return f"the agent process was killed by signal {-code} ({signal.Signals(-code).name})"
+        return f"the agent process ended with exit code {code}"
+
+    def ask_to_stop(self) -> None:
+        """Asks the process to end once it is idle; `stop` waits for it."""
+        with contextlib.suppress(OSError):
+            self.connection.send("stop")
+
+    def stop(self, grace_s: float = STOP_TIMEOUT_S) -> None:
+        """Ends the process and its models; kills them if they take longer than ``grace_s``."""
+        self.ask_to_stop()
+        self._process.join(grace_s)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self.connection.close()
+
+
+def _main(spec: PipelineSpec, connection: Connection) -> None:
+    """The child's entry: quiet, deaf to Ctrl-C (the run decides), one asyncio loop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["HF_HUB_OFFLINE"] = "1"  # no service downloads in a trial: see pipelines.models
+    _quiet_logs()
+    asyncio.run(_serve(spec, connection))
+
+
+def _quiet_logs() -> None:
+    from loguru import logger
+
+    logger.remove()
+    level = os.environ.get("DUPLEX_LAB_AGENT_LOG", "")
+    if level:
+        logger.add(_log, level=level.upper())
+    logging.getLogger().setLevel(logging.ERROR)
+
+
+def _log(line: str) -> None:
+    sys.stderr.write(redact(line))
+
+
+async def _serve(spec: PipelineSpec, connection: Connection) -> None:
+    from pipelines.process.pool import ModelPool
+    from pipelines.registry import architecture, load_object
+
+    marks = MarkList()
+    loop = asyncio.get_running_loop()
+    orders: asyncio.Queue[TrialOrder | str] = asyncio.Queue()
+
+    def read() -> None:
+        try:
+            orders.put_nowait(connection.recv())
+        except (EOFError, OSError):
+            loop.remove_reader(connection.fileno())
+            orders.put_nowait("stop")
+
+    loop.add_reader(connection.fileno(), read)
+    async with ModelPool(marks) as models:
+        while (order := await orders.get()) != "stop":
+            streamer = asyncio.create_task(_stream_marks(marks, connection))
+            error: str | None = None
+            try:
+                if order == "prepare":
+                    if path := architecture(spec.architecture).prepare:
+                        await load_object(path)(spec, models)
+                elif isinstance(order, TrialOrder):
+                    error = await _play(spec, order, models, marks)
+            except LabError as failure:
+                error = str(failure)
+            except Exception as failure:  # whatever a pipeline under test may raise
+                frame = traceback.extract_tb(failure.__traceback__)[-1]
+                error = f"{type(failure).__name__}: {failure} ({frame.name}, line {frame.lineno})"
+            finally:
+                streamer.cancel()
+            # What was cancelled must end before the marks are gathered; a model that does not is
+            # the fault of this piece of work, not of the next.
+            unsettled = await models.settle()
+            error = error or next(iter(unsettled), None)
+            kind = "prepared" if order == "prepare" else "done"
+            give_back()
+            connection.send(Report(kind, _without_secrets(marks), error and redact(error)))
+
+
+async def _stream_marks(marks: MarkList, connection: Connection) -> None:
+    while True:
+        await asyncio.sleep(MARKS_EVERY_S)
+        if marks.marks:
+            connection.send(Report("marks", _without_secrets(marks)))
+
+
+def _without_secrets(marks: MarkList) -> list[Mark]:
+    """The marks that are held; a service's error may hold its key."""
+    return [
+        replace(m, text=redact(m.text)) if m.event == "error" and m.text else m
+        for m in marks.drain()
+    ]
+
+
+async def _play(
+    spec: PipelineSpec, order: TrialOrder, models: ModelPool, marks: MarkList
+) -> str | None:
+    """Plays one trial; returns what went wrong, or None."""
+    from bench.agent.transport import LinkTransport, Wire
+    from pipelines.host import Host, LabelFeed
+    from pipelines.registry import architecture, load_object
+
+    # Models first: what a crash of the last trial left behind is mended before time counts.
+    how = architecture(spec.architecture)
+    if how.prepare:
+        await load_object(how.prepare)(spec, models)
+    wire = await Wire.connect(order.socket_path, marks)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(wire.close)
+        wire.labels = LabelFeed() if spec.sees_labels else None
+        errors: list[str] = []
+        taps: list[Any] = []
+        host = Host(
+            spec,
+            LinkTransport(wire, spec.audio),
+            marks,
+            models,
+            scene=order.scene,
+            labels=wire.labels,
+            trial_id=order.trial_id,
+            extra=order.extra,
+            closed=wire.closed,
+            open_transport=lambda params: LinkTransport(wire, spec.audio, params),
+            watch=lambda worker: _watch_guest(worker, wire, errors, marks, taps),
+        )
+        if how.converse:
+            await _enter_taps(stack, order, host, taps)
+            fault: str | None = await load_object(how.converse)(host)
+            return fault or next(iter(errors), None)
+        pipeline = await load_object(how.build)(host)
+        await _enter_taps(stack, order, host, taps)
+        await _run_pipeline(pipeline, spec, wire, errors, marks, taps)
+        return errors[0] if errors else None
+
+
+async def _enter_taps(
+    stack: contextlib.AsyncExitStack, order: TrialOrder, host: Host, taps: list[Any]
+) -> None:
+    from pipelines.registry import load_object
+
+    taps += [await stack.enter_async_context(load_object(path)(host)) for path in order.taps]
+
+
+async def _run_pipeline(
+    pipeline: Pipeline,
+    spec: PipelineSpec,
+    wire: Wire,
+    errors: list[str],
+    marks: MarkList,
+    taps: Sequence[Any],
+) -> None:
+    """Runs a pipeline of ours until the caller hangs up."""
+    from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+    from pipecat.workers.runner import WorkerRunner
+
+    from bench.agent.observer import MarkObserver, RawMonotonicClock
+    from bench.agent.stage_marks import StageObserver
+    from pipelines.registry import architecture
+
+    own = architecture(spec.architecture).stamps
+    observer = MarkObserver(marks) if own else StageObserver(marks)
+    worker = PipelineWorker(
+        pipeline,
+        params=PipelineParams(
+            audio_in_sample_rate=spec.audio.in_rate_hz,
+            audio_out_sample_rate=spec.audio.out_rate_hz,
+            enable_metrics=True,
+            enable_usage_metrics=True,
+        ),
+        observers=[observer, *taps],
+        clock=RawMonotonicClock(),
+        enable_rtvi=False,
+        idle_timeout_secs=None,
+    )
+    _take_errors(worker, wire, errors)
+    runner = WorkerRunner(handle_sigint=False, handle_sigterm=False)
+    await runner.add_workers(worker)
+    running = asyncio.create_task(runner.run())
+    closed = asyncio.create_task(wire.closed.wait())
+    await asyncio.wait({running, closed}, return_when=asyncio.FIRST_COMPLETED)
+    closed.cancel()
+    await runner.cancel()
+    await running
+
+
+def _watch_guest(
+    worker: Any, wire: Wire, errors: list[str], marks: MarkList, taps: Sequence[Any]
+) -> None:
+    """Observers for a worker that somebody else made, whose stages stamp nothing themselves."""
+    from bench.agent.stage_marks import StageObserver
+
+    for observer in (StageObserver(marks), *taps):
+        worker.add_observer(observer)
+    _take_errors(worker, wire, errors)
+
+
+def _take_errors(worker: Any, wire: Wire, errors: list[str]) -> None:
+    """An error in the pipeline ends the trial."""
+
+    async def on_error(_worker: object, frame: Any) -> None:
+        if not wire.closed.is_set():  # what breaks while we tear down is not the trial's
+            errors.append(str(frame.error))
+            wire.closed.set()
+
+    worker.add_event_handler("on_pipeline_error", on_error)

@@ -1,0 +1,181 @@
+"""Marks of a pipeline that stamps none itself: a user's own bot, or services of Pipecat's.
+
+A stage's start and end are the pushes of the frames that carry them: what the frame's source knew
+before it pushed is not seen. Pipecat calls observers later, so each mark takes the push's own time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from pipecat.frames.frames import (
+    Frame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+    TTSTextFrame,
+    UserStoppedSpeakingFrame,
+)
+from pipecat.observers.base_observer import FramePushed
+from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
+from pipecat.processors.frame_processor import FrameDirection
+
+from bench.agent.observer import TWIN_NS, MarkObserver
+from pipelines.clock import monotonic_ns
+from pipelines.marks import MarkSink, stamp
+
+
+@dataclass(slots=True)
+class _Answer:
+    """One answer of a language model, or of a model that speaks itself."""
+
+    id: str
+    asked: bool
+    """Whether a context was pushed for it; a realtime service needs none."""
+    texts: list[str] = field(default_factory=list)
+    spoken: list[str] = field(default_factory=list)
+    speakable: bool = False
+    done: bool = False
+
+
+@dataclass(slots=True)
+class _Speech:
+    """One request of the synthesiser."""
+
+    id: str
+    samples: int = 0
+
+
+class StageObserver(MarkObserver):
+    """The marks of `MarkObserver`, and those of STT, LLM and TTS as their frames tell them."""
+
+    def __init__(self, marks: MarkSink) -> None:
+        super().__init__(marks)
+        marks.put(stamp("agent", "guest"))
+        self._shift_ns: int | None = None
+        self._answer: _Answer | None = None
+        self._speech: dict[str | None, _Speech] = {}
+        self._requests = 0
+        self._asked_ns = 0
+        self._final: tuple[str, int] | None = None
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        """Marks a frame's first push, at the machine's time whatever clock the pipeline has."""
+        if self._shift_ns is None:
+            self._shift_ns = monotonic_ns() - data.source.get_clock().get_time()
+        t_ns = data.timestamp + self._shift_ns
+        # The assistant's aggregator, after the transport, hands the context on to nobody.
+        to_nobody = (
+            isinstance(data.source, LLMAssistantAggregator)
+            and data.direction is FrameDirection.DOWNSTREAM
+        )
+        if not to_nobody:
+            self._stages(data.frame, t_ns)
+        if isinstance(data.frame, UserStoppedSpeakingFrame) and t_ns - self._asked_ns <= TWIN_NS:
+            t_ns = (
+                self._asked_ns
+            )  # Pipecat pushes the context first, then says that it may: one act
+        await super().on_push_frame(replace(data, timestamp=t_ns))
+
+    def _stages(self, frame: Frame, t_ns: int) -> None:
+        if isinstance(frame, TranscriptionFrame):
+            self._transcript(frame.text, t_ns)
+        elif isinstance(frame, InterimTranscriptionFrame):
+            self._marks.put(stamp("stt", "partial", t_ns=t_ns, text=frame.text))
+        elif isinstance(frame, LLMContextFrame):
+            self._answer = _Answer(self._next("llm"), asked=True)
+            self._put("llm", "request", t_ns, self._answer.id)
+            self._asked_ns = t_ns
+        elif isinstance(frame, LLMFullResponseStartFrame):
+            if self._answer is None or self._answer.done:
+                self._answer = _Answer(self._next("llm"), asked=False)
+        elif isinstance(frame, LLMTextFrame):
+            self._token(frame.text, t_ns)
+        elif isinstance(frame, LLMFullResponseEndFrame):
+            self._ended(t_ns)
+        elif isinstance(frame, TTSStartedFrame | TTSAudioRawFrame | TTSStoppedFrame):
+            self._speaks(frame, t_ns)
+        elif isinstance(frame, TTSTextFrame):
+            if self._answer is not None:
+                self._answer.spoken.append(frame.text)
+        elif isinstance(frame, InterruptionFrame):
+            self._interrupted(t_ns)
+
+    def _transcript(self, text: str, t_ns: int) -> None:
+        last, self._final = self._final, (text, t_ns)
+        if last is None or last[0] != text or t_ns - last[1] > TWIN_NS:  # a broadcast's twin
+            self._marks.put(stamp("stt", "final", t_ns=t_ns, text=text))
+
+    def _token(self, text: str, t_ns: int) -> None:
+        answer = self._answer
+        if answer is None or answer.done:
+            return
+        if not answer.texts and answer.asked:
+            self._put("llm", "first_token", t_ns, answer.id)
+        if not answer.speakable and any(c.isalnum() for c in text):
+            answer.speakable = True
+            if answer.asked:
+                self._put("llm", "first_speakable", t_ns, answer.id)
+        answer.texts.append(text)
+
+    def _ended(self, t_ns: int) -> None:
+        answer = self._answer
+        if answer is None or answer.done:
+            return
+        answer.done = True
+        text = "".join(answer.texts)
+        if answer.texts and answer.asked:
+            self._put("llm", "end", t_ns, answer.id, float(len(answer.texts)), text)
+        elif words := text or " ".join(answer.spoken):
+            self._put("agent", "answer_text", t_ns, answer.id, text=words)
+
+    def _speaks(self, frame: Frame, t_ns: int) -> None:
+        context: str | None = getattr(frame, "context_id", None)
+        if isinstance(frame, TTSStartedFrame):
+            of = f"{self._answer.id}/" if self._answer is not None and self._answer.asked else ""
+            speech = self._speech[context] = _Speech(f"{of}{self._next('tts')}")
+            self._put("tts", "request", t_ns, speech.id)
+        elif context not in self._speech:
+            return
+        elif isinstance(frame, TTSAudioRawFrame):
+            speech = self._speech[context]
+            if not speech.samples:
+                self._put("tts", "first_byte", t_ns, speech.id)
+            speech.samples += frame.num_frames
+        else:
+            speech = self._speech.pop(context)
+            if speech.samples:
+                self._put("tts", "end", t_ns, speech.id, float(speech.samples))
+
+    def _interrupted(self, t_ns: int) -> None:
+        if self._answer is not None and not self._answer.done:
+            self._answer.done = True
+            if self._answer.asked:
+                self._put("llm", "cancelled", t_ns, self._answer.id)
+        for speech in self._speech.values():
+            self._put("tts", "cancelled", t_ns, speech.id)
+        self._speech.clear()
+
+    def _next(self, stage: str) -> str:
+        self._requests += 1
+        return f"{stage}-{self._requests}"
+
+    def _put(
+        self,
+        stage: str,
+        event: str,
+        t_ns: int,
+        request_id: str,
+        value: float | None = None,
+        text: str | None = None,
+    ) -> None:
+        self._marks.put(
+            stamp(stage, event, t_ns=t_ns, request_id=request_id, value=value, text=text)
+        )

@@ -1,0 +1,282 @@
+"""The agent's end of the wire: a Pipecat transport that paces by arithmetic and sends first.
+
+The base output transport does not pace; this one does, without acknowledgements: a write stamps
+and sends its chunk, then waits until no more than the device buffer is ahead of what is heard.
+Sending first matters: a chunk that waits before it is sent slips out after an interruption.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from pipecat.frames.frames import (
+    CancelFrame,
+    DataFrame,
+    EndFrame,
+    Frame,
+    InputAudioRawFrame,
+    InputTransportMessageFrame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_input import BaseInputTransport
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import BaseTransport, TransportParams
+
+from bench.lines.local import Decoder, Kind, Message, encode
+from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns, samples_to_ns
+from pipelines.host import DUE_NS, LabelFeed
+from pipelines.marks import MarkSink, stamp
+from pipelines.spec import AudioOptions
+
+
+class Wire:
+    """The open socket, shared by the transport's two ends."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, marks: MarkSink
+    ) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.marks = marks
+        self.labels: LabelFeed | None = None
+        self.closed = asyncio.Event()
+        """Set when the caller said BYE or went away: the trial is over."""
+        self.opened = asyncio.Event()
+        """Set when the pipeline listens, and the caller has been told so."""
+
+    @classmethod
+    async def connect(cls, path: str, marks: MarkSink) -> Wire:
+        """Connects to the caller's Unix socket."""
+        reader, writer = await asyncio.open_unix_connection(path)
+        return cls(reader, writer, marks)
+
+    def send(self, message: Message) -> None:
+        """Hands a message to the socket, at once and without waiting."""
+        if not self.writer.is_closing():
+            self.writer.write(encode(message))
+
+    async def listen(self, on_audio: Callable[[Message], None]) -> None:
+        """Reads until the caller ends the trial; audio goes to ``on_audio``."""
+        decoder = Decoder()
+        try:
+            while data := await self.reader.read(1 << 16):
+                for message in decoder.feed(data):
+                    if message.kind is Kind.AUDIO_IN:
+                        on_audio(message)
+                    elif message.kind is Kind.LABELS and self.labels is not None:
+                        self.labels.speech.append((message.a, message.b))
+                    elif message.kind is Kind.BYE:
+                        return
+        except ConnectionError:
+            return
+        finally:
+            self.closed.set()
+
+    async def close(self) -> None:
+        """Closes the socket."""
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+
+class LinkInput(BaseInputTransport):
+    """Input chunks from the caller; each carries its due time."""
+
+    def __init__(self, params: TransportParams, wire: Wire) -> None:
+        super().__init__(params)
+        self._wire = wire
+        self._listener: asyncio.Task[None] | None = None
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begins to read the socket."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+        self._listener = self.create_task(self._wire.listen(self._on_audio))
+
+    async def stop(self, frame: EndFrame) -> None:
+        """Stops reading."""
+        await self._stop_listening()
+        await super().stop(frame)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        """Stops reading."""
+        await self._stop_listening()
+        await super().cancel(frame)
+
+    async def _stop_listening(self) -> None:
+        if self._listener:
+            await self.cancel_task(self._listener)
+            self._listener = None
+
+    def _on_audio(self, message: Message) -> None:
+        frame = InputAudioRawFrame(message.payload, self.sample_rate, 1)
+        frame.metadata[DUE_NS] = message.a
+        frame.metadata["k"] = message.seq
+        self._audio_in_queue.put_nowait(frame)
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Stamps each input chunk as the pipeline's first processor gets it."""
+        if isinstance(frame, InputAudioRawFrame):
+            self._wire.marks.put(stamp("link", "chunk_in", value=frame.metadata["k"]))
+        await super().push_frame(frame, direction)
+
+
+class LinkOutput(BaseOutputTransport):
+    """Output chunks to the caller's ear, paced by arithmetic."""
+
+    def __init__(self, params: TransportParams, wire: Wire, device_buffer_ms: int) -> None:
+        super().__init__(params)
+        self._wire = wire
+        self._buffer_ns = device_buffer_ms * NS_PER_MS
+        self._generation = 0
+        self._seq = 0
+        self._samples_written = 0
+        self._queue_end_ns = 0
+        self._first_fresh_id = 0
+        self._wake = asyncio.Event()
+
+    async def start(self, frame: StartFrame) -> None:
+        """Opens the sender and tells the caller that the pipeline listens."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+        self._wire.marks.put(stamp("agent", "pipeline_ready"))
+        self._wire.send(Message(Kind.READY, a=self.sample_rate))
+        self._wire.opened.set()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """On an interruption: drops what the ear has not heard, wakes the waiting write."""
+        await super().process_frame(frame, direction)
+        if not isinstance(frame, InterruptionFrame):
+            return
+        now_ns = monotonic_ns()
+        queued = self._queue_end_ns > now_ns
+        self._queue_end_ns = now_ns
+        self._generation += 1
+        # Pipecat empties its queue, but may already hold a chunk that it took out: an old one,
+        # which must not go out as the first of the new generation. Ids are given in order.
+        self._first_fresh_id = DataFrame().id
+        self._wake.set()
+        if queued:
+            # With nothing queued there is nothing to clear: the user did not barge in.
+            self._wire.marks.put(stamp("link", "clear", t_ns=now_ns, value=self._generation))
+        self._wire.send(Message(Kind.CLEAR, generation=self._generation, b=now_ns))
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Stamps and sends a chunk, then waits until the device would take the next one."""
+        if frame.interruptible and frame.id < self._first_fresh_id:
+            return False
+        samples = len(frame.audio) // 2
+        now_ns = monotonic_ns()
+        message = Message(
+            Kind.AUDIO_OUT,
+            generation=self._generation,
+            seq=self._seq,
+            a=self._samples_written,
+            b=now_ns,
+            payload=frame.audio,
+        )
+        self._wire.send(message)
+        self._wire.marks.put(
+            stamp(
+                "link",
+                "write",
+                t_ns=now_ns,
+                request_id=message.chunk_id,
+                value=self._samples_written,
+            )
+        )
+        self._seq += 1
+        self._samples_written += samples
+        duration_ns = samples_to_ns(samples, frame.sample_rate)
+        self._queue_end_ns = max(now_ns, self._queue_end_ns) + duration_ns
+        self._wake.clear()
+        wait_ns = self._queue_end_ns - self._buffer_ns - monotonic_ns()
+        if wait_ns > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait_ns / NS_PER_S)
+        return True
+
+
+CLIENT = {"id": "duplex-lab caller"}
+"""What a bot's event handlers are given for the client, or the participant."""
+
+CLIENT_READY = {
+    "label": "rtvi-ai",
+    "type": "client-ready",
+    "id": "duplex-lab",
+    "data": {"version": "1.0.0", "about": {"library": "duplex-lab"}},
+}
+"""What a client of Pipecat's sends when it has connected: a bot may wait for it to greet."""
+
+CLIENT_EVENTS = ("on_client_connected", "on_client_disconnected")
+PARTICIPANT_EVENTS = ("on_first_participant_joined", "on_participant_joined", "on_participant_left")
+"""Those that some transports have beside the client's."""
+
+
+class LinkTransport(BaseTransport):
+    """The wire as a Pipecat transport.
+
+    Args:
+        wire: Connected to the caller.
+        audio: Rates, chunking and the device buffer.
+        params: The parameters of a pipeline that is not ours, which keeps its own rates and
+            chunks; None: those of ``audio``.
+    """
+
+    def __init__(
+        self, wire: Wire, audio: AudioOptions, params: TransportParams | None = None
+    ) -> None:
+        super().__init__()
+        if params is None:
+            params = TransportParams(
+                audio_in_enabled=True,
+                audio_out_enabled=True,
+                audio_in_sample_rate=audio.in_rate_hz,
+                audio_out_sample_rate=audio.out_rate_hz,
+                audio_out_10ms_chunks=audio.out_10ms_chunks,
+            )
+        # After the end nobody listens any more.
+        self.params = params.model_copy(update={"audio_out_end_silence_secs": 0})
+        self.opened = wire.opened
+        """Set when the pipeline listens."""
+        self._input = LinkInput(self.params, wire)
+        self._output = LinkOutput(self.params, wire, audio.device_buffer_ms)
+        for event in (*CLIENT_EVENTS, *PARTICIPANT_EVENTS):
+            self._register_event_handler(event)
+
+    def input(self) -> FrameProcessor:
+        """The pipeline's first processor."""
+        return self._input
+
+    def output(self) -> FrameProcessor:
+        """Where the pipeline's audio leaves."""
+        return self._output
+
+    def get_client_id(self, client: object) -> str:
+        """The caller's, who is the only client there is."""
+        return CLIENT["id"]
+
+    async def client_came(self, *, participant: bool) -> None:
+        """Tells a bot that its client is there, as its transport would.
+
+        Args:
+            participant: Whether that transport tells of participants too.
+        """
+        await self._call_event_handler("on_client_connected", CLIENT)
+        if participant:
+            await self._call_event_handler("on_participant_joined", CLIENT)
+            await self._call_event_handler("on_first_participant_joined", CLIENT)
+        await self._input.broadcast_frame(InputTransportMessageFrame, message=CLIENT_READY)
+
+    async def client_gone(self, *, participant: bool) -> None:
+        """Tells a bot that its client has gone."""
+        await self._call_event_handler("on_client_disconnected", CLIENT)
+        if participant:
+            await self._call_event_handler("on_participant_left", CLIENT, "left")

@@ -1,0 +1,105 @@
+"""The run's handle on the caller's process: spawned once, plays one trial after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing as mp
+import shutil
+import signal
+import socket
+import tempfile
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from bench.caller.call import CallerPlan, CallerResult, call, listen, raise_priority
+from pipelines.errors import LabError
+
+START_TIMEOUT_S = 30.0
+
+
+class CallerProcess:
+    """One caller; a context manager that ends it."""
+
+    def __init__(self) -> None:
+        # Short: a Unix socket's path may hold some 100 characters.
+        self._folder = Path(tempfile.mkdtemp(prefix="dlab-"))
+        self._trials = 0
+        context = mp.get_context("spawn")
+        self.connection, child = context.Pipe()
+        self._process = context.Process(
+            target=_main, args=(child,), name="duplex-lab caller", daemon=True
+        )
+        self._process.start()
+        child.close()
+        if not self.connection.poll(START_TIMEOUT_S):
+            self.stop()
+            raise LabError(f"The caller's process did not start within {START_TIMEOUT_S:.0f} s.")
+        try:
+            self.priority: str = self.connection.recv()
+        except EOFError:
+            self.stop()
+            raise LabError("The caller's process died while it started.") from None
+
+    def __enter__(self) -> CallerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The caller's process id."""
+        return self._process.pid or 0
+
+    def ask(self, plan: CallerPlan) -> str:
+        """Sends a trial; returns the path of the socket at which the caller now listens.
+
+        Each trial has a socket of its own, so that a late guest of the last one meets nobody.
+
+        Raises:
+            LabError: the caller died.
+        """
+        self._trials += 1
+        self._socket_path = str(self._folder / f"{self._trials}.sock")
+        try:
+            self.connection.send((plan, self._socket_path))
+            self.connection.recv()
+        except (EOFError, OSError):
+            raise LabError("The caller's process died before the trial.") from None
+        return self._socket_path
+
+    def receive(self) -> CallerResult | str:
+        """The trial's outcome; before it, ``ready`` and ``over`` (see `bench.caller.call.call`).
+
+        Raises:
+            LabError: the caller died.
+        """
+        try:
+            found: CallerResult | str = self.connection.recv()
+        except (EOFError, OSError):
+            raise LabError("The caller's process died in mid-trial.") from None
+        return found
+
+    def unblock(self) -> None:
+        """Ends a trial for which no agent will ever connect."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as nobody:
+            nobody.connect(self._socket_path)
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _main(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection.send(raise_priority())
+    with contextlib.suppress(EOFError):
+        while True:
+            plan, path = connection.recv()
+            with listen(path) as listener:
+                connection.send("listening")
+                result = call(plan, listener, connection.send)
+            connection.send(result)

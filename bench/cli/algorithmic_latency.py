@@ -1,0 +1,210 @@
+"""``duplex-lab floor PRESET``: how soon this implementation could answer at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.cli.console import console
+from bench.machine import description as machine
+from bench.probes.algorithmic_latency import Floor, Run, Said, measure
+from bench.store.atomic import atomic_write
+from pipelines.duplex.dispatch import describe, duplex_process
+from pipelines.duplex.session.model import FRAME_MS, Pcm
+from pipelines.duplex.session.options import ModelOptions
+from pipelines.duplex.session.wire import SESSION, Reply, pcm_of_bytes, pcm_to_bytes
+from pipelines.errors import LabError
+from pipelines.marks import MarkList
+from pipelines.process.process import ModelProcess
+from pipelines.registry import architecture, load_object
+from pipelines.spec import PipelineSpec, load_spec
+
+NO_RESPONSE = 1
+"""Exit code when nothing that the user said changed what the model said."""
+
+
+def floor(
+    preset: Annotated[str, typer.Argument(help="A duplex preset.")],
+    positions: Annotated[int, typer.Option(min=1, help="How many frames are perturbed.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the signal, the noise, and which frames.")] = 0,
+    say: Annotated[
+        str | None,
+        typer.Option(
+            help="What it is made to say meanwhile, in its own words; '': it is left to itself.",
+            show_default="the preset's probe_text",
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file.")
+    ] = None,
+) -> None:
+    """Measure the algorithmic floor of a duplex implementation, whatever its speed.
+
+    One frame of the user is replaced by noise, in a run of its own with greedy sampling; the first
+    frame of speech that then says something else was decided in knowledge of it. Counted from the
+    first sample of the perturbed frame. A model that listens in silence may say nothing that a
+    frame could change: make it speak (--say). Exit code 1: noise in place of a single frame
+    changes nothing that the model says.
+    """
+    spec = load_spec(preset)
+    model = greedy(spec)
+    if provide := architecture(spec.architecture).provide:
+        load_object(provide)(spec, _tell)
+    d = describe(model, spec.stages["processor"], spec.stages["script"])
+    process = duplex_process(
+        model,
+        processor=spec.stages["processor"],
+        script=spec.stages["script"],
+        marks=MarkList(),
+    )
+    text = model.probe_text if say is None else say
+    with sessions(process, model.seed, text) as run:
+        found = measure(
+            run,
+            positions=positions,
+            seed=seed,
+            acoustic_frames=acoustic_frames(d.options["options"].get("config")),
+            progress=lambda done: (
+                _tell(f"position {done} of {positions}") if done % 5 == 0 else None
+            ),
+        )
+    name = f"{spec.name} ({model.id}, {model.backend}, {model.precision}, {spec.weights} weights)"
+    for line in told(name, found, text):
+        console().print(line, soft_wrap=True)
+    if json_file is not None:
+        rows = {"preset": spec.name, "model": dataclasses.asdict(model), "seed": seed, "say": text}
+        rows |= {"machine": machine.describe()} | found.to_dict()
+        atomic_write(json_file, (json.dumps(rows, indent=2) + "\n").encode())
+    if found.frames is None:
+        raise typer.Exit(NO_RESPONSE)
+
+
+def greedy(spec: PipelineSpec) -> ModelOptions:
+    """The preset's model with greedy sampling.
+
+    Raises:
+        LabError: it is no model that computes here, frame by frame.
+    """
+    if spec.architecture != "duplex":
+        raise LabError(
+            f"{spec.name} is no duplex preset: its floor is the sum of its stages; "
+            "give a preset with architecture = 'duplex'."
+        )
+    model: ModelOptions = spec.stages["model"]
+    if model.backend == "server":
+        raise LabError(
+            f"{spec.name}: a server's sampling and timing can't be held still from here, so its "
+            "floor can't be probed: run the model here (backend = 'mlx' or 'torch')."
+        )
+    return dataclasses.replace(model, temperature=0.0, text_temperature=0.0, greeting="")
+
+
+def acoustic_frames(config: str | None) -> int:
+    """The codebooks' acoustic delay, as the model's ``config.json`` tells it; 0: it has none."""
+    if config is None:
+        return 0
+    delays = json.loads(Path(config).read_text(encoding="utf-8")).get("delays", [0])
+    return int(max(delays))
+
+
+@contextlib.contextmanager
+def sessions(process: ModelProcess, seed: int, say: str = "") -> Iterator[Run]:
+    """Starts a model's process; within, each call is a fresh session that is fed in lock-step.
+
+    Args:
+        process: Of the model.
+        seed: Of every session.
+        say: What every session is made to say.
+
+    Raises:
+        ModelError: the model can't be loaded, or fails.
+    """
+    with asyncio.Runner() as runner:
+        runner.run(process.ensure_running())
+
+        def run(frames: Pcm) -> Iterator[Said]:
+            replies = _replies(process, {"seed": seed, "greeting": say}, frames)
+            try:
+                while True:
+                    try:
+                        yield runner.run(_next(replies))
+                    except StopAsyncIteration:
+                        return
+            finally:
+                runner.run(_end(replies))
+
+        try:
+            yield run
+        finally:
+            runner.run(process.stop())
+
+
+async def _next(replies: AsyncIterator[Said]) -> Said:
+    return await anext(replies)
+
+
+async def _end(replies: Any) -> None:
+    await replies.aclose()
+
+
+async def _replies(
+    process: ModelProcess, asked: dict[str, Any], frames: Pcm
+) -> AsyncIterator[Said]:
+    """One session: a frame goes in when the reply to the one before is out."""
+    session = process.open(SESSION, asked, fed=True, owes="frame")
+    try:
+        for index, pcm in enumerate(frames):
+            session.feed({"frame": index}, pcm_to_bytes(pcm), last=False)
+            header, payload = await anext(session)
+            reply = Reply.read(header, payload)
+            if reply.frame != index or reply.context_end:
+                raise LabError(f"The floor can't be measured: frame {index} was not answered.")
+            yield Said(pcm_of_bytes(reply.pcm) if reply.pcm else None, reply.codes)
+    finally:
+        session.cancel()
+        await session.wait_ended()
+
+
+def told(name: str, found: Floor, text: str = "") -> Iterator[str]:
+    """The findings in lines of text; ``text``: what it was made to say."""
+    n = len(found.responses)
+    if found.frames is None:
+        yield f"{name}: no floor, because there is no response to content of one frame"
+        yield (
+            f"noise in place of one frame of the user, at {n} positions, changed nothing that the "
+            "model said in the next second: it hangs on no single frame, or on none at all"
+        )
+        if not text:
+            yield "if it listened in silence, make it speak meanwhile: --say TEXT"
+        return
+    yield f"{name}: floor {_frames(found.frames)} = {found.ms:g} ms"
+    for what, frames in found.derivation():
+        yield f"  {_frames(frames):>9} = {frames * FRAME_MS:3g} ms  {what}"
+    yield "counted from the first sample of the perturbed frame; the model computes in no time"
+    if text:
+        yield f"while it was made to say {text!r}"
+    if found.detail_frames is not None and found.detail_frames < found.frames:
+        yield (
+            f"fine detail of the speech (codebooks 2–8 of a frame decided before) differs from "
+            f"{_frames(found.detail_frames)} = {found.detail_frames * FRAME_MS:g} ms on"
+        )
+    parts = [f"{_frames(frames)} at {count}" for frames, count in found.spread.items()]
+    if found.silent:
+        parts.append(f"no response within a second at {len(found.silent)}")
+    yield f"spread over {n} positions: {', '.join(parts)} (the minimum counts)"
+
+
+def _frames(n: int) -> str:
+    return f"{n} frame" if n == 1 else f"{n} frames"
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

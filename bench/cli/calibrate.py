@@ -1,0 +1,114 @@
+"""``duplex-lab calibrate``: how wrong the ruler itself is, idle and with an agent at work."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from bench.caller.process import CallerProcess
+from bench.cli.console import console
+from bench.fixtures.library import select
+from bench.machine import description as machine
+from bench.runner.calibration import (
+    DELAYS_MS,
+    Answered,
+    Calibrator,
+    DelayResult,
+    Load,
+    Spread,
+    first_words,
+)
+from bench.store.atomic import atomic_write
+from pipelines.errors import LabError
+from pipelines.spec import load_spec
+
+WORDS = 40
+AIM = "aim: |median| ≤ 0.5 ms, p99 ≤ 2 ms"
+
+
+def calibrate(
+    clicks: Annotated[int, typer.Option(min=20, help="Clicks of each delay.")] = 60,
+    load: Annotated[
+        str, typer.Option(help="Preset that works in the second half; '' for idle only.")
+    ] = "cascade-embedded",
+    seed: Annotated[int | None, typer.Option(help="For the same phases again.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file.")
+    ] = None,
+) -> None:
+    """Measure the ruler's own error by clicks of known delay, the onset detector's by words.
+
+    error = heard − (stamped write + offset in the chunk). The click agent's own lateness is
+    printed apart; delay 0 counts from the end of the chunk that holds the click, so that answer
+    is late by its own offset (0–10 ms) too.
+    """
+    rng = random.Random(seed)
+    secret_ms = round(rng.uniform(20.0, 700.0), 3)
+    chosen = load_spec(load) if load else None
+    fixtures = select("clean")
+    words = first_words(fixtures, WORDS, load_spec("click").audio.out_rate_hz)
+    say = console().print
+    found: dict[str, Any] = {"machine": machine.describe(), "seed": seed}
+    with CallerProcess() as caller, Calibrator(caller) as calibrator:
+        found["caller_priority"] = caller.priority
+        say(f"caller's priority: {caller.priority}")
+        for state in ("idle", *(["load"] if chosen else [])):
+            busy = Load(chosen, fixtures) if chosen and state == "load" else None
+            with busy or contextlib.nullcontext():
+                delays = [*DELAYS_MS, secret_ms]
+                results = [calibrator.clicks(clicks, d, rng.randrange(2**31)) for d in delays]
+                spoken = calibrator.words(words, rng.randrange(2**31))
+            name = f"while {load} works" if busy else f"idle ({AIM})"
+            found[state] = _show(name, results, spoken)
+            if busy and busy.error:
+                raise LabError(f"The load ended early: {busy.error}.")
+    drawn = next(r for r in results if r.delay_ms == secret_ms).answered
+    heard_ms = statistics.median(a.delay_ms for a in drawn)
+    own_ms = statistics.median(a.delay_ms - a.agent_ms for a in drawn)
+    say(
+        f"the delay drawn at random: {secret_ms:.3f} ms; read back (median): {heard_ms:.3f} ms, "
+        f"{own_ms:.3f} ms without the agent's own stamped lateness"
+    )
+    if json_file is not None:
+        found["secret_ms"] = secret_ms
+        atomic_write(json_file, (json.dumps(found, indent=2) + "\n").encode())
+
+
+def _show(name: str, results: Sequence[DelayResult], spoken: Sequence[Answered]) -> dict[str, Any]:
+    table = Table(title=name, box=None, title_justify="left")
+    for heading in ("", "n", "ruler's error ms: median", "p99", "max", "agent late ms: p50", "max"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    rows = [(f"delay {r.delay_ms:g} ms", r.answered) for r in results]
+    rows[-1] = ("delay drawn", rows[-1][1])
+    rows.append(("all clicks", tuple(a for r in results for a in r.answered)))
+    saved: dict[str, Any] = {}
+    for label, answers in rows:
+        ruler = Spread.of([a.ruler_ms for a in answers])
+        agent = Spread.of([a.agent_ms for a in answers])
+        table.add_row(
+            label,
+            str(ruler.n),
+            f"{ruler.median:+.3f}",
+            f"{ruler.p99:.3f}",
+            f"{ruler.max:.3f}",
+            f"{agent.median:.2f}",
+            f"{agent.max:.2f}",
+        )
+        saved[label] = {"ruler": ruler.to_dict(), "agent": agent.to_dict()}
+    console().print(table)
+    detector = Spread.of([a.ruler_ms for a in spoken])
+    console().print(
+        f"onset detector, {detector.n} words: heard − first phone's label: "
+        f"median {detector.median:+.1f} ms, p99 {detector.p99:.1f} ms, max {detector.max:.1f} ms "
+        "(a stop consonant begins with silence)\n"
+    )
+    saved["words"] = {"detector": detector.to_dict()}
+    return saved

@@ -1,0 +1,208 @@
+"""``duplex-lab compare``: two runs, or two presets of one, held against each other; and gates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow.parquet as pq
+import typer
+
+from bench.compare.comparable import Origin, check_runs, check_sides
+from bench.compare.compare import COMPARED, Compared, PairComparison, compare
+from bench.compare.gate import Gate, Outcome, exit_code, judge
+from bench.compare.pairs import RATES, Side
+from bench.report.text.comparison import as_data, block, gate_block, gate_sentence, markdown, notes
+from bench.report.text.escape import visible
+from bench.report.text.junit import junit
+from bench.report.text.table import print_block, terminal
+from bench.store import store
+from bench.store.atomic import atomic_write
+from bench.store.schema import VERSION_KEY
+from pipelines.errors import LabError
+
+
+def compare_command(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN [RUN]", help="Two runs' folders, base first; or one, with --presets."
+        ),
+    ],
+    presets: Annotated[
+        str | None,
+        typer.Option(
+            "--presets",
+            "--preset",
+            help="Of one run: BASE,CANDIDATE[,…]. Of two: those to compare, or BASE=CANDIDATE "
+            "where the names differ; by default all that both hold.",
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare only these beside the rates of turns without an answer and not valid: "
+            "voice_to_voice,turn_wait,… Of fewer, more can be told."
+        ),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A limit, for CI: METRIC.p50|p95|p99|mean|rate, <= or >=, and 1.05x (per base), "
+            "+30ms (minus base) or 400ms (candidate alone); PRESET: before it asks it of this "
+            "candidate only. May be given several times."
+        ),
+    ] = None,
+    across_machines: Annotated[
+        bool, typer.Option("--across-machines", help="Compare though the machines differ.")
+    ] = False,
+    junit_file: Annotated[
+        Path | None, typer.Option("--junit", help="Write the gates as JUnit XML.")
+    ] = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", help="Write tables and gates as Markdown.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures, not rounded.")
+    ] = None,
+) -> None:
+    """Is it faster, slower, or can't it be told? Metric by metric, on the turns that both answered.
+
+    Turns that are not valid, and those without an answer, are left out of times; their rates are
+    compared first. Verdicts hold together: the same agent measured twice differs in any metric that
+    is shown in at most 5 % of cases.
+
+    A gate is broken only where the whole 95 % interval lies beyond its limit: surely slower. It
+    holds only where the whole interval lies within. Where the limit lies inside, or there are too
+    few conversations for an interval (20; for p95 59, against a base 72), n is too small to say.
+    Several gates share the 5 %.
+
+    Exit codes: 0 all gates hold (or none is given), 1 a gate is broken, 2 none is broken but of one
+    nothing can be said: its line says "can't say". Bad usage and runs that can't be compared end
+    with 2 too, with a line on stderr that begins with "duplex-lab:", and write no file.
+    """
+    gates = [Gate.parse(text) for text in gate or ()]
+    if junit_file is not None and not gates:
+        raise LabError("--junit writes gates: give at least one --gate.")
+    wanted = _metrics(metrics)
+    sides, remarks = _sides(runs, presets, across_machines=across_machines)
+    found = [
+        replace(pair, notes=tuple(remarks[i])) for i, pair in enumerate(compare(sides, wanted))
+    ]
+    outcomes = judge(gates, sides)
+    _print(found, outcomes)
+    writers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
+        (junit_file, lambda: junit(outcomes)),
+        (markdown_file, lambda: markdown(found, outcomes).encode()),
+        (json_file, lambda: _json(found, outcomes)),
+    )
+    for path, content in writers:
+        if path is not None:
+            atomic_write(path, content())
+    raise typer.Exit(exit_code(outcomes))
+
+
+def _metrics(names: str | None) -> Sequence[Compared]:
+    if names is None:
+        return COMPARED
+    known = {one.metric: one for one in COMPARED}
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        what = f"{unknown[0]!r} is not compared" if unknown else "none is named"
+        raise LabError(f"--metrics: {what}; there are {', '.join(known)}.")
+    # However few are asked for: no time stands without the share of turns that it leaves out.
+    return [known[name] for name in dict.fromkeys([*RATES, *wanted])]
+
+
+def _sides(
+    runs: Sequence[Path], presets: str | None, *, across_machines: bool
+) -> tuple[list[tuple[Side, Side]], list[list[str]]]:
+    """The pairs that are asked for, and what is to be said of each."""
+    if len(runs) > 2:
+        raise LabError(f"compare takes one run or two, not {len(runs)}.")
+    names = [name.strip() for name in (presets or "").split(",") if name.strip()]
+    base = _Opened(runs[0])
+    candidate = base if len(runs) == 1 else _Opened(runs[1])
+    remarks = check_runs(base.origin, candidate.origin, across_machines=across_machines)
+    if len(runs) == 1:
+        wanted = _of_one_run(names)
+    else:
+        both = [name for name in base.presets if name in candidate.presets]
+        wanted = [_split(name) for name in names] or [(name, name) for name in both]
+        if not wanted:
+            raise LabError(
+                f"{runs[0]} and {runs[1]} hold no preset of the same name "
+                f"({', '.join(base.presets)} and {', '.join(candidate.presets)}); name two with "
+                "--presets BASE=CANDIDATE."
+            )
+    sides = [(base.side(own), candidate.side(theirs)) for own, theirs in wanted]
+    return sides, [[*remarks, *check_sides(*pair)] for pair in sides]
+
+
+def _of_one_run(names: Sequence[str]) -> list[tuple[str, str]]:
+    if any("=" in name for name in names):
+        return [_split(name) for name in names]
+    if len(names) < 2:
+        raise LabError(
+            "of one run two presets can be compared: name them, --presets BASE,CANDIDATE."
+        )
+    return [(names[0], name) for name in names[1:]]
+
+
+def _split(name: str) -> tuple[str, str]:
+    base, _, candidate = name.partition("=")
+    return base.strip(), (candidate or base).strip()
+
+
+class _Opened:
+    """A run's folder, read; nothing in it is changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run = store.read_run(path)
+        if not (path / "metrics.parquet").is_file():
+            raise LabError(f"{path}: its metrics are not there yet; run: duplex-lab metrics {path}")
+        self.rows = store.read_metrics(path)
+        metadata = pq.read_schema(path / "metrics.parquet").metadata or {}
+        self.origin = Origin(str(path), self.run.info, int(metadata.get(VERSION_KEY, b"0")))
+
+    @property
+    def presets(self) -> list[str]:
+        """Those that it holds."""
+        return list(dict.fromkeys(t.preset for t in self.run.trials if not t.warmup))
+
+    def side(self, preset: str) -> Side:
+        """One preset of it.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        if preset not in self.presets:
+            raise LabError(
+                f"{self.path}: there is no preset {preset!r} in it; there are "
+                f"{', '.join(self.presets) or 'none'}."
+            )
+        return Side.of(self.path.resolve().name, preset, self.run.trials, self.rows)
+
+
+def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> None:
+    from rich.text import Text
+
+    out = terminal()
+    for pair in found:
+        print_block(block(pair), out)
+    if outcomes:
+        print_block(gate_block(outcomes), out)
+        for outcome in outcomes:
+            out.print(Text(visible(gate_sentence(outcome))))
+    for note in notes(found):
+        out.print(Text(visible(note), style="dim"))
+
+
+def _json(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> bytes:
+    text = json.dumps(as_data(found, outcomes), indent=2, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()

@@ -1,0 +1,187 @@
+"""``duplex-lab service``: a duplex model's frames as fast as they go, serial and overlapped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from bench.cli.console import console
+from bench.machine import description as machine
+from bench.probes.frame_times import Block, Service, block, paired_ratios, service
+from bench.report.text.table import terminal
+from bench.store.atomic import atomic_write
+from pipelines.duplex.dispatch import duplex_process
+from pipelines.duplex.session.options import ModelOptions
+from pipelines.duplex.session.warmth import like_speech
+from pipelines.duplex.session.wire import SESSION, Reply, pcm_to_bytes
+from pipelines.errors import LabError
+from pipelines.marks import MarkList
+from pipelines.process.process import ModelProcess
+from pipelines.registry import architecture, load_object
+from pipelines.spec import PipelineSpec, load_spec
+
+WAYS = {"both": ("serial", "pipelined"), "serial": ("serial",), "pipelined": ("pipelined",)}
+
+
+def measure(
+    presets: Annotated[str, typer.Argument(help="Duplex presets, by commas.")],
+    frames: Annotated[int, typer.Option(min=30, help="Frames of a block.")] = 150,
+    pairs: Annotated[int, typer.Option(min=1, help="How often the two ways take turns.")] = 3,
+    ways: Annotated[str, typer.Option(help="both, serial or pipelined.")] = "both",
+    limit_s: Annotated[
+        float, typer.Option(min=5, help="A block of a slow model ends after so many seconds.")
+    ] = 60.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures to this file.")
+    ] = None,
+) -> None:
+    """Measure how long a model takes for a frame when input is always there (unpaced).
+
+    Serial: encode, step, decode, one after the other. Pipelined: decoding on a thread of its own.
+    The two take turns in blocks; the first 25 frames of a block do not count, but at most a
+    quarter of it is left out.
+    """
+    if ways not in WAYS:
+        raise LabError(f"--ways {ways}: unknown; known: {', '.join(WAYS)}.")
+    specs = [_duplex(load_spec(name.strip())) for name in presets.split(",") if name.strip()]
+    if not specs:
+        raise LabError("PRESETS: name at least one duplex preset; see 'duplex-lab presets list'.")
+    found: list[tuple[PipelineSpec, list[Block]]] = []
+    failed: list[dict[str, str]] = []
+    for spec in specs:
+        try:
+            if provide := architecture(spec.architecture).provide:
+                load_object(provide)(spec, _tell)
+            blocks = asyncio.run(_measure(spec, WAYS[ways], pairs, frames, limit_s))
+        except LabError as error:  # the others' figures are not lost
+            _tell(f"duplex-lab: {spec.name}: {error}")
+            failed.append({"preset": spec.name, "error": str(error)})
+        else:
+            found.append((spec, blocks))
+    if found:
+        terminal().print(_table(found))
+    for spec, blocks in found:
+        if ratios := paired_ratios(blocks):
+            text = ", ".join(f"{100 * (ratio - 1):+.1f} %" for ratio in ratios)
+            console().print(
+                f"{spec.name}: overlapped against serial p50 {100 * (median(ratios) - 1):+.1f} % "
+                f"(median of {len(ratios)} pairs: {text})",
+                soft_wrap=True,
+            )
+    console().print(f"load average {os.getloadavg()[0]:.1f} at the end")
+    if json_file is not None:
+        rows = {
+            "machine": machine.describe(),
+            "presets": [_row(s, b) for s, b in found],
+            "failed": failed,
+        }
+        atomic_write(json_file, (json.dumps(rows, indent=2) + "\n").encode())
+    if failed:
+        raise typer.Exit(1)
+
+
+def _duplex(spec: PipelineSpec) -> PipelineSpec:
+    if spec.architecture != "duplex" or spec.stages["model"].backend == "server":
+        raise LabError(
+            f"{spec.name}: only duplex models that compute here frame by frame can be run unpaced; "
+            "give a preset with architecture = 'duplex' and another backend than 'server'."
+        )
+    return spec
+
+
+async def _measure(
+    spec: PipelineSpec, ways: Sequence[str], pairs: int, frames: int, limit_s: float
+) -> list[Block]:
+    blocks = []
+    async with contextlib.AsyncExitStack() as stack:
+        processes = {}
+        for way in ways:
+            model: ModelOptions = dataclasses.replace(spec.stages["model"], stages=way)
+            _tell(f"{spec.name}: loading ({way})")
+            processes[way] = await stack.enter_async_context(
+                duplex_process(
+                    model,
+                    processor=spec.stages["processor"],
+                    script=spec.stages["script"],
+                    marks=MarkList(),
+                )
+            )
+        for pair in range(pairs):
+            for way in ways if pair % 2 == 0 else reversed(ways):
+                _tell(f"{spec.name}: {way}, block {pair + 1} of {pairs}")
+                replies = await _unpaced(processes[way], frames, limit_s, seed=pair)
+                blocks.append(block(way, replies))
+    return blocks
+
+
+async def _unpaced(process: ModelProcess, frames: int, limit_s: float, seed: int) -> list[Reply]:
+    """One session that is given all its frames at once."""
+    session = process.open(SESSION, {"seed": seed}, fed=True, owes="frame")
+    for index, pcm in enumerate(like_speech(frames, seed)):
+        session.feed({"frame": index}, pcm_to_bytes(pcm), last=False)
+    session.feed(last=True)
+    replies = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            async for header, payload in session:
+                replies.append(Reply.read(header, payload))
+    session.cancel()
+    await session.wait_ended()
+    return replies
+
+
+def _table(found: Sequence[tuple[PipelineSpec, list[Block]]]) -> Table:
+    table = Table(
+        title="Unpaced service per 80 ms frame (ms)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption="p99 from 100 frames on; –: not told, or too few",
+        caption_justify="left",
+    )
+    table.add_column("preset", no_wrap=True)
+    table.add_column("stages", no_wrap=True)
+    for name in ("n", "encode", "step", "decode", "p50", "p99", "mean", "rtf", "headroom"):
+        table.add_column(name, justify="right")
+    for spec, blocks in found:
+        for way in ("serial", "pipelined"):
+            if of := service(way, blocks):
+                table.add_row(spec.name, way, *_cells(of))
+    return table
+
+
+def _cells(of: Service) -> list[str]:
+    spans = [f"{of.spans_p50_ms[s]:.1f}" if s in of.spans_p50_ms else "–" for s in
+             ("encode", "step", "decode")]  # fmt: skip
+    p99 = f"{of.p99_ms:.1f}" if of.p99_ms is not None else "–"
+    headroom = f"{of.headroom_ms:.1f}" if of.headroom_ms is not None else "–"
+    return [
+        str(of.n), *spans, f"{of.p50_ms:.1f}", p99, f"{of.mean_ms:.1f}", f"{of.rtf:.2f}", headroom,
+    ]  # fmt: skip
+
+
+def _row(spec: PipelineSpec, blocks: list[Block]) -> dict[str, Any]:
+    return {
+        "preset": spec.name,
+        "weights": spec.weights,
+        "model": dataclasses.asdict(spec.stages["model"]),
+        "ratios": paired_ratios(blocks),
+        "blocks": [dataclasses.asdict(b) for b in blocks],
+    }
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

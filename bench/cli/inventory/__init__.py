@@ -1,0 +1,1 @@
+"""Commands that list what is here: doctor, presets, models, engines, fixtures."""

@@ -1,0 +1,66 @@
+"""``duplex-lab doctor``: what this machine has, what it can run, and what is missing."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bench.cli.console import console
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """Look at this machine: hardware, what is installed, which presets may meet their budget here.
+
+    Costs were measured on another machine and are scaled by a probe of a second: estimates.
+    'duplex-lab run' and 'duplex-lab service' measure.
+    """
+    from bench.machine import core_speed as probe
+    from bench.machine import costs
+    from bench.machine.doctor import advice, examine
+    from bench.machine.matrix import rows
+
+    found = examine(rows(), costs.load(), probe.measure())
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
+        return
+    say, system = console().print, found.system
+
+    def line(what: str, text: str) -> None:
+        say(f"{what + ':':<14}{text}", markup=False, highlight=False, soft_wrap=True)
+
+    line(
+        "CPU", f"{system['cpu'] or 'not told'}, {system['cores_allowed'] or system['cores']} cores"
+    )
+    line("features", ", ".join(found.features.items) or str(found.features.reason))
+    line("memory", f"{system['memory_gb']} GB")
+    names = [f"{gpu.name}, {gpu.memory_gb} GB" for gpu in found.gpus.items]
+    line("GPU", "; ".join(names) or str(found.gpus.reason))
+    line("level", f"{found.level[0]} ({found.level[1]})")
+    line("audio", ", ".join(found.audio.items) or str(found.audio.reason))
+    line("one core", f"{found.speed.compute:.0f} M sines/s, {found.speed.memory:.1f} GB/s (probe)")
+    line("extras", ", ".join(n for n, there in found.extras.items() if there) or "none")
+    line("environments", ", ".join(n for n, there in found.environments.items() if there) or "none")
+    say("\nWhat presets may cost here: estimates from what was measured elsewhere")
+    table = Table(box=None)
+    for heading in ("preset", "budget", "estimate ms", "budget ms", "from"):
+        table.add_column(heading, overflow="fold")
+    for one in found.estimates.values():
+        table.add_row(
+            one.preset,
+            one.verdict,
+            "–" if one.ms is None else f"{one.ms:.0f}",
+            "–" if one.budget_ms is None else f"{one.budget_ms:.0f}",
+            one.why,
+        )
+    say(table)
+    for source in dict.fromkeys(one.source for one in found.estimates.values() if one.source):
+        say(f"measured by {source}", markup=False, highlight=False, soft_wrap=True)
+    say("The probe itself varies by some 20 % on a busy machine. 'duplex-lab run' measures.")
+    say("\nTo install, or to set")
+    for text in advice(found):
+        say(f"- {text}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,235 @@
+"""``duplex-lab models``: list, fetch, verify, status, remove, pin."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.cli.inventory.fetch_progress import fetching, size
+from bench.cli.inventory.model_rows import places, row_of
+from pipelines.errors import LabError
+from pipelines.models.catalogue import Catalogue, load_catalogue
+from pipelines.models.fetching.fetch import fetch as fetch_model
+from pipelines.models.fetching.keep import remove as remove_model
+from pipelines.models.fetching.keep import verify as verify_model
+from pipelines.models.fetching.pin import pinned, write_pinned
+from pipelines.models.find import fetch_line, manifest_of, resolve
+from pipelines.models.ids import parse_id
+from pipelines.models.manifest import Manifest
+from pipelines.models.needed import needed_by
+from pipelines.models.paths import models_folder
+from pipelines.models.state import path_of, state_of
+from pipelines.spec import load_spec
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="""Model files: which there are, fetch them, verify them, remove them.
+
+    An id is name@variant (moshiko-mlx@q4), name@sha256:HASH, or a name that has one variant.
+    Nothing but 'fetch' and 'pin' downloads: a run whose models are missing stops before its first
+    trial.
+    """,
+)
+
+Ids = Annotated[list[str], typer.Argument(help="name@variant, name@sha256:HASH, or a name.")]
+SomeIds = Annotated[
+    list[str] | None, typer.Argument(help="Ids; by default all that are on this machine.")
+]
+Extra = Annotated[
+    list[Path] | None,
+    typer.Option("--manifest", help="A manifest of your own (TOML); may be given again."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+EXIT_PROBLEMS = 1
+
+
+def _say(what: str | Table) -> None:
+    """On standard output, in colour where it is a terminal and NO_COLOR is not set."""
+    # Not bench.cli.console: that imports all of a run, and this is to be there at once.
+    Console(highlight=False, markup=False).print(what, soft_wrap=isinstance(what, str))
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, manifest: Extra = None) -> None:
+    """All models that have a manifest, a line each.
+
+    pinned: the manifest says every file's SHA-256. trusted: it does not, and what the first fetch
+    brought is held against all later ones. unpinned: it does not, and nothing was fetched yet.
+    """
+    rows = [row_of(m) for m in load_catalogue(manifest or ()).models.values()]
+    if as_json:
+        print(json.dumps([row.to_dict() for row in rows], indent=1, ensure_ascii=False))
+        return
+    table = _table("model", "here", "size", "memory", "licence", "bytes", "what it is")
+    for row in rows:
+        gate = " (gated)" if row.gated else ""
+        table.add_row(
+            row.id, row.here, row.size, row.memory, row.licence + gate, row.trust, row.title
+        )
+    _say(table)
+    _say(f"Fetch one: {fetch_line(['NAME@VARIANT'])}. Kept in {models_folder()}")
+
+
+@app.command()
+def fetch(
+    ids: Annotated[list[str] | None, typer.Argument(help="As 'models list' shows them.")] = None,
+    preset: Annotated[
+        list[str] | None, typer.Option(help="Fetch what a preset needs; may be given again.")
+    ] = None,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Trust what an unpinned model's source serves now, anew."),
+    ] = False,
+    manifest: Extra = None,
+) -> None:
+    """Bring models onto this machine: resumed where it broke off, checked, then there as a whole.
+
+    Prints each model's path. Gated models want an account that has accepted their conditions:
+    'hf auth login', or the environment variable HF_TOKEN. HF_ENDPOINT names a mirror.
+
+    Exit codes: 0 all are there; 2 one could not be fetched (the others were).
+    """
+    catalogue = load_catalogue(manifest or ())
+    wanted = [(text, catalogue.find(text)) for text in ids or []]
+    for name in preset or []:
+        for need in needed_by(load_spec(name)):
+            if (found := manifest_of(need.wanted)) is not None:
+                wanted.append((found.id, found))
+    if not wanted and not preset:
+        raise LabError("Name a model, or --preset NAME: 'duplex-lab models list' shows them.")
+    with _one_by_one() as attempt:
+        for text, model in wanted:
+            with attempt():
+                _fetch_one(model, parse_id(text).sha256, update)
+
+
+def _fetch_one(model: Manifest, sha256: str, update: bool) -> None:
+    if model.source.fetched and state_of(model).word != "there":
+        _tell(f"{model.id}: {model.title}, {model.licence}, from {model.source.text}")
+    with fetching() as watch:
+        fetch_model(model, sha256=sha256, update=update, tell=_tell, watch=watch)
+    folder = state_of(model).folder
+    if folder is not None:
+        print(path_of(model, folder))
+
+
+@app.command()
+def verify(ids: SomeIds = None, manifest: Extra = None) -> None:
+    """Read every byte again and hold it against its SHA-256; exit code 1 if one is damaged."""
+    catalogue = load_catalogue(manifest or ())
+    chosen = [catalogue.find(i) for i in ids] if ids else _here(catalogue)
+    problems = 0
+    for model in chosen:
+        told = verify_model(model, lambda path, *_, of=model.id: _tell(f"verifying {of}: {path}"))
+        problems += len(told)
+        for text in told:
+            print(text, file=sys.stderr)
+    print(f"{len(chosen)} models verified, {problems} damaged files")
+    if problems:
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+@app.command()
+def status(ids: SomeIds = None, as_json: AsJson = False, manifest: Extra = None) -> None:
+    """What is on this machine, where it lies, what is half fetched, and how fetching would go."""
+    catalogue = load_catalogue(manifest or ())
+    chosen = [catalogue.find(i) for i in ids] if ids else _here(catalogue, partial=True)
+    rows = [row_of(model) for model in chosen]
+    if as_json:
+        table: dict[str, Any] = {**places(), "models": [row.to_dict() for row in rows]}
+        print(json.dumps(table, indent=1, ensure_ascii=False))
+        return
+    found = _table("model", "here", "size", "bytes", "where")
+    for row in rows:
+        found.add_row(row.id, row.here, row.size, row.trust, row.folder)
+    _say(found)
+    for row in (r for r in rows if r.why):
+        _say(f"{row.id}: {row.why}")
+    for name, value in places().items():
+        _say(f"{name + ':':<11}{value}")
+
+
+@app.command()
+def remove(
+    ids: Ids,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Also forget the SHA-256 of what was fetched."),
+    ] = False,
+    manifest: Extra = None,
+) -> None:
+    """Remove models' files, half-fetched ones too; a later fetch is still held against theirs."""
+    catalogue = load_catalogue(manifest or ())
+    chosen = [catalogue.find(i) for i in ids]
+    with _one_by_one() as attempt:
+        for model in chosen:
+            with attempt():
+                freed = remove_model(model, forget=forget, tell=_tell)
+                print(f"{model.id} removed: {size(freed)} free again")
+
+
+@app.command()
+def pin(
+    ids: Ids,
+    write: Annotated[
+        bool, typer.Option("--write", help="Into the manifest's file, instead of printing.")
+    ] = False,
+    manifest: Extra = None,
+) -> None:
+    """Print manifests with commit, sizes and SHA-256 filled in, as fetched or as the hub says."""
+    catalogue = load_catalogue(manifest or ())
+    chosen = [catalogue.find(i) for i in ids]
+    with _one_by_one() as attempt:
+        for model in chosen:
+            with attempt():
+                print(write_pinned(model) if write else pinned(model))
+
+
+@app.command()
+def path(wanted: Annotated[str, typer.Argument(help="An id, or a path.")]) -> None:
+    """Print where a model lies, as a preset's option would find it."""
+    print(resolve(wanted))
+
+
+def _here(catalogue: Catalogue, partial: bool = False) -> list[Manifest]:
+    words = {"there", "damaged", *(("partial",) if partial else ())}
+    return [m for m in catalogue.models.values() if state_of(m).word in words]
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+@contextmanager
+def _one_by_one() -> Iterator[Any]:
+    """Goes on with the next after an error; raises the last, so that the exit code tells."""
+    failed: list[LabError] = []
+
+    @contextmanager
+    def attempt() -> Iterator[None]:
+        try:
+            yield
+        except LabError as error:
+            failed.append(error)
+
+    yield attempt
+    for error in failed[:-1]:
+        _tell(f"duplex-lab: {error}")
+    if failed:
+        raise failed[-1]

@@ -1,0 +1,97 @@
+"""``duplex-lab``: the command line. Each sub-command is a row of `COMMANDS`, imported on demand."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from pipelines.errors import LabError
+
+COMMANDS: dict[str, str] = {
+    "run": "bench.cli.run:run",
+    "show": "bench.cli.results:show",
+    "metrics": "bench.cli.results:metrics",
+    "compare": "bench.cli.compare:compare_command",
+    "report": "bench.cli.report:report",
+    "face": "bench.cli.talk:face",
+    "talk": "bench.cli.talk:talk",
+    "calibrate": "bench.cli.calibrate:calibrate",
+    "floor": "bench.cli.algorithmic_latency:floor",
+    "service": "bench.cli.frame_times:measure",
+    "replay": "bench.cli.replay:replay",
+    "listen": "bench.cli.listen:listen_command",
+    "history": "bench.cli.history:history",
+    "export-traces": "bench.cli.traces:export_traces",
+    "doctor": "bench.cli.inventory.doctor:doctor",
+    "engines": "bench.cli.inventory.engines:engines",
+    "weights": "bench.cli.inventory.engines:weights_app",
+    "presets": "bench.cli.inventory.presets:app",
+    "models": "bench.cli.inventory.models:app",
+    "list": "bench.cli.inventory.presets:list_app",
+    "fixtures": "bench.cli.inventory.fixtures:app",
+    "labs": "labs.cli:app",
+}
+"""Sub-command → ``module:name`` of a function or of a Typer app with sub-commands of its own."""
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+class LazyGroup(TyperGroup):
+    """Imports a sub-command only when it is named (or listed)."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All sub-commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Imports one sub-command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found: Any = getattr(importlib.import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False, rich_markup_mode=None)
+            single.command(cmd_name)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="duplex-lab",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """How long does a voice agent take to answer, where do the milliseconds go, how sure is it?
+
+    Start with: duplex-lab run --presets cascade-embedded,cascade-stock --fixtures quick
+    """
+
+
+def main() -> None:
+    """The console script: an expected error is one sentence on stderr, never a traceback."""
+    try:
+        app()
+    except LabError as error:
+        typer.echo(f"duplex-lab: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("duplex-lab: interrupted.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

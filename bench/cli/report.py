@@ -1,0 +1,107 @@
+"""``duplex-lab report``: a run as one HTML page to open anywhere, or as Markdown, JSON, CSV."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.metrics.table import compute
+from bench.report.page.page import Input, write_page
+from bench.report.text.formats import as_csv, as_json, as_markdown
+from bench.store import store
+from bench.store.atomic import atomic_write
+from bench.summary.summary import summarise
+from pipelines.errors import LabError
+
+LARGE_MB = 15.0
+"""A page above this is told how to be smaller."""
+
+
+class Format(StrEnum):
+    """What is written."""
+
+    html = "html"
+    md = "md"
+    json = "json"
+    csv = "csv"
+
+
+class Audio(StrEnum):
+    """Where the recordings go."""
+
+    embed = "embed"
+    beside = "beside"
+    none = "none"
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs.")],
+    form: Annotated[
+        Format, typer.Option("--format", help="A page, or the figures alone.")
+    ] = Format.html,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; else RUN/report.html, and the other formats to stdout."),
+    ] = None,
+    audio: Annotated[
+        Audio,
+        typer.Option(help="Recordings as Opus in the page, in a folder beside it, or left out."),
+    ] = Audio.embed,
+) -> None:
+    """Write a run's report: one page that opens offline, with every turn to be seen and heard.
+
+    Several runs stand on one page, with one picture of all their latencies.
+    """
+    if form is Format.html and out is None and len(runs) > 1:
+        raise LabError("report of several runs: say with --out where the page is to be written.")
+    inputs = [_input(path) for path in runs]
+    if form is Format.html:
+        target = out or runs[0] / "report.html"
+        with _progress() as tell:
+            size = write_page(target, inputs, audio.value, tell)
+        typer.echo(f"{target}: {size / 1e6:.1f} MB")
+        if size > LARGE_MB * 1e6 and audio is Audio.embed:
+            typer.echo("--audio beside or --audio none makes a smaller page.", err=True)
+        return
+    if form is Format.csv:
+        text = as_csv([row for one in inputs for row in one.rows])
+    else:
+        summaries = [summarise(one.run, one.rows) for one in inputs]
+        text = as_markdown(summaries) if form is Format.md else as_json(summaries)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        atomic_write(out, text.encode())
+        typer.echo(str(out))
+
+
+def _input(path: Path) -> Input:
+    """A run and its metrics: computed here, and not written, where they have not been yet."""
+    run = store.read_run(path)
+    rows = store.read_metrics(path) if (path / "metrics.parquet").exists() else compute(run)
+    return Input(run, rows)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """One line on a terminal's stderr, written over and over; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    width = 78
+
+    def tell(text: str) -> None:
+        sys.stderr.write(f"\r{text[:width]:<{width}}")
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        sys.stderr.write(f"\r{'':<{width}}\r")
+        sys.stderr.flush()

@@ -1,0 +1,175 @@
+"""``duplex-lab run``: plays presets on fixtures, and says what was heard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.console import console, duration, progress
+from bench.fixtures.library import Fixture, select
+from bench.runner.plan import Plan
+from bench.runner.run import execute, new_run_id
+from bench.stats.quantiles import bounded_quantiles, needed_n
+from bench.store import store
+from bench.store.records import KINDS
+from pipelines.errors import LabError
+from pipelines.spec import bot_spec, load_spec, parse_spec
+
+RESULTS = Path("results")
+DEFAULT_PRESETS = "cascade-embedded,cascade-stock"
+
+
+def run(
+    presets: Annotated[
+        str,
+        typer.Option(
+            help="Presets, by commas: names (see 'presets list') or .toml files.",
+            show_default=DEFAULT_PRESETS,
+        ),
+    ] = "",
+    fixtures: Annotated[
+        str,
+        typer.Option(
+            help="Fixtures, by commas: names, patterns, kinds or tags (quick, clean, all). "
+            "duplex:session_150s is played to presets of the kind duplex only."
+        ),
+    ] = "quick",
+    repeats: Annotated[int, typer.Option(min=1, help="How often each fixture is played.")] = 1,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="How often a fixture is played once more to a preset because the measuring side "
+            "was late (a shared or busy machine); the late trial stays, not valid. 0: never.",
+        ),
+    ] = 2,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default results/<time>-<presets>.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on with the run in this folder, with its own presets and fixtures; trials "
+            "that failed count as done, those with a late measuring side are owed --retries."
+        ),
+    ] = None,
+    bot: Annotated[
+        Path | None,
+        typer.Option(help="Your own Pipecat bot, a .py file with async def bot(runner_args)."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how long it will take and what n can bound.")
+    ] = False,
+) -> None:
+    """Play each preset on each fixture in real time, interleaved; print a table, draw a picture.
+
+    Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input; 130 stopped
+    by Ctrl-C (what was done is kept: --resume DIR goes on).
+    """
+    if resume is not None:
+        plan, run_dir = _planned_in(resume), resume
+    else:
+        plan = make_plan(presets or ("" if bot else DEFAULT_PRESETS), fixtures, repeats, bot)
+        run_dir = out or RESULTS / new_run_id(plan.specs)
+    if dry_run:
+        _describe(plan)
+        return
+    with progress() as watch:
+        failed = execute(plan, run_dir, resume=resume is not None, watch=watch, retries=retries)
+    _report(run_dir)
+    if failed:
+        typer.echo(
+            f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
+        )
+        raise typer.Exit(1)
+
+
+def make_plan(presets: str, fixtures: str, repeats: int, bot: Path | None = None) -> Plan:
+    """A plan of what the user typed.
+
+    Raises:
+        LabError: a preset or a fixture is unknown or wrong.
+    """
+    names = [name.strip() for name in presets.split(",") if name.strip()]
+    if not names and bot is None:
+        raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
+    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []))
+    if len({spec.name for spec in specs}) < len(specs):
+        raise LabError(
+            "--presets: two presets have the same name; rename one file, "
+            "or use --repeats for more trials of one."
+        )
+    chosen, only = choose(fixtures)
+    plan = Plan(specs, chosen, repeats, only)
+    for spec in specs:
+        if not plan.fixtures_of(spec):
+            raise LabError(
+                f"--fixtures {fixtures}: nothing of it is for {spec.name}, which is of the kind "
+                f"{spec.kind}; leave the preset out, or name fixtures without a kind before them."
+            )
+    return plan
+
+
+def choose(selector: str) -> tuple[tuple[Fixture, ...], dict[str, str]]:
+    """Fixtures that a selector names, by name, and for which kind of preset only.
+
+    Raises:
+        LabError: a part names nothing, or an unknown kind.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for part in selector.split(","):
+        kind, colon, rest = part.strip().rpartition(":")
+        if colon and kind not in KINDS:
+            raise LabError(f"--fixtures {part}: {kind!r} is no kind; known: {', '.join(KINDS)}.")
+        by_kind.setdefault(kind, []).append(rest)
+    found = {kind: select(",".join(parts)) for kind, parts in by_kind.items()}
+    to_all = {fixture.name for fixture in found.get("", [])}
+    only: dict[str, str] = {}
+    for kind, name in ((k, f.name) for k, of in found.items() for f in of):
+        if name not in to_all and only.setdefault(name, kind) != kind:
+            raise LabError(
+                f"--fixtures {selector}: {name} is named for two kinds, {only[name]} and {kind}; "
+                "name it once, without a kind if it is for all."
+            )
+    every = {f.name: f for of in found.values() for f in of}
+    return tuple(every[name] for name in sorted(every)), only
+
+
+def _planned_in(run_dir: Path) -> Plan:
+    """The plan of a run, with its presets as they were, whatever their files say now."""
+    planned = store.read_info(run_dir).get("plan")
+    if planned is None:
+        raise LabError(f"{run_dir}: there is no run to resume (no run.json).")
+    specs = tuple(parse_spec(name, toml) for name, toml in planned["presets"].items())
+    fixtures = tuple(select(",".join(planned["fixtures"])))
+    return Plan(specs, fixtures, planned["repeats"], planned.get("only", {}))
+
+
+def _describe(plan: Plan) -> None:
+    say = console().print
+    n = plan.turns_per_preset
+    say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
+    say(f"fixtures:  {len(plan.fixtures)}, each {plan.repeats} times")
+    say(f"trials:    {len(plan.trials)}, and {len(plan.warmups())} warm-ups")
+    say(f"audio:     {duration(plan.audio_s)} of the user's speech")
+    say(f"duration:  about {duration(plan.seconds())}")
+    say(f"turns:     n = {n} per preset, if all are valid (repeats of a turn are not counted)")
+    for name, bounded in bounded_quantiles(n).items():
+        need = needed_n(int(name[1:]) / 100)
+        word = "can be bounded" if bounded else f"insufficient n ({n}, {need})"
+        say(f"  {name}:     {word}")
+
+
+def _report(run_dir: Path) -> None:
+    from bench.report.plots.latency import write_report
+    from bench.report.text.table import print_table
+    from bench.summary.summary import summarise
+
+    run = store.read_run(run_dir)
+    summary = summarise(run, store.read_metrics(run_dir))
+    print_table(summary)
+    write_report(run_dir / "report.png", summary)
+    console().print(f"\nPicture: {run_dir / 'report.png'}", soft_wrap=True)
+    console().print(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL", soft_wrap=True)

@@ -1,0 +1,205 @@
+"""``duplex-lab face`` and ``talk``: speak with a preset in the browser, or let recorded users."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.console import console, progress
+from bench.store.face_frames import LIMIT_MS, FaceFrame, frames_of, offsets, write_face
+from pipelines.errors import LabError
+from pipelines.spec import PipelineSpec, load_spec
+
+if TYPE_CHECKING:
+    from bench.runner.plan import Plan
+    from pipelines.server.serving import Serving
+
+RESULTS = Path("results")
+TAP = "pipelines.face.tap:tap"
+LAST_ROWS_S = 2.5
+"""A page tells what it measured every second."""
+
+Preset = Annotated[str, typer.Argument(help="A preset (see 'presets list') or a .toml file.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: a free one.")]
+Https = Annotated[
+    bool,
+    typer.Option(
+        "--https",
+        help="For a phone in the same network: a self-signed certificate, and a QR code (a "
+        "phone gives camera and microphone only to https).",
+    ),
+]
+Open = Annotated[bool, typer.Option(help="Open the page in this machine's browser.")]
+
+
+def face(
+    preset: Preset = "cascade-embedded",
+    fixtures: Annotated[
+        str | None,
+        typer.Option(
+            help="Let recorded users talk to it, and measure: names, patterns or tags (quick)."
+        ),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each fixture is played.")] = 1,
+    version: Annotated[
+        int, typer.Option(min=1, max=2, help="Of the messages: 1 presets, 2 plane and visemes.")
+    ] = 2,
+    states: Annotated[
+        Path | None, typer.Option(help="Your own table of states, as pipelines/face/states.toml.")
+    ] = None,
+    port: Port = 8080,
+    https: Https = False,
+    open_page: Open = True,
+    wait_s: Annotated[
+        float, typer.Option(min=1, help="How long to wait for a page with its sound on, s.")
+    ] = 300.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default results/<time>-<preset>.")
+    ] = None,
+) -> None:
+    """Start a preset with its face in the browser: by microphone, or with --fixtures.
+
+    With --fixtures it is a run as 'run' makes it, with the face looking on: face.parquet in its
+    folder holds the audio-to-mouth offset of each frame. Exit codes: 0 done; 1 trials failed, or
+    the mouth is off by more than a frame; 2 bad input.
+    """
+    spec = load_spec(preset)
+    if states is not None:
+        from pipelines.face.states import read_policy
+
+        read_policy(states)  # what is wrong with it is told before anything runs
+    if fixtures is None:
+        _live(spec, version, states, port, https, open_page, plain=False)
+        return
+    from bench.cli.run import make_plan
+    from bench.runner.run import new_run_id, provide
+    from pipelines.server.server import FaceServer
+    from pipelines.server.serving import Serving
+
+    plan = make_plan(preset, fixtures, repeats)
+    with progress() as watch:
+        provide(plan, watch)  # what is missing is told before anybody opens a page
+    run_dir = out or RESULTS / new_run_id(plan.specs)
+    server = FaceServer(f"{spec.title} · recorded users")
+    with Serving(server, port, https) as serving:
+        _announce(serving, https, open_page)
+        console().print(f"Waiting for the page: press its start button (at most {wait_s:.0f} s) …")
+        if not serving.wait_ready(wait_s):
+            raise LabError(
+                f"No page with its sound on within {wait_s:.0f} s: open {serving.url} in a "
+                "browser and press Start."
+            )
+        failed = _run(plan, run_dir, serving, version, states)
+    if failed:
+        raise typer.Exit(1)
+
+
+def talk(
+    preset: Preset = "cascade-embedded",
+    port: Port = 8080,
+    https: Https = False,
+    open_page: Open = True,
+) -> None:
+    """Talk to a preset by microphone, in the browser, without a face (Ctrl-C ends it)."""
+    _live(load_spec(preset), 2, None, port, https, open_page, plain=True)
+
+
+def _live(
+    spec: PipelineSpec,
+    version: int,
+    states: Path | None,
+    port: int,
+    https: bool,
+    open_page: bool,
+    plain: bool,
+) -> None:
+    from pipelines.registry import architecture, load_object
+    from pipelines.server.live import Call, check_installed
+    from pipelines.server.server import FaceServer
+    from pipelines.server.serving import Serving
+
+    if architecture(spec.architecture).converse:
+        raise LabError(
+            f"{spec.name} is a bot that brings its own pipeline and transport: talk to it as it "
+            "is run by Pipecat (python BOT.py -t webrtc), or let recorded users do it here: "
+            "duplex-lab face PRESET --fixtures quick."
+        )
+    check_installed()
+    if spec.sees_labels:
+        raise LabError(
+            f"{spec.name} is scripted by its fixtures' labels, which a live user has not: "
+            "choose another preset, or give --fixtures."
+        )
+    if provide := architecture(spec.architecture).provide:
+        load_object(provide)(spec, lambda text: typer.echo(f"{spec.name}: {text}", err=True))
+    call = Call(spec, version, states)
+    server = FaceServer(f"{spec.title} · live", "live", call.offer, plain)
+    call.feed = server
+    with Serving(server, port, https, beside=call.run) as serving:
+        console().print(f"Loading {spec.name} …")
+        serving.wait_loaded()
+        _announce(serving, https, open_page)
+        console().print("Ctrl-C ends it.")
+        serving.wait_for_ever()
+
+
+def _announce(serving: Serving, https: bool, open_page: bool) -> None:
+    console().print(f"The face: {serving.url}", soft_wrap=True)
+    if https:
+        from pipelines.certificate import qr_code
+
+        typer.echo(qr_code(serving.url))
+        console().print("The certificate is this machine's own: the browser will warn once.")
+    elif open_page:
+        webbrowser.open(serving.url)
+
+
+def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path | None) -> bool:
+    """Plays the plan with the face looking on; returns whether something was not right."""
+    from bench.runner.run import Beside, execute
+
+    options = {
+        "url": serving.feed_url,
+        "version": version,
+        "states": str(states.resolve()) if states else None,
+    }
+    beside = Beside((TAP,), {"face": options})
+    try:
+        with progress() as watch:
+            failed = execute(plan, run_dir, resume=False, watch=watch, beside=beside)
+    finally:
+        if run_dir.is_dir():
+            frames = _gather(serving)
+            path = write_face(run_dir, frames)
+    found = offsets(frames)
+    console().print(f"Run: {run_dir}   table: duplex-lab show {run_dir}", soft_wrap=True)
+    if found.abs_p95_ms is None:
+        console().print("No frame was both heard and seen: was the page open, and its sound on?")
+        return True
+    console().print(
+        f"Audio to mouth (drawn − heard, {found.frames} frames of 80 ms): "
+        f"p5 {found.p5_ms:+.1f}, p50 {found.p50_ms:+.1f}, p95 {found.p95_ms:+.1f} ms; "
+        f"|p95| {found.abs_p95_ms:.1f} ms (at most {LIMIT_MS:.0f})   {path}",
+        soft_wrap=True,
+    )
+    for page, report in enumerate(serving.server.reports):
+        if report.stats and report.ready:
+            s = report.stats
+            console().print(
+                f"Page {page}: {s.get('fps', 0):.0f} frames a second, {s.get('malformed')} "
+                f"malformed messages, {s.get('connections')} connections"
+            )
+    return failed > 0 or found.abs_p95_ms > LIMIT_MS
+
+
+def _gather(serving: Serving) -> list[FaceFrame]:
+    """What the pages measured, once the last second of it has come."""
+    serving.sleep(LAST_ROWS_S)
+    return [
+        frame
+        for page, report in enumerate(serving.server.reports)
+        for frame in frames_of(report.rows, page, report.clocks.rtt_ns, report.clocks.offset_ns)
+    ]

@@ -1,0 +1,137 @@
+"""One figure of a candidate with its interval, by itself or against a base: what a gate limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+import numpy as np
+
+from bench.compare.compare import SCALES
+from bench.compare.pairs import Pairs, Side, paired
+from bench.stats.differences import Shift, typical
+from bench.stats.quantiles import (
+    MIN_N_INTERVAL,
+    Estimate,
+    mean,
+    needed_n,
+    order_bounds,
+    quantile,
+    rate,
+)
+
+STATISTICS = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "mean": None, "rate": None}
+"""Name → the quantile that it is, if it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A figure, and how far it may be trusted."""
+
+    value: float | None
+    low: float | None
+    """None where there is no interval, and so is ``high``."""
+    high: float | None
+    n: int
+    """Independent conversations."""
+    need: int = MIN_N_INTERVAL
+    """So many are needed for the interval."""
+    reason: str | None = None
+    """Why there is no value, where n is not the reason."""
+
+
+def bounds(
+    base: Side, candidate: Side, metric: str, statistic: str, kind: str, confidence: float
+) -> Bounds:
+    """Finds a figure and its interval.
+
+    Args:
+        base: What the candidate is held against.
+        candidate: The one in question.
+        metric: A metric's name.
+        statistic: Key of `STATISTICS`.
+        kind: ``ratio`` or ``difference`` to the base; ``value``: the candidate's own.
+        confidence: Of the interval; it has two ends, of tails each end by itself.
+    """
+    is_rate = statistic == "rate"
+    # Of its own figure all turns count: what the base lacks is no matter there.
+    against = candidate if kind == "value" else base
+    pairs = paired(against, candidate, metric, is_rate=is_rate)
+    n = pairs.conversations
+    if not n:
+        return Bounds(None, None, None, 0, reason=f"no turn has a {metric} that counts")
+    if kind == "ratio" and min(*pairs.base, *pairs.candidate) <= 0:
+        return Bounds(None, None, None, n, reason="a value of 0 or less has no ratio")
+    p = STATISTICS[statistic]
+    if p is not None and p > 0.5:
+        if kind == "value":
+            return _tail(pairs.candidate, n, p, 1 - confidence)
+        return _tails_apart(pairs, p, kind, 1 - confidence)
+    if kind == "value":
+        return _own(pairs.candidate, n, statistic, confidence)
+    return _apart(pairs, statistic, kind, confidence)
+
+
+def _own(values: Sequence[float], n: int, statistic: str, confidence: float) -> Bounds:
+    """A figure of the candidate alone, as in its run's own table: each turn counts once."""
+    if statistic == "p50":
+        found = quantile(values, 0.5, confidence)
+    elif statistic == "mean":
+        found = mean(values, confidence=confidence)
+    else:
+        hits = sum(min(value, 100.0) for value in values) / 100
+        found = rate(hits, len(values), confidence)
+    shown = SCALES["rate" if statistic == "rate" else "difference"].shown
+    return _shown((found.value, found.low, found.high), n, shown)
+
+
+def _apart(pairs: Pairs, statistic: str, kind: str, confidence: float) -> Bounds:
+    """How far apart the two are, conversation by conversation."""
+    scale = SCALES["rate" if statistic == "rate" else kind]
+    middle = median if statistic == "p50" else fmean
+    differences = pairs.per_conversation(scale.change, middle)
+    found: Estimate | Shift
+    if statistic == "mean":
+        found = mean(differences, confidence=confidence)
+    elif statistic == "rate":
+        found = scale.test(differences, confidence)
+    else:
+        found = typical(differences, confidence)
+    return _shown((found.value, found.low, found.high), found.n, scale.shown)
+
+
+def _shown(
+    found: tuple[float | None, float | None, float | None], n: int, shown: Callable[[float], float]
+) -> Bounds:
+    """In the unit that is shown; without an interval where there are too few conversations."""
+    value, low, high = (None if x is None else shown(x) for x in found)
+    return Bounds(value, low, high, n) if n >= MIN_N_INTERVAL else Bounds(value, None, None, n)
+
+
+def _tail(values: Sequence[float], n: int, p: float, tail: float) -> Bounds:
+    """A tail quantile with a bound to either side, each wrong with ``tail`` at most."""
+    need = needed_n(p, 1 - tail)
+    if n < need:
+        return Bounds(None, None, None, n, need)
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    low, high = order_bounds(ordered, p, tail)
+    return Bounds(float(np.quantile(ordered, p, method="median_unbiased")), low, high, n, need)
+
+
+def _tails_apart(pairs: Pairs, p: float, kind: str, tail: float) -> Bounds:
+    """How far two tails are apart: from the bounds of each, which share the chance to be wrong.
+
+    Careful, since it makes no use of the pairs: the tail of differences is not the tails'
+    difference.
+    """
+    n = pairs.conversations
+    old, new = (_tail(values, n, p, tail / 2) for values in (pairs.base, pairs.candidate))
+
+    def apart(end: float | None, start: float | None) -> float | None:
+        if end is None or start is None:
+            return None
+        return end / start if kind == "ratio" else end - start
+
+    ends = (apart(new.value, old.value), apart(new.low, old.high), apart(new.high, old.low))
+    return Bounds(*ends, n, old.need)

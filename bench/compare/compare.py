@@ -1,0 +1,293 @@
+"""Is one preset faster than another, or slower, or can't it be told? Metric by metric, in pairs.
+
+Which metrics are compared, and how, is the table `COMPARED`. All that are shown are one family: by
+Holm's procedure, two measurements of the same agent differ in any of them in at most 5 % of cases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, median
+
+from bench.compare.pairs import RATES, Pairs, Side, paired
+from bench.metrics.table import METRICS
+from bench.stats.differences import Shift, Tested, holm, share_difference, typical
+from bench.stats.quantiles import CONFIDENCE, MIN_N_INTERVAL
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How two values are held against each other."""
+
+    change: Callable[[float, float], float]
+    """(base, candidate) of a turn → how far they are apart; 0: the same."""
+    test: Callable[[Sequence[float], float], Shift]
+    """Differences, one per conversation, and a confidence → the interval."""
+    shown: Callable[[float], float]
+    """A difference → what is printed: the ratio, of a logarithm."""
+    is_rate: bool = False
+    """Repeats and turns are averaged: their median would outvote one failure in three."""
+    positive: bool = False
+    """Only values above 0 have it."""
+
+
+UNITS = {metric.name: metric.unit for metric in METRICS} | dict.fromkeys(RATES, "%")
+"""Metric → unit, of all that may be compared or gated."""
+
+
+def _identity(value: float) -> float:
+    return value
+
+
+SCALES: dict[str, Scale] = {
+    # Signed figures, and those that may be 0.
+    "difference": Scale(lambda base, new: new - base, typical, _identity),
+    # Figures above 0.
+    "ratio": Scale(lambda base, new: math.log(new / base), typical, math.exp, positive=True),
+    # Shares, in % : of one turn 0 or 100, as a rule.
+    "rate": Scale(
+        lambda base, new: (min(new, 100.0) - min(base, 100.0)) / 100,
+        share_difference,
+        lambda value: 100 * value,
+        is_rate=True,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A metric that is compared."""
+
+    metric: str
+    """Its name, of ``bench.metrics.table`` or of ``bench.compare.pairs.RATES``."""
+    scale: str
+    """Key of `SCALES`."""
+    effect: float
+    """A difference worth seeing, for the n that is needed: in the unit, of a ratio as a share."""
+    better: str = "lower"
+    """``lower`` or ``higher``."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of its values."""
+        return UNITS[self.metric]
+
+    @property
+    def least(self) -> float:
+        """The effect as a difference of the scale."""
+        return {"ratio": math.log1p(self.effect), "rate": self.effect / 100}.get(
+            self.scale, self.effect
+        )
+
+
+COMPARED: tuple[Compared, ...] = (
+    Compared("no_answer", "rate", 10),
+    Compared("invalid", "rate", 10),
+    Compared("voice_to_voice", "difference", 30),
+    Compared("turn_wait", "difference", 30),
+    Compared("stt_tail", "difference", 30),
+    Compared("llm_ttft", "ratio", 0.05),
+    Compared("llm_to_clause", "ratio", 0.05),
+    Compared("tts_ttfa", "ratio", 0.05),
+    Compared("residual", "difference", 5),
+    Compared("service_p50", "ratio", 0.05),
+    Compared("frame_latency_p50", "ratio", 0.05),
+    Compared("hidden_lag_p50", "difference", 30),
+    Compared("deadline_miss", "difference", 1),
+    Compared("task_success", "rate", 10, better="higher"),
+    Compared("stt_wer", "rate", 10),
+    Compared("cpu_s_per_audio_min", "ratio", 0.05),
+    Compared("rss_peak_mb", "ratio", 0.05),
+)
+"""What is compared, in the order in which it is shown. Rates first: of an agent that answers less
+often, the answers that are left say nothing by their speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric of one pair of sides."""
+
+    compared: Compared
+    base: float | None
+    """Median of the turns that are compared (of a rate, the mean over conversations)."""
+    candidate: float | None
+    """The same of the candidate."""
+    shift: Shift
+    """How far apart they are, on the metric's scale, and the interval at ``confidence``."""
+    pairs: Pairs
+    tested: Tested | None = None
+    """What Holm's procedure says; None where n is too small for a test."""
+    reason: str | None = None
+    """Why there is no difference, where values can't be held against each other."""
+
+    @property
+    def confidence(self) -> float:
+        """Of the interval: that at which Holm's procedure tested it, 95 % or more."""
+        return CONFIDENCE if self.tested is None else 1 - self.tested.level
+
+    @property
+    def change(self) -> tuple[float | None, float | None, float | None]:
+        """The difference (or ratio, or points), and the interval's ends; None where there is none.
+
+        In the unit that is shown.
+        """
+        shown = SCALES[self.compared.scale].shown
+        value, low, high = (
+            None if x is None else shown(x)
+            for x in (self.shift.value, self.shift.low, self.shift.high)
+        )
+        return value, low, high
+
+    @property
+    def direction(self) -> str | None:
+        """``better`` or ``worse``; None if it can't be told."""
+        if self.tested is None or not self.tested.rejected or self.shift.low is None:
+            return None
+        is_lower = self.shift.low < 0
+        return "better" if is_lower == (self.compared.better == "lower") else "worse"
+
+    @property
+    def is_latency(self) -> bool:
+        """A time, of which one says faster and slower."""
+        return self.compared.unit == "ms"
+
+    @property
+    def same(self) -> bool:
+        """The whole interval lies inside the effect that is worth seeing."""
+        low, high, least = self.shift.low, self.shift.high, self.compared.least
+        return low is not None and high is not None and -least < low and high < least
+
+    @property
+    def needed(self) -> int | None:
+        """How many conversations would tell; None where the spread is not known, or it is told.
+
+        For the effect that is worth seeing; where n would have shown that, for the smaller one that
+        was found.
+        """
+        if self.direction or self.same:
+            return None
+        level = 1 - self.confidence
+        n = self.shift.needed(self.compared.least, level)
+        if n is not None and n <= self.shift.n and self.shift.value:
+            n = self.shift.needed(self.shift.value, level)
+        return n
+
+    @property
+    def verdict(self) -> str:
+        """In a few words."""
+        if self.reason is not None:
+            return self.reason
+        if self.shift.n < MIN_N_INTERVAL:
+            return f"insufficient n ({self.shift.n}, {MIN_N_INTERVAL})"
+        if self.direction is not None:
+            words = {"better": "faster", "worse": "slower"}
+            return words[self.direction] if self.is_latency else self.direction
+        if self.same:
+            return f"the same, within {effect_text(self.compared)}"
+        return "can't tell" if self.needed is None else f"can't tell: n needed {self.needed}"
+
+
+def effect_text(compared: Compared) -> str:
+    """The effect that is worth seeing, as one says it."""
+    if compared.scale == "ratio":
+        return f"{100 * compared.effect:g} %"
+    return f"{compared.effect:g} {'points' if compared.unit == '%' else compared.unit}"
+
+
+RATE_WORDS = {
+    "no_answer": "leaves more turns unanswered",
+    "invalid": "has more turns that are not valid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PairComparison:
+    """All metrics of one pair of sides."""
+
+    base: Side
+    candidate: Side
+    metrics: tuple[Comparison, ...]
+    """Those of which any turn has a figure on both sides."""
+    one_sided: tuple[str, ...]
+    """Metrics that only one side has."""
+    notes: tuple[str, ...] = ()
+    """What must be said beside the figures."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Where a faster side answers less often, or less of what it says can be believed."""
+        by_name = {c.compared.metric: c for c in self.metrics}
+        latency = by_name.get("voice_to_voice")
+        said = []
+        for name, more in RATE_WORDS.items():
+            rate = by_name.get(name)
+            if latency is None or rate is None or None in (latency.direction, rate.direction):
+                continue
+            if latency.direction != rate.direction:
+                faster = self.candidate if latency.direction == "better" else self.base
+                said.append(
+                    f"{faster.preset} is faster where both count, but {more}: don't rank by "
+                    "latency alone."
+                )
+        return said
+
+
+def compare(
+    sides: Sequence[tuple[Side, Side]], metrics: Sequence[Compared] = COMPARED
+) -> list[PairComparison]:
+    """Compares pairs of (base, candidate); all metrics of all pairs are one family.
+
+    Args:
+        sides: The pairs.
+        metrics: What is compared.
+    """
+    found = [[_compared(one, base, candidate) for one in metrics] for base, candidate in sides]
+    tests = [
+        (i, j, c.shift.p)
+        for i, row in enumerate(found)
+        for j, c in enumerate(row)
+        if c.shift.p is not None
+    ]
+    for (i, j, _), tested in zip(tests, holm([p for _, _, p in tests]), strict=True):
+        found[i][j] = _at_level(found[i][j], tested)
+    return [
+        PairComparison(
+            base,
+            candidate,
+            tuple(c for c in row if c.pairs.keys),
+            tuple(
+                c.compared.metric
+                for c in row
+                if not c.pairs.keys and c.pairs.only_base + c.pairs.only_candidate
+            ),
+        )
+        for (base, candidate), row in zip(sides, found, strict=True)
+    ]
+
+
+def _compared(compared: Compared, base: Side, candidate: Side) -> Comparison:
+    scale = SCALES[compared.scale]
+    pairs = paired(base, candidate, compared.metric, is_rate=scale.is_rate)
+    if not pairs.keys:
+        return Comparison(compared, None, None, Shift(None, 0), pairs)
+    middle = fmean if scale.is_rate else median
+    if scale.is_rate:
+        own = fmean(pairs.per_conversation(lambda base, _: base, fmean))
+        theirs = fmean(pairs.per_conversation(lambda _, new: new, fmean))
+    else:
+        own, theirs = median(pairs.base), median(pairs.candidate)
+    if scale.positive and min(*pairs.base, *pairs.candidate) <= 0:
+        no = Shift(None, pairs.conversations)
+        return Comparison(compared, own, theirs, no, pairs, reason="a value of 0 has no ratio")
+    shift = scale.test(pairs.per_conversation(scale.change, middle), CONFIDENCE)
+    return Comparison(compared, own, theirs, shift, pairs)
+
+
+def _at_level(comparison: Comparison, tested: Tested) -> Comparison:
+    """The same, with the interval that says what the test says."""
+    scale = SCALES[comparison.compared.scale]
+    middle = fmean if scale.is_rate else median
+    differences = comparison.pairs.per_conversation(scale.change, middle)
+    return replace(comparison, shift=scale.test(differences, 1 - tested.level), tested=tested)

@@ -1,0 +1,182 @@
+"""A gate: a limit on one figure, held against its interval, so that chance alone seldom breaks it.
+
+    voice_to_voice.p50<=1.05x      the candidate's, per the base's
+    voice_to_voice.p50<=+30ms      the candidate's minus the base's
+    voice_to_voice.p95<=400ms      the candidate's alone
+    task_success.rate>=-5%         points; `>=` where more is better
+    cascade-stock:turn_wait.p50<=+30ms    asked of this candidate only
+
+It is broken only where the whole interval lies beyond the limit: what was measured can't be put
+down to chance. It holds only where the whole interval lies within. Where the limit lies inside the
+interval, or n is too small for one, nothing can be said.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from bench.compare.bounds import STATISTICS, Bounds, bounds
+from bench.compare.compare import COMPARED, UNITS
+from bench.compare.pairs import Side
+from bench.stats.quantiles import CONFIDENCE
+from pipelines.errors import LabError
+
+_GATE = re.compile(
+    r"(?:(?P<preset>[\w.@+-]+):)?(?P<metric>\w+)\.(?P<statistic>\w+)\s*(?P<sense><=|>=)\s*"
+    r"(?P<sign>[+\-−]?)(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[^\d\s]*)"
+)
+ROUNDING = 1e-9
+"""Of a limit: a figure that is exactly at it, but for the rounding of floats, is within it."""
+_RATES = {c.metric for c in COMPARED if c.scale == "rate"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One limit."""
+
+    text: str
+    """As it was given."""
+    metric: str
+    statistic: str
+    """Key of `STATISTICS`."""
+    at_most: bool
+    """The limit is an upper one."""
+    kind: str
+    """``ratio``, ``difference`` or ``value``: what is limited."""
+    limit: float
+    """In the metric's unit; of a ratio, the ratio."""
+    preset: str | None = None
+    """The candidate of which it is asked; None: of all."""
+
+    @property
+    def unit(self) -> str:
+        """Of the limit, and of the figure that it limits."""
+        return "x" if self.kind == "ratio" else UNITS[self.metric]
+
+    @classmethod
+    def parse(cls, text: str) -> Gate:
+        """Reads a gate.
+
+        Raises:
+            LabError: it can't be understood, or asks for what there is not.
+        """
+        found = _GATE.fullmatch(text.strip())
+        if found is None:
+            raise LabError(
+                f"--gate {text!r} can't be understood; write METRIC.STATISTIC<=LIMIT, for example "
+                "'voice_to_voice.p50<=1.05x', '<=+30ms' or '<=400ms'"
+            )
+        metric, statistic, unit = found["metric"], found["statistic"], found["unit"]
+        if metric not in UNITS:
+            raise LabError(f"--gate {text!r}: there is no metric {metric!r}{_nearest(metric)}")
+        if statistic not in STATISTICS:
+            known = ", ".join(STATISTICS)
+            raise LabError(
+                f"--gate {text!r}: there is no statistic {statistic!r}; there are {known}"
+            )
+        if (statistic == "rate") != (metric in _RATES):
+            wanted = "rate" if metric in _RATES else "p50, p95, p99 or mean"
+            raise LabError(f"--gate {text!r}: of {metric} there is a {wanted}, not {statistic}")
+        number, sign = float(found["number"]), found["sign"]
+        if unit == "x":
+            if sign or statistic == "rate" or not number:
+                raise LabError(
+                    f"--gate {text!r}: a ratio is written as 1.05x, without a sign, "
+                    "and of rates there is none"
+                )
+            kind = "ratio"
+        elif unit != UNITS[metric]:
+            raise LabError(
+                f"--gate {text!r}: {metric} is in {UNITS[metric] or 'no unit'}; write the limit as "
+                f"1.05x, +30{UNITS[metric]} or 400{UNITS[metric]}"
+            )
+        else:
+            kind = "difference" if sign else "value"
+        limit = -number if sign in ("-", "−") else number
+        at_most = found["sense"] == "<="
+        return cls(text.strip(), metric, statistic, at_most, kind, limit, found["preset"])
+
+    def applies(self, sides: Sequence[tuple[Side, Side]]) -> list[tuple[Side, Side]]:
+        """The pairs that it is held against.
+
+        Raises:
+            LabError: none is.
+        """
+        own = [pair for pair in sides if self.preset in (None, pair[1].preset)]
+        if not own:
+            known = ", ".join(dict.fromkeys(candidate.preset for _, candidate in sides))
+            raise LabError(
+                f"--gate {self.text!r}: no candidate is called {self.preset!r}; there are {known}"
+            )
+        return own
+
+
+def _nearest(metric: str) -> str:
+    near = get_close_matches(metric, UNITS, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a gate says of one pair of sides."""
+
+    gate: Gate
+    base: Side
+    candidate: Side
+    bounds: Bounds
+    confidence: float
+    """Of the interval: 95 % for all gates together."""
+
+    @property
+    def state(self) -> str:
+        """``holds``, ``broken`` or ``unknown``."""
+        low, high = self.bounds.low, self.bounds.high
+        if low is None or high is None:
+            return "unknown"
+        if not self.gate.at_most:  # turned round, it is an upper limit
+            low, high = -high, -low
+        limit = self.gate.limit if self.gate.at_most else -self.gate.limit
+        limit += ROUNDING * max(1.0, abs(limit))
+        return "broken" if low > limit else "holds" if high <= limit else "unknown"
+
+    @property
+    def needed(self) -> int | None:
+        """About how many conversations would tell, if the value stays; None if not known."""
+        low, high, value = self.bounds.low, self.bounds.high, self.bounds.value
+        if self.bounds.n < self.bounds.need:
+            return self.bounds.need
+        if None in (low, high, value) or self.state != "unknown" or value == self.gate.limit:
+            return None
+        assert low is not None and high is not None and value is not None
+        # Towards the limit the interval must shrink to less than what lies between.
+        wide = high - value if self.gate.limit > value else value - low
+        return math.ceil(self.bounds.n * (wide / abs(self.gate.limit - value)) ** 2) + 1
+
+
+def judge(gates: Sequence[Gate], sides: Sequence[tuple[Side, Side]]) -> list[Outcome]:
+    """Holds each gate against each pair of (base, candidate).
+
+    Several gates share the 5 %: each has its interval at 1 − 5 % / their number (Bonferroni).
+    """
+    asked = [(gate, *pair) for gate in gates for pair in gate.applies(sides)]
+    confidence = 1 - (1 - CONFIDENCE) / max(1, len(asked))
+    return [
+        Outcome(
+            gate,
+            base,
+            candidate,
+            bounds(base, candidate, gate.metric, gate.statistic, gate.kind, confidence),
+            confidence,
+        )
+        for gate, base, candidate in asked
+    ]
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """1 if any gate is broken; else 2 if of any nothing can be said; else 0."""
+    states = {outcome.state for outcome in outcomes}
+    return 1 if "broken" in states else 2 if "unknown" in states else 0

@@ -1,0 +1,131 @@
+"""One metric over many runs: each ``metrics.parquet`` below a folder, a point per run and preset.
+
+Only the columns that are needed are read, so that a year of nightly runs is a matter of seconds.
+A run that can't be read is skipped, and said.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.metrics.table import METRICS
+from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
+from bench.stats.quantiles import Estimate, Key, per_key, quantile
+from bench.store.atomic import StoreError
+from bench.store.store import Figures, read_figures, read_info
+from pipelines.errors import LabError
+
+READERS = 4
+"""Runs that are read at the same time: most of it is waiting for the disk."""
+_DATED = re.compile(r"(\d{4})(\d{2})(\d{2})-\d{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A metric of one preset in one run."""
+
+    run: str
+    """The run's folder name."""
+    date: str
+    """When it was begun, ISO 8601; empty if it does not say."""
+    preset: str
+    subject: str | None
+    """What the figure is of, where a trial has several: a model."""
+    p50: Estimate
+    """Over distinct turns (or trials' fixtures), with its 95 % interval."""
+    invalid: int
+    """Rows that are not valid, and so not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was found."""
+
+    metric: str
+    unit: str
+    points: tuple[Point, ...]
+    """By date."""
+    skipped: tuple[str, ...]
+    """A sentence for each folder that was left out."""
+
+
+def unit_of(metric: str) -> str:
+    """A metric's unit.
+
+    Raises:
+        LabError: there is no such metric.
+    """
+    units = {m.name: m.unit for m in METRICS}
+    if metric not in units:
+        near = ", ".join(difflib.get_close_matches(metric, units, 3, 0.4)) or "voice_to_voice"
+        raise LabError(f"There is no metric {metric!r}; did you mean: {near}?")
+    return units[metric]
+
+
+def read_history(root: Path, metric: str, *, preset: str = "", since: str = "") -> History:
+    """Reads one metric of all runs below a folder.
+
+    Args:
+        root: The folder with the runs' folders.
+        metric: Its name.
+        preset: Only this one; empty for all.
+        since: Only runs begun on this day (ISO 8601) or later; empty for all.
+
+    Raises:
+        LabError: there is no such metric, or no such folder.
+    """
+    unit = unit_of(metric)
+    if not root.is_dir():
+        raise LabError(f"{root}: there is no such folder; name the one that holds the runs.")
+    folders = sorted(path for path in root.iterdir() if path.is_dir())
+    with ThreadPoolExecutor(READERS) as pool:
+        found = list(pool.map(lambda folder: _of_run(folder, metric), folders))
+    points = [
+        point
+        for of_run in found
+        if not isinstance(of_run, str)
+        for point in of_run
+        if point.date >= since and preset in ("", point.preset)
+    ]
+    points.sort(key=lambda point: (point.date, point.run))
+    skipped = tuple(of_run for of_run in found if isinstance(of_run, str))
+    return History(metric, unit, tuple(points), skipped)
+
+
+def _of_run(folder: Path, metric: str) -> list[Point] | str:
+    """A run's points; or why it is left out."""
+    try:
+        info = read_info(folder)
+        if "sample" in info:
+            return f"{folder}: left out, it is a sample of another run"
+        figures = read_figures(folder, metric)
+    except StoreError as error:
+        return str(error)
+    date = str(info.get("created_utc") or info.get("started_utc") or "")
+    named = _DATED.match(folder.name)
+    if not date and named is not None:
+        date = "-".join(named.groups())
+    groups: dict[tuple[str, str | None], list[int]] = {}
+    for i, of in enumerate(zip(figures.preset, figures.subject, strict=True)):
+        if not figures.warmup[i] and figures.reason[i] not in (NOT_EXPECTED, SYNTHETIC):
+            groups.setdefault(of, []).append(i)
+    return [
+        Point(folder.name, date, preset, subject, *_estimate(figures, rows))
+        for (preset, subject), rows in groups.items()
+    ]
+
+
+def _estimate(figures: Figures, rows: Sequence[int]) -> tuple[Estimate, int]:
+    """The median of those that count, and how many are not valid."""
+    values: list[tuple[Key, float]] = []
+    for i in rows:
+        value = figures.value[i]
+        if figures.valid[i] and value is not None:
+            values.append(((figures.fixture[i], figures.turn[i]), value))
+    invalid = sum(not figures.valid[i] for i in rows)
+    return quantile(per_key(values), 0.5), invalid

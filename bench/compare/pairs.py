@@ -1,0 +1,123 @@
+"""Two presets' figures on the same turns: what is paired, and what stands for one conversation.
+
+The unit is the conversation. Repeats of a turn count once (their median; of a rate, their share).
+Turns of one conversation, and a sentence's variants with noise or over the phone, share words,
+voice and context, so their differences are not independent: they too count once, with their median
+(of a rate, their mean).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, median
+
+from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
+from bench.stats.quantiles import Key
+from bench.store.records import MetricRow, Trial
+
+RATES = ("no_answer", "invalid")
+"""Shares that are read off the rows of ``voice_to_voice``: turns that had no answer, though one was
+expected, and turns that are not valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One preset of one run: one side of a comparison. Warm-ups are left out."""
+
+    run: str
+    """The run's name."""
+    preset: str
+    trials: tuple[Trial, ...]
+    rows: Mapping[str, tuple[MetricRow, ...]] = field(repr=False)
+    """Metric → its rows."""
+
+    @classmethod
+    def of(cls, run: str, preset: str, trials: Iterable[Trial], rows: Iterable[MetricRow]) -> Side:
+        """Takes what is this preset's out of a run."""
+        by_metric: dict[str, list[MetricRow]] = {}
+        for row in rows:
+            if row.preset == preset and not row.warmup:
+                by_metric.setdefault(row.metric, []).append(row)
+        own = tuple(t for t in trials if t.preset == preset and not t.warmup)
+        return cls(run, preset, own, {name: tuple(found) for name, found in by_metric.items()})
+
+    @property
+    def fixtures(self) -> dict[str, str]:
+        """Fixture → its checksum."""
+        return {trial.fixture: trial.fixture_sha256 for trial in self.trials}
+
+    def values(self, metric: str) -> dict[Key, list[float]]:
+        """A metric's figures that count, by turn; each repeat of it."""
+        found: dict[Key, list[float]] = {}
+        for key, value in self._figures(metric):
+            found.setdefault(key, []).append(value)
+        return found
+
+    def _figures(self, metric: str) -> Iterable[tuple[Key, float]]:
+        if metric in RATES:
+            for row in self.rows.get("voice_to_voice", ()):
+                if row.reason not in (NOT_EXPECTED, SYNTHETIC):
+                    failed = row.value is None if metric == "no_answer" else not row.valid
+                    yield (row.fixture, row.turn), 100.0 * failed
+            return
+        for row in self.rows.get(metric, ()):
+            # A figure of several things at once, of models or buffers, is not one to compare.
+            if row.valid and row.value is not None and row.subject is None:
+                yield (row.fixture, row.turn), row.value
+
+
+def conversation(fixture: str) -> str:
+    """What a fixture is a recording of: ``q_name.babble10`` is ``q_name`` with babble over it."""
+    return fixture.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A metric of both sides, on the turns where both have a figure that counts."""
+
+    keys: tuple[Key, ...]
+    """The turns."""
+    base: tuple[float, ...]
+    """Of each turn, the base's value: the median of its repeats (of a rate, their mean)."""
+    candidate: tuple[float, ...]
+    """The same of the candidate."""
+    only_base: int
+    """Turns where only the base has a figure."""
+    only_candidate: int
+    """Turns where only the candidate has one."""
+
+    @property
+    def conversations(self) -> int:
+        """How many independent ones these turns are."""
+        return len({conversation(fixture) for fixture, _ in self.keys})
+
+    def per_conversation(
+        self,
+        difference: Callable[[float, float], float],
+        middle: Callable[[Sequence[float]], float],
+    ) -> list[float]:
+        """One difference per conversation.
+
+        Args:
+            difference: (base, candidate) of a turn → how far they are apart.
+            middle: The differences of a conversation's turns → what stands for it.
+        """
+        found: dict[str, list[float]] = {}
+        for (fixture, _), base, candidate in zip(self.keys, self.base, self.candidate, strict=True):
+            found.setdefault(conversation(fixture), []).append(difference(base, candidate))
+        return [middle(of_turns) for of_turns in found.values()]
+
+
+def paired(base: Side, candidate: Side, metric: str, *, is_rate: bool) -> Pairs:
+    """Pairs a metric of two sides, in the order of the base's turns."""
+    own, theirs = base.values(metric), candidate.values(metric)
+    keys = tuple(key for key in own if key in theirs)
+    one = fmean if is_rate else median
+    return Pairs(
+        keys,
+        tuple(one(own[key]) for key in keys),
+        tuple(one(theirs[key]) for key in keys),
+        len(own) - len(keys),
+        len(theirs) - len(keys),
+    )

@@ -1,0 +1,1 @@
+"""How the caller reaches an agent: one file a protocol, bytes in and messages out."""

@@ -1,0 +1,1 @@
+"""What a run was measured on, and what this machine can run."""

@@ -1,0 +1,1 @@
+"""Every figure that is computed from a timeline: a row beside its function. Pure."""

@@ -1,0 +1,1 @@
+"""A run as tables for notebooks, behind `bench.load(RUN)`."""

@@ -1,0 +1,62 @@
+"""The serial stack that is often claimed for a cascade, held against the same turns as heard.
+
+The claim adds the stages' own figures up. Stages overlap (the recogniser works while the pipeline
+waits for the end of the turn), and what carries audio and text between them is in none of them: so
+a sum can lie above what was heard, or below it. The largest stage alone is what would be left if
+all overlapped in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.store.records import MetricRow
+
+CLAIMED_MS = {"turn_wait": 30.0, "stt_tail": 120.0, "llm_ttft": 300.0, "tts_ttfb": 150.0}
+"""Metric → what a course on interaction models draws for it; in the order of the path."""
+LABELS = {"turn_wait": "turn wait", "stt_tail": "STT", "llm_ttft": "LLM", "tts_ttfb": "TTS"}
+"""Short, for figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """A turn that counts and has a figure for each stage. All in ms."""
+
+    trial_id: str
+    preset: str
+    turn: int
+    stages: dict[str, float]
+    """Metric → its figure, in the order of `CLAIMED_MS`."""
+    heard_ms: float
+    """voice_to_voice."""
+
+    @property
+    def sum_ms(self) -> float:
+        """All stages, one after the other."""
+        return sum(self.stages.values())
+
+    @property
+    def largest_ms(self) -> float:
+        """The longest stage."""
+        return max(self.stages.values())
+
+
+def stacked(rows: Iterable[MetricRow]) -> list[Stacked]:
+    """The turns of a run of which every stage is known; warm-ups left out."""
+    found: dict[tuple[str, int], dict[str, MetricRow]] = {}
+    wanted = {*CLAIMED_MS, "voice_to_voice"}
+    for row in rows:
+        if row.metric in wanted and row.valid and row.value is not None and not row.warmup:
+            found.setdefault((row.trial_id, row.turn), {})[row.metric] = row
+    return [
+        Stacked(
+            trial_id,
+            of["voice_to_voice"].preset,
+            turn,
+            {name: of[name].value or 0.0 for name in CLAIMED_MS},
+            of["voice_to_voice"].value or 0.0,
+        )
+        for (trial_id, turn), of in found.items()
+        if len(of) == len(wanted)
+    ]

@@ -1,0 +1,1 @@
+"""Scores audio that is there already: the recogniser that listens to recorded answers."""

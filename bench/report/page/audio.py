@@ -1,0 +1,83 @@
+"""A trial's recording for the page: as Opus to be played, and as an envelope to be drawn."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.store.recording import AGENT, USER, Stereo
+from pipelines.audio.resample import resample
+
+OPUS_RATE_HZ = 24_000
+"""Of the rates that Opus allows, the one that no recording of ours exceeds."""
+OPUS_EFFORT = 0.94
+"""libsndfile's "compression level" of Opus, 0 to 1: about 42 kbit/s for both channels together.
+Far less, and the encoder would mix them: one speaker would be heard on both sides."""
+LONG_S = 60.0
+BUCKET_MS, LONG_BUCKET_MS = 3.0, 10.0
+"""Time that one value of an envelope stands for, in recordings of up to `LONG_S`, and above."""
+
+
+def opus(pcm: Stereo, rate_hz: int) -> bytes:
+    """A recording as Ogg Opus, still stereo: the user left, the agent right.
+
+    Args:
+        pcm: (n, 2) int16, n ≥ 1.
+        rate_hz: Samples per second.
+    """
+    import soundfile
+
+    channels = [resample(pcm[:, channel], rate_hz, OPUS_RATE_HZ) for channel in (USER, AGENT)]
+    stereo = np.stack(channels, axis=1)
+    buffer = io.BytesIO()
+    soundfile.write(
+        buffer,
+        stereo,
+        OPUS_RATE_HZ,
+        format="OGG",
+        subtype="OPUS",
+        compression_level=OPUS_EFFORT,
+    )
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """How a recording swings, for a waveform."""
+
+    bucket_ms: float
+    """Time of one value."""
+    user: str
+    """base64 of int8: least and largest sample of each bucket by turns, full scale 127."""
+    agent: str
+    """The same of the agent."""
+
+
+def envelope(pcm: Stereo, rate_hz: int) -> Envelope:
+    """The least and the largest sample of every few ms of both channels.
+
+    Args:
+        pcm: (n, 2) int16.
+        rate_hz: Samples per second.
+    """
+    bucket_ms = BUCKET_MS if len(pcm) <= LONG_S * rate_hz else LONG_BUCKET_MS
+    user, agent = (_swing(pcm[:, channel], rate_hz, bucket_ms) for channel in (USER, AGENT))
+    return Envelope(bucket_ms, user, agent)
+
+
+def _swing(samples: NDArray[np.int16], rate_hz: int, bucket_ms: float) -> str:
+    if len(samples) == 0:
+        return ""
+    # Bucket edges by time: 5 ms are no whole number of samples at 22,050 Hz.
+    count = int(np.ceil(len(samples) / (rate_hz * bucket_ms / 1000)))
+    edges = np.round(np.arange(count) * rate_hz * bucket_ms / 1000).astype(np.int64)
+    edges = edges[edges < len(samples)]
+    low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+    both = np.stack([low, high], axis=1).astype(np.float64) / 32768 * 127
+    # Away from zero, so that what is barely there is still seen.
+    values = np.where(both < 0, np.floor(both), np.ceil(both)).clip(-127, 127).astype(np.int8)
+    return base64.b64encode(values.tobytes()).decode("ascii")

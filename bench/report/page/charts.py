@@ -1,0 +1,251 @@
+"""The page's charts of latency: its spread, the event log's error, its price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.report.page.chart import (
+    Chart,
+    Trace,
+    axis,
+    colour,
+    interval_bars,
+    level,
+    line,
+    marked,
+    references,
+    safe,
+    symbol,
+)
+from bench.report.page.turns import Cards
+from bench.stats.format import number, with_interval
+from bench.stats.quantiles import Estimate
+from bench.summary.summary import RunSummary
+
+WIDEST = 1.6
+"""The time axis ends here, in times the largest median, unless all turns lie before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The turns of one preset that count."""
+
+    name: str
+    style: int
+    """Which colour, dash and symbol."""
+    turns: Sequence[tuple[float, str]]
+    """(voice_to_voice in ms, key of the turn)."""
+    p50: Estimate
+
+
+def series(summary: RunSummary, cards: Cards, run: int, prefix: str = "") -> list[Series]:
+    """Each preset's turns that count, slowest last; presets without any are left out.
+
+    Args:
+        summary: The run's figures.
+        cards: Its turns.
+        run: Its number on the page.
+        prefix: Stands before the presets' names.
+    """
+    found = []
+    for index, preset in enumerate(summary.presets):
+        turns = sorted(
+            (card.v2v, turn_key(run, i))
+            for i, card in enumerate(cards.turns)
+            if card.v2v is not None
+            and card.status == "valid"
+            and cards.trials[card.trial].preset == preset.preset
+        )
+        if turns:
+            found.append(Series(prefix + preset.preset, index, turns, preset.p50))
+    return found
+
+
+def turn_key(run: int, turn: int) -> str:
+    """Names a turn on the page."""
+    return f"{run}-{turn}"
+
+
+def reach(medians: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
+    """The range of a time axis: all turns, unless a few slow ones would squeeze the rest."""
+    low = min([0.0, *values])
+    wanted = WIDEST * max([450.0, *medians])
+    return low * 1.05, min(wanted, max([700.0, *values]) * 1.06)
+
+
+def ecdf(name: str, found: Sequence[Series]) -> Chart:
+    """Which share of the turns was answered within a time."""
+    data: list[Trace] = []
+    for one in found:
+        ms = [value for value, _ in one.turns]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": safe(one.name),
+                "x": [ms[0], *ms],
+                "y": [0.0, *(100 * (i + 1) / len(ms) for i in range(len(ms)))],
+                "customdata": [one.turns[0][1], *(key for _, key in one.turns)],
+                "line": line(one.style, shape="hv"),
+                "marker": {"color": colour(one.style), "size": 6, "symbol": symbol(one.style)},
+                "hovertemplate": "%{x:.0f} ms: %{y:.0f} % of the turns<extra>%{fullData.name}"
+                "</extra>",
+            }
+        )
+    values = [ms for one in found for ms, _ in one.turns]
+    low, high = reach([one.p50.value or 0.0 for one in found], values)
+    beyond = sum(ms > high for ms in values)
+    slower = (
+        f" {beyond} turns lie to the right of the plot: double-click to see all." if beyond else ""
+    )
+    layout = marked(
+        {
+            "xaxis": axis("ms after the user's last audible sample", range=[low, high]),
+            "yaxis": axis("turns answered", range=[0, 103], ticksuffix=" %"),
+        },
+        references(),
+    )
+    spoken = "; ".join(f"{one.name}: median {with_interval(one.p50)} ms" for one in found)
+    return Chart(
+        name,
+        "How voice-to-voice latency is spread",
+        "Each point is one turn that counts; click it to open the turn below." + slower,
+        f"Cumulative distribution of voice-to-voice latency. {spoken}.",
+        data,
+        layout,
+        height=420,
+    )
+
+
+def heard_and_logged(summary: RunSummary, cards: Cards, run: int) -> Chart | None:
+    """Each turn's latency as heard against that of the event log; None where none has both."""
+    data: list[Trace] = []
+    said = []
+    for index, preset in enumerate(summary.presets):
+        found = [
+            (card.logged, card.v2v, turn_key(run, i))
+            for i, card in enumerate(cards.turns)
+            if card.v2v is not None
+            and card.logged is not None
+            and card.status == "valid"
+            and cards.trials[card.trial].preset == preset.preset
+        ]
+        if not found:
+            continue
+        median = float(np.median([heard - logged for logged, heard, _ in found]))
+        said.append(f"{preset.preset}: median {number(median, '+.0f')} ms")
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": safe(preset.preset),
+                "x": [heard for _, heard, _ in found],
+                "y": [heard - logged for logged, heard, _ in found],
+                "text": [number(logged) for logged, *_ in found],
+                "customdata": [key for *_, key in found],
+                "marker": {
+                    "color": colour(index),
+                    "symbol": symbol(index),
+                    "size": 9,
+                    "opacity": 0.75,
+                },
+                "hovertemplate": "heard %{x:.0f} ms, logged %{text} ms: %{y:+.0f} ms"
+                "<extra>%{fullData.name}</extra>",
+            }
+        )
+    if not data:
+        return None
+    return Chart(
+        "logged",
+        "What the event log leaves out",
+        "Above 0 a person waited longer than the agent's own log says. Click a turn to open it.",
+        f"Heard minus logged latency. {'; '.join(said)}.",
+        data,
+        marked(
+            {
+                "xaxis": axis("voice to voice as heard, ms", rangemode="tozero"),
+                "yaxis": axis("heard − logged, ms", rangemode="tozero"),
+            },
+            [level(0.0, "log and ear agree")],
+        ),
+        height=420,
+    )
+
+
+def pareto(summary: RunSummary) -> Chart | None:
+    """Latency against what the answers are worth; None where no preset has both."""
+    known = [
+        (i, p, p.p50.value, 100 * p.success.value)
+        for i, p in enumerate(summary.presets)
+        if p.p50.value is not None and p.success.value is not None
+    ]
+    if not known:
+        return None
+    data: list[Trace] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": safe(p.preset),
+            "x": [ms],
+            "y": [success],
+            "marker": {"color": colour(i), "symbol": symbol(i), "size": 13},
+            "error_x": {**interval_bars([p.p50]), "color": colour(i)},
+            "error_y": {**interval_bars([p.success], 100), "color": colour(i)},
+            "hovertemplate": f"p50 %{{x:.0f}} ms, success %{{y:.0f}} %, WER {number(p.wer, '.1f')}"
+            " %<extra>%{fullData.name}</extra>",
+        }
+        for i, p, ms, success in known
+    ]
+    front: list[tuple[float, float]] = []
+    for _, p, ms, success in sorted(known, key=lambda one: (one[2], -one[3])):
+        if p.weights == "trained" and (not front or success > front[-1][1]):
+            front.append((ms, success))
+    if len(front) > 1:
+        data.insert(
+            0,
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "nothing is both faster and better",
+                "x": [ms for ms, _ in front],
+                "y": [success for _, success in front],
+                "line": {"color": "@faint", "dash": "dot", "width": 1.5, "shape": "hv"},
+                "hoverinfo": "skip",
+            },
+        )
+    left_out = [p.preset for p in summary.presets if p.preset not in {k[1].preset for k in known}]
+    lead = "Up and to the left is better. Latency is of no worth without the answer's content."
+    if left_out:
+        lead += f" Without a figure for both: {', '.join(left_out)}."
+    spoken = "; ".join(f"{p.preset}: {ms:.0f} ms, {y:.0f} % success" for _, p, ms, y in known)
+    highest = max([500.0, *(max(ms, p.p50.high or 0) for _, p, ms, _ in known)])
+    return Chart(
+        "pareto",
+        "Latency against content",
+        lead,
+        f"Median latency against task success. {spoken}.",
+        data,
+        {
+            "xaxis": axis("p50 of voice to voice, ms", range=[0, highest * 1.35]),
+            "yaxis": axis("task success", range=[0, 105], ticksuffix=" %"),
+            "showlegend": False,
+            "annotations": [
+                {
+                    "x": ms,
+                    "y": success,
+                    "text": safe(p.preset),
+                    "showarrow": False,
+                    "xanchor": "left",
+                    "yanchor": "bottom",
+                    "xshift": 8,
+                    "yshift": 4,
+                    "font": {"color": "@ink", "size": 12},
+                }
+                for _, p, ms, success in known
+            ],
+        },
+        height=340,
+    )

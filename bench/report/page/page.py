@@ -1,0 +1,306 @@
+"""Puts the report page together: one HTML file with its styles, its script, Plotly and the audio.
+
+Nothing is fetched when it is opened: a policy in the page forbids all but what it holds, and lets
+only the scripts run whose hashes it names, so that no text from a run can become code.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from bench.report.page import markup
+from bench.report.page.audio import opus
+from bench.report.page.chart import Chart
+from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, series
+from bench.report.page.charts_critical import critical_bars
+from bench.report.page.charts_duplex import frame_charts
+from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
+from bench.report.page.turns import STATUSES, Cards, cards
+from bench.report.text.table import blocks, notes
+from bench.store.atomic import atomic_write
+from bench.store.recording import Stereo
+from bench.store.records import MetricRow, Trial
+from bench.store.store import Run
+from bench.summary.summary import RunSummary, summarise
+from bench.timeline.critical_path import PIECES
+from bench.timeline.replay import Stream, stream_of
+
+AUDIO = ("embed", "beside", "none")
+"""Where recordings go: into the page, into a folder beside it, or nowhere."""
+FOLDER = "report_audio"
+SCRIPTS = ("page.js", "water.js", "turns.js")
+"""The page's own script, in this order."""
+
+Tell = Callable[[str], None]
+"""Takes a line that says how far it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A run to be reported."""
+
+    run: Run
+    rows: Sequence[MetricRow]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A run's part of the page."""
+
+    number: int
+    summary: RunSummary
+    cards: Cards
+    charts: tuple[Chart, ...]
+    swept: Mapping[str, Swept]
+    """The playout replay of each preset."""
+    audio: tuple[str | None, ...]
+    """By trial: base64 of its Opus, or the address of the file beside the page."""
+
+
+def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> int:
+    """Writes the page, whole or not at all.
+
+    Args:
+        path: The ``.html`` to write.
+        inputs: At least one run.
+        audio: One of `AUDIO`.
+        tell: Is told how far it is.
+
+    Returns:
+        Its size in bytes, without what lies beside it.
+
+    Raises:
+        StoreError: a file can't be written.
+    """
+    parts = [_part(n, one, audio, path.parent / FOLDER, tell) for n, one in enumerate(inputs)]
+    tell("putting the page together")
+    data = render(parts, embedded=audio == "embed").encode()
+    atomic_write(path, data)
+    return len(data)
+
+
+def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _Part:
+    run = given.run
+    waiting: dict[str, Future[bytes]] = {}
+    workers = ThreadPoolExecutor(max_workers=os.cpu_count())  # encoding lets go of the GIL
+
+    def hear(trial: Trial, recording: Stereo) -> None:
+        if audio != "none":
+            waiting[trial.trial_id] = workers.submit(opus, recording, trial.rate_hz)
+
+    def told(done: int, total: int, what: str) -> None:
+        tell(f"{run.run_id}: trial {done} of {total} {what}".rstrip())
+
+    with workers:
+        summary = summarise(run, given.rows)
+        found = cards(run, given.rows, hear, told)
+        tell(f"{run.run_id}: charts and playout replay")
+        order = [p.preset for p in summary.presets]
+        swept = replayed(_streams(run, order))
+        charts = (*_charts(summary, found, number), *playout(swept, order))
+        tell(f"{run.run_id}: recordings as Opus")
+        sound = {name: one.result() for name, one in waiting.items()}
+    kept: dict[str, str] = {}
+    for name, data in sound.items():
+        if audio == "embed":
+            kept[name] = base64.b64encode(data).decode("ascii")
+        else:
+            kept[name] = f"{FOLDER}/{number}-{name}.opus"
+            atomic_write(folder / f"{number}-{name}.opus", data)
+    by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
+    return _Part(number, summary, found, charts, swept, by_trial)
+
+
+def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
+    yield critical_bars(summary)
+    if of_turns := series(summary, found, number):
+        yield ecdf("ecdf", of_turns)
+    for chart in (heard_and_logged(summary, found, number), pareto(summary)):
+        if chart is not None:
+            yield chart
+    order = [p.preset for p in summary.presets]
+    yield from frame_charts([(order.index(p.preset), p) for p in summary.duplex if p.conversations])
+
+
+def _streams(run: Run, order: Sequence[str]) -> dict[str, list[Stream]]:
+    """What each preset emitted, trial by trial."""
+    found: dict[str, list[Stream]] = {}
+    for trial in run.trials:
+        if trial.warmup or trial.preset not in order:
+            continue
+        marks = sorted(run.marks(trial.trial_id), key=lambda mark: mark.t_ns)
+        stream = stream_of(marks, trial.rate_hz)
+        if stream is not None:
+            found.setdefault(trial.preset, []).append(stream)
+    return found
+
+
+# HTML
+
+
+def render(parts: Sequence[_Part], *, embedded: bool) -> str:
+    """The whole page as text."""
+    import plotly.offline  # type: ignore[import-untyped]
+
+    script = "\n".join(_asset(name) for name in SCRIPTS)
+    plotly_js = plotly.offline.get_plotlyjs()
+    together = _together(parts)
+    charts = {f"all-{chart.name}": _drawn(chart) for chart in together}
+    for part in parts:
+        charts |= {f"r{part.number}-{chart.name}": _drawn(chart) for chart in part.charts}
+    data = {
+        "charts": charts,
+        "statuses": STATUSES,
+        "pieces": {p.name: p.label for p in PIECES if not p.is_gap} | {"gap": "hand-over gap"},
+        "runs": [
+            {
+                "presets": [p.preset for p in part.summary.presets],
+                "trials": part.cards.trials,
+                "turns": part.cards.turns,
+                "audio": [
+                    None if sound is None else f"a{part.number}-{i}" if embedded else sound
+                    for i, sound in enumerate(part.audio)
+                ],
+            }
+            for part in parts
+        ],
+    }
+    title = "duplex-lab report"
+    if len(parts) == 1:
+        title = f"{parts[0].summary.run_id} – {title}"
+    return Template(_asset("page.html")).substitute(
+        title=markup.esc(title),
+        hashes=" ".join(_hash(one) for one in (plotly_js, script)),
+        css=_asset("page.css"),
+        nav="".join(_nav(parts)),
+        all="".join(_all(together)),
+        runs="".join(_section(part, alone=len(parts) == 1) for part in parts),
+        audio="".join(_sounds(parts)) if embedded else "",
+        data=markup.script_json(data),
+        plotly=plotly_js,
+        js=script,
+    )
+
+
+def _asset(name: str) -> str:
+    return files("bench.report.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def _drawn(chart: Chart) -> dict[str, Any]:
+    return {"data": chart.data, "layout": chart.layout}
+
+
+def _together(parts: Sequence[_Part]) -> list[Chart]:
+    """What shows all runs at once; nothing where there is only one."""
+    if len(parts) == 1:
+        return []
+    found: list[Series] = []
+    for part in parts:
+        prefix = f"{part.number + 1}: "
+        for one in series(part.summary, part.cards, part.number, prefix):
+            found.append(replace(one, style=len(found)))
+    return [ecdf("ecdf", found)] if found else []
+
+
+def _nav(parts: Sequence[_Part]) -> Iterator[str]:
+    if len(parts) > 1:
+        yield '<a href="#all">All runs</a>'
+        for part in parts:
+            yield f'<a href="#r{part.number}">Run {part.number + 1}</a>'
+        return
+    for name, title in SECTIONS.items():
+        if name != "frames" or _of(parts[0], "frames"):
+            yield f'<a href="#r0-{name}">{title}</a>'
+
+
+def _all(together: Sequence[Chart]) -> Iterator[str]:
+    if together:
+        yield '<section id="all" aria-labelledby="all-h"><h2 id="all-h">All runs</h2>'
+        yield '<div class="charts">'
+        yield from (markup.figure(chart, "all") for chart in together)
+        yield "</div></section>"
+
+
+SECTIONS = {
+    "headline": "Headline",
+    "latency": "Latency",
+    "turns": "Turns",
+    "frames": "Frames",
+    "playout": "Playout",
+    "spoilt": "What does not count",
+    "machine": "Machine",
+    "tables": "All tables",
+}
+"""Sections of a run, and their titles."""
+_CHARTS = {
+    "latency": ("ecdf", "logged", "pareto"),
+    "frames": ("gaps", "gap-times", "stages", "backlog"),
+    "playout": ("dry", "delay"),
+}
+"""Section → its charts' names, or what they begin with."""
+
+
+def _of(part: _Part, section: str) -> str:
+    wanted = _CHARTS[section]
+    found = [c for c in part.charts if c.name.split("-")[0] in wanted or c.name in wanted]
+    figures = "".join(markup.figure(chart, f"r{part.number}") for chart in found)
+    return f'<div class="charts">{figures}</div>' if figures else ""
+
+
+def _section(part: _Part, *, alone: bool) -> str:
+    """A run's part of the page."""
+    n, summary = part.number, part.summary
+    tables = blocks(summary)
+    bars = next(c for c in part.charts if c.name == "critical")
+    content = {
+        "headline": markup.listed(markup.alerts(summary, part.cards), "alerts")
+        + markup.tiles(summary)
+        + markup.figure(bars, f"r{n}")
+        + markup.table(tables[0]),
+        "latency": _of(part, "latency"),
+        "turns": f'<div class="turns" data-run="{n}"></div>',
+        "frames": _of(part, "frames"),
+        "playout": _of(part, "playout") + markup.table(playout_table(part.swept))
+        if part.swept
+        else "",
+        "spoilt": markup.spoilt(summary),
+        "machine": f'<div class="columns">{markup.machine(summary)}</div>',
+        "tables": "".join(markup.table(block) for block in tables[1:])
+        + markup.listed(notes(summary), "notes"),
+    }
+    inner = "".join(
+        f'<section id="r{n}-{name}" aria-labelledby="r{n}-{name}-h">'
+        f'<h3 id="r{n}-{name}-h">{SECTIONS[name]}</h3>{html}</section>'
+        for name, html in content.items()
+        if html
+    )
+    where = (summary.info.get("machine") or {}).get("cpu") or "unknown machine"
+    when = summary.started_utc.replace("T", " ")[:16] or "unknown time"
+    heading = f"Run {n + 1}" if not alone else "Voice to voice, as heard"
+    return (
+        f'<section class="run" id="r{n}" aria-labelledby="r{n}-h"><h2 id="r{n}-h">{heading}</h2>'
+        f'<p class="meta">{markup.esc(when)} UTC · {markup.esc(where)} · '
+        f"<code>{markup.esc(summary.run_id)}</code></p>{inner}</section>"
+    )
+
+
+def _sounds(parts: Sequence[_Part]) -> Iterator[str]:
+    """The recordings, each in an element of its own: decoded when they are played."""
+    for part in parts:
+        for i, sound in enumerate(part.audio):
+            if sound is not None:
+                yield f'<script type="text/plain" id="a{part.number}-{i}">{sound}</script>\n'

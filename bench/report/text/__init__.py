@@ -1,0 +1,1 @@
+"""Terminal, Markdown, JSON, CSV and JUnit."""

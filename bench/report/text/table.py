@@ -1,0 +1,323 @@
+"""A run's figures as text: for the terminal (rich), and as Markdown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import IO, TYPE_CHECKING
+
+from bench.report.text.escape import visible
+from bench.report.text.table_frames import duplex_blocks, duplex_notes
+from bench.report.text.table_turn_taking import floor_blocks, floor_notes
+from bench.stats.format import DASH, Block, number, percent, with_interval
+from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, needed_n
+from bench.summary.summary import (
+    CALLER_CPU_AIM,
+    CALLER_RSS_AIM_MB,
+    RESIDUAL_BOUND_MS,
+    PresetSummary,
+    RunSummary,
+    Spoilt,
+)
+from bench.timeline.critical_path import PIECES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 100
+"""Columns where the output is no terminal."""
+REFUSED = "refused: synthetic"
+"""In the place of a figure of a conversation with weights that carry none."""
+LISTED = 8
+"""So many turns that are not valid are named; of the rest, how many there are."""
+
+
+def blocks(summary: RunSummary) -> list[Block]:
+    """The tables of a run."""
+    presets = summary.presets
+    return [
+        Block(
+            "Voice to voice, as heard (ms)",
+            (
+                "preset",
+                "weights",
+                "valid/n",
+                "invalid",
+                "no answer",
+                "p50 [95 %]",
+                "p95 (≤)",
+                "< 0",
+                "vs log",
+            ),
+            tuple(_latency_row(p) for p in presets),
+        ),
+        *_segments_block(summary),
+        Block(
+            "Quality and cost",
+            (
+                "preset",
+                "answered",
+                "WER %",
+                "success % [95 %]",
+                "CPU s/min",
+                "RSS MB",
+                "dry ms",
+                "mouth worst p99",
+                "loop worst p99",
+            ),
+            tuple(_quality_row(p) for p in presets),
+        ),
+        *floor_blocks(summary.floor),
+        *duplex_blocks(summary.duplex),
+        *_cold_block(presets),
+    ]
+
+
+def _latency_row(p: PresetSummary) -> tuple[str, ...]:
+    return (
+        p.preset,
+        p.weights,
+        f"{len(p.values)}/{p.turns}",
+        percent(p.invalid_rate),
+        percent(p.unanswered_rate),
+        REFUSED if p.weights == "synthetic" else with_interval(p.p50),
+        _tail(p.p95),
+        percent(p.negative.value),
+        number(p.median("heard_minus_logged"), "+.0f"),
+    )
+
+
+def _segments_block(summary: RunSummary) -> Iterator[Block]:
+    """The parts of an answer: what duplex models do not have is left out, not dashed out."""
+    frame_by_frame = {p.preset for p in summary.duplex}
+    shown = [p for p in summary.presets if p.preset not in frame_by_frame]
+    if frame_by_frame and not shown:
+        return
+    yield Block(
+        "Where the milliseconds go (medians, ms)",
+        (
+            "preset",
+            "turn wait",
+            "⊃ STT tail",
+            *(p.label for p in PIECES if not p.is_gap and p.name != "turn_wait"),
+            *(p.label.replace("→", "→ ") for p in PIECES if p.is_gap),  # may wrap after the arrow
+            "residual",
+        ),
+        tuple(_segments_row(p) for p in shown),
+    )
+
+
+def _segments_row(p: PresetSummary) -> tuple[str, ...]:
+    segments = [piece.name for piece in PIECES if not piece.is_gap]
+    gaps = [piece.name for piece in PIECES if piece.is_gap]
+    first, *others = segments
+    return (
+        p.preset,
+        number(p.median(first)),
+        number(p.median("stt_tail")),
+        *(number(p.median(name)) for name in others),
+        *(number(p.median(name), ".1f") for name in gaps),
+        number(p.median("residual"), ".1f"),
+    )
+
+
+def _quality_row(p: PresetSummary) -> tuple[str, ...]:
+    return (
+        p.preset,
+        f"{p.answered}/{p.turns}",
+        number(p.wer, ".1f"),
+        with_interval(p.success, 100),
+        number(p.cpu.value, ".1f"),
+        number(p.rss_mb),
+        number(p.underflow_ms),
+        number(p.mouth_p99, ".1f"),
+        number(p.loop_lag_p99, ".1f"),
+    )
+
+
+def _cold_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
+    rows = tuple(
+        (p.preset, model, number(load), number(warm), number(opened))
+        for p in presets
+        for model, (load, warm, opened) in p.cold.items()
+    )
+    if rows:
+        header = ("preset", "model", "load", "warm-up", "warm start")
+        yield Block("Cold and warm start (ms)", header, rows)
+
+
+def _tail(estimate: Estimate) -> str:
+    """A tail with its upper bound, or that n is insufficient."""
+    if estimate.n == 0:
+        return DASH
+    if estimate.insufficient or estimate.value is None or estimate.high is None:
+        return estimate.insufficient or DASH
+    return f"{number(estimate.value)} (≤ {number(estimate.high)})"
+
+
+# What the figures alone do not say
+
+SMART_TURN_NOTE = (
+    "cascade-stock: smart-turn calls most half-cut synthetic sentences complete, so its turn wait "
+    "here says little about human voices."
+)
+
+
+def notes(summary: RunSummary) -> list[str]:
+    """What must be said beside the figures, a sentence each."""
+    said = [
+        f"p50: two-sided 95 % interval from order statistics, from n = {MIN_N_INTERVAL} on; "
+        f"p95: one-sided 95 % upper bound, from n = {needed_n(0.95)} on. "
+        "n counts distinct turns of fixtures, taken as independent: repeats of a turn are not, and "
+        "stand in every median and interval by their own median (in rates, by their share). "
+        "Medians of parts need not add up to the median of the whole.",
+        "valid/n: repeats counted; n holds the turns that had no answer or were never spoken. "
+        "vs log: heard − what the event log says. dry: silence inside the agent's speech. "
+        "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
+        "p99 of a trial, ms.",
+    ]
+    said += floor_notes(summary.floor)
+    said += duplex_notes(summary.duplex)
+    if summary.warmups:
+        count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
+        said.append(f"{count} kept apart.")
+    said.append(_calibration(summary))
+    for p in summary.presets:
+        said += _preset_notes(p)
+    return said
+
+
+def _calibration(summary: RunSummary) -> str:
+    error_ms, clicks = summary.calibration_error_ms, summary.calibration_clicks
+    if error_ms is None:
+        return "The harness was not calibrated in this run."
+    of = "the" if clicks is None else str(clicks[1])
+    heard = "" if clicks is None else f" ({clicks[0]} of {clicks[1]} heard)"
+    said = f"Calibration: largest error of {of} clicks, idle, before the run: {error_ms:.2f} ms"
+    return f"{said}{heard}."
+
+
+def _preset_notes(p: PresetSummary) -> Iterator[str]:
+    if p.weights == "synthetic":
+        yield f"{p.preset}: synthetic weights, so there are no figures of a conversation."
+    if p.weights == "scripted":
+        yield f"{p.preset}: scripted stages, no models; it shows what the harness reads back."
+    if p.preroll_ms:
+        yield f"{p.preset}: heard behind a pre-roll of B = {p.preroll_ms:.0f} ms, which is counted."
+    if p.preset.startswith("cascade-stock"):
+        yield SMART_TURN_NOTE
+    residual = p.median("residual")
+    if residual is not None and residual > RESIDUAL_BOUND_MS:
+        yield (
+            f"{p.preset}: the median residual, {residual:.0f} ms, exceeds {RESIDUAL_BOUND_MS:.0f} "
+            "ms: look at the gaps."
+        )
+    yield from _caller_lines(p)
+    yield from _failed_lines(p)
+    if p.turns > p.answered:
+        yield f"{p.preset}: {p.turns - p.answered} of {p.turns} turns had no answer."
+    if p.premature:
+        count = "1 answer" if p.premature == 1 else f"{p.premature} answers"
+        yield f"{p.preset}: {count} began before the user had ended and {_were(p.premature)} cut."
+    yield from _spoilt_lines(p.preset, p.invalid)
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _caller_lines(p: PresetSummary) -> Iterator[str]:
+    """What measuring took of the machine, where it is more than it may."""
+    for value, aim, unit in (
+        (p.caller_cpu_percent, CALLER_CPU_AIM, "% of a core"),
+        (p.caller_rss_mb, CALLER_RSS_AIM_MB, "MB"),
+    ):
+        if value is not None and value > aim:
+            took = f"{value:.0f} {unit} (aim: at most {aim:.0f})"
+            yield f"{p.preset}: the measuring side took up to {took}."
+
+
+def _failed_lines(p: PresetSummary) -> Iterator[str]:
+    if not p.failed:
+        return
+    trials = "trial" if p.trials == 1 else "trials"
+    yield f"{p.preset}: {len(p.failed)} of {p.trials} {trials} failed:"
+    for one in p.failed[:LISTED]:
+        yield f"  {one.trial_id}: {one.status}{f': {one.error}' if one.error else ''}"
+    if len(p.failed) > LISTED:
+        yield f"  … and {len(p.failed) - LISTED} more"
+
+
+def _spoilt_lines(preset: str, spoilt: Sequence[Spoilt]) -> Iterator[str]:
+    if not spoilt:
+        return
+    count = "1 turn is" if len(spoilt) == 1 else f"{len(spoilt)} turns are"
+    yield f"{preset}: {count} not valid and left out of the statistics:"
+    for one in spoilt[:LISTED]:
+        yield f"  {one.trial_id}, turn {one.turn}: {one.reason}"
+    if len(spoilt) > LISTED:
+        yield f"  … and {len(spoilt) - LISTED} more (metrics.parquet has all, with the reason)"
+
+
+# Output
+
+
+def terminal(file: IO[str] | None = None) -> Console:
+    """A console: coloured on a terminal unless NO_COLOR is set, else plain and `WIDTH` wide."""
+    from rich.console import Console
+
+    out = file or sys.stdout
+    return Console(file=out, width=None if out.isatty() else WIDTH, highlight=False)
+
+
+def print_table(summary: RunSummary, console: Console | None = None) -> None:
+    """Prints a run's tables and notes."""
+    from rich.text import Text
+
+    console = console or terminal()
+    for block in blocks(summary):
+        print_block(block, console)
+    for note in notes(summary):
+        console.print(Text(visible(note), style="dim"))
+
+
+def print_block(block: Block, console: Console) -> None:
+    """Prints one table."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(block.title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for i, name in enumerate(block.header):
+        is_text = i == 0 or name in ("weights", "model")
+        two_lines = name.replace("no answer", "no\nanswer")  # room for what stands beside
+        table.add_column(
+            Text(two_lines),
+            justify="left" if is_text else "right",
+            no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
+        )
+    for row in block.rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    console.print(table)
+
+
+def markdown(summary: RunSummary) -> str:
+    """The same as Markdown, for a README."""
+    parts = []
+    for block in blocks(summary):
+        lines = [f"**{block.title}**", "", "| " + " | ".join(block.header) + " |"]
+        lines.append("|" + "---|" * len(block.header))
+        lines += ["| " + " | ".join(_escaped(row)) + " |" for row in block.rows]
+        parts.append("\n".join(lines))
+    parts.append("\n".join(f"- {visible(note.strip())}" for note in notes(summary)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _escaped(row: Sequence[str]) -> list[str]:
+    return [visible(cell).replace("|", "\\|") for cell in row]

@@ -1,0 +1,207 @@
+"""One trial, told turn by turn: what happened when, what was said, what was heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.metrics.table import compute_trial
+from bench.report.text.escape import visible
+from bench.report.text.first_token import first_token_line
+from bench.store.labels import FixtureLabels
+from bench.store.recording import Stereo
+from bench.store.records import MetricRow
+from bench.store.store import Run
+from bench.timeline.critical_path import PIECES, Path, critical_path, durations, residual_ns
+from bench.timeline.timeline import Timeline, Turn, reconstruct
+from pipelines.clock import NS_PER_MS
+from pipelines.marks import Mark
+
+WIDTH = 100
+AXIS = 44
+"""Columns of the time axis."""
+
+# What is too frequent to be shown one by one.
+_MANY = frozenset({("user", "chunk_sent"), ("link", "chunk_in"), ("stt", "partial")})
+_NO_TIMES = frozenset({("llm", "prompt_read"), ("llm", "prompt_cached")})
+_NO_EVENTS = frozenset({"pipecat", "script"})
+"""What says of another event how long it took or when it was due."""
+_PER_CHUNK = frozenset({("link", "write"), ("ear", "received"), ("ear", "heard")})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a timeline."""
+
+    ms: float
+    """After u_off."""
+    name: str
+    text: str = ""
+
+
+def show(run: Run, trial_id: str) -> str:
+    """A trial's timeline as text, at most `WIDTH` columns wide.
+
+    Raises:
+        StoreError: there is no such trial, or its recording can't be read.
+    """
+    trial = run.trial(trial_id)
+    marks, recording = run.marks(trial_id), run.recording(trial)
+    labels = run.labels(trial.fixture)
+    timeline = reconstruct(trial, marks, recording)
+    rows = compute_trial(trial, marks, recording, labels)
+    head = (
+        f"{trial.trial_id}   status {trial.status}   weights {trial.weights}"
+        f"{'   warm-up' if trial.warmup else ''}"
+    )
+    lines = [head, *([f"error: {trial.error}"] if trial.error else [])]
+    lines += [_whole(rows, recording), *_pipecats(rows)]
+    for turn in timeline.turns:
+        of_turn = {row.metric: row for row in rows if row.turn == turn.number}
+        lines += ["", *_turn_lines(timeline, turn, of_turn, labels)]
+    unspoken = trial.turns - len(timeline.turns)
+    if unspoken > 0:
+        lines += ["", f"{unspoken} of {trial.turns} turns were not spoken."]
+    return "\n".join(_cut(visible(line)) for line in lines) + "\n"
+
+
+def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
+    values = {row.metric: row.value for row in rows if row.turn < 0}
+    parts = [
+        f"{name} p99 {_ms(values.get(f'{metric}_p99'))}"
+        for name, metric in (("mouth", "mouth_lateness"), ("ear", "ear_lateness"))
+    ]
+    parts.append(f"loop lag p99 {_ms(values.get('loop_lag_p99'))}")
+    parts.append(f"ear dry {_ms(values.get('underflow_ms'))}")
+    return "   ".join(parts) + ("" if recording is not None else "   no recording")
+
+
+def _pipecats(rows: Sequence[MetricRow]) -> Iterator[str]:
+    """Pipecat's own metrics of a pipeline that is not ours, a line for each."""
+    for metric in ("pipecat_ttfb", "pipecat_processing"):
+        of = [f"{row.subject} {_ms(row.value)}" for row in rows if row.metric == metric]
+        if of:
+            yield f"{metric}: {', '.join(of)}"
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} ms"
+
+
+def _turn_lines(
+    timeline: Timeline, turn: Turn, rows: dict[str, MetricRow], labels: FixtureLabels | None
+) -> Iterator[str]:
+    known = labels is not None and turn.number < len(labels.turns)
+    label = labels.turns[turn.number] if labels is not None and known else None
+    path = critical_path(turn, timeline.chunks, timeline.trial.rate_hz)
+    yield f"── turn {turn.number} ".ljust(WIDTH, "─")
+    yield f"  said    {label.text if label else '(no labels)'}"
+    wer = rows["stt_wer"]
+    error = "" if wer.value is None else f"   (WER {wer.value:.0f} %)"
+    yield f"  heard   {turn.transcript or '–'}{error}"
+    yield f"  answer  {turn.answer_of(path.llm_id) or '–'}"
+    yield f"  verdict {_verdict(rows['task_success'])}"
+    heard = rows["voice_to_voice"]
+    figure = "–" if heard.value is None else f"{heard.value:.1f} ms"
+    spoilt = "" if heard.valid else "  NOT VALID"
+    reason = f"  ({heard.reason})" if heard.reason else ""
+    yield f"  voice to voice {figure}{spoilt}{reason}"
+    if said := first_token_line(turn, path.llm_id, rows["llm_ttft"]):
+        yield said
+    yield ""
+    yield from _axis(turn, _events(timeline, turn, path))
+    yield ""
+    yield from _pieces(path)
+
+
+def _verdict(row: MetricRow) -> str:
+    if row.value is None:
+        return f"– ({row.reason})"
+    return ("right" if row.value > 50 else "wrong") + (f" ({row.reason})" if row.reason else "")
+
+
+def _events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:
+    """What is shown of a turn: its marks, and of the agent's chunks only the first and the last."""
+
+    def after(t_ns: int) -> float:
+        return (t_ns - turn.u_off_ns) / NS_PER_MS
+
+    skipped = _MANY | _PER_CHUNK | _NO_TIMES
+    events = [
+        Event(after(m.t_ns), f"{m.stage}.{m.event}", _detail(m))
+        for m in turn.marks
+        if (m.stage, m.event) not in skipped and m.stage not in _NO_EVENTS
+    ]
+    events += [
+        Event(after(m.t_ns), "pipecat.bot_started") for m in turn.all("pipecat", "bot_started")
+    ]
+    if path.write is not None:
+        events.append(Event(after(path.write), "link.write", "the reply's first chunk"))
+    if path.heard is not None:
+        events.append(Event(after(path.heard), "ear.heard", "its first sample"))
+    for sound in timeline.sounds:
+        if turn.u_on_ns < sound.end_ns and (turn.end_ns is None or sound.start_ns < turn.end_ns):
+            first = sound.start_ns == turn.a_on_ns
+            events.append(Event(after(sound.start_ns), "a_on" if first else "agent sounds"))
+            events.append(Event(after(sound.end_ns), "agent silent"))
+    return sorted(events, key=lambda event: event.ms)
+
+
+def _detail(mark: Mark) -> str:
+    parts = [mark.request_id] if mark.request_id else []
+    if mark.text:
+        parts.append(f"“{mark.text}”")
+    if mark.stage in ("turn", "ear") and mark.value is not None:
+        parts.append(f"{mark.value:g}")
+    return " ".join(parts)
+
+
+def _axis(turn: Turn, events: Sequence[Event]) -> Iterator[str]:
+    """Each event on a line, with a dot on a time axis; ``|`` is u_off.
+
+    It spans from u_off to a_on and a little more; ``‹`` and ``›`` stand for what lies outside.
+    """
+    if not events:
+        return
+    onset = events[-1].ms if turn.a_on_ns is None else (turn.a_on_ns - turn.u_off_ns) / NS_PER_MS
+    margin = max(1.0, 0.15 * abs(onset))
+    first, last = min(0.0, onset) - margin, max(0.0, onset) + margin
+    scale = (AXIS - 1) / (last - first)
+    for event in events:
+        line = [" "] * AXIS
+        line[round(-first * scale)] = "|"
+        if event.ms < first:
+            line[0] = "‹"
+        elif event.ms > last:
+            line[-1] = "›"
+        else:
+            line[round((event.ms - first) * scale)] = "●"
+        yield f"{event.ms:9.1f}  {''.join(line)}  {event.name} {event.text}".rstrip()
+
+
+def _pieces(path: Path) -> Iterator[str]:
+    """The critical path as a sum."""
+    if path.missing is not None:
+        yield f"  critical path: not whole, no {path.missing}"
+        return
+    shown = [(piece, piece.duration(path)) for piece in PIECES]
+    parts = [
+        f"{'gap ' if piece.is_gap else ''}{piece.label} {ns / NS_PER_MS:.1f}"
+        for piece, ns in shown
+        if ns is not None
+    ]
+    line = "  " + parts[0]
+    for part in parts[1:]:
+        if len(line) + len(part) + 3 > WIDTH - 2:
+            yield line + " +"
+            line = "    "
+            line += part
+        else:
+            line += f" + {part}"
+    yield line
+    total, gaps = sum(durations(path).values()), residual_ns(path) or 0
+    yield f"  = {total / NS_PER_MS:.1f} ms; residual (Σ gaps) {gaps / NS_PER_MS:.1f} ms"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"

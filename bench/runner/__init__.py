@@ -1,0 +1,1 @@
+"""A run: plan, calibration, trials, late trials played again, resume."""

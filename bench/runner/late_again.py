@@ -1,0 +1,39 @@
+"""Which trials are played once more: those in which the measuring side itself was too late.
+
+On a shared machine the ruler's time may be taken away for some ms; such a trial says nothing of
+the agent. It stays in the run, not valid, and another repeat of its fixture is played at the end.
+Whether it is depends on the caller's lateness alone, never on what the agent did.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from bench.runner.plan import Plan, Planned
+
+
+def late_again(plan: Plan, played: Mapping[str, str], at_most: int) -> list[Planned]:
+    """What is owed now.
+
+    Args:
+        plan: The run's plan.
+        played: Trial's id → its status, warm-ups left out or not.
+        at_most: So many trials may be added for each preset and fixture.
+
+    Returns:
+        At most one trial for each preset and fixture, in the plan's order.
+    """
+    late: Counter[str] = Counter()
+    extra: Counter[str] = Counter()
+    for trial_id, status in played.items():
+        name, _, repeat = trial_id.rpartition(".")
+        if repeat.isdecimal():
+            late[name] += status == "ruler_late"
+            extra[name] += int(repeat) >= plan.repeats
+    owed = []
+    for planned in plan.trials:
+        name = planned.trial_id.rpartition(".")[0]
+        if planned.repeat == 0 and extra[name] < min(late[name], at_most):
+            owed.append(Planned(planned.spec, planned.fixture, plan.repeats + extra[name]))
+    return owed

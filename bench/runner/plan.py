@@ -1,0 +1,115 @@
+"""What a run will do: which trials, in which order, how long, and what its n can bear out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.fixtures.library import Fixture
+from pipelines.spec import PipelineSpec
+
+ANSWER_S = 4.0
+"""A guess for a plan: the agent's answer and the silence after it."""
+ANSWERS_S = {"agent_end": ANSWER_S, "agent_onset": 1.0}
+"""The same by what the next turn waits for; one that waits for neither comes at its own time."""
+OVERHEAD_S = 1.5
+"""A guess for a plan: opening and closing one trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One trial to be played."""
+
+    spec: PipelineSpec
+    fixture: Fixture
+    repeat: int
+    """Number of the repetition; of a warm-up, the session's number, both from 0."""
+    warmup: bool = False
+
+    @property
+    def trial_id(self) -> str:
+        """Unique within the run."""
+        last = f"warmup{self.repeat}" if self.warmup else str(self.repeat)
+        return f"{self.spec.name}.{self.fixture.name}.{last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run before it begins."""
+
+    specs: tuple[PipelineSpec, ...]
+    fixtures: tuple[Fixture, ...]
+    repeats: int
+    only: Mapping[str, str] = field(default_factory=dict)
+    """Fixture → the one kind of preset that it is played to; the others are played to all."""
+
+    def fixtures_of(self, spec: PipelineSpec) -> tuple[Fixture, ...]:
+        """What is played to a preset."""
+        return tuple(f for f in self.fixtures if self.only.get(f.name, spec.kind) == spec.kind)
+
+    def warmups(self, session: int = 1) -> list[Planned]:
+        """One conversation for each preset; kept, and left out of every figure.
+
+        Args:
+            session: 1, and one more each time the run is gone on with: its agents are cold again.
+        """
+        shortest = {
+            spec.name: min(self.fixtures_of(spec), key=lambda f: f.duration_s)
+            for spec in self.specs
+            if self.fixtures_of(spec)
+        }
+        return [
+            Planned(spec, shortest[spec.name], session - 1, warmup=True)
+            for spec in self.specs
+            if spec.name in shortest
+        ]
+
+    @property
+    def trials(self) -> list[Planned]:
+        """Presets are interleaved, and who goes first alternates: drift hits all alike."""
+        order: list[Planned] = []
+        for repeat in range(self.repeats):
+            for i, fixture in enumerate(self.fixtures):
+                turn = (repeat + i) % len(self.specs)
+                specs = self.specs[turn:] + self.specs[:turn]
+                order += [
+                    Planned(spec, fixture, repeat)
+                    for spec in specs
+                    if self.only.get(fixture.name, spec.kind) == spec.kind
+                ]
+        return order
+
+    @property
+    def turns_per_preset(self) -> int:
+        """Distinct turns that every preset answers; a repeat of one is no independent figure."""
+        return min(sum(len(f.turns) for f in self.fixtures_of(spec)) for spec in self.specs)
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of user audio to be spoken, warm-ups left out."""
+        return sum(trial.fixture.duration_s for trial in self.trials)
+
+    def seconds(self, trials: Sequence[Planned] | None = None) -> float:
+        """How long the trials will take, roughly."""
+        todo = self.warmups() + self.trials if trials is None else trials
+        return sum(map(_seconds, todo))
+
+    def identity(self) -> dict[str, Any]:
+        """What must be the same when the run is resumed: presets whole, fixtures by checksum."""
+        return {
+            "presets": {spec.name: spec.toml for spec in self.specs},
+            "fixtures": {f.name: f.sha256 for f in self.fixtures},
+            "repeats": self.repeats,
+            **({"only": dict(self.only)} if self.only else {}),
+        }
+
+
+def _seconds(trial: Planned) -> float:
+    """How long a trial will take, roughly: to babblers the user speaks on a schedule."""
+    turns = trial.fixture.turns
+    answers = 0.0
+    if not trial.spec.babbles:
+        answers = ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
+    waits = sum(turn.cue.delay_ms / 1000 for turn in turns)
+    return trial.fixture.duration_s + waits + answers + OVERHEAD_S

@@ -1,0 +1,346 @@
+"""A run: plan, warm up, interleave, isolate failure, keep what is done, resume.
+
+A run is written trial by trial; whatever ends it, what was measured so far is on disk and can be
+gone on with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.agent.pool import Agents
+from bench.caller.process import CallerProcess
+from bench.fixtures.library import Fixture
+from bench.machine import description as machine
+from bench.metrics.recompute import analyse
+from bench.runner.calibration import (
+    CALIBRATIONS,
+    CLICKS_PER_RUN,
+    Calibrator,
+    LostClickError,
+    Spread,
+)
+from bench.runner.late_again import late_again
+from bench.runner.plan import Plan, Planned
+from bench.runner.trial import caller_plan, play
+from bench.store import store
+from bench.store.labels import FixtureLabels, TurnLabels
+from bench.store.lock import RunLock
+from bench.store.records import Trial
+from bench.store.schema import SCHEMA_VERSION
+from bench.timeline.lateness import with_lateness
+from pipelines.errors import LabError
+from pipelines.models.needed import require as require_models
+from pipelines.registry import architecture, load_object
+from pipelines.spec import PipelineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside the pipelines of a run and only looks on."""
+
+    taps: tuple[str, ...] = ()
+    """See `bench.agent.process.TrialOrder.taps`."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What they take."""
+
+
+NOTHING_BESIDE = Beside()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a run tells whoever watches it."""
+
+    done: int
+    total: int
+    left_s: float
+    """A guess of the time that is left."""
+    text: str
+    """What happens now."""
+
+
+Watcher = Callable[[Progress], None]
+
+
+class RunStoppedError(LabError):
+    """Ctrl-C: what was done is kept."""
+
+    exit_code = 130
+
+
+def new_run_id(specs: Sequence[PipelineSpec]) -> str:
+    """A name that sorts by time and says what is compared."""
+    names = "+".join(spec.name for spec in specs)[:60]
+    return f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{names}"
+
+
+def labels_of(fixture: Fixture) -> FixtureLabels:
+    """What the analysis needs of a fixture; stored with the run."""
+    turns = tuple(
+        TurnLabels(
+            text=turn.text,
+            u_on=turn.u_on_sample,
+            u_off=turn.u_off_sample + 1,
+            samples=turn.samples,
+            rate_hz=turn.rate_hz,
+            expect=turn.expect,
+            pauses=turn.pauses,
+            event=turn.event,
+        )
+        for turn in fixture.turns
+    )
+    return FixtureLabels(fixture.name, turns)
+
+
+def execute(
+    plan: Plan,
+    run_dir: Path,
+    *,
+    resume: bool,
+    watch: Watcher,
+    retries: int = 0,
+    beside: Beside = NOTHING_BESIDE,
+) -> int:
+    """Plays a plan into a folder, and computes its metrics.
+
+    Args:
+        plan: Presets, fixtures and repeats.
+        run_dir: Where to; made if need be.
+        resume: Go on with what the folder holds; else a folder that holds a run is refused.
+        watch: Told of the progress.
+        retries: How often a fixture may be played once more to a preset because the measuring
+            side was late.
+        beside: Passive taps of the agents' pipelines.
+
+    Returns:
+        How many of the plan's trials ended with an error.
+
+    Raises:
+        LabError: bad input, or a disk that can't be written; the folder keeps what was done.
+        RunStoppedError: Ctrl-C.
+    """
+    provide(plan, watch)  # before the folder is there: a refused run leaves nothing behind
+    with RunLock(run_dir), ExitStack() as stack:
+        info = _open(plan, run_dir, resume)
+        done = store.done_trials(run_dir)
+        todo = [t for t in plan.trials if t.trial_id not in done]
+        if done and not todo:
+            todo = late_again(plan, store.statuses(run_dir), retries)
+        try:
+            if todo:
+                _play_all(plan, todo, run_dir, info, stack, watch, retries, beside)
+        except KeyboardInterrupt:
+            stack.close()
+            _finish(run_dir)
+            kept = len(store.done_trials(run_dir) & {t.trial_id for t in plan.trials})
+            if not kept:
+                raise RunStoppedError("Stopped before the first trial was done.") from None
+            raise RunStoppedError(
+                f"Stopped; {kept} of {len(plan.trials)} trials are done and kept. "
+                f"To go on: duplex-lab run --resume {run_dir}"
+            ) from None
+        except LabError:
+            stack.close()
+            with contextlib.suppress(LabError):  # the first sentence is the one to tell
+                _finish(run_dir)
+            raise
+        stack.close()
+        run = _finish(run_dir)
+        return sum(t.status == "error" for t in run.trials if not t.warmup) if run else 0
+
+
+def provide(plan: Plan, watch: Watcher) -> None:
+    """Refuses what can't be had, builds what is lacking: here, where progress can be shown.
+
+    Raises:
+        LabError: a model, a key or a bot is missing, or something can't be built.
+    """
+    require_models(plan.specs)
+    for spec in plan.specs:
+        if path := architecture(spec.architecture).provide:
+
+            def tell(text: str, name: str = spec.name) -> None:
+                watch(Progress(0, len(plan.trials), plan.seconds(), f"{name}: {text}"))
+
+            load_object(path)(spec, tell)
+
+
+def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
+    """What ``run.json`` will say, or does say where a run of the same plan is gone on with."""
+    found = store.read_info(run_dir)
+    if found and not resume and store.done_trials(run_dir):
+        raise LabError(
+            f"{run_dir} already holds a run: go on with it by --resume {run_dir}, "
+            "or name another folder with --out."
+        )
+    if found and resume:
+        if found.get("plan") != plan.identity():
+            raise LabError(
+                f"{run_dir} was measured with other presets, fixtures or repeats: "
+                "it can only be resumed with the very same ones."
+            )
+        return found
+    return {
+        "run_id": run_dir.name,
+        "schema_version": SCHEMA_VERSION,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "plan": plan.identity(),
+        "machine": machine.describe(),
+        "sessions": [],
+        "presets": {spec.name: _describe(spec) for spec in plan.specs},
+        "fixtures": {f.name: labels_of(f).to_dict() for f in plan.fixtures},
+    }
+
+
+def _describe(spec: PipelineSpec) -> dict[str, Any]:
+    """A preset as it was used, and its models' files."""
+    models = architecture(spec.architecture).models
+    return {
+        "title": spec.title,
+        "architecture": spec.architecture,
+        "weights": spec.weights,
+        "audio": asdict(spec.audio),
+        "stages": {name: asdict(options) for name, options in spec.stages.items()},
+        "models": load_object(models)(spec) if models else [],
+    }
+
+
+def _play_all(
+    plan: Plan,
+    todo: list[Planned],
+    run_dir: Path,
+    info: dict[str, Any],
+    stack: ExitStack,
+    watch: Watcher,
+    retries: int,
+    beside: Beside,
+) -> None:
+    total = len(todo)
+    caller = stack.enter_context(CallerProcess())
+    agents = Agents()
+    stack.callback(agents.stop)
+    # Called first: when the caller hangs up, an agent in mid-trial ends by itself.
+    stack.callback(caller.stop)
+    for spec in plan.specs:
+        watch(Progress(0, total, plan.seconds(todo), f"loading {spec.name}"))
+        agents.prepare(spec)
+    watch(Progress(0, total, plan.seconds(todo), "calibrating"))
+    clicks = _calibrate(caller)
+    info["sessions"].append(
+        {
+            "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine.describe(),
+            "caller_priority": caller.priority,
+            "calibration": clicks,
+        }
+    )
+    info["calibration"] = _worst(info["sessions"])
+    store.write_info(run_dir, info)
+    for planned in plan.warmups(len(info["sessions"])):
+        watch(Progress(0, total, plan.seconds(todo), f"warming up {planned.spec.name}"))
+        _play_one(planned, run_dir, caller, agents, beside)
+    while todo:
+        _play_each(plan, todo, run_dir, caller, agents, watch, beside)
+        todo = late_again(plan, store.statuses(run_dir), retries)
+    watch(Progress(total, total, 0.0, "computing metrics"))
+
+
+def _play_each(
+    plan: Plan,
+    todo: list[Planned],
+    run_dir: Path,
+    caller: CallerProcess,
+    agents: Agents,
+    watch: Watcher,
+    beside: Beside,
+) -> None:
+    began_s = time.monotonic()
+    for i, planned in enumerate(todo):
+        again = " · again, the ruler was late" if planned.repeat >= plan.repeats else ""
+        text = f"{planned.spec.name} · {planned.fixture.name}{again}"
+        # The guess is scaled by how long the trials so far really took.
+        pace = (time.monotonic() - began_s) / plan.seconds(todo[:i]) if i else 1.0
+        watch(Progress(i, len(todo), pace * plan.seconds(todo[i:]), text))
+        _play_one(planned, run_dir, caller, agents, beside)
+
+
+def _calibrate(caller: CallerProcess) -> dict[str, Any]:
+    """The clicks that every run carries before its first trial: their largest error counts."""
+    for left in reversed(range(CALIBRATIONS)):  # as a late trial is: the machine may have stalled
+        try:
+            with Calibrator(caller) as calibrator:
+                result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
+            break
+        except LostClickError:
+            if not left:
+                raise
+    spread = Spread.of([a.ruler_ms for a in result.answered])
+    return {
+        "sent": result.clicks,
+        "heard": len(result.answered),
+        "max_error_ms": spread.max,
+    }
+
+
+def _worst(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    found = [session["calibration"] for session in sessions]
+    return {
+        "max_error_ms": max(c["max_error_ms"] for c in found),
+        "sent": sum(c["sent"] for c in found),
+        "heard": sum(c["heard"] for c in found),
+    }
+
+
+def _play_one(
+    planned: Planned,
+    run_dir: Path,
+    caller: CallerProcess,
+    agents: Agents,
+    beside: Beside = NOTHING_BESIDE,
+) -> None:
+    spec, fixture = planned.spec, planned.fixture
+    row = Trial(
+        run_id=run_dir.name,
+        trial_id=planned.trial_id,
+        preset=spec.name,
+        fixture=fixture.name,
+        fixture_sha256=fixture.sha256,
+        repeat=planned.repeat,
+        warmup=planned.warmup,
+        turns=len(fixture.turns),
+        t0_ns=0,
+        rate_hz=0,
+        weights=spec.weights,
+        kind=spec.kind,
+    )
+    plan = caller_plan(planned.trial_id, spec, fixture)
+    try:
+        agent = agents.get(spec)
+    except LabError as error:  # the agent had died, and its successor can't be warmed
+        utc = datetime.now(UTC).isoformat(timespec="milliseconds")
+        failed = replace(row, status="error", error=str(error), started_utc=utc)
+        store.write_trial(run_dir, failed, [])
+        return
+    outcome = play(
+        row, spec, plan, caller, agent, fixture.scene or None, dict(beside.extra), beside.taps
+    )
+    trial, marks = outcome.trial, outcome.marks
+    # What loading took belongs to the agent's first trial: its warm-up.
+    marks, agent.cold_start = [*agent.cold_start, *marks], []
+    if outcome.recording is not None:
+        path = store.save_recording(run_dir, trial.trial_id, outcome.recording, outcome.rate_hz)
+        trial = replace(trial, recording=path)
+    store.write_trial(run_dir, with_lateness(trial, marks, outcome.recording), marks)
+
+
+def _finish(run_dir: Path) -> store.Run | None:
+    """Gathers the parts and computes the metrics of what is there."""
+    return analyse(run_dir)[0] if store.done_trials(run_dir) else None

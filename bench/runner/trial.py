@@ -1,0 +1,251 @@
+"""One trial: one preset on one fixture, once. Brings caller and agent together, gathers what fell.
+
+Nothing is computed here beyond the costs of processes: a trial is its raw marks, its recording
+and its row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from multiprocessing.connection import wait
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from bench.agent.process import AgentProcess, Report, TrialOrder
+from bench.caller.call import CallerPlan, CallerResult, CallerTurn
+from bench.caller.mouth import CHUNK_MS
+from bench.caller.process import CallerProcess
+from bench.fixtures.library import Fixture, read_pcm
+from bench.store.records import Trial
+from pipelines.audio.resample import resample
+from pipelines.errors import LabError
+from pipelines.marks import Mark
+from pipelines.spec import PipelineSpec
+
+TURN_LIMIT_S = 30.0
+"""A trial may take this long for each turn (longer where a turn's own timeout says so)."""
+AGENT_GRACE_S = 15.0
+"""How long the agent may take to end its pipeline after the caller hung up."""
+SAMPLE_RSS_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a trial left behind."""
+
+    trial: Trial
+    marks: list[Mark]
+    recording: npt.NDArray[np.int16] | None  # (n, 2)
+    rate_hz: int
+
+
+class TreeMeter:
+    """CPU and memory of a process and all its descendants, between `start` and `stop`."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._started: dict[int, float] | None = None
+        self.cpu_s: float | None = None
+        """CPU time between start and stop; None where a process vanished meanwhile."""
+        self.peak_mb: float | None = None
+        """Largest sum of resident memory that was sampled."""
+
+    def start(self) -> None:
+        """Begins to count."""
+        self._started = self._cpu_by_pid()
+        self.sample()
+
+    def stop(self) -> None:
+        """Ends the count."""
+        self.sample()
+        now = self._cpu_by_pid()
+        if self._started and self._started.keys() <= now.keys():
+            self.cpu_s = sum(now.values()) - sum(self._started.values())
+
+    def sample(self) -> None:
+        """Notes the memory that the tree holds now."""
+        total = 0
+        for process in self._tree():
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+        if total:
+            self.peak_mb = max(self.peak_mb or 0.0, total / 2**20)
+
+    def _tree(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(self._pid)
+            return [root, *root.children(recursive=True)]
+        return []
+
+    def _cpu_by_pid(self) -> dict[int, float]:
+        found = {}
+        for process in self._tree():
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                found[process.pid] = times.user + times.system
+        return found
+
+
+def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPlan:
+    """The caller's side of a trial; reads the fixture's audio, and brings it to the preset's rate.
+
+    To a model that babbles the user speaks on a schedule: waiting for it to begin or to end would
+    measure nothing, and might take for ever.
+    """
+    listens = not spec.babbles
+    rate_hz = spec.audio.in_rate_hz
+    turns = tuple(
+        CallerTurn(
+            pcm=resample(read_pcm(turn), turn.rate_hz, rate_hz),
+            u_on=turn.u_on_sample * rate_hz // turn.rate_hz,
+            u_off=(turn.u_off_sample + 1) * rate_hz // turn.rate_hz,
+            after=turn.cue.after if listens or turn.cue.after == "start" else "previous_end",
+            delay_ms=turn.cue.delay_ms,
+            timeout_s=turn.timeout_s,
+            expects_answer=turn.expect.respond and listens,
+        )
+        for turn in fixture.turns
+    )
+    limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) for t in turns)
+    # Only an agent that somebody else wrote may speak first, and says so among its options.
+    greeting_s = max((getattr(o, "greeting_s", 0.0) for o in spec.stages.values()), default=0.0)
+    if greeting_s:
+        limit_s += greeting_s + TURN_LIMIT_S / 2
+    return CallerPlan(
+        trial_id,
+        rate_hz,
+        turns,
+        limit_s,
+        spec.sees_labels,
+        listens,
+        preroll_ms=float(spec.audio.preroll_ms),
+        stretch=spec.audio.stretch,
+        greeting_s=greeting_s,
+    )
+
+
+def play(
+    order: Trial,
+    spec: PipelineSpec,
+    plan: CallerPlan,
+    caller: CallerProcess,
+    agent: AgentProcess,
+    scene: str | None = None,
+    extra: dict[str, Any] | None = None,
+    taps: tuple[str, ...] = (),
+) -> Outcome:
+    """Plays one trial, whatever happens to the agent meanwhile.
+
+    Args:
+        order: The trial's row, as far as it is known before.
+        spec: The preset.
+        plan: The caller's side.
+        caller: The caller's process.
+        agent: The preset's agent process; may die.
+        scene: What the robot sees.
+        extra: What the preset's architecture, or a tap, takes beyond its options.
+        taps: Observers to put beside the pipeline, see `TrialOrder.taps`.
+
+    Raises:
+        LabError: the caller's own process died: there is nobody left to measure.
+    """
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    meter = TreeMeter(agent.pid)
+    path = caller.ask(plan)
+    with contextlib.suppress(LabError):  # a dead agent is told by its connection, below
+        agent.ask(TrialOrder(order.trial_id, path, scene, extra or {}, taps))
+    result, report = _watch(caller, agent, meter)
+    error = report.error or result.error or _restarted(report.marks, result.t0_ns)
+    row = replace(
+        order,
+        status="error" if error else result.status,
+        error=error,
+        t0_ns=result.t0_ns,
+        rate_hz=result.rate_hz,
+        chunk_ms=CHUNK_MS,
+        chunks_sent=result.chunks_sent,
+        device_buffer_ms=float(spec.audio.device_buffer_ms),
+        preroll_ms=float(spec.audio.preroll_ms),
+        weights=spec.weights,
+        cpu_agent_s=meter.cpu_s,
+        cpu_caller_s=result.cpu_s,
+        rss_agent_peak_mb=meter.peak_mb,
+        rss_caller_peak_mb=result.rss_peak_mb,
+        wall_s=result.wall_s,
+        load_avg_1m=os.getloadavg()[0],
+        started_utc=started,
+    )
+    stereo = stereo_of(result, plan.in_rate_hz)
+    if stereo is not None:
+        row = replace(row, audio_s=len(stereo) / result.rate_hz)
+    marks = sorted([*result.marks, *report.marks], key=lambda m: m.t_ns)
+    return Outcome(row, marks, stereo, result.rate_hz)
+
+
+def _restarted(marks: Sequence[Mark], t0_ns: int) -> str | None:
+    """A model that died while idle is started again when it is needed: no time to be compared."""
+    for mark in marks:
+        if (mark.stage, mark.event) == ("agent", "process_start") and mark.t_ns > t0_ns:
+            return f"the process of {mark.text} had died and was started again in mid-trial"
+    return None
+
+
+def _watch(
+    caller: CallerProcess, agent: AgentProcess, meter: TreeMeter
+) -> tuple[CallerResult, Report]:
+    """Waits for both sides; collects the agent's marks, and unblocks the caller if it dies."""
+    marks: list[Mark] = []
+    result: CallerResult | None = None
+    report: Report | None = None
+    deadline = float("inf")
+    next_sample = time.monotonic() + SAMPLE_RSS_S
+    while result is None or report is None:
+        sources: Sequence[object] = [
+            *([caller.connection] if result is None else []),
+            *([agent.connection] if report is None else []),
+        ]
+        ready = wait(sources, timeout=SAMPLE_RSS_S)  # type: ignore[arg-type]
+        now = time.monotonic()
+        if now >= next_sample:
+            meter.sample()
+            next_sample = now + SAMPLE_RSS_S
+        if agent.connection in ready and report is None:
+            got = agent.receive()
+            marks += got.marks
+            if got.kind == "done":
+                report = got
+                if result is None:
+                    caller.unblock()
+        if caller.connection in ready and result is None:
+            told = caller.receive()
+            if told == "ready":
+                meter.start()
+            elif told == "over":
+                meter.stop()
+            elif not isinstance(told, str):
+                result = told
+                deadline = now + AGENT_GRACE_S
+        if report is None and now > deadline:
+            agent.stop()
+            report = Report("done", [], f"the agent did not end within {AGENT_GRACE_S:.0f} s")
+    return result, Report("done", marks, report.error)
+
+
+def stereo_of(result: CallerResult, in_rate_hz: int) -> npt.NDArray[np.int16] | None:
+    """Both channels at the agent's rate: (n, 2) int16; None where nothing was recorded."""
+    if result.user is None or result.agent is None or not len(result.agent):
+        return None
+    user = resample(result.user, in_rate_hz, result.rate_hz)
+    stereo = np.zeros((len(result.agent), 2), np.int16)
+    n = min(len(user), len(stereo))
+    stereo[:n, 0] = user[:n]
+    stereo[:, 1] = result.agent
+    return stereo

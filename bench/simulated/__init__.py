@@ -1,0 +1,1 @@
+"""Runs, figures and latencies that nobody measured: test doubles, and trials of the statistics."""

@@ -1,0 +1,1 @@
+"""Quantiles, differences, survival, dip test, trend. Pure."""

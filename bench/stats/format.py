@@ -1,0 +1,39 @@
+"""What a table is made of: text only, for the terminal and for Markdown alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.stats.quantiles import Estimate
+
+DASH = "–"
+"""A figure that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One table: text only."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def number(value: float | None, form: str = ".0f") -> str:
+    """A figure, with a true minus."""
+    return DASH if value is None else format(value, form).replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """A share between 0 and 1 as percent."""
+    return DASH if value is None else f"{100 * value:.0f} %"
+
+
+def with_interval(estimate: Estimate, scale: float = 1.0) -> str:
+    """An estimate with its interval, or with the n that is too small for one."""
+    if estimate.value is None:
+        return DASH
+    text = number(estimate.value * scale)
+    if estimate.low is None or estimate.high is None:
+        return f"{text} (n {estimate.n})"
+    return f"{text} [{number(estimate.low * scale)} – {number(estimate.high * scale)}]"

@@ -1,0 +1,111 @@
+"""What the analysis must know of a fixture: the words, the audible limits, what a good agent does.
+
+These records are stored in a run's ``run.json``, so that results open anywhere, without the
+fixtures they were measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.store.expectation import Expectation
+from pipelines.audio.onsets import Span
+
+IGNORED = ("backchannel", "cough", "side_talk")
+"""Events of the user over which a good agent speaks on."""
+WORDLESS = ("backchannel", "cough")
+"""Events that are no words to be recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLabels:
+    """One turn of the user."""
+
+    text: str
+    """The words as spoken."""
+    u_on: int
+    """Sample index, in the turn's audio, of the first audible sample."""
+    u_off: int
+    """Sample index one past the last audible sample."""
+    samples: int
+    """Length of the turn's audio in samples."""
+    rate_hz: int
+    """Samples per second of the indices above."""
+    expect: Expectation
+    """What a good agent does after the turn."""
+    pauses: tuple[Span, ...] = ()
+    """Pauses inside the turn, in sample indices. Runs from before they were stored hold none."""
+    event: str = ""
+    """What the turn is where it begins over the agent's speech: interruption, backchannel, cough or
+    side_talk; empty for any other turn, and in runs from before this was stored."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        expect = {
+            "respond": self.expect.respond,
+            "intent": self.expect.intent,
+            "slots": {name: list(wordings) for name, wordings in self.expect.slots.items()},
+            "never": list(self.expect.never),
+        }
+        return {
+            "text": self.text,
+            "u_on": self.u_on,
+            "u_off": self.u_off,
+            "samples": self.samples,
+            "rate_hz": self.rate_hz,
+            "expect": expect,
+            **({"pauses": [[p.start, p.end] for p in self.pauses]} if self.pauses else {}),
+            **({"event": self.event} if self.event else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> TurnLabels:
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            ValueError: a field is missing or of the wrong kind; the text names it.
+        """
+        try:
+            return cls(
+                text=str(table["text"]),
+                u_on=int(table["u_on"]),
+                u_off=int(table["u_off"]),
+                samples=int(table["samples"]),
+                rate_hz=int(table["rate_hz"]),
+                expect=Expectation.from_table(table["expect"]),
+                pauses=tuple(Span(int(a), int(b)) for a, b in table.get("pauses", ())),
+                event=str(table.get("event", "")),
+            )
+        except KeyError as missing:
+            raise ValueError(f"turn labels: {missing.args[0]!r} is missing") from None
+
+
+@dataclass(frozen=True, slots=True)
+class FixtureLabels:
+    """The user's side of one fixture."""
+
+    name: str
+    """The fixture's name."""
+    turns: tuple[TurnLabels, ...]
+    """In the order in which they are spoken."""
+
+    def of(self, number: int) -> TurnLabels | None:
+        """A turn's labels; None where there are none."""
+        return self.turns[number] if 0 <= number < len(self.turns) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types; the name is the key under which it is stored."""
+        return {"turns": [turn.to_dict() for turn in self.turns]}
+
+    @classmethod
+    def from_dict(cls, name: str, table: Mapping[str, Any]) -> FixtureLabels:
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            ValueError: a field is missing or of the wrong kind; the text names it.
+        """
+        if not isinstance(table.get("turns"), list):
+            raise ValueError(f"labels of fixture {name!r}: a list 'turns' is needed")
+        return cls(name, tuple(TurnLabels.from_dict(turn) for turn in table["turns"]))

@@ -1,0 +1,79 @@
+"""The rows that a run is made of: one `Trial` per trial, one `MetricRow` per figure.
+
+The columns of the parquet files (bench/store/schema.py) are the fields of these records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STATUSES = ("ok", "no_answer", "cue_missed", "error", "ruler_late", "cut_off")
+"""How a trial can end."""
+
+FAILED = ("error", "cue_missed", "cut_off")
+"""Those of a trial that did not come to its end."""
+
+KINDS = ("cascade", "speech", "duplex", "scripted", "click")
+"""What an agent is: it decides what a turn needs to be believed, see bench/metrics/validity.py."""
+
+WEIGHTS = ("trained", "synthetic", "scripted")
+"""What stands behind the agent's words: trained models, random ones, or a script."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One preset on one fixture, once. See ``bench.store.schema`` for every field's meaning."""
+
+    run_id: str
+    trial_id: str
+    preset: str
+    fixture: str
+    repeat: int
+    t0_ns: int
+    rate_hz: int
+    turns: int
+    fixture_sha256: str = ""
+    warmup: bool = False
+    status: str = "ok"
+    error: str | None = None
+    chunk_ms: int = 20
+    chunks_sent: int = 0
+    device_buffer_ms: float = 40.0
+    recording: str | None = None
+    weights: str = "trained"
+    mouth_late_ms_p50: float | None = None
+    mouth_late_ms_p99: float | None = None
+    mouth_late_ms_max: float | None = None
+    ear_late_ms_p50: float | None = None
+    ear_late_ms_p99: float | None = None
+    ear_late_ms_max: float | None = None
+    cpu_agent_s: float | None = None
+    cpu_caller_s: float | None = None
+    rss_agent_peak_mb: float | None = None
+    rss_caller_peak_mb: float | None = None
+    audio_s: float = 0.0
+    wall_s: float = 0.0
+    load_avg_1m: float | None = None
+    started_utc: str = ""
+    kind: str = "cascade"
+    preroll_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One figure of one turn, or of one whole trial. See ``bench.store.schema``."""
+
+    run_id: str
+    trial_id: str
+    preset: str
+    fixture: str
+    repeat: int
+    warmup: bool
+    turn: int
+    metric: str
+    subject: str | None
+    value: float | None
+    unit: str
+    valid: bool
+    reason: str | None
+    weights: str

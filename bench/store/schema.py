@@ -1,0 +1,152 @@
+"""The tables of a run, as data: every column with its type, its unit and what it means.
+
+Each parquet file carries the version of this schema. A change of a column's meaning, name or type
+is a new version with a line in `HISTORY`; a new column with a default is one too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 2
+"""Written into the metadata of each parquet file."""
+
+HISTORY: dict[int, str] = {
+    1: "The first: trials, marks, metrics.",
+    2: "trials: preroll_ms, 0 in older runs. metrics: the frames of duplex models.",
+}
+"""Schema version → what changed."""
+
+VERSION_KEY = b"duplex_lab.schema_version"
+TABLE_KEY = b"duplex_lab.table"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    """As in the file."""
+    type: str
+    """``string``, ``int64``, ``float64`` or ``bool``."""
+    unit: str
+    """Unit of the values; empty where there is none."""
+    description: str
+    """What it says; one line."""
+    nullable: bool = False
+    """May be null: the fact is not known, never 0 in its place."""
+    since: int = 1
+    """Version of the schema with which it came; in older files it is missing, and its record's
+    default holds."""
+
+
+def _nullable(name: str, type_: str, unit: str, description: str) -> Column:
+    return Column(name, type_, unit, description, nullable=True)
+
+
+TRIALS = (
+    Column("run_id", "string", "", "the run, the name of its folder"),
+    Column("trial_id", "string", "", "`<preset>.<fixture>.<repeat>`, unique within the run"),
+    Column("preset", "string", "", "the pipeline under test"),
+    Column("fixture", "string", "", "the user's side of the conversation"),
+    Column("fixture_sha256", "string", "", "identity of the fixture's labels and audio"),
+    Column("repeat", "int64", "", "number of the repetition, from 0"),
+    Column("warmup", "bool", "", "a warm-up: kept, never in a statistic"),
+    Column("status", "string", "", "ok, no_answer, cue_missed, error, ruler_late or cut_off"),
+    _nullable("error", "string", "", "what failed, in one sentence"),
+    Column("t0_ns", "int64", "ns", "when the recording's sample 0 is, on the monotonic clock"),
+    Column("rate_hz", "int64", "Hz", "rate of the recording"),
+    Column("chunk_ms", "int64", "ms", "length of the chunks that the caller sends"),
+    Column("chunks_sent", "int64", "", "how many it sent"),
+    Column("device_buffer_ms", "float64", "ms", "how far the agent may write ahead of the ear"),
+    _nullable("recording", "string", "", "path of the stereo FLAC, relative to the run's folder"),
+    Column("turns", "int64", "", "turns of the user that the fixture holds"),
+    Column("weights", "string", "", "trained, synthetic or scripted"),
+    _nullable("mouth_late_ms_p50", "float64", "ms", "chunk sent − chunk due, median"),
+    _nullable("mouth_late_ms_p99", "float64", "ms", "the same, 99th percentile"),
+    _nullable("mouth_late_ms_max", "float64", "ms", "the same, largest"),
+    _nullable("ear_late_ms_p50", "float64", "ms", "chunk received − chunk written, median"),
+    _nullable("ear_late_ms_p99", "float64", "ms", "the same, 99th percentile"),
+    _nullable("ear_late_ms_max", "float64", "ms", "the same, largest"),
+    _nullable("cpu_agent_s", "float64", "s", "CPU time of the agent's process tree"),
+    _nullable("cpu_caller_s", "float64", "s", "CPU time of the caller's process"),
+    _nullable("rss_agent_peak_mb", "float64", "MB", "peak memory of the agent's process tree"),
+    _nullable("rss_caller_peak_mb", "float64", "MB", "peak memory of the caller's process"),
+    Column("audio_s", "float64", "s", "length of the recording"),
+    Column("wall_s", "float64", "s", "duration of the trial"),
+    _nullable("load_avg_1m", "float64", "", "the machine's load average at the trial's end"),
+    Column("started_utc", "string", "", "when the trial began, ISO 8601"),
+    Column(
+        "kind", "string", "", "cascade, speech, duplex, scripted or click: what its validity asks"
+    ),
+    Column(
+        "preroll_ms", "float64", "ms", "B of the ear's jitter buffer; 0: there is none", since=2
+    ),
+)
+
+MARKS = (
+    Column("trial_id", "string", "", "the trial"),
+    Column("seq", "int64", "", "order in which the run took the marks, from 0 in each trial"),
+    Column("t_ns", "int64", "ns", "when, on the machine's monotonic clock"),
+    Column("stage", "string", "", "who stamped it, see `pipelines/marks.py`"),
+    Column("event", "string", "", "what happened, see `pipelines/marks.py`"),
+    Column("turn", "int64", "", "the user's turn, from 0; −1 where the stamper can't know"),
+    Column("request_id", "string", "", "ties what belongs together; may be empty"),
+    Column("pid", "int64", "", "the process that stamped it"),
+    _nullable("value", "float64", "", "meaning by event, see `pipelines/marks.py`"),
+    _nullable("text", "string", "", "meaning by event, see `pipelines/marks.py`"),
+)
+
+METRICS = (
+    Column("run_id", "string", "", "the run"),
+    Column("trial_id", "string", "", "the trial"),
+    Column("preset", "string", "", "the pipeline under test"),
+    Column("fixture", "string", "", "the user's side of the conversation"),
+    Column("repeat", "int64", "", "number of the repetition, from 0"),
+    Column("warmup", "bool", "", "a warm-up: kept, never in a statistic"),
+    Column("turn", "int64", "", "the user's turn, from 0; −1: the figure is of the whole trial"),
+    Column("metric", "string", "", "name of the metric, see the list in `bench/metrics/table.py`"),
+    _nullable("subject", "string", "", "what the figure is of where there are several: a model"),
+    _nullable("value", "float64", "", "the figure; null where there is none, with the reason"),
+    Column("unit", "string", "", "unit of the value"),
+    Column("valid", "bool", "", "false: shown, but left out of every statistic"),
+    _nullable("reason", "string", "", "why the value is null or not valid"),
+    Column("weights", "string", "", "trained, synthetic or scripted"),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {"trials": TRIALS, "marks": MARKS, "metrics": METRICS}
+"""Table name → its columns, in the order of the file ``<name>.parquet``."""
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """The arrow schema of a table, with the version in its metadata."""
+    types = {
+        "string": pa.string(),
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "bool": pa.bool_(),
+    }
+    fields = [pa.field(c.name, types[c.type], nullable=c.nullable) for c in TABLES[table]]
+    metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), TABLE_KEY: table.encode()}
+    return pa.schema(fields, metadata=metadata)
+
+
+def markdown() -> str:
+    """All tables with all columns, as in ``results/README.md``."""
+    parts = []
+    for name, columns in TABLES.items():
+        rows = [
+            f"### {name}.parquet",
+            "",
+            "| column | type | unit | meaning |",
+            "|---|---|---|---|",
+        ]
+        for c in columns:
+            type_ = f"{c.type}, may be null" if c.nullable else c.type
+            rows.append(f"| `{c.name}` | {type_} | {c.unit} | {c.description} |")
+        parts.append("\n".join(rows))
+    versions = "\n".join(f"- {version}: {text}" for version, text in HISTORY.items())
+    parts.append(f"### Versions of this schema\n\n{versions}")
+    return "\n\n".join(parts) + "\n"

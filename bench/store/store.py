@@ -1,0 +1,440 @@
+"""A run on disk: written trial by trial, so that a killed run loses nothing; read back as a `Run`.
+
+``parts/<trial_id>.{marks,trials}.parquet`` appear trial by trial, the trial's row last: a trial
+whose row is there is whole. `consolidate` gathers them into ``trials.parquet`` and
+``marks.parquet`` (one row group per trial); `read_run` reads both forms, and a mixture of them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bench.store.atomic import StoreError, atomic_write, explained
+from bench.store.labels import FixtureLabels
+from bench.store.recording import Stereo, read_recording, write_recording
+from bench.store.records import MetricRow, Trial
+from bench.store.schema import SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
+from pipelines.marks import Mark
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run's folder holds."""
+
+    path: Path
+    """The folder."""
+    info: Mapping[str, Any]
+    """``run.json``: machine, versions, presets, fixtures' labels."""
+    trials: tuple[Trial, ...]
+    """In the order in which they began."""
+    mark_tables: Mapping[str, pa.Table]
+    """Trial id → its marks, in arrow's form."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.trials[0].run_id if self.trials else self.path.name
+
+    def trial(self, trial_id: str) -> Trial:
+        """One trial.
+
+        Raises:
+            StoreError: there is no such trial.
+        """
+        for trial in self.trials:
+            if trial.trial_id == trial_id:
+                return trial
+        some = ", ".join(t.trial_id for t in self.trials[:3]) or "none"
+        raise StoreError(f"{self.path}: there is no trial {trial_id!r}; there are {some}, …")
+
+    def marks(self, trial_id: str) -> list[Mark]:
+        """A trial's marks, in the order in which they were taken."""
+        table = self.mark_tables.get(trial_id)
+        if table is None:
+            return []
+        return _marks({field.name: _values(table[field.name]) for field in fields(Mark)})
+
+    def recording(self, trial: Trial) -> Stereo | None:
+        """A trial's recording, (n, 2) int16; None where none was made.
+
+        Raises:
+            StoreError: the file is missing or damaged, or its rate is not the trial's.
+        """
+        if trial.recording is None:
+            return None
+        path = self.path / trial.recording
+        if not path.resolve().is_relative_to(self.path.resolve()):
+            raise StoreError(f"{trial.trial_id}: its recording lies outside the run's folder")
+        pcm, rate_hz = read_recording(path)
+        if rate_hz != trial.rate_hz:
+            raise StoreError(
+                f"{trial.recording}: its rate is {rate_hz} Hz, the trial's row says {trial.rate_hz}"
+            )
+        return pcm
+
+    def labels(self, fixture: str) -> FixtureLabels | None:
+        """The labels of a fixture, as stored in ``run.json``; None where they are not.
+
+        Raises:
+            StoreError: they can't be understood.
+        """
+        table = self.info.get("fixtures", {}).get(fixture)
+        if table is None:
+            return None
+        try:
+            return FixtureLabels.from_dict(fixture, table)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreError(f"{self.path / 'run.json'}: {error}") from None
+
+
+# Writing
+
+
+def write_info(run_dir: Path, info: Mapping[str, Any]) -> None:
+    """Writes ``run.json``, whole or not at all."""
+    text = json.dumps(info, indent=2, ensure_ascii=False, sort_keys=True)
+    atomic_write(run_dir / "run.json", (text + "\n").encode())
+
+
+def save_recording(run_dir: Path, trial_id: str, pcm: Stereo, rate_hz: int) -> str | None:
+    """Writes a trial's recording.
+
+    Args:
+        run_dir: The run's folder.
+        trial_id: The trial.
+        pcm: (n, 2) int16.
+        rate_hz: Samples per second.
+
+    Returns:
+        What belongs into `Trial.recording`: the path, or None if there is not one sample.
+    """
+    if len(pcm) == 0:
+        return None
+    relative = f"audio/{_safe(trial_id)}.flac"
+    write_recording(run_dir / relative, pcm, rate_hz)
+    return relative
+
+
+def write_trial(run_dir: Path, trial: Trial, marks: Sequence[Mark]) -> None:
+    """Writes one trial: its marks, and then its row, which says that it is whole.
+
+    Raises:
+        StoreError: the folder can't be written, or the trial's id is no file name.
+    """
+    stem = _safe(trial.trial_id)
+    seq: dict[str, list[Any]] = {
+        "trial_id": [trial.trial_id] * len(marks),
+        "seq": list(range(len(marks))),
+    }
+    parts = run_dir / "parts"
+    _write_tables(parts / f"{stem}.marks.parquet", "marks", [as_table("marks", marks, **seq)])
+    _write_tables(parts / f"{stem}.trials.parquet", "trials", [as_table("trials", [trial])])
+
+
+def write_metrics(run_dir: Path, rows: Iterable[MetricRow]) -> None:
+    """Writes ``metrics.parquet``, whole or not at all."""
+    _write_tables(run_dir / "metrics.parquet", "metrics", [as_table("metrics", list(rows))])
+
+
+def consolidate(run_dir: Path) -> None:
+    """Gathers the parts into ``trials.parquet`` and ``marks.parquet``; then removes the parts.
+
+    Marks go first and parts last, so that a kill at any moment loses nothing. Only what was
+    gathered is removed: a part that appeared meanwhile stays. Safe to repeat.
+    """
+    parts = run_dir / "parts"
+    if (run_dir / "trials.parquet").exists() and not parts.exists():
+        return  # it is done
+    gathered: list[Path] = []
+    run = _read_all(run_dir, gathered)
+    tables = [run.mark_tables[t.trial_id] for t in run.trials if t.trial_id in run.mark_tables]
+    _write_tables(run_dir / "marks.parquet", "marks", tables)
+    _write_tables(run_dir / "trials.parquet", "trials", [as_table("trials", run.trials)])
+    with explained(parts):
+        for part in gathered:
+            part.unlink()
+        if parts.is_dir() and not any(parts.iterdir()):
+            parts.rmdir()
+
+
+# Reading
+
+
+def read_info(run_dir: Path) -> dict[str, Any]:
+    """Reads ``run.json``; empty where there is none.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    return read_json(run_dir / "run.json") or {}
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Reads an object; None where there is no such file.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    if not path.exists():
+        return None
+    with explained(path):
+        text = path.read_text(encoding="utf-8")
+    try:
+        info = json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"{path}: the file is damaged ({error})") from None
+    if not isinstance(info, dict):
+        raise StoreError(f"{path}: an object is needed, not a {type(info).__name__}")
+    return info
+
+
+def statuses(run_dir: Path) -> dict[str, str]:
+    """The status of each trial that is whole on disk, by its id.
+
+    Raises:
+        StoreError: a file is damaged, or newer than this program.
+    """
+    found: dict[str, str] = {}
+    for path in [run_dir / "trials.parquet", *sorted(run_dir.glob("parts/*.trials.parquet"))]:
+        if path.exists():
+            table = _read(path, "trials")
+            ids, said = table["trial_id"].to_pylist(), table["status"].to_pylist()
+            found |= dict(zip(ids, said, strict=True))
+    return found
+
+
+def done_trials(run_dir: Path) -> set[str]:
+    """Ids of the trials that are whole on disk: what a resumed run need not do again."""
+    whole = {p.name.removesuffix(".trials.parquet") for p in run_dir.glob("parts/*.trials.parquet")}
+    if (run_dir / "trials.parquet").exists():
+        whole |= set(_read(run_dir / "trials.parquet", "trials")["trial_id"].to_pylist())
+    return whole
+
+
+def read_run(run_dir: Path) -> Run:
+    """Reads a run, whole or partial, consolidated or not.
+
+    Raises:
+        StoreError: the folder is missing or holds no trial, or a file in it is damaged or newer
+            than this program.
+    """
+    return _read_all(run_dir, [])
+
+
+def _read_all(run_dir: Path, parts: list[Path]) -> Run:
+    """As `read_run`; adds to ``parts`` those that it read, each trial's row before its marks."""
+    if not run_dir.is_dir():
+        raise StoreError(f"{run_dir}: there is no such folder; a run's folder is needed")
+    trials: dict[str, Trial] = {}
+    marks: dict[str, pa.Table] = {}
+    if (run_dir / "trials.parquet").exists():
+        for row in _read(run_dir / "trials.parquet", "trials").to_pylist():
+            trials[row["trial_id"]] = Trial(**row)
+        marks = _read_marks(run_dir / "marks.parquet")
+    for path in sorted(run_dir.glob("parts/*.trials.parquet")):
+        for row in _read(path, "trials").to_pylist():
+            trials[row["trial_id"]] = Trial(**row)
+        stem = path.name.removesuffix(".trials.parquet")
+        beside = path.with_name(f"{stem}.marks.parquet")
+        marks[stem] = _read(beside, "marks")
+        parts += [path, beside]
+    if not trials:
+        raise StoreError(f"{run_dir}: there are no trials in it; is it a run's folder?")
+    ordered = sorted(trials.values(), key=lambda t: (t.started_utc, t.t0_ns, t.trial_id))
+    return Run(run_dir, read_info(run_dir), tuple(ordered), marks)
+
+
+def read_metrics(run_dir: Path) -> list[MetricRow]:
+    """Reads ``metrics.parquet``.
+
+    Raises:
+        StoreError: it is missing, damaged or newer than this program.
+    """
+    table = _read(run_dir / "metrics.parquet", "metrics")
+    return [MetricRow(**row) for row in table.to_pylist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The rows of one metric, column by column: much faster than as `MetricRow`."""
+
+    preset: list[str]
+    fixture: list[str]
+    turn: list[int]
+    warmup: list[bool]
+    subject: list[str | None]
+    value: list[float | None]
+    valid: list[bool]
+    reason: list[str | None]
+
+
+def read_figures(run_dir: Path, metric: str) -> Figures:
+    """Reads one metric out of ``metrics.parquet``.
+
+    Raises:
+        StoreError: it is missing, damaged or newer than this program.
+    """
+    path = run_dir / "metrics.parquet"
+    texts = [column.name for column in TABLES["metrics"] if column.type == "string"]
+    file = _open(path, "metrics", dictionaries=texts)
+    names = [field.name for field in fields(Figures)]
+    with _damage(path):
+        table = file.read(columns=["metric", *names], use_threads=False)
+    of = table["metric"].combine_chunks()
+    words = of.dictionary.to_pylist()
+    number = words.index(metric) if metric in words else -1
+    rows = np.flatnonzero(_numpy(of.indices)[0] == number)
+    return Figures(*(_values(table[name], rows) for name in names))
+
+
+# Arrow
+
+
+def _safe(trial_id: str) -> str:
+    if not _SAFE.fullmatch(trial_id):
+        raise StoreError(f"trial id {trial_id!r}: only letters, digits and . _ - @ + can be used")
+    return trial_id
+
+
+def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.Table:
+    """Records as a table; a column that is not a field of theirs is given as such."""
+    schema = arrow_schema(name)
+    fields = [field for field in schema.names if field not in columns]
+    data = {field: [getattr(record, field) for record in records] for field in fields}
+    return pa.Table.from_pydict({**columns, **data}, schema=schema)
+
+
+def _marks(columns: Mapping[str, Sequence[Any]]) -> list[Mark]:
+    """A mark per row, as ``Mark(…)`` would make it: field by field, which takes half the time."""
+    marks = [object.__new__(Mark) for _ in columns["t_ns"]]
+    for name, values in columns.items():
+        # A frozen dataclass has no other way in than its slots.
+        deque(map(getattr(Mark, name).__set__, marks, values), maxlen=0)
+    return marks
+
+
+def _values(column: pa.ChunkedArray, rows: NDArray[np.intp] | None = None) -> list[Any]:
+    """As ``to_pylist``, but many times faster: a run has millions of marks.
+
+    Args:
+        column: Of texts (as such, or as a dictionary), numbers or booleans.
+        rows: Only these; None for all.
+    """
+    array = column.combine_chunks()
+    if pa.types.is_string(array.type):
+        array = array.dictionary_encode()
+    is_text = pa.types.is_dictionary(array.type)
+    numbers, known = _numpy(array.indices if is_text else array)
+    if rows is not None:
+        numbers, known = numbers[rows], known if known is None else known[rows]
+    if is_text:
+        words = [*array.dictionary.to_pylist(), None]
+        indices = numbers if known is None else np.where(known, numbers, len(words) - 1)
+        return [words[i] for i in indices.tolist()]
+    values: list[Any] = numbers.tolist()
+    for i in [] if known is None else np.flatnonzero(~known).tolist():
+        values[i] = None
+    return values
+
+
+def _numpy(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """An array's numbers, and which of them are known (None: all).
+
+    Not by ``to_numpy``, which imports pandas: that takes longer than what is done here.
+    """
+    if pa.types.is_boolean(array.type):
+        numbers, known = _numpy(array.cast(pa.uint8()))
+        return numbers.astype(np.bool_), known
+    if array.null_count == 0:
+        return np.from_dlpack(array), None
+    known, _ = _numpy(array.is_valid())
+    full = pa.Array.from_buffers(
+        array.type, len(array), [None, array.buffers()[1]], offset=array.offset
+    )
+    return np.from_dlpack(full), known
+
+
+def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
+    """Writes a file with one row group per table."""
+    schema, buffer = arrow_schema(name), io.BytesIO()
+    whole = [column.name for column in TABLES[name] if column.type == "int64"]
+    with pq.ParquetWriter(
+        buffer,
+        schema,
+        compression="zstd",
+        # Times and numbers hardly repeat, but grow: their differences are small.
+        use_dictionary=[field for field in schema.names if field not in whole],
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+    ) as writer:
+        for table in tables:
+            writer.write_table(table)
+    atomic_write(path, buffer.getvalue())
+
+
+def _open(path: Path, name: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    """Opens a table's file; the columns in ``dictionaries`` are read as what they are stored as."""
+    if not path.exists():
+        raise StoreError(f"{path}: the file is missing; the run's folder is not whole")
+    with explained(path):
+        data = path.read_bytes()
+    with _damage(path):
+        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=dictionaries)
+        schema = file.schema_arrow
+    version = int((schema.metadata or {}).get(VERSION_KEY, b"0"))
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: written by a newer duplex-lab (schema {version}, this one knows "
+            f"{SCHEMA_VERSION}); update duplex-lab"
+        )
+    known = frozenset(schema.names)
+    wanted = [c.name for c in TABLES[name] if c.since <= max(1, version)]
+    missing = [column for column in wanted if column not in known]
+    if missing or version < 1:
+        lacks = f"the column {missing[0]!r}" if missing else "its schema version"
+        raise StoreError(f"{path}: not a {name} table of duplex-lab, it lacks {lacks}")
+    return file
+
+
+def _read(path: Path, name: str) -> pa.Table:
+    file = _open(path, name)
+    with _damage(path):
+        known = file.schema_arrow.names  # an older file lacks what came later
+        return file.read(columns=[c.name for c in TABLES[name] if c.name in known])
+
+
+def _read_marks(path: Path) -> dict[str, pa.Table]:
+    """Trial id → its marks: each row group is one trial."""
+    file = _open(path, "marks")
+    found, start = {}, 0
+    with _damage(path):
+        table = file.read()
+        for i in range(file.num_row_groups):
+            length = file.metadata.row_group(i).num_rows
+            group, start = table.slice(start, length), start + length
+            if length:
+                found[group["trial_id"][0].as_py()] = group
+    return found
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """What arrow says of a file whose middle is broken, as one sentence."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(f"{path}: the file is damaged ({str(error).splitlines()[0]})") from None

@@ -1,0 +1,1 @@
+"""A run in one look: what tables and pages show first. Pure."""

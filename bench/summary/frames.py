@@ -1,0 +1,163 @@
+"""The duplex presets of a run in one look: what a frame costs, and whether the model keeps up.
+
+A conversation is the unit, because frames that follow each other are alike: a figure is the median
+over the trials that count, of the figure of each. Where some trials are long enough for a p99, it
+is of these alone, so that all figures of a row speak of the same conversations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.metrics.of_frames import PREROLLS_MS, STAGES
+from bench.store.records import MetricRow, Trial
+from bench.store.store import Run
+from bench.timeline.frames import Frames, sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One paced session, frame by frame, for the pictures."""
+
+    trial_id: str
+    fixture: str
+    frames: Frames
+
+
+@dataclass(frozen=True, slots=True)
+class DuplexSummary:
+    """One duplex preset. Times are in ms; None where there is no such figure."""
+
+    preset: str
+    weights: str
+    trials: int
+    """Without warm-ups."""
+    frames: int
+    """Input frames of these trials, all of them."""
+    unpaced: bool
+    """Whether the service time is that of unpaced sessions, which were fed all at once; else it is
+    that of frames of a conversation that had to wait."""
+    service_p50: float | None
+    service_p99: float | None
+    rtf: float | None
+    headroom: float | None
+    stages: Mapping[str, float | None]
+    """Stage → p50 of its own time."""
+    added_p50: float | None
+    added_p99: float | None
+    latency_p50: float | None
+    latency_p99: float | None
+    hidden_lag: float | None
+    """p50."""
+    misses: Mapping[int, float | None]
+    """Pre-roll B in ms → frames that came too late, %; 0 is the deadline itself."""
+    backlog_max: float | None
+    """Largest of any trial."""
+    drift: float | None
+    """ms per second; None where no trial was long enough."""
+    drift_not_valid: bool
+    """A trial was long enough, but does not count."""
+    ramp: bool
+    """Any trial's drift is a ramp."""
+    bimodal: bool
+    """The service time has more than one mode."""
+    dropped: int
+    lost: int
+    doubled: int
+    conversations: tuple[Conversation, ...]
+    """Of the trials that count, the longest first."""
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two."""
+        said = [word for word, is_so in (("ramp", self.ramp), ("bimodal", self.bimodal)) if is_so]
+        if said:
+            return ", ".join(said)
+        if self.drift is not None:
+            return "steady"
+        return "not valid" if self.drift_not_valid else "too short"
+
+
+def summarise_duplex(run: Run, rows: Sequence[MetricRow]) -> tuple[DuplexSummary, ...]:
+    """Sums up the presets that have frames, in the order in which they were first run."""
+    by_preset: dict[str, list[MetricRow]] = {}
+    for row in rows:
+        by_preset.setdefault(row.preset, []).append(row)
+    return tuple(
+        _preset(run, name, by_preset[name])
+        for name in dict.fromkeys(trial.preset for trial in run.trials)
+        if any(row.metric == "frames_in" for row in by_preset.get(name, ()))
+    )
+
+
+def _preset(run: Run, name: str, rows: Sequence[MetricRow]) -> DuplexSummary:
+    found: dict[tuple[str, str | None], list[float]] = {}
+    of_long: dict[tuple[str, str | None], list[float]] = {}
+    long = {
+        r.trial_id
+        for r in rows
+        if r.metric == "inter_frame_p99" and r.value is not None and r.valid
+    }
+    for row in rows:
+        # The unpaced session of a cold start is in the warm-up trial, as a rule.
+        if row.valid and row.value is not None and (not row.warmup or row.subject == "unpaced"):
+            found.setdefault((row.metric, row.subject), []).append(row.value)
+            if row.trial_id in long and not row.warmup:
+                of_long.setdefault((row.metric, row.subject), []).append(row.value)
+
+    def middle(metric: str, subject: str | None = None) -> float | None:
+        values = of_long.get((metric, subject)) or found.get((metric, subject))
+        return float(np.median(values)) if values else None
+
+    def total(metric: str) -> int:
+        return round(sum(found.get((metric, None), ())))
+
+    subject = "unpaced" if ("service_p50", "unpaced") in found else None
+    measured = [t for t in run.trials if t.preset == name and not t.warmup]
+    return DuplexSummary(
+        preset=name,
+        weights=rows[0].weights,
+        trials=len(measured),
+        frames=total("frames_in"),
+        unpaced=subject is not None,
+        service_p50=middle("service_p50", subject),
+        service_p99=middle("service_p99", subject),
+        rtf=middle("rtf", subject),
+        headroom=middle("headroom", subject),
+        stages={stage: middle("stage_p50", stage) for stage in STAGES},
+        added_p50=middle("added_p50"),
+        added_p99=middle("added_p99"),
+        latency_p50=middle("frame_latency_p50"),
+        latency_p99=middle("frame_latency_p99"),
+        hidden_lag=middle("hidden_lag_p50"),
+        misses={ms: middle("playout_miss", f"B={ms} ms") for ms in PREROLLS_MS},
+        backlog_max=max(found.get(("backlog_max", None), ()), default=None),
+        drift=middle("drift"),
+        drift_not_valid=any(
+            r.metric == "drift" and r.value is not None and not r.valid and not r.warmup
+            for r in rows
+        ),
+        ramp=any(found.get(("ramp", None), ())),
+        bimodal=any(found.get(("bimodal", subject), ())),
+        dropped=total("dropped_frames"),
+        lost=total("lost_frames"),
+        doubled=total("doubled_frames"),
+        conversations=_conversations(run, measured, rows),
+    )
+
+
+def _conversations(
+    run: Run, trials: Sequence[Trial], rows: Sequence[MetricRow]
+) -> tuple[Conversation, ...]:
+    valid = {row.trial_id for row in rows if row.metric == "deadline_miss" and row.valid}
+    found = [
+        Conversation(trial.trial_id, trial.fixture, frames)
+        for trial in trials
+        if trial.trial_id in valid
+        for frames in sessions(run.marks(trial.trial_id), trial.t0_ns)
+        if not frames.is_unpaced
+    ]
+    return tuple(sorted(found, key=lambda one: -len(one.frames)))

@@ -1,0 +1,239 @@
+"""A run in one look: per preset the figures that table and picture show, and why some are missing.
+
+Warm-ups are left out, and so are rows that are not valid; how many those are stands beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
+from bench.stats.quantiles import Estimate, Key, mean, per_key, quantile, rate_per_key
+from bench.store.records import FAILED, MetricRow, Trial
+from bench.store.store import Run
+from bench.summary.frames import DuplexSummary, summarise_duplex
+from bench.summary.turn_taking import FloorSummary, summarise_floor
+
+RESIDUAL_BOUND_MS = 20.0
+"""A median residual above this means that a component's time is not accounted for."""
+CALLER_CPU_AIM, CALLER_RSS_AIM_MB = 10.0, 300.0
+"""What measuring may take: % of a core, and MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """A turn that does not count."""
+
+    trial_id: str
+    turn: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A trial that did not come to its end."""
+
+    trial_id: str
+    status: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PresetSummary:
+    """One preset's figures. Times are in ms.
+
+    Repeats of a fixture's turn are not independent of each other: for p50, p95, p99, every median
+    and every interval each turn counts once, with the median of its repeats, and n is the number
+    of distinct turns.
+    """
+
+    preset: str
+    weights: str
+    """trained, synthetic or scripted."""
+    trials: int
+    """Without warm-ups."""
+    failed: tuple[Failed, ...]
+    """Of these, those that did not come to their end."""
+    turns: int
+    """Turns that expect an answer, each repeat counted; also those that a failed trial left out."""
+    answered: int
+    """Of these, how many were answered."""
+    invalid: tuple[Spoilt, ...]
+    """Of these, those that are not valid."""
+    values: tuple[float, ...]
+    """voice_to_voice of each turn that counts, each repeat of it."""
+    p50: Estimate
+    """Of ``values``, two-sided 95 % interval."""
+    p95: Estimate
+    """Of ``values``, one-sided 95 % upper bound."""
+    p99: Estimate
+    """Of ``values``, one-sided 95 % upper bound."""
+    negative: Estimate
+    """Share of ``values`` below 0."""
+    premature: int
+    """Answers that began before the user had ended, and were cut."""
+    medians: Mapping[str, Estimate]
+    """Metric of a turn → its median over the turns that count."""
+    wer: float | None
+    """Word errors per word said, over all turns, in %."""
+    success: Estimate
+    """Share of turns in which the agent did what a good one does; no answer is a failure, and so
+    is a turn that a failed trial left out."""
+    cpu: Estimate
+    """CPU seconds per audio minute, mean over trials."""
+    rss_mb: float | None
+    """Largest peak memory of a trial, MB."""
+    mouth_p99: float | None
+    """Largest p99 of the mouth's lateness of a trial."""
+    loop_lag_p99: float | None
+    """Largest p99 of the agent's loop lag of a trial."""
+    caller_cpu_percent: float | None
+    """Largest share of a core that the caller took in a trial, %."""
+    caller_rss_mb: float | None
+    """Largest peak memory of the caller, MB."""
+    underflow_ms: float | None
+    """Silence inside the agent's speech, over all trials."""
+    cold: Mapping[str, tuple[float | None, float | None, float | None]]
+    """Model → (load, warm-up, warm start), medians; warm-up trials count here."""
+    preroll_ms: float = 0.0
+    """B of the ear's jitter buffer: all that was heard, was heard behind it."""
+
+    @property
+    def invalid_rate(self) -> float | None:
+        """Share of the turns that is not valid."""
+        return len(self.invalid) / self.turns if self.turns else None
+
+    @property
+    def unanswered_rate(self) -> float | None:
+        """Share of the turns that had no answer."""
+        return 1 - self.answered / self.turns if self.turns else None
+
+    def median(self, metric: str) -> float | None:
+        """Median of a metric of a turn; None without values."""
+        estimate = self.medians.get(metric)
+        return None if estimate is None else estimate.value
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run's figures."""
+
+    run_id: str
+    presets: tuple[PresetSummary, ...]
+    """In the order in which they were first run."""
+    info: Mapping[str, Any]
+    """``run.json``."""
+    warmups: int
+    """Trials that are kept apart."""
+    started_utc: str
+    """When its first trial began, ISO 8601; empty if unknown."""
+    duplex: tuple[DuplexSummary, ...] = ()
+    """The presets that have frames, in the same order."""
+    floor: tuple[FloorSummary, ...] = ()
+    """All presets, where turns of the run are labelled as events over the agent's speech."""
+
+    @property
+    def calibration_error_ms(self) -> float | None:
+        """Largest error of the clicks before the run, on an idle machine, if the run holds it."""
+        value = (self.info.get("calibration") or {}).get("max_error_ms")
+        return None if value is None else float(value)
+
+    @property
+    def calibration_clicks(self) -> tuple[int, int] | None:
+        """How many clicks were heard, and how many were sent; None if the run does not say."""
+        found = self.info.get("calibration") or {}
+        heard, sent = found.get("heard"), found.get("sent")
+        return None if heard is None or sent is None else (int(heard), int(sent))
+
+
+def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
+    """Sums a run up.
+
+    Args:
+        run: The run.
+        rows: Its metrics.
+    """
+    by_preset: dict[str, list[MetricRow]] = {}
+    for row in rows:
+        by_preset.setdefault(row.preset, []).append(row)
+    order = list(dict.fromkeys(trial.preset for trial in run.trials))
+    presets = tuple(
+        _preset(name, by_preset[name], [t for t in run.trials if t.preset == name])
+        for name in order
+        if name in by_preset
+    )
+    warmups = sum(trial.warmup for trial in run.trials)
+    started = min((t.started_utc for t in run.trials if t.started_utc), default="")
+    duplex, floor = summarise_duplex(run, rows), summarise_floor(run, rows)
+    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex, floor)
+
+
+def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> PresetSummary:
+    by_metric: dict[str, list[MetricRow]] = {}
+    for row in rows:
+        if not row.warmup:
+            by_metric.setdefault(row.metric, []).append(row)
+
+    def keyed(metric: str) -> list[tuple[Key, float]]:
+        of = by_metric.get(metric, [])
+        return [((r.fixture, r.turn), r.value) for r in of if r.valid and r.value is not None]
+
+    def values(metric: str) -> list[float]:
+        return [value for _, value in keyed(metric)]
+
+    heard = by_metric.get("voice_to_voice", [])
+    asked = [r for r in heard if r.reason not in (NOT_EXPECTED, SYNTHETIC)]
+    v2v = keyed("voice_to_voice")
+    per_turn = per_key(v2v)
+    measured = [trial for trial in trials if not trial.warmup]
+    words = sum(values("stt_words"))
+    of_turns = {row.metric for row in rows if row.turn >= 0}
+    return PresetSummary(
+        preset=name,
+        weights=rows[0].weights,
+        trials=len(measured),
+        failed=tuple(Failed(t.trial_id, t.status, t.error) for t in measured if t.status in FAILED),
+        turns=len(asked),
+        answered=sum(row.value is not None for row in asked),
+        invalid=tuple(Spoilt(r.trial_id, r.turn, r.reason or "") for r in asked if not r.valid),
+        values=tuple(value for _, value in v2v),
+        p50=quantile(per_turn, 0.5),
+        p95=quantile(per_turn, 0.95),
+        p99=quantile(per_turn, 0.99),
+        negative=rate_per_key([(key, value < 0) for key, value in v2v]),
+        premature=round(sum(values("premature_starts"))),
+        medians={metric: quantile(per_key(keyed(metric)), 0.5) for metric in of_turns},
+        wer=100 * sum(values("stt_word_errors")) / words if words else None,
+        success=rate_per_key([(key, hit > 50) for key, hit in keyed("task_success")]),
+        cpu=mean(per_key(keyed("cpu_s_per_audio_min"))),
+        rss_mb=max(values("rss_peak_mb"), default=None),
+        mouth_p99=max(values("mouth_lateness_p99"), default=None),
+        loop_lag_p99=max(values("loop_lag_p99"), default=None),
+        caller_cpu_percent=max(values("caller_cpu_percent"), default=None),
+        caller_rss_mb=max(values("caller_rss_mb"), default=None),
+        underflow_ms=sum(values("underflow_ms")) if values("underflow_ms") else None,
+        cold=_cold(rows),
+        preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
+    )
+
+
+def _cold(
+    rows: Sequence[MetricRow],
+) -> dict[str, tuple[float | None, float | None, float | None]]:
+    """Model → (load, warm-up, opening a conversation on the warm model)."""
+
+    def of(model: str, metric: str) -> float | None:
+        found = [
+            r.value
+            for r in rows
+            if r.metric == metric and r.subject == model and r.value is not None
+        ]
+        return quantile(found, 0.5).value
+
+    cold = [row for row in rows if row.metric.startswith("cold_")]
+    models = dict.fromkeys(row.subject for row in cold if row.subject is not None)
+    names = ("cold_load", "cold_warm", "warm_start")
+    load, warm, opened = ({model: of(model, name) for model in models} for name in names)
+    return {model: (load[model], warm[model], opened[model]) for model in models}

@@ -1,0 +1,124 @@
+"""Who has the floor, a preset in one look: barge-ins, false stops, early starts, takeovers.
+
+As everywhere, repeats of a turn count as one: by their median, in rates by their share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.stats.quantiles import Estimate, Key, mean, per_key, quantile, rate, rate_per_key
+from bench.stats.survival import km_median
+from bench.store.labels import TurnLabels
+from bench.store.records import MetricRow
+from bench.store.store import Run
+
+Values = Mapping[str, Sequence[tuple[Key, float]]]
+"""Metric → the values that count, with the turn that each is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class FloorSummary:
+    """One preset. Times in ms, rates from 0 to 1."""
+
+    preset: str
+    weights: str
+    """trained, synthetic or scripted; with synthetic ones all below is empty."""
+    stop: Estimate
+    """Median of barge_in_stop by Kaplan and Meier: n holds the censored ones."""
+    censored: int
+    """How many of these are censored."""
+    decided: Estimate
+    """Median of barge_in_yield."""
+    yields: Estimate
+    """Interruptions that stopped it within 2 s."""
+    false_stops: Estimate
+    """Backchannels, coughs and side talk that stopped it, of those over its speech."""
+    early: Estimate
+    """Labelled pauses in which it began; n counts pauses."""
+    takeover: Estimate
+    """Turns that want an answer, and in which it took the floor after u_off (strict)."""
+    intrusion: Estimate
+    """Events that want no answer, and in which it took the floor (compatible)."""
+    overlap: Estimate
+    """Time in which both spoke, of that in which anybody did; mean over conversations."""
+
+
+def summarise_floor(run: Run, rows: Sequence[MetricRow]) -> tuple[FloorSummary, ...]:
+    """The presets of a run; none where no turn of it is labelled as an event."""
+    turns = _labelled(run)
+    if not any(labels.event for labels in turns.values()):
+        return ()
+    found: dict[str, dict[str, list[tuple[Key, float]]]] = {}
+    weights: dict[str, str] = {}
+    for row in rows:
+        weights.setdefault(row.preset, row.weights)
+        of_preset = found.setdefault(row.preset, {})
+        if row.valid and row.value is not None and not row.warmup:
+            of_preset.setdefault(row.metric, []).append(((row.fixture, row.turn), row.value))
+    order = dict.fromkeys(trial.preset for trial in run.trials)
+    return tuple(_preset(p, weights[p], found[p], turns) for p in order if p in found)
+
+
+def _labelled(run: Run) -> dict[Key, TurnLabels]:
+    """The labels of every turn of a run."""
+    fixtures = dict.fromkeys(trial.fixture for trial in run.trials)
+    known = [labels for name in fixtures if (labels := run.labels(name)) is not None]
+    return {(f.name, number): turn for f in known for number, turn in enumerate(f.turns)}
+
+
+def _preset(
+    name: str, weights: str, values: Values, turns: Mapping[Key, TurnLabels]
+) -> FloorSummary:
+    stops, censored = values.get("barge_in_stop", ()), values.get("barge_in_censored", ())
+    seen, unseen = once(stops, censored)
+    return FloorSummary(
+        preset=name,
+        weights=weights,
+        stop=km_median(seen, unseen),
+        censored=len(unseen),
+        decided=quantile(per_key(values.get("barge_in_yield", ())), 0.5),
+        yields=_share(values, "yield_rate"),
+        false_stops=_share(values, "false_interruption"),
+        early=early_starts(values),
+        takeover=_share(values, "takeover_strict", lambda key: _wants_answer(turns.get(key))),
+        intrusion=_share(values, "takeover_compatible", lambda key: _wants_none(turns.get(key))),
+        overlap=mean([percent / 100 for percent in per_key(values.get("overlap", ()))]),
+    )
+
+
+def once(
+    stops: Sequence[tuple[Key, float]], censored: Sequence[tuple[Key, float]]
+) -> tuple[list[float], list[float]]:
+    """Each interruption once: with its repeats' median stop if any of them stopped."""
+    stopped = {key for key, _ in stops}
+    return per_key(stops), per_key([pair for pair in censored if pair[0] not in stopped])
+
+
+def _share(values: Values, metric: str, of: Callable[[Key], bool] = lambda _: True) -> Estimate:
+    return rate_per_key([(key, hit > 50) for key, hit in values.get(metric, ()) if of(key)])
+
+
+def early_starts(values: Values, prefix: str = "") -> Estimate:
+    """Pauses with an onset per pause; of repeats their mean.
+
+    Args:
+        values: Of the metrics ``pauses`` and ``pause_onsets``.
+        prefix: Before the names of these two.
+    """
+    number = dict(values.get(f"{prefix}pauses", ()))
+    onsets: dict[Key, list[float]] = {}
+    for key, count in values.get(f"{prefix}pause_onsets", ()):
+        if number.get(key, 0) > 0:
+            onsets.setdefault(key, []).append(count)
+    begun = sum(sum(of_turn) / len(of_turn) for of_turn in onsets.values())
+    return rate(begun, round(sum(number[key] for key in onsets)))
+
+
+def _wants_answer(labels: TurnLabels | None) -> bool:
+    return labels is not None and labels.expect.respond
+
+
+def _wants_none(labels: TurnLabels | None) -> bool:
+    return labels is not None and bool(labels.event) and not labels.expect.respond

@@ -1,0 +1,1 @@
+"""What happened in a trial, from its marks and its recording. Pure."""

@@ -1,0 +1,255 @@
+"""The critical path of a turn: where the milliseconds between the user and the agent go.
+
+From u_off to a_on there is one chain of events. It is cut at the marks into *segments*, the work
+of a component, and *gaps*, the hand-over between one component's end and the next one's start::
+
+    u_off ─ turn_wait ─ release ─ gap ─ llm.request ─ llm_to_clause ─ llm.to_tts ─ gap ─ tts.request
+      ─ tts_ttfa ─ tts.first_byte ─ gap ─ link.write ─ output ─ ear.heard ─ (tts_ttfa) ─ a_on
+
+The silence that leads the reply's audio is the synthesiser's doing, so it counts to tts_ttfa. All
+times are integer ns, so that segments and gaps add up to a_on − u_off exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.timeline.answers import Chunk
+from bench.timeline.timeline import Turn
+from pipelines.clock import samples_to_ns
+from pipelines.marks import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The marks on a turn's critical path, in ns; None where there is none."""
+
+    u_off: int
+    release: int | None = None
+    llm_request: int | None = None
+    to_tts: int | None = None
+    tts_request: int | None = None
+    first_byte: int | None = None
+    write: int | None = None
+    heard: int | None = None
+    a_on: int | None = None
+    llm_id: str = ""
+    """Request id of the LLM request that led to the answer."""
+
+    @property
+    def missing(self) -> str | None:
+        """The first mark that the path lacks; None if it is whole."""
+        for name, value in (
+            ("turn.release", self.release),
+            ("llm.request", self.llm_request),
+            ("tts.request", self.tts_request),
+            ("tts.first_byte", self.first_byte),
+            ("link.write", self.write),
+            ("ear.heard", self.heard),
+            ("audible answer", self.a_on),
+        ):
+            if value is None:
+                return name
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A segment or a gap of the critical path: a row of `PIECES`."""
+
+    name: str
+    """The metric's name."""
+    is_gap: bool
+    """A hand-over between components: part of the residual."""
+    label: str
+    """Short, for tables and plots."""
+    duration: Callable[[Path], int | None]
+    """Path → ns; None where a mark that it needs is missing."""
+    description: str
+    """One line."""
+
+
+def _minus(end: int | None, start: int | None) -> int | None:
+    return None if end is None or start is None else end - start
+
+
+def _tts_ttfa(path: Path) -> int | None:
+    work = _minus(path.first_byte, path.tts_request)
+    leading_silence = _minus(path.a_on, path.heard)
+    return None if work is None or leading_silence is None else work + leading_silence
+
+
+def _clause_end(path: Path) -> int | None:
+    return path.to_tts if path.to_tts is not None else path.tts_request
+
+
+PIECES: tuple[Piece, ...] = (
+    Piece(
+        "turn_wait",
+        False,
+        "turn wait",
+        lambda p: _minus(p.release, p.u_off),
+        "turn release − u_off: VAD stop, end-of-turn model, wait for the final transcript",
+    ),
+    Piece(
+        "gap_release_to_llm",
+        True,
+        "turn→LLM",
+        lambda p: _minus(p.llm_request, p.release),
+        "turn release → LLM request",
+    ),
+    Piece(
+        "llm_to_clause",
+        False,
+        "LLM",
+        lambda p: _minus(_clause_end(p), p.llm_request),
+        "LLM request → its first text is handed to the TTS",
+    ),
+    Piece(
+        "gap_llm_to_tts",
+        True,
+        "LLM→TTS",
+        lambda p: _minus(p.tts_request, p.to_tts),
+        "text handed over → TTS request (null where the hand-over is not marked)",
+    ),
+    Piece(
+        "tts_ttfa",
+        False,
+        "TTS",
+        _tts_ttfa,
+        "TTS request → first byte, and the silence that leads the reply's audio",
+    ),
+    Piece(
+        "gap_tts_to_link",
+        True,
+        "TTS→link",
+        lambda p: _minus(p.write, p.first_byte),
+        "first byte → the reply's first chunk is written to the link",
+    ),
+    Piece(
+        "output",
+        False,
+        "output",
+        lambda p: _minus(p.heard, p.write),
+        "the reply's first chunk is written → its first sample is heard",
+    ),
+)
+"""The pieces, in the order of the path. Their sum is voice_to_voice."""
+
+
+def durations(path: Path) -> dict[str, int]:
+    """Piece → ns; empty if the path is not whole. The values add up to a_on − u_off."""
+    if path.missing is not None:
+        return {}
+    pieces = {piece.name: piece.duration(path) for piece in PIECES}
+    return {name: ns for name, ns in pieces.items() if ns is not None}
+
+
+def residual_ns(path: Path) -> int | None:
+    """Σ of the hand-over gaps, in ns; None if the path is not whole."""
+    whole = durations(path)
+    return sum(whole.get(p.name, 0) for p in PIECES if p.is_gap) if whole else None
+
+
+def critical_path(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> Path:
+    """Finds the critical path of a turn.
+
+    The LLM request that led to the answer is the last one before a_on from which an unbroken
+    chain of marks, each after the one before, leads to a chunk heard by a_on: so a request that
+    was cancelled on the way, or one that belongs to what came later, is never taken for it.
+
+    Args:
+        turn: The turn.
+        chunks: All chunks of the trial, as written.
+        rate_hz: Rate of the recording; a_on is exact to one sample of it.
+
+    Returns:
+        The path. It is not whole where a mark is missing or the turn has no answer; what is
+        there is then that of the turn's last LLM request.
+    """
+    cancelled = {m.request_id for m in turn.all("llm", "cancelled")}
+    requests = [m for m in turn.all("llm", "request") if m.t_ns >= turn.u_on_ns]
+    # The recording's samples lie up to half a sample from the ear's times.
+    latest = None if turn.a_on_ns is None else turn.a_on_ns + samples_to_ns(1, rate_hz)
+    before = [m for m in requests if latest is None or m.t_ns <= latest]
+    found = []
+    for i in reversed(range(len(before))):
+        until = before[i + 1].t_ns if i + 1 < len(before) else None
+        path = _from_request(turn, before[i], until, chunks, latest)
+        if path.missing is None:
+            return path
+        found.append(path)
+    if not found:
+        releases = turn.all("turn", "release")
+        release = releases[-1].t_ns if releases else None
+        return Path(turn.u_off_ns, release=release, a_on=turn.a_on_ns)
+    return next((path for path in found if path.llm_id not in cancelled), found[0])
+
+
+def _from_request(
+    turn: Turn, request: Mark, until: int | None, chunks: Sequence[Chunk], latest: int | None
+) -> Path:
+    """The chain that an LLM request began; as far as it can be followed.
+
+    Args:
+        turn: The turn.
+        request: The LLM request.
+        until: When the next LLM request began, ns; what the synthesiser is handed then is not
+            this one's. None if there is none.
+        chunks: All chunks of the trial, as written.
+        latest: A chunk of the answer was heard by then, ns. None if no answer was heard.
+    """
+    releases = [m.t_ns for m in turn.all("turn", "release") if m.t_ns <= request.t_ns]
+    spoken = _spoken(turn, request, until)
+    first_byte = write = heard = None
+    if spoken is not None:
+        first_byte = _first_byte(turn, spoken)
+    if first_byte is not None:
+        after = (c for c in chunks if c.write_ns >= first_byte and c.heard_ns is not None)
+        chunk = next(after, None)
+        if chunk is not None and chunk.heard_ns is not None:
+            write = chunk.write_ns
+            heard = chunk.heard_ns if latest is None or chunk.heard_ns <= latest else None
+    handed = [
+        m
+        for m in turn.all("llm", "to_tts")
+        if m.request_id in ("", request.request_id)
+        and m.t_ns >= request.t_ns
+        and (until is None or m.t_ns < until)
+    ]
+    return Path(
+        u_off=turn.u_off_ns,
+        release=releases[-1] if releases else None,
+        llm_request=request.t_ns,
+        to_tts=handed[0].t_ns if handed else None,
+        tts_request=spoken.t_ns if spoken is not None else None,
+        first_byte=first_byte,
+        write=write,
+        heard=heard,
+        a_on=turn.a_on_ns,
+        llm_id=request.request_id,
+    )
+
+
+def _spoken(turn: Turn, request: Mark, until: int | None) -> Mark | None:
+    """The first text of an LLM request's answer that was spoken.
+
+    A TTS request names its LLM request (``<llm id>/<tts id>``), or else is the LLM request's by
+    time. A text of which no audio came, a lone dash for instance, is passed over if there is
+    another.
+    """
+    handed = []
+    for mark in turn.all("tts", "request"):
+        of, named, _ = mark.request_id.partition("/")
+        in_time = mark.t_ns >= request.t_ns and (until is None or mark.t_ns < until)
+        if of == request.request_id if named else in_time:
+            handed.append(mark)
+    audible = [mark for mark in handed if _first_byte(turn, mark) is not None]
+    return next(iter([*audible, *handed]), None)
+
+
+def _first_byte(turn: Turn, spoken: Mark) -> int | None:
+    """When the first audio of a TTS request came out, ns."""
+    marks = turn.all("tts", "first_byte")
+    return next((m.t_ns for m in marks if m.request_id == spoken.request_id), None)

@@ -1,0 +1,147 @@
+"""Was the ruler straight? How late the caller's mouth and ear were, and the bounds on that.
+
+The mouth's lateness is sent − due, the ear's received − written: both are the harness's fault, and
+beyond the bounds a trial is not valid. The loop lag, due → seen by the pipeline, is the agent's
+own, and invalidates nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.store.recording import Stereo
+from bench.store.records import Trial
+from bench.timeline.timeline import Timeline, reconstruct
+from pipelines.clock import NS_PER_MS
+from pipelines.marks import Mark
+
+P99_BOUND_MS = 5.0
+"""The 99th percentile of a trial's mouth and ear lateness may not exceed this."""
+CHUNK_BOUND_MS = 20.0
+"""Nor may one chunk that falls between `BEFORE_U_OFF_MS` before u_off and a_on exceed this."""
+BEFORE_U_OFF_MS = 200.0
+AFTER_U_OFF_S = 10
+"""Where no answer was heard, chunks are watched for as long as a trial waits for one."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late the chunks of one kind were."""
+
+    at_ns: NDArray[np.int64]
+    """(n,) when each was due."""
+    ms: Floats
+    """(n,) how late each was, in ms."""
+
+    def quantile(self, p: float) -> float | None:
+        """A value that was observed: the smallest that a share of ``p`` does not exceed."""
+        if len(self.ms) == 0:
+            return None
+        # As np.quantile(…, method="inverted_cdf"), which takes ten times as long for so few.
+        index = max(0, math.ceil(len(self.ms) * p - 1))
+        return float(np.partition(self.ms, index)[index])
+
+
+def _lateness(at_ns: NDArray[np.int64], marks: Sequence[Mark]) -> Lateness:
+    """How long after ``at_ns`` each of the marks was taken."""
+    taken_ns = np.array([mark.t_ns for mark in marks], dtype=np.int64)
+    return Lateness(at_ns, (taken_ns - at_ns) / NS_PER_MS)
+
+
+def _after_due(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness:
+    """Chunk k, a mark's value, is complete, and so due, at t0 + (k + 1) T."""
+    k = np.array([mark.value or 0 for mark in marks], dtype=np.float64).astype(np.int64)
+    return _lateness(t0_ns + (k + 1) * (chunk_ms * NS_PER_MS), marks)
+
+
+def mouth_lateness(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness:
+    """Chunk handed to the socket − chunk due."""
+    sent = [m for m in marks if (m.stage, m.event) == ("user", "chunk_sent")]
+    return _after_due(sent, t0_ns, chunk_ms)
+
+
+def loop_lag(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness:
+    """Chunk seen by the pipeline's first processor − chunk due."""
+    seen = [m for m in marks if (m.stage, m.event) == ("link", "chunk_in")]
+    return _after_due(seen, t0_ns, chunk_ms)
+
+
+def ear_lateness(marks: Sequence[Mark]) -> Lateness:
+    """Chunk received by the caller − chunk written by the agent."""
+    written = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("link", "write")}
+    received = [
+        m for m in marks if (m.stage, m.event) == ("ear", "received") and m.request_id in written
+    ]
+    sent_ns = np.array([written[m.request_id] for m in received], dtype=np.int64)
+    return _lateness(sent_ns, received)
+
+
+def of_timeline(timeline: Timeline) -> tuple[Lateness, Lateness, Lateness]:
+    """The lateness of the mouth and of the ear, and the loop lag; computed once for a trial."""
+    if "lateness" not in timeline.memo:
+        trial, of = timeline.trial, timeline.all
+        written, received = of("link", "write"), of("ear", "received")
+        timeline.memo["lateness"] = (
+            mouth_lateness(of("user", "chunk_sent"), trial.t0_ns, trial.chunk_ms),
+            ear_lateness([*written, *received]),
+            loop_lag(of("link", "chunk_in"), trial.t0_ns, trial.chunk_ms),
+        )
+    found: tuple[Lateness, Lateness, Lateness] = timeline.memo["lateness"]
+    return found
+
+
+def broken_bound(timeline: Timeline) -> str | None:
+    """The first bound that a trial's mouth or ear exceeds, in words; None if it holds all."""
+    mouth, ear, _ = of_timeline(timeline)
+    for who, late in (("mouth", mouth), ("ear", ear)):
+        p99 = late.quantile(0.99)
+        if p99 is not None and p99 > P99_BOUND_MS:
+            return f"{who} late: p99 {p99:.1f} ms > {P99_BOUND_MS:g} ms"
+        worst = _worst_that_matters(late, timeline)
+        if worst is not None and worst > CHUNK_BOUND_MS:
+            return f"{who} late: a chunk before the answer by {worst:.1f} ms > {CHUNK_BOUND_MS:g}"
+    return None
+
+
+def with_lateness(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -> Trial:
+    """A trial's row with its lateness, and with the status ``ruler_late`` where a bound is broken.
+
+    Args:
+        trial: The row, as the trial left it.
+        marks: The trial's marks.
+        recording: (n, 2) int16 at ``trial.rate_hz``; None if there is none.
+    """
+    timeline = reconstruct(trial, marks, recording)
+    mouth, ear, _ = of_timeline(timeline)
+    broken = broken_bound(timeline)
+    return replace(
+        trial,
+        status="ruler_late" if broken and trial.status == "ok" else trial.status,
+        mouth_late_ms_p50=mouth.quantile(0.5),
+        mouth_late_ms_p99=mouth.quantile(0.99),
+        mouth_late_ms_max=mouth.quantile(1.0),
+        ear_late_ms_p50=ear.quantile(0.5),
+        ear_late_ms_p99=ear.quantile(0.99),
+        ear_late_ms_max=ear.quantile(1.0),
+    )
+
+
+def _worst_that_matters(late: Lateness, timeline: Timeline) -> float | None:
+    """The latest chunk due between 200 ms before u_off and a_on, of all turns."""
+    matters = np.zeros(len(late.ms), dtype=np.bool_)
+    for turn in timeline.turns:
+        first = turn.u_off_ns - int(BEFORE_U_OFF_MS * NS_PER_MS)
+        last = turn.a_on_ns
+        if last is None:
+            last = turn.u_off_ns + AFTER_U_OFF_S * 1000 * NS_PER_MS
+        if turn.end_ns is not None:
+            last = min(last, turn.end_ns)
+        matters |= (late.at_ns >= first) & (late.at_ns <= last)
+    return float(late.ms[matters].max()) if matters.any() else None

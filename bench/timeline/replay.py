@@ -1,0 +1,181 @@
+"""What a jitter buffer would have made of a run: its emissions played again, for any pre-roll.
+
+Offline and pure arithmetic, from marks alone: when each piece of the agent's audio was emitted and
+how long it is. With stretching, what comes while the queue is short is made to last longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.timeline.answers import REPLY_GAP_MS
+from bench.timeline.frames import FRAME_SAMPLES, MODEL_RATE_HZ, UNPACED, Frames
+from pipelines.audio.jitter import JitterBuffer
+from pipelines.audio.stretch import BLOCK_MS, LEAST_TARGET_MS, SEARCH_MS, factor_for
+from pipelines.clock import NS_PER_MS, NS_PER_S, samples_to_ns
+from pipelines.marks import Mark
+
+PREROLLS_MS = tuple(range(0, 501, 20))
+STRETCH_HOLD_BACK_MS = BLOCK_MS + 2 * SEARCH_MS
+"""How much later audio comes out of the stretcher, at the most; counted as if it always were so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """A piece of the agent's audio."""
+
+    t_ns: int
+    """When it was emitted."""
+    samples: int
+    new_reply: bool = False
+    """The silence before it was meant."""
+    clear_ns: int | None = None
+    """What was queued before is cut at this time; None where nothing was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A trial's emissions."""
+
+    rate_hz: int
+    emissions: tuple[Emission, ...]
+    """By time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Playout:
+    """What became of one stream, or of several together."""
+
+    preroll_ms: float
+    stretched: bool
+    underflows: int
+    silent_ms: float
+    """Silence within replies."""
+    heard_s: float
+    """What was played, and the silence within it."""
+    delay_p50_ms: float
+    """Heard − emitted of each piece's first sample: median."""
+    delay_max_ms: float
+    factor: float
+    """How much longer it all lasts than it did."""
+
+    @property
+    def underflows_per_min(self) -> float:
+        """Underflows per minute of what was heard."""
+        return self.underflows / (self.heard_s / 60) if self.heard_s else 0.0
+
+
+def stream_of(marks: Sequence[Mark], rate_hz: int) -> Stream | None:
+    """The emissions of a trial: a duplex model's frames, else what was written to the link.
+
+    Args:
+        marks: All of the trial's, by time.
+        rate_hz: Of the agent's output.
+
+    Returns:
+        None where nothing was emitted.
+    """
+    frames = [
+        Emission(m.t_ns, FRAME_SAMPLES)
+        for m in marks
+        if (m.stage, m.event) == ("duplex", "frame_out") and not m.request_id.startswith(UNPACED)
+    ]
+    if frames:
+        return Stream(MODEL_RATE_HZ, tuple(frames))
+    written = tuple(_written(marks, rate_hz))
+    return Stream(rate_hz, written) if written else None
+
+
+def stream_of_frames(frames: Frames) -> Stream:
+    """The emissions of one session, in ms after t0."""
+    out_ms = frames.at_ms["frame_out"][frames.emitted]
+    emissions = (Emission(round(ms * NS_PER_MS), FRAME_SAMPLES) for ms in out_ms.tolist())
+    return Stream(MODEL_RATE_HZ, tuple(emissions))
+
+
+def _written(marks: Sequence[Mark], rate_hz: int) -> Iterable[Emission]:
+    """What was written to the link, in chunks; where a reply begins, and where one was cut."""
+    length = {
+        m.request_id: int(m.value or 0) for m in marks if (m.stage, m.event) == ("ear", "received")
+    }
+    clear_ns: int | None = None
+    end_ns: int | None = None
+    for mark in marks:
+        if (mark.stage, mark.event) == ("link", "clear"):
+            clear_ns = mark.t_ns
+        if (mark.stage, mark.event) != ("link", "write") or mark.request_id not in length:
+            continue
+        samples = length[mark.request_id]
+        is_new = clear_ns is not None or end_ns is None
+        if end_ns is not None:
+            is_new |= mark.t_ns - end_ns >= REPLY_GAP_MS * NS_PER_MS
+        yield Emission(mark.t_ns, samples, is_new, clear_ns)
+        begin_ns = mark.t_ns if end_ns is None or is_new else max(end_ns, mark.t_ns)
+        end_ns = begin_ns + samples_to_ns(samples, rate_hz)
+        clear_ns = None
+
+
+def replay(stream: Stream, preroll_ms: float, *, stretch: bool = False) -> Playout:
+    """Plays a stream through a jitter buffer.
+
+    Args:
+        stream: From `stream_of`; with at least one emission.
+        preroll_ms: B.
+        stretch: Whether audio is stretched while less than B, or `LEAST_TARGET_MS`, is queued.
+    """
+    buffer = JitterBuffer(stream.rate_hz, preroll_ms)
+    target_ms = max(preroll_ms, LEAST_TARGET_MS)
+    held_ns = round(STRETCH_HOLD_BACK_MS * NS_PER_MS) if stretch else 0
+    delays_ms, given = np.empty(len(stream.emissions)), 0
+    for i, piece in enumerate(stream.emissions):
+        if piece.clear_ns is not None:
+            buffer.clear(piece.clear_ns + held_ns)
+        samples, arrival_ns = piece.samples, piece.t_ns + held_ns
+        given += samples
+        if stretch and buffer.end_ns is not None:
+            queued_ms = max(0, buffer.end_ns - arrival_ns) / NS_PER_MS
+            samples = round(samples * factor_for(queued_ms, target_ms))
+        heard_ns = buffer.push(arrival_ns, samples, new_reply=piece.new_reply)
+        delays_ms[i] = (heard_ns - piece.t_ns) / NS_PER_MS
+    played_s = buffer.played_samples / stream.rate_hz
+    return Playout(
+        preroll_ms,
+        stretch,
+        buffer.underflows,
+        buffer.silent_ns / NS_PER_MS,
+        played_s + buffer.silent_ns / NS_PER_S,
+        float(np.median(delays_ms)),
+        float(delays_ms.max()),
+        played_s * stream.rate_hz / given,
+    )
+
+
+def together(playouts: Sequence[Playout]) -> Playout:
+    """Several streams' as one: sums, the median of the median delays, and the largest delay."""
+    first = playouts[0]
+    return Playout(
+        first.preroll_ms,
+        first.stretched,
+        sum(p.underflows for p in playouts),
+        sum(p.silent_ms for p in playouts),
+        sum(p.heard_s for p in playouts),
+        float(np.median([p.delay_p50_ms for p in playouts])),
+        max(p.delay_max_ms for p in playouts),
+        float(np.mean([p.factor for p in playouts])),
+    )
+
+
+def sweep(
+    streams: Sequence[Stream], prerolls_ms: Iterable[float] = PREROLLS_MS
+) -> list[tuple[Playout, Playout]]:
+    """Of each pre-roll, (as it is, stretched), over all streams together."""
+    return [
+        (
+            together([replay(stream, ms) for stream in streams]),
+            together([replay(stream, ms, stretch=True) for stream in streams]),
+        )
+        for ms in prerolls_ms
+    ]

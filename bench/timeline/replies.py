@@ -1,0 +1,112 @@
+"""What the agent said, reply by reply, and how each came to its end: by itself, or because the
+user spoke.
+
+That a reply was stopped is known from a clear that cut what was not yet heard, from requests that
+were cancelled, or from a model that says that it yielded; else it ended by itself. What a reply is
+says `bench.timeline.answers.replies_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.timeline.answers import REPLY_GAP_MS, Sound
+from bench.timeline.timeline import Timeline, llm_of
+from pipelines.clock import NS_PER_MS, samples_to_ns
+from pipelines.marks import Mark
+
+GAP_NS = REPLY_GAP_MS * NS_PER_MS
+CANCELLED = frozenset({("llm", "cancelled"), ("tts", "cancelled")})
+"""Marks that what the agent had still to say was taken back."""
+LEFT_UNKNOWN = "how much of the reply was left is not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a reply that the user spoke into came to its end."""
+
+    stopped: bool
+    """False: it ended by itself."""
+    doubt: str | None = None
+    """Why that is not certain."""
+
+
+def reply_at(timeline: Timeline, t_ns: int) -> Sound | None:
+    """The reply that is going on at a time; None if there is none."""
+    return next((r for r in timeline.replies if r.start_ns <= t_ns < r.end_ns), None)
+
+
+def ending(timeline: Timeline, reply: Sound, since_ns: int) -> Ending:
+    """How a reply ended that was going on at ``since_ns``.
+
+    A duplex model of which nobody knows what it would have said is taken to have stopped.
+    """
+    until_ns = reply.end_ns + GAP_NS
+    within = [m for m in timeline.marks if since_ns <= m.t_ns < until_ns]
+    asked = {m.request_id for m in timeline.marks if m.event == "request" and m.t_ns < since_ns}
+    for mark in within:
+        event = (mark.stage, mark.event)
+        if event == ("ear", "cleared") and mark.value != 0:
+            return Ending(True)
+        if event in CANCELLED and mark.request_id in asked:
+            return Ending(True)
+    if yielded(within) is not None:
+        return Ending(True)
+    is_stream = any((m.stage, m.event) == ("duplex", "frame_out") for m in within)
+    if is_stream and timeline.trial.weights != "scripted":
+        return Ending(True, LEFT_UNKNOWN)
+    return Ending(False)
+
+
+def yielded(marks: Sequence[Mark]) -> Mark | None:
+    """A duplex model's word that it fell silent for the user, where it tells."""
+    return next((m for m in marks if (m.stage, m.event) == ("duplex", "yielded")), None)
+
+
+def yield_ns(timeline: Timeline, reply: Sound, since_ns: int) -> int | None:
+    """When the agent decided to yield; None where it does not tell.
+
+    Of a duplex model by its own word, of a cascade when its pipeline interrupted.
+    """
+    until_ns = reply.end_ns + GAP_NS
+    within = [m for m in timeline.marks if since_ns <= m.t_ns < until_ns]
+    told = yielded(within)
+    if told is not None:
+        return told.t_ns
+    for event in (("turn", "interruption"), ("link", "clear")):
+        times = [m.t_ns for m in within if (m.stage, m.event) == event]
+        if times:
+            return times[0]
+    return None
+
+
+def left_ms(timeline: Timeline, reply: Sound, t_ns: int) -> float | None:
+    """How much of a reply was left at a time: at least so much; None where it is not known.
+
+    Of a cascade, what its synthesiser had made for the answer by then, less what of it was heard
+    by then. Of a duplex model that tells when it yields, what it left unsaid then, and what it
+    said in between.
+    """
+    until_ns = reply.end_ns + GAP_NS
+    told = yielded([m for m in timeline.marks if t_ns <= m.t_ns < until_ns])
+    if told is not None and told.value is not None:
+        return told.value + (told.t_ns - t_ns) / NS_PER_MS
+    made = [m for m in timeline.marks if m.stage == "tts" and m.t_ns <= t_ns]
+    begun = [m for m in made if m.event == "first_byte"]
+    if not begun:
+        return None
+    answer = llm_of(begun[-1])
+    last = begun[-1].request_id
+    own = [m for m in made if (llm_of(m) == answer if answer else m.request_id == last)]
+    first_ns = min(m.t_ns for m in own)
+    ends = [m.value for m in own if m.event == "end" and m.value is not None]
+    if not ends:
+        return None
+    rate_hz = timeline.trial.rate_hz
+    heard_ns = 0
+    for chunk in timeline.chunks:
+        if chunk.heard_ns is not None and chunk.write_ns >= first_ns and chunk.heard_ns < t_ns:
+            length_ns = samples_to_ns(chunk.heard_samples, rate_hz)
+            heard_ns += min(length_ns, t_ns - chunk.heard_ns)
+    return (samples_to_ns(round(sum(ends)), rate_hz) - heard_ns) / NS_PER_MS

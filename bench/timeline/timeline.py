@@ -1,0 +1,286 @@
+"""What happened in a trial, turn by turn, rebuilt from its marks and its recording.
+
+Marks say what the components did, the recording says what a person heard. Here they come
+together: each mark is given to a user turn, and each turn its onset a_on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from bench.store.recording import AGENT, Stereo
+from bench.store.records import Trial
+from bench.timeline.answers import Chunk, Heard, Sound, find_onset, replies_of
+from pipelines.audio.onsets import audible_spans
+from pipelines.clock import samples_to_ns
+from pipelines.marks import Mark
+
+NO_ANSWER = "no answer"
+CUT_SHORT = "no answer after one that was cut"
+STILL_SPEAKING = "no answer: the agent went on with its earlier reply"
+NO_RECORDING = "no recording"
+
+_REQUEST_STAGES = frozenset({"stt", "llm", "tts"})
+
+ByEvent = Mapping[tuple[str, str], Sequence[Mark]]
+"""(stage, event) → its marks, by time."""
+
+
+def by_event(marks: Iterable[Mark]) -> ByEvent:
+    """Marks sorted by what they say, so that millions of them are looked through only once."""
+    found: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
+    for mark in marks:
+        found[mark.stage, mark.event].append(mark)
+    return dict(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the user and what followed it, up to the user's next turn."""
+
+    number: int
+    """From 0."""
+    u_on_ns: int
+    """First audible sample of the user."""
+    u_off_ns: int
+    """End of the user's last audible sample."""
+    end_ns: int | None
+    """u_on of the next turn; None for the last one."""
+    a_on_ns: int | None
+    """First audible sample of the agent's answer; None if none was heard."""
+    a_off_ns: int | None
+    """End of the agent's last sound within this turn."""
+    silence: str | None
+    """Why there is no ``a_on_ns``; None if there is."""
+    marks: tuple[Mark, ...]
+    """The turn's marks, by time."""
+    premature_starts: int = 0
+    """Answers that began before the user had ended, and were cut before the user had."""
+    doubt: str | None = None
+    """Why the sound at ``a_on_ns`` may be no answer to this turn; None if it is one."""
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was computed from them once and is asked for again."""
+
+    def all(self, stage: str, event: str) -> list[Mark]:
+        """The turn's marks of one event, by time."""
+        if "by_event" not in self.memo:
+            self.memo["by_event"] = by_event(self.marks)
+        return list(self.memo["by_event"].get((stage, event), ()))
+
+    @property
+    def transcript(self) -> str:
+        """What the recogniser made of the turn: the last final of each utterance, in order."""
+        finals: dict[str, str] = {}
+        for i, mark in enumerate(self.all("stt", "final")):
+            finals[mark.request_id or f"#{i}"] = mark.text or ""
+        return " ".join(text.strip() for text in finals.values() if text.strip())
+
+    def answer_of(self, llm_id: str) -> str | None:
+        """What the agent meant to say by one request; None where it did not tell.
+
+        ``agent.answer_text`` if it is marked, else what the language model wrote, else what was
+        handed to the synthesiser.
+
+        Args:
+            llm_id: The LLM request that led to a_on, see `critical_path.critical_path`. Empty
+                where there is none: then all that was meant in the turn.
+        """
+
+        def is_of(mark: Mark) -> bool:
+            of = llm_of(mark) if mark.stage == "tts" else mark.request_id
+            return not llm_id or of in ("", llm_id)
+
+        for stage, event in (("agent", "answer_text"), ("llm", "end"), ("tts", "request")):
+            said = [mark.text or "" for mark in self.all(stage, event) if is_of(mark)]
+            texts = [text.strip() for text in said if text.strip()]
+            if texts:
+                return " ".join(texts)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A whole trial."""
+
+    trial: Trial
+    turns: tuple[Turn, ...]
+    """The turns that were spoken."""
+    chunks: tuple[Chunk, ...]
+    """The agent's chunks that arrived, as written."""
+    sounds: tuple[Sound, ...]
+    """All that was heard of the agent, by time."""
+    marks: tuple[Mark, ...]
+    """All marks, by time."""
+    replies: tuple[Sound, ...] = ()
+    """The agent's replies, by time: sounds with less than `answers.REPLY_GAP_MS` between them
+    are one."""
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was computed from them once and is asked for again."""
+
+    def all(self, stage: str, event: str) -> Sequence[Mark]:
+        """All marks of one event, by time."""
+        if "by_event" not in self.memo:
+            self.memo["by_event"] = by_event(self.marks)
+        found: Sequence[Mark] = self.memo["by_event"].get((stage, event), ())
+        return found
+
+    def turn(self, number: int) -> Turn | None:
+        """A turn, or None if it was never spoken."""
+        return next((t for t in self.turns if t.number == number), None)
+
+
+def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -> Timeline:
+    """Puts a trial together.
+
+    Args:
+        trial: Its row.
+        marks: Its marks, in any order.
+        recording: (n, 2) int16 at ``trial.rate_hz``, sample 0 at ``trial.t0_ns``; None if there
+            is none: then nothing was heard.
+    """
+    by_time = sorted(marks, key=attrgetter("t_ns"))
+    events = by_event(by_time)
+    sounds, chunks = _sounds(trial, recording), _chunks(events)
+    limits = _limits(events)
+    given = _given_to_turns(by_time)
+    cleared = sorted(m.t_ns for clear in _CLEARS for m in events.get(clear, ()))
+    heard = Heard(sounds, chunks, cleared, trial.rate_hz)
+    traced = ("tts", "first_byte") in events
+    turns = []
+    for i, (number, u_on, u_off) in enumerate(limits):
+        end_ns = limits[i + 1][1] if i + 1 < len(limits) else None
+        own = tuple(given.get(number, ()))
+        own_events = by_event(own)
+        made = _made(own_events, u_on) if traced else None
+        onset = find_onset(heard, u_on, u_off, end_ns, made)
+        a_on = onset.a_on_ns
+        within = [s for s in sounds if s.end_ns > u_on and (end_ns is None or s.start_ns < end_ns)]
+        silence = None
+        if a_on is None:
+            silence = STILL_SPEAKING if within else NO_ANSWER
+            silence = CUT_SHORT if onset.premature_starts else silence
+            silence = NO_RECORDING if recording is None else silence
+        a_off = within[-1].end_ns if a_on is not None and within else None
+        turn = Turn(
+            number,
+            u_on,
+            u_off,
+            end_ns,
+            a_on,
+            a_off,
+            silence,
+            own,
+            onset.premature_starts,
+            onset.doubt,
+        )
+        turn.memo["by_event"] = own_events
+        turns.append(turn)
+    replies = tuple(replies_of(sounds, cleared))
+    timeline = Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies)
+    timeline.memo["by_event"] = events
+    return timeline
+
+
+_CLEARS = (("link", "clear"), ("ear", "cleared"))
+
+
+def _sounds(trial: Trial, recording: Stereo | None) -> list[Sound]:
+    if recording is None or len(recording) == 0:
+        return []
+
+    def at(sample: int) -> int:
+        return trial.t0_ns + samples_to_ns(sample, trial.rate_hz)
+
+    spans = audible_spans(recording[:, AGENT], trial.rate_hz)
+    return [Sound(at(span.start), at(span.end)) for span in spans]
+
+
+def _limits(events: ByEvent) -> list[tuple[int, int, int]]:
+    """(turn, u_on, u_off) of each turn whose speech was scheduled, by time."""
+    on = {m.turn: m.t_ns for m in events.get(("user", "speech_on"), ()) if m.turn >= 0}
+    off = {m.turn: m.t_ns for m in events.get(("user", "speech_off"), ()) if m.turn >= 0}
+    both = [(turn, on[turn], off[turn]) for turn in on if turn in off]
+    return sorted(both, key=lambda limits: limits[1])
+
+
+def _given_to_turns(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
+    """Turn → its marks, by time.
+
+    A stamp of its own wins. Else what carries a request id goes where its request began, and a
+    synthesiser's request where that of its language model did, so that work which outlives its turn
+    stays with it; the rest goes to the last turn that had started.
+    """
+    starts = [(m.t_ns, m.turn) for m in marks if (m.stage, m.event) == ("user", "turn_start")]
+    home: dict[tuple[str, str], int] = {}
+    given: defaultdict[int, list[Mark]] = defaultdict(list)
+    current = -1
+    upcoming = 0
+    starts.append((sys.maxsize, -1))  # never reached
+    next_ns = starts[0][0]
+    for mark in marks:
+        while next_ns <= mark.t_ns:
+            current = starts[upcoming][1]
+            upcoming += 1
+            next_ns = starts[upcoming][0]
+        stage, turn = mark.stage, mark.turn if mark.turn >= 0 else current
+        if stage in _REQUEST_STAGES and mark.request_id:
+            if stage == "tts" and mark.turn < 0:
+                turn = home.get(("llm", llm_of(mark)), turn)
+            turn = home.setdefault((stage, mark.request_id), turn)
+        elif stage == "agent" and mark.request_id and mark.turn < 0:
+            turn = home.get(("llm", mark.request_id), turn)
+        given[turn].append(mark)
+    return given
+
+
+def _made(events: ByEvent, u_on: int) -> list[int]:
+    """When the first audio of each request that a turn gave rise to came out, ns.
+
+    Args:
+        events: The turn's own marks.
+        u_on: A language model that was asked before was not asked by this turn.
+    """
+    asked = {m.request_id: m.t_ns for m in events.get(("llm", "request"), ())}
+    spoken = {m.request_id: m.t_ns for m in events.get(("tts", "request"), ())}
+    return [
+        m.t_ns
+        for m in events.get(("tts", "first_byte"), ())
+        if asked.get(llm_of(m), spoken.get(m.request_id, m.t_ns)) >= u_on
+    ]
+
+
+def llm_of(mark: Mark) -> str:
+    """The LLM request that a TTS request's id, ``<llm id>/<tts id>``, names; empty if none."""
+    of, named, _ = mark.request_id.partition("/")
+    return of if named else ""
+
+
+def _chunks(events: ByEvent) -> tuple[Chunk, ...]:
+    """The chunks for which both the writing and the receiving are marked, as written."""
+    written = {m.request_id: m for m in events.get(("link", "write"), ())}
+    received = {m.request_id: m for m in events.get(("ear", "received"), ())}
+    heard = {m.request_id: m for m in events.get(("ear", "heard"), ())}
+    chunks = []
+    for chunk_id, write in written.items():
+        arrival = received.get(chunk_id)
+        if arrival is None:
+            continue
+        sound = heard.get(chunk_id)
+        count = int(sound.value or 0) if sound is not None else 0
+        chunks.append(
+            Chunk(
+                chunk_id,
+                write.t_ns,
+                int(write.value or 0),
+                arrival.t_ns,
+                int(arrival.value or 0),
+                sound.t_ns if sound is not None and count > 0 else None,
+                count,
+            )
+        )
+    return tuple(chunks)

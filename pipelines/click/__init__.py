@@ -1,0 +1,1 @@
+"""The click agent, whose delay is known: it calibrates the ruler."""

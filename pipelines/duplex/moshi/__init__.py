@@ -1,0 +1,1 @@
+"""Adapters of Moshi: MLX and PyTorch."""

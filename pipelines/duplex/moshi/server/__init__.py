@@ -1,0 +1,1 @@
+"""The adapter of a Moshi server elsewhere, and its double."""

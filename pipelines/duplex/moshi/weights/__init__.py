@@ -1,0 +1,1 @@
+"""Moshi's weight files: found, checked, or made at random."""

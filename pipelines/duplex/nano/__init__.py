@@ -1,0 +1,1 @@
+"""duplex-nano, our own small model, with its weights."""

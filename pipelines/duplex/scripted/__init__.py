@@ -1,0 +1,1 @@
+"""Duplex models whose right answer is known."""

@@ -1,0 +1,1 @@
+"""What any duplex model is, and its child process: protocol, engine, stages."""

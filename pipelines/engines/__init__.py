@@ -1,0 +1,1 @@
+"""Engines of cascade stages: their rows, options and files."""

@@ -1,0 +1,149 @@
+"""What a cascade's preset may say: one dataclass per TOML table. Pure, imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.engines.rows import engine_row
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOptions:
+    """``[turns]``: how the end of the user's turn is found."""
+
+    preset: Literal["vad", "smart-turn", "stock"] = "vad"
+    """vad: VAD stop, a short timeout, the final transcript. smart-turn: Pipecat's end-of-turn
+    model. stock: all of Pipecat's defaults; the numbers below then don't apply."""
+    vad_confidence: float = 0.7
+    """Least confidence of Silero that counts as voice, 0–1."""
+    vad_start_secs: float = 0.2
+    """Voice of this length starts speech, s."""
+    vad_stop_secs: float = 0.2
+    """Silence of this length stops it, s. It is part of every answer's latency."""
+    vad_min_volume: float = 0.6
+    """Least volume that counts as voice, 0–1 (EBU R128 scale)."""
+    speech_timeout_secs: float = 0.0
+    """vad only: time after the VAD's stop in which the user may go on, s."""
+    smart_turn_stop_secs: float = 3.0
+    """smart-turn only: silence that ends a turn which the model calls incomplete, s."""
+    turn_stop_timeout_secs: float = 5.0
+    """Ends a turn for which no transcript comes, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class SttOptions:
+    """``[stt]``: speech to text."""
+
+    engine: str = "pocketsphinx"
+    """A row of `pipelines.engines.rows`."""
+    model: str = ""
+    """A model id, a folder, or ``synthetic:SIZE``; default: the row's. PocketSphinx has its own."""
+    lm: Literal["domain", "default"] = "domain"
+    """PocketSphinx, as the next three. domain: trigrams of the creature's sentences; default: the
+    general one of the wheel."""
+    sentences: str = ""
+    """Text file for the domain model, one sentence a line; default: the shipped one."""
+    bestpath: bool = True
+    """Search the word lattice at the end of an utterance."""
+    fwdflat: bool = False
+    """Decode a second time at the end of an utterance: fewer errors, a longer tail."""
+    language: str = "en"
+    """faster-whisper: what is spoken, in two letters. Others know it by their model."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """faster-whisper and kyutai-stt: what they compute on."""
+    compute: str = "int8"
+    """faster-whisper: CTranslate2's type of arithmetic."""
+    threads: int = 1
+    """faster-whisper and kyutai-stt: threads of the computation."""
+    beam: int = 1
+    """faster-whisper: hypotheses kept while decoding; 1 is greedy."""
+    window: Literal["full", "short"] = "full"
+    """faster-whisper. full: 30 s of padded audio, as Whisper was trained. short: what is there,
+    many times as fast; scripts/whisper_window_cost.py says what that costs in accuracy."""
+    step_ms: int = 500
+    """faster-whisper and moonshine: new audio after which a growing utterance is decoded anew, for
+    partials."""
+    forced_tokens_per_s: float = 3.0
+    """The same two, random weights only, which never stop: tokens for each second of audio."""
+    pre_roll_ms: int = 800
+    """Audio from before the VAD's start that is recognised too: Silero is 300–600 ms late."""
+    partials: bool = True
+    """Push partial transcripts into the pipeline."""
+    ttfs_p99_secs: float = 0.5
+    """What Pipecat is told of the time from speech end to final transcript, s. Finals are
+    marked as final, so this wait is cut short; unset it would be 1.0 s."""
+    timeout_secs: float = 5.0
+    """Longest silence of the engine while it owes an answer, s; it is then killed. Half of what
+    a fixture waits for an answer, so that a hang is told of on its own trial."""
+
+    def __post_init__(self) -> None:
+        engine_row("stt", self.engine)
+
+
+@dataclass(frozen=True, slots=True)
+class LlmOptions:
+    """``[llm]``: the language model."""
+
+    engine: str = "llama"
+    """A row of `pipelines.engines.rows`."""
+    model: str = ""
+    """A model id, the path of a .gguf file, ``synthetic:SIZE``, or what a server calls it;
+    default: the row's."""
+    url: str = ""
+    """Of a server: where its ``/v1`` is; default: Ollama's on this machine."""
+    api_key_variable: str = ""
+    """Of a server: the environment variable that holds its key; empty: it needs none."""
+    system: str = ""
+    """What stands before the scene in the system message; creature-3m knows only scenes."""
+    max_tokens: int = 96
+    """Longest answer, in tokens."""
+    forced_tokens: int = 24
+    """Random weights only, which never stop: the length of every answer, in tokens."""
+    temperature: float = 0.0
+    """0 always takes the likeliest token, so that a trial can be repeated."""
+    context_tokens: int = 0
+    """Most tokens of the conversation; 0: as many as it was trained for, 8192 at most."""
+    threads: int = 1
+    """Threads; a model this small is slowed down by a second one."""
+    gpu_layers: int = 0
+    """Layers on a GPU, where llama.cpp was built for one; a model this small is faster without."""
+    prime: bool = True
+    """Read the system prompt and the scene into the prefix cache before the user speaks."""
+    timeout_secs: float = 5.0
+    """As under ``[stt]``; a large model on a slow machine may need longer for its first token."""
+
+    def __post_init__(self) -> None:
+        engine_row("llm", self.engine)
+
+
+@dataclass(frozen=True, slots=True)
+class TtsOptions:
+    """``[tts]``: text to speech."""
+
+    engine: str = "espeak"
+    """A row of `pipelines.engines.rows`."""
+    model: str = ""
+    """A model id, the path of Piper's or Kokoro's .onnx or of Pocket TTS's folder, or
+    ``synthetic:SIZE``; default: the row's. espeak-ng has its own."""
+    voice: str = ""
+    """espeak-ng: one of ``espeak-ng --voices``; Kokoro, Pocket TTS: one of the model's; default:
+    the row's. Piper's models are a voice each."""
+    rate_wpm: int = 175
+    """espeak-ng: words per minute, 80–450."""
+    threads: int = 1
+    """All but espeak-ng: threads within an operation; more slow a small voice down."""
+    speaker: int = 0
+    """Piper: of a voice with several."""
+    length_scale: float = 0.0
+    """Piper and Kokoro: how slowly it speaks; 0: as the model says."""
+    alignments: bool = True
+    """Piper and Kokoro: whether it says when it speaks which phoneme, for visemes."""
+    aggregation: Literal["clause", "sentence"] = "clause"
+    """What is waited for before speaking. clause: the first ``, . ! ? ; :`` of an answer, then
+    sentences. sentence: Pipecat's default, which waits for the word after a sentence."""
+    timeout_secs: float = 5.0
+    """As under ``[stt]``."""
+
+    def __post_init__(self) -> None:
+        engine_row("tts", self.engine)

@@ -1,0 +1,134 @@
+"""Speech synthesis by Kokoro (kokoro-onnx): a batch of phonemes at a time, abortable.
+
+Request ``speak`` with header ``text`` answers ``{}`` with 24 kHz int16 PCM in pieces of 100 ms; the
+first has the header ``phones``, where the model tells: (phone, start_ms, end_ms), for visemes. Of
+the library's own reading of text espeak-ng (GPL-3.0-or-later) is a part: it is loaded only in a
+child process, of an engine environment of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipelines.engines.tts.abortable import AbortableSession, first_line, until_aborted
+from pipelines.engines.tts.pcm_out import PcmOut
+from pipelines.process.engine import Emit, EngineError, Request
+
+RATE_HZ = 24000
+_PIECE_BYTES = RATE_HZ // 10 * 2
+VOICES = "voices*.bin"
+"""The file of voices, beside the network."""
+_LANGUAGES = {
+    "a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "j": "ja",
+    "p": "pt-br", "z": "cmn",
+}  # fmt: skip
+"""First letter of a voice's name → what it speaks, as espeak-ng calls it."""
+
+
+class KokoroEngine:
+    """One voice."""
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        voice: str = "af_heart",
+        threads: int = 1,
+        length_scale: float = 0.0,
+        alignments: bool = True,
+    ) -> None:
+        """Describes the voice.
+
+        Args:
+            model: Path of the network's ``.onnx`` file; `VOICES` lies beside it.
+            voice: One of that file's.
+            threads: Threads within an operation.
+            length_scale: How slowly it speaks, 0.5–2; 0: as it was trained.
+            alignments: Whether to say when it says what, where the network tells.
+        """
+        self._path = Path(model)
+        self._voice = voice
+        self._threads = threads
+        self._speed = 1 / length_scale if length_scale else 1.0
+        self._alignments = alignments
+        self._kokoro: Any = None
+        self._session: AbortableSession | None = None
+
+    def load(self) -> None:
+        """Loads network and voices; nothing is ever fetched."""
+        voices = voices_of(self._path)
+        if not 0.5 <= self._speed <= 2.0:
+            raise EngineError("Kokoro speaks at 0.5 to 2 times its speed: change length_scale")
+        import onnxruntime
+        from kokoro_onnx import Kokoro
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        try:
+            session = onnxruntime.InferenceSession(
+                str(self._path), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+            self._kokoro = Kokoro.from_session(session, str(voices))
+        except Exception as error:  # onnxruntime and numpy have exceptions of many kinds
+            raise EngineError(
+                f"Kokoro can't load {self._path} ({first_line(error)}): fetch the model again"
+            ) from error
+        known = self._kokoro.get_voices()
+        if self._voice not in known:
+            raise EngineError(
+                f"{voices.name} has no voice {self._voice!r}; it has: {', '.join(known[:12])}"
+            )
+        self._kokoro.sess = self._session = AbortableSession(session)
+
+    def warm_up(self) -> None:
+        """Says a word to nobody."""
+        list(self._spoken("hello"))
+
+    def run(self, request: Request, emit: Emit) -> None:
+        """Speaks ``text``."""
+        assert self._session is not None
+        out = PcmOut(emit)
+        with self._session.wanted_by(emit):
+            for pcm, phones in until_aborted(self._spoken(str(request.header["text"])), emit):
+                for at in range(0, len(pcm), _PIECE_BYTES):
+                    if emit.cancelled:
+                        return
+                    first = at == 0 and phones
+                    out.send(pcm[at : at + _PIECE_BYTES], {"phones": phones} if first else None)
+        if not emit.cancelled:
+            out.end()
+
+    def _spoken(self, text: str) -> Iterator[tuple[bytes, list[tuple[str, float, float]]]]:
+        """All of a text's audio, and its phones; nothing where nothing in it can be said."""
+        import numpy as np
+
+        lang = _LANGUAGES.get(self._voice[:1], "en-us")
+        phonemes = self._kokoro.tokenizer.phonemize(text, lang)
+        known = self._kokoro.tokenizer.known(phonemes)
+        if not any(c.isalpha() for c in known):  # a lone mark has a symbol and no sound
+            return
+        audio, _, timings = self._kokoro.create_timed(
+            phonemes, self._voice, self._speed, lang, is_phonemes=True
+        )
+        pcm = (np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16).tobytes()
+        told = timings if self._alignments else ()
+        yield pcm, [(t.phoneme, 1000 * t.start, 1000 * t.end) for t in told]
+
+
+def voices_of(model: Path) -> Path:
+    """The file of voices beside a network.
+
+    Raises:
+        EngineError: it or the network is not there.
+    """
+    if not model.is_file():
+        raise EngineError(f"Kokoro's network {model} is not there: fetch the model")
+    found = sorted(model.parent.glob(VOICES))
+    if not found:
+        raise EngineError(
+            f"Beside {model} there is no file of voices ({VOICES}): fetch the model, complete"
+        )
+    return found[0]

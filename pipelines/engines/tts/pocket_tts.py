@@ -1,0 +1,164 @@
+"""Speech synthesis by Pocket TTS (Kyutai's pocket-tts on torch): 80 ms at a time, streaming.
+
+Request ``speak`` with header ``text`` answers ``{}`` with 24 kHz int16 PCM, a piece for what was
+decoded at once. The package would fetch weights, tokenizer and voice where its configuration names
+the hub: here it is given a copy of its configuration that names the files of one folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from pipelines.engines.stt.kyutai_stt import check_weights
+from pipelines.engines.tts.abortable import first_line, when_cancelled
+from pipelines.engines.tts.pcm_out import PcmOut
+from pipelines.process.engine import Emit, EngineError, Request
+
+RATE_HZ = 24000
+FRAMES_PER_S = 12.5
+CONFIG = "config.yaml"
+"""In the folder, where the model is none of the package's own languages."""
+_NEVER_BEFORE = 6
+"""Frames before which the package takes no end for one."""
+
+
+class PocketTtsEngine:
+    """One voice of one model."""
+
+    def __init__(
+        self, *, model: str, voice: str = "alba", threads: int = 1, forced_s_per_char: float = 0.0
+    ) -> None:
+        """Describes the voice.
+
+        Args:
+            model: Folder with ``model.safetensors``, ``tokenizer.json`` or ``.model``, and the
+                voices as ``NAME.safetensors``; below it they may lie as on the hub.
+            voice: Which of the voices.
+            threads: Of torch.
+            forced_s_per_char: How long each character lasts, for random weights, which never stop
+                by themselves; 0: the model decides.
+        """
+        self._folder = Path(model)
+        self._voice = voice
+        self._threads = threads
+        self._forced = forced_s_per_char
+        self._model: Any = None
+        self._state: Any = None
+
+    def load(self) -> None:
+        """Loads model and voice; nothing is ever fetched."""
+        files = files_of(self._folder, self._voice)
+        check_weights(files["weights"], files["voice"])
+        logging.getLogger("pocket_tts").setLevel(logging.ERROR)
+        import torch
+        from pocket_tts import TTSModel
+
+        torch.set_num_threads(self._threads)  # the package sets 1 when it is imported
+        with tempfile.TemporaryDirectory(prefix="duplex-lab-pocket-") as scratch:
+            path = Path(scratch) / CONFIG
+            path.write_text(_local_config(files), encoding="utf-8")
+            # Random weights would end anywhere: they end at once, and go on for a set time.
+            ends = {"eos_threshold": -math.inf} if self._forced else {}
+            try:
+                self._model = TTSModel.load_model(config=path, **ends)
+                self._state = self._model.get_state_for_audio_prompt(files["voice"])
+            except Exception as error:  # torch, pydantic, safetensors: exceptions of many kinds
+                raise EngineError(
+                    f"Pocket TTS can't load {self._folder} ({first_line(error)}): fetch the model "
+                    "again"
+                ) from error
+
+    def warm_up(self) -> None:
+        """Says a word to nobody."""
+        for _ in self._stream("Hello.", threading.Event()):
+            pass
+
+    def run(self, request: Request, emit: Emit) -> None:
+        """Speaks ``text``."""
+        text = str(request.header["text"])
+        out = PcmOut(emit)
+        if any(c.isalnum() for c in text):
+            stop = threading.Event()
+            with when_cancelled(emit, stop.set):
+                for pcm in self._stream(text, stop):
+                    if not emit.cancelled:
+                        out.send(pcm)
+        if not emit.cancelled:
+            out.end()
+
+    def _stream(self, text: str, stop: threading.Event) -> Any:
+        """The text's audio, as it is made; heard out even when stopped, so that no thread stays."""
+        import torch
+
+        rest = None
+        if self._forced:
+            wanted = math.ceil(len(text) * self._forced * FRAMES_PER_S)
+            rest = max(0, wanted - _NEVER_BEFORE)
+        chunks = self._model.generate_audio_stream(
+            self._state, text, frames_after_eos=rest, copy_state=True, stop=stop
+        )
+        for chunk in chunks:  # (samples,) float32
+            yield (chunk.clamp(-1.0, 1.0) * 32767).to(torch.int16).numpy().tobytes()
+
+
+def files_of(folder: Path, voice: str) -> dict[str, Path]:
+    """The files of a model: weights, tokenizer, voice, and its configuration where it has one.
+
+    Raises:
+        EngineError: one of them is not there; the text names the voices that are.
+    """
+    if not folder.is_dir():
+        raise EngineError(f"The folder {folder} of Pocket TTS is not there: fetch the model")
+    files = {}
+    for what, patterns in (
+        ("weights", ("model.safetensors",)),
+        ("tokenizer", ("tokenizer.json", "tokenizer.model")),
+        ("voice", (f"{voice}.safetensors",)),
+    ):
+        found = [path for pattern in patterns for path in sorted(folder.rglob(pattern))]
+        if not found:
+            voices = sorted(p.stem for p in folder.rglob("*.safetensors") if p.stem != "model")
+            has = f"; its voices: {', '.join(voices)}" if what == "voice" and voices else ""
+            raise EngineError(
+                f"{folder} lacks {' or '.join(patterns)}{has}: give a Pocket TTS, complete"
+            )
+        files[what] = found[0]
+    if (own := folder / CONFIG).is_file():
+        files["config"] = own
+    return files
+
+
+def _local_config(files: dict[str, Path]) -> str:
+    """The model's configuration, its addresses replaced by our files."""
+    import yaml
+
+    path = files.get("config") or _packaged(files["weights"].parent.name)
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+        table["weights_path"] = str(files["weights"])
+        table["weights_path_without_voice_cloning"] = None
+        table["flow_lm"]["lookup_table"]["tokenizer_path"] = str(files["tokenizer"])
+        kind = "tokenizers" if files["tokenizer"].suffix == ".json" else "sentencepiece"
+        table["flow_lm"]["lookup_table"]["tokenizer"] = kind
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise EngineError(f"{path} is no configuration of Pocket TTS: fetch it again") from error
+    return str(yaml.safe_dump(table))
+
+
+def _packaged(language: str) -> Path:
+    """The package's own configuration of a language, named as the weights' folder on the hub."""
+    from pocket_tts.utils.config import CONFIGS_DIR
+
+    path = Path(CONFIGS_DIR) / f"{language}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in Path(CONFIGS_DIR).glob("*.yaml")))
+        raise EngineError(
+            f"Pocket TTS knows no language {language!r}, the name of the weights' folder (known: "
+            f"{known}): name it so, or put the model's {CONFIG} beside"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""Getting model files: hub, verification, pins."""

@@ -1,0 +1,132 @@
+"""What a model's engine is: a plain class that runs in a child process (`pipelines.process.child`).
+
+An engine is made with its options as keyword arguments, then ``load()``, ``warm_up()`` and, for
+each request, ``run(request, emit)`` in the child's main thread. It may be imported by the
+interpreter of an engine environment, so this module needs only the standard library.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from pipelines.marks import Mark, stamp
+
+Header = dict[str, Any]
+
+
+class EngineError(Exception):
+    """What went wrong and what to do about it, in one sentence for the user."""
+
+
+class RequestCancelled(Exception):  # noqa: N818 not an error
+    """The request was cancelled while the engine waited for its next piece."""
+
+
+class Request:
+    """One piece of work, from the engine's side."""
+
+    def __init__(self, request_id: str, op: str, header: Header, payload: bytes) -> None:
+        self.id = request_id
+        """Ties the marks of this request together."""
+        self.op = op
+        """What is to be done; each engine has its own few words."""
+        self.header = header
+        """The request's own fields."""
+        self.payload = payload
+        """Raw bytes that came with it."""
+        self._cancelled = threading.Event()
+        self._pieces: queue.SimpleQueue[tuple[Header, bytes] | None] = queue.SimpleQueue()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the parent no longer wants an answer; cheap, callable from C callbacks."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Called by the reader thread."""
+        self._cancelled.set()
+        self._pieces.put(None)
+
+    def feed(self, header: Header, payload: bytes) -> None:
+        """Called by the reader thread."""
+        self._pieces.put((header, payload))
+
+    def next_piece(self) -> tuple[Header, bytes]:
+        """Waits for the next piece of a request that is fed while it runs.
+
+        Raises:
+            RequestCancelled: the request was cancelled.
+        """
+        piece = self._pieces.get()
+        if piece is None or self.cancelled:
+            raise RequestCancelled
+        return piece
+
+    def waiting_pieces(self) -> list[tuple[Header, bytes]]:
+        """The pieces that are there already, in order; does not wait.
+
+        Raises:
+            RequestCancelled: the request was cancelled.
+        """
+        taken = []
+        while not self._pieces.empty():  # nobody else takes any
+            taken.append(self.next_piece())
+        return taken
+
+
+class Emit:
+    """How an engine answers: call it with each reply; ``mark`` what happens when it happens."""
+
+    def __init__(self, request: Request, send: Callable[[Header, bytes, list[Mark]], None]) -> None:
+        self._request = request
+        self._send = send
+        self._marks: list[Mark] = []
+
+    def __call__(self, header: Header, payload: bytes = b"") -> None:
+        """Sends one reply, with the marks that were made since the last."""
+        self._send(header, payload, self.take_marks())
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the engine should stop as soon as it can."""
+        return self._request.cancelled
+
+    def mark(
+        self, stage: str, event: str, *, value: float | None = None, text: str | None = None
+    ) -> None:
+        """Stamps an event of this request now; it travels with the next reply."""
+        self._marks.append(stamp(stage, event, request_id=self._request.id, value=value, text=text))
+
+    def take_marks(self) -> list[Mark]:
+        """Returns the marks not yet sent, and forgets them."""
+        marks, self._marks = self._marks, []
+        return marks
+
+
+class Engine(Protocol):
+    """One model. Everything is called in the child's main thread."""
+
+    def load(self) -> None:
+        """Loads the model.
+
+        Raises:
+            EngineError: it can't be loaded; the text says what to do.
+        """
+
+    def warm_up(self) -> None:
+        """Does once whatever is slow the first time."""
+
+    def run(self, request: Request, emit: Emit) -> None:
+        """Serves one request, and returns early when ``emit.cancelled``."""
+
+
+def pieces(request: Request) -> Iterator[tuple[Header, bytes]]:
+    """The pieces of a request that is fed, until ``{"last": true}``, which is included."""
+    last = False
+    while not last:
+        header, payload = request.next_piece()
+        last = bool(header.get("last"))
+        yield header, payload

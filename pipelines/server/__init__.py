@@ -1,0 +1,1 @@
+"""Who serves people: the page of the face, the live call."""

@@ -1,0 +1,1 @@
+"""What several engines need of weight files: formats, sizes, errors."""

@@ -1,0 +1,125 @@
+"""Safetensors files by the standard library and numpy: read and check a header, write tensors.
+
+A file is ``<header bytes: uint64, little-endian><JSON header><tensors>``; the header gives each
+tensor's dtype, shape and place. The official library maps the file and, met with a truncated one,
+raises errors that name no file; and numpy has no bfloat16 for it to write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.weights.error import WeightsError
+
+ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U32": 4, "U8": 1}
+_MOST_HEADER_BYTES = 100_000_000  # the library's own limit
+_LENGTH = struct.Struct("<Q")
+_MEND = "restore it, or fetch or make it again"
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One entry of a header."""
+
+    dtype: str
+    """``F32``, ``BF16``, ``U32``, …"""
+    shape: tuple[int, ...]
+    """As written: the outermost dimension first."""
+
+    @property
+    def nbytes(self) -> int:
+        """Its bytes in the file."""
+        return prod(self.shape) * ITEM_BYTES[self.dtype]
+
+
+def read_header(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, checked to be all there; no tensor is read.
+
+    Raises:
+        WeightsError: the file is missing, no safetensors, or truncated.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            head = file.read(_LENGTH.size)
+            length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+            if not 2 <= length <= min(_MOST_HEADER_BYTES, size):
+                raise WeightsError(f"{path} is no safetensors file, or truncated: {_MEND}")
+            table: dict[str, Any] = json.loads(file.read(length))
+        return _checked(table, size - _LENGTH.size - length, path)
+    except OSError as error:
+        raise WeightsError(f"{path} can't be read ({error.strerror}): {_MEND}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path} is no safetensors file ({error}): {_MEND}") from error
+
+
+def _checked(table: dict[str, Any], held_bytes: int, path: Path) -> dict[str, Tensor]:
+    tensors = {}
+    needed_bytes = 0
+    for name, entry in table.items():
+        if name == "__metadata__":
+            continue
+        tensor = Tensor(str(entry["dtype"]), tuple(int(n) for n in entry["shape"]))
+        begin, end = entry["data_offsets"]
+        if tensor.dtype in ITEM_BYTES and end - begin != tensor.nbytes:
+            raise WeightsError(f"{path}: the tensor {name} is damaged: {_MEND}")
+        tensors[name] = tensor
+        needed_bytes = max(needed_bytes, end)
+    if held_bytes < needed_bytes:
+        raise WeightsError(
+            f"{path} is truncated: {needed_bytes - held_bytes} of its {needed_bytes} bytes of "
+            f"tensors are missing: {_MEND}"
+        )
+    return tensors
+
+
+def to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """Rounds to bfloat16, whose bits numpy has no type for: the upper half of a float32."""
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def write(
+    path: Path,
+    layout: dict[str, Tensor],
+    tensors: Iterable[tuple[str, npt.NDArray[Any]]],
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Writes a file tensor by tensor, so that one of any size needs the memory of one tensor.
+
+    Args:
+        path: Where to; the file appears when it is whole.
+        layout: Name → dtype and shape, in the order of the file.
+        tensors: (name, data) in that order; a ``BF16`` tensor comes as uint16 (`to_bf16`).
+        metadata: Text of the header.
+    """
+    header: dict[str, Any] = {"__metadata__": metadata or {}}
+    at = 0
+    for name, tensor in layout.items():
+        header[name] = {
+            "dtype": tensor.dtype,
+            "shape": list(tensor.shape),
+            "data_offsets": [at, at + tensor.nbytes],
+        }
+        at += tensor.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(_LENGTH.pack(len(text)) + text)
+        for (wanted, tensor), (name, data) in zip(layout.items(), tensors, strict=True):
+            assert wanted == name and data.nbytes == tensor.nbytes, (wanted, name, data.shape)
+            file.write(np.ascontiguousarray(data).data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

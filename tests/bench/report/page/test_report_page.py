@@ -1,0 +1,210 @@
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from bench.metrics.table import compute
+from bench.report.page.markup import esc, script_json
+from bench.report.page.page import FOLDER, Input, write_page
+from bench.simulated.frames import DuplexPlan, duplex_trial_of
+from bench.simulated.turns import TurnPlan, labels_of, trial_of, write_example_run
+from bench.store.store import read_run, save_recording, write_info, write_trial
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\x1b[31m"
+
+
+class Page(HTMLParser):
+    """Counts elements, and keeps the scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.scripts, self.links = [], [], [], []
+        self.kind = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        self.links += [attrs[k] for k in ("src", "href") if k in attrs]
+        if tag == "script":
+            self.kind = attrs.get("type", "code")
+
+    def handle_endtag(self, tag):
+        if tag == "script":
+            self.kind = None
+
+    def handle_data(self, data):
+        if self.kind is not None:
+            self.scripts.append((self.kind, data))
+
+    @property
+    def data(self):
+        (text,) = [text for kind, text in self.scripts if kind == "application/json"]
+        return json.loads(text)
+
+
+def page_of(target, *folders, audio="none"):
+    inputs = []
+    for folder in folders:
+        run = read_run(folder)
+        inputs.append(Input(run, compute(run)))
+    size = write_page(target, inputs, audio, lambda text: None)
+    text = target.read_text()
+    assert size == len(text.encode())
+    return Page(text), text
+
+
+def write_frames(folder):
+    """A run of two duplex presets, 12 s each: one keeps up, one does not."""
+    for preset, ms in (("duplex-60ms", 60.0), ("duplex-86ms", 86.0)):
+        trial, marks, pcm = duplex_trial_of(DuplexPlan(150, (ms,)), preset=preset)
+        path = save_recording(folder, trial.trial_id, pcm, trial.rate_hz)
+        write_trial(folder, replace(trial, recording=path), marks)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_example_run(folder, trials=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def duplex(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("duplex")
+    write_frames(folder)
+    return folder
+
+
+def test_every_chart_has_its_place_and_every_place_its_chart(example, duplex, tmp_path):
+    for folder in (example, duplex):
+        page, _ = page_of(tmp_path / "page.html", folder)
+        places = {i for i in page.ids if i in page.data["charts"]}
+        assert places == set(page.data["charts"])
+        assert len(page.ids) == len(set(page.ids))
+
+
+def test_a_cascade_shows_its_path_its_spread_the_log_and_the_price(example, tmp_path):
+    page, _ = page_of(tmp_path / "page.html", example)
+    names = {name.partition("-")[2] for name in page.data["charts"]}
+    assert {"critical", "ecdf", "logged", "pareto", "dry", "delay"} <= names
+
+
+def test_a_duplex_model_shows_its_frames(duplex, tmp_path):
+    page, _ = page_of(tmp_path / "page.html", duplex)
+    names = {name.partition("-")[2] for name in page.data["charts"]}
+    assert {"gaps", "gap-times", "stages-0", "stages-1", "backlog"} <= names
+
+
+def test_the_replay_finds_no_silence_where_frames_come_in_time(duplex, tmp_path):
+    page, _ = page_of(tmp_path / "page.html", duplex)
+    dry = {trace["name"]: trace for trace in page.data["charts"]["r0-dry"]["data"]}
+    assert dry["duplex-60ms"]["x"] == list(range(0, 501, 20))
+    assert set(dry["duplex-60ms"]["y"]) == {1.0}  # below 1 ms is drawn at 1
+    assert dry["duplex-86ms"]["y"][0] > 1000
+
+
+def test_the_page_fetches_nothing(example, tmp_path):
+    page, text = page_of(tmp_path / "page.html", example)
+    assert all(link.startswith(("#", "data:")) for link in page.links)
+    own_css = text.partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in own_css
+    assert "@import" not in own_css
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_plotly_is_in_the_page_once(example, tmp_path):
+    _, text = page_of(tmp_path / "page.html", example)
+    assert text.count("plotly.js v") == 1
+
+
+def test_recordings_are_in_the_page_beside_it_or_nowhere(example, tmp_path):
+    whole, _ = page_of(tmp_path / "embed" / "page.html", example, audio="embed")
+    names = [name for name in whole.data["runs"][0]["audio"] if name]
+    assert len(names) == 9  # three presets, three trials each that are no warm-up
+    assert set(names) <= set(whole.ids)
+
+    beside, _ = page_of(tmp_path / "beside" / "page.html", example, audio="beside")
+    for name in beside.data["runs"][0]["audio"]:
+        assert (tmp_path / "beside" / name).read_bytes()[:4] == b"OggS"
+    assert len(list((tmp_path / "beside" / FOLDER).iterdir())) == 9
+
+    none, _ = page_of(tmp_path / "none" / "page.html", example)
+    assert none.data["runs"][0]["audio"] == [None] * 9
+    assert not (tmp_path / "none" / FOLDER).exists()
+
+
+def test_hostile_text_never_becomes_code(tmp_path):
+    plan = TurnPlan(text=HOSTILE, transcript=HOSTILE, answer=HOSTILE)
+    trial, marks, pcm = trial_of([plan], fixture="cmd", preset="<b>bad</b>")
+    trial = replace(trial, trial_id="bad.0", error=HOSTILE, status="error")
+    path = save_recording(tmp_path / "run", trial.trial_id, pcm, trial.rate_hz)
+    write_trial(tmp_path / "run", replace(trial, recording=path), marks)
+    labels = labels_of("cmd", [plan]).to_dict()
+    machine = {"cpu": HOSTILE, "packages": {HOSTILE: HOSTILE}}
+    write_info(tmp_path / "run", {"fixtures": {"cmd": labels}, "machine": machine})
+    page, text = page_of(tmp_path / "page.html", tmp_path / "run")
+    harmless, _ = page_of(tmp_path / "harmless.html", _harmless(tmp_path / "harmless"))
+    assert page.tags.count("script") == harmless.tags.count("script")
+    assert page.tags.count("img") == page.tags.count("b") - harmless.tags.count("b") == 0
+    assert page.data["runs"][0]["turns"][0]["said"] == HOSTILE
+    names = [trace["name"] for trace in page.data["charts"]["r0-dry"]["data"]]
+    assert all("<" not in name for name in names)  # Plotly would read tags
+    assert "\x1b" not in text
+
+
+def _harmless(folder):
+    trial, marks, pcm = trial_of([TurnPlan()])
+    path = save_recording(folder, trial.trial_id, pcm, trial.rate_hz)
+    write_trial(folder, replace(trial, recording=path), marks)
+    write_info(folder, {"fixtures": {trial.fixture: labels_of("f", [TurnPlan()]).to_dict()}})
+    return folder
+
+
+def test_json_in_a_script_can_not_end_it():
+    text = script_json({"a": "</script><!--", "b": "\u2028", "c": float("nan")})
+    assert "<" not in text
+    assert ">" not in text
+    assert json.loads(text) == {"a": "</script><!--", "b": "\u2028", "c": None}
+
+
+def test_text_is_escaped_for_elements_and_attributes():
+    assert esc('<a href="x">\'&') == "&lt;a href=&quot;x&quot;&gt;&#x27;&amp;"
+
+
+def test_several_runs_have_sections_of_their_own_and_one_picture_of_all(example, tmp_path):
+    page, _ = page_of(tmp_path / "page.html", example, example)
+    assert {"r0", "r1", "all", "all-ecdf"} <= set(page.ids)
+    names = [trace["name"] for trace in page.data["charts"]["all-ecdf"]["data"]]
+    assert "1: cascade-tuned" in names
+    assert "2: cascade-tuned" in names
+    assert page.ids.count("r1-spoilt") == 1
+
+
+def test_what_does_not_count_is_listed_with_its_reason_and_not_cut_short(tmp_path):
+    for number in range(12):
+        trial, marks, pcm = trial_of([TurnPlan()], repeat=number, mouth_late_ms=30.0)
+        path = save_recording(tmp_path / "run", trial.trial_id, pcm, trial.rate_hz)
+        write_trial(tmp_path / "run", replace(trial, recording=path), marks)
+    labels = labels_of(trial.fixture, [TurnPlan()]).to_dict()
+    write_info(tmp_path / "run", {"fixtures": {trial.fixture: labels}})
+    _, text = page_of(tmp_path / "page.html", tmp_path / "run")
+    spoilt = text.partition('id="r0-spoilt"')[2].partition("</section>")[0]
+    assert spoilt.count("mouth late: p99 30.0 ms &gt; 5 ms") == 12
+    assert "example: 100 % of the turns are not valid." in text
+
+
+def test_what_is_not_known_of_the_machine_is_left_out_and_no_calibration_is_said(duplex, tmp_path):
+    _, text = page_of(tmp_path / "page.html", duplex)
+    assert "The ruler was not calibrated in this run." in text
+    assert "<dt>GPU</dt>" not in text
+    assert "None" not in text.partition('id="r0-machine"')[2].partition("</section>")[0]
+
+
+def test_a_quick_run_s_page_stays_small(example, tmp_path):
+    _, text = page_of(tmp_path / "page.html", example, audio="embed")
+    assert len(text) < 6e6  # of which Plotly takes almost 5

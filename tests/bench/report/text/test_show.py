@@ -1,0 +1,107 @@
+"""A trial's timeline as text."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.report.text.trial import WIDTH, show
+from bench.simulated.turns import TurnPlan, labels_of, trial_of
+from bench.store.atomic import StoreError
+from bench.store.expectation import Expectation
+from bench.store.store import read_run, save_recording, write_info, write_trial
+from pipelines.marks import stamp
+
+
+def shown(folder: Path, plans: Sequence[TurnPlan], **changes: object) -> str:
+    trial, marks, pcm = trial_of(plans)
+    path = save_recording(folder, trial.trial_id, pcm, trial.rate_hz)
+    trial = replace(trial, recording=path)
+    write_trial(folder, replace(trial, **changes), marks)  # type: ignore[arg-type]
+    write_info(folder, {"fixtures": {trial.fixture: labels_of("f", plans).to_dict()}})
+    return show(read_run(folder), trial.trial_id)
+
+
+def test_a_turn_is_told_with_what_was_said_heard_and_judged(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan(transcript="put the bed block on the table")])
+    assert "  said    put the red block on the table\n" in text
+    assert "  heard   put the bed block on the table   (WER 14 %)\n" in text
+    assert "  answer  I put the red block on the table\n" in text
+    assert "  verdict right\n" in text
+    assert "  voice to voice 384.0 ms\n" in text
+
+
+def test_events_stand_in_the_order_of_time_relative_to_u_off(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan()])
+    lines = [line for line in text.splitlines() if "●" in line or "‹" in line or "›" in line]
+    times = [float(line[:9]) for line in lines]
+    assert times == sorted(times)
+    names = [line[11:].strip(" |●‹›").split()[0] for line in lines]
+    path = ["user.speech_off", "turn.release", "llm.request", "tts.request", "link.write", "a_on"]
+    assert [name for name in names if name in path] == path
+
+
+def test_the_critical_path_stands_as_a_sum(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan()])
+    assert "turn wait 250.0 + gap turn→LLM 2.0 + LLM 78.0 + gap LLM→TTS 1.0 + TTS 49.0" in text
+    assert "= 384.0 ms; residual (Σ gaps) 6.0 ms" in text
+
+
+def test_a_turn_that_is_not_valid_says_why(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan(transcript="a bed clock")])
+    assert "voice to voice 384.0 ms  NOT VALID  (WER 1.00 > 0.5)" in text
+
+
+def test_no_answer_is_told_and_the_path_says_where_it_breaks(tmp_path: Path) -> None:
+    text = shown(tmp_path, [replace(TurnPlan(), heard_ms=None)], error="the TTS died")
+    assert "error: the TTS died\n" in text
+    assert "voice to voice –  (no answer)" in text
+    assert "critical path: not whole, no link.write" in text
+
+
+def test_turns_that_were_not_spoken_are_counted(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan()], turns=3, status="cue_missed")
+    assert "2 of 3 turns were not spoken." in text
+    assert "status cue_missed" in text
+
+
+def test_no_line_is_wider_than_100_columns(tmp_path: Path) -> None:
+    wordy = TurnPlan(text="word " * 50, transcript="word " * 50, answer="so many words " * 20)
+    text = shown(tmp_path, [wordy, TurnPlan(u_on_ms=5000, u_off_ms=7000)])
+    assert max(map(len, text.splitlines())) == WIDTH
+    assert "── turn 1 " in text
+
+
+def test_an_answer_that_nobody_asked_for_is_told_with_its_path(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan(expect=Expectation(respond=False))])
+    assert "voice to voice –  (no answer is expected here)" in text
+    assert "verdict wrong (it spoke)" in text
+    assert "= 384.0 ms; residual" in text
+
+
+def test_a_trial_that_is_not_there_is_named(tmp_path: Path) -> None:
+    shown(tmp_path, [TurnPlan()])
+    with pytest.raises(StoreError, match="no trial 'other'"):
+        show(read_run(tmp_path), "other")
+
+
+def test_an_answer_can_neither_break_the_layout_nor_steer_the_terminal(tmp_path: Path) -> None:
+    text = shown(tmp_path, [TurnPlan(answer="the red block\n\x1b[2Jon the table")], error="a\tb")
+    assert r"  answer  the red block\n\x1b[2Jon the table" in text.splitlines()
+    assert r"error: a\tb" in text.splitlines()
+    assert "\x1b" not in text
+
+
+def test_the_answer_that_is_shown_is_that_of_the_request_that_was_heard(tmp_path: Path) -> None:
+    trial, marks, pcm = trial_of([TurnPlan()])
+    t_ns = next(m.t_ns for m in marks if m.event == "speech_on") + 10**8
+    cut = [
+        stamp("llm", "request", t_ns=t_ns, request_id="early"),
+        stamp("agent", "answer_text", t_ns=t_ns, request_id="early", text="I can not do that"),
+    ]
+    path = save_recording(tmp_path, trial.trial_id, pcm, trial.rate_hz)
+    write_trial(tmp_path, replace(trial, recording=path), [*marks, *cut])
+    write_info(tmp_path, {"fixtures": {trial.fixture: labels_of("f", [TurnPlan()]).to_dict()}})
+    text = show(read_run(tmp_path), trial.trial_id)
+    assert "  answer  I put the red block on the table\n  verdict right\n" in text

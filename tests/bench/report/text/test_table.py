@@ -1,0 +1,135 @@
+"""What the terminal shows."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from bench.metrics.recompute import analyse
+from bench.report.text.table import (
+    WIDTH,
+    blocks,
+    markdown,
+    notes,
+    print_table,
+    terminal,
+    with_interval,
+)
+from bench.simulated.turns import write_example_run
+from bench.stats.quantiles import Estimate
+from bench.summary.summary import Failed, RunSummary, summarise
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
+    folder = tmp_path_factory.mktemp("run")
+    write_example_run(folder, trials=24)
+    return summarise(*analyse(folder))
+
+
+def printed(summary: RunSummary) -> str:
+    out = io.StringIO()
+    print_table(summary, terminal(out))
+    return out.getvalue()
+
+
+def test_outside_a_terminal_the_table_is_plain_and_100_columns_wide(summary: RunSummary) -> None:
+    text = printed(summary)
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_no_color_is_obeyed_on_a_terminal(
+    summary: RunSummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = io.StringIO()
+    print_table(summary, Console(file=out, force_terminal=True, width=120))
+    assert "\x1b[3" not in out.getvalue()  # no foreground colour; bold may stay
+
+
+def test_every_preset_and_every_figure_stands_in_full(summary: RunSummary) -> None:
+    text = printed(summary)
+    for preset in ("cascade-tuned", "cascade-stock", "scripted-600"):
+        assert text.count(preset) >= 3
+    assert "…" not in text.split("p50: two-sided")[0]  # nothing is cut off in the tables
+    assert "insufficient n" in text
+
+
+def test_a_preset_with_a_long_name_leaves_the_headers_whole(summary: RunSummary) -> None:
+    long = replace(summary.presets[0], preset="cascade-scripted-random")
+    tables = printed(replace(summary, presets=(long,))).split("p50: two-sided")[0]
+    assert "cascade-scripted-random" in tables
+    assert "…" not in tables
+
+
+def test_all_rows_of_a_table_have_the_headers_length(summary: RunSummary) -> None:
+    for block in blocks(summary):
+        assert {len(row) for row in block.rows} == {len(block.header)}
+
+
+def test_an_invalid_trial_is_named_with_its_reason(summary: RunSummary) -> None:
+    text = "\n".join(notes(summary))
+    assert "turn 0: mouth late: p99 30.0 ms > 5 ms" in text
+    assert "smart-turn calls most half-cut synthetic sentences complete" in text
+    assert "scripted-600: scripted stages, no models" in text
+    said = "largest error of 20 clicks, idle, before the run: 0.05 ms (20 of 20 heard)."
+    assert f"Calibration: {said}" in notes(summary)
+    assert "3 warm-ups are kept apart." in notes(summary)
+
+
+def test_the_smart_turn_note_stands_only_beside_the_stock_cascade(summary: RunSummary) -> None:
+    others = tuple(p for p in summary.presets if p.preset != "cascade-stock")
+    assert "smart-turn" not in "\n".join(notes(replace(summary, presets=others)))
+
+
+def test_a_residual_beyond_its_bound_is_pointed_at(summary: RunSummary) -> None:
+    first = summary.presets[0]
+    slow = replace(first, medians={**first.medians, "residual": Estimate(35.0, 30)})
+    text = "\n".join(notes(replace(summary, presets=(slow,))))
+    assert "the median residual, 35 ms, exceeds 20 ms" in text
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        (Estimate(612.4, 30, 598.2, 630.0, 20), "612 [598 – 630]"),
+        (Estimate(612.4, 7, need=20), "612 (n 7)"),
+        (Estimate(-12.0, 30, -30.0, 5.0, 20), "−12 [−30 – 5]"),
+        (Estimate(None, 0, need=20), "–"),
+    ],
+)
+def test_a_figure_stands_with_its_interval_or_with_its_n(estimate: Estimate, text: str) -> None:
+    assert with_interval(estimate) == text
+
+
+def test_the_markdown_has_the_same_figures_as_tables(summary: RunSummary) -> None:
+    text = markdown(summary)
+    for block in blocks(summary):
+        for row in block.rows:
+            assert "| " + " | ".join(row) + " |" in text
+
+
+def test_what_a_trial_wrote_into_its_error_can_not_break_the_table(summary: RunSummary) -> None:
+    bad = Failed("p.f\n.0", "error", "died\x1b[2J | at once")
+    first = replace(summary.presets[0], preset="p\x07", failed=(bad,))
+    broken = replace(summary, presets=(first,))
+    for text in (printed(broken), markdown(broken)):
+        assert r"p.f\n.0: error: died\x1b[2J | at once" in text
+        assert r"p\x07" in text
+        assert "\x1b" not in text
+
+
+def test_unanswered_turns_stand_beside_the_invalid_ones(summary: RunSummary) -> None:
+    p = replace(summary.presets[0], turns=25, answered=20, invalid=(), values=(500.0,) * 20)
+    first = blocks(replace(summary, presets=(p,)))[0]
+    shown = dict(zip(first.header, first.rows[0], strict=True))
+    assert (shown["valid/n"], shown["invalid"], shown["no answer"]) == ("20/25", "0 %", "20 %")
+
+
+def test_a_calibration_without_counts_is_told_all_the_same(summary: RunSummary) -> None:
+    old = replace(summary, info={"calibration": {"max_error_ms": 0.2}})
+    said = "Calibration: largest error of the clicks, idle, before the run: 0.20 ms."
+    assert said in notes(old)
+    assert "The harness was not calibrated in this run." in notes(replace(summary, info={}))

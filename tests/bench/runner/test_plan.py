@@ -1,0 +1,66 @@
+"""What a run will do, before it begins."""
+
+import pytest
+
+from bench.cli.run import choose, make_plan
+from bench.runner.plan import Plan
+from pipelines.errors import LabError
+
+
+def plan(fixtures: str, presets: str = "cascade-embedded,cascade-stock") -> Plan:
+    return make_plan(presets, fixtures, 1)
+
+
+def played(made: Plan) -> list[tuple[str, str]]:
+    return [(t.spec.name, t.fixture.name) for t in made.trials]
+
+
+def test_presets_are_interleaved_and_take_turns_in_going_first():
+    assert played(plan("cmd_stop,cmd_wait")) == [
+        ("cascade-embedded", "cmd_stop"),
+        ("cascade-stock", "cmd_stop"),
+        ("cascade-stock", "cmd_wait"),
+        ("cascade-embedded", "cmd_wait"),
+    ]
+
+
+def test_a_fixture_for_one_kind_is_played_to_presets_of_that_kind_only():
+    made = plan("cmd_stop,scripted:cmd_wait", "cascade-embedded,cascade-scripted")
+    assert played(made) == [
+        ("cascade-embedded", "cmd_stop"),
+        ("cascade-scripted", "cmd_stop"),
+        ("cascade-scripted", "cmd_wait"),
+    ]
+    assert made.turns_per_preset == 1
+    assert [t.spec.name for t in made.warmups()] == ["cascade-embedded", "cascade-scripted"]
+    assert made.identity()["only"] == {"cmd_wait": "scripted"}
+
+
+def test_what_is_named_for_all_is_played_to_all():
+    assert choose("cmd_stop,scripted:cmd_stop")[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "said"),
+    [
+        ("robot:cmd_stop", "'robot' is no kind"),
+        ("duplex:cmd_stop", "nothing of it is for cascade-embedded"),
+        ("duplex:cmd_stop,click:cmd_stop,cmd_wait", "cmd_stop is named for two kinds"),
+    ],
+)
+def test_a_kind_that_fits_nothing_is_told(fixtures, said):
+    with pytest.raises(LabError, match=said):
+        plan(fixtures)
+
+
+def test_a_plan_counts_the_pauses_of_a_conversation_on_a_schedule():
+    # 150 s, an answer at its end, and opening and closing the trial
+    made = plan("session_150s", "cascade-embedded")
+    assert made.seconds(made.trials) == pytest.approx(148.5 + 4 + 1.5, abs=0.6)
+
+
+def test_a_barge_in_waits_for_the_answer_to_begin_and_not_for_its_end():
+    made = plan("barge_in_stop", "cascade-embedded")
+    (fixture,) = made.fixtures
+    waits_s = 0.5 + 0.6  # before its two turns
+    assert made.seconds(made.trials) == pytest.approx(fixture.duration_s + waits_s + 1 + 4 + 1.5)

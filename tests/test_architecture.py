@@ -1,0 +1,24 @@
+"""docs/architecture.md says what is there."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import architecture  # noqa: E402  (found by the path above)
+from readme import section  # noqa: E402
+
+TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_the_page_lists_every_folder_with_its_own_first_sentence():
+    assert section(TEXT, "rooms") == architecture.rooms(), "run: python scripts/architecture.py"
+
+
+def test_every_folder_and_every_module_says_what_it_is():
+    import ast
+
+    for top in architecture.TOPS:
+        for path in (ROOT / top).glob("**/*.py"):
+            assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
