@@ -1,7 +1,7 @@
 """Calls a function of a submission's code in a process of its own, inside a *box*.
 
 A box is one method: it runs ``labs/child.py`` on a folder and gives back what it wrote. `OwnBox` is
-for students, on their own code; the grader's box is the sandbox of `labs.sandbox`.
+for students, on their own code; the grader's box is the sandbox of `labs.grading.sandbox`.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ class Architecture:
     lacks (an engine environment, synthetic weights), and refuses what can't be had, before the run
     writes anything; ``tell`` takes a few words on the progress. Empty: nothing to do."""
     parts: str = ""
-    """``module:function``; ``parts(spec)`` lists its `pipelines.capability.Part` rows, for the
-    matrix of presets. Empty: they are not said."""
+    """``module:function``; ``parts(spec)`` lists its `capability.Part` rows, for the matrix of
+    presets. Empty: they are not said."""
     missing: str = ""
     """``module:function``; ``missing(spec) -> list[str]`` says in sentences what the preset lacks
     here (a key, a package, a file), without building or loading anything. Empty: nothing."""
@@ -48,7 +48,7 @@ class Architecture:
 
 
 _OPTIONS = "pipelines.engines.options"
-_CAPABILITY = "pipelines.capability"
+_CAPABILITY = "pipelines.readiness.capability"
 _HOSTED = ("speech", "stt", "llm", "tts")
 _WATCH = "pipelines.watch.options:WatchOptions"
 

@@ -173,24 +173,11 @@ def load_spec(name_or_path: str) -> PipelineSpec:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: can't be read: {error}.") from None
     if path.parent != PRESETS:
-        text = _with_folder(text, path.parent)
+        text = with_folder(text, path.parent)
     return parse_spec(path.stem, text)
 
 
-def bot_spec(file: Path) -> PipelineSpec:
-    """The preset of a bot's file that has no preset of its own.
-
-    Raises:
-        LabError: there is no such file, or its name can't be that of a preset.
-    """
-    from pipelines.bot.load import require_file
-
-    require_file(file.resolve())
-    text = f"bot = {json.dumps(file.name)}\n"
-    return parse_spec(file.stem, _with_folder(text, file.parent))
-
-
-def _with_folder(text: str, folder: Path) -> str:
+def with_folder(text: str, folder: Path) -> str:
     """A bot's preset with the folder that its path is relative to: a run is resumed without it."""
     with contextlib.suppress(tomllib.TOMLDecodeError):
         table = tomllib.loads(text)

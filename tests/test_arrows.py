@@ -1,9 +1,12 @@
 """The arrows of the design: labs → bench → pipelines → pipecat, and who may import what."""
 
 import ast
+import itertools
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +58,11 @@ def test_labs_never_import_training():
         assert not wrong, f"{path}: {wrong}"
 
 
-GRADER = [*ROOT.glob("labs/*.py"), *ROOT.glob("labs/evidence/*.py")]
+GRADER = [
+    path
+    for room in (".", "cli", "evidence", "examples", "grading")
+    for path in (ROOT / "labs" / room).glob("*.py")
+]
 
 
 @pytest.mark.parametrize("path", sorted(GRADER), ids=lambda path: path.stem)
@@ -87,42 +94,112 @@ def test_the_analysis_side_opens_anywhere(room):
                 assert parts[1] in ANALYSIS, f"{path}: {module}"
 
 
-@pytest.mark.parametrize("top", ["bench", "pipelines"])
+@pytest.mark.parametrize("top", ["bench", "labs", "pipelines"])
 def test_a_folder_holds_fifteen_modules_at_most(top):
     for folder in {path.parent for path in ROOT.glob(f"{top}/**/*.py")}:
         modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(modules) <= 15, f"{folder.relative_to(ROOT)} holds {len(modules)}"
 
 
-def test_imports_make_no_circle():
-    names = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in MODULES}
-    tops: dict[str, set[str]] = {}
-    for name, path in names.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        top = {
-            m
-            for node in tree.body
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for m in _names(node)
-        }
-        tops[name] = {m for m in top if m in names}
+NAMES = {
+    ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p
+    for p in MODULES
+}
+"""Module → its file; a package's ``__init__`` under the package's name."""
+
+
+def at_import(tree: ast.AST) -> Iterator[ast.stmt]:
+    """The statements of a module that import something when it is loaded: not those for types."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        yield from at_import(node)
+
+
+def used_by(path: Path) -> set[str]:
+    """Our own modules that a file loads, at its top or inside its functions."""
+    found: set[str] = set()
+    for node in at_import(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            full = {alias: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in NAMES else node.module for name in full.values()}
+    return {name for name in found if name in NAMES}
+
+
+def folder_of(module: str) -> str:
+    """The folder that a module lies in, as a dotted name."""
+    return module if NAMES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+def folder_arrows() -> dict[str, dict[str, list[str]]]:
+    """Folder → the folders that it uses → by which imports."""
+    arrows: dict[str, dict[str, list[str]]] = {}
+    for module, path in NAMES.items():
+        for used in used_by(path):
+            here, there = folder_of(module), folder_of(used)
+            if here != there:
+                arrows.setdefault(here, {}).setdefault(there, []).append(f"{module} → {used}")
+    return arrows
+
+
+def circle(arrows: dict[str, Any]) -> list[str]:
+    """A way along the arrows that comes back to where it began; empty: there is none."""
     done: set[str] = set()
 
-    def visit(name: str, trail: tuple[str, ...]) -> None:
-        assert name not in trail, " → ".join([*trail[trail.index(name) :], name])
-        if name not in done:
-            for other in sorted(tops[name]):
-                visit(other, (*trail, name))
-            done.add(name)
+    def walk(name: str, trail: tuple[str, ...]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        if name in done:
+            return []
+        for other in sorted(arrows.get(name, ())):
+            if found := walk(other, (*trail, name)):
+                return found
+        done.add(name)
+        return []
 
-    for name in names:
-        visit(name, ())
+    return next((found for name in sorted(arrows) if (found := walk(name, ()))), [])
 
 
-def _names(node: ast.Import | ast.ImportFrom) -> set[str]:
-    if isinstance(node, ast.Import):
-        return {alias.name for alias in node.names}
-    return {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+def test_modules_import_each_other_in_no_circle():
+    assert not circle({name: used_by(path) - {name} for name, path in NAMES.items()})
+
+
+def test_folders_import_each_other_in_no_circle():
+    arrows = folder_arrows()
+    found = circle(arrows)
+    ways = [arrows[a][b] for a, b in itertools.pairwise(found)]
+    assert not found, ways
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+UPSTAIRS = ("bench.cli", "labs.cli", "pipelines.server", "pipelines.examples")
+"""Rooms that their own neighbours never import: commands, servers, examples."""
+
+
+@pytest.mark.parametrize("room", UPSTAIRS)
+def test_nobody_in_the_house_imports(room):
+    for here, there in folder_arrows().items():
+        if here.startswith(room) or (room.startswith("pipelines") and not here.startswith("pip")):
+            continue
+        assert not [ways for name, ways in there.items() if name.startswith(room)]
+
+
+def test_doctor_loads_no_runner_no_agent_and_no_caller():
+    code = "import sys, bench.cli.inventory.doctor; print(' '.join(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.split()
+    for room in ("bench.runner", "bench.agent", "bench.caller"):
+        assert not [name for name in loaded if name.startswith(room)]
 
 
 def test_the_command_lines_help_needs_nothing_heavy():

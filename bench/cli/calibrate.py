@@ -14,9 +14,9 @@ import typer
 from rich.table import Table
 
 from bench.caller.process import CallerProcess
-from bench.cli.console import console
 from bench.fixtures.library import select
 from bench.machine import description as machine
+from bench.report.text.console import console
 from bench.runner.calibration import (
     DELAYS_MS,
     Answered,

@@ -17,9 +17,9 @@ import typer
 from rich import box
 from rich.table import Table
 
-from bench.cli.console import console
 from bench.machine import description as machine
 from bench.probes.frame_times import Block, Service, block, paired_ratios, service
+from bench.report.text.console import console
 from bench.report.text.table import terminal
 from bench.store.atomic import atomic_write
 from pipelines.duplex.dispatch import duplex_process

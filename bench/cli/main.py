@@ -33,7 +33,7 @@ COMMANDS: dict[str, str] = {
     "models": "bench.cli.inventory.models:app",
     "list": "bench.cli.inventory.presets:list_app",
     "fixtures": "bench.cli.inventory.fixtures:app",
-    "labs": "labs.cli:app",
+    "labs": "labs.cli.main:app",
 }
 """Sub-command → ``module:name`` of a function or of a Typer app with sub-commands of its own."""
 

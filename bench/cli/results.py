@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.console import console
 from bench.metrics.recompute import analyse_again
+from bench.report.text.console import console
 from bench.report.text.escape import visible
 from bench.report.text.first_token import first_token_blocks, first_tokens
 from bench.report.text.table import print_block, print_table, terminal

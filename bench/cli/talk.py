@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.console import console, progress
+from bench.report.text.console import console
+from bench.runner.progress import progress
 from bench.store.face_frames import LIMIT_MS, FaceFrame, frames_of, offsets, write_face
 from pipelines.errors import LabError
 from pipelines.spec import PipelineSpec, load_spec
@@ -74,7 +75,7 @@ def face(
     if fixtures is None:
         _live(spec, version, states, port, https, open_page, plain=False)
         return
-    from bench.cli.run import make_plan
+    from bench.runner.plan import make_plan
     from bench.runner.run import new_run_id, provide
     from pipelines.server.server import FaceServer
     from pipelines.server.serving import Serving

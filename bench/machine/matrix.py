@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipelines.capability import Part, builds_first, lacks, parts_of, weights_word
 from pipelines.errors import LabError
+from pipelines.readiness.capability import Part, builds_first, lacks, parts_of, weights_word
 from pipelines.registry import REFUSED
 from pipelines.spec import load_spec, preset_names
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from bench.fixtures.library import Fixture
-from pipelines.spec import PipelineSpec
+from bench.fixtures.library import Fixture, select
+from bench.store.records import KINDS
+from pipelines.bot.preset import bot_spec
+from pipelines.errors import LabError
+from pipelines.spec import PipelineSpec, load_spec
 
 ANSWER_S = 4.0
 """A guess for a plan: the agent's answer and the silence after it."""
@@ -113,3 +117,54 @@ def _seconds(trial: Planned) -> float:
         answers = ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
     waits = sum(turn.cue.delay_ms / 1000 for turn in turns)
     return trial.fixture.duration_s + waits + answers + OVERHEAD_S
+
+
+def make_plan(presets: str, fixtures: str, repeats: int, bot: Path | None = None) -> Plan:
+    """A plan of what the user typed.
+
+    Raises:
+        LabError: a preset or a fixture is unknown or wrong.
+    """
+    names = [name.strip() for name in presets.split(",") if name.strip()]
+    if not names and bot is None:
+        raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
+    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []))
+    if len({spec.name for spec in specs}) < len(specs):
+        raise LabError(
+            "--presets: two presets have the same name; rename one file, "
+            "or use --repeats for more trials of one."
+        )
+    chosen, only = choose(fixtures)
+    plan = Plan(specs, chosen, repeats, only)
+    for spec in specs:
+        if not plan.fixtures_of(spec):
+            raise LabError(
+                f"--fixtures {fixtures}: nothing of it is for {spec.name}, which is of the kind "
+                f"{spec.kind}; leave the preset out, or name fixtures without a kind before them."
+            )
+    return plan
+
+
+def choose(selector: str) -> tuple[tuple[Fixture, ...], dict[str, str]]:
+    """Fixtures that a selector names, by name, and for which kind of preset only.
+
+    Raises:
+        LabError: a part names nothing, or an unknown kind.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for part in selector.split(","):
+        kind, colon, rest = part.strip().rpartition(":")
+        if colon and kind not in KINDS:
+            raise LabError(f"--fixtures {part}: {kind!r} is no kind; known: {', '.join(KINDS)}.")
+        by_kind.setdefault(kind, []).append(rest)
+    found = {kind: select(",".join(parts)) for kind, parts in by_kind.items()}
+    to_all = {fixture.name for fixture in found.get("", [])}
+    only: dict[str, str] = {}
+    for kind, name in ((k, f.name) for k, of in found.items() for f in of):
+        if name not in to_all and only.setdefault(name, kind) != kind:
+            raise LabError(
+                f"--fixtures {selector}: {name} is named for two kinds, {only[name]} and {kind}; "
+                "name it once, without a kind if it is for all."
+            )
+    every = {f.name: f for of in found.values() for f in of}
+    return tuple(every[name] for name in sorted(every)), only

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.agent.pool import Agents
 from bench.caller.process import CallerProcess
-from bench.fixtures.library import Fixture
+from bench.fixtures.labels import labels_of
 from bench.machine import description as machine
 from bench.metrics.recompute import analyse
 from bench.runner.calibration import (
@@ -29,9 +29,9 @@ from bench.runner.calibration import (
 )
 from bench.runner.late_again import late_again
 from bench.runner.plan import Plan, Planned
+from bench.runner.progress import Progress, Watcher
 from bench.runner.trial import caller_plan, play
 from bench.store import store
-from bench.store.labels import FixtureLabels, TurnLabels
 from bench.store.lock import RunLock
 from bench.store.records import Trial
 from bench.store.schema import SCHEMA_VERSION
@@ -55,21 +55,6 @@ class Beside:
 NOTHING_BESIDE = Beside()
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a run tells whoever watches it."""
-
-    done: int
-    total: int
-    left_s: float
-    """A guess of the time that is left."""
-    text: str
-    """What happens now."""
-
-
-Watcher = Callable[[Progress], None]
-
-
 class RunStoppedError(LabError):
     """Ctrl-C: what was done is kept."""
 
@@ -80,24 +65,6 @@ def new_run_id(specs: Sequence[PipelineSpec]) -> str:
     """A name that sorts by time and says what is compared."""
     names = "+".join(spec.name for spec in specs)[:60]
     return f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{names}"
-
-
-def labels_of(fixture: Fixture) -> FixtureLabels:
-    """What the analysis needs of a fixture; stored with the run."""
-    turns = tuple(
-        TurnLabels(
-            text=turn.text,
-            u_on=turn.u_on_sample,
-            u_off=turn.u_off_sample + 1,
-            samples=turn.samples,
-            rate_hz=turn.rate_hz,
-            expect=turn.expect,
-            pauses=turn.pauses,
-            event=turn.event,
-        )
-        for turn in fixture.turns
-    )
-    return FixtureLabels(fixture.name, turns)
 
 
 def execute(

@@ -24,6 +24,14 @@ def number(value: float | None, form: str = ".0f") -> str:
     return DASH if value is None else format(value, form).replace("-", "−")
 
 
+def duration(seconds: float) -> str:
+    """``1 h 02 min``, ``3 min 05 s`` or ``12 s``."""
+    s = round(seconds)
+    if s >= 3600:
+        return f"{s // 3600} h {s % 3600 // 60:02d} min"
+    return f"{s // 60} min {s % 60:02d} s" if s >= 60 else f"{s} s"
+
+
 def percent(value: float | None) -> str:
     """A share between 0 and 1 as percent."""
     return DASH if value is None else f"{100 * value:.0f} %"

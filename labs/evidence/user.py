@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.fixtures.labels import labels_of
 from bench.fixtures.library import RATE_HZ, Fixture, FixtureError, fixtures_root, load, read_pcm
-from bench.runner.run import labels_of
 from bench.store import store
 from bench.store.recording import USER
 from labs.evidence.trial import Evidence

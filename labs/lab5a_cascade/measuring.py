@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cli.console import progress
 from bench.compare.compare import COMPARED, Comparison, compare
 from bench.compare.pairs import Side
 from bench.fixtures.library import fixtures_root, load, read_pcm, select
 from bench.report.text.table import print_table
 from bench.runner.plan import Plan
+from bench.runner.progress import progress
 from bench.runner.run import execute
 from bench.store import store
 from bench.store.records import MetricRow

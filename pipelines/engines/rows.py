@@ -51,13 +51,13 @@ class EngineRow:
 ROWS: tuple[EngineRow, ...] = (
     EngineRow(
         "stt", "pocketsphinx", "PocketSphinx with its en-us model", "BSD-2-Clause",
-        engine=f"{_ENGINES}.pocketsphinx:PocketSphinxEngine",
+        engine=f"{_ENGINES}.stt.pocketsphinx:PocketSphinxEngine",
         capabilities=("streaming", "partials", "domain language model"),
         tested="trained weights",
     ),
     EngineRow(
         "stt", "faster-whisper", "Whisper in CTranslate2: tiny, base, small, large-v3-turbo", "MIT",
-        engine=f"{_ENGINES}.whisper:WhisperEngine",
+        engine=f"{_ENGINES}.stt.whisper:WhisperEngine",
         environment="whisper",
         model="synthetic:tiny",
         devices=("cpu", "cuda"),
@@ -65,14 +65,14 @@ ROWS: tuple[EngineRow, ...] = (
     ),
     EngineRow(
         "stt", "moonshine", "Moonshine tiny and base, and its streaming models", "MIT",
-        engine=f"{_ENGINES}.moonshine:MoonshineEngine",
+        engine=f"{_ENGINES}.stt.moonshine:MoonshineEngine",
         environment="moonshine",
         model="synthetic:tiny",
         capabilities=("partials by LocalAgreement-2",),
     ),
     EngineRow(
         "stt", "kyutai-stt", "Kyutai's delayed-streams recognisers on torch", "MIT",
-        engine=f"{_ENGINES}.kyutai_stt:KyutaiSttEngine",
+        engine=f"{_ENGINES}.stt.kyutai_stt:KyutaiSttEngine",
         environment="moshi-torch",
         model="synthetic:1b",
         devices=("cuda", "cpu"),
@@ -80,7 +80,7 @@ ROWS: tuple[EngineRow, ...] = (
     ),
     EngineRow(
         "llm", "llama", "llama.cpp by xllamacpp", "MIT",
-        engine=f"{_ENGINES}.llama:LlamaEngine",
+        engine=f"{_ENGINES}.llm.llama:LlamaEngine",
         model="creature-3m",
         devices=("cpu", "metal"),
         capabilities=_LLAMA,
@@ -88,7 +88,7 @@ ROWS: tuple[EngineRow, ...] = (
     ),
     EngineRow(
         "llm", "llama-cpp-python", "llama.cpp by llama-cpp-python, compiled here", "MIT",
-        engine=f"{_ENGINES}.llama_cpp_python:LlamaCppPythonEngine",
+        engine=f"{_ENGINES}.llm.llama_cpp_python:LlamaCppPythonEngine",
         environment="llama",
         model="creature-3m",
         capabilities=_LLAMA,
@@ -108,21 +108,21 @@ ROWS: tuple[EngineRow, ...] = (
     ),
     EngineRow(
         "tts", "espeak", "espeak-ng", "GPL-3.0-or-later",
-        engine=f"{_ENGINES}.espeak:EspeakEngine",
+        engine=f"{_ENGINES}.tts.espeak:EspeakEngine",
         voice="en-us",
         capabilities=("streaming", "aborts within a piece"),
         tested="trained weights",
     ),
     EngineRow(
         "tts", "piper", "Piper's voices", "GPL-3.0-or-later",
-        engine=f"{_ENGINES}.piper:PiperEngine",
+        engine=f"{_ENGINES}.tts.piper:PiperEngine",
         environment="piper",
         model="synthetic:medium",
         capabilities=("a sentence at a time", "phonemes for visemes", "aborts within a sentence"),
     ),
     EngineRow(
         "tts", "kokoro", "Kokoro 82M in onnxruntime", "MIT, espeak-ng within: GPL-3.0-or-later",
-        engine=f"{_ENGINES}.kokoro:KokoroEngine",
+        engine=f"{_ENGINES}.tts.kokoro:KokoroEngine",
         environment="kokoro",
         model="synthetic:82m",
         voice="af_heart",
@@ -130,7 +130,7 @@ ROWS: tuple[EngineRow, ...] = (
     ),
     EngineRow(
         "tts", "pocket-tts", "Kyutai's Pocket TTS on torch", "MIT",
-        engine=f"{_ENGINES}.pocket_tts:PocketTtsEngine",
+        engine=f"{_ENGINES}.tts.pocket_tts:PocketTtsEngine",
         environment="moshi-torch",
         model="synthetic:english",
         voice="alba",

@@ -8,7 +8,7 @@ from bench.simulated.turns import write_example_run
 from bench.store.face_frames import frames_of, write_face
 from bench.store.store import read_run
 from labs.evidence.face import face_times, print_of
-from labs.worker import grade_one
+from labs.grading.worker import grade_one
 
 RATE_HZ = 22_050
 SAMPLES = 1764  # 80 ms

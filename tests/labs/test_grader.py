@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labs.example_class import CHANGES, CODE, make_class
-from labs.grade import grade_class, submissions
-from labs.pages import LIMITS, write_all
-from labs.sandbox import NOBODY, Bubblewrap, find_sandbox
-from labs.worker import Graded
+from labs.examples.classroom import CHANGES, CODE, make_class
+from labs.grading.grade import grade_class, submissions
+from labs.grading.pages import LIMITS, write_all
+from labs.grading.sandbox import NOBODY, Bubblewrap, find_sandbox
+from labs.grading.worker import Graded
 
 pytestmark = pytest.mark.timeout(1800)
 

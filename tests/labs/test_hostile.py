@@ -6,11 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from labs import sizes
-from labs.grade import grade_class
+from labs.grading import sizes
+from labs.grading.grade import grade_class
+from labs.grading.sizes import check_sizes
+from labs.grading.worker import grade_one
 from labs.pack import PackError
-from labs.sizes import check_sizes
-from labs.worker import grade_one
 
 
 @pytest.mark.timeout(300)

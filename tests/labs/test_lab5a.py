@@ -12,7 +12,7 @@ import pytest
 from labs import catalogue
 from labs.check import Submission, examine
 from labs.code import OwnBox
-from labs.example_work import write_perfect
+from labs.examples.work import write_perfect
 from labs.lab5a_cascade.checks import LAB, waterfall_picture
 from labs.lab5a_cascade.measuring import FEW, measure
 from labs.start import copy_starter

@@ -9,10 +9,10 @@ import pytest
 from bench.store.face_frames import frames_of, read_face, write_face
 from labs.check import Submission, examine
 from labs.code import OwnBox
+from labs.grading.worker import grade_one
 from labs.lab5c_face import checks
 from labs.lab5c_face.playing import Reply, messages, track_of, write_messages, write_wav
 from labs.pack import pack
-from labs.worker import grade_one
 from pipelines.audio.openness import Smoother, openness
 from pipelines.face.visemes import Phone, blend, spread
 

@@ -9,8 +9,8 @@ import pytest
 from bench.cli import main as cli
 from labs import catalogue
 from labs.check import ANSWERS
+from labs.grading.sandbox import Bubblewrap, leak_of
 from labs.pack import LARGEST_RATIO, PackError, changed_files, pack, read_manifest, unpack
-from labs.sandbox import Bubblewrap, leak_of
 from labs.start import copy_starter
 
 

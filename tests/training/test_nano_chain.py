@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.run import make_plan
 from bench.fixtures.library import fixtures_root
 from bench.recorded.listener import Sphinx, listen
+from bench.runner.plan import make_plan
 from bench.runner.run import execute
 from training.nano_duplex.verdicts import Evaluation, evaluate
 

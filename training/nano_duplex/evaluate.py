@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cli.console import progress
-from bench.cli.run import make_plan
 from bench.fixtures.library import ROOT_VARIABLE
 from bench.recorded.listener import Sphinx, listen
+from bench.runner.plan import make_plan
+from bench.runner.progress import progress
 from bench.runner.run import execute, new_run_id
 from bench.store.atomic import atomic_write
 from bench.store.store import read_json, read_run

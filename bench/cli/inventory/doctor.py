@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bench.cli.console import console
+from bench.report.text.console import console
 
 
 def doctor(

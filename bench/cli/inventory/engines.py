@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bench.cli.console import console
+from bench.report.text.console import console
 from pipelines.duplex.moshi.weights import files as weights
 from pipelines.process import environment
 from pipelines.weights.sizes import LM_NAMES, MIMI_BYTES, SIZES, lm_bytes

@@ -54,7 +54,6 @@ EXIT_PROBLEMS = 1
 
 def _say(what: str | Table) -> None:
     """On standard output, in colour where it is a terminal and NO_COLOR is not set."""
-    # Not bench.cli.console: that imports all of a run, and this is to be there at once.
     Console(highlight=False, markup=False).print(what, soft_wrap=isinstance(what, str))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bench.cli.console import console
+from bench.report.text.console import console
 from pipelines.spec import load_spec
 
 app = typer.Typer(
@@ -83,7 +83,7 @@ def _run(path: str, command: str) -> None:
 @app.command()
 def show(preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")]) -> None:
     """One preset with every option, those left at their default too."""
-    from pipelines.capability import builds_first, lacks
+    from pipelines.readiness.capability import builds_first, lacks
 
     spec = load_spec(preset)
     say = console().print

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.report.plots.latency import CLAIM, CLAIM_MS, REFERENCES
 from bench.report.text.escape import visible
 from bench.stats.quantiles import Estimate
+from bench.summary.references import CLAIM, CLAIM_MS, REFERENCES
 
 Trace = dict[str, Any]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench.report.page.chart import Chart, Trace, axis, interval_bars, marked, references, safe
-from bench.report.plots.latency import stack
 from bench.stats.format import number, with_interval
+from bench.summary.stack import stack
 from bench.summary.summary import PresetSummary, RunSummary
 from bench.timeline.critical_path import PIECES
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from bench.report.plots.frames import HEIGHT_PX, draw_duplex
 from bench.store.atomic import atomic_write
+from bench.summary.references import CLAIM, CLAIM_MS, REFERENCES
+from bench.summary.stack import stack
 from bench.summary.summary import PresetSummary, RunSummary
 from bench.timeline.critical_path import PIECES
 
@@ -27,16 +29,6 @@ COLOURS = {
     "residual": "#000000",
 }
 INK, FAINT = "#222222", "#777777"
-
-REFERENCES = (
-    (160.0, "160 duplex floor", 0),
-    (200.0, "200 human gap", 1),
-    (500.0, "500 felt target", 0),
-)
-"""ms after u_off, what it is, and the line of text above the plot that names it."""
-CLAIM_MS = (600.0, 900.0)
-CLAIM = ("600–900 cascade claim", 2)
-"""What is commonly claimed for a cascade, its name and line."""
 
 WIDTH_PX, DPI = 1600, 100
 FOOTER_PX = 55
@@ -118,13 +110,6 @@ def _limits(presets: Sequence[PresetSummary]) -> tuple[float, float]:
     early = any(value < 0 for preset in presets for value in preset.values)
     low = min(min(lowest), -0.12 * max(highest) if early else 0.0)
     return (low * 1.1 if low < 0 else 0.0), 1.45 * max(highest)
-
-
-def stack(preset: PresetSummary) -> list[tuple[str, float]]:
-    """(piece, median ms) in the order of the path, the gaps together as the residual."""
-    pieces = [(p.name, preset.median(p.name) or 0.0) for p in PIECES if not p.is_gap]
-    gaps = sum(preset.median(p.name) or 0.0 for p in PIECES if p.is_gap)
-    return [*pieces, ("residual", gaps)]
 
 
 def _references(axes: Axes, low: float, high: float) -> None:

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import main
-from bench.cli.run import make_plan
 from bench.fixtures.library import Cue, fixtures_root, load
 from bench.report.text.trial import show
-from bench.runner.plan import Plan
+from bench.runner.plan import Plan, make_plan
 from bench.runner.run import Beside, execute
 from bench.store import store
 from pipelines.bot import check
 from pipelines.bot.load import BotError, load_bot
-from pipelines.capability import lacks
+from pipelines.bot.preset import bot_spec
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import SpecError
-from pipelines.spec import bot_spec, load_spec, parse_spec
+from pipelines.readiness.capability import lacks
+from pipelines.spec import load_spec, parse_spec
 
 PLAYED = {"ok", "ruler_late"}
 

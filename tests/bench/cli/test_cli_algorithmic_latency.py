@@ -7,8 +7,9 @@ import random
 import pytest
 import typer
 
-from bench.cli.algorithmic_latency import acoustic_frames, floor, greedy, sessions, told
+from bench.cli.algorithmic_latency import floor, told
 from bench.probes.algorithmic_latency import Floor, Response, measure
+from bench.probes.model_sessions import acoustic_frames, greedy, sessions
 from pipelines.errors import LabError, ModelError
 from pipelines.marks import MarkList
 from pipelines.process.process import ModelProcess

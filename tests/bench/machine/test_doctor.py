@@ -151,7 +151,7 @@ def test_the_shipped_costs_are_those_of_the_committed_tables():
         (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "results/README.md")
     ]
     speed = {"compute": costs.speed.compute, "memory": costs.speed.memory}
-    shipped = (ROOT / "bench" / "costs.toml").read_text(encoding="utf-8")
+    shipped = (ROOT / "bench" / "machine" / "costs.toml").read_text(encoding="utf-8")
     assert script.made(*texts, speed) == shipped, "run python scripts/costs.py"
     assert all(cost.of in BUDGETS and cost.n > 0 for cost in costs.costs.values())
     assert all("commit" in line for line in costs.sources.values())

@@ -8,13 +8,13 @@ import pytest
 
 from bench.cli.main import COMMANDS
 from bench.machine.matrix import row_of, rows
-from pipelines import capability
 from pipelines.bot.load import load_bot
 from pipelines.duplex.dispatch import backend_of
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.errors import SpecError
 from pipelines.hosted.build import make_service
 from pipelines.hosted.services import SERVICES, services_of
+from pipelines.readiness import capability
 from pipelines.registry import ARCHITECTURES, REFUSED, architecture, load_object
 from pipelines.spec import load_spec, preset_names
 

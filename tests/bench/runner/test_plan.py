@@ -2,8 +2,7 @@
 
 import pytest
 
-from bench.cli.run import choose, make_plan
-from bench.runner.plan import Plan
+from bench.runner.plan import Plan, choose, make_plan
 from pipelines.errors import LabError
 
 

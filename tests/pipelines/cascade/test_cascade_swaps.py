@@ -12,7 +12,6 @@ import pytest
 from local_engines import skip_without_torch
 from test_build import SPEECH, chunks_of, converse
 
-from pipelines.capability import environments_of
 from pipelines.cascade.build import prepare
 from pipelines.cascade.provide import check, provide
 from pipelines.engines.rows import ROWS, engine_row
@@ -20,6 +19,7 @@ from pipelines.engines.table import model_files
 from pipelines.errors import LabError, SpecError
 from pipelines.marks import MarkList
 from pipelines.process.pool import ModelPool
+from pipelines.readiness.capability import environments_of
 from pipelines.spec import PRESETS, PipelineSpec, load_spec, parse_spec
 
 EMBEDDED = (PRESETS / "cascade-embedded.toml").read_text(encoding="utf-8")

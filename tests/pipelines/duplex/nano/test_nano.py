@@ -18,7 +18,6 @@ from test_moshi_processor import chunks, run, spoken
 
 from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
-from pipelines.capability import lacks, weights_word
 from pipelines.duplex.dispatch import describe
 from pipelines.duplex.nano import files as nano_weights
 from pipelines.duplex.nano.lm import NanoLm
@@ -33,6 +32,7 @@ from pipelines.errors import SpecError
 from pipelines.marks import MarkList
 from pipelines.process.engine import EngineError
 from pipelines.process.process import ModelProcess
+from pipelines.readiness.capability import lacks, weights_word
 from pipelines.spec import load_spec, parse_spec
 from pipelines.weights.error import WeightsError
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labs.worker import Graded
+from labs.grading.worker import Graded
 from pipelines.errors import LabError
 
 WORKER_S = 900.0
@@ -74,7 +74,7 @@ def _in_worker(path: Path, order: Mapping[str, Any], worker_s: float) -> Graded:
         fed.seek(0)
         process = subprocess.Popen(
             # -P: a folder among the submissions may be named as one of our packages, or numpy.
-            [sys.executable, "-P", "-m", "labs.worker"],
+            [sys.executable, "-P", "-m", "labs.grading.worker"],
             stdin=fed,
             stdout=out,
             stderr=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.console import console
+from bench.report.text.console import console
 from bench.report.text.escape import visible
 from labs import catalogue
 from labs.check import Result, Submission, examine
@@ -107,9 +107,9 @@ def grade(
 
     Exit code: 0, whatever the grades are.
     """
-    from labs.grade import grade_class, submissions
-    from labs.pages import write_all
-    from labs.sandbox import find_sandbox
+    from labs.grading.grade import grade_class, submissions
+    from labs.grading.pages import write_all
+    from labs.grading.sandbox import find_sandbox
 
     say = console().print
     paths = submissions(folder)

@@ -1,6 +1,6 @@
 """Grades one submission, in a process of its own: what is handed in may break whatever reads it.
 
-Started by `labs.grade` as ``python -m labs.worker``; order on stdin, what was found on stdout.
+Started by `grade` as ``python -m labs.grading.worker``; order on stdin, what was found on stdout.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from labs.check import Submission, examine
 from labs.evidence.audit import audit
 from labs.evidence.face import face_times, print_of
 from labs.evidence.finding import Finding
-from labs.sandbox import Bubblewrap, readable
-from labs.sizes import check_sizes
+from labs.grading.sandbox import Bubblewrap, readable
+from labs.grading.sizes import check_sizes
 from pipelines.errors import LabError
 
 MEMORY_GB = 8

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labs.evidence.finding import KINDS
+from labs.grading.worker import Graded
 from labs.pack import write_report
-from labs.worker import Graded
 
 LIMITS = (
     "What is named here are contradictions between marks, recordings, figures and the fixture's "

@@ -19,7 +19,7 @@ from bench.store import store
 from bench.store.recording import read_recording, write_recording
 from bench.timeline.lateness import with_lateness
 from labs import catalogue
-from labs.example_work import write_perfect
+from labs.examples.work import write_perfect
 from labs.pack import pack
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark

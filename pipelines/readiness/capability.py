@@ -202,7 +202,7 @@ def bot_parts(spec: PipelineSpec) -> list[Part]:
     """Of a user's bot: its file; what it calls is not known."""
     options = spec.stages["bot"]
     path: Path = options.path
-    shipped = path.is_relative_to(Path(__file__).parent)
+    shipped = path.is_relative_to(Path(__file__).parents[1])
     licence, tested = ("Apache-2.0", "trained weights") if shipped else ("yours", "not by us")
     return [Part(path.name, "", licence, ("the bot's",), tested)]
 

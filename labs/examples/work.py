@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.fixtures.labels import labels_of
 from bench.fixtures.library import Fixture, fixtures_root, load, read_pcm
 from bench.machine import description as machine
 from bench.metrics.recompute import analyse
-from bench.runner.run import labels_of
 from bench.simulated.turns import RATE_HZ, TurnPlan, trial_of
 from bench.store import store
 from bench.store.recording import USER

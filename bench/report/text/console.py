@@ -1,0 +1,10 @@
+"""The terminal, with colour only where a person sees it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+
+def console() -> Console:
+    """Standard output; rich honours NO_COLOR and turns colour off where it is no terminal."""
+    return Console(highlight=False)

@@ -1,0 +1,1 @@
+"""Submissions that nobody made, with known faults: for tests of the grader."""

@@ -1,0 +1,1 @@
+"""What a preset is made of, and what it lacks on this machine."""
