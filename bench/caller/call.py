@@ -24,7 +24,7 @@ from bench.caller.ear import Ear
 from bench.caller.mouth import CHUNK_MS, Mouth, Spoken
 from bench.lines.local import Decoder, Kind, Message, WireError, encode
 from pipelines.clock import NS_PER_MS, NS_PER_S, ns_to_samples
-from pipelines.marks import Mark, MarkList, stamp
+from pipelines.marks import EventName, Mark, MarkList, Stage, stamp
 
 START_DELAY_NS = 300 * NS_PER_MS
 """From the agent's READY to t0: lets a pipeline that has just started come to rest."""
@@ -224,7 +224,12 @@ class _Trial:
             raise AgentGoneError("the agent ended the conversation")
 
     def _mark(
-        self, stage: str, event: str, t_ns: int, request_id: str = "", value: float | None = None
+        self,
+        stage: Stage,
+        event: EventName,
+        t_ns: int,
+        request_id: str = "",
+        value: float | None = None,
     ) -> None:
         # A chunk's marks carry no turn: which turn it answers is the analysis's question.
         turn = -1 if request_id else self.turn

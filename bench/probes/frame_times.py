@@ -15,10 +15,11 @@ import numpy as np
 from pipelines.clock import NS_PER_MS
 from pipelines.duplex.session.model import FRAME_MS
 from pipelines.duplex.session.wire import Reply
+from pipelines.marks import EventName
 
 DISCARDED = 25
 """Frames at a block's start that do not count."""
-SPANS = {
+SPANS: dict[str, tuple[EventName, EventName]] = {
     "encode": ("start", "encoded"),
     "step": ("encoded", "stepped"),
     "decode": ("decode_start", "done"),

@@ -20,7 +20,7 @@ from bench.store.records import Trial
 from bench.store.store import save_recording, write_info, write_trial
 from pipelines.audio.onsets import Span
 from pipelines.clock import NS_PER_MS
-from pipelines.marks import Mark, stamp
+from pipelines.marks import EventName, Mark, Stage, stamp
 
 RATE_HZ = 16_000
 T0_NS = 5_000_000_000
@@ -125,15 +125,13 @@ def _sound(pcm: Stereo, channel: int, start_ms: float, end_ms: float) -> None:
 
 
 def _spoken(turn: int, sound: tuple[float, float], t0_ns: int) -> list[Mark]:
-    return [
-        stamp("user", event, t_ns=_at(t0_ns, ms), turn=turn)
-        for event, ms in (
-            ("turn_start", sound[0] - 100),
-            ("speech_on", sound[0]),
-            ("speech_off", sound[1]),
-            ("turn_end", sound[1] + 100),
-        )
-    ]
+    said: tuple[tuple[EventName, float], ...] = (
+        ("turn_start", sound[0] - 100),
+        ("speech_on", sound[0]),
+        ("speech_off", sound[1]),
+        ("turn_end", sound[1] + 100),
+    )
+    return [stamp("user", event, t_ns=_at(t0_ns, ms), turn=turn) for event, ms in said]
 
 
 def _reply_marks(plan: FloorPlan, t0_ns: int) -> list[Mark]:
@@ -149,11 +147,12 @@ def _reply_marks(plan: FloorPlan, t0_ns: int) -> list[Mark]:
     at_ms, i = plan.reply[0], 0
     while at_ms < plan.reply[1]:
         samples = min(CHUNK_MS, plan.reply[1] - at_ms) * SAMPLES_PER_MS
-        for stage, event, ms, value in (
+        chunk: tuple[tuple[Stage, EventName, float, float], ...] = (
             ("link", "write", at_ms - 0.2, float(i * CHUNK_MS * SAMPLES_PER_MS)),
             ("ear", "received", at_ms - 0.1, samples),
             ("ear", "heard", at_ms, samples),
-        ):
+        )
+        for stage, event, ms, value in chunk:
             t_ns = _at(t0_ns, ms)
             marks.append(stamp(stage, event, t_ns=t_ns, request_id=f"g1:{i}", value=value))
         at_ms, i = at_ms + CHUNK_MS, i + 1

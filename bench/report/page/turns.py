@@ -28,6 +28,7 @@ from bench.store.store import Run
 from bench.timeline.critical_path import critical_path
 from bench.timeline.frames import Frames, sessions
 from bench.timeline.timeline import Timeline, Turn, reconstruct
+from pipelines.marks import EventName
 
 LEAD_MS, TAIL_MS = 300.0, 600.0
 """What a turn's window shows before the user begins and after the agent has ended."""
@@ -39,7 +40,14 @@ STATUSES = {
     "unasked": "no answer expected",
 }
 """What a turn is to the statistics, and how it is named."""
-FRAME_COLUMNS = ("start", "encoded", "stepped", "decode_start", "done", "frame_out")
+FRAME_COLUMNS: tuple[EventName, ...] = (
+    "start",
+    "encoded",
+    "stepped",
+    "decode_start",
+    "done",
+    "frame_out",
+)
 
 
 @dataclass(frozen=True, slots=True)
