@@ -22,7 +22,9 @@ import numpy.typing as npt
 
 from bench.caller.ear import Ear
 from bench.caller.mouth import CHUNK_MS, Mouth, Spoken
+from bench.fixtures.fixture import CueEvent
 from bench.lines.local import Decoder, Kind, Message, WireError, encode
+from bench.store.records import Status
 from pipelines.clock import NS_PER_MS, NS_PER_S, ns_to_samples
 from pipelines.marks import EventName, Mark, MarkList, Stage, stamp
 
@@ -44,8 +46,8 @@ class CallerTurn:
     """First audible sample."""
     u_off: int
     """Sample after the last audible one."""
-    after: str
-    """Cue: start, previous_end, agent_onset or agent_end."""
+    after: CueEvent
+    """What it waits for."""
     delay_ms: float
     """From the cue to the turn's first sample."""
     timeout_s: float
@@ -80,8 +82,8 @@ class CallerPlan:
 class CallerResult:
     """What the caller brings back from one trial."""
 
-    status: str
-    """ok, no_answer, cue_missed, cut_off (the limit was reached) or error."""
+    status: Status
+    """``cut_off``: the limit was reached. ``ruler_late`` is found afterwards."""
     error: str | None
     t0_ns: int
     rate_hz: int
@@ -125,7 +127,7 @@ class _Trial:
         self.unsent = bytearray()
         """What the socket has not taken yet: a stalled agent is measured, not given up."""
         self.marks = MarkList()
-        self.status = "ok"
+        self.status: Status = "ok"
         self.turn = -1
         self.current: Spoken | None = None
         self.asked_ns: int | None = None

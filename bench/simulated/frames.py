@@ -17,6 +17,7 @@ from bench.store.records import Trial
 from bench.store.store import save_recording, write_info, write_trial
 from bench.timeline.frames import FRAME_MS, FRAME_SAMPLES
 from pipelines.clock import NS_PER_MS
+from pipelines.kinds import Weights
 from pipelines.marks import EventName, Mark, Stage, stamp
 
 RATE_HZ = 24_000
@@ -56,7 +57,7 @@ def duplex_trial_of(
     preset: str = "duplex-example",
     fixture: str = "session_example",
     repeat: int = 0,
-    weights: str = "scripted",
+    weights: Weights = "scripted",
     mouth_late_ms: float = 0.2,
     t0_ns: int = T0_NS,
 ) -> tuple[Trial, list[Mark], Stereo]:
@@ -204,7 +205,7 @@ def _sound(pcm: Stereo, channel: int, start_ms: float, end_ms: float) -> None:
     pcm[first:stop, channel] = np.where(np.arange(max(0, stop - first)) // 50 % 2 == 0, 6000, -6000)
 
 
-EXAMPLE_PLANS = {
+EXAMPLE_PLANS: dict[str, tuple[Weights, float, float]] = {
     "duplex-scripted-60ms": ("scripted", 60.0, 0.0),
     "duplex-tiny": ("synthetic", 52.0, 0.16),
     "duplex-scripted-86ms": ("scripted", 86.0, 0.0),

@@ -14,12 +14,13 @@ from typing import Literal
 import numpy as np
 
 from bench.store.expectation import Expectation
-from bench.store.labels import IGNORED, FixtureLabels, TurnLabels
+from bench.store.labels import IGNORED, FixtureLabels, TurnLabels, UserEvent
 from bench.store.recording import AGENT, USER, Stereo
 from bench.store.records import Trial
 from bench.store.store import save_recording, write_info, write_trial
 from pipelines.audio.onsets import Span
 from pipelines.clock import NS_PER_MS
+from pipelines.kinds import Weights
 from pipelines.marks import EventName, Mark, Stage, stamp
 
 RATE_HZ = 16_000
@@ -42,8 +43,8 @@ class FloorPlan:
     """First and last sound of the agent's reply, as heard."""
     reply_meant_ms: float | None = 6000.0
     """Length of the reply as the synthesiser made it; None: not marked."""
-    event: str = "interruption"
-    """What the second turn is, see `bench.fixtures.fixture.EVENTS`."""
+    event: UserEvent = "interruption"
+    """What the second turn is."""
     speaks: tuple[float, float] = (4000.0, 5500.0)
     """First and last sound of the second turn."""
     ending: Ending = "cut"
@@ -79,7 +80,7 @@ def floor_trial_of(
     *,
     preset: str = "example",
     fixture: str = "floor_example",
-    weights: str = "trained",
+    weights: Weights = "trained",
     t0_ns: int = T0_NS,
 ) -> tuple[Trial, list[Mark], Stereo]:
     """One trial as planned.

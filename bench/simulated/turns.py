@@ -20,6 +20,7 @@ from bench.store.recording import AGENT, USER, Stereo
 from bench.store.records import MetricRow, Trial
 from bench.store.store import save_recording, write_info, write_trial
 from pipelines.clock import NS_PER_MS, ns_to_samples
+from pipelines.kinds import Weights
 from pipelines.marks import EventName, Mark, Stage, stamp
 
 RATE_HZ = 22_050
@@ -87,7 +88,7 @@ def trial_of(
     preset: str = "example",
     fixture: str = "cmd_example",
     repeat: int = 0,
-    weights: str = "trained",
+    weights: Weights = "trained",
     mouth_late_ms: float = 0.2,
     ear_late_ms: float = 0.3,
     t0_ns: int = T0_NS,
@@ -245,7 +246,7 @@ def after_u_off(ms: float, stage: Stage, event: EventName, rid: str = "", **more
     return stamp(stage, event, t_ns=t_ns, request_id=rid, **more)
 
 
-_EXAMPLE_PRESETS = {
+_EXAMPLE_PRESETS: dict[str, tuple[Weights, float, float, float, float]] = {
     # name: (weights, turn release, LLM, TTS, output) in ms
     "cascade-tuned": ("trained", 270.0, 62.0, 18.0, 22.0),
     "cascade-stock": ("trained", 700.0, 95.0, 30.0, 48.0),
