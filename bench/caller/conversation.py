@@ -13,8 +13,9 @@ from bench.caller.ear import Ear
 from bench.caller.mouth import Mouth
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines.line import Audio, Bye, Chunk, Clear, Event
+from bench.store.records import Status
 from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samples
-from pipelines.marks import MarkList, stamp
+from pipelines.marks import EventName, MarkList, Stage, stamp
 
 START_DELAY_NS = 300 * NS_PER_MS
 """From the agent's being ready to t0: lets a pipeline that has just started come to rest."""
@@ -46,7 +47,7 @@ class Conversation:
         self._limit_ns = t0_ns + int(plan.limit_s * NS_PER_S)
         self._greeted_by_ns = t0_ns + int(plan.greeting_s * NS_PER_S)
         self._marks = MarkList()
-        self._status = "ok"
+        self._status: Status = "ok"
         self._turn = -1
         """Number of the last turn; -1: the agent's greeting is waited for."""
         self._asked: Asked | None = None
@@ -144,7 +145,12 @@ class Conversation:
             self._connection.send(line.labels(self._turn, asked.on_ns, asked.off_ns))
 
     def _mark(
-        self, stage: str, event: str, t_ns: int, request_id: str = "", value: float | None = None
+        self,
+        stage: Stage,
+        event: EventName,
+        t_ns: int,
+        request_id: str = "",
+        value: float | None = None,
     ) -> None:
         # A chunk's marks carry no turn: which turn it answers is the analysis's question.
         turn = -1 if request_id else self._turn

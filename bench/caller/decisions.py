@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bench.caller.mouth import CHUNK_MS
 from bench.caller.plan import CallerTurn
+from bench.store.records import Status
 from pipelines.clock import NS_PER_MS, NS_PER_S
 
 SILENCE_AFTER_AGENT_S = 1.5
@@ -42,7 +43,7 @@ class Speak:
 class HangUp:
     """The trial is over."""
 
-    status: str = "ok"
+    status: Status = "ok"
     """ok, no_answer or cue_missed."""
     agent_end_ns: int | None = None
     """When the agent fell silent, where that ended the trial."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from bench.fixtures.fixture import CueEvent
 from bench.lines.line import LOCAL, LineChoice
+from bench.store.records import Status
 from pipelines.marks import Mark
 
 
@@ -20,8 +22,8 @@ class CallerTurn:
     """First audible sample."""
     u_off: int
     """Sample after the last audible one."""
-    after: str
-    """Cue: start, previous_end, agent_onset or agent_end."""
+    after: CueEvent
+    """What it waits for."""
     delay_ms: float
     """From the cue to the turn's first sample."""
     timeout_s: float
@@ -58,8 +60,8 @@ class CallerPlan:
 class CallerResult:
     """What the caller brings back from one trial."""
 
-    status: str
-    """ok, no_answer, cue_missed, cut_off (the limit was reached) or error."""
+    status: Status
+    """``cut_off``: the limit was reached. ``ruler_late`` is found afterwards."""
     error: str | None
     t0_ns: int
     rate_hz: int

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
+from typing import Literal
 
 from bench.compare.pairs import RATES, Pairs, Side, paired
 from bench.metrics.table import METRICS
@@ -41,7 +42,8 @@ def _identity(value: float) -> float:
     return value
 
 
-SCALES: dict[str, Scale] = {
+ScaleName = Literal["difference", "ratio", "rate"]
+SCALES: dict[ScaleName, Scale] = {
     # Signed figures, and those that may be 0.
     "difference": Scale(lambda base, new: new - base, typical, _identity),
     # Figures above 0.
@@ -62,12 +64,10 @@ class Compared:
 
     metric: str
     """Its name, of ``bench.metrics.table`` or of ``bench.compare.pairs.RATES``."""
-    scale: str
-    """Key of `SCALES`."""
+    scale: ScaleName
     effect: float
     """A difference worth seeing, for the n that is needed: in the unit, of a ratio as a share."""
-    better: str = "lower"
-    """``lower`` or ``higher``."""
+    better: Literal["lower", "higher"] = "lower"
 
     @property
     def unit(self) -> str:
@@ -141,8 +141,8 @@ class Comparison:
         return value, low, high
 
     @property
-    def direction(self) -> str | None:
-        """``better`` or ``worse``; None if it can't be told."""
+    def direction(self) -> Literal["better", "worse"] | None:
+        """Of the candidate; None if it can't be told."""
         if self.tested is None or not self.tested.rejected or self.shift.low is None:
             return None
         is_lower = self.shift.low < 0

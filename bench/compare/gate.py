@@ -18,8 +18,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal
 
-from bench.compare.bounds import STATISTICS, Bounds, bounds
+from bench.compare.bounds import STATISTICS, Bounds, LimitKind, Statistic, bounds
 from bench.compare.compare import COMPARED, UNITS
 from bench.compare.pairs import Side
 from bench.stats.quantiles import CONFIDENCE
@@ -41,12 +42,10 @@ class Gate:
     text: str
     """As it was given."""
     metric: str
-    statistic: str
-    """Key of `STATISTICS`."""
+    statistic: Statistic
     at_most: bool
     """The limit is an upper one."""
-    kind: str
-    """``ratio``, ``difference`` or ``value``: what is limited."""
+    kind: LimitKind
     limit: float
     """In the metric's unit; of a ratio, the ratio."""
     preset: str | None = None
@@ -88,7 +87,7 @@ class Gate:
                     f"--gate {text!r}: a ratio is written as 1.05x, without a sign, "
                     "and of rates there is none"
                 )
-            kind = "ratio"
+            kind: LimitKind = "ratio"
         elif unit != UNITS[metric]:
             raise LabError(
                 f"--gate {text!r}: {metric} is in {UNITS[metric] or 'no unit'}; write the limit as "
@@ -120,6 +119,9 @@ def _nearest(metric: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+State = Literal["holds", "broken", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a gate says of one pair of sides."""
@@ -132,8 +134,8 @@ class Outcome:
     """Of the interval: 95 % for all gates together."""
 
     @property
-    def state(self) -> str:
-        """``holds``, ``broken`` or ``unknown``."""
+    def state(self) -> State:
+        """What it says; ``unknown``: the interval lies on both sides of the limit."""
         low, high = self.bounds.low, self.bounds.high
         if low is None or high is None:
             return "unknown"

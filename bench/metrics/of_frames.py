@@ -18,6 +18,7 @@ from bench.timeline.frames import DISCARDED, FRAME_MS, Floats, Frames
 from bench.timeline.frames_heard import hidden_lag_ms
 from pipelines.audio.jitter import JitterBuffer
 from pipelines.clock import NS_PER_MS
+from pipelines.marks import EventName
 
 RAMP_MS_PER_S = 1.0
 """A drift beyond this, with its whole interval, is a ramp."""
@@ -26,7 +27,7 @@ MIN_SPREAD_MS = 1.0
 MIN_N_P99 = 100
 """Below this many frames a p99 would be the largest value under another name."""
 PREROLLS_MS = (0, 40, 80, 160, 300)
-STAGES = {
+STAGES: dict[str, tuple[EventName, EventName]] = {
     "encode": ("start", "encoded"),
     "step": ("encoded", "stepped"),
     "decode": ("decode_start", "done"),

@@ -16,6 +16,7 @@ from bench.timeline.lateness import Lateness, of_timeline
 from bench.timeline.playout import agent_speech_ns, dry_ns
 from bench.timeline.timeline import Timeline
 from pipelines.clock import NS_PER_MS, NS_PER_S
+from pipelines.marks import EventName
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def joules(view: TrialView) -> list[Reading]:
     return [Reading(None, "no energy counter (RAPL, NVML) is read")]
 
 
-def cold_start(start: str, end: str) -> TrialMeasure:
+def cold_start(start: EventName, end: EventName) -> TrialMeasure:
     """Makes the measure of the time between two ``agent.*`` marks, per model.
 
     Gives nothing in a trial in which no model was started: which is most of them.
@@ -156,7 +157,7 @@ def cold_start(start: str, end: str) -> TrialMeasure:
     return measure
 
 
-def pipecats(event: str) -> TrialMeasure:
+def pipecats(event: EventName) -> TrialMeasure:
     """Makes the measure of one of Pipecat's own metrics, by processor: its median in the trial.
 
     Of pipelines that stamp their stages themselves it gives nothing: there the stages' own marks

@@ -18,7 +18,7 @@ from bench.store.records import FAILED, Trial
 from bench.timeline.critical_path import PIECES, Path, residual_ns
 from bench.timeline.timeline import NO_RECORDING, Timeline, Turn
 from pipelines.clock import NS_PER_MS, NS_PER_S
-from pipelines.marks import Mark
+from pipelines.marks import EventName, Mark
 
 NOT_MARKED = "what the agent meant to say is not marked"
 
@@ -137,7 +137,7 @@ def turn_wait(view: TurnView) -> Reading:
     return _between(view.path.release, view.path.u_off, "turn.release")
 
 
-def llm_until(event: str) -> TurnMeasure:
+def llm_until(event: EventName) -> TurnMeasure:
     """Makes the measure of LLM request → an event of the same request."""
 
     def measure(view: TurnView) -> Reading:

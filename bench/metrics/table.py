@@ -27,7 +27,7 @@ from bench.timeline.frames import sessions
 from bench.timeline.lateness import broken_bound
 from bench.timeline.mark_order import check_order
 from bench.timeline.timeline import Timeline, reconstruct
-from pipelines.marks import Mark
+from pipelines.marks import EventName, Mark
 
 
 def _lateness_rows() -> Iterator[Metric]:
@@ -61,6 +61,8 @@ def _cost(name: str, unit: str, description: str, read: TrialMeasure) -> Metric:
 
 
 _PIECES = {p.name: p for p in PIECES}
+_PIPECATS: tuple[tuple[EventName, str], ...] = (("ttfb", "TTFB"), ("processing", "processing time"))
+"""Pipecat's own metrics that are read, and their names."""
 
 METRICS: tuple[Metric, ...] = (
     *_lateness_rows(),
@@ -100,7 +102,7 @@ METRICS: tuple[Metric, ...] = (
             f"Pipecat's own {text}, median of the trial, by processor; of pipelines not ours",
             of_trial.pipecats(event),
         )
-        for event, text in (("ttfb", "TTFB"), ("processing", "processing time"))
+        for event, text in _PIPECATS
     ),
     *DUPLEX_METRICS,
     Metric(

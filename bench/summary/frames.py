@@ -16,6 +16,7 @@ from bench.metrics.of_frames import PREROLLS_MS, STAGES
 from bench.store.records import MetricRow, Trial
 from bench.store.store import Run
 from bench.timeline.frames import Frames, sessions
+from pipelines.kinds import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class DuplexSummary:
     """One duplex preset. Times are in ms; None where there is no such figure."""
 
     preset: str
-    weights: str
+    weights: Weights
     trials: int
     """Without warm-ups."""
     frames: int
