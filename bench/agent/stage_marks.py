@@ -7,9 +7,13 @@ before it pushed is not seen. Pipecat calls observers later, so each mark takes 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipecat.frames.frames import (
     Frame,
+    FunctionCallCancelFrame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     LLMContextFrame,
@@ -63,6 +67,8 @@ class StageObserver(MarkObserver):
         self._answer: _Answer | None = None
         self._speech: dict[str | None, _Speech] = {}
         self._requests = 0
+        self._tools: set[str] = set()
+        """Function calls that are running."""
         self._asked_ns = 0
         self._final: tuple[str, int] | None = None
 
@@ -100,6 +106,10 @@ class StageObserver(MarkObserver):
             self._token(frame.text, t_ns)
         elif isinstance(frame, LLMFullResponseEndFrame):
             self._ended(t_ns)
+        elif isinstance(frame, FunctionCallInProgressFrame):
+            self._tool("tool_start", frame, t_ns)
+        elif isinstance(frame, FunctionCallResultFrame | FunctionCallCancelFrame):
+            self._tool("tool_end", frame, t_ns)
         elif isinstance(frame, TTSStartedFrame | TTSAudioRawFrame | TTSStoppedFrame):
             self._speaks(frame, t_ns)
         elif isinstance(frame, TTSTextFrame):
@@ -131,10 +141,16 @@ class StageObserver(MarkObserver):
             return
         answer.done = True
         text = "".join(answer.texts)
-        if answer.texts and answer.asked:
+        if answer.asked and (answer.texts or not answer.spoken):
             self._put("llm", "end", t_ns, answer.id, float(len(answer.texts)), text)
         elif words := text or " ".join(answer.spoken):
             self._put("agent", "answer_text", t_ns, answer.id, text=words)
+
+    def _tool(self, event: EventName, frame: Any, t_ns: int) -> None:
+        """A function's begin or end; a broadcast's twin says nothing new."""
+        if (frame.tool_call_id in self._tools) != (event == "tool_start"):
+            self._tools ^= {frame.tool_call_id}
+            self._put("llm", event, t_ns, frame.tool_call_id, text=frame.function_name)
 
     def _speaks(self, frame: Frame, t_ns: int) -> None:
         context: str | None = getattr(frame, "context_id", None)

@@ -25,16 +25,10 @@ LINES = ["local", "pcm-websocket"]
 TONE = np.full(RATE // 10, 8000, np.int16).tobytes()  # 100 ms
 
 
-@pytest.fixture(autouse=True)
-def _short(monkeypatch):
-    """A trial ends 0.5 s after the agent fell silent, not 1.5."""
-    monkeypatch.setattr("bench.caller.decisions.SILENCE_AFTER_AGENT_S", 0.5)
-
-
 def turn(**more):
     pcm = np.zeros(6400, np.int16)  # 400 ms, of which 100–300 are audible
     pcm[1600:4800] = 5000
-    told = {"after": "start", "delay_ms": 0.0, "timeout_s": 0.4} | more
+    told = {"after": "start", "delay_ms": 0.0, "timeout_s": 0.4, "wait_s": 0.5} | more
     return CallerTurn(pcm, 1600, 4800, **told)
 
 
@@ -130,16 +124,35 @@ def test_an_agent_that_stalls_is_waited_for_and_hears_everything_later(tmp_path)
     assert (result.status, result.error) == ("ok", None)
 
 
-def test_an_agent_that_hangs_up_is_an_error_and_what_was_heard_is_kept(tmp_path):
+@pytest.mark.parametrize("line", LINES)
+def test_an_agent_that_hangs_up_before_its_answer_is_an_error_and_what_was_heard_is_kept(
+    tmp_path, line
+):
     def play(agent):
-        agent.wait_for_chunk(10)
+        agent.wait_for_chunk(5)
         agent.speak(TONE)
-        agent.wait_for_chunk(20)
+        agent.wait_for_chunk(12)  # 260 ms: the user speaks until 300
 
-    result, _ = trial(tmp_path, play)
+    result, _ = trial(tmp_path, play, line=line)
     assert result.status == "error"
-    assert "closed its connection in mid-trial" in result.error
+    assert result.error.startswith("the agent hung up before it had answered (the agent ")
     assert np.count_nonzero(result.agent) > 0
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_an_agent_that_hangs_up_after_its_answer_has_ended_the_call_and_is_heard_to_the_end(
+    tmp_path, line
+):
+    def play(agent):
+        agent.wait_for_chunk(20)
+        agent.speak(TONE)
+        agent.speak(TONE)
+        agent.wait_for_chunk(23)
+
+    result, told = trial(tmp_path, play, line=line)
+    assert (result.status, result.error) == ("hung_up", None)
+    assert told == ["ready", "over"]
+    assert np.count_nonzero(result.agent) == 2 * RATE // 10
 
 
 @pytest.mark.parametrize(
