@@ -85,7 +85,8 @@ EVENTS: dict[StageEvent, str] = {
     "the call",
     ("llm", "tool_end"): "its result is there, or it was cancelled; text: its name",
     # tts
-    ("tts", "request"): "a text is handed to the synthesiser; text",
+    ("tts", "request"): "a text is handed to the synthesiser; text; request_id: <llm id>/<tts id> "
+    "where it is of a language model's answer; value: 1, the pipeline calls it a filler",
     ("tts", "first_byte"): "its first audio came out",
     ("tts", "first_audible"): "the chunk with its first audible sample came out; value: that "
     "sample's index in the request's audio",

@@ -4,6 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from pipecat.frames.frames import (
+    AggregatedTextFrame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     LLMContextFrame,
@@ -12,6 +15,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    TTSSpeakFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
@@ -209,3 +213,51 @@ def test_pipecats_own_metrics_are_medians_by_processor_of_pipelines_that_are_not
     found = {r.subject: r.value for r in pipecats("ttfb")(trial_of([guest, *told]))}
     assert found == {"Llm": 300.0, "Tts": 125.0}
     assert pipecats("ttfb")(trial_of(told)) == []
+
+
+def spoken(text, context):
+    """A synthesiser's announcement of a text, and its audio."""
+    said = AggregatedTextFrame(text, TextType.SENTENCE)
+    said.context_id = context
+    return [said, TTSStartedFrame(context_id=context), audio(240, context)]
+
+
+def test_a_line_beside_the_language_model_is_a_request_of_its_own_with_its_words():
+    found = pushed(
+        context(),
+        TTSSpeakFrame("let me check."),
+        *spoken("let me check.", "x"),
+        LLMTextFrame("it is there."),
+        *spoken("it is there.", "y"),
+    )
+    requests = [(m.request_id, m.text, m.value) for name, _, m in found if name == "tts.request"]
+    assert requests == [("tts-2", "let me check.", None), ("llm-1/tts-3", None, None)]
+
+
+def test_a_line_that_calls_itself_a_filler_is_marked_so():
+    line = TTSSpeakFrame("one moment.")
+    line.is_filler = True
+    found = pushed(line, *spoken("one moment.", "x"))
+    assert [m.value for name, _, m in found if name == "tts.request"] == [1.0]
+
+
+def test_a_function_call_is_marked_from_its_begin_to_its_result_once():
+    call = {"function_name": "look", "tool_call_id": "t1", "arguments": {}}
+    found = pushed(
+        FunctionCallInProgressFrame(**call),
+        FunctionCallInProgressFrame(**call),
+        FunctionCallResultFrame(**call, result={}),
+        FunctionCallResultFrame(**call, result={}),
+    )
+    assert [(name, at, m.text, m.request_id) for name, at, m in found] == [
+        ("llm.tool_start", 0, "look", "t1"),
+        ("llm.tool_end", 100, "look", "t1"),
+    ]
+
+
+def test_an_answer_without_a_word_has_an_end_too():
+    found = pushed(context(), LLMFullResponseStartFrame(), LLMFullResponseEndFrame())
+    assert [(name, m.value, m.text) for name, _, m in found] == [
+        ("llm.request", None, None),
+        ("llm.end", 0.0, ""),
+    ]
