@@ -3,8 +3,9 @@
 import sys
 
 
-def main():  # ASCII and old syntax: any Python must parse this
-    """Exits with 1 and a sentence, or with 0."""
+def main():
+    # type: () -> None
+    """Exits with 1 and a sentence, or with 0. ASCII and old syntax: any Python must parse this."""
     version = "%d.%d" % sys.version_info[:2]
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         sys.exit(

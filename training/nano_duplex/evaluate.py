@@ -92,8 +92,8 @@ def _run(args: argparse.Namespace) -> None:
             if args.forced is not None:
                 sentences = forced.read_sentences(args.forced, args.most)
                 shortest = min(plan.fixtures, key=lambda f: f.duration_s)
-                runs = forced.force(spec, sentences, shortest, run_dir / "forced", watch)
-                counted = forced.counts(runs, recogniser)
+                spoken = forced.force(spec, sentences, shortest, run_dir / "forced", watch)
+                counted = forced.counts(spoken, recogniser)
     listened = [listen(path, recogniser, recogniser.described) for path in (run_dir, *args.also)]
     runs = [run for run, _ in listened]
     for preset in presets:

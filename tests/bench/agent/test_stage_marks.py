@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from pipecat.frames.frames import (
     InterimTranscriptionFrame,
@@ -46,7 +47,7 @@ class Source:
         return monotonic_ns() - self.zero_ns
 
 
-def pushed(*frames, source=None, direction=FrameDirection.DOWNSTREAM):
+def pushed(*frames, source: Any = None, direction=FrameDirection.DOWNSTREAM):
     """Marks of frames that are pushed 50 ms apart: (event, ms since the clock began, mark)."""
     marks = MarkList()
     zero_ns = monotonic_ns() - 1000 * MS
@@ -54,7 +55,7 @@ def pushed(*frames, source=None, direction=FrameDirection.DOWNSTREAM):
 
     async def push():
         for i, frame in enumerate(frames):
-            at = source or Source(zero_ns)
+            at: Any = source or Source(zero_ns)
             await observer.on_push_frame(FramePushed(at, None, frame, direction, i * 50 * MS))
 
     asyncio.run(push())
@@ -147,7 +148,7 @@ def test_an_interruption_cancels_what_was_open_and_only_that():
 def test_a_release_that_is_pushed_just_after_its_request_is_one_act_with_it():
     marks = MarkList()
     observer = StageObserver(marks)
-    at = Source(monotonic_ns())
+    at: Any = Source(monotonic_ns())
 
     async def push():
         for frame, t_ms in ((context(), 0), (UserStoppedSpeakingFrame(), 1)):
@@ -162,7 +163,7 @@ def test_a_release_that_is_pushed_just_after_its_request_is_one_act_with_it():
 def test_a_transcripts_twin_is_no_second_transcript():
     marks = MarkList()
     observer = StageObserver(marks)
-    at = Source(monotonic_ns())
+    at: Any = Source(monotonic_ns())
 
     async def push():
         for t_ms in (0, 1, 500):

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_engines import skip_without_torch
-from test_build import SPEECH, chunks_of, converse
 
 from pipelines.cascade.build import prepare
 from pipelines.cascade.provide import check, provide
@@ -21,6 +19,8 @@ from pipelines.marks import MarkList
 from pipelines.process.pool import ModelPool
 from pipelines.readiness.capability import environments_of
 from pipelines.spec import PRESETS, PipelineSpec, load_spec, parse_spec
+from tests.pipelines.cascade.test_build import SPEECH, chunks_of, converse
+from tests.pipelines.local_engines import skip_without_torch
 
 EMBEDDED = (PRESETS / "cascade-embedded.toml").read_text(encoding="utf-8")
 OWN = {"stt": "pocketsphinx", "llm": "llama", "tts": "espeak"}

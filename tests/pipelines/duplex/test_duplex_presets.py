@@ -154,7 +154,8 @@ def test_checking_a_preset_needs_no_pipecat():
 
 
 def test_a_scripted_preset_needs_nothing_to_be_made():
-    spec, told = spec_of(), []
+    told: list[str] = []
+    spec = spec_of()
     provide(spec, told.append)
     assert told == [] and model_files(spec) == []
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 from pipelines.engines.model_files import has_random_weights
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
@@ -21,6 +20,7 @@ from pipelines.marks import MarkList
 from pipelines.process import environment
 from pipelines.process.engine import EngineError
 from pipelines.weights.gguf import read_facts
+from tests.pipelines.local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 
 @pytest.fixture(scope="session")

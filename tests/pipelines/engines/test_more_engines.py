@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 from pipelines.engines.model_files import has_random_weights
 from pipelines.engines.options import SttOptions, TtsOptions
@@ -23,6 +22,7 @@ from pipelines.engines.tts.abortable import when_cancelled
 from pipelines.errors import ModelError
 from pipelines.marks import MarkList
 from pipelines.process.engine import Emit, EngineError, Request
+from tests.pipelines.local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 ENGINES = ("moonshine", "kyutai-stt", "kokoro", "pocket-tts")
 SPEAKERS = ("kokoro", "pocket-tts")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator
+from typing import Any
 
 import psutil
 import pytest
@@ -24,7 +25,8 @@ DOUBLES = "pipelines.process.doubles"
 
 
 def make(engine: str = "EchoEngine", **limits: float) -> ModelProcess:
-    return ModelProcess("double", f"{DOUBLES}:{engine}", marks=MarkList(), **limits)
+    more: dict[str, Any] = dict(limits)
+    return ModelProcess("double", f"{DOUBLES}:{engine}", marks=MarkList(), **more)
 
 
 @pytest.fixture
