@@ -24,12 +24,12 @@ from pipelines.engines.synthetic import (
     whisper,
 )
 from pipelines.errors import LabError, SpecError
+from pipelines.installation import engine_path
 from pipelines.process import environment
 
 PREFIX = "synthetic:"
 FORMAT = 1
 """Raise it when what is made changes: folders of another number are not looked at."""
-_ROOT = Path(__file__).parents[3]
 _MOST_S = 600
 
 
@@ -135,7 +135,7 @@ def _run(command: list[str], what: str) -> None:
     clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     try:
         done = subprocess.run(
-            command, cwd=_ROOT, env=clean, capture_output=True, text=True, timeout=_MOST_S
+            command, cwd=engine_path(), env=clean, capture_output=True, text=True, timeout=_MOST_S
         )
         said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
     except (OSError, subprocess.TimeoutExpired) as error:

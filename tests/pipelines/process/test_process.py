@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from pipelines.errors import ModelError
+from pipelines.installation import ROOT
 from pipelines.marks import MarkList
 from pipelines.process.pool import ModelPool
 from pipelines.process.process import ModelProcess
-from pipelines.process.spawn import ROOT
 from pipelines.process.wire import Decoder, WireError, pack
 
 DOUBLES = "pipelines.process.doubles"

@@ -14,6 +14,7 @@ from pipelines.duplex.moshi.weights import files as weights
 from pipelines.duplex.moshi.weights import lm as weights_lm
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.errors import LabError
+from pipelines.installation import ROOT
 from pipelines.process.engine import EngineError
 from pipelines.weights import memory, safetensors
 from pipelines.weights.error import WeightsError
@@ -128,7 +129,7 @@ def test_a_making_begins_anew_on_a_harmed_manifest(moshi_mlx_python, tmp_path):
         "write_bytes(folder / 'a', b'x'); m.add('a', fact=1); "
         "m = Manifest(folder); assert m.has('a', 'fact') and not m.has('a', 'other')"
     )
-    subprocess.run([moshi_mlx_python, "-c", code, str(tmp_path)], cwd=weights.ROOT, check=True)
+    subprocess.run([moshi_mlx_python, "-c", code, str(tmp_path)], cwd=ROOT, check=True)
     assert weights.read_manifest(tmp_path)["files"]["a"]["bytes"] == 1
 
 
