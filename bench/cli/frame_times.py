@@ -22,7 +22,7 @@ from bench.probes.frame_times import Block, Service, Way, block, paired_ratios, 
 from bench.report.text.console import console
 from bench.report.text.table import terminal
 from bench.store.atomic import atomic_write
-from pipelines.duplex.dispatch import duplex_process
+from pipelines.duplex.processes import duplex_process
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.warmth import like_speech
 from pipelines.duplex.session.wire import SESSION, Reply, pcm_to_bytes

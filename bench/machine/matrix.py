@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.errors import LabError
-from pipelines.readiness.capability import Part, builds_first, lacks, parts_of, weights_word
+from pipelines.readiness.capability import builds_first, lacks, parts_of, weights_word
+from pipelines.readiness.part import Part
 from pipelines.registry import REFUSED
 from pipelines.spec import load_spec, preset_names
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.engines.rows import engine_row
+from pipelines.engines.adapters import engine_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class SttOptions:
     """``[stt]``: speech to text."""
 
     engine: str = "pocketsphinx"
-    """A row of `pipelines.engines.rows`."""
+    """A row of `pipelines.engines.adapters`."""
     model: str = ""
     """A model id, a folder, or ``synthetic:SIZE``; default: the row's. PocketSphinx has its own."""
     lm: Literal["domain", "default"] = "domain"
@@ -86,7 +86,7 @@ class LlmOptions:
     """``[llm]``: the language model."""
 
     engine: str = "llama"
-    """A row of `pipelines.engines.rows`."""
+    """A row of `pipelines.engines.adapters`."""
     model: str = ""
     """A model id, the path of a .gguf file, ``synthetic:SIZE``, or what a server calls it;
     default: the row's."""
@@ -122,7 +122,7 @@ class TtsOptions:
     """``[tts]``: text to speech."""
 
     engine: str = "espeak"
-    """A row of `pipelines.engines.rows`."""
+    """A row of `pipelines.engines.adapters`."""
     model: str = ""
     """A model id, the path of Piper's or Kokoro's .onnx or of Pocket TTS's folder, or
     ``synthetic:SIZE``; default: the row's. espeak-ng has its own."""

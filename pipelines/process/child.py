@@ -21,6 +21,7 @@ import traceback
 from typing import Any
 
 from pipelines.marks import Mark, stamp
+from pipelines.moved import told
 from pipelines.process.engine import Emit, Engine, EngineError, Header, Request, RequestCancelled
 from pipelines.process.wire import Decoder, WireError, pack
 
@@ -139,7 +140,11 @@ def _make(path: str, options: dict[str, Any]) -> Engine:
     module_name, _, class_name = path.partition(":")
     try:
         engine: Engine = getattr(importlib.import_module(module_name), class_name)(**options)
-    except ModuleNotFoundError as error:
+    except (ImportError, AttributeError) as error:
+        if sentence := told(path, error.name):
+            raise EngineError(sentence) from error
+        if not isinstance(error, ModuleNotFoundError):
+            raise
         raise EngineError(
             f"the package {error.name!r} is not installed for {sys.executable}: "
             "run 'make setup', or build the engine's environment"

@@ -20,6 +20,7 @@ from pipelines.duplex.session.stages import PipelinedStages, SerialStages, Stage
 from pipelines.duplex.session.warmth import like_speech
 from pipelines.duplex.session.wire import SESSION, Reply
 from pipelines.heap import give_back
+from pipelines.moved import told
 from pipelines.process.engine import Emit, EngineError, Request
 
 WARM_FRAMES = 4
@@ -61,6 +62,8 @@ class DuplexEngine:
             model: DuplexModel = getattr(importlib.import_module(module), name)(**self._options)
             model.load()
         except ModuleNotFoundError as error:
+            if sentence := told(self._adapter, error.name):
+                raise EngineError(sentence) from error
             raise EngineError(
                 f"the package {error.name!r} is not installed for {sys.executable}: "
                 "run 'make setup', or build the engine's environment"

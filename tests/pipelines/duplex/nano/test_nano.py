@@ -18,11 +18,11 @@ from test_moshi_processor import chunks, run, spoken
 
 from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
-from pipelines.duplex.dispatch import describe
 from pipelines.duplex.nano import files as nano_weights
 from pipelines.duplex.nano.lm import NanoLm
 from pipelines.duplex.nano.model import NanoDuplex
 from pipelines.duplex.nano.text import FIRST, ForcedWords
+from pipelines.duplex.processes import describe
 from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.provide import model_files, provide
 from pipelines.duplex.session.model import FRAME_SAMPLES, Step

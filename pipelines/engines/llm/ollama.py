@@ -1,0 +1,16 @@
+"""Language models of an Ollama server: no child process, Pipecat's service talks to the server."""
+
+from __future__ import annotations
+
+from pipelines.engines.row import EngineRow
+
+ROW = EngineRow(
+    stage="llm",
+    name="ollama",
+    what="an Ollama server, through Pipecat",
+    licence="MIT",
+    service="pipelines.cascade.llm_server:make",
+    ready="pipelines.cascade.llm_server:check_server",
+    capabilities=("streaming", "a server's own models"),
+    tested="protocol double",
+)
