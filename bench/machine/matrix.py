@@ -55,13 +55,14 @@ def row_of(name: str) -> PresetRow:
     """One preset's row; one that can't be read is a row that says so."""
     try:
         spec = load_spec(name)
+        parts = tuple(parts_of(spec))
         return PresetRow(
             spec.name,
             spec.title,
             spec.kind,
             spec.weights,
-            tuple(parts_of(spec)),
-            weights_word(spec),
+            parts,
+            weights_word(parts),
             tuple(lacks(spec)),
             tuple(builds_first(spec)),
         )

@@ -88,6 +88,8 @@ class EngineRow:
     """What it can do, in a word or two each."""
     tested: str = BY_RANDOM_WEIGHTS
     """With what our tests run it."""
+    untested: str = ""
+    """What of it no test and nobody of us has run yet; empty: nothing that is claimed here."""
     measured: tuple[str, ...] = ()
     """Sizes of random weights whose cost ``make bench-engines`` measures."""
     own_threads: bool = False

@@ -7,6 +7,7 @@ here the answers are joined. Nothing is loaded, built, hashed or downloaded for 
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 
 from pipelines.errors import LabError
 from pipelines.models.needed import MADE_HERE, missing_of
@@ -41,9 +42,9 @@ def builds_first(spec: PipelineSpec) -> list[str]:
     return [*found, *(f"random weights {what}" for what in answer("makes", spec))]
 
 
-def weights_word(spec: PipelineSpec) -> Files:
-    """Whether the files of its models are there; of several parts, the worst state."""
-    return min((part.files for part in parts_of(spec)), key=FILES.index, default="none needed")
+def weights_word(parts: Iterable[Part]) -> Files:
+    """Whether the files of a preset's models are there; of several parts, the worst state."""
+    return min((part.files for part in parts), key=FILES.index, default="none needed")
 
 
 def environments_of(spec: PipelineSpec) -> list[str]:

@@ -11,6 +11,8 @@ ROW = EngineRow(
     licence="the server's",
     service="pipelines.cascade.llm_server:make",
     ready="pipelines.cascade.llm_server:check_server",
+    devices=("its server's",),
     capabilities=("streaming", "a server's own models"),
     tested="protocol double",
+    untested="no real server yet",
 )

@@ -119,10 +119,10 @@ def test_random_weights_are_said_to_be_made_by_a_run_until_they_are_there(tmp_pa
 
     monkeypatch.setattr(weights, "folder_of", lambda size, seed=0: tmp_path)
     spec = load_spec("duplex-tiny")
-    assert capability.weights_word(spec) == "made by a run"
+    assert capability.weights_word(capability.parts_of(spec)) == "made by a run"
     assert "random weights tiny bf16" in capability.builds_first(spec)
     (tmp_path / LM_NAMES["bf16"]).touch()
-    assert capability.weights_word(spec) == "here"
+    assert capability.weights_word(capability.parts_of(spec)) == "here"
 
 
 def test_the_matrix_comes_as_json_by_both_spellings():
