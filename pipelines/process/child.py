@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import os
 import queue
 import signal
@@ -21,8 +20,15 @@ import traceback
 from typing import Any
 
 from pipelines.marks import Mark, stamp
-from pipelines.moved import told
-from pipelines.process.engine import Emit, Engine, EngineError, Header, Request, RequestCancelled
+from pipelines.process.engine import (
+    Emit,
+    Engine,
+    EngineError,
+    Header,
+    Request,
+    RequestCancelled,
+    imported,
+)
 from pipelines.process.wire import Decoder, WireError, pack
 
 _READ_BYTES = 1 << 16
@@ -137,14 +143,9 @@ class Child:
 
 
 def _make(path: str, options: dict[str, Any]) -> Engine:
-    module_name, _, class_name = path.partition(":")
     try:
-        engine: Engine = getattr(importlib.import_module(module_name), class_name)(**options)
-    except (ImportError, AttributeError) as error:
-        if sentence := told(path, error.name):
-            raise EngineError(sentence) from error
-        if not isinstance(error, ModuleNotFoundError):
-            raise
+        engine: Engine = imported(path)(**options)
+    except ModuleNotFoundError as error:
         raise EngineError(
             f"the package {error.name!r} is not installed for {sys.executable}: "
             "run 'make setup', or build the engine's environment"

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from pipelines.engines import made
-from pipelines.engines.adapters import row_named
 from pipelines.errors import LabError
 from pipelines.process import environment
 from pipelines.process.process import ModelProcess
@@ -35,8 +34,6 @@ def made_here(engine: str) -> Path:
     """The smallest model of an engine; skips where its environment can't be built here."""
     skip_without_torch(made.maker_of(engine).environment)
     try:
-        if needed := row_named(engine).environment:
-            environment.ensure(needed, _tell)  # the model may be there, made for another Python
         return made.ensure(engine, "synthetic:micro", _tell)
     except LabError as error:
         pytest.skip(str(error))

@@ -7,7 +7,6 @@ interpreter may be one of an engine environment.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Mapping
@@ -20,8 +19,7 @@ from pipelines.duplex.session.stages import PipelinedStages, SerialStages, Stage
 from pipelines.duplex.session.warmth import like_speech
 from pipelines.duplex.session.wire import SESSION, Reply
 from pipelines.heap import give_back
-from pipelines.moved import told
-from pipelines.process.engine import Emit, EngineError, Request
+from pipelines.process.engine import Emit, EngineError, Request, imported
 
 WARM_FRAMES = 4
 SWITCH_INTERVAL_S = 0.0005
@@ -57,13 +55,10 @@ class DuplexEngine:
             EngineError: a package is missing, or the weights can't be loaded.
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        module, _, name = self._adapter.partition(":")
         try:
-            model: DuplexModel = getattr(importlib.import_module(module), name)(**self._options)
+            model: DuplexModel = imported(self._adapter)(**self._options)
             model.load()
         except ModuleNotFoundError as error:
-            if sentence := told(self._adapter, error.name):
-                raise EngineError(sentence) from error
             raise EngineError(
                 f"the package {error.name!r} is not installed for {sys.executable}: "
                 "run 'make setup', or build the engine's environment"
