@@ -59,6 +59,9 @@ class EngineRow:
     """Class that a child process runs, see `pipelines.process.engine.Engine`."""
     arguments: Callable[[Any, Model], dict[str, Any]] = lambda options, model: {}
     """(the stage's options, its model) → keyword arguments of the class."""
+    settings: type[Any] | None = None
+    """Frozen dataclass of the options that this engine alone has: ``settings`` in the preset's
+    table, checked when the preset is read. None: it has none."""
     called: str = ""
     """What marks and errors call its process; ``{model}`` stands for the model's name. Empty: the
     engine's name and the model's."""
