@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
-from pipelines.engines.table import llm_engine, stt_engine, tts_engine
+from pipelines.engines.processes import llm_engine, stt_engine, tts_engine
 from pipelines.marks import MarkList
 from pipelines.process import environment
 from pipelines.process.process import ModelProcess

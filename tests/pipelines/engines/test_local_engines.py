@@ -12,9 +12,9 @@ import pytest
 
 from pipelines.engines.model_files import has_random_weights
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
+from pipelines.engines.processes import answer_tokens, tts_engine
 from pipelines.engines.stt.agreement import LocalAgreement
 from pipelines.engines.synthetic.words import SYNTHETIC_KEY, word_tokens
-from pipelines.engines.table import answer_tokens, tts_engine
 from pipelines.errors import ModelError
 from pipelines.marks import MarkList
 from pipelines.process import environment

@@ -17,11 +17,11 @@ import pytest
 
 from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
-from pipelines.duplex.dispatch import describe
 from pipelines.duplex.nano import files as nano_weights
 from pipelines.duplex.nano.lm import NanoLm
 from pipelines.duplex.nano.model import NanoDuplex
 from pipelines.duplex.nano.text import FIRST, ForcedWords
+from pipelines.duplex.processes import describe
 from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.provide import model_files, provide
 from pipelines.duplex.session.model import FRAME_SAMPLES, Step
@@ -31,7 +31,7 @@ from pipelines.errors import SpecError
 from pipelines.marks import MarkList
 from pipelines.process.engine import EngineError
 from pipelines.process.process import ModelProcess
-from pipelines.readiness.capability import lacks, weights_word
+from pipelines.readiness.capability import lacks, parts_of, weights_word
 from pipelines.spec import load_spec, parse_spec
 from pipelines.weights.error import WeightsError
 from tests.pipelines.duplex.test_moshi_processor import chunks, run, spoken
@@ -323,7 +323,7 @@ def test_the_shipped_weights_are_whole_trained_and_small():
     spec = load_spec("duplex-nano")
     assert spec.stages["model"].stages == "serial"
     assert nano_weights.read(nano_weights.PACKAGED).label == spec.weights == "trained"
-    assert lacks(spec) == [] and weights_word(spec) == "here"
+    assert lacks(spec) == [] and weights_word(parts_of(spec)) == "here"
     files = [nano_weights.PACKAGED / name for name in nano_weights.FILES]
     assert sum(path.stat().st_size for path in files) < 30e6
 

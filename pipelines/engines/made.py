@@ -1,7 +1,8 @@
 """``synthetic:SIZE`` in a preset: models with random weights, made on this machine when needed.
 
 They lie in the cache folder, each in a folder of its own that appears by a rename, and cost what
-trained ones of the same dimensions cost. All but llama are written by the interpreter of their
+trained ones of the same dimensions cost. How one is made is the row of its maker, a module of
+`pipelines.engines.synthetic` that the engine's row names; most are run by the interpreter of their
 engine's environment, whose libraries know the formats.
 """
 
@@ -10,22 +11,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.cache import Tell, building, cache_folder, need_disk, silent
-from pipelines.engines.synthetic import (
-    gguf,
-    kokoro,
-    kyutai_stt,
-    moonshine,
-    piper,
-    pocket_tts,
-    whisper,
-)
+from pipelines.engines.adapters import row_named
+from pipelines.engines.row import Maker
 from pipelines.errors import LabError, SpecError
 from pipelines.installation import engine_path
 from pipelines.process import environment
+from pipelines.registry import load_object
 
 PREFIX = "synthetic:"
 FORMAT = 1
@@ -33,55 +27,17 @@ FORMAT = 1
 _MOST_S = 600
 
 
-@dataclass(frozen=True, slots=True)
-class Maker:
-    """How the models of one engine are made."""
+def maker_of(engine: str) -> Maker:
+    """The maker that an engine's row names.
 
-    kind: str
-    """Part of the folder's name."""
-    sizes: dict[str, float]
-    """Name → what it takes on disk and in memory while it is made, GB."""
-    main: str
-    """The file in the folder that an engine is given; empty: the folder."""
-    environment: str = ""
-    """Whose interpreter runs ``module``; empty: it is made in this process."""
-    module: str = ""
-    """``python -m module FOLDER SIZE``."""
-
-
-def _gb(sizes: dict[str, object], values: tuple[float, ...]) -> dict[str, float]:
-    return dict(zip(sizes, values, strict=True))
-
-
-_HERE = "pipelines.engines.synthetic"
-_LLAMA = Maker("llama", _gb({**gguf.SIZES}, (0.01, 0.7, 1.6, 3.9)), "model.gguf")
-MAKERS: dict[str, Maker] = {
-    "faster-whisper": Maker(
-        "whisper", _gb({**whisper.SIZES}, (0.01, 0.3, 0.5, 1.5, 5.0)), "", "whisper",
-        f"{_HERE}.whisper",
-    ),
-    "moonshine": Maker(
-        "moonshine", _gb({**moonshine.SIZES}, (0.05, 0.3, 0.6)), "", "moonshine",
-        f"{_HERE}.moonshine",
-    ),
-    "kyutai-stt": Maker(
-        "kyutai-stt", _gb({**kyutai_stt.SIZES}, (0.01, 5.0)), "", "moshi-torch",
-        f"{_HERE}.kyutai_stt",
-    ),
-    "llama": _LLAMA,
-    "llama-cpp-python": _LLAMA,
-    "piper": Maker(
-        "piper", _gb({**piper.SIZES}, (0.01, 0.2)), "voice.onnx", "piper", f"{_HERE}.piper"
-    ),
-    "kokoro": Maker(
-        "kokoro", _gb({**kokoro.SIZES}, (0.02, 0.8)), "kokoro.onnx", "kokoro", f"{_HERE}.kokoro"
-    ),
-    "pocket-tts": Maker(
-        "pocket-tts", _gb({**pocket_tts.SIZES}, (0.02, 1.0)), "", "moshi-torch",
-        f"{_HERE}.pocket_tts",
-    ),
-}  # fmt: skip
-"""Engine → maker."""
+    Raises:
+        SpecError: it names none.
+    """
+    path = row_named(engine).maker
+    if not path:
+        raise SpecError(f"{engine}: no models with random weights are made for it.")
+    found: Maker = load_object(path)
+    return found
 
 
 def path_of(engine: str, model: str) -> Path:
@@ -90,11 +46,11 @@ def path_of(engine: str, model: str) -> Path:
     Raises:
         SpecError: there is no such size.
     """
-    maker, size = MAKERS[engine], model.removeprefix(PREFIX)
-    if size not in maker.sizes:
+    maker, size = maker_of(engine), model.removeprefix(PREFIX)
+    if size not in maker.gb:
         raise SpecError(
             f"{engine}: model = {model!r} names no size of random weights; known: "
-            f"{', '.join(PREFIX + s for s in maker.sizes)}."
+            f"{', '.join(PREFIX + s for s in maker.gb)}."
         )
     folder = cache_folder() / "synthetic" / f"{maker.kind}-{size}-v{FORMAT}"
     return folder / maker.main if maker.main else folder
@@ -107,7 +63,7 @@ def ensure(engine: str, model: str, tell: Tell = silent) -> Path:
         LabError: there is no such size, no room, or its environment can't be built.
     """
     path = path_of(engine, model)
-    maker, size = MAKERS[engine], model.removeprefix(PREFIX)
+    maker, size = maker_of(engine), model.removeprefix(PREFIX)
     folder = path.parent if maker.main else path
     if folder.is_dir():
         return path
@@ -115,16 +71,17 @@ def ensure(engine: str, model: str, tell: Tell = silent) -> Path:
     with building(folder, tell):
         if folder.is_dir():  # made while we waited
             return path
-        need_disk(folder, maker.sizes[size] * 1e9, f"{maker.kind} with random weights, {size}")
+        need_disk(folder, maker.gb[size] * 1e9, f"{maker.kind} with random weights, {size}")
         tell(f"making {maker.kind} {size} with random weights")
         temporary = folder.with_name(f".{folder.name}.making")
         shutil.rmtree(temporary, ignore_errors=True)  # of a killed one: the lock is ours
         try:
             temporary.mkdir(parents=True)
-            if maker.module:
-                _run([python, "-m", maker.module, str(temporary), size], f"{maker.kind} {size}")
+            if maker.make is not None:
+                maker.make(temporary, size)
             else:
-                gguf.write_gguf(temporary / maker.main, gguf.SIZES[size])
+                module = row_named(engine).maker.partition(":")[0]
+                _run([python, "-m", module, str(temporary), size], f"{maker.kind} {size}")
             temporary.rename(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
