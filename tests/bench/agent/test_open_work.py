@@ -6,7 +6,8 @@ from pipelines.marks import stamp
 
 def reported(*events):
     """What is reported for (stage, event, request id) in turn."""
-    marks, counts = WatchedMarks(), []
+    marks = WatchedMarks()
+    counts: list[int] = []
     marks.report_to(counts.append)
     for stage, event, request_id in events:
         marks.put(stamp(stage, event, request_id=request_id))
@@ -32,7 +33,8 @@ def test_what_was_never_opened_closes_nothing_and_twice_is_once():
 
 
 def test_a_new_conversation_begins_with_nothing_open():
-    marks, counts = WatchedMarks(), []
+    marks = WatchedMarks()
+    counts: list[int] = []
     marks.put(stamp("llm", "request", request_id="a"))
     marks.report_to(counts.append)
     marks.put(stamp("llm", "request", request_id="b"))

@@ -2,6 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
+from typing import Any
 
 from pipecat.frames.frames import (
     AggregatedTextFrame,
@@ -50,7 +52,7 @@ class Source:
         return monotonic_ns() - self.zero_ns
 
 
-def pushed(*frames, source=None, direction=FrameDirection.DOWNSTREAM):
+def pushed(*frames, source: Any = None, direction=FrameDirection.DOWNSTREAM):
     """Marks of frames that are pushed 50 ms apart: (event, ms since the clock began, mark)."""
     marks = MarkList()
     zero_ns = monotonic_ns() - 1000 * MS
@@ -58,7 +60,7 @@ def pushed(*frames, source=None, direction=FrameDirection.DOWNSTREAM):
 
     async def push():
         for i, frame in enumerate(frames):
-            at = source or Source(zero_ns)
+            at: Any = source or Source(zero_ns)
             await observer.on_push_frame(FramePushed(at, None, frame, direction, i * 50 * MS))
 
     asyncio.run(push())
@@ -151,7 +153,7 @@ def test_an_interruption_cancels_what_was_open_and_only_that():
 def test_a_release_that_is_pushed_just_after_its_request_is_one_act_with_it():
     marks = MarkList()
     observer = StageObserver(marks)
-    at = Source(monotonic_ns())
+    at: Any = Source(monotonic_ns())
 
     async def push():
         for frame, t_ms in ((context(), 0), (UserStoppedSpeakingFrame(), 1)):
@@ -166,7 +168,7 @@ def test_a_release_that_is_pushed_just_after_its_request_is_one_act_with_it():
 def test_a_transcripts_twin_is_no_second_transcript():
     marks = MarkList()
     observer = StageObserver(marks)
-    at = Source(monotonic_ns())
+    at: Any = Source(monotonic_ns())
 
     async def push():
         for t_ms in (0, 1, 500):
@@ -236,13 +238,13 @@ def test_a_line_beside_the_language_model_is_a_request_of_its_own_with_its_words
 
 def test_a_line_that_calls_itself_a_filler_is_marked_so():
     line = TTSSpeakFrame("one moment.")
-    line.is_filler = True
+    line.is_filler = True  # type: ignore[attr-defined]  # an attribute of the bot's own
     found = pushed(line, *spoken("one moment.", "x"))
     assert [m.value for name, _, m in found if name == "tts.request"] == [1.0]
 
 
 def test_a_function_call_is_marked_from_its_begin_to_its_result_once():
-    call = {"function_name": "look", "tool_call_id": "t1", "arguments": {}}
+    call: dict[str, Any] = {"function_name": "look", "tool_call_id": "t1", "arguments": {}}
     found = pushed(
         FunctionCallInProgressFrame(**call),
         FunctionCallInProgressFrame(**call),

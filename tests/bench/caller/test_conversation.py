@@ -1,5 +1,7 @@
 """Whole conversations in virtual time: the loop, its deadlines and what it leaves behind."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,9 +21,8 @@ TONE = np.full(RATE // 10, 8000, np.int16)  # 100 ms
 def turn(**more):
     pcm = np.zeros(6400, np.int16)  # 400 ms, of which 100–300 are audible
     pcm[1600:4800] = 5000
-    return CallerTurn(
-        pcm, 1600, 4800, **({"after": "start", "delay_ms": 0.0, "timeout_s": 2} | more)
-    )
+    told: dict[str, Any] = {"after": "start", "delay_ms": 0.0, "timeout_s": 2} | more
+    return CallerTurn(pcm, 1600, 4800, **told)
 
 
 def tone(k, generation=0):

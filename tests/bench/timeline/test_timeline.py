@@ -288,8 +288,8 @@ def test_a_second_sentence_that_is_handed_over_in_the_next_turn_stays_with_its_a
     user = speaks(0, 500, 2000) + speaks(1, 3000, 6000)
     old = says("a", 2200, 2400, ("g0:0", 2500, 5900))
     more = [
-        stamp("tts", event, t_ns=at(ms), request_id="a/s2")
-        for event, ms in (("request", 4000), ("first_byte", 4010))
+        stamp("tts", "request", t_ns=at(4000), request_id="a/s2"),
+        stamp("tts", "first_byte", t_ns=at(4010), request_id="a/s2"),
     ]
     next_ = says("a", 2200, 2400, ("g0:1", 6150, 6800))[3:]
     timeline = reconstruct(trial(2), user + old + more + next_, heard((2500, 5900), (6150, 6800)))
