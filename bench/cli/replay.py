@@ -54,7 +54,7 @@ def replay(
         prerolls = [ms for ms in PREROLLS_MS if ms % step_ms == 0]
         print_block(_block(preset, len(own), sweep(own, prerolls)), out)
     out.print(
-        "B: pre-roll at the start and after each underflow (dry). added: heard − emitted. stretch: "
+        "B: pre-roll at the start and after each underrun (dry). added: heard − emitted. stretch: "
         "at most 1.3 times as long, while the queue is shorter than B; "
         f"{STRETCH_HOLD_BACK_MS:.0f} ms of hold-back are in its delay.",
         style="dim",
@@ -86,7 +86,7 @@ def _block(preset: str, trials: int, found: Sequence[tuple[Playout, Playout]]) -
 
 def _cells(p: Playout) -> tuple[str, ...]:
     return (
-        f"{p.underflows_per_min:.1f}",
+        f"{p.underruns_per_min:.1f}",
         f"{p.silent_ms:.0f}",
         f"{p.delay_p50_ms:.0f}",
         f"{p.delay_max_ms:.0f}",

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.metrics.of_frames import PREROLLS_MS, STAGES
+from bench.metrics.frames import PREROLLS_MS
 from bench.store.records import MetricRow, Trial
 from bench.store.store import Run
+from bench.timeline.frame_times import STAGES
 from bench.timeline.frames import Frames, sessions
 
 

@@ -93,7 +93,7 @@ class PresetSummary:
     """Largest share of a core that the caller took in a trial, %."""
     caller_rss_mb: float | None
     """Largest peak memory of the caller, MB."""
-    underflow_ms: float | None
+    underrun_ms: float | None
     """Silence inside the agent's speech, over all trials."""
     cold: Mapping[str, tuple[float | None, float | None, float | None]]
     """Model → (load, warm-up, warm start), medians; warm-up trials count here."""
@@ -213,7 +213,7 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         loop_lag_p99=max(values("loop_lag_p99"), default=None),
         caller_cpu_percent=max(values("caller_cpu_percent"), default=None),
         caller_rss_mb=max(values("caller_rss_mb"), default=None),
-        underflow_ms=sum(values("underflow_ms")) if values("underflow_ms") else None,
+        underrun_ms=sum(values("underrun_ms")) if values("underrun_ms") else None,
         cold=_cold(rows),
         preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
     )

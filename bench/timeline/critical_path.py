@@ -3,8 +3,9 @@
 From u_off to a_on there is one chain of events. It is cut at the marks into *segments*, the work
 of a component, and *gaps*, the hand-over between one component's end and the next one's start::
 
-    u_off ─ turn_wait ─ release ─ gap ─ llm.request ─ llm_to_clause ─ llm.to_tts ─ gap ─ tts.request
-      ─ tts_ttfa ─ tts.first_byte ─ gap ─ link.write ─ output ─ ear.heard ─ (tts_ttfa) ─ a_on
+    u_off ─ endpointing_delay ─ release ─ gap ─ llm.request ─ llm_to_clause ─ llm.to_tts ─ gap ─
+      tts.request ─ tts_ttfa ─ tts.first_byte ─ gap ─ link.write ─ output ─ ear.heard ─
+      (tts_ttfa) ─ a_on
 
 The silence that leads the reply's audio is the synthesiser's doing, so it counts to tts_ttfa. All
 times are integer ns, so that segments and gaps add up to a_on − u_off exactly.
@@ -86,9 +87,9 @@ def _clause_end(path: Path) -> int | None:
 
 PIECES: tuple[Piece, ...] = (
     Piece(
-        "turn_wait",
+        "endpointing_delay",
         False,
-        "turn wait",
+        "endpointing delay",
         lambda p: _minus(p.release, p.u_off),
         "turn release − u_off: VAD stop, end-of-turn model, wait for the final transcript",
     ),

@@ -22,7 +22,7 @@ from pipelines.clock import NS_PER_MS
 LEAST_TURNS = 5
 BAR_MS = 0.2
 """How far a bar's end may be from where the marks put it."""
-STAGES = ("turn_wait", "llm_to_clause", "tts_ttfa", "output")
+STAGES = ("endpointing_delay", "llm_to_clause", "tts_ttfa", "output")
 SEEN_TURNS = 5
 """On so many turns the student's waterfall is tried."""
 MARKS = "your run's marks"

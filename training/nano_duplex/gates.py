@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.metrics.of_turn_taking import LIMIT_MS
+from bench.metrics.turn_taking import LIMIT_MS
 from bench.stats.quantiles import (
     CONFIDENCE,
     MIN_N_INTERVAL,

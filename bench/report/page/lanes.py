@@ -24,7 +24,7 @@ LANES = {
 """Lanes of a cascade, from above, and their names."""
 
 CRITICAL = (
-    ("turn", "turn_wait", "u_off", "release"),
+    ("turn", "endpointing_delay", "u_off", "release"),
     ("llm", "gap", "release", "llm_request"),
     ("llm", "llm_to_clause", "llm_request", "to_tts"),
     ("tts", "gap", "to_tts", "tts_request"),

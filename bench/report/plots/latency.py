@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Okabe & Ito's palette: told apart with any kind of colour vision.
 COLOURS = {
-    "turn_wait": "#E69F00",
+    "endpointing_delay": "#E69F00",
     "llm_to_clause": "#56B4E9",
     "tts_ttfa": "#009E73",
     "output": "#CC79A7",

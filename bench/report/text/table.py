@@ -99,7 +99,7 @@ def _segments_block(summary: RunSummary) -> Iterator[Block]:
             "preset",
             "turn wait",
             "⊃ STT tail",
-            *(p.label for p in PIECES if not p.is_gap and p.name != "turn_wait"),
+            *(p.label for p in PIECES if not p.is_gap and p.name != "endpointing_delay"),
             *(p.label.replace("→", "→ ") for p in PIECES if p.is_gap),  # may wrap after the arrow
             "residual",
         ),
@@ -129,7 +129,7 @@ def _quality_row(p: PresetSummary) -> tuple[str, ...]:
         with_interval(p.success, 100),
         number(p.cpu.value, ".1f"),
         number(p.rss_mb),
-        number(p.underflow_ms),
+        number(p.underrun_ms),
         number(p.mouth_p99, ".1f"),
         number(p.loop_lag_p99, ".1f"),
     )

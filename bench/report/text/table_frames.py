@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.metrics.of_frames import MIN_N_P99
+from bench.metrics.frames import MIN_N_P99
 from bench.stats.format import Block, number
 from bench.summary.frames import DuplexSummary
 from bench.timeline.frames import DISCARDED, FRAME_MS

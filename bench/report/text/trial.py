@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.metrics.table import compute_trial
+from bench.metrics.compute import compute_trial
 from bench.report.text.escape import visible
 from bench.report.text.first_token import first_token_line
 from bench.store.labels import FixtureLabels
@@ -72,7 +72,7 @@ def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
         for name, metric in (("mouth", "mouth_lateness"), ("ear", "ear_lateness"))
     ]
     parts.append(f"loop lag p99 {_ms(values.get('loop_lag_p99'))}")
-    parts.append(f"ear dry {_ms(values.get('underflow_ms'))}")
+    parts.append(f"ear dry {_ms(values.get('underrun_ms'))}")
     return "   ".join(parts) + ("" if recording is not None else "   no recording")
 
 

@@ -167,14 +167,14 @@ def test_a_gate_may_be_asked_of_one_preset_only() -> None:
 
 
 def test_a_metric_that_is_missing_says_nothing() -> None:
-    outcome = said("turn_wait.p50<=1.05x", v2v(RAMP), v2v(RAMP))
-    assert gate_sentence(outcome).endswith("can't say, no turn has a turn_wait that counts")
+    outcome = said("endpointing_delay.p50<=1.05x", v2v(RAMP), v2v(RAMP))
+    assert gate_sentence(outcome).endswith("can't say, no turn has a endpointing_delay that counts")
     assert exit_code([outcome]) == 2
 
 
 def test_one_broken_gate_outweighs_what_can_not_be_said() -> None:
     broken = said("voice_to_voice.p50<=1.05x", v2v(RAMP), v2v([2 * v for v in RAMP]))
-    unknown = said("turn_wait.p50<=1.05x", v2v(RAMP), v2v(RAMP))
+    unknown = said("endpointing_delay.p50<=1.05x", v2v(RAMP), v2v(RAMP))
     holds = said("voice_to_voice.p50<=1.05x", v2v(RAMP), v2v(RAMP))
     assert exit_code([holds, unknown, broken]) == 1
     assert exit_code([holds, unknown]) == 2
@@ -185,7 +185,7 @@ def test_junit_has_a_case_per_gate_with_failure_or_error() -> None:
     outcomes = [
         said("voice_to_voice.p50<=1.05x", v2v(RAMP), v2v(RAMP)),
         said("voice_to_voice.p50<=1.05x", v2v(RAMP), v2v([2 * v for v in RAMP])),
-        said("turn_wait.p50<=1.05x", v2v(RAMP), v2v(RAMP)),
+        said("endpointing_delay.p50<=1.05x", v2v(RAMP), v2v(RAMP)),
     ]
     root = ElementTree.fromstring(junit(outcomes))
     (suite,) = root

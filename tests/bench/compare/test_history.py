@@ -39,7 +39,7 @@ def root(tmp_path):
     """Three runs: 25 turns of 100, 102, … ms; the same 50 ms slower; and one of two turns."""
     base = [row("a", f"f{i:02d}", 100.0 + 2 * i) for i in range(25)]
     base += [row("a", "f00", 9000.0, warmup=True), row("a", "f00", None, valid=False, repeat=1)]
-    base += [row("b", "f00", 7.0, valid=False), row("a", "f00", 1.0, metric="turn_wait")]
+    base += [row("b", "f00", 7.0, valid=False), row("a", "f00", 1.0, metric="endpointing_delay")]
     write(tmp_path / "one", base, created_utc="2026-01-01T02:00:00+00:00")
     slower = [row("a", f"f{i:02d}", 150.0 + 2 * i) for i in range(25)]
     write(tmp_path / "two", slower, created_utc="2026-01-03T02:00:00+00:00")

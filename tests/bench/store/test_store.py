@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import bench.store.atomic
+from bench.metrics.compute import compute_trial
 from bench.metrics.recompute import analyse
-from bench.metrics.table import compute_trial
 from bench.simulated.turns import RATE_HZ, TurnPlan, labels_of, trial_of, write_example_run
 from bench.store.atomic import StoreError, atomic_write
 from bench.store.recording import Stereo

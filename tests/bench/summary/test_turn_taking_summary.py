@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report.text.table import blocks, markdown
 from bench.report.text.table_turn_taking import floor_blocks, floor_notes
 from bench.simulated.turn_taking import FloorPlan, write_example_floor_run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.metrics.table import compute_trial
+from bench.metrics.compute import compute_trial
 from bench.simulated.turn_taking import FloorPlan, floor_trial_of
 from bench.simulated.turns import TurnPlan, trial_of
 from bench.timeline.mark_order import ORDER, MarkOrderError, check_order

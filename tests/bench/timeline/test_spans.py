@@ -96,7 +96,7 @@ def test_attributes_say_whose_it_is_and_what_was_found(folder):
     root = first[0].attributes
     assert root["duplex_lab.trial_id"] == "example.cmd_example.0"
     assert root["gen_ai.conversation.id"] == "example/example.cmd_example.0"
-    assert root["duplex_lab.turn_wait_ms"] == 250
+    assert root["duplex_lab.endpointing_delay_ms"] == 250
     assert root["duplex_lab.task_success_percent"] == 100
     assert root["duplex_lab.valid"] is True
     llm = next(s for s in first if s.name.startswith("chat") and not s.error).attributes

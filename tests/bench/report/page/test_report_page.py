@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report.page.markup import esc, script_json
 from bench.report.page.page import FOLDER, Input, write_page
 from bench.simulated.frames import DuplexPlan, duplex_trial_of

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.metrics.of_turn_taking import BY_ITSELF, NO_EVENT, NO_REPLY
-from bench.metrics.rows_turn_taking import FLOOR_METRICS
-from bench.metrics.table import compute_trial
+from bench.metrics.compute import compute_trial
+from bench.metrics.turn_taking import BY_ITSELF, NO_EVENT, NO_REPLY, ROWS
 from bench.metrics.validity import NO_LABELS, SYNTHETIC
 from bench.simulated.turn_taking import T0_NS, FloorPlan, floor_labels_of, floor_trial_of
 from bench.store.records import MetricRow
@@ -262,7 +261,7 @@ def test_what_can_not_be_measured_is_in_the_table_and_says_why(metric):
 
 def test_synthetic_weights_are_refused():
     rows = rows_of(CUT, weights="synthetic")
-    names = {m.name for m in FLOOR_METRICS if m.group == "floor"}
+    names = {m.name for m in ROWS if m.group == "floor"}
     found = {row.metric: told(row) for row in rows.values() if row.metric in names}
     assert found == dict.fromkeys(names, (None, SYNTHETIC))
 
