@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
+from bench.compare.names import UNITS
 from bench.compare.pairs import Pairs, Side, paired
 from bench.metrics.metric import Metric, Share
 from bench.metrics.metric import Scale as ScaleName
@@ -33,10 +34,6 @@ class Scale:
     """Repeats and turns are averaged: their median would outvote one failure in three."""
     positive: bool = False
     """Only values above 0 have it."""
-
-
-UNITS = {metric.name: metric.unit for metric in METRICS} | {share.name: "%" for share in SHARES}
-"""Metric → unit, of all that may be compared or gated."""
 
 
 def _identity(value: float) -> float:

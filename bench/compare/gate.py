@@ -17,10 +17,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from bench.compare.bounds import STATISTICS, Bounds, bounds
-from bench.compare.compare import COMPARED, UNITS
+from bench.compare.compare import COMPARED
+from bench.compare.names import UNITS, hint
 from bench.compare.pairs import Side
 from bench.stats.quantiles import CONFIDENCE
 from pipelines.errors import LabError
@@ -72,7 +72,7 @@ class Gate:
             )
         metric, statistic, unit = found["metric"], found["statistic"], found["unit"]
         if metric not in UNITS:
-            raise LabError(f"--gate {text!r}: there is no metric {metric!r}{_nearest(metric)}")
+            raise LabError(f"--gate {text!r}: there is no metric {metric!r}{hint(metric, UNITS)}")
         if statistic not in STATISTICS:
             known = ", ".join(STATISTICS)
             raise LabError(
@@ -113,11 +113,6 @@ class Gate:
                 f"--gate {self.text!r}: no candidate is called {self.preset!r}; there are {known}"
             )
         return own
-
-
-def _nearest(metric: str) -> str:
-    near = get_close_matches(metric, UNITS, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,9 @@ class LoadedRun:
 
     @cached_property
     def floor(self) -> Mapping[str, Any] | None:
-        """What ``duplex-lab floor PRESET --json RUN/floor.json`` found; None if it was not run.
+        """What ``duplex-lab algorithmic-latency PRESET --json RUN/floor.json`` found.
+
+        None if it was not run.
 
         Raises:
             StoreError: the file is damaged.

@@ -14,7 +14,7 @@ from bench.stats.quantiles import Estimate, Key, mean, per_key, quantile, rate_p
 from bench.store.records import FAILED, MetricRow, Trial
 from bench.store.store import Run
 from bench.summary.frames import DuplexSummary, summarise_duplex
-from bench.summary.turn_taking import FloorSummary, summarise_floor
+from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
 
 RESIDUAL_BOUND_MS = 20.0
 """A median residual above this means that a component's time is not accounted for."""
@@ -131,7 +131,7 @@ class RunSummary:
     """When its first trial began, ISO 8601; empty if unknown."""
     duplex: tuple[DuplexSummary, ...] = ()
     """The presets that have frames, in the same order."""
-    floor: tuple[FloorSummary, ...] = ()
+    turn_taking: tuple[TurnTakingSummary, ...] = ()
     """All presets, where turns of the run are labelled as events over the agent's speech."""
 
     @property
@@ -166,8 +166,8 @@ def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
     )
     warmups = sum(trial.warmup for trial in run.trials)
     started = min((t.started_utc for t in run.trials if t.started_utc), default="")
-    duplex, floor = summarise_duplex(run, rows), summarise_floor(run, rows)
-    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex, floor)
+    duplex, turn_taking = summarise_duplex(run, rows), summarise_turn_taking(run, rows)
+    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex, turn_taking)
 
 
 def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> PresetSummary:

@@ -92,7 +92,7 @@ def _bars(path: CriticalPath) -> dict[str, tuple[float, float]]:
     leading_ms = ms(path.a_on) - ms(path.heard)
     clause = path.to_tts if path.to_tts is not None else path.tts_request
     return {
-        "turn wait": (0.0, ms(path.release)),
+        "endpointing delay": (0.0, ms(path.release)),
         "llm": (ms(path.llm_request), ms(clause)),
         "tts": (ms(path.tts_request), ms(path.first_byte) + leading_ms),
         "output": (ms(path.write), ms(path.heard)),
@@ -181,7 +181,7 @@ def floor_heard(submission: Submission) -> Verdict:
     if not found.passed:
         return found
     medians = _medians(submission)
-    bars = dict(zip(STAGES, ("turn wait", "llm", "tts", "output"), strict=True))
+    bars = dict(zip(STAGES, ("endpointing delay", "llm", "tts", "output"), strict=True))
     largest = bars[max(medians, key=lambda name: medians[name])]
     if submission.answer("floor.largest", str) != largest:
         return Verdict(False, "floor.largest is not the largest bar.")

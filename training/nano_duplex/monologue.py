@@ -1,4 +1,4 @@
-"""Who has the floor by the inner monologue alone: the definitions of the table of metrics, read off
+"""Turn-taking by the inner monologue alone: the definitions of the table of metrics, read off
 a duplex model's stream of text in place of the recording.
 
 So what a model understood, and when it chose to speak, can be judged before it has a voice. A

@@ -75,12 +75,12 @@ def playout(swept: Mapping[str, Swept], order: Sequence[str]) -> list[Chart]:
                 "line": style,
             }
             per_min = [p.silent_ms / (p.heard_s / 60) if p.heard_s else 0.0 for p in played]
-            dry = [f"{p.underruns_per_min:.1f}" for p in played]
+            underruns = [f"{p.underruns_per_min:.1f}" for p in played]
             silent.append(
                 {
                     **of_all,
                     "y": [round(max(LEAST, ms), 2) for ms in per_min],
-                    "text": dry,
+                    "text": underruns,
                     "hovertemplate": "B %{x} ms: %{y:.0f} ms of silence and %{text} underruns a "
                     "minute<extra>%{fullData.name}</extra>",
                 }
@@ -98,7 +98,7 @@ def playout(swept: Mapping[str, Swept], order: Sequence[str]) -> list[Chart]:
     along = axis("pre-roll B, ms", range=[0, 500])
     return [
         Chart(
-            "dry",
+            "underruns",
             "Playout replay: silence that a listener would have heard",
             "The run's emissions played again behind a jitter buffer that fills B ms before it "
             "starts, and again after each underrun. Dotted: audio stretched while the queue is "

@@ -249,7 +249,7 @@ SECTIONS = {
 _CHARTS = {
     "latency": ("ecdf", "logged", "pareto"),
     "frames": ("gaps", "gap-times", "stages", "backlog"),
-    "playout": ("dry", "delay"),
+    "playout": ("underruns", "delay"),
 }
 """Section → its charts' names, or what they begin with."""
 

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from bench.report.text.escape import visible
 from bench.report.text.table_frames import duplex_blocks, duplex_notes
-from bench.report.text.table_turn_taking import floor_blocks, floor_notes
+from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
 from bench.stats.format import DASH, Block, number, percent, with_interval
 from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, needed_n
 from bench.summary.summary import (
@@ -30,6 +30,10 @@ REFUSED = "refused: synthetic"
 """In the place of a figure of a conversation with weights that carry none."""
 LISTED = 8
 """So many turns that are not valid are named; of the rest, how many there are."""
+
+
+TWO_LINES = {"no answer": "no\nanswer", "endpointing delay": "endpoint-\ning delay"}
+"""Heads that a terminal shows on two lines: room for what stands beside."""
 
 
 def blocks(summary: RunSummary) -> list[Block]:
@@ -61,13 +65,13 @@ def blocks(summary: RunSummary) -> list[Block]:
                 "success % [95 %]",
                 "CPU s/min",
                 "RSS MB",
-                "dry ms",
+                "underrun ms",
                 "mouth worst p99",
                 "loop worst p99",
             ),
             tuple(_quality_row(p) for p in presets),
         ),
-        *floor_blocks(summary.floor),
+        *turn_taking_blocks(summary.turn_taking),
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
     ]
@@ -97,7 +101,7 @@ def _segments_block(summary: RunSummary) -> Iterator[Block]:
         "Where the milliseconds go (medians, ms)",
         (
             "preset",
-            "turn wait",
+            "endpointing delay",
             "⊃ STT tail",
             *(p.label for p in PIECES if not p.is_gap and p.name != "endpointing_delay"),
             *(p.label.replace("→", "→ ") for p in PIECES if p.is_gap),  # may wrap after the arrow
@@ -158,8 +162,8 @@ def _tail(estimate: Estimate) -> str:
 # What the figures alone do not say
 
 SMART_TURN_NOTE = (
-    "cascade-stock: smart-turn calls most half-cut synthetic sentences complete, so its turn wait "
-    "here says little about human voices."
+    "cascade-stock: smart-turn calls most half-cut synthetic sentences complete, so its "
+    "endpointing delay here says little about human voices."
 )
 
 
@@ -172,11 +176,11 @@ def notes(summary: RunSummary) -> list[str]:
         "stand in every median and interval by their own median (in rates, by their share). "
         "Medians of parts need not add up to the median of the whole.",
         "valid/n: repeats counted; n holds the turns that had no answer or were never spoken. "
-        "vs log: heard − what the event log says. dry: silence inside the agent's speech. "
+        "vs log: heard − what the event log says. underrun: silence inside the agent's speech. "
         "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
         "p99 of a trial, ms.",
     ]
-    said += floor_notes(summary.floor)
+    said += turn_taking_notes(summary.turn_taking)
     said += duplex_notes(summary.duplex)
     if summary.warmups:
         count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
@@ -296,9 +300,8 @@ def print_block(block: Block, console: Console) -> None:
     )
     for i, name in enumerate(block.header):
         is_text = i == 0 or name in ("weights", "model")
-        two_lines = name.replace("no answer", "no\nanswer")  # room for what stands beside
         table.add_column(
-            Text(two_lines),
+            Text(TWO_LINES.get(name, name)),
             justify="left" if is_text else "right",
             no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
         )

@@ -72,7 +72,7 @@ def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
         for name, metric in (("mouth", "mouth_lateness"), ("ear", "ear_lateness"))
     ]
     parts.append(f"loop lag p99 {_ms(values.get('loop_lag_p99'))}")
-    parts.append(f"ear dry {_ms(values.get('underrun_ms'))}")
+    parts.append(f"underruns {_ms(values.get('underrun_ms'))}")
     return "   ".join(parts) + ("" if recording is not None else "   no recording")
 
 

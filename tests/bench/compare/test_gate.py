@@ -47,6 +47,7 @@ def test_a_gate_is_read(text: str, kind: str, limit: float, at_most: bool) -> No
         ("voice_to_voice.p50<1.05x", "can't be understood"),
         ("voice_to_voice<=1.05x", "can't be understood"),
         ("voice_to_voise.p50<=1.05x", "did you mean 'voice_to_voice'?"),
+        ("turn_wait.p50<=1.05x", "it is called 'endpointing_delay' now"),
         ("voice_to_voice.p90<=1.05x", "there are p50, p95, p99, mean, rate"),
         ("voice_to_voice.p50<=400", "write the limit as 1.05x, +30ms or 400ms"),
         ("voice_to_voice.p50<=400s", "is in ms"),

@@ -99,7 +99,9 @@ def test_what_can_not_be_read_is_skipped_with_a_sentence(root):
 
 
 def test_an_unknown_metric_and_a_missing_folder_are_named(tmp_path):
-    with pytest.raises(LabError, match=r"no metric 'voice_to_voise'; did you mean: voice_to_voice"):
+    with pytest.raises(
+        LabError, match=r"no metric 'voice_to_voise'; did you mean 'voice_to_voice' or"
+    ):
         read_history(tmp_path, "voice_to_voise")
     with pytest.raises(LabError, match="there is no such folder"):
         read_history(tmp_path / "nowhere", "voice_to_voice")

@@ -30,7 +30,7 @@ SCRIPTED = TurnPlan(
     heard_ms=600,
     leading_ms=0,
 )
-"""The course's figures: turn wait and STT 150, LLM 300, TTS 150 ms; no hand-over costs anything."""
+"""The course's figures: endpointing delay and STT 150, LLM 300, TTS 150 ms; hand-overs are free."""
 
 
 def test_a_scripted_cascade_of_600_ms_reads_600_ms_within_one_sample() -> None:

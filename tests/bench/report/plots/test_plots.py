@@ -22,7 +22,7 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
 
 
 def with_values(preset: PresetSummary, values: list[float]) -> PresetSummary:
-    """The same preset as if it had answered after these times, all of it turn wait."""
+    """The same preset as if it had answered after these times, all of it endpointing delay."""
     medians = {
         name: quantile(values if name == "endpointing_delay" else [], 0.5)
         for name in preset.medians
