@@ -301,7 +301,7 @@ def print_block(block: Block, console: Console) -> None:
     for i, name in enumerate(block.header):
         is_text = i == 0 or name in ("weights", "model")
         table.add_column(
-            Text(TWO_LINES.get(name, name)),
+            Text(TWO_LINES.get(name, name).replace("→ ", "→\n")),
             justify="left" if is_text else "right",
             no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
         )
