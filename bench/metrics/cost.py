@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.metrics.metric import Effect, Figure, Metric, TrialMeasure, in_ms
+from bench.metrics.metric import Effect, Figure, Headline, Metric, TrialMeasure, in_ms
 from bench.metrics.reading import TrialReading
 
 
@@ -95,6 +95,7 @@ ROWS = (
         "CPU time of the agent",
         cpu_s_per_audio_min,
         compared=_COMPARED,
+        headline=Headline("quality", 1, {None: "CPU s/min"}, ".1f", "mean"),
     ),
     Metric(
         20,
@@ -104,6 +105,7 @@ ROWS = (
         "peak memory of the agent's process tree",
         rss_peak_mb,
         compared=_COMPARED,
+        headline=Headline("quality", 2, {None: "RSS MB"}, over="largest"),
     ),
     _caller(
         "caller_cpu_percent",

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.metrics.metric import Effect, Figure, Metric, TrialMeasure
+from bench.metrics.metric import Effect, Figure, Headline, Metric, Over, TrialMeasure
 from bench.metrics.reading import TrialReading
 from bench.stats.dip import rejects_one_mode
 from bench.stats.trend import MIN_SPAN_S, Slope, theil_sen
@@ -40,6 +40,9 @@ MIN_SPREAD_MS = 1.0
 MIN_N_P99 = 100
 """Below this many frames a p99 would be the largest value under another name."""
 PREROLLS_MS = (0, 40, 80, 160, 300)
+"""Pre-rolls of which the misses are counted."""
+NAMED_PREROLL_MS = 80
+"""The one of these that a run's table shows beside 0."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 KEPT_UP = "no frame's input was there before the model was ready: it kept up"
@@ -209,6 +212,27 @@ def drift_ms_per_s(frames: Frames) -> Slope | str:
     return theil_sen(at_ms / 1e3, backlog) or "too few frames"
 
 
+def _cost(place: int, head: str, spec: str = ".1f") -> Headline:
+    """In the table of what a frame costs."""
+    return Headline("frames", place, {None: head}, spec)
+
+
+def _talk(place: int, head: str, spec: str = ".1f", over: Over = "median") -> Headline:
+    """In the table of what becomes of frames in a conversation."""
+    return Headline("conversation", place, {None: head}, spec, over)
+
+
+_MEDIAN = {"p50": Effect("ratio", 0.05)}
+_SERVICE = {"p50": _cost(1, "service p50"), "p99": _cost(2, "service p99")}
+_LATENCY = {"p50": _talk(1, "frame latency p50"), "p99": _talk(2, "p99")}
+_ADDED = {"p50": _talk(3, "added p50"), "p99": _talk(4, "p99")}
+_STAGES = {"p50": Headline("frames", 5, {stage: stage for stage in STAGES}, ".1f")}
+_MISSES: dict[str | None, str] = {
+    "B=0 ms": "miss %",
+    f"B={NAMED_PREROLL_MS} ms": f"B={NAMED_PREROLL_MS} miss %",
+}
+
+
 def _frames(
     number: int,
     name: str,
@@ -216,8 +240,18 @@ def _frames(
     on_trial: TrialMeasure,
     unit: str = "ms",
     compared: Effect | None = None,
+    headline: Headline | None = None,
 ) -> Metric:
-    return Metric(number, name, unit, "frames", description, on_trial, compared=compared)
+    return Metric(
+        number,
+        name,
+        unit,
+        "frames",
+        description,
+        on_trial,
+        compared=compared,
+        headline=headline,
+    )
 
 
 def _machine(
@@ -227,12 +261,18 @@ def _machine(
     on_trial: TrialMeasure,
     unit: str = "ms",
     compared: Effect | None = None,
+    headline: Headline | None = None,
 ) -> Metric:
-    return Metric(number, name, unit, "machine", description, on_trial, compared=compared)
-
-
-_MEDIANS = {0.5: Effect("ratio", 0.05)}
-"""Quantile → how it is compared: of what is read off frames only the medians."""
+    return Metric(
+        number,
+        name,
+        unit,
+        "machine",
+        description,
+        on_trial,
+        compared=compared,
+        headline=headline,
+    )
 
 
 def _per_frame_rows() -> Iterator[Metric]:
@@ -256,12 +296,25 @@ def _per_frame_rows() -> Iterator[Metric]:
             "frame done − the one before done, of frames that were there before the model was "
             f"ready (handed ≤ ready), and of unpaced sessions; {suffix}"
         )
-        yield _machine(10, f"service_{suffix}", text, service_quantile(p), compared=_MEDIANS.get(p))
+        yield _machine(
+            10,
+            f"service_{suffix}",
+            text,
+            service_quantile(p),
+            compared=_MEDIAN.get(suffix),
+            headline=_SERVICE.get(suffix),
+        )
     yield _machine(10, "service_mean", "its mean", service_mean)
     for suffix, p in QUANTILES.items():
         text = f"frame's last input sample there (frame_in) → its output emitted; {suffix}"
-        read = quantile_of(frame_latency_ms, p)
-        yield _frames(10, f"frame_latency_{suffix}", text, read, compared=_MEDIANS.get(p))
+        yield _frames(
+            10,
+            f"frame_latency_{suffix}",
+            text,
+            quantile_of(frame_latency_ms, p),
+            compared=_MEDIAN.get(suffix),
+            headline=_LATENCY.get(suffix),
+        )
     for suffix in ("p50", "p99"):
         p = QUANTILES[suffix]
         yield _machine(
@@ -269,6 +322,7 @@ def _per_frame_rows() -> Iterator[Metric]:
             f"stage_{suffix}",
             f"a stage's own time: encode, step, decode; {suffix}",
             several(*(quantile_of(stage_ms(stage), p, stage) for stage in STAGES)),
+            headline=_STAGES.get(suffix),
         )
         yield _machine(
             10,
@@ -280,6 +334,7 @@ def _per_frame_rows() -> Iterator[Metric]:
                 quantile_of(added_in_ms, p, "in"),
                 quantile_of(added_out_ms, p, "out"),
             ),
+            headline=_ADDED[suffix],
         )
 
 
@@ -292,7 +347,7 @@ ROWS = (
         "and anew at each miss",
         deadline_miss,
         "%",
-        Effect("difference", 1),
+        compared=Effect("difference", 1),
     ),
     _frames(
         10,
@@ -301,9 +356,10 @@ ROWS = (
         "start and after each such miss",
         misses,
         "%",
+        headline=Headline("conversation", 5, _MISSES, ".1f"),
     ),
-    _machine(11, "rtf", "mean service / 80 ms", rtf, ""),
-    _machine(11, "headroom", "80 ms − p99 of service", headroom),
+    _machine(11, "rtf", "mean service / 80 ms", rtf, "", headline=_cost(3, "rtf", ".3f")),
+    _machine(11, "headroom", "80 ms − p99 of service", headroom, headline=_cost(4, "headroom")),
     _frames(
         12,
         "backlog_p50",
@@ -316,6 +372,7 @@ ROWS = (
         "backlog_max",
         "the same, largest",
         quantile_of(lambda frames: backlog_ms(frames)[1], 1.0),
+        headline=_talk(6, "backlog max", ".0f", "largest"),
     ),
     _frames(
         12,
@@ -323,6 +380,7 @@ ROWS = (
         "Theil–Sen slope of the backlog over ≥ 120 s, per second of the wall's clock",
         drift(lambda slope: slope.value),
         "ms/s",
+        headline=_talk(7, "drift ms/s"),
     ),
     _frames(12, "drift_low", "lower end of its 95 % interval", drift(lambda s: s.low), "ms/s"),
     _frames(12, "drift_high", "upper end of its 95 % interval", drift(lambda s: s.high), "ms/s"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,9 @@ from bench.metrics.reading import TrialReading, TurnReading, UnspokenTurn
 from bench.metrics.validity import NOT_SPOKEN
 from bench.store.records import MetricRow
 from pipelines.clock import NS_PER_MS
+
+Over = Literal["median", "mean", "largest", "sum"]
+"""How a preset's figure is made of its trials' figures."""
 
 Scale = Literal["difference", "ratio", "rate"]
 """How two values of a metric are compared: in its unit, as a ratio, or as percentage points."""
@@ -44,6 +47,22 @@ class Effect:
     """Which direction is an improvement."""
 
 
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """Where a run's tables show a metric of whole trials, and which figure stands for a preset."""
+
+    table: Literal["quality", "frames", "conversation"]
+    """The table."""
+    place: int
+    """Its place among the columns of that table, from the left."""
+    heads: Mapping[str | None, str]
+    """Subject → the head of its column; None is the metric without a subject."""
+    spec: str = ".0f"
+    """Format of the figure."""
+    over: Over = "median"
+    """How a preset's figure is made of its trials' figures."""
+
+
 def not_spoken(_: UnspokenTurn) -> Figure:
     """Finds nothing in a turn that was never spoken."""
     return Figure(None, NOT_SPOKEN)
@@ -71,6 +90,10 @@ class Metric:
     """What it is of a turn that was never spoken; of a metric of a turn only."""
     compared: Effect | None = None
     """How ``duplex-lab compare`` compares it; None: it does not."""
+    headline: Headline | None = None
+    """Where a run's tables show it, of a metric of whole trials; None: they do not."""
+    line: str = ""
+    """Its name in the first line of a trial's timeline; empty: it is not there."""
 
     @property
     def scope(self) -> str:

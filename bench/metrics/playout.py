@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.metrics.metric import Figure, Metric, in_ms
+from bench.metrics.metric import Figure, Headline, Metric, in_ms
 from bench.metrics.reading import TrialReading
 from bench.timeline.playout import agent_speech_ns
 from pipelines.clock import NS_PER_S
@@ -34,6 +34,15 @@ ROWS = (
         "underruns inside the agent's speech, per minute of it: the ear's buffer was empty",
         underruns,
     ),
-    Metric(13, "underrun_ms", "ms", "playout", "how long they lasted in all", underrun_ms),
+    Metric(
+        13,
+        "underrun_ms",
+        "ms",
+        "playout",
+        "how long they lasted in all",
+        underrun_ms,
+        headline=Headline("quality", 3, {None: "underrun ms"}, over="sum"),
+        line="underruns",
+    ),
 )
 """In the order in which they are stored."""

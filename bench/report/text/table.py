@@ -11,6 +11,7 @@ from bench.report.text.table_frames import duplex_blocks, duplex_notes
 from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
 from bench.stats.format import DASH, Block, number, percent, with_interval
 from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, needed_n
+from bench.summary.headlines import columns
 from bench.summary.summary import (
     CALLER_CPU_AIM,
     CALLER_RSS_AIM_MB,
@@ -63,11 +64,7 @@ def blocks(summary: RunSummary) -> list[Block]:
                 "answered",
                 "WER %",
                 "success % [95 %]",
-                "CPU s/min",
-                "RSS MB",
-                "underrun ms",
-                "mouth worst p99",
-                "loop worst p99",
+                *(column.head for column in columns("quality")),
             ),
             tuple(_quality_row(p) for p in presets),
         ),
@@ -131,11 +128,7 @@ def _quality_row(p: PresetSummary) -> tuple[str, ...]:
         f"{p.answered}/{p.turns}",
         number(p.wer, ".1f"),
         with_interval(p.success, 100),
-        number(p.cpu.value, ".1f"),
-        number(p.rss_mb),
-        number(p.underrun_ms),
-        number(p.mouth_p99, ".1f"),
-        number(p.loop_lag_p99, ".1f"),
+        *(number(p.figures[column.key].value, column.spec) for column in columns("quality")),
     )
 
 
