@@ -10,9 +10,34 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
-EVENTS: dict[tuple[str, str], str] = {
+Stage = Literal[
+    "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
+    "agent", "pipecat",
+]  # fmt: skip
+"""Who stamps a mark."""
+
+EventName = Literal[
+    "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
+    "write", "clear", "received", "heard", "cleared", "agent_onset", "agent_end", "transcript",
+    "speech_start", "speech_stop", "start", "analysis", "release", "interruption", "request",
+    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts",
+    "end", "prompt_read", "prompt_cached", "first_byte", "first_audible", "session",
+    "hold_back", "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done",
+    "frame_out", "dropped", "text", "forced", "yielded", "context_end", "phrase", "read",
+    "call", "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready",
+    "answer_text", "process_start", "load_start", "load_end", "warm_end", "guest", "error",
+    "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
+    "bot_stopped",
+]  # fmt: skip
+"""What a mark says: the events of all stages, each once. A new event is a word here and a row of
+`EVENTS`."""
+
+StageEvent = tuple[Stage, EventName]
+"""Who and what: a key of `EVENTS`."""
+
+EVENTS: dict[StageEvent, str] = {
     # user: the caller's mouth. The user's time is a schedule; t_ns is the schedule unless said.
     ("user", "turn_start"): "first sample of the turn's audio is spoken; value: sample index",
     ("user", "speech_on"): "first audible sample of the turn (u_on)",
@@ -130,10 +155,9 @@ class Mark:
 
     t_ns: int
     """When, on the machine's monotonic clock."""
-    stage: str
-    """Who: user, link, ear, vad, turn, stt, llm, tts, duplex, watch, script, agent or
-    pipecat."""
-    event: str
+    stage: Stage
+    """Who."""
+    event: EventName
     """What; (stage, event) is a key of `EVENTS`."""
     turn: int = -1
     """The user's turn it belongs to, from 0; -1 where the stamping side can't know it."""
@@ -171,8 +195,8 @@ class MarkList:
 
 
 def stamp(
-    stage: str,
-    event: str,
+    stage: Stage,
+    event: EventName,
     *,
     t_ns: int | None = None,
     turn: int = -1,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pipelines.errors import SpecError
+from pipelines.kinds import Kind, Weights
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -54,9 +55,9 @@ class PipelineSpec:
     """A few words for tables."""
     architecture: str
     """Key of `pipelines.registry.ARCHITECTURES`."""
-    weights: Literal["trained", "synthetic", "scripted"]
+    weights: Weights
     """What every row of its results is labelled with."""
-    kind: Literal["cascade", "speech", "duplex", "scripted", "click"]
+    kind: Kind
     """Decides which validity rule of metrics.md applies."""
     description: str = ""
     """What it is for, in a sentence or two."""
@@ -112,6 +113,13 @@ def _type_name(kind: Any) -> str:
     return plain.get(kind, str(kind))
 
 
+def _near(value: object, kind: Any) -> str:
+    """`did_you_mean` of a word that is not among those of a ``Literal``."""
+    words = [w for w in typing.get_args(kind) if isinstance(w, str)]
+    is_word = typing.get_origin(kind) is Literal and isinstance(value, str)
+    return did_you_mean(str(value), words) if is_word else ""
+
+
 def read_options(cls: type[T], table: object, where: str) -> T:
     """Makes a frozen options dataclass of a TOML table.
 
@@ -136,7 +144,8 @@ def read_options(cls: type[T], table: object, where: str) -> T:
                 f"known: {', '.join(fields)}."
             )
         if not _fits(value, hints[key]):
-            raise SpecError(f"{where}: {key} = {value!r} must be {_type_name(hints[key])}.")
+            must = f"{_type_name(hints[key])}{_near(value, hints[key])}"
+            raise SpecError(f"{where}: {key} = {value!r} must be {must}.")
         values[key] = tuple(value) if isinstance(value, list) else value
     for name, f in fields.items():
         no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING

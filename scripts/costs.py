@@ -1,4 +1,4 @@
-"""Makes bench/machine/costs.toml of the tables that stand in README.md and results/README.md.
+"""Makes bench/machine/costs.toml of the tables that stand in docs/bench.md and results/README.md.
 
 python scripts/costs.py            the tables; the probe of the old file stays
 python scripts/costs.py --probe    and probes this machine: it must be the one that the tables name
@@ -20,7 +20,7 @@ from bench.machine.costs import FILE, load  # noqa: E402  (found by the path abo
 
 HEAD = (
     "# What presets cost where they were measured. Written by scripts/costs.py of the tables that\n"
-    "# stand in README.md and results/README.md; do not edit.\n"
+    "# stand in docs/bench.md and results/README.md; do not edit.\n"
 )
 
 
@@ -85,15 +85,15 @@ def frames(text: str) -> list[dict[str, object]]:
     return [found for _, found in best.values()]
 
 
-def made(readme: str, results: str, speed: dict[str, float]) -> str:
+def made(bench: str, results: str, speed: dict[str, float]) -> str:
     """The file's text.
 
     Args:
-        readme: Text of README.md.
+        bench: Text of docs/bench.md.
         results: Text of results/README.md.
         speed: The probe of the machine that they name.
     """
-    cascade, service = between(readme, "table"), between(results, "service")
+    cascade, service = between(bench, "table"), between(results, "service")
     text = HEAD + "\n[sources]\n"
     for name, table in (("cascade", cascade), ("duplex", service)):
         text += f"{name} = {json.dumps(source(table), ensure_ascii=False)}\n"
@@ -109,10 +109,10 @@ def main() -> None:
     parser.add_argument("--probe", action="store_true", help="probe this machine anew")
     options = parser.parse_args()
     speed = measure() if options.probe or not FILE.exists() else load().speed
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    bench = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
     results = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     figures = {"compute": speed.compute, "memory": speed.memory}
-    FILE.write_text(made(readme, results, figures), encoding="utf-8")
+    FILE.write_text(made(bench, results, figures), encoding="utf-8")
     print(FILE)
 
 

@@ -1,6 +1,7 @@
-"""Fills the README's tables and picture from this code and a real run; nothing by hand.
+"""Fills the tables and the picture of README.md and docs/bench.md from a real run; none by hand.
 
-python scripts/readme.py --run results/<run>  the table and the picture
+python scripts/readme.py                      the README's headline, off docs/bench.md
+python scripts/readme.py --run results/<run>  the whole table, the headline and the picture
 python scripts/readme.py --calibration FILE   what `duplex-lab calibrate --json FILE` wrote
 python scripts/readme.py --service FILE       what `duplex-lab service … --json FILE` wrote; it goes
                                               into results/README.md
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +19,9 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
+
+README = ROOT / "README.md"
+BENCH = ROOT / "docs" / "bench.md"
 
 
 def table(run_dir: Path) -> str:
@@ -34,6 +39,45 @@ def table(run_dir: Path) -> str:
         f"{str(machine['commit']['sha'])[:10]}; load average {min(load):.1f} to {max(load):.1f}:"
     )
     return f"{made}\n\n{markdown(summarise(run, read_metrics(run_dir))).strip()}"
+
+
+HEADLINE = (
+    ("preset", "preset"),
+    ("weights", "weights"),
+    ("p50 [95 %]", "voice to voice p50 [95 %], ms"),
+    ("endpointing delay", "of it endpointing delay"),
+    ("answered", "answered"),
+    ("success % [95 %]", "right, % [95 %]"),
+)
+"""Columns of the whole tables that the README shows, and what it calls them."""
+
+
+def headline(text: str) -> str:
+    """A row a preset, out of the whole table: its most important figures.
+
+    Args:
+        text: The section ``table`` of docs/bench.md.
+    """
+    cells: dict[str, dict[str, str]] = {}
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        head, _, *lines = [
+            [c.strip() for c in row.strip("|").split("|")] for row in block.splitlines()
+        ]
+        if head[0] != "preset":
+            continue
+        for line in lines:
+            row = dict(zip(head, line, strict=True))
+            cells.setdefault(row["preset"], {}).update(
+                {name: cell for name, cell in row.items() if name in dict(HEADLINE)}
+            )
+    made = text.splitlines()[0].rstrip(":")
+    rows = [[row.get(name, "–") for name, _ in HEADLINE] for row in cells.values()]
+    lines = [[shown for _, shown in HEADLINE], ["---"] * len(HEADLINE), *rows]
+    return "\n".join([f"{made}:", "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def calibration(file: Path) -> str:
@@ -103,20 +147,22 @@ def section(text: str, name: str) -> str:
 
 
 def main() -> None:
-    """Rewrites README.md."""
+    """Rewrites README.md, docs/bench.md and results/README.md."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, help="a run's folder")
     parser.add_argument("--calibration", type=Path, help="a calibration's JSON file")
     parser.add_argument("--service", type=Path, help="service times, a JSON file")
     chosen = parser.parse_args()
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    text = BENCH.read_text(encoding="utf-8")
     if chosen.run:
         text = filled(text, "table", table(chosen.run))
         shutil.copy(chosen.run / "report.png", ROOT / "docs" / "report.png")
     if chosen.calibration:
         text = filled(text, "calibration", calibration(chosen.calibration))
-    readme.write_text(text, encoding="utf-8")
+    BENCH.write_text(text, encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    readme = filled(readme, "headline", headline(section(text, "table")))
+    README.write_text(readme, encoding="utf-8")
     if chosen.service:
         results = ROOT / "results" / "README.md"
         text = filled(results.read_text(encoding="utf-8"), "service", service_table(chosen.service))

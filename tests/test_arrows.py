@@ -4,23 +4,29 @@ import ast
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted(
-    path for top in ("pipelines", "bench", "labs") for path in ROOT.glob(f"{top}/**/*.py")
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from arrows import (  # noqa: E402  (found by the path above)
+    NAMES,
+    circle,
+    folder_arrows,
+    levels,
+    reduced,
+    used_by,
 )
+
 HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loader", "onnxruntime"}
 ANALYSIS = (
     "compare", "metrics", "notebook", "report", "simulated", "stats", "store", "summary",
     "timeline",
 )  # fmt: skip
 """Rooms of bench that open a run anywhere: no agent, no model, no Pipecat."""
-PURE_PIPELINES = {"marks", "clock", "audio", "errors"}
+PURE_PIPELINES = {"marks", "kinds", "clock", "audio", "errors"}
 ENGINE_SIDE = {
     *(f"pipelines.process.{m}" for m in ("child", "wire", "engine")),
     *(f"pipelines.duplex.session.{m}"
@@ -101,69 +107,6 @@ def test_a_folder_holds_fifteen_modules_at_most(top):
         assert len(modules) <= 15, f"{folder.relative_to(ROOT)} holds {len(modules)}"
 
 
-NAMES = {
-    ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p
-    for p in MODULES
-}
-"""Module → its file; a package's ``__init__`` under the package's name."""
-
-
-def at_import(tree: ast.AST) -> Iterator[ast.stmt]:
-    """The statements of a module that import something when it is loaded: not those for types."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        yield from at_import(node)
-
-
-def used_by(path: Path) -> set[str]:
-    """Our own modules that a file loads, at its top or inside its functions."""
-    found: set[str] = set()
-    for node in at_import(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            full = {alias: f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in NAMES else node.module for name in full.values()}
-    return {name for name in found if name in NAMES}
-
-
-def folder_of(module: str) -> str:
-    """The folder that a module lies in, as a dotted name."""
-    return module if NAMES[module].name == "__init__.py" else module.rpartition(".")[0]
-
-
-def folder_arrows() -> dict[str, dict[str, list[str]]]:
-    """Folder → the folders that it uses → by which imports."""
-    arrows: dict[str, dict[str, list[str]]] = {}
-    for module, path in NAMES.items():
-        for used in used_by(path):
-            here, there = folder_of(module), folder_of(used)
-            if here != there:
-                arrows.setdefault(here, {}).setdefault(there, []).append(f"{module} → {used}")
-    return arrows
-
-
-def circle(arrows: dict[str, Any]) -> list[str]:
-    """A way along the arrows that comes back to where it began; empty: there is none."""
-    done: set[str] = set()
-
-    def walk(name: str, trail: tuple[str, ...]) -> list[str]:
-        if name in trail:
-            return [*trail[trail.index(name) :], name]
-        if name in done:
-            return []
-        for other in sorted(arrows.get(name, ())):
-            if found := walk(other, (*trail, name)):
-                return found
-        done.add(name)
-        return []
-
-    return next((found for name in sorted(arrows) if (found := walk(name, ()))), [])
-
-
 def test_modules_import_each_other_in_no_circle():
     assert not circle({name: used_by(path) - {name} for name, path in NAMES.items()})
 
@@ -178,6 +121,12 @@ def test_folders_import_each_other_in_no_circle():
 def test_a_circle_is_found():
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert circle({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_the_picture_shows_only_arrows_that_no_longer_way_says():
+    arrows = {"a": {"b", "c"}, "b": {"c"}, "d": {"c"}}
+    assert reduced(arrows) == {"a": {"b"}, "b": {"c"}, "d": {"c"}}
+    assert levels(arrows) == {"a": 2, "b": 1, "c": 0, "d": 1}
 
 
 UPSTAIRS = ("bench.cli", "labs.cli", "pipelines.server", "pipelines.examples")

@@ -1,9 +1,13 @@
 """The README says what is there."""
 
 import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import readme  # noqa: E402  (found by the path above)
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -14,3 +18,14 @@ def test_the_links_and_commands_lead_somewhere():
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
     for target in re.findall(r"^make ([a-z-]+)", TEXT, re.M):
         assert target in targets
+
+
+def test_the_headline_is_read_off_the_whole_table():
+    bench = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
+    made = readme.headline(readme.section(bench, "table"))
+    assert readme.section(TEXT, "headline") == made, "run: python scripts/readme.py"
+    assert len(made.splitlines()) == 2 + 2 + 4
+
+
+def test_the_page_is_read_in_a_few_minutes():
+    assert len(TEXT.splitlines()) <= 250

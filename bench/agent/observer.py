@@ -29,9 +29,9 @@ from pipecat.metrics.metrics import (
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
 from pipelines.clock import monotonic_ns
-from pipelines.marks import MarkSink, stamp
+from pipelines.marks import EventName, MarkSink, StageEvent, stamp
 
-FRAME_MARKS: dict[type[Frame], tuple[str, str]] = {
+FRAME_MARKS: dict[type[Frame], StageEvent] = {
     VADUserStartedSpeakingFrame: ("vad", "speech_start"),
     VADUserStoppedSpeakingFrame: ("vad", "speech_stop"),
     UserStartedSpeakingFrame: ("turn", "start"),
@@ -42,7 +42,7 @@ FRAME_MARKS: dict[type[Frame], tuple[str, str]] = {
 }
 """Frame → the mark that its first push is."""
 
-METRIC_MARKS: dict[type, tuple[str, str]] = {
+METRIC_MARKS: dict[type, tuple[EventName, str]] = {
     TTFBMetricsData: ("ttfb", "value"),
     TTFAMetricsData: ("ttfa", "ttfa"),
     TTFATMetricsData: ("ttfat", "ttfat"),

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.errors import LabError
 from pipelines.heap import give_back
@@ -54,8 +54,7 @@ class TrialOrder:
 class Report:
     """agent → run: marks, and at the end of a piece of work its outcome."""
 
-    kind: str
-    """marks, prepared or done."""
+    kind: Literal["marks", "prepared", "done"]
     marks: list[Mark] = field(default_factory=list)
     error: str | None = None
 
@@ -201,7 +200,7 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
             # the fault of this piece of work, not of the next.
             unsettled = await models.settle()
             error = error or next(iter(unsettled), None)
-            kind = "prepared" if order == "prepare" else "done"
+            kind: Literal["prepared", "done"] = "prepared" if order == "prepare" else "done"
             give_back()
             connection.send(Report(kind, _without_secrets(marks), error and redact(error)))
 

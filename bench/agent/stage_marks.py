@@ -29,7 +29,7 @@ from pipecat.processors.frame_processor import FrameDirection
 
 from bench.agent.observer import TWIN_NS, MarkObserver
 from pipelines.clock import monotonic_ns
-from pipelines.marks import MarkSink, stamp
+from pipelines.marks import EventName, MarkSink, Stage, stamp
 
 
 @dataclass(slots=True)
@@ -163,14 +163,14 @@ class StageObserver(MarkObserver):
             self._put("tts", "cancelled", t_ns, speech.id)
         self._speech.clear()
 
-    def _next(self, stage: str) -> str:
+    def _next(self, stage: Stage) -> str:
         self._requests += 1
         return f"{stage}-{self._requests}"
 
     def _put(
         self,
-        stage: str,
-        event: str,
+        stage: Stage,
+        event: EventName,
         t_ns: int,
         request_id: str,
         value: float | None = None,

@@ -60,7 +60,9 @@ class Ear:
         self.cleared: list[tuple[int, str, int]] = []
         """(t_ns, chunk id, samples) of everything that was never heard."""
         self._generation = 0
-        self._audible: list[tuple[int, int]] = []
+        self.audible: list[tuple[int, int]] = []
+        """Audible stretches (first_ns, end_ns) of what is to be heard, by time. For live cues only:
+        peaks over −50 dBFS, stretches merged over pauses of 100 ms."""
         # What is queued is one run of samples without a gap: positions are counted from the
         # run's start, so that no rounding builds up.
         self._run_start_ns = t0_ns
@@ -141,26 +143,19 @@ class Ear:
         wanted = ns_to_samples(at_ns - self.t0_ns, self.rate_hz)
         self._run_start_ns, self._run_position, self._run_samples = at_ns, max(wanted, taken), 0
 
-    def audible_since(self, since_ns: int, now_ns: int) -> list[tuple[int, int]]:
-        """Audible stretches (first_ns, end_ns) that end after ``since_ns`` and began by ``now_ns``.
-
-        For live cues only: peaks over −50 dBFS, stretches merged over pauses of 100 ms.
-        """
-        return [s for s in self._audible if s[1] > since_ns and s[0] <= now_ns]
-
     def _note_audible(self, chunk: HeardChunk) -> None:
         loud = np.flatnonzero(np.abs(chunk.pcm.astype(np.int32)) >= AUDIBLE_PEAK)
         if not len(loud):
             return
         first_ns = chunk.heard_ns + samples_to_ns(int(loud[0]), self.rate_hz)
         end_ns = chunk.heard_ns + samples_to_ns(int(loud[-1]) + 1, self.rate_hz)
-        if self._audible and first_ns - self._audible[-1][1] < MERGE_NS:
-            first_ns = self._audible.pop()[0]
-        self._audible.append((first_ns, end_ns))
+        if self.audible and first_ns - self.audible[-1][1] < MERGE_NS:
+            first_ns = self.audible.pop()[0]
+        self.audible.append((first_ns, end_ns))
 
     def _cut_audible(self, t_ns: int) -> None:
-        kept = [(first, min(end, t_ns)) for first, end in self._audible if first < t_ns]
-        self._audible = kept
+        kept = [(first, min(end, t_ns)) for first, end in self.audible if first < t_ns]
+        self.audible = kept
 
     def render(self, end_ns: int) -> npt.NDArray[np.int16]:
         """What was heard from t0 to ``end_ns``: zeros where nothing was.

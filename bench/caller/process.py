@@ -11,7 +11,10 @@ import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bench.caller.call import CallerPlan, CallerResult, call, listen, raise_priority
+from bench.caller.call import call, raise_priority
+from bench.caller.connection import listen
+from bench.caller.plan import CallerPlan, CallerResult
+from bench.lines.table import row_of
 from pipelines.errors import LabError
 
 START_TIMEOUT_S = 30.0
@@ -24,6 +27,7 @@ class CallerProcess:
         # Short: a Unix socket's path may hold some 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="dlab-"))
         self._trials = 0
+        self._socket_path = ""
         context = mp.get_context("spawn")
         self.connection, child = context.Pipe()
         self._process = context.Process(
@@ -54,13 +58,16 @@ class CallerProcess:
     def ask(self, plan: CallerPlan) -> str:
         """Sends a trial; returns the path of the socket at which the caller now listens.
 
-        Each trial has a socket of its own, so that a late guest of the last one meets nobody.
+        Each trial has a socket of its own, so that a late guest of the last one meets nobody. On a
+        line that the caller dials there is none: the path is empty.
 
         Raises:
             LabError: the caller died.
         """
         self._trials += 1
-        self._socket_path = str(self._folder / f"{self._trials}.sock")
+        self._socket_path = ""
+        if row_of(plan.line.name).connects == "agent":
+            self._socket_path = str(self._folder / f"{self._trials}.sock")
         try:
             self.connection.send((plan, self._socket_path))
             self.connection.recv()
@@ -82,8 +89,9 @@ class CallerProcess:
 
     def unblock(self) -> None:
         """Ends a trial for which no agent will ever connect."""
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as nobody:
-            nobody.connect(self._socket_path)
+        if self._socket_path:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as nobody:
+                nobody.connect(self._socket_path)
 
     def stop(self) -> None:
         """Ends the process."""
@@ -99,7 +107,7 @@ def _main(connection: Connection) -> None:
     with contextlib.suppress(EOFError):
         while True:
             plan, path = connection.recv()
-            with listen(path) as listener:
+            with listen(path) if path else contextlib.nullcontext() as listener:
                 connection.send("listening")
                 result = call(plan, listener, connection.send)
             connection.send(result)

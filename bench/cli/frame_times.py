@@ -18,7 +18,7 @@ from rich import box
 from rich.table import Table
 
 from bench.machine import description as machine
-from bench.probes.frame_times import Block, Service, block, paired_ratios, service
+from bench.probes.frame_times import Block, Service, Way, block, paired_ratios, service
 from bench.report.text.console import console
 from bench.report.text.table import terminal
 from bench.store.atomic import atomic_write
@@ -32,7 +32,11 @@ from pipelines.process.process import ModelProcess
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec, load_spec
 
-WAYS = {"both": ("serial", "pipelined"), "serial": ("serial",), "pipelined": ("pipelined",)}
+WAYS: dict[str, tuple[Way, ...]] = {
+    "both": ("serial", "pipelined"),
+    "serial": ("serial",),
+    "pipelined": ("pipelined",),
+}
 
 
 def measure(
@@ -102,7 +106,7 @@ def _duplex(spec: PipelineSpec) -> PipelineSpec:
 
 
 async def _measure(
-    spec: PipelineSpec, ways: Sequence[str], pairs: int, frames: int, limit_s: float
+    spec: PipelineSpec, ways: Sequence[Way], pairs: int, frames: int, limit_s: float
 ) -> list[Block]:
     blocks = []
     async with contextlib.AsyncExitStack() as stack:
@@ -157,7 +161,7 @@ def _table(found: Sequence[tuple[PipelineSpec, list[Block]]]) -> Table:
     for name in ("n", "encode", "step", "decode", "p50", "p99", "mean", "rtf", "headroom"):
         table.add_column(name, justify="right")
     for spec, blocks in found:
-        for way in ("serial", "pipelined"):
+        for way in WAYS["both"]:
             if of := service(way, blocks):
                 table.add_row(spec.name, way, *_cells(of))
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Literal
 
 import numpy as np
 
@@ -21,8 +22,20 @@ from bench.stats.quantiles import (
     rate,
 )
 
-STATISTICS = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "mean": None, "rate": None}
+Statistic = Literal["p50", "p95", "p99", "mean", "rate"]
+STATISTICS: dict[Statistic, float | None] = {
+    "p50": 0.5,
+    "p95": 0.95,
+    "p99": 0.99,
+    "mean": None,
+    "rate": None,
+}
 """Name → the quantile that it is, if it is one."""
+
+Relative = Literal["ratio", "difference"]
+"""How a figure is held against the base's."""
+LimitKind = Relative | Literal["value"]
+"""What is limited: the ratio or difference to the base, or the candidate's own value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,12 @@ class Bounds:
 
 
 def bounds(
-    base: Side, candidate: Side, metric: str, statistic: str, kind: str, confidence: float
+    base: Side,
+    candidate: Side,
+    metric: str,
+    statistic: Statistic,
+    kind: LimitKind,
+    confidence: float,
 ) -> Bounds:
     """Finds a figure and its interval.
 
@@ -50,7 +68,7 @@ def bounds(
         base: What the candidate is held against.
         candidate: The one in question.
         metric: A metric's name.
-        statistic: Key of `STATISTICS`.
+        statistic: Which figure of it.
         kind: ``ratio`` or ``difference`` to the base; ``value``: the candidate's own.
         confidence: Of the interval; it has two ends, of tails each end by itself.
     """
@@ -73,7 +91,7 @@ def bounds(
     return _apart(pairs, statistic, kind, confidence)
 
 
-def _own(values: Sequence[float], n: int, statistic: str, confidence: float) -> Bounds:
+def _own(values: Sequence[float], n: int, statistic: Statistic, confidence: float) -> Bounds:
     """A figure of the candidate alone, as in its run's own table: each turn counts once."""
     if statistic == "p50":
         found = quantile(values, 0.5, confidence)
@@ -86,7 +104,7 @@ def _own(values: Sequence[float], n: int, statistic: str, confidence: float) -> 
     return _shown((found.value, found.low, found.high), n, shown)
 
 
-def _apart(pairs: Pairs, statistic: str, kind: str, confidence: float) -> Bounds:
+def _apart(pairs: Pairs, statistic: Statistic, kind: Relative, confidence: float) -> Bounds:
     """How far apart the two are, conversation by conversation."""
     scale = SCALES["rate" if statistic == "rate" else kind]
     middle = median if statistic == "p50" else fmean
@@ -119,7 +137,7 @@ def _tail(values: Sequence[float], n: int, p: float, tail: float) -> Bounds:
     return Bounds(float(np.quantile(ordered, p, method="median_unbiased")), low, high, n, need)
 
 
-def _tails_apart(pairs: Pairs, p: float, kind: str, tail: float) -> Bounds:
+def _tails_apart(pairs: Pairs, p: float, kind: Relative, tail: float) -> Bounds:
     """How far two tails are apart: from the bounds of each, which share the chance to be wrong.
 
     Careful, since it makes no use of the pairs: the tail of differences is not the tails'

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
+from typing import Literal
 
 from bench.compare.names import UNITS
 from bench.compare.pairs import Pairs, Side, paired
@@ -40,7 +41,7 @@ def _identity(value: float) -> float:
     return value
 
 
-SCALES: dict[str, Scale] = {
+SCALES: dict[ScaleName, Scale] = {
     # Signed figures, and those that may be 0.
     "difference": Scale(lambda base, new: new - base, typical, _identity),
     # Figures above 0.
@@ -62,11 +63,9 @@ class Compared:
     metric: str
     """Its name, of a row of ``bench.metrics.table``: of a metric or of a share."""
     scale: ScaleName
-    """Key of `SCALES`."""
     effect: float
     """A difference worth seeing, for the n that is needed: in the unit, of a ratio as a share."""
-    better: str = "lower"
-    """``lower`` or ``higher``."""
+    better: Literal["lower", "higher"] = "lower"
 
     @property
     def unit(self) -> str:
@@ -128,8 +127,8 @@ class Comparison:
         return value, low, high
 
     @property
-    def direction(self) -> str | None:
-        """``better`` or ``worse``; None if it can't be told."""
+    def direction(self) -> Literal["better", "worse"] | None:
+        """Of the candidate; None if it can't be told."""
         if self.tested is None or not self.tested.rejected or self.shift.low is None:
             return None
         is_lower = self.shift.low < 0

@@ -17,8 +17,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from bench.compare.bounds import STATISTICS, Bounds, bounds
+from bench.compare.bounds import STATISTICS, Bounds, LimitKind, Statistic, bounds
 from bench.compare.compare import COMPARED
 from bench.compare.names import UNITS, hint
 from bench.compare.pairs import Side
@@ -41,12 +42,10 @@ class Gate:
     text: str
     """As it was given."""
     metric: str
-    statistic: str
-    """Key of `STATISTICS`."""
+    statistic: Statistic
     at_most: bool
     """The limit is an upper one."""
-    kind: str
-    """``ratio``, ``difference`` or ``value``: what is limited."""
+    kind: LimitKind
     limit: float
     """In the metric's unit; of a ratio, the ratio."""
     preset: str | None = None
@@ -88,7 +87,7 @@ class Gate:
                     f"--gate {text!r}: a ratio is written as 1.05x, without a sign, "
                     "and of rates there is none"
                 )
-            kind = "ratio"
+            kind: LimitKind = "ratio"
         elif unit != UNITS[metric]:
             raise LabError(
                 f"--gate {text!r}: {metric} is in {UNITS[metric] or 'no unit'}; write the limit as "
@@ -115,6 +114,9 @@ class Gate:
         return own
 
 
+State = Literal["holds", "broken", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a gate says of one pair of sides."""
@@ -127,8 +129,8 @@ class Outcome:
     """Of the interval: 95 % for all gates together."""
 
     @property
-    def state(self) -> str:
-        """``holds``, ``broken`` or ``unknown``."""
+    def state(self) -> State:
+        """What it says; ``unknown``: the interval lies on both sides of the limit."""
         low, high = self.bounds.low, self.bounds.high
         if low is None or high is None:
             return "unknown"

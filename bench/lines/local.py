@@ -1,6 +1,7 @@
-"""The messages between caller and agent: pure framing, used by both ends of a local socket.
+"""The line to an agent that the lab starts itself: framed messages on a local socket.
 
-A message is a fixed header and a payload. Audio is int16 mono, little-endian.
+A message is a fixed header and a payload; both ends use the same framing. Audio is int16 mono,
+little-endian.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ import enum
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+
+from bench.lines.line import Audio, Bye, Chunk, Clear, Event, LineError, LineRow, Ready
 
 _HEADER = struct.Struct("<4sBHIqqI")
 _MAGIC = b"dlx1"
@@ -32,10 +37,6 @@ class Kind(enum.IntEnum):
     """agent → caller: drop what is not yet heard and is older than ``generation``; ``b``: stamp."""
     BYE = 6
     """Either way: the trial is over."""
-
-
-class WireError(Exception):
-    """The stream does not hold our messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +80,75 @@ class Decoder:
         """Takes bytes; yields every message that is now whole.
 
         Raises:
-            WireError: the bytes are not our messages.
+            LineError: the bytes are not our messages.
         """
         self._buffer += data
         while len(self._buffer) >= _HEADER.size:
             magic, kind, generation, seq, a, b, length = _HEADER.unpack_from(self._buffer)
             if magic != _MAGIC or length > MAX_PAYLOAD_BYTES:
-                raise WireError("the stream is out of step: not a duplex-lab message")
+                raise LineError("the stream is out of step: not a duplex-lab message")
             end = _HEADER.size + length
             if len(self._buffer) < end:
                 return
             try:
                 known = Kind(kind)
             except ValueError:
-                raise WireError(f"message kind {kind} is unknown") from None
+                raise LineError(f"message kind {kind} is unknown") from None
             payload = bytes(self._buffer[_HEADER.size : end])
             del self._buffer[:end]
             yield Message(known, generation, seq, a, b, payload)
+
+
+class LocalLine:
+    """The caller's side of the framing."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+
+    def hello(self) -> bytes:
+        """Nothing: the agent speaks first."""
+        return b""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """See `bench.lines.line.Line.feed`."""
+        events = map(_event, self._decoder.feed(data))
+        return [event for event in events if event is not None]
+
+    def owed(self) -> bytes:
+        """Nothing, ever."""
+        return b""
+
+    def encode(self, chunk: Chunk) -> bytes:
+        """A chunk with its index and the time at which it was due."""
+        pcm = chunk.pcm.tobytes()
+        return encode(Message(Kind.AUDIO_IN, seq=chunk.k, a=chunk.due_ns, payload=pcm))
+
+    def labels(self, turn: int, on_ns: int, off_ns: int) -> bytes:
+        """A turn's labels, for a scripted agent."""
+        return encode(Message(Kind.LABELS, seq=turn, a=on_ns, b=off_ns))
+
+    def bye(self) -> bytes:
+        """The caller hangs up."""
+        return encode(Message(Kind.BYE))
+
+
+def _event(message: Message) -> Event | None:
+    """What a message of the agent's means to the caller; None: nothing."""
+    if message.kind is Kind.READY:
+        return Ready(message.a)
+    if message.kind is Kind.AUDIO_OUT:
+        if len(message.payload) % 2:
+            raise LineError("the agent sent half a sample")
+        pcm = np.frombuffer(message.payload, np.int16)
+        return Audio(message.chunk_id, message.generation, pcm)
+    if message.kind is Kind.CLEAR:
+        return Clear(message.generation)
+    return Bye() if message.kind is Kind.BYE else None
+
+
+ROW = LineRow(
+    "local",
+    "an agent that the lab starts itself, on a local socket",
+    connects="agent",
+    make=lambda url: LocalLine(),
+)

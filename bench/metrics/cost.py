@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.metrics.metric import Effect, Figure, Headline, Metric, TrialMeasure, in_ms
 from bench.metrics.reading import TrialReading
+from pipelines.marks import EventName
 
 
 def cpu_s_per_audio_min(reading: TrialReading) -> list[Figure]:
@@ -39,7 +40,7 @@ def joules(reading: TrialReading) -> list[Figure]:
     return [Figure(None, "no energy counter (RAPL, NVML) is read")]
 
 
-def cold_start(start: str, end: str) -> TrialMeasure:
+def cold_start(start: EventName, end: EventName) -> TrialMeasure:
     """Makes the measure of the time between two ``agent.*`` marks, per model.
 
     Gives nothing in a trial in which no model was started: which is most of them.

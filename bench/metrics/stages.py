@@ -7,7 +7,7 @@ from statistics import median
 from bench.metrics.metric import Effect, Figure, Metric, TrialMeasure, TurnMeasure, between, in_ms
 from bench.metrics.reading import TrialReading, TurnReading
 from bench.timeline.critical_path import PIECES, residual_ns
-from pipelines.marks import Mark
+from pipelines.marks import EventName, Mark
 
 
 def _final(reading: TurnReading) -> Mark | None:
@@ -42,7 +42,7 @@ def endpointing_delay(reading: TurnReading) -> Figure:
     return between(reading.path.release, reading.path.u_off, "turn.release")
 
 
-def llm_until(event: str) -> TurnMeasure:
+def llm_until(event: EventName) -> TurnMeasure:
     """Makes the measure of LLM request → an event of the same request."""
 
     def measure(reading: TurnReading) -> Figure:
@@ -102,7 +102,7 @@ def residual(reading: TurnReading) -> Figure:
     return Figure(in_ms(ns))
 
 
-def pipecats(event: str) -> TrialMeasure:
+def pipecats(event: EventName) -> TrialMeasure:
     """Makes the measure of one of Pipecat's own metrics, by processor: its median in the trial.
 
     Of pipelines that stamp their stages themselves it gives nothing: there the stages' own marks
@@ -135,7 +135,7 @@ def _row(
     return Metric(number, name, unit, "latency", description, on_turn=on_turn, compared=compared)
 
 
-def _pipecats_row(event: str, text: str) -> Metric:
+def _pipecats_row(event: EventName, text: str) -> Metric:
     described = f"Pipecat's own {text}, median of the trial, by processor; of pipelines not ours"
     return Metric(8, f"pipecat_{event}", "ms", "latency", described, pipecats(event))
 

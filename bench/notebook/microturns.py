@@ -7,6 +7,7 @@ recording are in fact: stretches in which only the user sounds, only the agent, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,7 +18,8 @@ CLAIMED_MS = 200.0
 """How long micro-turns are said to be."""
 MERGE_GAP_MS = 80.0
 """A closure inside a word is no silence. Shorter than elsewhere: pauses are what is sought."""
-STATES = ("nobody", "user", "agent", "both")
+State = Literal["nobody", "user", "agent", "both"]
+STATES: tuple[State, ...] = get_args(State)
 """Who sounds; index = 1 for the user + 2 for the agent."""
 
 
@@ -25,8 +27,7 @@ STATES = ("nobody", "user", "agent", "both")
 class Piece:
     """A stretch of a recording in which the same ones sound."""
 
-    state: str
-    """One of `STATES`."""
+    state: State
     start_ms: float
     """From the recording's start."""
     ms: float

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
 from pipelines.clock import NS_PER_MS
 from pipelines.duplex.session.model import FRAME_MS
 from pipelines.duplex.session.wire import Reply
+from pipelines.marks import EventName
 
+Way = Literal["serial", "pipelined"]
+"""How a model's stages are run."""
 DISCARDED = 25
 """Frames at a block's start that do not count."""
-SPANS = {
+SPANS: dict[str, tuple[EventName, EventName]] = {
     "encode": ("start", "encoded"),
     "step": ("encoded", "stepped"),
     "decode": ("decode_start", "done"),
@@ -30,8 +34,8 @@ SPANS = {
 class Block:
     """One unpaced session."""
 
-    stages: str
-    """serial or pipelined."""
+    stages: Way
+    """How the model's stages were run."""
     service_ms: tuple[float, ...]
     """Interval between completed frames, of each frame that counts."""
     spans_ms: Mapping[str, tuple[float, ...]]
@@ -40,7 +44,7 @@ class Block:
     """Frames at the start that do not count."""
 
 
-def block(stages: str, replies: Sequence[Reply], discard: int = DISCARDED) -> Block:
+def block(stages: Way, replies: Sequence[Reply], discard: int = DISCARDED) -> Block:
     """Reads a session's replies.
 
     Args:
@@ -69,8 +73,8 @@ def block(stages: str, replies: Sequence[Reply], discard: int = DISCARDED) -> Bl
 class Service:
     """All blocks of one way, together."""
 
-    stages: str
-    """serial or pipelined."""
+    stages: Way
+    """How the model's stages were run."""
     n: int
     """Frames that count."""
     p50_ms: float
@@ -91,7 +95,7 @@ class Service:
         return None if self.p99_ms is None else FRAME_MS - self.p99_ms
 
 
-def service(stages: str, blocks: Iterable[Block]) -> Service | None:
+def service(stages: Way, blocks: Iterable[Block]) -> Service | None:
     """Sums the blocks of one way up; None without a frame."""
     own = [b for b in blocks if b.stages == stages]
     values = [ms for b in own for ms in b.service_ms]

@@ -23,11 +23,11 @@ from bench.timeline.replies import answer_span
 from bench.timeline.timeline import reconstruct
 from pipelines.audio.resample import resample
 from pipelines.clock import NS_PER_MS, ns_to_samples
-from pipelines.marks import Mark, stamp
+from pipelines.marks import Mark, StageEvent, stamp
 
 MARGIN_MS = 200
 """So much is heard before and after an answer."""
-TRANSCRIPT = ("ear", "transcript")
+TRANSCRIPT: StageEvent = ("ear", "transcript")
 
 Pcm16 = NDArray[np.int16]
 Recognise = Callable[[Pcm16, int], str]

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.agent.process import STOP_TIMEOUT_S, AgentProcess
-from bench.caller.call import CallerPlan, CallerTurn
+from bench.caller.plan import CallerPlan, CallerTurn
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import Fixture, read_pcm
 from bench.runner.trial import Outcome, caller_plan, play

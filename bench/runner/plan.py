@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.fixtures.library import Fixture, select
-from bench.store.records import KINDS
 from pipelines.bot.preset import bot_spec
 from pipelines.errors import LabError
+from pipelines.kinds import KINDS
 from pipelines.spec import PipelineSpec, load_spec
 
 ANSWER_S = 4.0

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import psutil
 
 from bench.agent.process import AgentProcess, Report, TrialOrder
-from bench.caller.call import CallerPlan, CallerResult, CallerTurn
 from bench.caller.mouth import CHUNK_MS
+from bench.caller.plan import CallerPlan, CallerResult, CallerTurn
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import Fixture, read_pcm
 from bench.store.records import Trial

@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 from bench.compare.pairs import Side
 from bench.metrics.table import METRICS
 from bench.store.records import MetricRow, Trial
+from pipelines.kinds import Weights
 
 UNITS = {metric.name: metric.unit for metric in METRICS}
 RATE_HZ = 22_050
@@ -25,7 +26,7 @@ def figure(
     preset: str = "p",
     valid: bool = True,
     reason: str | None = None,
-    weights: str = "trained",
+    weights: Weights = "trained",
 ) -> MetricRow:
     """One row."""
     return MetricRow(
@@ -50,7 +51,7 @@ def trial(
     fixture: str,
     *,
     preset: str = "p",
-    weights: str = "trained",
+    weights: Weights = "trained",
     sha256: str = "",
     preroll_ms: float = 0.0,
 ) -> Trial:

@@ -17,7 +17,8 @@ from bench.store.records import Trial
 from bench.store.store import save_recording, write_info, write_trial
 from bench.timeline.frames import FRAME_MS, FRAME_SAMPLES
 from pipelines.clock import NS_PER_MS
-from pipelines.marks import Mark, stamp
+from pipelines.kinds import Weights
+from pipelines.marks import EventName, Mark, Stage, stamp
 
 RATE_HZ = 24_000
 CHUNK_MS = 20
@@ -56,7 +57,7 @@ def duplex_trial_of(
     preset: str = "duplex-example",
     fixture: str = "session_example",
     repeat: int = 0,
-    weights: str = "scripted",
+    weights: Weights = "scripted",
     mouth_late_ms: float = 0.2,
     t0_ns: int = T0_NS,
 ) -> tuple[Trial, list[Mark], Stereo]:
@@ -87,8 +88,8 @@ def duplex_trial_of(
         heard_ms = max(received_ms, heard_ms)
         chunk = f"g0:{out}"
         marks.append(_mark("link", "write", t0_ns, written_ms, chunk, out * FRAME_SAMPLES))
-        for event, at_ms in (("received", received_ms), ("heard", heard_ms)):
-            marks.append(_mark("ear", event, t0_ns, at_ms, chunk, FRAME_SAMPLES))
+        marks.append(_mark("ear", "received", t0_ns, received_ms, chunk, FRAME_SAMPLES))
+        marks.append(_mark("ear", "heard", t0_ns, heard_ms, chunk, FRAME_SAMPLES))
         _sound(pcm, AGENT, heard_ms, heard_ms + FRAME_MS)
         heard_ms += FRAME_MS
         out += 1
@@ -114,9 +115,10 @@ def duplex_trial_of(
     return trial, marks, pcm
 
 
-def _frame_stamps(plan: DuplexPlan) -> list[dict[str, float]]:
+def _frame_stamps(plan: DuplexPlan) -> list[dict[EventName, float]]:
     """Of each frame, event → ms after t0."""
-    table, ready_ms = [], 0.0
+    table: list[dict[EventName, float]] = []
+    ready_ms = 0.0
     for k in range(plan.frames):
         in_ms = (k + 1) * FRAME_MS
         handed_ms = in_ms + 0.1
@@ -148,7 +150,7 @@ def _unpaced_marks(plan: DuplexPlan, t0_ns: int) -> list[Mark]:
     marks = []
     for k, ms in enumerate(took_ms):
         start_ms, done_ms = ready_ms + plan.added_in_ms, ready_ms + ms
-        for event, at_ms in (
+        stamps: tuple[tuple[EventName, float], ...] = (
             ("handed", handed_ms),
             ("ready", ready_ms),
             ("start", start_ms),
@@ -156,7 +158,8 @@ def _unpaced_marks(plan: DuplexPlan, t0_ns: int) -> list[Mark]:
             ("stepped", done_ms - plan.decode_ms),
             ("decode_start", done_ms - plan.decode_ms),
             ("done", done_ms),
-        ):
+        )
+        for event, at_ms in stamps:
             marks.append(_mark("duplex", event, t0_ns, at_ms, "unpaced-0", k))
         ready_ms = done_ms
     return marks
@@ -169,20 +172,21 @@ def _caller_marks(total_ms: float, late_ms: float, t0_ns: int) -> list[Mark]:
         sent_ms = (k + 1) * CHUNK_MS + late_ms
         marks.append(_mark("user", "chunk_sent", t0_ns, sent_ms, value=k))
         marks.append(_mark("link", "chunk_in", t0_ns, sent_ms + 0.1, value=k))
-    for event, at_ms in (
+    said: tuple[tuple[EventName, float], ...] = (
         ("turn_start", U_ON_MS - 100),
         ("speech_on", U_ON_MS),
         ("speech_off", U_OFF_MS),
         ("turn_end", U_OFF_MS + 100),
-    ):
+    )
+    for event, at_ms in said:
         at_ns = t0_ns + round(at_ms * NS_PER_MS)
         marks.append(stamp("user", event, t_ns=at_ns, turn=0))
     return marks
 
 
 def _mark(
-    stage: str,
-    event: str,
+    stage: Stage,
+    event: EventName,
     t0_ns: int,
     at_ms: float,
     request_id: str = "",
@@ -201,7 +205,7 @@ def _sound(pcm: Stereo, channel: int, start_ms: float, end_ms: float) -> None:
     pcm[first:stop, channel] = np.where(np.arange(max(0, stop - first)) // 50 % 2 == 0, 6000, -6000)
 
 
-EXAMPLE_PLANS = {
+EXAMPLE_PLANS: dict[str, tuple[Weights, float, float]] = {
     "duplex-scripted-60ms": ("scripted", 60.0, 0.0),
     "duplex-tiny": ("synthetic", 52.0, 0.16),
     "duplex-scripted-86ms": ("scripted", 86.0, 0.0),

@@ -14,13 +14,14 @@ from typing import Literal
 import numpy as np
 
 from bench.store.expectation import Expectation
-from bench.store.labels import IGNORED, FixtureLabels, TurnLabels
+from bench.store.labels import IGNORED, FixtureLabels, TurnLabels, UserEvent
 from bench.store.recording import AGENT, USER, Stereo
 from bench.store.records import Trial
 from bench.store.store import save_recording, write_info, write_trial
 from pipelines.audio.onsets import Span
 from pipelines.clock import NS_PER_MS
-from pipelines.marks import Mark, stamp
+from pipelines.kinds import Weights
+from pipelines.marks import EventName, Mark, Stage, stamp
 
 RATE_HZ = 16_000
 T0_NS = 5_000_000_000
@@ -42,8 +43,8 @@ class TurnTakingPlan:
     """First and last sound of the agent's reply, as heard."""
     reply_meant_ms: float | None = 6000.0
     """Length of the reply as the synthesiser made it; None: not marked."""
-    event: str = "interruption"
-    """What the second turn is, see `bench.fixtures.fixture.EVENTS`."""
+    event: UserEvent = "interruption"
+    """What the second turn is."""
     speaks: tuple[float, float] = (4000.0, 5500.0)
     """First and last sound of the second turn."""
     ending: Ending = "cut"
@@ -79,7 +80,7 @@ def turn_taking_trial_of(
     *,
     preset: str = "example",
     fixture: str = "floor_example",
-    weights: str = "trained",
+    weights: Weights = "trained",
     t0_ns: int = T0_NS,
 ) -> tuple[Trial, list[Mark], Stereo]:
     """One trial as planned.
@@ -125,15 +126,13 @@ def _sound(pcm: Stereo, channel: int, start_ms: float, end_ms: float) -> None:
 
 
 def _spoken(turn: int, sound: tuple[float, float], t0_ns: int) -> list[Mark]:
-    return [
-        stamp("user", event, t_ns=_at(t0_ns, ms), turn=turn)
-        for event, ms in (
-            ("turn_start", sound[0] - 100),
-            ("speech_on", sound[0]),
-            ("speech_off", sound[1]),
-            ("turn_end", sound[1] + 100),
-        )
-    ]
+    said: tuple[tuple[EventName, float], ...] = (
+        ("turn_start", sound[0] - 100),
+        ("speech_on", sound[0]),
+        ("speech_off", sound[1]),
+        ("turn_end", sound[1] + 100),
+    )
+    return [stamp("user", event, t_ns=_at(t0_ns, ms), turn=turn) for event, ms in said]
 
 
 def _reply_marks(plan: TurnTakingPlan, t0_ns: int) -> list[Mark]:
@@ -149,11 +148,12 @@ def _reply_marks(plan: TurnTakingPlan, t0_ns: int) -> list[Mark]:
     at_ms, i = plan.reply[0], 0
     while at_ms < plan.reply[1]:
         samples = min(CHUNK_MS, plan.reply[1] - at_ms) * SAMPLES_PER_MS
-        for stage, event, ms, value in (
+        chunk: tuple[tuple[Stage, EventName, float, float], ...] = (
             ("link", "write", at_ms - 0.2, float(i * CHUNK_MS * SAMPLES_PER_MS)),
             ("ear", "received", at_ms - 0.1, samples),
             ("ear", "heard", at_ms, samples),
-        ):
+        )
+        for stage, event, ms, value in chunk:
             t_ns = _at(t0_ns, ms)
             marks.append(stamp(stage, event, t_ns=t_ns, request_id=f"g1:{i}", value=value))
         at_ms, i = at_ms + CHUNK_MS, i + 1

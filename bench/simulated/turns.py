@@ -20,7 +20,8 @@ from bench.store.recording import AGENT, USER, Stereo
 from bench.store.records import MetricRow, Trial
 from bench.store.store import save_recording, write_info, write_trial
 from pipelines.clock import NS_PER_MS, ns_to_samples
-from pipelines.marks import Mark, stamp
+from pipelines.kinds import Weights
+from pipelines.marks import EventName, Mark, Stage, stamp
 
 RATE_HZ = 22_050
 CHUNK_MS = 20
@@ -87,7 +88,7 @@ def trial_of(
     preset: str = "example",
     fixture: str = "cmd_example",
     repeat: int = 0,
-    weights: str = "trained",
+    weights: Weights = "trained",
     mouth_late_ms: float = 0.2,
     ear_late_ms: float = 0.3,
     t0_ns: int = T0_NS,
@@ -165,15 +166,13 @@ def _chunk_marks(t0_ns: int, total_ms: float, late_ms: float) -> list[Mark]:
 
 
 def _user_marks(plan: TurnPlan, number: int, t0_ns: int) -> list[Mark]:
-    return [
-        stamp("user", event, t_ns=_at(t0_ns, ms), turn=number)
-        for event, ms in (
-            ("turn_start", plan.u_on_ms - 100),
-            ("speech_on", plan.u_on_ms),
-            ("speech_off", plan.u_off_ms),
-            ("turn_end", plan.u_off_ms + 100),
-        )
-    ]
+    said: tuple[tuple[EventName, float], ...] = (
+        ("turn_start", plan.u_on_ms - 100),
+        ("speech_on", plan.u_on_ms),
+        ("speech_off", plan.u_off_ms),
+        ("turn_end", plan.u_off_ms + 100),
+    )
+    return [stamp("user", event, t_ns=_at(t0_ns, ms), turn=number) for event, ms in said]
 
 
 def _agent_marks(plan: TurnPlan, number: int, t0_ns: int) -> list[Mark]:
@@ -181,7 +180,7 @@ def _agent_marks(plan: TurnPlan, number: int, t0_ns: int) -> list[Mark]:
     stt, llm, tts = f"u{number}", f"l{number}", f"s{number}"
     marks = []
 
-    def put(stage: str, event: str, ms: float | None, rid: str = "", **more: Any) -> None:
+    def put(stage: Stage, event: EventName, ms: float | None, rid: str = "", **more: Any) -> None:
         if ms is not None:
             t_ns = _at(t0_ns, plan.u_off_ms + ms)
             marks.append(stamp(stage, event, t_ns=t_ns, request_id=rid, **more))
@@ -241,13 +240,13 @@ def rows_of(
     return {(row.turn, row.metric): row for row in rows}
 
 
-def after_u_off(ms: float, stage: str, event: str, rid: str = "", **more: Any) -> Mark:
+def after_u_off(ms: float, stage: Stage, event: EventName, rid: str = "", **more: Any) -> Mark:
     """A mark ``ms`` after the default plan's u_off."""
     t_ns = T0_NS + round((TurnPlan().u_off_ms + ms) * NS_PER_MS)
     return stamp(stage, event, t_ns=t_ns, request_id=rid, **more)
 
 
-_EXAMPLE_PRESETS = {
+_EXAMPLE_PRESETS: dict[str, tuple[Weights, float, float, float, float]] = {
     # name: (weights, turn release, LLM, TTS, output) in ms
     "cascade-tuned": ("trained", 270.0, 62.0, 18.0, 22.0),
     "cascade-stock": ("trained", 700.0, 95.0, 30.0, 48.0),

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 from bench.store.expectation import Expectation
 from pipelines.audio.onsets import Span
 
-IGNORED = ("backchannel", "cough", "side_talk")
+UserEvent = Literal["interruption", "backchannel", "cough", "side_talk", ""]
+"""What a turn that begins over the agent's speech is. The user takes the floor only by an
+interruption; over the others a good agent speaks on. Pauses are labelled inside a turn. Empty: a
+turn that waits for the agent's end."""
+EVENTS: tuple[UserEvent, ...] = ("interruption", "backchannel", "cough", "side_talk")
+"""All but the empty one."""
+IGNORED: tuple[UserEvent, ...] = ("backchannel", "cough", "side_talk")
 """Events of the user over which a good agent speaks on."""
-WORDLESS = ("backchannel", "cough")
+WORDLESS: tuple[UserEvent, ...] = ("backchannel", "cough")
 """Events that are no words to be recognised."""
 
 
@@ -37,7 +43,7 @@ class TurnLabels:
     """What a good agent does after the turn."""
     pauses: tuple[Span, ...] = ()
     """Pauses inside the turn, in sample indices. Runs from before they were stored hold none."""
-    event: str = ""
+    event: UserEvent = ""
     """What the turn is where it begins over the agent's speech: interruption, backchannel, cough or
     side_talk; empty for any other turn, and in runs from before this was stored."""
 
@@ -76,7 +82,7 @@ class TurnLabels:
                 rate_hz=int(table["rate_hz"]),
                 expect=Expectation.from_table(table["expect"]),
                 pauses=tuple(Span(int(a), int(b)) for a, b in table.get("pauses", ())),
-                event=str(table.get("event", "")),
+                event=cast(UserEvent, str(table.get("event", ""))),
             )
         except KeyError as missing:
             raise ValueError(f"turn labels: {missing.args[0]!r} is missing") from None

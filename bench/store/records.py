@@ -6,18 +6,16 @@ The columns of the parquet files (bench/store/schema.py) are the fields of these
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-STATUSES = ("ok", "no_answer", "cue_missed", "error", "ruler_late", "cut_off")
+from pipelines.kinds import Kind, Weights
+
+Status = Literal["ok", "no_answer", "cue_missed", "error", "ruler_late", "cut_off"]
 """How a trial can end."""
+STATUSES: tuple[Status, ...] = get_args(Status)
 
-FAILED = ("error", "cue_missed", "cut_off")
+FAILED: tuple[Status, ...] = ("error", "cue_missed", "cut_off")
 """Those of a trial that did not come to its end."""
-
-KINDS = ("cascade", "speech", "duplex", "scripted", "click")
-"""What an agent is: it decides what a turn needs to be believed, see bench/metrics/validity.py."""
-
-WEIGHTS = ("trained", "synthetic", "scripted")
-"""What stands behind the agent's words: trained models, random ones, or a script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,13 @@ class Trial:
     turns: int
     fixture_sha256: str = ""
     warmup: bool = False
-    status: str = "ok"
+    status: Status = "ok"
     error: str | None = None
     chunk_ms: int = 20
     chunks_sent: int = 0
     device_buffer_ms: float = 40.0
     recording: str | None = None
-    weights: str = "trained"
+    weights: Weights = "trained"
     mouth_late_ms_p50: float | None = None
     mouth_late_ms_p99: float | None = None
     mouth_late_ms_max: float | None = None
@@ -55,7 +53,7 @@ class Trial:
     wall_s: float = 0.0
     load_avg_1m: float | None = None
     started_utc: str = ""
-    kind: str = "cascade"
+    kind: Kind = "cascade"
     preroll_ms: float = 0.0
 
 
@@ -76,4 +74,4 @@ class MetricRow:
     unit: str
     valid: bool
     reason: str | None
-    weights: str
+    weights: Weights

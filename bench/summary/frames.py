@@ -17,6 +17,7 @@ from bench.store.store import Run
 from bench.summary.headlines import Column, columns, figure_key
 from bench.timeline.frame_times import STAGES
 from bench.timeline.frames import Frames, sessions
+from pipelines.kinds import Weights
 
 WHOLE: frozenset[Over] = frozenset(("largest", "sum"))
 """Figures that are of all trials, however short."""
@@ -43,7 +44,7 @@ class DuplexSummary:
     """One duplex preset. Times are in ms; None where there is no such figure."""
 
     preset: str
-    weights: str
+    weights: Weights
     trials: int
     """Without warm-ups."""
     frames: int

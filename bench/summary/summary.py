@@ -11,11 +11,12 @@ from typing import Any
 
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
 from bench.stats.quantiles import Estimate, Key, per_key, quantile, rate_per_key
-from bench.store.records import FAILED, MetricRow, Trial
+from bench.store.records import FAILED, MetricRow, Status, Trial
 from bench.store.store import Run
 from bench.summary.frames import DuplexSummary, summarise_duplex
 from bench.summary.headlines import OVER, columns
 from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
+from pipelines.kinds import Weights
 
 RESIDUAL_BOUND_MS = 20.0
 """A median residual above this means that a component's time is not accounted for."""
@@ -37,7 +38,7 @@ class Failed:
     """A trial that did not come to its end."""
 
     trial_id: str
-    status: str
+    status: Status
     error: str | None
 
 
@@ -51,7 +52,7 @@ class PresetSummary:
     """
 
     preset: str
-    weights: str
+    weights: Weights
     """trained, synthetic or scripted."""
     trials: int
     """Without warm-ups."""

@@ -13,6 +13,7 @@ from bench.stats.survival import km_median
 from bench.store.labels import TurnLabels
 from bench.store.records import MetricRow
 from bench.store.store import Run
+from pipelines.kinds import Weights
 
 Values = Mapping[str, Sequence[tuple[Key, float]]]
 """Metric → the values that count, with the turn that each is of."""
@@ -23,7 +24,7 @@ class TurnTakingSummary:
     """One preset. Times in ms, rates from 0 to 1."""
 
     preset: str
-    weights: str
+    weights: Weights
     """trained, synthetic or scripted; with synthetic ones all below is empty."""
     stop: Estimate
     """Median of barge_in_stop by Kaplan and Meier: n holds the censored ones."""
@@ -51,7 +52,7 @@ def summarise_turn_taking(run: Run, rows: Sequence[MetricRow]) -> tuple[TurnTaki
     if not any(labels.event for labels in turns.values()):
         return ()
     found: dict[str, dict[str, list[tuple[Key, float]]]] = {}
-    weights: dict[str, str] = {}
+    weights: dict[str, Weights] = {}
     for row in rows:
         weights.setdefault(row.preset, row.weights)
         of_preset = found.setdefault(row.preset, {})
@@ -69,7 +70,7 @@ def _labelled(run: Run) -> dict[Key, TurnLabels]:
 
 
 def _preset(
-    name: str, weights: str, values: Values, turns: Mapping[Key, TurnLabels]
+    name: str, weights: Weights, values: Values, turns: Mapping[Key, TurnLabels]
 ) -> TurnTakingSummary:
     stops, censored = values.get("barge_in_stop", ()), values.get("barge_in_censored", ())
     seen, unseen = once(stops, censored)

@@ -12,8 +12,9 @@ import numpy as np
 from bench.timeline.frames import FRAME_MS, Floats, Frames
 from pipelines.audio.jitter import JitterBuffer
 from pipelines.clock import NS_PER_MS
+from pipelines.marks import EventName
 
-STAGES = {
+STAGES: dict[str, tuple[EventName, EventName]] = {
     "encode": ("start", "encoded"),
     "step": ("encoded", "stepped"),
     "decode": ("decode_start", "done"),

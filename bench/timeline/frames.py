@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.clock import NS_PER_MS
-from pipelines.marks import Mark
+from pipelines.marks import EventName, Mark
 
 FRAME_MS = 80.0
 """Length of a frame, and so the time that there is for one: 1920 samples at 24 kHz."""
@@ -22,7 +22,7 @@ DISCARDED = 25
 UNPACED = "unpaced"
 """Ids of sessions that were fed all at once begin with it."""
 
-EVENTS = (
+EVENTS: tuple[EventName, ...] = (
     "frame_in",
     "handed",
     "ready",
@@ -45,7 +45,7 @@ class Frames:
 
     session: str
     """Its request id."""
-    at_ms: Mapping[str, Floats]
+    at_ms: Mapping[EventName, Floats]
     """Event → (n,) when it happened to each frame, ms after the trial's t0; NaN where it did not
     happen."""
     doubled: int
@@ -79,7 +79,7 @@ class Frames:
         index = np.flatnonzero(np.isfinite(out))
         return index[np.argsort(out[index], kind="stable")]
 
-    def between(self, start: str, end: str) -> Floats:
+    def between(self, start: EventName, end: EventName) -> Floats:
         """(n,) ms from one event of each frame to another; NaN where one is missing."""
         return self.at_ms[end] - self.at_ms[start]
 
@@ -113,7 +113,7 @@ def sessions(marks: Sequence[Mark], t0_ns: int) -> list[Frames]:
         marks: All of the trial's.
         t0_ns: The recording's sample 0, from which all times are counted.
     """
-    stamps: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    stamps: dict[str, dict[EventName, list[tuple[int, int]]]] = {}
     stopped: dict[str, int] = {}
     restarts: dict[str, list[int]] = {}
     held: dict[str, float] = {}
@@ -142,7 +142,7 @@ def sessions(marks: Sequence[Mark], t0_ns: int) -> list[Frames]:
 
 def _frames(
     session: str,
-    stamps: Mapping[str, Sequence[tuple[int, int]]],
+    stamps: Mapping[EventName, Sequence[tuple[int, int]]],
     t0_ns: int,
     stopped: int | None,
     hold_back_ms: float,

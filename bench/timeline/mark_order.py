@@ -10,11 +10,9 @@ from collections.abc import Sequence
 
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
-from pipelines.marks import Mark
+from pipelines.marks import Mark, StageEvent
 
-Event = tuple[str, str]
-
-ORDER: tuple[tuple[Event, Event], ...] = (
+ORDER: tuple[tuple[StageEvent, StageEvent], ...] = (
     (("user", "speech_on"), ("user", "speech_off")),
     (("link", "write"), ("ear", "received")),
     (("link", "write"), ("ear", "heard")),
@@ -30,7 +28,7 @@ ORDER: tuple[tuple[Event, Event], ...] = (
 """(cause, effect), of one request, or of one turn of the user. A stage that has no end is none."""
 
 _CAUSES = {cause for cause, _ in ORDER}
-_EFFECTS: dict[Event, tuple[Event, ...]] = {
+_EFFECTS: dict[StageEvent, tuple[StageEvent, ...]] = {
     effect: tuple(cause for cause, of in ORDER if of == effect) for _, effect in ORDER
 }
 
@@ -49,7 +47,7 @@ def check_order(trial_id: str, marks: Sequence[Mark]) -> None:
     Raises:
         MarkOrderError: two marks of one request, or turn, lie in the wrong order.
     """
-    first: dict[tuple[Event, str, int], int] = {}
+    first: dict[tuple[StageEvent, str, int], int] = {}
     for mark in marks:
         event = (mark.stage, mark.event)
         if event in _CAUSES:
@@ -67,7 +65,7 @@ def _whose(mark: Mark) -> tuple[str, int]:
     return ("", mark.turn) if mark.stage == "user" else (mark.request_id, -1)
 
 
-def _sentence(trial_id: str, mark: Mark, cause: Event, cause_ns: int) -> str:
+def _sentence(trial_id: str, mark: Mark, cause: StageEvent, cause_ns: int) -> str:
     of = f"turn {mark.turn}" if mark.stage == "user" else f"request {mark.request_id!r}"
     early_ms = (cause_ns - mark.t_ns) / NS_PER_MS
     return (

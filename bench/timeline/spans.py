@@ -19,13 +19,18 @@ from bench.store.records import MetricRow, Trial
 from bench.store.store import Run
 from bench.timeline.timeline import Timeline, Turn, reconstruct
 from pipelines.clock import NS_PER_S
-from pipelines.marks import Mark
+from pipelines.marks import EventName, Mark, Stage, StageEvent
 
 Attributes = dict[str, str | int | float | bool]
 
-REQUESTS = {"stt": ("final",), "llm": ("end",), "tts": ("end",)}
+REQUESTS: dict[Stage, tuple[EventName, ...]] = {"stt": ("final",), "llm": ("end",), "tts": ("end",)}
 """Stage that works by request → what ends one; the last mark of a request does where none is."""
-POINTS = (("turn", "start"), ("turn", "analysis"), ("turn", "interruption"), ("vad", "speech_stop"))
+POINTS: tuple[StageEvent, ...] = (
+    ("turn", "start"),
+    ("turn", "analysis"),
+    ("turn", "interruption"),
+    ("vad", "speech_stop"),
+)
 """Marks that are events of the turn's own span."""
 
 
@@ -167,7 +172,7 @@ class _Clock:
         return t_ns + self._offset_ns
 
 
-def _requests(turn: Turn, stage: str) -> dict[str, list[Mark]]:
+def _requests(turn: Turn, stage: Stage) -> dict[str, list[Mark]]:
     """Request id → its marks, by time."""
     found: dict[str, list[Mark]] = {}
     for mark in turn.marks:
@@ -185,12 +190,12 @@ def _frames(turn: Turn) -> dict[str, list[Mark]]:
     return found
 
 
-def _name(stage: str, model: str) -> str:
+def _name(stage: Stage, model: str) -> str:
     """As the semantic conventions for generative AI name a span: the operation and the model."""
     return f"chat {model}".strip() if stage == "llm" else f"{stage} {model}".strip()
 
 
-def _work(stage: str, request: str, model: str, end: Mark) -> Attributes:
+def _work(stage: Stage, request: str, model: str, end: Mark) -> Attributes:
     found: Attributes = {"duplex_lab.stage": stage, "duplex_lab.request_id": request}
     if stage == "llm":
         found["gen_ai.operation.name"] = "chat"

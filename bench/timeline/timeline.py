@@ -18,22 +18,28 @@ from bench.store.records import Trial
 from bench.timeline.answers import Chunk, Heard, Sound, find_onset, replies_of
 from pipelines.audio.onsets import audible_spans
 from pipelines.clock import samples_to_ns
-from pipelines.marks import Mark
+from pipelines.marks import EventName, Mark, Stage, StageEvent
 
 NO_ANSWER = "no answer"
 CUT_SHORT = "no answer after one that was cut"
 STILL_SPEAKING = "no answer: the agent went on with its earlier reply"
 NO_RECORDING = "no recording"
 
-_REQUEST_STAGES = frozenset({"stt", "llm", "tts"})
+_REQUEST_STAGES: frozenset[Stage] = frozenset({"stt", "llm", "tts"})
+_ANSWER_TEXTS: tuple[StageEvent, ...] = (
+    ("agent", "answer_text"),
+    ("llm", "end"),
+    ("tts", "request"),
+)
+"""Marks whose text is what the agent meant to say, best first."""
 
-ByEvent = Mapping[tuple[str, str], Sequence[Mark]]
+ByEvent = Mapping[StageEvent, Sequence[Mark]]
 """(stage, event) → its marks, by time."""
 
 
 def by_event(marks: Iterable[Mark]) -> ByEvent:
     """Marks sorted by what they say, so that millions of them are looked through only once."""
-    found: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
+    found: defaultdict[StageEvent, list[Mark]] = defaultdict(list)
     for mark in marks:
         found[mark.stage, mark.event].append(mark)
     return dict(found)
@@ -66,7 +72,7 @@ class Turn:
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was computed from them once and is asked for again."""
 
-    def all(self, stage: str, event: str) -> list[Mark]:
+    def all(self, stage: Stage, event: EventName) -> list[Mark]:
         """The turn's marks of one event, by time."""
         if "by_event" not in self.memo:
             self.memo["by_event"] = by_event(self.marks)
@@ -95,7 +101,7 @@ class Turn:
             of = llm_of(mark) if mark.stage == "tts" else mark.request_id
             return not llm_id or of in ("", llm_id)
 
-        for stage, event in (("agent", "answer_text"), ("llm", "end"), ("tts", "request")):
+        for stage, event in _ANSWER_TEXTS:
             said = [mark.text or "" for mark in self.all(stage, event) if is_of(mark)]
             texts = [text.strip() for text in said if text.strip()]
             if texts:
@@ -122,7 +128,7 @@ class Timeline:
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was computed from them once and is asked for again."""
 
-    def all(self, stage: str, event: str) -> Sequence[Mark]:
+    def all(self, stage: Stage, event: EventName) -> Sequence[Mark]:
         """All marks of one event, by time."""
         if "by_event" not in self.memo:
             self.memo["by_event"] = by_event(self.marks)
@@ -186,7 +192,7 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
     return timeline
 
 
-_CLEARS = (("link", "clear"), ("ear", "cleared"))
+_CLEARS: tuple[StageEvent, ...] = (("link", "clear"), ("ear", "cleared"))
 
 
 def _sounds(trial: Trial, recording: Stereo | None) -> list[Sound]:
@@ -216,7 +222,7 @@ def _given_to_turns(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
     stays with it; the rest goes to the last turn that had started.
     """
     starts = [(m.t_ns, m.turn) for m in marks if (m.stage, m.event) == ("user", "turn_start")]
-    home: dict[tuple[str, str], int] = {}
+    home: dict[tuple[Stage, str], int] = {}
     given: defaultdict[int, list[Mark]] = defaultdict(list)
     current = -1
     upcoming = 0

@@ -13,12 +13,12 @@ from bench.store import store
 from bench.store.records import MetricRow
 from labs.evidence.agent import agent_channel
 from labs.evidence.figures import figures, other_version
-from labs.evidence.finding import Finding
+from labs.evidence.finding import Finding, FindingKind
 from labs.evidence.row import clocks, in_order, row_agrees
 from labs.evidence.trial import Evidence
 from labs.evidence.user import fixture_labels, user_channel
 
-TESTS: tuple[tuple[str, Callable[[Evidence], Iterator[str]]], ...] = (
+TESTS: tuple[tuple[FindingKind, Callable[[Evidence], Iterator[str]]], ...] = (
     ("row", row_agrees),
     ("order", in_order),
     ("fixture", fixture_labels),

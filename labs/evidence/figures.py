@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from bench.machine import description as machine
 from bench.store import store
 from bench.store.records import MetricRow
+from labs.evidence.finding import FindingKind
 
 SAME_VALUE = 1e-6
 """Relative difference within which two figures are the same."""
@@ -15,7 +16,7 @@ SAME_VALUE = 1e-6
 
 def figures(
     rows: Sequence[MetricRow], stored: Sequence[MetricRow]
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[tuple[str, FindingKind, str]]:
     """Stored figures against those that are computed again; what one side lacks is left."""
 
     def key(row: MetricRow) -> tuple[str, int, str, str]:

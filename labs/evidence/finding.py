@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+FindingKind = Literal[
+    "figure", "row", "fixture", "user", "agent", "order", "clock", "copy", "face", "changed"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +19,8 @@ class Finding:
     """The run's folder."""
     trial: str
     """The trial; empty: the whole run."""
-    kind: str
-    """Key of `KINDS`."""
+    kind: FindingKind
+    """See `KINDS`."""
     text: str
     """What disagrees with what, with both values."""
 

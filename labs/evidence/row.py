@@ -10,6 +10,7 @@ from bench.store import store
 from bench.timeline.lateness import with_lateness
 from bench.timeline.mark_order import check_order
 from labs.evidence.figures import same
+from labs.evidence.finding import FindingKind
 from labs.evidence.trial import Evidence
 from pipelines.clock import NS_PER_S
 from pipelines.errors import LabError
@@ -18,7 +19,7 @@ CLOCK_S = 2.0
 """How far a trial's two clocks may stray from those of its run."""
 
 
-def clocks(run: store.Run) -> Iterator[tuple[str, str, str]]:
+def clocks(run: store.Run) -> Iterator[tuple[str, FindingKind, str]]:
     """Two trials at one time, or a trial whose two clocks are another machine's."""
     if len(run.info.get("sessions", [])) > 1:
         return  # it was gone on with, perhaps after a restart: its clocks may begin anew

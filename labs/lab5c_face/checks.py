@@ -15,7 +15,7 @@ from labs.evidence.face import face_times
 from labs.judging import sentence
 from labs.lab5c_face.playing import FRAME, SENTENCES, frames_pcm, read_wav
 from pipelines.face.messages import FaceMessage, parse
-from pipelines.face.states import Policy, StateMachine, read_policy
+from pipelines.face.states import FaceEvent, Policy, StateMachine, read_policy
 
 SHARE_LEAST = 0.9
 """So many of the frames must have been heard and drawn: none may be left out for being late."""
@@ -104,7 +104,7 @@ def lips_blend(submission: Submission) -> Verdict:
     return Verdict(True, "alone, at rest, at a border and around an m the lips stand right.")
 
 
-STORIES = (
+STORIES: tuple[tuple[tuple[FaceEvent, ...], tuple[str, ...]], ...] = (
     (("user_started", "user_stopped", "agent_started", "agent_stopped"),
      ("listening", "thinking", "speaking", "listening")),
     (("user_stopped", "agent_started", "interrupted"), ("thinking", "speaking", "listening")),

@@ -26,7 +26,7 @@ from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import REQUEST_ID
 from pipelines.engines.options import LlmOptions
 from pipelines.errors import SpecError
-from pipelines.marks import MarkSink, stamp
+from pipelines.marks import EventName, MarkSink, stamp
 from pipelines.process.process import next_request_id
 
 OLLAMA_URL = "http://localhost:11434/v1"
@@ -102,7 +102,9 @@ class ServerLLMService(OLLamaLLMService):
             self._mark("first_speakable")
         await super()._push_llm_text(text)
 
-    def _mark(self, event: str, *, value: float | None = None, text: str | None = None) -> None:
+    def _mark(
+        self, event: EventName, *, value: float | None = None, text: str | None = None
+    ) -> None:
         self._our_marks.put(
             stamp("llm", event, request_id=self._request_id, value=value, text=text)
         )

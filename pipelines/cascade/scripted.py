@@ -29,7 +29,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipelines.cascade.script import ScriptOptions
 from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from pipelines.host import Host, LabelFeed
-from pipelines.marks import MarkSink, stamp
+from pipelines.marks import EventName, MarkSink, Stage, stamp
 
 TONE_HZ = 440.0
 
@@ -107,11 +107,15 @@ class ScriptedTurns(FrameProcessor):
         await self.push_frame(UserStoppedSpeakingFrame())
         await self.push_frame(TurnFrame(script))
 
-    def _put(self, stage: str, event: str, deadline_ns: int, request: str, turn: int) -> None:
+    def _put(
+        self, stage: Stage, event: EventName, deadline_ns: int, request: str, turn: int
+    ) -> None:
         put(self._marks, stage, event, deadline_ns, request, turn)
 
 
-def put(marks: MarkSink, stage: str, event: str, deadline_ns: int, request: str, turn: int) -> None:
+def put(
+    marks: MarkSink, stage: Stage, event: EventName, deadline_ns: int, request: str, turn: int
+) -> None:
     """Stamps what just happened and the deadline it had."""
     marks.put(stamp(stage, event, turn=turn, request_id=request))
     marks.put(

@@ -6,7 +6,7 @@ from collections import deque
 
 from pipelines.duplex.session.wire import Reply
 from pipelines.duplex.utterances import Utterance
-from pipelines.marks import EVENTS, Mark, MarkSink, stamp
+from pipelines.marks import EVENTS, EventName, Mark, MarkSink, stamp
 
 
 class NoMarks:
@@ -34,7 +34,7 @@ class FrameMarks:
         """What the resampler does to the user's audio."""
         self._put("hold_back", delay_s * 1e3)
 
-    def frame(self, event: str, frame: int, t_ns: int | None = None) -> None:
+    def frame(self, event: EventName, frame: int, t_ns: int | None = None) -> None:
         """``frame_in`` or ``handed``; ``t_ns``: when, if not now."""
         self._put(event, float(frame), t_ns=t_ns)
 
@@ -83,11 +83,11 @@ class FrameMarks:
         )
 
     def _put(
-        self, event: str, value: float, text: str | None = None, t_ns: int | None = None
+        self, event: EventName, value: float, text: str | None = None, t_ns: int | None = None
     ) -> None:
         mark = stamp("duplex", event, t_ns=t_ns, request_id=self._id, value=value, text=text)
         self._sink.put(mark)
 
-    def _child(self, event: str, t_ns: int, value: float, text: str | None = None) -> None:
+    def _child(self, event: EventName, t_ns: int, value: float, text: str | None = None) -> None:
         assert ("duplex", event) in EVENTS
         self._sink.put(Mark(t_ns, "duplex", event, -1, self._id, self._pid, value, text))

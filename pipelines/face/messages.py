@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pipelines.errors import LabError
 
-EMOTIONS = ("neutral", "happy", "sad", "angry", "afraid", "surprised", "disgusted")
+Emotion = Literal["neutral", "happy", "sad", "angry", "afraid", "surprised", "disgusted"]
 """Neutral, and the six basic emotions of Ekman, as v1 names them."""
+EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)
 VERSIONS = (1, 2)
 
 
@@ -47,8 +48,8 @@ class FaceMessage:
     """Opening of the mouth, 0–1, from the audio's RMS."""
     speaking: bool
     """Whether the agent speaks."""
-    emotion: str = "neutral"
-    """v1: one of `EMOTIONS`."""
+    emotion: Emotion = "neutral"
+    """v1's preset."""
     valence: float = 0.0
     """v2: unpleasant −1 … 1 pleasant."""
     arousal: float = 0.0

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args
 
 from pipelines.errors import LabError
-from pipelines.face.messages import EMOTIONS
+from pipelines.face.messages import Emotion
 from pipelines.spec import did_you_mean, read_options
 
 TABLE = Path(__file__).parent / "states.toml"
 
-EVENTS = (
+W = TypeVar("W", bound=str)
+"""A word of a closed list."""
+
+FaceEvent = Literal[
     "user_started",
     "user_stopped",
     "heard_nothing",
@@ -31,8 +34,9 @@ EVENTS = (
     "promised",
     "refused",
     "error",
-)
+]
 """What may happen; the tap turns the pipeline's frames into these."""
+EVENTS: tuple[FaceEvent, ...] = get_args(FaceEvent)
 
 
 class StatesError(LabError):
@@ -43,7 +47,7 @@ class StatesError(LabError):
 class State:
     """What the face shows while the agent is in this state."""
 
-    emotion: str
+    emotion: Emotion
     """v1's preset."""
     valence: float
     """v2's point, −1–1."""
@@ -62,7 +66,7 @@ class State:
 class Transition:
     """``event`` in one of the states ``from_`` leads to ``to``."""
 
-    event: str
+    event: FaceEvent
     from_: tuple[str, ...]
     to: str
 
@@ -74,10 +78,10 @@ class Policy:
     start: str
     states: Mapping[str, State]
     transitions: tuple[Transition, ...]
-    words: tuple[tuple[re.Pattern[str], str], ...]
+    words: tuple[tuple[re.Pattern[str], FaceEvent], ...]
     """(pattern, event) of what the agent says."""
 
-    def event_of(self, text: str) -> str | None:
+    def event_of(self, text: str) -> FaceEvent | None:
         """The event that a piece of the agent's answer is, if any."""
         return next((event for pattern, event in self.words if pattern.search(text)), None)
 
@@ -104,16 +108,16 @@ def _policy(table: dict[str, Any], where: str) -> Policy:
         for name, row in table["states"].items()
     }
 
-    def known(name: str, among: Any, what: str) -> str:
-        if name not in among:
-            raise StatesError(
-                f"{where}: {what} {name!r} is unknown{did_you_mean(name, among)}; "
-                f"known: {', '.join(among)}"
-            )
-        return name
+    def known(name: str, among: Iterable[W], what: str) -> W:
+        for word in among:
+            if word == name:
+                return word
+        raise StatesError(
+            f"{where}: {what} {name!r} is unknown{did_you_mean(name, among)}; "
+            f"known: {', '.join(among)}"
+        )
 
     for name, state in states.items():
-        known(state.emotion, EMOTIONS, f"[states.{name}] emotion")
         if state.lasts_ms is not None:
             known(state.then, states, f"[states.{name}] then")
     transitions = tuple(
@@ -148,7 +152,7 @@ class StateMachine:
         """What the face shows now."""
         return self.policy.states[self.name]
 
-    def feed(self, event: str, t_ms: float) -> bool:
+    def feed(self, event: FaceEvent, t_ms: float) -> bool:
         """Takes an event at ``t_ms``; returns whether the state changed."""
         self.tick(t_ms)
         for row in self.policy.transitions:

@@ -38,7 +38,7 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipelines.clock import NS_PER_MS, Clock, monotonic_ns
 from pipelines.face.feed import AGENT, USER, Feed, SocketFeed, audio_message
 from pipelines.face.messages import FaceMessage, encode
-from pipelines.face.states import TABLE, read_policy
+from pipelines.face.states import TABLE, FaceEvent, read_policy
 from pipelines.face.track import FaceTrack
 from pipelines.face.visemes import Phone
 from pipelines.host import Host
@@ -49,7 +49,7 @@ from pipelines.watch.frames import (
     PhysicalTaskPlannedFrame,
 )
 
-EVENTS: dict[type[Frame], str] = {
+EVENTS: dict[type[Frame], FaceEvent] = {
     VADUserStartedSpeakingFrame: "user_started",
     UserStoppedSpeakingFrame: "user_stopped",
     BotStartedSpeakingFrame: "agent_started",
@@ -134,7 +134,7 @@ class FaceTap(BaseObserver):
             if self._asked_ms is not None and t_ms > self._asked_ms + HEARD_NOTHING_MS:
                 self._event("heard_nothing", t_ms)
 
-    def _event(self, event: str, t_ms: float) -> None:
+    def _event(self, event: FaceEvent, t_ms: float) -> None:
         if event == "user_stopped":
             self._asked_ms, self._answer = t_ms, ""
         elif event in ("user_started", "agent_started", "heard_nothing"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.audio.openness import FRAME_MS, Smoother, openness
 from pipelines.face.messages import FaceMessage, Keyframe
-from pipelines.face.states import Policy, StateMachine
+from pipelines.face.states import FaceEvent, Policy, StateMachine
 from pipelines.face.visemes import FAR_MS, Phone, Shape, blend, spread
 
 KEYFRAME_MS = 20
@@ -44,7 +44,7 @@ class FaceTrack:
     def __post_init__(self) -> None:
         self.machine = StateMachine(self.policy)
 
-    def event(self, name: str, t_ms: float) -> list[FaceMessage]:
+    def event(self, name: FaceEvent, t_ms: float) -> list[FaceMessage]:
         """Takes an event; returns what the face must be told, if anything."""
         before, hummed = self.speaking, self._hums
         messages: list[FaceMessage] = []

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from pipelines.marks import Mark, stamp
+from pipelines.marks import EventName, Mark, Stage, stamp
 
 Header = dict[str, Any]
 
@@ -95,7 +95,7 @@ class Emit:
         return self._request.cancelled
 
     def mark(
-        self, stage: str, event: str, *, value: float | None = None, text: str | None = None
+        self, stage: Stage, event: EventName, *, value: float | None = None, text: str | None = None
     ) -> None:
         """Stamps an event of this request now; it travels with the next reply."""
         self._marks.append(stamp(stage, event, request_id=self._request.id, value=value, text=text))

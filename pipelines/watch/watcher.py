@@ -25,7 +25,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from pipelines.clock import Clock, monotonic_ns
 from pipelines.errors import ModelError
-from pipelines.marks import MarkList, MarkSink, stamp
+from pipelines.marks import EventName, MarkList, MarkSink, stamp
 from pipelines.process.failures import report_failure
 from pipelines.process.process import next_request_id
 from pipelines.watch.frames import (
@@ -216,7 +216,9 @@ class IntentWatcher(FrameProcessor):
             await report_failure(self, self._sink, error, call_id)
         self._plans.pop(call_id, None)
 
-    def _mark(self, event: str, request_id: str, *, t_ns: int | None = None, text: str) -> None:
+    def _mark(
+        self, event: EventName, request_id: str, *, t_ns: int | None = None, text: str
+    ) -> None:
         self._sink.put(
             stamp(
                 "watch",

@@ -23,7 +23,7 @@ async def start() -> AsyncIterator[Start]:
     async def start(options: Any, marks: MarkList | None = None) -> ModelProcess:
         table = {SttOptions: stt_engine, LlmOptions: llm_engine, TtsOptions: tts_engine}
         e = table[type(options)](options)
-        interpreter = environment.find(e.environment) if e.environment else None
+        interpreter = environment.ensure(e.environment) if e.environment else None
         process = ModelProcess(
             e.name,
             e.engine,
@@ -41,3 +41,9 @@ async def start() -> AsyncIterator[Start]:
     yield start
     for process in processes:
         await process.stop()
+
+
+@pytest.fixture(scope="session")
+def moshi_mlx_python() -> str:
+    """The interpreter of the engine environment moshi-mlx."""
+    return environment.ensure("moshi-mlx", lambda words: print(words, flush=True))

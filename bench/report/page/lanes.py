@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bench.timeline.critical_path import Path
 from bench.timeline.timeline import Timeline, Turn
 from pipelines.clock import NS_PER_MS
-from pipelines.marks import Mark
+from pipelines.marks import Mark, Stage, StageEvent
 
 LANES = {
     "vad": "VAD",
@@ -36,7 +36,7 @@ CRITICAL = (
 """Lane, piece, and the fields of `critical_path.Path` between which it lies. The last row is the
 silence that leads the reply's audio: it counts to the synthesiser."""
 
-WORK = (
+WORK: tuple[tuple[str, StageEvent, tuple[StageEvent, ...], str], ...] = (
     ("vad", ("vad", "speech_start"), (("vad", "speech_stop"),), "speech, says the VAD"),
     ("stt", ("stt", "request"), (("stt", "final"), ("stt", "cancelled")), "recogniser at work"),
     ("llm", ("llm", "request"), (("llm", "end"), ("llm", "cancelled")), "language model at work"),
@@ -44,7 +44,7 @@ WORK = (
 )
 """Lane, what begins a piece of work, what ends it, and what it is."""
 
-MOMENTS = {
+MOMENTS: dict[StageEvent, tuple[str, str]] = {
     ("stt", "final"): ("stt", "final transcript"),
     ("turn", "analysis"): ("turn", "end-of-turn model asked"),
     ("turn", "release"): ("turn", "turn released"),
@@ -122,7 +122,7 @@ def work(turn: Turn, at: At) -> list[Span]:
 
 
 def _pairs(
-    marks: Sequence[Mark], begin: tuple[str, str], ends: Sequence[tuple[str, str]]
+    marks: Sequence[Mark], begin: StageEvent, ends: Sequence[StageEvent]
 ) -> Iterator[tuple[int, int | None]]:
     """Each beginning with the first end of the same request after it."""
     for mark in marks:
@@ -157,7 +157,7 @@ def words(turn: Turn, at: At) -> list[tuple[float, str]]:
     return [(at(m.t_ns), m.text or "") for m in turn.all("duplex", "text")]
 
 
-_LISTED = frozenset({"vad", "turn", "stt", "llm", "tts", "agent"})
+_LISTED: frozenset[Stage] = frozenset({"vad", "turn", "stt", "llm", "tts", "agent"})
 
 
 def events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -28,10 +29,13 @@ from bench.store.store import Run
 from bench.timeline.critical_path import critical_path
 from bench.timeline.frames import Frames, sessions
 from bench.timeline.timeline import Timeline, Turn, reconstruct
+from pipelines.kinds import Kind
+from pipelines.marks import EventName
 
 LEAD_MS, TAIL_MS = 300.0, 600.0
 """What a turn's window shows before the user begins and after the agent has ended."""
-STATUSES = {
+CardStatus = Literal["valid", "invalid", "silent", "refused", "unasked"]
+STATUSES: dict[CardStatus, str] = {
     "valid": "valid",
     "invalid": "not valid",
     "silent": "no answer",
@@ -39,7 +43,14 @@ STATUSES = {
     "unasked": "no answer expected",
 }
 """What a turn is to the statistics, and how it is named."""
-FRAME_COLUMNS = ("start", "encoded", "stepped", "decode_start", "done", "frame_out")
+FRAME_COLUMNS: tuple[EventName, ...] = (
+    "start",
+    "encoded",
+    "stepped",
+    "decode_start",
+    "done",
+    "frame_out",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +60,7 @@ class TurnCard:
     trial: int
     """Index among the run's cards of trials."""
     turn: int
-    status: str
-    """A key of `STATUSES`."""
+    status: CardStatus
     reason: str
     """Why it is not valid or has no figure; empty where all is well."""
     v2v: float | None
@@ -89,7 +99,7 @@ class TrialCard:
     preset: str
     fixture: str
     repeat: int
-    kind: str
+    kind: Kind
     length_ms: float
     envelope: Envelope | None
     frames: Mapping[str, Sequence[float | None]] | None
@@ -180,7 +190,7 @@ def _frames(paced: Sequence[Frames]) -> dict[str, list[float | None]]:
     }
 
 
-def _status(row: MetricRow) -> str:
+def _status(row: MetricRow) -> CardStatus:
     if row.reason == SYNTHETIC:
         return "refused"
     if row.reason == NOT_EXPECTED:

@@ -17,6 +17,7 @@ from pipelines.clock import Clock, monotonic_ns
 from pipelines.duplex.session.inbox import UserFrame
 from pipelines.duplex.session.model import Advance, DuplexSession, StagedSession, Step
 from pipelines.duplex.session.wire import Reply, pcm_to_bytes
+from pipelines.marks import EventName
 from pipelines.process.engine import RequestCancelled
 
 Answer = Callable[[Reply], None]
@@ -68,7 +69,7 @@ class SerialStages:
             return
         if self._expect is not None:
             self._expect(waited=frame.waited)
-        stamps = {"ready": frame.ready_ns, "start": clock()}
+        stamps: dict[EventName, int] = {"ready": frame.ready_ns, "start": clock()}
         step = session.step(frame.pcm)
         stamps |= _stamps_of(step)
         stamps["done"] = clock()
@@ -92,7 +93,7 @@ class _Work:
     """A frame on its way from the language model to the decoder."""
 
     frame: int
-    stamps: dict[str, int]
+    stamps: dict[EventName, int]
     advance: Advance
     context_end: bool
 
@@ -161,7 +162,7 @@ Stages = SerialStages | PipelinedStages
 
 
 def _advance(session: StagedSession, frame: UserFrame, context_end: bool, clock: Clock) -> _Work:
-    stamps = {"ready": frame.ready_ns, "start": clock()}
+    stamps: dict[EventName, int] = {"ready": frame.ready_ns, "start": clock()}
     codes = session.encode(frame.pcm)
     stamps["encoded"] = clock()
     advance = session.advance(codes)
@@ -187,9 +188,9 @@ def _decode(session: StagedSession, work: _Work, clock: Clock) -> Reply:
     )
 
 
-def _stamps_of(step: Step) -> dict[str, int]:
+def _stamps_of(step: Step) -> dict[EventName, int]:
     """What a session that can't be taken apart told of its stages."""
-    stamps = {}
+    stamps: dict[EventName, int] = {}
     if "step" in step.spans:
         stamps["encoded"], stamps["stepped"] = step.spans["step"]
     elif "encode" in step.spans:

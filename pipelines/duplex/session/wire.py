@@ -23,12 +23,21 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.duplex.session.model import FRAME_SAMPLES, Pcm
+from pipelines.marks import EventName
 
 SESSION = "session"
 """The engine's one word."""
 PCM_BYTES = FRAME_SAMPLES * 4
 """Length of a frame's payload: (1920,) float32, little-endian."""
-STAMPS = ("ready", "start", "encoded", "stepped", "decode_start", "done", "dropped")
+STAMPS: tuple[EventName, ...] = (
+    "ready",
+    "start",
+    "encoded",
+    "stepped",
+    "decode_start",
+    "done",
+    "dropped",
+)
 """Events of the marks' stage ``duplex`` that the child stamps, in the order of a frame's life."""
 _FULL_SCALE = np.float32(32768)
 
@@ -39,7 +48,7 @@ class Reply:
 
     frame: int
     """Index of the input frame in the session, from 0."""
-    stamps: Mapping[str, int] = field(default_factory=dict)
+    stamps: Mapping[EventName, int] = field(default_factory=dict)
     """Name of `STAMPS` → ns on the machine's monotonic clock; what did not happen is missing."""
     text: str = ""
     """The step's piece of text; empty for padding."""
@@ -63,7 +72,9 @@ class Reply:
 
     def header(self) -> dict[str, Any]:
         """All but the PCM, as JSON can carry it."""
-        header: dict[str, Any] = {"frame": self.frame, **self.stamps}
+        header: dict[str, Any] = {"frame": self.frame}
+        for event, t_ns in self.stamps.items():
+            header[event] = t_ns
         if self.text:
             header["text"] = self.text
         if self.token is not None:

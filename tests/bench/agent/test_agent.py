@@ -11,7 +11,7 @@ import pytest
 
 from bench.agent.pool import Agents
 from bench.agent.process import AgentProcess, Report, TrialOrder
-from bench.caller.call import listen
+from bench.caller.connection import listen
 from bench.fixtures.library import fixtures_root, load, read_pcm
 from bench.lines.local import Decoder, Kind, Message, encode
 from bench.runner import run

@@ -1,24 +1,34 @@
-"""The caller against an agent that a test plays on a thread: short trials, real sockets."""
+"""The caller against an agent that a test plays on a thread: short trials, real sockets.
+
+What any agent may do is played on every line; the caller knows of none.
+"""
 
 import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed
 
-from bench.caller.call import CallerPlan, CallerTurn, call, listen
-from bench.lines.local import Decoder, Kind, Message, encode
+from bench.caller.call import call
+from bench.caller.connection import listen
+from bench.caller.plan import CallerPlan, CallerTurn
+from bench.caller.process import CallerProcess
+from bench.lines.fakes import local, pcm_websocket
+from bench.lines.line import LineChoice
+from bench.lines.local import Kind, Message, encode
 
 RATE = 24_000
+LINES = ["local", "pcm-websocket"]
 TONE = np.full(RATE // 10, 8000, np.int16).tobytes()  # 100 ms
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
     """A trial ends 0.5 s after the agent fell silent, not 1.5."""
-    monkeypatch.setattr("bench.caller.call.SILENCE_AFTER_AGENT_S", 0.5)
+    monkeypatch.setattr("bench.caller.decisions.SILENCE_AFTER_AGENT_S", 0.5)
 
 
 def turn(**more):
@@ -28,49 +38,15 @@ def turn(**more):
     return CallerTurn(pcm, 1600, 4800, **told)
 
 
-class Agent:
-    """The agent's end of the wire."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
-        self.sent = 0
-
-    def send(self, message):
-        self.socket.sendall(encode(message))
-
-    def speak(self, payload=TONE, generation=0):
-        self.send(Message(Kind.AUDIO_OUT, generation, self.sent, 0, time.monotonic_ns(), payload))
-        self.sent += 1
-
-    def wait_for_chunk(self, k):
-        """Reads until the caller has sent chunk ``k``."""
-        decoder = Decoder()
-        while data := self.socket.recv(4096):
-            for message in decoder.feed(data):
-                if message.kind is Kind.BYE or message.seq >= k:
-                    return
-
-
-@contextmanager
-def playing(path, play):
-    def work():
-        agent = Agent(path)
-        agent.send(Message(Kind.READY, a=RATE))
-        with agent.socket:
-            play(agent)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    thread.join()
-
-
-def trial(tmp_path, play, *turns, limit_s=10.0, **more):
+def trial(tmp_path, play, *turns, limit_s=10.0, line="local", **more):
+    """Plays one trial on a line; returns its result, and what the caller said meanwhile."""
     told = []
-    path = str(tmp_path / "s")
     plan = CallerPlan("t", 16_000, turns or (turn(),), limit_s, **more)
-    with listen(path) as listener, playing(path, play):
+    if line == "pcm-websocket":
+        with pcm_websocket.serving(play) as url:
+            return call(replace(plan, line=LineChoice(line, url)), None, told.append), told
+    path = str(tmp_path / "s")
+    with listen(path) as listener, local.playing(path, play):
         return call(plan, listener, told.append), told
 
 
@@ -78,13 +54,14 @@ def read_to_the_end(agent):
     agent.wait_for_chunk(10**6)
 
 
-def test_an_answer_ends_the_trial_once_the_agent_has_been_silent(tmp_path):
+@pytest.mark.parametrize("line", LINES)
+def test_an_answer_ends_the_trial_once_the_agent_has_been_silent(tmp_path, line):
     def play(agent):
         agent.wait_for_chunk(20)
-        agent.speak()
+        agent.speak(TONE)
         read_to_the_end(agent)
 
-    result, told = trial(tmp_path, play)
+    result, told = trial(tmp_path, play, line=line)
     assert (result.status, result.error, told) == ("ok", None, ["ready", "over"])
     assert result.rate_hz == RATE
     assert np.count_nonzero(result.agent) == RATE // 10
@@ -94,46 +71,50 @@ def test_an_answer_ends_the_trial_once_the_agent_has_been_silent(tmp_path):
     assert result.chunks_sent * 320 == len(result.user)
 
 
-def test_silence_is_no_answer_and_yet_right_where_none_is_expected(tmp_path):
-    assert trial(tmp_path, read_to_the_end)[0].status == "no_answer"
-    (tmp_path / "s").unlink()
-    held = trial(tmp_path, read_to_the_end, turn(expects_answer=False))[0]
+@pytest.mark.parametrize("line", LINES)
+def test_silence_is_no_answer_and_yet_right_where_none_is_expected(tmp_path, line):
+    assert trial(tmp_path, read_to_the_end, line=line)[0].status == "no_answer"
+    (tmp_path / "s").unlink(missing_ok=True)
+    held = trial(tmp_path, read_to_the_end, turn(expects_answer=False), line=line)[0]
     assert held.status == "ok"
     assert not held.agent.any()
 
 
-def test_a_babbler_is_not_waited_for(tmp_path):
+@pytest.mark.parametrize("line", LINES)
+def test_a_babbler_is_not_waited_for(tmp_path, line):
     def play(agent):
-        with suppress(OSError):  # the caller has hung up
+        with suppress(OSError, ConnectionClosed):  # the caller has hung up
             for k in range(10, 200, 5):  # 100 ms of sound every 100 ms, without an end
                 agent.wait_for_chunk(k)
-                agent.speak()
+                agent.speak(TONE)
 
-    result, _ = trial(tmp_path, play, turn(expects_answer=False), listens=False)
+    result, _ = trial(tmp_path, play, turn(expects_answer=False), listens=False, line=line)
     assert result.status == "ok"
     assert 0.9 <= len(result.user) / 16_000 <= 0.96  # 400 ms of audio, and 0.5 s
 
 
-def test_a_false_start_in_the_users_speech_does_not_end_the_trial(tmp_path):
+@pytest.mark.parametrize("line", LINES)
+def test_a_false_start_in_the_users_speech_does_not_end_the_trial(tmp_path, line):
     def play(agent):
         agent.wait_for_chunk(7)
-        agent.speak()  # 160–260 ms, before u_off at 300
+        agent.speak(TONE)  # 160–260 ms, before u_off at 300
         time.sleep(0.4)
-        agent.speak()
+        agent.speak(TONE)
         read_to_the_end(agent)
 
-    result, _ = trial(tmp_path, play, turn(timeout_s=1.0))
+    result, _ = trial(tmp_path, play, turn(timeout_s=1.0), line=line)
     assert result.status == "ok"
     assert np.count_nonzero(result.agent) == 2 * RATE // 10
 
 
-def test_an_agent_that_never_falls_silent_is_cut_off_at_the_limit(tmp_path):
+@pytest.mark.parametrize("line", LINES)
+def test_an_agent_that_never_falls_silent_is_cut_off_at_the_limit(tmp_path, line):
     def play(agent):
         for _ in range(30):
-            agent.speak()
+            agent.speak(TONE)
         read_to_the_end(agent)
 
-    result, _ = trial(tmp_path, play, limit_s=1.0)
+    result, _ = trial(tmp_path, play, limit_s=1.0, line=line)
     assert result.status == "cut_off"
 
 
@@ -142,7 +123,7 @@ def test_an_agent_that_stalls_is_waited_for_and_hears_everything_later(tmp_path)
         agent.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         time.sleep(1.0)
         agent.wait_for_chunk(40)
-        agent.speak()
+        agent.speak(TONE)
         read_to_the_end(agent)
 
     result, _ = trial(tmp_path, play, turn(timeout_s=3.0))
@@ -152,7 +133,7 @@ def test_an_agent_that_stalls_is_waited_for_and_hears_everything_later(tmp_path)
 def test_an_agent_that_hangs_up_is_an_error_and_what_was_heard_is_kept(tmp_path):
     def play(agent):
         agent.wait_for_chunk(10)
-        agent.speak()
+        agent.speak(TONE)
         agent.wait_for_chunk(20)
 
     result, _ = trial(tmp_path, play)
@@ -179,21 +160,25 @@ def test_an_agent_that_talks_nonsense_is_an_error_of_its_trial_only(tmp_path, ra
     assert sentence in result.error
 
 
-def test_a_cue_that_never_comes_is_said(tmp_path):
-    result, _ = trial(tmp_path, read_to_the_end, turn(), turn(after="agent_end", delay_ms=800.0))
+@pytest.mark.parametrize("line", LINES)
+def test_a_cue_that_never_comes_is_said(tmp_path, line):
+    result, _ = trial(
+        tmp_path, read_to_the_end, turn(), turn(after="agent_end", delay_ms=800.0), line=line
+    )
     assert result.status == "cue_missed"
     assert [m.turn for m in result.marks if m.event == "turn_start"] == [0]
 
 
-def test_a_barge_in_begins_at_its_delay_after_the_agents_onset_to_the_sample(tmp_path):
+@pytest.mark.parametrize("line", LINES)
+def test_a_barge_in_begins_at_its_delay_after_the_agents_onset_to_the_sample(tmp_path, line):
     def play(agent):
         agent.wait_for_chunk(20)
         for _ in range(8):
-            agent.speak()
+            agent.speak(TONE)
         read_to_the_end(agent)
 
     result, _ = trial(
-        tmp_path, play, turn(timeout_s=1.0), turn(after="agent_onset", delay_ms=250.0)
+        tmp_path, play, turn(timeout_s=1.0), turn(after="agent_onset", delay_ms=250.0), line=line
     )
     heard = np.flatnonzero(result.agent)[0] * 1_000_000_000 // RATE + result.t0_ns
     start = next(m.t_ns for m in result.marks if m.event == "turn_start" and m.turn == 1)
@@ -206,11 +191,11 @@ def test_the_next_sentence_of_a_reply_that_was_broken_into_is_no_answer(tmp_path
     def play(agent):
         agent.wait_for_chunk(20)
         for _ in range(4):
-            agent.speak()  # the reply to the first turn: 400 ms from 420 on
+            agent.speak(TONE)  # the reply to the first turn: 400 ms from 420 on
         agent.wait_for_chunk(55)
-        agent.speak()  # 1.1 s: its next sentence; the second turn is heard from 0.72 to 1.2 s
+        agent.speak(TONE)  # 1.1 s: its next sentence; the second turn is heard from 0.72 to 1.2 s
         agent.wait_for_chunk(75)
-        agent.speak()  # 1.5 s: the answer
+        agent.speak(TONE)  # 1.5 s: the answer
         read_to_the_end(agent)
 
     over = {"after": "agent_onset", "delay_ms": 200.0, "timeout_s": 2.0}
@@ -227,7 +212,7 @@ def test_the_next_sentence_of_a_reply_that_was_broken_into_is_no_answer(tmp_path
 def test_after_what_wants_no_answer_the_user_goes_on_though_the_agent_fell_silent(tmp_path):
     def play(agent):
         agent.wait_for_chunk(20)
-        agent.speak()
+        agent.speak(TONE)
         read_to_the_end(agent)
 
     aside = turn(after="agent_onset", delay_ms=50.0, timeout_s=0.3, expects_answer=False)
@@ -237,3 +222,33 @@ def test_after_what_wants_no_answer_the_user_goes_on_though_the_agent_fell_silen
     marks = {(m.event, m.turn): m.t_ns for m in result.marks}
     waited = marks["turn_start", 2] - marks["speech_off", 1]
     assert 500_000_000 <= waited < 600_000_000  # 300 ms for an answer, then 200
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        (LineChoice("pcm-websocket", "ws://127.0.0.1:1/"), "no agent answers at ws://127.0.0.1:1/"),
+        (LineChoice("pcm-websocket", "ws://127.0.0.1:99999/"), "no address of a WebSocket"),
+        (LineChoice("pcm-websocket", "http://127.0.0.1:1/"), "no address of a WebSocket"),
+        (LineChoice("pigeon"), "there is no line 'pigeon'"),
+    ],
+)
+def test_an_agent_that_cannot_be_reached_is_one_sentence(choice, sentence):
+    result = call(CallerPlan("t", 16_000, (turn(),), 1.0, line=choice), None, lambda word: None)
+    assert result.status == "error"
+    assert sentence in result.error
+
+
+def test_the_callers_process_dials_an_agent_that_is_a_server():
+    def play(agent):
+        agent.wait_for_chunk(20)
+        agent.speak(TONE)
+        read_to_the_end(agent)
+
+    with pcm_websocket.serving(play) as url, CallerProcess() as caller:
+        line = LineChoice("pcm-websocket", url)
+        assert caller.ask(CallerPlan("t", 16_000, (turn(),), 10.0, line=line)) == ""
+        told = [caller.receive(), caller.receive()]
+        result = caller.receive()
+    assert told == ["ready", "over"]
+    assert (result.status, np.count_nonzero(result.agent)) == ("ok", RATE // 10)

@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.caller.decisions import audible
 from bench.caller.ear import Ear
 from pipelines.audio.jitter import JitterBuffer
 from pipelines.clock import samples_to_ns
@@ -77,11 +78,11 @@ def test_after_a_clear_the_next_reply_is_heard_at_once():
 def test_live_cues_see_audible_sound_only_and_end_at_a_clear():
     ear = Ear(RATE, T0)
     ear.receive("g0:0", 0, chunk(2400, value=3), T0)
-    assert ear.audible_since(T0, T0 + 500 * MS) == []
+    assert audible(ear.audible, T0, T0 + 500 * MS) == []
     ear.receive("g0:1", 0, chunk(2400), T0 + 100 * MS)
-    assert ear.audible_since(T0, T0 + 500 * MS) == [(T0 + 100 * MS, T0 + 200 * MS)]
+    assert audible(ear.audible, T0, T0 + 500 * MS) == [(T0 + 100 * MS, T0 + 200 * MS)]
     ear.clear(1, T0 + 150 * MS)
-    assert ear.audible_since(T0, T0 + 500 * MS) == [(T0 + 100 * MS, T0 + 150 * MS)]
+    assert audible(ear.audible, T0, T0 + 500 * MS) == [(T0 + 100 * MS, T0 + 150 * MS)]
 
 
 @given(

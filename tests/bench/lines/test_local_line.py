@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lines.local import Decoder, Kind, Message, WireError, encode
+from bench.lines.line import LineError
+from bench.lines.local import Decoder, Kind, Message, encode
 
 messages = st.builds(
     Message,
@@ -27,14 +28,14 @@ def test_messages_arrive_whole_however_the_stream_is_cut(sent, cuts):
 
 
 def test_a_stream_of_something_else_is_refused():
-    with pytest.raises(WireError, match="out of step"):
+    with pytest.raises(LineError, match="out of step"):
         list(Decoder().feed(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: everything\r\n\r\n"))
 
 
 def test_an_unknown_kind_is_refused_by_its_number():
     raw = bytearray(encode(Message(Kind.BYE)))
     raw[4] = 99
-    with pytest.raises(WireError, match="99"):
+    with pytest.raises(LineError, match="99"):
         list(Decoder().feed(bytes(raw)))
 
 

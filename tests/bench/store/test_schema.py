@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store.records import FAILED, KINDS, STATUSES, WEIGHTS, MetricRow, Trial
+from bench.store.records import FAILED, STATUSES, MetricRow, Trial
 from bench.store.schema import (
     HISTORY,
     METRICS,
@@ -17,6 +17,7 @@ from bench.store.schema import (
     arrow_schema,
     markdown,
 )
+from pipelines.kinds import KINDS, WEIGHTS
 from pipelines.marks import Mark
 
 README = Path(__file__).parents[3] / "results" / "README.md"

@@ -6,17 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.duplex.moshi.weights import files as weights
-from pipelines.process import environment
 
 
 def _tell(words: str) -> None:
     print(words, flush=True)
-
-
-@pytest.fixture(scope="session")
-def moshi_mlx_python() -> str:
-    """The interpreter of the engine environment moshi-mlx."""
-    return environment.ensure("moshi-mlx", _tell)
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,8 @@ def test_a_killed_fetch_is_gone_on_with(hub, home, manifest):
     model = manifest()
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from pipelines.models import hub; from pipelines.models.fetching.fetch import fetch; "
+        "from pipelines.models.fetching import hub\n"
+        "from pipelines.models.fetching.fetch import fetch; "
         "from pipelines.models.manifest import load_manifest\n"
         "hub.PIECE = 1024\n"
         "def watch(path, done, total):\n"

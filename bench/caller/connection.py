@@ -1,0 +1,164 @@
+"""The open connection to an agent: a socket, and the line that is spoken on it.
+
+The caller never waits for the socket to take what it sends, so that an agent that stalls is
+measured and not given up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from bench.lines.line import Event, Line, LineChoice, LineError
+from pipelines.clock import NS_PER_S, Clock, monotonic_ns
+
+CONNECT_TIMEOUT_S = 30.0
+"""Longest wait for an agent to connect, or to take the connection."""
+PORTS = {"ws": 80, "http": 80}
+"""TCP port of an address that names none, by its scheme."""
+
+
+class AgentGoneError(Exception):
+    """The agent's end is closed, or was never there; one sentence."""
+
+
+class Connection(Protocol):
+    """What a conversation needs of the way to its agent."""
+
+    line: Line
+    """The codec of this conversation."""
+
+    def send(self, data: bytes) -> None:
+        """Sends bytes without waiting.
+
+        Raises:
+            AgentGoneError: the connection broke.
+        """
+
+    def listen(self, until_ns: int) -> tuple[list[Event], int]:
+        """Waits for the agent until a deadline at most.
+
+        Returns:
+            What has come (perhaps nothing), and when.
+
+        Raises:
+            AgentGoneError: the agent closed the connection, or it broke.
+            LineError: what came is not of the line's protocol.
+        """
+
+
+class SocketConnection:
+    """A connected stream socket, read and written on one thread.
+
+    Args:
+        connected: The socket; it becomes non-blocking.
+        line: The codec of this conversation.
+        clock: The machine's monotonic clock, ns.
+    """
+
+    def __init__(self, connected: socket.socket, line: Line, clock: Clock = monotonic_ns) -> None:
+        connected.setblocking(False)
+        self.line = line
+        self._socket = connected
+        self._clock = clock
+        self._unsent = bytearray()
+        """Bytes that the socket has not taken yet."""
+
+    def send(self, data: bytes) -> None:
+        """See `Connection.send`."""
+        self._unsent += data
+        self._flush()
+
+    def listen(self, until_ns: int) -> tuple[list[Event], int]:
+        """See `Connection.listen`."""
+        blocked = [self._socket] if self._unsent else []
+        wait_s = max(0, until_ns - self._clock()) / NS_PER_S
+        readable, writable, _ = select.select([self._socket], blocked, [], wait_s)
+        events: list[Event] = []
+        arrival_ns = self._clock()
+        if readable:
+            data, arrival_ns = self._receive()
+            events = self.line.feed(data) if data else []
+            if owed := self.line.owed():
+                self.send(owed)
+        if writable:
+            self._flush()
+        return events, arrival_ns
+
+    def hang_up(self) -> None:
+        """Says good-bye in the line's own way, if the agent still takes it."""
+        with contextlib.suppress(OSError, LineError):
+            self._socket.settimeout(1.0)
+            self._socket.sendall(bytes(self._unsent) + self.line.bye())
+
+    def _receive(self) -> tuple[bytes, int]:
+        try:
+            data = self._socket.recv(1 << 16)
+        except (BlockingIOError, InterruptedError):
+            return b"", self._clock()
+        except OSError as error:
+            raise AgentGoneError(f"the agent's connection broke: {error}") from None
+        arrival_ns = self._clock()
+        if not data:
+            raise AgentGoneError("the agent closed its connection in mid-trial")
+        return data, arrival_ns
+
+    def _flush(self) -> None:
+        try:
+            while self._unsent:
+                del self._unsent[: self._socket.send(self._unsent)]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise AgentGoneError(f"the agent's connection broke: {error}") from None
+
+
+def accepted(listener: socket.socket) -> socket.socket:
+    """The connection of an agent that the lab has started.
+
+    Raises:
+        AgentGoneError: none came in time.
+    """
+    listener.settimeout(CONNECT_TIMEOUT_S)
+    try:
+        connected, _ = listener.accept()
+    except TimeoutError:
+        sentence = f"the agent did not connect within {CONNECT_TIMEOUT_S:.0f} s"
+        raise AgentGoneError(sentence) from None
+    return connected
+
+
+def dialled(choice: LineChoice) -> socket.socket:
+    """A connection to the agent's address.
+
+    Raises:
+        AgentGoneError: nobody takes the connection.
+        LineError: the address names no host, or a scheme that can't be dialled.
+    """
+    parts = urlsplit(choice.url)
+    try:
+        port = parts.port or PORTS.get(parts.scheme)
+    except ValueError as error:
+        raise LineError(f"{choice.url!r} is no address: {error}") from None
+    if not parts.hostname or parts.scheme not in PORTS:
+        raise LineError(
+            f"{choice.url!r} can't be dialled: give an address like ws://127.0.0.1:8765/path"
+        )
+    try:
+        connected = socket.create_connection((parts.hostname, port or 0), CONNECT_TIMEOUT_S)
+    except OSError as error:
+        raise AgentGoneError(f"no agent answers at {choice.url}: {error}") from None
+    # A chunk of 20 ms must not wait for the one before to be acknowledged.
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected
+
+
+def listen(path: str) -> socket.socket:
+    """Opens the caller's end of a local socket at ``path``."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(1)
+    return listener

@@ -1,0 +1,182 @@
+"""One conversation: the mouth sends what is due, the ear notes what arrives.
+
+One loop, one thread, absolute deadlines. Everything costly (resampling, writing the recording)
+waits until the conversation is over. The clock and the connection are given, so that a test plays a
+conversation in virtual time.
+"""
+
+from __future__ import annotations
+
+from bench.caller.connection import AgentGoneError, Connection
+from bench.caller.decisions import Asked, Decision, HangUp, Speak, decide, first_answer, greeted
+from bench.caller.ear import Ear
+from bench.caller.mouth import Mouth
+from bench.caller.plan import CallerPlan, CallerResult
+from bench.lines.line import Audio, Bye, Chunk, Clear, Event
+from bench.store.records import Status
+from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samples
+from pipelines.marks import EventName, MarkList, Stage, stamp
+
+START_DELAY_NS = 300 * NS_PER_MS
+"""From the agent's being ready to t0: lets a pipeline that has just started come to rest."""
+
+
+class Conversation:
+    """The person's side of one trial, from t0 on.
+
+    Args:
+        plan: The trial.
+        connection: The way to the agent, which is ready.
+        rate_hz: Of the audio that the agent sends.
+        clock: The machine's monotonic clock, ns.
+    """
+
+    def __init__(
+        self,
+        plan: CallerPlan,
+        connection: Connection,
+        rate_hz: int,
+        clock: Clock = monotonic_ns,
+    ) -> None:
+        t0_ns = clock() + START_DELAY_NS
+        self._plan = plan
+        self._connection = connection
+        self._clock = clock
+        self._mouth = Mouth(plan.in_rate_hz, t0_ns)
+        self._ear = Ear(rate_hz, t0_ns, plan.preroll_ms, stretch=plan.stretch)
+        self._limit_ns = t0_ns + int(plan.limit_s * NS_PER_S)
+        self._greeted_by_ns = t0_ns + int(plan.greeting_s * NS_PER_S)
+        self._marks = MarkList()
+        self._status: Status = "ok"
+        self._turn = -1
+        """Number of the last turn; -1: the agent's greeting is waited for."""
+        self._asked: Asked | None = None
+        """That turn, on the trial's clock."""
+        self._onset_marked = False
+
+    def run(self) -> None:
+        """Speaks and listens until the trial is over.
+
+        Raises:
+            AgentGoneError: the agent went away before.
+            LineError: it sent what is not of the line's protocol.
+        """
+        if not self._plan.greeting_s:
+            self._next_turn(self._mouth.t0_ns)
+        while True:
+            due_ns = self._mouth.due_ns(self._mouth.next_k)
+            if self._clock() < due_ns:
+                self._listen(due_ns)
+                continue
+            self._speak(due_ns)
+            if self._act(self._decision(due_ns)):
+                return
+            if due_ns > self._limit_ns:
+                self._status = "cut_off"
+                return
+
+    def _listen(self, until_ns: int) -> None:
+        events, arrival_ns = self._connection.listen(until_ns)
+        for event in events:
+            self._hear(event, arrival_ns)
+
+    def _speak(self, due_ns: int) -> None:
+        k = self._mouth.next_k
+        chunk = Chunk(k, due_ns, self._mouth.chunk(k))
+        self._connection.send(self._connection.line.encode(chunk))
+        self._mark("user", "chunk_sent", self._clock(), value=k)
+        self._mouth.next_k = k + 1
+
+    def _hear(self, event: Event, arrival_ns: int) -> None:
+        if isinstance(event, Audio):
+            self._ear.receive(event.chunk_id, event.generation, event.pcm, arrival_ns)
+            self._mark("ear", "received", arrival_ns, event.chunk_id, len(event.pcm))
+        elif isinstance(event, Clear):
+            self._ear.clear(event.generation, arrival_ns)
+        elif isinstance(event, Bye):
+            raise AgentGoneError("the agent ended the conversation")
+
+    def _decision(self, now_ns: int) -> Decision:
+        heard = self._ear.audible
+        if self._asked is None:
+            return greeted(heard, self._mouth.t0_ns, self._greeted_by_ns, now_ns)
+        if not self._onset_marked:
+            onset_ns = first_answer(self._asked, heard, now_ns)
+            if onset_ns is not None:
+                self._mark("ear", "agent_onset", onset_ns)
+                self._onset_marked = True
+        return decide(self._asked, heard, now_ns, listens=self._plan.listens)
+
+    def _act(self, decision: Decision) -> bool:
+        """Does what was decided; True when the trial is over."""
+        if not isinstance(decision, Speak | HangUp):
+            return False
+        if decision.agent_end_ns is not None:
+            self._mark("ear", "agent_end", decision.agent_end_ns)
+        if isinstance(decision, Speak):
+            self._next_turn(decision.cue_ns)
+            return False
+        self._status = decision.status
+        if decision.status == "cue_missed":
+            self._mark("user", "cue_missed", self._mouth.due_ns(self._mouth.next_k - 1))
+        return True
+
+    def _next_turn(self, cue_ns: int) -> None:
+        mouth = self._mouth
+        self._turn += 1
+        turn, *following = self._plan.turns[self._turn :]
+        at_ns = cue_ns + int(turn.delay_ms * NS_PER_MS)
+        placed = mouth.schedule(self._turn, turn.pcm, turn.u_on, turn.u_off, at_ns)
+        self._asked = asked = Asked(
+            turn,
+            following[0] if following else None,
+            start_ns=mouth.ns_of(placed.start),
+            on_ns=mouth.ns_of(placed.u_on),
+            off_ns=mouth.ns_of(placed.u_off),
+            end_ns=mouth.ns_of(placed.end),
+        )
+        self._onset_marked = False
+        self._mark("user", "turn_start", asked.start_ns, value=placed.start)
+        self._mark("user", "speech_on", asked.on_ns)
+        self._mark("user", "speech_off", asked.off_ns)
+        self._mark("user", "turn_end", asked.end_ns)
+        if self._plan.sees_labels:
+            line = self._connection.line
+            self._connection.send(line.labels(self._turn, asked.on_ns, asked.off_ns))
+
+    def _mark(
+        self,
+        stage: Stage,
+        event: EventName,
+        t_ns: int,
+        request_id: str = "",
+        value: float | None = None,
+    ) -> None:
+        # A chunk's marks carry no turn: which turn it answers is the analysis's question.
+        turn = -1 if request_id else self._turn
+        self._marks.put(
+            stamp(stage, event, t_ns=t_ns, turn=turn, request_id=request_id, value=value)
+        )
+
+    def result(self, error: str | None = None) -> CallerResult:
+        """Renders the two channels and the ear's marks, after the last sample.
+
+        Args:
+            error: What ended the trial before its time, one sentence; None: nothing.
+        """
+        end_ns = self._mouth.due_ns(self._mouth.next_k - 1)
+        for chunk in self._ear.chunks:
+            self._mark("ear", "heard", chunk.heard_ns, chunk.chunk_id, chunk.heard_samples)
+        for t_ns, chunk_id, samples in self._ear.cleared:
+            self._mark("ear", "cleared", t_ns, chunk_id, samples)
+        spoken = ns_to_samples(end_ns - self._mouth.t0_ns, self._mouth.rate_hz)
+        return CallerResult(
+            status="error" if error else self._status,
+            error=error,
+            t0_ns=self._mouth.t0_ns,
+            rate_hz=self._ear.rate_hz,
+            marks=self._marks.marks,
+            user=self._mouth.render(spoken),
+            agent=self._ear.render(end_ns),
+            chunks_sent=self._mouth.next_k,
+        )

@@ -1,0 +1,172 @@
+"""When the caller speaks next and when it hangs up: pure functions of what was heard, and of now.
+
+No clock, no socket and no state is in here, so that every rule can be tested on a few numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.caller.mouth import CHUNK_MS
+from bench.caller.plan import CallerTurn
+from bench.store.records import Status
+from pipelines.clock import NS_PER_MS, NS_PER_S
+
+SILENCE_AFTER_AGENT_S = 1.5
+"""Silence of the agent after which a trial ends."""
+REPLY_GAP_NS = 800 * NS_PER_MS
+"""Silence of the agent after which a new sound is a new reply, as in `bench.timeline.answers`."""
+EARLY_NS = NS_PER_S // 10
+"""A turn that follows the user's own one is scheduled this long before that one ends."""
+
+Span = tuple[int, int]
+"""An audible stretch of the agent: first sample, and the sample after the last, in ns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing is due yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """The next turn's cue has come."""
+
+    cue_ns: int
+    """What the turn's delay counts from."""
+    agent_end_ns: int | None = None
+    """When the agent fell silent, where that was the cue."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """The trial is over."""
+
+    status: Status = "ok"
+    """ok, no_answer or cue_missed."""
+    agent_end_ns: int | None = None
+    """When the agent fell silent, where that ended the trial."""
+
+
+Decision = Wait | Speak | HangUp
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The turn that the user has spoken last (or still speaks), on the trial's clock."""
+
+    turn: CallerTurn
+    following: CallerTurn | None
+    """The turn after it; None: it is the last."""
+    start_ns: int
+    """Its first sample."""
+    on_ns: int
+    """Its first audible sample."""
+    off_ns: int
+    """The sample after its last audible one: waiting for an answer counts from here."""
+    end_ns: int
+    """The sample after its audio."""
+
+    def timed_out(self, now_ns: int) -> bool:
+        """Whether the longest wait for its answer is over."""
+        return now_ns > self.off_ns + int(self.turn.timeout_s * NS_PER_S)
+
+
+def audible(heard: Sequence[Span], since_ns: int, now_ns: int) -> list[Span]:
+    """The stretches that end after ``since_ns`` and have begun by ``now_ns``."""
+    return [span for span in heard if span[1] > since_ns and span[0] <= now_ns]
+
+
+def greeted(heard: Sequence[Span], t0_ns: int, by_ns: int, now_ns: int) -> Decision:
+    """Whether the first turn begins: the agent's greeting is over, or none has come in time.
+
+    A greeting's sentences may lie apart, so it is over after the silence that ends a trial.
+
+    Args:
+        heard: The agent's audible stretches so far, by time.
+        t0_ns: The trial's begin.
+        by_ns: When a greeting must have begun.
+        now_ns: The time now.
+    """
+    ends = [end for _, end in audible(heard, t0_ns, now_ns)]
+    over_ns = max(ends) + int(SILENCE_AFTER_AGENT_S * NS_PER_S) if ends else by_ns
+    return Speak(now_ns) if now_ns >= over_ns else Wait()
+
+
+def first_answer(asked: Asked, heard: Sequence[Span], now_ns: int) -> int | None:
+    """When the agent began to speak after the user's turn had ended; None: it has not."""
+    spans = audible(heard, asked.start_ns, now_ns)
+    return next((start for start, _ in spans if start >= asked.off_ns), None)
+
+
+def decide(asked: Asked, heard: Sequence[Span], now_ns: int, *, listens: bool = True) -> Decision:
+    """What the caller does now.
+
+    Args:
+        asked: The last turn.
+        heard: The agent's audible stretches so far, by time.
+        now_ns: The time now.
+        listens: False: whatever is heard, the trial ends a fixed silence after the last turn.
+    """
+    following = asked.following
+    if following is None:
+        return _last(asked, heard, now_ns) if listens else _after_silence(asked, now_ns)
+    if following.after == "agent_onset":
+        return _at_onset(asked, heard, now_ns)
+    if following.after == "agent_end":
+        return _at_end(asked, following, heard, now_ns)
+    return Speak(asked.end_ns) if now_ns >= asked.end_ns - EARLY_NS else Wait()
+
+
+def _after_silence(asked: Asked, now_ns: int) -> Decision:
+    over = now_ns >= asked.end_ns + int(SILENCE_AFTER_AGENT_S * NS_PER_S)
+    return HangUp() if over else Wait()
+
+
+def _last(asked: Asked, heard: Sequence[Span], now_ns: int) -> Decision:
+    """After the last turn: hang up once the answer has been heard, or none can come any more."""
+    spans = audible(heard, asked.start_ns, now_ns)
+    answered = any(start >= asked.off_ns for start, _ in spans)
+    timed_out = asked.timed_out(now_ns)
+    # A sound that began before the user had ended may be all that comes, or a false start: only
+    # time decides, so nothing but an onset after u_off ends the trial early.
+    if answered or (timed_out and any(end > asked.off_ns for _, end in spans)):
+        silent_ns = max(end for _, end in spans)
+        over = now_ns >= silent_ns + int(SILENCE_AFTER_AGENT_S * NS_PER_S)
+        return HangUp(agent_end_ns=silent_ns) if over else Wait()
+    if not timed_out:
+        return Wait()
+    return HangUp("no_answer" if asked.turn.expects_answer else "ok")
+
+
+def _at_onset(asked: Asked, heard: Sequence[Span], now_ns: int) -> Decision:
+    """The next turn waits for the agent to begin its answer.
+
+    Where the user broke into a reply, that reply's next sentence is no answer: an answer then
+    begins after the user has ended.
+    """
+    interrupted = audible(heard, asked.on_ns - REPLY_GAP_NS, asked.on_ns)
+    since_ns = asked.off_ns if interrupted else asked.on_ns
+    spans = audible(heard, asked.start_ns, now_ns)
+    begun_ns = next((start for start, _ in spans if start >= since_ns), None)
+    if begun_ns is not None:
+        return Speak(begun_ns)
+    return HangUp("cue_missed") if asked.timed_out(now_ns) else Wait()
+
+
+def _at_end(asked: Asked, following: CallerTurn, heard: Sequence[Span], now_ns: int) -> Decision:
+    """The next turn waits until the agent has fallen silent."""
+    spans = audible(heard, asked.start_ns, now_ns)
+    timed_out = asked.timed_out(now_ns)
+    answered = any(start >= asked.off_ns for start, _ in spans)
+    silent_ns = max((end for _, end in spans if end > asked.off_ns), default=None)
+    if silent_ns is not None:
+        # One chunk early: the wanted sample is then still unsent, and is hit exactly.
+        early_ns = now_ns + CHUNK_MS * NS_PER_MS
+        quiet = early_ns >= silent_ns + following.delay_ms * NS_PER_MS
+        return Speak(silent_ns, silent_ns) if quiet and (answered or timed_out) else Wait()
+    if not timed_out:
+        return Wait()
+    # It fell silent during what wants no answer, and said nothing more: the user goes on.
+    return HangUp("cue_missed") if asked.turn.expects_answer else Speak(now_ns)

@@ -1,0 +1,65 @@
+"""An agent in virtual time: a conversation with it takes no time at all, and no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.lines.line import Chunk, Event
+from pipelines.clock import FakeClock
+
+
+class SilentLine:
+    """A line whose bytes mean nothing: the events come from elsewhere."""
+
+    def hello(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Nothing."""
+        return []
+
+    def owed(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def encode(self, chunk: Chunk) -> bytes:
+        """The chunk's index, so that a test can count."""
+        return chunk.k.to_bytes(4, "big")
+
+    def labels(self, turn: int, on_ns: int, off_ns: int) -> bytes:
+        """Nothing."""
+        return b""
+
+    def bye(self) -> bytes:
+        """Nothing."""
+        return b""
+
+
+class VirtualConnection:
+    """The way to an agent that says what a script says.
+
+    Args:
+        clock: Moved forward by every wait.
+        script: (time of arrival in ns on that clock, what arrives), by time.
+    """
+
+    def __init__(self, clock: FakeClock, script: Iterable[tuple[int, Event]]) -> None:
+        self.line = SilentLine()
+        self.sent: list[bytes] = []
+        """What the caller has sent."""
+        self._clock = clock
+        self._script = list(script)
+
+    def send(self, data: bytes) -> None:
+        """Keeps what is sent."""
+        self.sent.append(data)
+
+    def listen(self, until_ns: int) -> tuple[list[Event], int]:
+        """Moves the clock to the next arrival, or to the deadline where none comes before."""
+        arrives_ns = self._script[0][0] if self._script else until_ns
+        if arrives_ns >= until_ns:
+            self._clock.advance(max(0, until_ns - self._clock()))
+            return [], self._clock()
+        self._clock.advance(max(0, arrives_ns - self._clock()))
+        return [self._script.pop(0)[1]], self._clock()

@@ -1,0 +1,75 @@
+"""What the caller is given of a trial, and what it brings back: records only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.fixtures.fixture import CueEvent
+from bench.lines.line import LOCAL, LineChoice
+from bench.store.records import Status
+from pipelines.marks import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTurn:
+    """One turn of the user, as far as the caller needs to know it."""
+
+    pcm: npt.NDArray[np.int16]  # (n,) at the fixture's rate
+    u_on: int
+    """First audible sample."""
+    u_off: int
+    """Sample after the last audible one."""
+    after: CueEvent
+    """What it waits for."""
+    delay_ms: float
+    """From the cue to the turn's first sample."""
+    timeout_s: float
+    """Longest wait for an answer (or for the cue)."""
+    expects_answer: bool = True
+    """False: a good agent stays silent, and silence is no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerPlan:
+    """One trial, as the caller sees it."""
+
+    trial_id: str
+    in_rate_hz: int
+    turns: tuple[CallerTurn, ...]
+    limit_s: float
+    """Longest duration of the trial."""
+    sees_labels: bool = False
+    """Scripted presets only: each turn's u_on and u_off are sent to the agent."""
+    listens: bool = True
+    """False: the trial ends a fixed silence after the last turn, whatever is heard. For models that
+    babble without end, whose answers mean nothing."""
+    preroll_ms: float = 0.0
+    """B of the ear's jitter buffer."""
+    stretch: bool = False
+    """Whether the ear stretches audio while its queue is short."""
+    greeting_s: float = 0.0
+    """How long the caller waits for an agent that may speak first; 0: it does not wait."""
+    line: LineChoice = LOCAL
+    """The protocol between caller and agent."""
+
+
+@dataclass(slots=True)
+class CallerResult:
+    """What the caller brings back from one trial."""
+
+    status: Status
+    """``cut_off``: the limit was reached. ``ruler_late`` is found afterwards."""
+    error: str | None
+    t0_ns: int
+    rate_hz: int
+    """Of the recording: the agent's output rate; 0 where the agent never came."""
+    marks: list[Mark] = field(default_factory=list)
+    user: npt.NDArray[np.int16] | None = None  # (n,) at in_rate_hz
+    agent: npt.NDArray[np.int16] | None = None  # (m,) at rate_hz
+    chunks_sent: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    rss_peak_mb: float = 0.0

@@ -1,0 +1,23 @@
+"""What every fake peer can do, whatever its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+RATE_HZ = 24_000
+"""Rate of the audio that fake peers send."""
+
+
+class Peer(Protocol):
+    """An agent's end of a line, connected to the caller."""
+
+    def wait_for_chunk(self, k: int) -> None:
+        """Reads until the caller has sent chunk ``k``, or has hung up."""
+
+    def speak(self, pcm: bytes) -> None:
+        """Sends audio, int16 at `RATE_HZ`."""
+
+
+Play = Callable[[Peer], None]
+"""What an agent does in one conversation; it hangs up when that returns."""

@@ -1,0 +1,122 @@
+"""What a line is: the protocol between the caller and an agent, seen from the caller.
+
+A line does no input or output and reads no clock: it turns bytes into events and the user's chunks
+into bytes. Its module ends in its `ROW`, and a fake peer of it lies in ``bench/lines/fakes/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class LineError(Exception):
+    """The peer does not speak the line's protocol, or refuses; one sentence that says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk of the user's audio on its way to the agent."""
+
+    k: int
+    """Its index, from 0."""
+    due_ns: int
+    """When its last sample was due, on the machine's clock."""
+    pcm: npt.NDArray[np.int16]  # (n,) at the caller's rate
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The agent listens."""
+
+    rate_hz: int
+    """Of the audio that it will send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A chunk of the agent's audio has come."""
+
+    chunk_id: str
+    """Unique within the trial; the request id of its marks."""
+    generation: int
+    """Number of clears that the agent had sent before it."""
+    pcm: npt.NDArray[np.int16]  # (n,) at the rate of `Ready`
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """What is not yet heard, and is older than ``generation``, is to be dropped."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """The agent ends the conversation."""
+
+    reason: str = ""
+    """Its words, where it gave any."""
+
+
+Event = Ready | Audio | Clear | Bye
+
+
+class Line(Protocol):
+    """One conversation's codec."""
+
+    def hello(self) -> bytes:
+        """What the caller sends first, once connected."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Takes bytes, however they were split on their way; returns every event now whole.
+
+        Raises:
+            LineError: they are not of this protocol, or the peer refuses.
+        """
+
+    def owed(self) -> bytes:
+        """What the protocol itself must send after `feed` (a pong, say); empty: nothing."""
+
+    def encode(self, chunk: Chunk) -> bytes:
+        """A chunk of the user's audio, as bytes."""
+
+    def labels(self, turn: int, on_ns: int, off_ns: int) -> bytes:
+        """A turn's labels, for an agent that may see them; empty where the line carries none."""
+
+    def bye(self) -> bytes:
+        """What the caller sends before it hangs up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineChoice:
+    """Which line a trial uses, and with what."""
+
+    name: str
+    """Key of the lines' rows."""
+    url: str = ""
+    """The agent's address, for lines on which the caller dials."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the line."""
+
+
+LOCAL = LineChoice("local")
+"""The line of an agent that the lab itself starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """One line of the table."""
+
+    name: str
+    """As ``--line`` names it."""
+    what: str
+    """Which protocol it is, in a few words."""
+    connects: Literal["agent", "caller"]
+    """Who opens the connection: an agent that the lab starts, or the caller, to the agent's URL."""
+    make: Callable[..., Line]
+    """Makes the codec of one conversation: ``make(url, **options)``."""

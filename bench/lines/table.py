@@ -1,0 +1,36 @@
+"""Which lines there are: the ``ROW`` of every module of this folder that has one."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+import bench.lines
+from bench.lines.line import Line, LineChoice, LineError, LineRow
+
+
+@cache
+def rows() -> dict[str, LineRow]:
+    """Name → its row, sorted by name."""
+    found = []
+    for module in pkgutil.iter_modules(bench.lines.__path__, "bench.lines."):
+        row = None if module.ispkg else getattr(importlib.import_module(module.name), "ROW", None)
+        found += [row] if isinstance(row, LineRow) else []
+    return {row.name: row for row in sorted(found, key=lambda row: row.name)}
+
+
+def row_of(name: str) -> LineRow:
+    """The row of a line.
+
+    Raises:
+        LineError: there is none of that name.
+    """
+    if name not in rows():
+        raise LineError(f"there is no line {name!r}; known: {', '.join(rows())}")
+    return rows()[name]
+
+
+def make(choice: LineChoice) -> Line:
+    """The codec of one conversation."""
+    return row_of(choice.name).make(choice.url, **choice.options)

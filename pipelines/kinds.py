@@ -1,0 +1,13 @@
+"""What an agent is, and what stands behind its words: said by its preset and on every row."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Kind = Literal["cascade", "speech", "duplex", "scripted", "click"]
+"""What an agent is: it decides what a turn needs to be believed, see bench/metrics/validity.py."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Weights = Literal["trained", "synthetic", "scripted"]
+"""What stands behind the agent's words: trained models, random ones, or a script."""
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)

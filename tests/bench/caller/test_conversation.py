@@ -1,0 +1,103 @@
+"""Whole conversations in virtual time: the loop, its deadlines and what it leaves behind."""
+
+import numpy as np
+import pytest
+
+from bench.caller.connection import AgentGoneError
+from bench.caller.conversation import START_DELAY_NS, Conversation
+from bench.caller.doubles import VirtualConnection
+from bench.caller.plan import CallerPlan, CallerTurn
+from bench.lines.line import Audio, Bye, Clear
+from pipelines.clock import FakeClock
+
+MS = 1_000_000
+RATE = 24_000
+T0_MS = START_DELAY_NS // MS
+TONE = np.full(RATE // 10, 8000, np.int16)  # 100 ms
+
+
+def turn(**more):
+    pcm = np.zeros(6400, np.int16)  # 400 ms, of which 100–300 are audible
+    pcm[1600:4800] = 5000
+    return CallerTurn(
+        pcm, 1600, 4800, **({"after": "start", "delay_ms": 0.0, "timeout_s": 2} | more)
+    )
+
+
+def tone(k, generation=0):
+    return Audio(f"g{generation}:{k}", generation, TONE)
+
+
+def converse(script, *turns, **more):
+    """Plays it; script: (ms after t0, event). Returns the result and what the caller had sent."""
+    clock = FakeClock()
+    connection = VirtualConnection(clock, [((T0_MS + ms) * MS, event) for ms, event in script])
+    plan = CallerPlan("t", 16_000, turns or (turn(),), **({"limit_s": 20.0} | more))
+    conversation = Conversation(plan, connection, RATE, clock)
+    conversation.run()
+    return conversation.result(), connection.sent
+
+
+def events(result, *names):
+    """(event, turn, ms after t0) of the marks of these names, by time."""
+    found = [(m.t_ns - result.t0_ns, m.event, m.turn) for m in result.marks if m.event in names]
+    return [(event, number, ns // MS) for ns, event, number in sorted(found)]
+
+
+def test_an_answer_is_heard_to_the_millisecond_and_ends_the_call():
+    result, sent = converse([(500, tone(0))])
+    assert (result.status, result.rate_hz) == ("ok", RATE)
+    names = ("speech_on", "speech_off", "agent_onset", "agent_end")
+    assert events(result, *names) == [
+        ("speech_on", 0, 100), ("speech_off", 0, 300), ("agent_onset", 0, 500),
+        ("agent_end", 0, 600),
+    ]  # fmt: skip
+    # 1.5 s after the agent fell silent: the chunk that is due at 2100 ms is the last.
+    assert len(sent) == result.chunks_sent == 105
+    assert np.flatnonzero(result.agent)[[0, -1]].tolist() == [12_000, 14_399]
+
+
+def test_every_chunk_goes_out_when_it_is_due():
+    result, _ = converse([(500, tone(0))])
+    sent_ns = [m.t_ns - result.t0_ns for m in result.marks if m.event == "chunk_sent"]
+    assert sent_ns == [(k + 1) * 20 * MS for k in range(105)]
+
+
+def test_a_second_turn_begins_at_its_delay_after_the_agent_fell_silent():
+    second = turn(after="agent_end", delay_ms=800.0)
+    result, _ = converse([(500, tone(0)), (2500, tone(1))], turn(), second)
+    assert events(result, "turn_start") == [("turn_start", 0, 0), ("turn_start", 1, 1400)]
+    assert events(result, "agent_end") == [("agent_end", 0, 600), ("agent_end", 1, 2600)]
+
+
+def test_what_is_cleared_is_not_heard():
+    script = [(500, tone(0)), (540, Clear(1)), (560, tone(1, generation=1))]
+    result, _ = converse(script)
+    heard = {m.request_id: m.value for m in result.marks if m.event == "heard"}
+    assert heard == {"g0:0": 960, "g1:1": 2400}
+    assert [m.value for m in result.marks if m.event == "cleared"] == [1440]
+
+
+def test_an_agent_that_never_falls_silent_is_cut_off_at_the_limit():
+    result, _ = converse([(500 + 100 * k, tone(k)) for k in range(100)], limit_s=3.0)
+    assert result.status == "cut_off"
+    assert result.chunks_sent == 151  # the first chunk that is due after 3 s
+
+
+def test_a_greeting_is_listened_to_before_the_first_turn():
+    result, _ = converse([(200, tone(0)), (2500, tone(1))], greeting_s=3.0)
+    assert events(result, "turn_start") == [("turn_start", 0, 1800)]
+    assert result.status == "ok"
+
+
+def test_an_agent_that_hangs_up_leaves_what_was_heard():
+    clock = FakeClock()
+    script = [((T0_MS + 500) * MS, tone(0)), ((T0_MS + 700) * MS, Bye())]
+    conversation = Conversation(
+        CallerPlan("t", 16_000, (turn(),), 20.0), VirtualConnection(clock, script), RATE, clock
+    )
+    with pytest.raises(AgentGoneError, match="ended the conversation"):
+        conversation.run()
+    result = conversation.result("the agent ended the conversation")
+    assert result.status == "error"
+    assert np.count_nonzero(result.agent) == RATE // 10
