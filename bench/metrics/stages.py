@@ -58,8 +58,7 @@ def llm_until(event: EventName) -> TurnMeasure:
 def llm_to_clause(reading: TurnReading) -> Figure:
     """LLM request → its first text is handed to the TTS."""
     path = reading.path
-    handed = path.to_tts if path.to_tts is not None else path.tts_request
-    return between(handed, path.llm_request, "llm.to_tts or tts.request")
+    return between(path.handed, path.llm_request, "llm.to_tts or tts.request")
 
 
 def llm_cancelled(reading: TurnReading) -> Figure:

@@ -20,14 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's palette: told apart with any kind of colour vision.
-COLOURS = {
-    "endpointing_delay": "#E69F00",
-    "llm_to_clause": "#56B4E9",
-    "tts_ttfa": "#009E73",
-    "output": "#CC79A7",
-    "residual": "#000000",
-}
+COLOURS = {p.name: p.colour for p in PIECES if not p.is_gap} | {"residual": "#000000"}
 INK, FAINT = "#222222", "#777777"
 
 WIDTH_PX, DPI = 1600, 100

@@ -91,6 +91,7 @@ def _latency_row(p: PresetSummary) -> tuple[str, ...]:
 def _segments_block(summary: RunSummary) -> Iterator[Block]:
     """The parts of an answer: what duplex models do not have is left out, not dashed out."""
     frame_by_frame = {p.preset for p in summary.duplex}
+    first, *others = (p for p in PIECES if not p.is_gap)
     shown = [p for p in summary.presets if p.preset not in frame_by_frame]
     if frame_by_frame and not shown:
         return
@@ -98,9 +99,9 @@ def _segments_block(summary: RunSummary) -> Iterator[Block]:
         "Where the milliseconds go (medians, ms)",
         (
             "preset",
-            "endpointing delay",
+            first.label,
             "⊃ STT tail",
-            *(p.label for p in PIECES if not p.is_gap and p.name != "endpointing_delay"),
+            *(p.label for p in others),
             *(p.label.replace("→", "→ ") for p in PIECES if p.is_gap),  # may wrap after the arrow
             "residual",
         ),
