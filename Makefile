@@ -44,9 +44,9 @@ bench-cascade: $(STAMP) ## measure the embedded cascade and Pipecat's defaults o
 bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 10 minutes); PRESET=… for others
 	@$(BIN)/duplex-lab run --presets $(PRESET) --fixtures quick,session_150s $(ARGS)
 
-bench-conversation: $(STAMP) ## who has the floor: barge-ins, backchannels, pauses (about 22 minutes)
+bench-conversation: $(STAMP) ## turn-taking: barge-ins, backchannels, pauses (about 22 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
-	  --fixtures floor $(ARGS)
+	  --fixtures turn_taking $(ARGS)
 
 ASKED = $(if $(filter command environment,$(firstword $(origin PRESET))),$(PRESET),cascade-embedded)
 TALK = $(BIN)/uv pip install --quiet --python $(BIN)/python 'pipecat-ai[webrtc]==1.14.0' \

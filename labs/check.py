@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.store import store
 from bench.store.records import MetricRow
 from labs.code import Box, call

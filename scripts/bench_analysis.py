@@ -29,8 +29,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.compare.history import read_history  # noqa: E402
-from bench.metrics.parallel import compute_run  # noqa: E402
-from bench.metrics.table import compute_trial  # noqa: E402
+from bench.metrics.compute import compute_trial  # noqa: E402
+from bench.metrics.recompute import compute_run  # noqa: E402
 from bench.simulated.turns import RATE_HZ, TurnPlan, labels_of, trial_of  # noqa: E402
 from bench.store.store import (  # noqa: E402
     consolidate,

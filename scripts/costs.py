@@ -47,9 +47,9 @@ def source(text: str) -> str:
 
 
 def cascades(text: str) -> list[dict[str, object]]:
-    """Voice to voice and turn wait, of each preset that holds a conversation."""
+    """Voice to voice and endpointing delay, of each preset that holds a conversation."""
     heard, stages = tables(text)[:2]
-    waits = {row["preset"]: row["turn wait"] for row in stages}
+    waits = {row["preset"]: row["endpointing delay"] for row in stages}
     return [
         {
             "preset": row["preset"],

@@ -27,7 +27,11 @@ def numbers(work: Path) -> str:
     machine = run.info["sessions"][0]["machine"]
     rows = store.read_metrics(work / "results" / "base")
     answers = tomllib.loads((work / "answers.toml").read_text(encoding="utf-8"))
-    stages = (("turn_wait", "turn wait"), ("llm_to_clause", "llm"), ("tts_ttfa", "tts"))
+    stages = (
+        ("endpointing_delay", "endpointing delay"),
+        ("llm_to_clause", "llm"),
+        ("tts_ttfa", "tts"),
+    )
     named = []
     for metric, name in (*stages, ("output", "output"), ("residual", "hand-overs between them")):
         own = [r for r in rows if r.metric == metric and not r.warmup]

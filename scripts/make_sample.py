@@ -3,7 +3,8 @@
 python scripts/make_sample.py results/<run>              into results/sample
 python scripts/make_sample.py results/<run> --out DIR --fixtures cmd_dance,q_name
 
-``results/<run>/floor.json`` (of `duplex-lab floor PRESET --json`) comes along if it is there.
+``results/<run>/floor.json`` (of `duplex-lab algorithmic-latency PRESET --json`) comes along if it
+is there.
 The chosen trials are whole: rows, marks, metrics and recordings. Of the long sessions the recording
 is left out, which would be larger than all the rest; their frames are in the marks. The metrics are
 computed again from what was kept. Nothing in it may tell of a person's machine.

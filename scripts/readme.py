@@ -50,8 +50,6 @@ HEADLINE = (
     ("success % [95 %]", "right, % [95 %]"),
 )
 """Columns of the whole tables that the README shows, and what it calls them."""
-FORMER = {"turn wait": "endpointing delay"}
-"""Columns of tables of older runs, and their name today."""
 
 
 def headline(text: str) -> str:
@@ -68,7 +66,7 @@ def headline(text: str) -> str:
         if head[0] != "preset":
             continue
         for line in lines:
-            row = {FORMER.get(name, name): cell for name, cell in zip(head, line, strict=True)}
+            row = dict(zip(head, line, strict=True))
             cells.setdefault(row["preset"], {}).update(
                 {name: cell for name, cell in row.items() if name in dict(HEADLINE)}
             )

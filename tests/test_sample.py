@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.metrics.compute import compute
 from bench.metrics.recompute import analyse
-from bench.metrics.table import compute
 from bench.simulated.turns import TurnPlan, trial_of, write_example_run
 from bench.store.store import read_info, read_metrics, read_run, write_info, write_trial
 from pipelines.errors import LabError

@@ -1,4 +1,4 @@
-"""``duplex-lab floor PRESET``: how soon this implementation could answer at all."""
+"""``duplex-lab algorithmic-latency PRESET``: how soon this implementation could answer at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_RESPONSE = 1
 """Exit code when nothing that the user said changed what the model said."""
 
 
-def floor(
+def algorithmic_latency(
     preset: Annotated[str, typer.Argument(help="A duplex preset.")],
     positions: Annotated[int, typer.Option(min=1, help="How many frames are perturbed.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the signal, the noise, and which frames.")] = 0,
@@ -41,7 +41,7 @@ def floor(
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None,
 ) -> None:
-    """Measure the algorithmic floor of a duplex implementation, whatever its speed.
+    """Measure the algorithmic latency of a duplex implementation, whatever its speed.
 
     One frame of the user is replaced by noise, in a run of its own with greedy sampling; the first
     frame of speech that then says something else was decided in knowledge of it. Counted from the

@@ -14,7 +14,8 @@ import typer
 from bench.compare.comparable import Origin, check_runs, check_sides
 from bench.compare.compare import COMPARED, Compared, PairComparison, compare
 from bench.compare.gate import Gate, Outcome, exit_code, judge
-from bench.compare.pairs import RATES, Side
+from bench.compare.pairs import Side
+from bench.metrics.table import SHARES
 from bench.report.text.comparison import as_data, block, gate_block, gate_sentence, markdown, notes
 from bench.report.text.escape import visible
 from bench.report.text.junit import junit
@@ -45,7 +46,7 @@ def compare_command(
         str | None,
         typer.Option(
             help="Compare only these beside the rates of turns without an answer and not valid: "
-            "voice_to_voice,turn_wait,… Of fewer, more can be told."
+            "voice_to_voice,endpointing_delay,… Of fewer, more can be told."
         ),
     ] = None,
     gate: Annotated[
@@ -115,7 +116,7 @@ def _metrics(names: str | None) -> Sequence[Compared]:
         what = f"{unknown[0]!r} is not compared" if unknown else "none is named"
         raise LabError(f"--metrics: {what}; there are {', '.join(known)}.")
     # However few are asked for: no time stands without the share of turns that it leaves out.
-    return [known[name] for name in dict.fromkeys([*RATES, *wanted])]
+    return [known[name] for name in dict.fromkeys([*(share.name for share in SHARES), *wanted])]
 
 
 def _sides(

@@ -20,7 +20,7 @@ COMMANDS: dict[str, str] = {
     "face": "bench.cli.talk:face",
     "talk": "bench.cli.talk:talk",
     "calibrate": "bench.cli.calibrate:calibrate",
-    "floor": "bench.cli.algorithmic_latency:floor",
+    "algorithmic-latency": "bench.cli.algorithmic_latency:algorithmic_latency",
     "service": "bench.cli.frame_times:measure",
     "replay": "bench.cli.replay:replay",
     "listen": "bench.cli.listen:listen_command",
@@ -37,6 +37,9 @@ COMMANDS: dict[str, str] = {
 }
 """Sub-command → ``module:name`` of a function or of a Typer app with sub-commands of its own."""
 
+RENAMED: dict[str, str] = {"floor": "algorithmic-latency"}
+"""Old name of a sub-command → its name now; the old one still works, and is not listed."""
+
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -49,7 +52,10 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Imports one sub-command."""
+        """Imports one sub-command, by its name or an old one."""
+        if cmd_name in RENAMED:
+            typer.echo(f"duplex-lab: {cmd_name} is called {RENAMED[cmd_name]} now.", err=True)
+            cmd_name = RENAMED[cmd_name]
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")

@@ -32,8 +32,8 @@ def replay(
 ) -> None:
     """Play a run's audio again behind a jitter buffer, with pre-rolls of 0 to 500 ms.
 
-    For each: how often it would have run dry, the silence that this makes, and the delay that it
-    adds, as it is and with audio stretched (pitch kept) while the queue is short.
+    For each: how many underruns there would have been, the silence that they make, and the delay
+    that it adds, as it is and with audio stretched (pitch kept) while the queue is short.
     """
     path = Path(what)
     folder, wanted = (path, None) if path.is_dir() else (path.parent, path.name)
@@ -54,7 +54,7 @@ def replay(
         prerolls = [ms for ms in PREROLLS_MS if ms % step_ms == 0]
         print_block(_block(preset, len(own), sweep(own, prerolls)), out)
     out.print(
-        "B: pre-roll at the start and after each underflow (dry). added: heard − emitted. stretch: "
+        "B: pre-roll at the start and after each underrun. added: heard − emitted. stretch: "
         "at most 1.3 times as long, while the queue is shorter than B; "
         f"{STRETCH_HOLD_BACK_MS:.0f} ms of hold-back are in its delay.",
         style="dim",
@@ -67,11 +67,11 @@ def _block(preset: str, trials: int, found: Sequence[tuple[Playout, Playout]]) -
         f"Playout of {preset}, {count} (ms)",
         (
             "B",
-            "dry/min",
+            "underruns per min",
             "silent",
             "added p50",
             "added max",
-            "stretched: dry/min",
+            "stretched: underruns per min",
             "silent",
             "added p50",
             "added max",
@@ -86,7 +86,7 @@ def _block(preset: str, trials: int, found: Sequence[tuple[Playout, Playout]]) -
 
 def _cells(p: Playout) -> tuple[str, ...]:
     return (
-        f"{p.underflows_per_min:.1f}",
+        f"{p.underruns_per_min:.1f}",
         f"{p.silent_ms:.0f}",
         f"{p.delay_p50_ms:.0f}",
         f"{p.delay_max_ms:.0f}",

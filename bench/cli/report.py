@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report.page.page import Input, write_page
 from bench.report.text.formats import as_csv, as_json, as_markdown
 from bench.store import store

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report import traces
 from bench.store import store
 from bench.timeline.spans import spans_of_run

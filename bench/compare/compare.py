@@ -1,6 +1,6 @@
 """Is one preset faster than another, or slower, or can't it be told? Metric by metric, in pairs.
 
-Which metrics are compared, and how, is the table `COMPARED`. All that are shown are one family: by
+Which metrics are compared, and how, their own rows say. All that are shown are one family: by
 Holm's procedure, two measurements of the same agent differ in any of them in at most 5 % of cases.
 """
 
@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Literal
 
-from bench.compare.pairs import RATES, Pairs, Side, paired
-from bench.metrics.table import METRICS
+from bench.compare.names import UNITS
+from bench.compare.pairs import Pairs, Side, paired
+from bench.metrics.metric import Metric, Share
+from bench.metrics.metric import Scale as ScaleName
+from bench.metrics.table import METRICS, SHARES
 from bench.stats.differences import Shift, Tested, holm, share_difference, typical
 from bench.stats.quantiles import CONFIDENCE, MIN_N_INTERVAL
 
@@ -34,15 +37,10 @@ class Scale:
     """Only values above 0 have it."""
 
 
-UNITS = {metric.name: metric.unit for metric in METRICS} | dict.fromkeys(RATES, "%")
-"""Metric → unit, of all that may be compared or gated."""
-
-
 def _identity(value: float) -> float:
     return value
 
 
-ScaleName = Literal["difference", "ratio", "rate"]
 SCALES: dict[ScaleName, Scale] = {
     # Signed figures, and those that may be 0.
     "difference": Scale(lambda base, new: new - base, typical, _identity),
@@ -63,7 +61,7 @@ class Compared:
     """A metric that is compared."""
 
     metric: str
-    """Its name, of ``bench.metrics.table`` or of ``bench.compare.pairs.RATES``."""
+    """Its name, of a row of ``bench.metrics.table``: of a metric or of a share."""
     scale: ScaleName
     effect: float
     """A difference worth seeing, for the n that is needed: in the unit, of a ratio as a share."""
@@ -82,27 +80,15 @@ class Compared:
         )
 
 
-COMPARED: tuple[Compared, ...] = (
-    Compared("no_answer", "rate", 10),
-    Compared("invalid", "rate", 10),
-    Compared("voice_to_voice", "difference", 30),
-    Compared("turn_wait", "difference", 30),
-    Compared("stt_tail", "difference", 30),
-    Compared("llm_ttft", "ratio", 0.05),
-    Compared("llm_to_clause", "ratio", 0.05),
-    Compared("tts_ttfa", "ratio", 0.05),
-    Compared("residual", "difference", 5),
-    Compared("service_p50", "ratio", 0.05),
-    Compared("frame_latency_p50", "ratio", 0.05),
-    Compared("hidden_lag_p50", "difference", 30),
-    Compared("deadline_miss", "difference", 1),
-    Compared("task_success", "rate", 10, better="higher"),
-    Compared("stt_wer", "rate", 10),
-    Compared("cpu_s_per_audio_min", "ratio", 0.05),
-    Compared("rss_peak_mb", "ratio", 0.05),
+_ROWS: tuple[Share | Metric, ...] = (*SHARES, *METRICS)
+COMPARED: tuple[Compared, ...] = tuple(
+    Compared(row.name, row.compared.scale, row.compared.least, row.compared.better)
+    for row in _ROWS
+    if row.compared is not None
 )
-"""What is compared, in the order in which it is shown. Rates first: of an agent that answers less
-often, the answers that are left say nothing by their speed."""
+"""What is compared, in the order in which it is shown: every row of the metrics that says how.
+Shares of turns first: of an agent that answers less often, the answers that are left say nothing by
+their speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +182,6 @@ def effect_text(compared: Compared) -> str:
     return f"{compared.effect:g} {'points' if compared.unit == '%' else compared.unit}"
 
 
-RATE_WORDS = {
-    "no_answer": "leaves more turns unanswered",
-    "invalid": "has more turns that are not valid",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class PairComparison:
     """All metrics of one pair of sides."""
@@ -221,15 +201,15 @@ class PairComparison:
         by_name = {c.compared.metric: c for c in self.metrics}
         latency = by_name.get("voice_to_voice")
         said = []
-        for name, more in RATE_WORDS.items():
-            rate = by_name.get(name)
+        for share in SHARES:
+            rate = by_name.get(share.name)
             if latency is None or rate is None or None in (latency.direction, rate.direction):
                 continue
             if latency.direction != rate.direction:
                 faster = self.candidate if latency.direction == "better" else self.base
                 said.append(
-                    f"{faster.preset} is faster where both count, but {more}: don't rank by "
-                    "latency alone."
+                    f"{faster.preset} is faster where both count, but {share.more}: don't "
+                    "rank by latency alone."
                 )
         return said
 

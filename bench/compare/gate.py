@@ -4,7 +4,7 @@
     voice_to_voice.p50<=+30ms      the candidate's minus the base's
     voice_to_voice.p95<=400ms      the candidate's alone
     task_success.rate>=-5%         points; `>=` where more is better
-    cascade-stock:turn_wait.p50<=+30ms    asked of this candidate only
+    cascade-stock:endpointing_delay.p50<=+30ms    asked of this candidate only
 
 It is broken only where the whole interval lies beyond the limit: what was measured can't be put
 down to chance. It holds only where the whole interval lies within. Where the limit lies inside the
@@ -17,11 +17,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 from bench.compare.bounds import STATISTICS, Bounds, LimitKind, Statistic, bounds
-from bench.compare.compare import COMPARED, UNITS
+from bench.compare.compare import COMPARED
+from bench.compare.names import UNITS, hint
 from bench.compare.pairs import Side
 from bench.stats.quantiles import CONFIDENCE
 from pipelines.errors import LabError
@@ -71,7 +71,7 @@ class Gate:
             )
         metric, statistic, unit = found["metric"], found["statistic"], found["unit"]
         if metric not in UNITS:
-            raise LabError(f"--gate {text!r}: there is no metric {metric!r}{_nearest(metric)}")
+            raise LabError(f"--gate {text!r}: there is no metric {metric!r}{hint(metric, UNITS)}")
         if statistic not in STATISTICS:
             known = ", ".join(STATISTICS)
             raise LabError(
@@ -112,11 +112,6 @@ class Gate:
                 f"--gate {self.text!r}: no candidate is called {self.preset!r}; there are {known}"
             )
         return own
-
-
-def _nearest(metric: str) -> str:
-    near = get_close_matches(metric, UNITS, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 State = Literal["holds", "broken", "unknown"]

@@ -6,13 +6,13 @@ A run that can't be read is skipped, and said.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.compare.names import hint
 from bench.metrics.table import METRICS
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
 from bench.stats.quantiles import Estimate, Key, per_key, quantile
@@ -62,8 +62,8 @@ def unit_of(metric: str) -> str:
     """
     units = {m.name: m.unit for m in METRICS}
     if metric not in units:
-        near = ", ".join(difflib.get_close_matches(metric, units, 3, 0.4)) or "voice_to_voice"
-        raise LabError(f"There is no metric {metric!r}; did you mean: {near}?")
+        near = hint(metric, units, 3) or "; one of them is 'voice_to_voice'."
+        raise LabError(f"There is no metric {metric!r}{near}")
     return units[metric]
 
 

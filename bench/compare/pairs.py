@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
+from bench.metrics.table import SHARES
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
 from bench.stats.quantiles import Key
 from bench.store.records import MetricRow, Trial
 
-RATES = ("no_answer", "invalid")
-"""Shares that are read off the rows of ``voice_to_voice``: turns that had no answer, though one was
-expected, and turns that are not valid."""
+_SHARES = {share.name: share for share in SHARES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +54,11 @@ class Side:
         return found
 
     def _figures(self, metric: str) -> Iterable[tuple[Key, float]]:
-        if metric in RATES:
-            for row in self.rows.get("voice_to_voice", ()):
+        share = _SHARES.get(metric)
+        if share is not None:
+            for row in self.rows.get(share.of, ()):
                 if row.reason not in (NOT_EXPECTED, SYNTHETIC):
-                    failed = row.value is None if metric == "no_answer" else not row.valid
-                    yield (row.fixture, row.turn), 100.0 * failed
+                    yield (row.fixture, row.turn), 100.0 * share.counts(row)
             return
         for row in self.rows.get(metric, ()):
             # A figure of several things at once, of models or buffers, is not one to compare.

@@ -1,11 +1,71 @@
-"""What a metric is: a row of the table of metrics."""
+"""What a metric is: a row of the table of metrics, and what it finds in a trial or a turn."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from bench.metrics.of_trials import TrialMeasure
-from bench.metrics.of_turns import TurnMeasure
+from bench.metrics.reading import TrialReading, TurnReading, UnspokenTurn
+from bench.metrics.validity import NOT_SPOKEN
+from bench.store.records import MetricRow
+from pipelines.clock import NS_PER_MS
+
+Over = Literal["median", "mean", "largest", "sum"]
+"""How a preset's figure is made of its trials' figures."""
+
+Scale = Literal["difference", "ratio", "rate"]
+"""How two values of a metric are compared: in its unit, as a ratio, or as percentage points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a metric found: a value, or why there is none."""
+
+    value: float | None
+    """The figure; None if there is none."""
+    reason: str | None = None
+    """Why there is none, or what the figure alone does not say."""
+    subject: str | None = None
+    """What it is of, where a trial gives several: a model's name."""
+
+
+TrialMeasure = Callable[[TrialReading], list[Figure]]
+TurnMeasure = Callable[[TurnReading], Figure]
+UnspokenMeasure = Callable[[UnspokenTurn], Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How a metric of two presets is compared, and which difference is worth seeing."""
+
+    scale: Scale
+    """Key of ``bench.compare.compare.SCALES``."""
+    least: float
+    """The difference worth seeing: in the unit, of a ratio as a share, of a rate in points."""
+    better: Literal["lower", "higher"] = "lower"
+    """Which direction is an improvement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """Where a run's tables show a metric of whole trials, and which figure stands for a preset."""
+
+    table: Literal["quality", "frames", "conversation"]
+    """The table."""
+    place: int
+    """Its place among the columns of that table, from the left."""
+    heads: Mapping[str | None, str]
+    """Subject → the head of its column; None is the metric without a subject."""
+    spec: str = ".0f"
+    """Format of the figure."""
+    over: Over = "median"
+    """How a preset's figure is made of its trials' figures."""
+
+
+def not_spoken(_: UnspokenTurn) -> Figure:
+    """Finds nothing in a turn that was never spoken."""
+    return Figure(None, NOT_SPOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +86,50 @@ class Metric:
     """How it is read off a whole trial; exactly one of the two is given."""
     on_turn: TurnMeasure | None = None
     """How it is read off a turn."""
+    on_unspoken: UnspokenMeasure = not_spoken
+    """What it is of a turn that was never spoken; of a metric of a turn only."""
+    compared: Effect | None = None
+    """How ``duplex-lab compare`` compares it; None: it does not."""
+    headline: Headline | None = None
+    """Where a run's tables show it, of a metric of whole trials; None: they do not."""
+    line: str = ""
+    """Its name in the first line of a trial's timeline; empty: it is not there."""
 
     @property
     def scope(self) -> str:
         """``trial`` or ``turn``."""
         return "trial" if self.on_trial is not None else "turn"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of turns that is counted from the rows of another metric; it is not stored."""
+
+    name: str
+    """What comparisons and gates call it."""
+    of: str
+    """The metric whose rows are counted: one for each turn that asks for an answer."""
+    counts: Callable[[MetricRow], bool]
+    """Whether a row belongs to the share."""
+    compared: Effect
+    """How it is compared."""
+    more: str
+    """What a preset does of which the share is larger, for a sentence."""
+
+
+def in_ms(ns: int) -> float:
+    """Nanoseconds as milliseconds."""
+    return ns / NS_PER_MS
+
+
+def between(end_ns: int | None, start_ns: int | None, what: str) -> Figure:
+    """Finds end − start in ms, signed.
+
+    Args:
+        end_ns: When it ended; None where that is not marked.
+        start_ns: When it began; None where that is not marked.
+        what: The mark that is missing where either is None, for the reason.
+    """
+    if end_ns is None or start_ns is None:
+        return Figure(None, f"no {what} mark")
+    return Figure(in_ms(end_ns - start_ns))

@@ -1,13 +1,40 @@
-"""From what is on disk to the figures: computes a run's metrics again and stores them."""
+"""From what is on disk to the figures: computes a run's metrics again and stores them.
+
+Those of a large run by several processes, a few trials at a time: trials don't know of each other,
+so the rows are those of `bench.metrics.compute.compute`, in order.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, fields
+from multiprocessing import get_context
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-from bench.metrics.parallel import compute_run
+import pyarrow as pa
+
+from bench.metrics.compute import compute
+from bench.store.labels import FixtureLabels
 from bench.store.lock import RunLock
-from bench.store.records import MetricRow
+from bench.store.records import MetricRow, Trial
 from bench.store.store import Run, consolidate, done_trials, read_run, write_metrics
+from pipelines.errors import LabError
+
+LARGE_RUN_MARKS = 200_000
+"""From this many marks on, processes gain more than their start costs (about a second)."""
+MAX_PROCESSES = 4
+"""Each takes about 100 MB."""
+CHUNK_TRIALS = 20
+"""How many trials a process is given at a time."""
+
+_FIELDS = tuple(field.name for field in fields(MetricRow))
 
 
 def analyse(run_dir: Path) -> tuple[Run, list[MetricRow]]:
@@ -35,3 +62,94 @@ def analyse_again(run_dir: Path) -> tuple[Run, list[MetricRow]]:
         read_run(run_dir)  # what is no run's folder is told so, and is given no lock file
     with RunLock(run_dir):
         return analyse(run_dir)
+
+
+def compute_run(run: Run, processes: int | None = None) -> list[MetricRow]:
+    """All metrics of all trials of a run, as `compute.compute`; of a large one by processes.
+
+    Args:
+        run: The run, whole or partial.
+        processes: How many; None chooses. With more than 1, a script that calls this needs the
+            usual ``if __name__ == "__main__"``.
+
+    Raises:
+        LabError: a trial can't be computed, or a process was killed.
+    """
+    chosen = _processes(run) if processes is None else processes
+    if chosen < 2:
+        return compute(run)
+    rows: list[MetricRow] = []
+    # Not forked: threads of arrow and others may hold locks that a copy could never get.
+    with ProcessPoolExecutor(chosen, get_context("spawn"), _ignore_interrupts) as pool:
+        try:
+            pending: deque[Future[list[Sequence[Any]]]] = deque()
+            for chunk in _chunks(run):
+                pending.append(pool.submit(_columns_of, chunk))
+                if len(pending) > 2 * chosen:  # more at a time would only take memory
+                    rows += map(MetricRow, *pending.popleft().result())
+            for future in pending:
+                rows += map(MetricRow, *future.result())
+        except BrokenProcessPool:
+            raise LabError(
+                f"{run.path}: a process that computed its metrics was killed (is the memory "
+                "full?); try again."
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return rows
+
+
+def _processes(run: Run) -> int:
+    """How many are worth their start."""
+    if sum(map(len, run.mark_tables.values())) < LARGE_RUN_MARKS:
+        return 1
+    return min(MAX_PROCESSES, _cores())
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    known = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(known(0)) if known is not None else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some trials of a run, with all that computing them needs."""
+
+    path: Path
+    """The run's folder."""
+    trials: tuple[Trial, ...]
+    labels: dict[str, FixtureLabels | None]
+    """Of the trials' fixtures."""
+    marks: dict[str, bytes]
+    """Trial id → its marks, as an arrow stream: a pickled slice would hold the whole table."""
+
+
+def _chunks(run: Run) -> Iterator[_Chunk]:
+    labels = {name: run.labels(name) for name in {trial.fixture for trial in run.trials}}
+    for start in range(0, len(run.trials), CHUNK_TRIALS):
+        trials = run.trials[start : start + CHUNK_TRIALS]
+        ids = [trial.trial_id for trial in trials if trial.trial_id in run.mark_tables]
+        marks = {trial_id: _packed(run.mark_tables[trial_id]) for trial_id in ids}
+        yield _Chunk(run.path, trials, labels, marks)
+
+
+def _columns_of(chunk: _Chunk) -> list[Sequence[Any]]:
+    """In a process: the rows of a chunk, column by column, which are cheaper to hand back."""
+    marks = {name: pa.ipc.open_stream(data).read_all() for name, data in chunk.marks.items()}
+    rows = compute(Run(chunk.path, {}, chunk.trials, marks), chunk.labels.get)
+    return [list(map(attrgetter(name), rows)) for name in _FIELDS]
+
+
+def _packed(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches all processes; the first one tells, and ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

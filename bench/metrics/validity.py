@@ -1,13 +1,14 @@
-"""Which figures may count: what the weights refuse, and what a bound that was broken spoils.
+"""Which figures may count: what the weights refuse, and what makes a figure invalid.
 
 All rules stand in one table, `GROUPS`; the bounds on lateness are in bench/timeline/lateness.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.metrics.word_errors import word_errors
+from bench.stats.word_errors import word_errors
 from bench.store.expectation import words
 from bench.store.labels import TurnLabels
 from bench.store.records import Trial
@@ -24,38 +25,83 @@ NO_LABELS = "the run holds no labels of this fixture"
 
 
 @dataclass(frozen=True, slots=True)
+class Invalidations:
+    """Why figures of a trial or a turn are invalid, by what a group of metrics needs."""
+
+    ruler: str | None = None
+    """The bound that the mouth or the ear exceeded; None if they held all."""
+    end: str | None = None
+    """How the trial failed; None if it did not."""
+    understanding: str | None = None
+    """Why the answer may be none to what was said; None of a whole trial."""
+
+
+VALID = Invalidations()
+"""Nothing makes a figure invalid."""
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """What a kind of metric needs to be believed."""
 
-    refused: dict[str, str]
+    refused: Mapping[str, str]
     """Weights → why such a metric is refused (null) with them."""
-    needs_ruler: bool
-    """Not valid where the mouth or the ear was too late."""
-    needs_understanding: bool
-    """Not valid on a turn that the agent did not understand."""
+    needs_ruler: bool = False
+    """Invalid where the mouth or the ear was too late."""
     needs_end: bool = False
-    """A figure of a whole trial that is not valid where the trial failed: what was dying then, or
-    never came, is missing in it."""
+    """Invalid where the trial failed: what was dying then, or never came, is missing in it."""
+    needs_understanding: bool = False
+    """Invalid on a turn that the agent did not understand."""
+    needs_answer: bool = False
+    """Refused (null) on a turn that expects no answer."""
 
+    def refusal(self, trial: Trial, labels: TurnLabels | None = None) -> str | None:
+        """Why such a metric is null whatever happened; None if it is read.
+
+        Args:
+            trial: The trial.
+            labels: Of the turn; None of a whole trial, and where the run holds none.
+        """
+        not_asked = self.needs_answer and labels is not None and not labels.expect.respond
+        return self.refused.get(trial.weights) or (NOT_EXPECTED if not_asked else None)
+
+    def invalidation(self, found: Invalidations) -> str | None:
+        """The first reason that makes such a metric invalid; None if it is valid."""
+        return (
+            (found.end if self.needs_end else None)
+            or (found.ruler if self.needs_ruler else None)
+            or (found.understanding if self.needs_understanding else None)
+        )
+
+
+_NO_CONVERSATION = {"synthetic": SYNTHETIC}
 
 GROUPS: dict[str, Group] = {
     # How the harness itself did: always shown.
-    "harness": Group({}, needs_ruler=False, needs_understanding=False),
+    "harness": Group({}),
     # What work costs on this machine: does not depend on what was said.
-    "machine": Group({}, needs_ruler=False, needs_understanding=False),
-    "playout": Group({}, needs_ruler=True, needs_understanding=False, needs_end=True),
+    "machine": Group({}),
+    "playout": Group({}, needs_ruler=True, needs_end=True),
     # What a duplex model's frames cost when the user's audio comes in real time.
-    "frames": Group({}, needs_ruler=True, needs_understanding=False, needs_end=True),
-    "latency": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=True),
-    # When it took the floor: whether it understood what was said or not.
-    "floor": Group({"synthetic": SYNTHETIC}, needs_ruler=True, needs_understanding=False),
-    # Not gated by understanding: a WER of only those turns with a low WER would flatter.
-    "content": Group(
-        {"synthetic": SYNTHETIC, "scripted": SCRIPTED},
-        needs_ruler=True,
-        needs_understanding=False,
+    "frames": Group({}, needs_ruler=True, needs_end=True),
+    "latency": Group(
+        _NO_CONVERSATION, needs_ruler=True, needs_understanding=True, needs_answer=True
     ),
+    # Who speaks when: whether it understood what was said or not.
+    "turn_taking": Group(_NO_CONVERSATION, needs_ruler=True),
+    # Not gated by understanding: a WER of only those turns with a low WER would flatter.
+    "content": Group(_NO_CONVERSATION | {"scripted": SCRIPTED}, needs_ruler=True),
 }
+
+
+def trial_failure(trial: Trial) -> str | None:
+    """Why the trial's figures are not to be compared; None if it did not fail."""
+    return f"the trial failed: {trial.error}" if trial.status == "error" else None
+
+
+def failure(trial: Trial) -> str:
+    """How a trial ended that did not go well, in a few words."""
+    return f"{trial.status}: {trial.error}" if trial.error else trial.status
 
 
 def not_understood(turn: Turn, labels: TurnLabels | None, trial: Trial) -> str | None:
@@ -69,8 +115,8 @@ def not_understood(turn: Turn, labels: TurnLabels | None, trial: Trial) -> str |
         return None
     if trial.kind in ("duplex", "speech"):
         said = [*turn.all("agent", "answer_text"), *turn.all("duplex", "text")]
-        told = any(letter.isalnum() for mark in said for letter in mark.text or "")
-        return None if told else "empty text stream"
+        is_said = any(letter.isalnum() for mark in said for letter in mark.text or "")
+        return None if is_said else "empty text stream"
     if trial.kind != "cascade":
         return None
     if labels is None:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.notebook.wide import (
     frame_columns,
     joined,
@@ -106,7 +106,7 @@ class LoadedRun:
 
     @cached_property
     def turns(self) -> pd.DataFrame:
-        """One row per trial and turn: voice_to_voice_ms, turn_wait_ms, … and ``valid``."""
+        """One row per trial and turn: voice_to_voice_ms, endpointing_delay_ms, … and ``valid``."""
         frame = _pandas().DataFrame(turn_rows(self.rows), columns=list(turn_columns()))
         figures = list(turn_columns())[list(turn_columns()).index("reason") + 1 :]
         types = dict.fromkeys(figures, "float64") | {"valid": bool, "warmup": bool}
@@ -131,7 +131,9 @@ class LoadedRun:
 
     @cached_property
     def floor(self) -> Mapping[str, Any] | None:
-        """What ``duplex-lab floor PRESET --json RUN/floor.json`` found; None if it was not run.
+        """What ``duplex-lab algorithmic-latency PRESET --json RUN/floor.json`` found.
+
+        None if it was not run.
 
         Raises:
             StoreError: the file is damaged.

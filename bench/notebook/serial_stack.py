@@ -13,9 +13,14 @@ from dataclasses import dataclass
 
 from bench.store.records import MetricRow
 
-CLAIMED_MS = {"turn_wait": 30.0, "stt_tail": 120.0, "llm_ttft": 300.0, "tts_ttfb": 150.0}
+CLAIMED_MS = {"endpointing_delay": 30.0, "stt_tail": 120.0, "llm_ttft": 300.0, "tts_ttfb": 150.0}
 """Metric → what a course on interaction models draws for it; in the order of the path."""
-LABELS = {"turn_wait": "turn wait", "stt_tail": "STT", "llm_ttft": "LLM", "tts_ttfb": "TTS"}
+LABELS = {
+    "endpointing_delay": "endpointing delay",
+    "stt_tail": "STT",
+    "llm_ttft": "LLM",
+    "tts_ttfb": "TTS",
+}
 """Short, for figures."""
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.metrics.of_frames import STAGES, service_by_frame
 from bench.metrics.table import METRICS
 from bench.store.records import MetricRow, Trial
 from bench.summary.summary import RunSummary
+from bench.timeline.frame_times import STAGES, service_by_frame
 from bench.timeline.frames import EVENTS, Floats, Frames
 
 SUFFIXES = {"": "", "ms": "ms", "%": "percent"}

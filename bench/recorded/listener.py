@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics.of_words_heard import answer_span
 from bench.metrics.recompute import analyse
 from bench.store.lock import RunLock
 from bench.store.recording import AGENT, Stereo
 from bench.store.records import MetricRow, Trial
 from bench.store.store import Run, read_run, write_info, write_trial
+from bench.timeline.replies import answer_span
 from bench.timeline.timeline import reconstruct
 from pipelines.audio.resample import resample
 from pipelines.clock import NS_PER_MS, ns_to_samples

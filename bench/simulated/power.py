@@ -55,7 +55,7 @@ def agent(rng: np.random.Generator, sentences: Floats, slower: float = 1.0) -> S
     return side(
         {
             "voice_to_voice": heard,
-            "turn_wait": wait.tolist(),
+            "endpointing_delay": wait.tolist(),
             "stt_tail": tail.tolist(),
             "llm_ttft": ttft.tolist(),
             "llm_to_clause": clause.tolist(),

@@ -1,7 +1,7 @@
-"""Trials of which it is known who has the floor: for tests, and for examples of reports.
+"""Trials whose turn-taking is known: for tests, and for examples of reports.
 
-The user asks, the agent replies, and the user makes a sound over the reply. `FloorPlan` says when
-each of it happens; `floor_trial_of` makes from it what a real trial would have left.
+The user asks, the agent replies, and the user makes a sound over the reply. `TurnTakingPlan` says
+when each of it happens; `turn_taking_trial_of` makes from it what a real trial would have left.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Ending = Literal["cut", "yielded", "itself"]
 
 
 @dataclass(frozen=True, slots=True)
-class FloorPlan:
+class TurnTakingPlan:
     """One conversation of two turns. Times are ms after t0, on multiples of 1 ms."""
 
     asks: tuple[float, float] = (500.0, 2000.0)
@@ -58,7 +58,7 @@ class FloorPlan:
     """Length of the recording."""
 
 
-def floor_labels_of(fixture: str, plan: FloorPlan) -> FixtureLabels:
+def turn_taking_labels_of(fixture: str, plan: TurnTakingPlan) -> FixtureLabels:
     """The labels that the fixture of a plan would have."""
     wants = plan.event not in IGNORED
     pauses = tuple(
@@ -75,8 +75,8 @@ def _turn_labels(text: str, sound: tuple[float, float], *, respond: bool) -> Tur
     return TurnLabels(text, 0, samples, samples, 16_000, Expectation(respond=respond))
 
 
-def floor_trial_of(
-    plan: FloorPlan,
+def turn_taking_trial_of(
+    plan: TurnTakingPlan,
     *,
     preset: str = "example",
     fixture: str = "floor_example",
@@ -135,7 +135,7 @@ def _spoken(turn: int, sound: tuple[float, float], t0_ns: int) -> list[Mark]:
     return [stamp("user", event, t_ns=_at(t0_ns, ms), turn=turn) for event, ms in said]
 
 
-def _reply_marks(plan: FloorPlan, t0_ns: int) -> list[Mark]:
+def _reply_marks(plan: TurnTakingPlan, t0_ns: int) -> list[Mark]:
     """The reply's request and its chunks; a duplex model has no request."""
     if plan.ending == "yielded":
         out_ns = _at(t0_ns, plan.decided_ms + 1)
@@ -160,7 +160,7 @@ def _reply_marks(plan: FloorPlan, t0_ns: int) -> list[Mark]:
     return marks
 
 
-def _ending_marks(plan: FloorPlan, t0_ns: int) -> list[Mark]:
+def _ending_marks(plan: TurnTakingPlan, t0_ns: int) -> list[Mark]:
     decided, end = _at(t0_ns, plan.decided_ms), _at(t0_ns, plan.reply[1])
     if plan.ending == "yielded":
         left = (plan.reply_meant_ms or 0.0) - (plan.decided_ms - plan.reply[0])
@@ -174,14 +174,14 @@ def _ending_marks(plan: FloorPlan, t0_ns: int) -> list[Mark]:
     return []
 
 
-def write_example_floor_run(run_dir: Path, plans: Sequence[FloorPlan]) -> None:
+def write_example_turn_taking_run(run_dir: Path, plans: Sequence[TurnTakingPlan]) -> None:
     """Writes a run of one trial for each plan, each on a fixture of its own."""
     fixtures = []
     for i, plan in enumerate(plans):
         name, t0_ns = f"floor_example_{i:02d}", T0_NS + i * 10**11
-        trial, marks, pcm = floor_trial_of(plan, fixture=name, t0_ns=t0_ns)
+        trial, marks, pcm = turn_taking_trial_of(plan, fixture=name, t0_ns=t0_ns)
         path = save_recording(run_dir, trial.trial_id, pcm, RATE_HZ)
         write_trial(run_dir, replace(trial, recording=path), marks)
-        fixtures.append(floor_labels_of(name, plan))
+        fixtures.append(turn_taking_labels_of(name, plan))
     labels = {of.name: of.to_dict() for of in fixtures}
     write_info(run_dir, {"run_id": "example", "fixtures": labels})

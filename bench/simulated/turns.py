@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.metrics.table import compute_trial
+from bench.metrics.compute import compute_trial
 from bench.store.expectation import Expectation
 from bench.store.labels import FixtureLabels, TurnLabels
 from bench.store.recording import AGENT, USER, Stereo

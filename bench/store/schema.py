@@ -10,14 +10,23 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Written into the metadata of each parquet file."""
 
 HISTORY: dict[int, str] = {
     1: "The first: trials, marks, metrics.",
     2: "trials: preroll_ms, 0 in older runs. metrics: the frames of duplex models.",
+    3: "metrics: turn_wait is endpointing_delay, underflows is underruns, underflow_ms is "
+    "underrun_ms; in older runs they are renamed when read.",
 }
 """Schema version → what changed."""
+
+RENAMED_METRICS: dict[str, str] = {
+    "turn_wait": "endpointing_delay",
+    "underflows": "underruns",
+    "underflow_ms": "underrun_ms",
+}
+"""Metric's name in runs of versions 1 and 2 → its name since version 3."""
 
 VERSION_KEY = b"duplex_lab.schema_version"
 TABLE_KEY = b"duplex_lab.table"

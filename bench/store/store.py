@@ -26,7 +26,7 @@ from bench.store.atomic import StoreError, atomic_write, explained
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo, read_recording, write_recording
 from bench.store.records import MetricRow, Trial
-from bench.store.schema import SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
+from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
 from pipelines.marks import Mark
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
@@ -265,8 +265,13 @@ def read_metrics(run_dir: Path) -> list[MetricRow]:
     Raises:
         StoreError: it is missing, damaged or newer than this program.
     """
-    table = _read(run_dir / "metrics.parquet", "metrics")
-    return [MetricRow(**row) for row in table.to_pylist()]
+    rows = _read(run_dir / "metrics.parquet", "metrics").to_pylist()
+    return [MetricRow(**row | {"metric": _today(row["metric"])}) for row in rows]
+
+
+def _today(metric: str) -> str:
+    """A metric's name as it is called since the newest version of the schema."""
+    return RENAMED_METRICS.get(metric, metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +301,7 @@ def read_figures(run_dir: Path, metric: str) -> Figures:
     with _damage(path):
         table = file.read(columns=["metric", *names], use_threads=False)
     of = table["metric"].combine_chunks()
-    words = of.dictionary.to_pylist()
+    words = [_today(name) for name in of.dictionary.to_pylist()]
     number = words.index(metric) if metric in words else -1
     rows = np.flatnonzero(_numpy(of.indices)[0] == number)
     return Figures(*(_values(table[name], rows) for name in names))

@@ -7,16 +7,27 @@ is of these alone, so that all figures of a row speak of the same conversations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, median
 
-import numpy as np
-
-from bench.metrics.of_frames import PREROLLS_MS, STAGES
+from bench.metrics.metric import Over
 from bench.store.records import MetricRow, Trial
 from bench.store.store import Run
+from bench.summary.headlines import Column, columns, figure_key
+from bench.timeline.frame_times import STAGES
 from bench.timeline.frames import Frames, sessions
 from pipelines.kinds import Weights
+
+WHOLE: frozenset[Over] = frozenset(("largest", "sum"))
+"""Figures that are of all trials, however short."""
+MIDDLE: Mapping[Over, Callable[[Sequence[float]], float]] = {
+    "median": median,
+    "mean": fmean,
+    "largest": max,
+    "sum": sum,
+}
+"""How a preset's figure is made of its trials' figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +52,8 @@ class DuplexSummary:
     unpaced: bool
     """Whether the service time is that of unpaced sessions, which were fed all at once; else it is
     that of frames of a conversation that had to wait."""
-    service_p50: float | None
-    service_p99: float | None
-    rtf: float | None
-    headroom: float | None
-    stages: Mapping[str, float | None]
-    """Stage → p50 of its own time."""
-    added_p50: float | None
-    added_p99: float | None
-    latency_p50: float | None
-    latency_p99: float | None
-    hidden_lag: float | None
-    """p50."""
-    misses: Mapping[int, float | None]
-    """Pre-roll B in ms → frames that came too late, %; 0 is the deadline itself."""
-    backlog_max: float | None
-    """Largest of any trial."""
-    drift: float | None
-    """ms per second; None where no trial was long enough."""
+    figures: Mapping[str, float | None]
+    """Key of a column of the tables ``frames`` and ``conversation`` → its figure."""
     drift_not_valid: bool
     """A trial was long enough, but does not count."""
     ramp: bool
@@ -70,6 +65,26 @@ class DuplexSummary:
     doubled: int
     conversations: tuple[Conversation, ...]
     """Of the trials that count, the longest first."""
+
+    @property
+    def service_p50(self) -> float | None:
+        """What a frame takes, by the median."""
+        return self.figures["service_p50"]
+
+    @property
+    def stages(self) -> dict[str, float | None]:
+        """Stage → p50 of its own time."""
+        return {stage: self.figures[figure_key("stage_p50", stage)] for stage in STAGES}
+
+    @property
+    def backlog_max(self) -> float | None:
+        """Largest backlog of any trial."""
+        return self.figures["backlog_max"]
+
+    @property
+    def drift(self) -> float | None:
+        """Ms per second; None where no trial was long enough."""
+        return self.figures["drift"]
 
     @property
     def verdict(self) -> str:
@@ -109,40 +124,32 @@ def _preset(run: Run, name: str, rows: Sequence[MetricRow]) -> DuplexSummary:
             if row.trial_id in long and not row.warmup:
                 of_long.setdefault((row.metric, row.subject), []).append(row.value)
 
-    def middle(metric: str, subject: str | None = None) -> float | None:
-        values = of_long.get((metric, subject)) or found.get((metric, subject))
-        return float(np.median(values)) if values else None
-
     def total(metric: str) -> int:
         return round(sum(found.get((metric, None), ())))
 
-    subject = "unpaced" if ("service_p50", "unpaced") in found else None
+    has_unpaced = ("service_p50", "unpaced") in found
+    of_unpaced = {row.metric for row in rows if row.subject == "unpaced"} if has_unpaced else set()
+
+    def figure(column: Column) -> float | None:
+        key = (column.metric, "unpaced" if column.metric in of_unpaced else column.subject)
+        of_all = found.get(key, [])
+        values = of_all if column.over in WHOLE else of_long.get(key, of_all)
+        return float(MIDDLE[column.over](values)) if values else None
+
     measured = [t for t in run.trials if t.preset == name and not t.warmup]
     return DuplexSummary(
         preset=name,
         weights=rows[0].weights,
         trials=len(measured),
         frames=total("frames_in"),
-        unpaced=subject is not None,
-        service_p50=middle("service_p50", subject),
-        service_p99=middle("service_p99", subject),
-        rtf=middle("rtf", subject),
-        headroom=middle("headroom", subject),
-        stages={stage: middle("stage_p50", stage) for stage in STAGES},
-        added_p50=middle("added_p50"),
-        added_p99=middle("added_p99"),
-        latency_p50=middle("frame_latency_p50"),
-        latency_p99=middle("frame_latency_p99"),
-        hidden_lag=middle("hidden_lag_p50"),
-        misses={ms: middle("playout_miss", f"B={ms} ms") for ms in PREROLLS_MS},
-        backlog_max=max(found.get(("backlog_max", None), ()), default=None),
-        drift=middle("drift"),
+        unpaced=has_unpaced,
+        figures={c.key: figure(c) for c in (*columns("frames"), *columns("conversation"))},
         drift_not_valid=any(
             r.metric == "drift" and r.value is not None and not r.valid and not r.warmup
             for r in rows
         ),
         ramp=any(found.get(("ramp", None), ())),
-        bimodal=any(found.get(("bimodal", subject), ())),
+        bimodal=any(found.get(("bimodal", "unpaced" if has_unpaced else None), ())),
         dropped=total("dropped_frames"),
         lost=total("lost_frames"),
         doubled=total("doubled_frames"),

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
-from bench.stats.quantiles import Estimate, Key, mean, per_key, quantile, rate_per_key
+from bench.stats.quantiles import Estimate, Key, per_key, quantile, rate_per_key
 from bench.store.records import FAILED, MetricRow, Status, Trial
 from bench.store.store import Run
 from bench.summary.frames import DuplexSummary, summarise_duplex
-from bench.summary.turn_taking import FloorSummary, summarise_floor
+from bench.summary.headlines import OVER, columns
+from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
 from pipelines.kinds import Weights
 
 RESIDUAL_BOUND_MS = 20.0
@@ -82,20 +83,12 @@ class PresetSummary:
     success: Estimate
     """Share of turns in which the agent did what a good one does; no answer is a failure, and so
     is a turn that a failed trial left out."""
-    cpu: Estimate
-    """CPU seconds per audio minute, mean over trials."""
-    rss_mb: float | None
-    """Largest peak memory of a trial, MB."""
-    mouth_p99: float | None
-    """Largest p99 of the mouth's lateness of a trial."""
-    loop_lag_p99: float | None
-    """Largest p99 of the agent's loop lag of a trial."""
+    figures: Mapping[str, Estimate]
+    """Key of a column of the table ``quality`` → its figure."""
     caller_cpu_percent: float | None
     """Largest share of a core that the caller took in a trial, %."""
     caller_rss_mb: float | None
     """Largest peak memory of the caller, MB."""
-    underflow_ms: float | None
-    """Silence inside the agent's speech, over all trials."""
     cold: Mapping[str, tuple[float | None, float | None, float | None]]
     """Model → (load, warm-up, warm start), medians; warm-up trials count here."""
     preroll_ms: float = 0.0
@@ -132,7 +125,7 @@ class RunSummary:
     """When its first trial began, ISO 8601; empty if unknown."""
     duplex: tuple[DuplexSummary, ...] = ()
     """The presets that have frames, in the same order."""
-    floor: tuple[FloorSummary, ...] = ()
+    turn_taking: tuple[TurnTakingSummary, ...] = ()
     """All presets, where turns of the run are labelled as events over the agent's speech."""
 
     @property
@@ -167,8 +160,8 @@ def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
     )
     warmups = sum(trial.warmup for trial in run.trials)
     started = min((t.started_utc for t in run.trials if t.started_utc), default="")
-    duplex, floor = summarise_duplex(run, rows), summarise_floor(run, rows)
-    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex, floor)
+    duplex, turn_taking = summarise_duplex(run, rows), summarise_turn_taking(run, rows)
+    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex, turn_taking)
 
 
 def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> PresetSummary:
@@ -177,8 +170,8 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         if not row.warmup:
             by_metric.setdefault(row.metric, []).append(row)
 
-    def keyed(metric: str) -> list[tuple[Key, float]]:
-        of = by_metric.get(metric, [])
+    def keyed(metric: str, subject: str | None = None) -> list[tuple[Key, float]]:
+        of = [row for row in by_metric.get(metric, []) if subject in (None, row.subject)]
         return [((r.fixture, r.turn), r.value) for r in of if r.valid and r.value is not None]
 
     def values(metric: str) -> list[float]:
@@ -190,7 +183,7 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
     per_turn = per_key(v2v)
     measured = [trial for trial in trials if not trial.warmup]
     words = sum(values("stt_words"))
-    of_turns = {row.metric for row in rows if row.turn >= 0}
+    of_turns = dict.fromkeys(row.metric for row in rows if row.turn >= 0)
     return PresetSummary(
         preset=name,
         weights=rows[0].weights,
@@ -208,13 +201,9 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         medians={metric: quantile(per_key(keyed(metric)), 0.5) for metric in of_turns},
         wer=100 * sum(values("stt_word_errors")) / words if words else None,
         success=rate_per_key([(key, hit > 50) for key, hit in keyed("task_success")]),
-        cpu=mean(per_key(keyed("cpu_s_per_audio_min"))),
-        rss_mb=max(values("rss_peak_mb"), default=None),
-        mouth_p99=max(values("mouth_lateness_p99"), default=None),
-        loop_lag_p99=max(values("loop_lag_p99"), default=None),
+        figures={c.key: OVER[c.over](keyed(c.metric, c.subject)) for c in columns("quality")},
         caller_cpu_percent=max(values("caller_cpu_percent"), default=None),
         caller_rss_mb=max(values("caller_rss_mb"), default=None),
-        underflow_ms=sum(values("underflow_ms")) if values("underflow_ms") else None,
         cold=_cold(rows),
         preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
     )

@@ -1,4 +1,4 @@
-"""Who has the floor, a preset in one look: barge-ins, false stops, early starts, takeovers.
+"""Turn-taking, a preset in one look: barge-ins, false stops, early starts, takeovers.
 
 As everywhere, repeats of a turn count as one: by their median, in rates by their share.
 """
@@ -20,7 +20,7 @@ Values = Mapping[str, Sequence[tuple[Key, float]]]
 
 
 @dataclass(frozen=True, slots=True)
-class FloorSummary:
+class TurnTakingSummary:
     """One preset. Times in ms, rates from 0 to 1."""
 
     preset: str
@@ -39,14 +39,14 @@ class FloorSummary:
     early: Estimate
     """Labelled pauses in which it began; n counts pauses."""
     takeover: Estimate
-    """Turns that want an answer, and in which it took the floor after u_off (strict)."""
+    """Turns that want an answer, and in which it took over after u_off (strict)."""
     intrusion: Estimate
-    """Events that want no answer, and in which it took the floor (compatible)."""
+    """Events that want no answer, and in which it took over (compatible)."""
     overlap: Estimate
     """Time in which both spoke, of that in which anybody did; mean over conversations."""
 
 
-def summarise_floor(run: Run, rows: Sequence[MetricRow]) -> tuple[FloorSummary, ...]:
+def summarise_turn_taking(run: Run, rows: Sequence[MetricRow]) -> tuple[TurnTakingSummary, ...]:
     """The presets of a run; none where no turn of it is labelled as an event."""
     turns = _labelled(run)
     if not any(labels.event for labels in turns.values()):
@@ -71,10 +71,10 @@ def _labelled(run: Run) -> dict[Key, TurnLabels]:
 
 def _preset(
     name: str, weights: Weights, values: Values, turns: Mapping[Key, TurnLabels]
-) -> FloorSummary:
+) -> TurnTakingSummary:
     stops, censored = values.get("barge_in_stop", ()), values.get("barge_in_censored", ())
     seen, unseen = once(stops, censored)
-    return FloorSummary(
+    return TurnTakingSummary(
         preset=name,
         weights=weights,
         stop=km_median(seen, unseen),

@@ -3,8 +3,9 @@
 From u_off to a_on there is one chain of events. It is cut at the marks into *segments*, the work
 of a component, and *gaps*, the hand-over between one component's end and the next one's start::
 
-    u_off ─ turn_wait ─ release ─ gap ─ llm.request ─ llm_to_clause ─ llm.to_tts ─ gap ─ tts.request
-      ─ tts_ttfa ─ tts.first_byte ─ gap ─ link.write ─ output ─ ear.heard ─ (tts_ttfa) ─ a_on
+    u_off ─ endpointing_delay ─ release ─ gap ─ llm.request ─ llm_to_clause ─ llm.to_tts ─ gap ─
+      tts.request ─ tts_ttfa ─ tts.first_byte ─ gap ─ link.write ─ output ─ ear.heard ─
+      (tts_ttfa) ─ a_on
 
 The silence that leads the reply's audio is the synthesiser's doing, so it counts to tts_ttfa. All
 times are integer ns, so that segments and gaps add up to a_on − u_off exactly.
@@ -12,7 +13,7 @@ times are integer ns, so that segments and gaps add up to a_on − u_off exactly
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.timeline.answers import Chunk
@@ -38,6 +39,11 @@ class Path:
     """Request id of the LLM request that led to the answer."""
 
     @property
+    def handed(self) -> int | None:
+        """When the first text was handed to the synthesiser: at its request, where not marked."""
+        return self.to_tts if self.to_tts is not None else self.tts_request
+
+    @property
     def missing(self) -> str | None:
         """The first mark that the path lacks; None if it is whole."""
         for name, value in (
@@ -60,79 +66,90 @@ class Piece:
 
     name: str
     """The metric's name."""
-    is_gap: bool
-    """A hand-over between components: part of the residual."""
     label: str
     """Short, for tables and plots."""
-    duration: Callable[[Path], int | None]
-    """Path → ns; None where a mark that it needs is missing."""
+    between: tuple[tuple[str, str], ...]
+    """The stretches that it is made of: the fields of `Path` at the start and the end of each."""
+    lane: str
+    """Lane of a turn's picture in which it lies, a key of ``bench.report.page.lanes.LANES``."""
     description: str
-    """One line."""
+    """Its definition, one line."""
+    colour: str = ""
+    """``#rrggbb``; empty for a gap, a hand-over between components: part of the residual."""
+
+    @property
+    def is_gap(self) -> bool:
+        """A hand-over between components."""
+        return not self.colour
+
+    def duration(self, path: Path) -> int | None:
+        """How long it is, ns; None where a mark that it needs is missing."""
+        total = 0
+        for start_ns, end_ns in self.stretches(path):
+            if start_ns is None or end_ns is None:
+                return None
+            total += end_ns - start_ns
+        return total
+
+    def stretches(self, path: Path) -> list[tuple[int | None, int | None]]:
+        """(start, end) of each of its stretches, ns; None where a mark is missing."""
+        return [(getattr(path, start), getattr(path, end)) for start, end in self.between]
 
 
-def _minus(end: int | None, start: int | None) -> int | None:
-    return None if end is None or start is None else end - start
-
-
-def _tts_ttfa(path: Path) -> int | None:
-    work = _minus(path.first_byte, path.tts_request)
-    leading_silence = _minus(path.a_on, path.heard)
-    return None if work is None or leading_silence is None else work + leading_silence
-
-
-def _clause_end(path: Path) -> int | None:
-    return path.to_tts if path.to_tts is not None else path.tts_request
-
-
+# Okabe & Ito's palette: told apart with any kind of colour vision.
 PIECES: tuple[Piece, ...] = (
     Piece(
-        "turn_wait",
-        False,
-        "turn wait",
-        lambda p: _minus(p.release, p.u_off),
+        "endpointing_delay",
+        "endpointing delay",
+        (("u_off", "release"),),
+        "turn",
         "turn release − u_off: VAD stop, end-of-turn model, wait for the final transcript",
+        "#e69f00",
     ),
     Piece(
         "gap_release_to_llm",
-        True,
         "turn→LLM",
-        lambda p: _minus(p.llm_request, p.release),
+        (("release", "llm_request"),),
+        "llm",
         "turn release → LLM request",
     ),
     Piece(
         "llm_to_clause",
-        False,
         "LLM",
-        lambda p: _minus(_clause_end(p), p.llm_request),
+        (("llm_request", "handed"),),
+        "llm",
         "LLM request → its first text is handed to the TTS",
+        "#56b4e9",
     ),
     Piece(
         "gap_llm_to_tts",
-        True,
         "LLM→TTS",
-        lambda p: _minus(p.tts_request, p.to_tts),
+        (("to_tts", "tts_request"),),
+        "tts",
         "text handed over → TTS request (null where the hand-over is not marked)",
     ),
     Piece(
         "tts_ttfa",
-        False,
         "TTS",
-        _tts_ttfa,
+        (("tts_request", "first_byte"), ("heard", "a_on")),
+        "tts",
         "TTS request → first byte, and the silence that leads the reply's audio",
+        "#009e73",
     ),
     Piece(
         "gap_tts_to_link",
-        True,
         "TTS→link",
-        lambda p: _minus(p.write, p.first_byte),
+        (("first_byte", "write"),),
+        "out",
         "first byte → the reply's first chunk is written to the link",
     ),
     Piece(
         "output",
-        False,
         "output",
-        lambda p: _minus(p.heard, p.write),
+        (("write", "heard"),),
+        "out",
         "the reply's first chunk is written → its first sample is heard",
+        "#cc79a7",
     ),
 )
 """The pieces, in the order of the path. Their sum is voice_to_voice."""

@@ -1,5 +1,5 @@
 """The frames of a duplex session as a table, rebuilt from the marks: one row a frame, one column an
-event. What the metrics of bench/metrics/of_frames.py and the pictures are computed from.
+event. The metrics of bench/metrics/frames.py and the pictures are computed from it.
 """
 
 from __future__ import annotations

@@ -83,24 +83,38 @@ def ear_lateness(marks: Sequence[Mark]) -> Lateness:
     return _lateness(sent_ns, received)
 
 
-def of_timeline(timeline: Timeline) -> tuple[Lateness, Lateness, Lateness]:
-    """The lateness of the mouth and of the ear, and the loop lag; computed once for a trial."""
-    if "lateness" not in timeline.memo:
-        trial, of = timeline.trial, timeline.all
-        written, received = of("link", "write"), of("ear", "received")
-        timeline.memo["lateness"] = (
-            mouth_lateness(of("user", "chunk_sent"), trial.t0_ns, trial.chunk_ms),
-            ear_lateness([*written, *received]),
-            loop_lag(of("link", "chunk_in"), trial.t0_ns, trial.chunk_ms),
-        )
-    found: tuple[Lateness, Lateness, Lateness] = timeline.memo["lateness"]
-    return found
+@dataclass(frozen=True, slots=True)
+class Latenesses:
+    """How late a trial's chunks were, by who was late."""
+
+    mouth: Lateness
+    """The caller's mouth: chunk sent − due."""
+    ear: Lateness
+    """The caller's ear: chunk received − written."""
+    loop_lag: Lateness
+    """The agent's event loop: chunk seen by the pipeline − due."""
 
 
-def broken_bound(timeline: Timeline) -> str | None:
-    """The first bound that a trial's mouth or ear exceeds, in words; None if it holds all."""
-    mouth, ear, _ = of_timeline(timeline)
-    for who, late in (("mouth", mouth), ("ear", ear)):
+def latenesses(timeline: Timeline) -> Latenesses:
+    """Computes the lateness of the mouth and of the ear, and the loop lag."""
+    trial, of = timeline.trial, timeline.all
+    written, received = of("link", "write"), of("ear", "received")
+    return Latenesses(
+        mouth_lateness(of("user", "chunk_sent"), trial.t0_ns, trial.chunk_ms),
+        ear_lateness([*written, *received]),
+        loop_lag(of("link", "chunk_in"), trial.t0_ns, trial.chunk_ms),
+    )
+
+
+def broken_bound(timeline: Timeline, found: Latenesses | None = None) -> str | None:
+    """The first bound that a trial's mouth or ear exceeds, in words; None if it holds all.
+
+    Args:
+        timeline: The trial.
+        found: Its latenesses; None computes them.
+    """
+    found = found or latenesses(timeline)
+    for who, late in (("mouth", found.mouth), ("ear", found.ear)):
         p99 = late.quantile(0.99)
         if p99 is not None and p99 > P99_BOUND_MS:
             return f"{who} late: p99 {p99:.1f} ms > {P99_BOUND_MS:g} ms"
@@ -119,8 +133,9 @@ def with_lateness(trial: Trial, marks: Sequence[Mark], recording: Stereo | None)
         recording: (n, 2) int16 at ``trial.rate_hz``; None if there is none.
     """
     timeline = reconstruct(trial, marks, recording)
-    mouth, ear, _ = of_timeline(timeline)
-    broken = broken_bound(timeline)
+    late = latenesses(timeline)
+    mouth, ear = late.mouth, late.ear
+    broken = broken_bound(timeline, late)
     return replace(
         trial,
         status="ruler_late" if broken and trial.status in ENDED_WELL else trial.status,

@@ -1,6 +1,6 @@
-"""Where the ear ran dry: silence inside the agent's speech that the agent did not mean.
+"""Underruns: silence inside the agent's speech that the agent did not mean.
 
-A pause that the synthesiser rendered is samples like any other. An underflow is time between two
+A pause that the synthesiser rendered is samples like any other. An underrun is time between two
 chunks of one reply in which nothing was queued.
 """
 
@@ -23,32 +23,25 @@ def agent_speech_ns(timeline: Timeline) -> int:
     return sum(sound.end_ns - sound.start_ns for sound in timeline.sounds)
 
 
-def dry_ns(timeline: Timeline) -> list[int]:
-    """The length of each underflow of a trial, in ns.
+def underruns_ns(timeline: Timeline) -> list[int]:
+    """The length of each underrun of a trial, in ns.
 
     Two chunks that follow each other belong to one reply if they are of one generation, fall to
     the same turn and were made by the same request to the language model. Where requests are not
     marked, less than `REPLY_GAP_MS` lie between the chunks of one reply. What lies before the
-    reply's first audible sample or after its last one is no underflow: nobody notices it.
+    reply's first audible sample or after its last one is no underrun: nobody notices it.
 
     What a duplex model says is one endless reply, in which silence is samples like any other: any
-    time without samples is an underflow, however long, where speech led up to it and went on after
+    time without samples is an underrun, however long, where speech led up to it and went on after
     it (within `MERGE_GAP_MS`, as everywhere).
     """
-    if "dry_ns" not in timeline.memo:
-        timeline.memo["dry_ns"] = _dry_ns(timeline)
-    found: list[int] = timeline.memo["dry_ns"]
-    return found
-
-
-def _dry_ns(timeline: Timeline) -> list[int]:
     if not timeline.sounds:  # of a trial that failed at its start, even the rate is unknown
         return []
     rate_hz = timeline.trial.rate_hz
     heard = [chunk for chunk in timeline.chunks if chunk.heard_ns is not None]
     heard.sort(key=lambda chunk: chunk.heard_ns or 0)
     if _is_stream(timeline):
-        return _dry_in_stream(heard, timeline.sounds, rate_hz)
+        return _underruns_in_stream(heard, timeline.sounds, rate_hz)
     made = _made(timeline)
     gaps = []
     for before, after in pairwise(heard):
@@ -72,8 +65,10 @@ def _is_stream(timeline: Timeline) -> bool:
     return bool(timeline.all("duplex", "frame_out"))
 
 
-def _dry_in_stream(heard: Sequence[Chunk], sounds: Sequence[Sound], rate_hz: int) -> list[int]:
-    """The underflows of an endless reply; ``heard`` and ``sounds`` by time."""
+def _underruns_in_stream(
+    heard: Sequence[Chunk], sounds: Sequence[Sound], rate_hz: int
+) -> list[int]:
+    """The underruns of an endless reply; ``heard`` and ``sounds`` by time."""
     begin_ns = np.array([chunk.heard_ns or 0 for chunk in heard], dtype=np.int64)
     length_ns = [samples_to_ns(chunk.heard_samples, rate_hz) for chunk in heard]
     end_ns = begin_ns + np.array(length_ns, dtype=np.int64)

@@ -51,7 +51,7 @@ class Playout:
 
     preroll_ms: float
     stretched: bool
-    underflows: int
+    underruns: int
     silent_ms: float
     """Silence within replies."""
     heard_s: float
@@ -63,9 +63,9 @@ class Playout:
     """How much longer it all lasts than it did."""
 
     @property
-    def underflows_per_min(self) -> float:
-        """Underflows per minute of what was heard."""
-        return self.underflows / (self.heard_s / 60) if self.heard_s else 0.0
+    def underruns_per_min(self) -> float:
+        """Underruns per minute of what was heard."""
+        return self.underruns / (self.heard_s / 60) if self.heard_s else 0.0
 
 
 def stream_of(marks: Sequence[Mark], rate_hz: int) -> Stream | None:
@@ -144,7 +144,7 @@ def replay(stream: Stream, preroll_ms: float, *, stretch: bool = False) -> Playo
     return Playout(
         preroll_ms,
         stretch,
-        buffer.underflows,
+        buffer.underruns,
         buffer.silent_ns / NS_PER_MS,
         played_s + buffer.silent_ns / NS_PER_S,
         float(np.median(delays_ms)),
@@ -159,7 +159,7 @@ def together(playouts: Sequence[Playout]) -> Playout:
     return Playout(
         first.preroll_ms,
         first.stretched,
-        sum(p.underflows for p in playouts),
+        sum(p.underruns for p in playouts),
         sum(p.silent_ms for p in playouts),
         sum(p.heard_s for p in playouts),
         float(np.median([p.delay_p50_ms for p in playouts])),

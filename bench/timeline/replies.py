@@ -12,14 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.timeline.answers import REPLY_GAP_MS, Sound
-from bench.timeline.timeline import Timeline, llm_of
-from pipelines.clock import NS_PER_MS, samples_to_ns
+from bench.timeline.timeline import Timeline, Turn, llm_of
+from pipelines.clock import NS_PER_MS, NS_PER_S, samples_to_ns
 from pipelines.marks import Mark
 
 GAP_NS = REPLY_GAP_MS * NS_PER_MS
+FALSE_WITHIN_NS = NS_PER_S
+"""A reply that stops so soon after the end of an event was stopped by it."""
 CANCELLED = frozenset({("llm", "cancelled"), ("tts", "cancelled")})
 """Marks that what the agent had still to say was taken back."""
 LEFT_UNKNOWN = "how much of the reply was left is not known"
+
+Interval = tuple[int, int]
+"""(start, end), ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +115,30 @@ def left_ms(timeline: Timeline, reply: Sound, t_ns: int) -> float | None:
             length_ns = samples_to_ns(chunk.heard_samples, rate_hz)
             heard_ns += min(length_ns, t_ns - chunk.heard_ns)
     return (samples_to_ns(round(sum(ends)), rate_hz) - heard_ns) / NS_PER_MS
+
+
+def answer_span(timeline: Timeline, turn: Turn) -> Interval | None:
+    """When the answer to a turn was heard: from a_on to the end of the turn's last reply.
+
+    A reply that goes on over what the user says next is heard to its end.
+    """
+    if turn.a_on_ns is None:
+        return None
+    until = turn.end_ns
+    ends = [
+        reply.end_ns
+        for reply in timeline.replies
+        if reply.end_ns > turn.a_on_ns and (until is None or reply.start_ns < until)
+    ]
+    return (turn.a_on_ns, max(ends)) if ends else None
+
+
+def broken_into(timeline: Timeline, turn: Turn) -> bool:
+    """Whether the user's next turn stopped the answer to this one: not all of it was said."""
+    following = timeline.turn(turn.number + 1)
+    if following is None:
+        return False
+    reply = reply_at(timeline, following.u_on_ns)
+    if reply is None or reply.end_ns > following.u_off_ns + FALSE_WITHIN_NS:
+        return False
+    return ending(timeline, reply, following.u_on_ns).stopped

@@ -111,7 +111,7 @@ def _of_turn(
     children = [child("user speech", turn.u_on_ns, turn.u_off_ns, "user")]
     releases = [m.t_ns for m in turn.all("turn", "release")]
     if releases:
-        children.append(child("turn wait", turn.u_off_ns, releases[-1], "wait"))
+        children.append(child("endpointing delay", turn.u_off_ns, releases[-1], "wait"))
     for stage, ends in REQUESTS.items():
         for request, marks in _requests(turn, stage).items():
             model = models.get(stage, "")

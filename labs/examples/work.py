@@ -31,7 +31,7 @@ BEGAN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SPEAKS_AT_MS = 500.0
 """When the user's audio begins, in every trial."""
 WAIT_MS = {"base": 560.0, "faster": 260.0}
-"""Preset → its typical turn wait."""
+"""Preset → its typical endpointing delay."""
 SERVICES = ("ModelSTTService", "ModelLLMService", "ModelTTSService")
 
 

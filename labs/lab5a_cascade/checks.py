@@ -22,7 +22,7 @@ from pipelines.clock import NS_PER_MS
 LEAST_TURNS = 5
 BAR_MS = 0.2
 """How far a bar's end may be from where the marks put it."""
-STAGES = ("turn_wait", "llm_to_clause", "tts_ttfa", "output")
+STAGES = ("endpointing_delay", "llm_to_clause", "tts_ttfa", "output")
 SEEN_TURNS = 5
 """On so many turns the student's waterfall is tried."""
 MARKS = "your run's marks"
@@ -92,7 +92,7 @@ def _bars(path: CriticalPath) -> dict[str, tuple[float, float]]:
     leading_ms = ms(path.a_on) - ms(path.heard)
     clause = path.to_tts if path.to_tts is not None else path.tts_request
     return {
-        "turn wait": (0.0, ms(path.release)),
+        "endpointing delay": (0.0, ms(path.release)),
         "llm": (ms(path.llm_request), ms(clause)),
         "tts": (ms(path.tts_request), ms(path.first_byte) + leading_ms),
         "output": (ms(path.write), ms(path.heard)),
@@ -181,7 +181,7 @@ def floor_heard(submission: Submission) -> Verdict:
     if not found.passed:
         return found
     medians = _medians(submission)
-    bars = dict(zip(STAGES, ("turn wait", "llm", "tts", "output"), strict=True))
+    bars = dict(zip(STAGES, ("endpointing delay", "llm", "tts", "output"), strict=True))
     largest = bars[max(medians, key=lambda name: medians[name])]
     if submission.answer("floor.largest", str) != largest:
         return Verdict(False, "floor.largest is not the largest bar.")

@@ -119,7 +119,9 @@ def floor_figures(submission: Submission) -> Verdict:
         found: Any = json.loads(submission.text("floor.json"))
         measured, frames = float(found["floor_ms"]), int(found["floor_frames"])
     except (ValueError, KeyError, TypeError):
-        return Verdict(False, "floor.json is not what 'duplex-lab floor --json' writes.")
+        return Verdict(
+            False, "floor.json is not what 'duplex-lab algorithmic-latency --json' writes."
+        )
     if not math.isclose(measured, frames * FRAME_MS):
         return Verdict(False, "floor.json: floor_ms is not floor_frames of 80 ms.")
     return first_wrong(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.fixtures.library import RATE_HZ, load, read_pcm
 from bench.fixtures.library import fixtures_root as root
-from bench.metrics.word_errors import word_errors
+from bench.stats.word_errors import word_errors
 
 WINDOW, HOP, BANDS = 512, 160, 40
 STACKED = 2

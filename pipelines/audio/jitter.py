@@ -1,7 +1,7 @@
 """A jitter buffer as arithmetic on times: when each chunk is heard that arrived at some time.
 
 The first chunk is held back for the pre-roll, so that later ones may be late by as much. Where the
-buffer runs dry, there is silence: an underflow. No thread, no sleeping.
+buffer runs dry, there is silence: an underrun. No thread, no sleeping.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class JitterBuffer:
             rate_hz: Of the samples.
             preroll_ms: B: how long the first chunk waits, in ms of time, not of audio: so a reply
                 that is shorter than B is heard as well.
-            rebuffer: Whether the chunk that ends an underflow waits for B again. If not, it is
+            rebuffer: Whether the chunk that ends an underrun waits for B again. If not, it is
                 heard at once, and the buffer has no reserve from then on.
 
         Raises:
@@ -34,7 +34,7 @@ class JitterBuffer:
         self.rate_hz = rate_hz
         self.preroll_ns = round(preroll_ms * NS_PER_MS)
         self.rebuffer = rebuffer
-        self.underflows = 0
+        self.underruns = 0
         """How often it ran dry between two chunks of one reply."""
         self.silent_ns = 0
         """How long it was silent then, the waiting for a new pre-roll included."""
@@ -58,18 +58,18 @@ class JitterBuffer:
         Args:
             arrival_ns: When it arrived; never before the last one.
             samples: Its length.
-            new_reply: It begins a new reply: the silence before it was meant, and is no underflow.
+            new_reply: It begins a new reply: the silence before it was meant, and is no underrun.
 
         Returns:
             When its first sample is heard, ns.
         """
         end_ns = self.end_ns
         if end_ns is None or arrival_ns > end_ns:
-            is_underflow = end_ns is not None and not new_reply
-            waits = self.rebuffer or not is_underflow
+            is_underrun = end_ns is not None and not new_reply
+            waits = self.rebuffer or not is_underrun
             heard_ns = arrival_ns + (self.preroll_ns if waits else 0)
-            if is_underflow and end_ns is not None:
-                self.underflows += 1
+            if is_underrun and end_ns is not None:
+                self.underruns += 1
                 self.silent_ns += heard_ns - end_ns
             self._run_start_ns, self._run_samples = heard_ns, samples
         else:

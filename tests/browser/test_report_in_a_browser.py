@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report.page.page import Input, write_page
 from bench.simulated.frames import DuplexPlan, duplex_trial_of
 from bench.simulated.turns import write_example_run

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.simulated.turn_taking import FloorPlan, floor_labels_of, floor_trial_of
+from bench.simulated.turn_taking import TurnTakingPlan, turn_taking_labels_of, turn_taking_trial_of
 from bench.store.expectation import Expectation
 from bench.store.labels import FixtureLabels
 from bench.store.store import read_run, save_recording, write_info, write_trial
@@ -22,18 +22,18 @@ from training.nano_duplex.monologue import replies_in_text, text_rows
 from training.nano_duplex.verdicts import as_json, evaluate, markdown
 
 WANTS = Expectation(slots={"object": ("block",)})
-PLAN = FloorPlan(ending="yielded", pauses=((900.0, 1500.0),))
+PLAN = TurnTakingPlan(ending="yielded", pauses=((900.0, 1500.0),))
 
 
-def labels_of(plan: FloorPlan) -> FixtureLabels:
-    labels = floor_labels_of("floor_example", plan)
+def labels_of(plan: TurnTakingPlan) -> FixtureLabels:
+    labels = turn_taking_labels_of("floor_example", plan)
     turns = (replace(t, expect=WANTS) if t.expect.respond else t for t in labels.turns)
     return FixtureLabels(labels.name, tuple(turns))
 
 
-def trial_with(plan: FloorPlan, words: dict[float, str], weights: Weights = "trained"):
+def trial_with(plan: TurnTakingPlan, words: dict[float, str], weights: Weights = "trained"):
     """A trial of a duplex model whose text stream holds these words, ms after t0 → word."""
-    trial, marks, pcm = floor_trial_of(plan, weights=weights)
+    trial, marks, pcm = turn_taking_trial_of(plan, weights=weights)
     trial = replace(trial, kind="duplex")
     texts: list[Mark] = [
         stamp("duplex", "text", t_ns=trial.t0_ns + round(ms * NS_PER_MS), text=f" {word}")
@@ -44,7 +44,7 @@ def trial_with(plan: FloorPlan, words: dict[float, str], weights: Weights = "tra
     return trial, [*marks, *texts], pcm
 
 
-def text_figures(plan: FloorPlan, words: dict[float, str]) -> dict:
+def text_figures(plan: TurnTakingPlan, words: dict[float, str]) -> dict:
     trial, marks, pcm = trial_with(plan, words)
     timeline = reconstruct(trial, marks, pcm)
     rows = text_rows(trial, timeline, labels_of(plan))
@@ -85,7 +85,7 @@ def test_wrong_words_and_words_in_a_pause_are_wrong_in_the_text():
 
 
 def test_text_goes_on_through_a_backchannel_or_does_not():
-    plan = FloorPlan(event="backchannel", ending="itself", speaks=(4000.0, 4300.0))
+    plan = TurnTakingPlan(event="backchannel", ending="itself", speaks=(4000.0, 4300.0))
     long, short = spread("a b c d e f g h i j k l m n o p", 2300), spread("a b c d e f g h", 2300)
     assert text_figures(plan, long)[1, "false_interruption"] == 0.0
     assert text_figures(plan, short)[1, "false_interruption"] == 100.0
@@ -93,7 +93,7 @@ def test_text_goes_on_through_a_backchannel_or_does_not():
 
 
 def test_a_backchannel_that_ends_between_two_slow_words_does_not_part_a_reply():
-    plan = FloorPlan(event="backchannel", ending="itself", speaks=(4000.0, 4300.0))
+    plan = TurnTakingPlan(event="backchannel", ending="itself", speaks=(4000.0, 4300.0))
     trial, marks, pcm = trial_with(plan, spread("a b c d e f g h i j", 2300, 480))
     timeline = reconstruct(trial, marks, pcm)
     said = list(replies_in_text(timeline, labels_of(plan)))
@@ -102,12 +102,12 @@ def test_a_backchannel_that_ends_between_two_slow_words_does_not_part_a_reply():
 
 
 def test_without_a_stream_of_frames_nothing_is_said_of_the_text():
-    trial, marks, pcm = floor_trial_of(FloorPlan())
-    assert not list(text_rows(trial, reconstruct(trial, marks, pcm), labels_of(FloorPlan())))
+    trial, marks, pcm = turn_taking_trial_of(TurnTakingPlan())
+    assert not list(text_rows(trial, reconstruct(trial, marks, pcm), labels_of(TurnTakingPlan())))
 
 
 def write(
-    run_dir, plan: FloorPlan, words: dict[float, str], weights: Weights, heard: str = ""
+    run_dir, plan: TurnTakingPlan, words: dict[float, str], weights: Weights, heard: str = ""
 ) -> None:
     trial, marks, pcm = trial_with(plan, words, weights)
     said = " ".join(words.values())

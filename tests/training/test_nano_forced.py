@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.fixtures.library import fixtures_root, load
-from bench.simulated.turn_taking import FloorPlan, floor_trial_of
+from bench.simulated.turn_taking import TurnTakingPlan, turn_taking_trial_of
 from bench.store.store import save_recording, write_info, write_trial
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
@@ -17,8 +17,8 @@ from training.nano_duplex.gates import WordCount
 
 
 def test_all_that_is_heard_before_the_user_speaks_is_held_against_the_sentence(tmp_path):
-    plan = FloorPlan(asks=(9000.0, 9500.0), speaks=(9800.0, 9900.0), reply=(500.0, 3000.0))
-    trial, marks, pcm = floor_trial_of(replace(plan, then=None, total_ms=11_000.0))
+    plan = TurnTakingPlan(asks=(9000.0, 9500.0), speaks=(9800.0, 9900.0), reply=(500.0, 3000.0))
+    trial, marks, pcm = turn_taking_trial_of(replace(plan, then=None, total_ms=11_000.0))
     path = save_recording(tmp_path, trial.trial_id, pcm, trial.rate_hz)
     write_trial(tmp_path, replace(trial, recording=path), marks)
     stages = {"stages": {"model": {"greeting": "put the red block down"}}}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.simulated.turn_taking import FloorPlan, floor_labels_of, floor_trial_of
+from bench.simulated.turn_taking import TurnTakingPlan, turn_taking_labels_of, turn_taking_trial_of
 from bench.store.store import read_run, save_recording, write_info, write_trial
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
@@ -22,14 +22,14 @@ def write_run(run_dir, number: int) -> None:
     """Conversations in which the agent says ``answer N`` to the first turn, for 1.85 s."""
     fixtures = {}
     for i in range(number):
-        plan = FloorPlan(ending="yielded", then=None)
-        trial, marks, pcm = floor_trial_of(plan, fixture=f"f{i:02d}", t0_ns=(i + 1) * 10**12)
+        plan = TurnTakingPlan(ending="yielded", then=None)
+        trial, marks, pcm = turn_taking_trial_of(plan, fixture=f"f{i:02d}", t0_ns=(i + 1) * 10**12)
         for j, word in enumerate((" answer", f" {i}")):
             at_ns = trial.t0_ns + (2400 + 200 * j) * NS_PER_MS
             marks.append(stamp("duplex", "text", t_ns=at_ns, text=word))
         path = save_recording(run_dir, trial.trial_id, pcm, RATE)
         write_trial(run_dir, replace(trial, recording=path), marks)
-        fixtures[trial.fixture] = floor_labels_of(trial.fixture, plan).to_dict()
+        fixtures[trial.fixture] = turn_taking_labels_of(trial.fixture, plan).to_dict()
     write_info(run_dir, {"run_id": "example", "fixtures": fixtures})
 
 

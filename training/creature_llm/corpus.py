@@ -23,7 +23,7 @@ from training.creature_llm.lessons import look_ups
 
 ROOT = HERE.parents[1]
 FLOOR_FILE = ROOT / "fixtures" / "authoring" / "floor.toml"
-"""What is said for the sake of who has the floor; only the recogniser must not know it."""
+"""What is said for the sake of turn-taking; only the recogniser must not know it."""
 EXCLUDED_FILES = (HERE / "free_sentences.toml", ROOT / "fixtures" / "authoring" / "script.toml")
 
 

@@ -1,7 +1,7 @@
 """Evaluates a duplex preset through the harness: plays the held-out set to it, listens to what was
 heard, and says of each gate whether it is met.
 
-    python -m training.nano_duplex.evaluate duplex-oracle --fixtures quick,floor
+    python -m training.nano_duplex.evaluate duplex-oracle --fixtures quick,turn_taking
     python -m training.nano_duplex.evaluate --run results/RUN          # what was played already
 
 Frames are judged in conversations of two minutes and more: play session_150s too, in a run of its

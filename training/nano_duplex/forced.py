@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.fixtures.library import Cue, Fixture
-from bench.metrics.word_errors import word_errors
 from bench.recorded.listener import Recognise
 from bench.runner.plan import Plan
 from bench.runner.progress import Watcher
 from bench.runner.run import execute
+from bench.stats.word_errors import word_errors
 from bench.store.recording import AGENT
 from bench.store.store import Run, read_run
 from bench.timeline.timeline import reconstruct

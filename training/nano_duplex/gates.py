@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.metrics.of_turn_taking import LIMIT_MS
+from bench.metrics.turn_taking import LIMIT_MS
 from bench.stats.quantiles import (
     CONFIDENCE,
     MIN_N_INTERVAL,
@@ -312,7 +312,7 @@ GATES: tuple[Gate, ...] = (
     _most(4, "heard gap p50, B = 0", "ms", 450.0, gap),
     _most(4, "stop after an interruption p50", "ms", 500.0, stop),
 )  # fmt: skip
-"""In the order of the plan; those of who has the floor are judged in the text and as heard."""
+"""In the order of the plan; those of turn-taking are judged in the text and as heard."""
 
 
 def shown(value: float | None, unit: str) -> str:

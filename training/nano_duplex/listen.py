@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics.of_words_heard import answer_span
 from bench.store.atomic import atomic_write
 from bench.store.recording import AGENT
 from bench.store.store import Run, read_run
+from bench.timeline.replies import answer_span
 from bench.timeline.timeline import reconstruct
 from pipelines.clock import ns_to_samples
 from pipelines.errors import LabError

@@ -1,4 +1,4 @@
-"""Who has the floor by the inner monologue alone: the definitions of the table of metrics, read off
+"""Turn-taking by the inner monologue alone: the definitions of the table of metrics, read off
 a duplex model's stream of text in place of the recording.
 
 So what a model understood, and when it chose to speak, can be judged before it has a voice. A
@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.metrics import of_turn_taking as of_floor
-from bench.metrics.of_trials import Reading
-from bench.metrics.of_turns import TurnMeasure, TurnView
-from bench.metrics.of_words_heard import CUT, broken_into
-from bench.metrics.table import row_of
+from bench.metrics import turn_taking
+from bench.metrics.compute import row_of
+from bench.metrics.content import CUT
+from bench.metrics.metric import Figure, TurnMeasure
+from bench.metrics.reading import TurnReading
 from bench.store.expectation import judge
 from bench.store.labels import IGNORED, FixtureLabels
 from bench.store.records import MetricRow, Trial
 from bench.timeline.answers import Sound
 from bench.timeline.critical_path import critical_path
 from bench.timeline.lateness import broken_bound
+from bench.timeline.replies import broken_into
 from bench.timeline.timeline import Timeline, Turn
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark, StageEvent, stamp
@@ -94,33 +95,33 @@ def _meant(turn: Turn, said: Sequence[Said]) -> Iterator[Mark]:
 
 
 MEASURES: Mapping[str, TurnMeasure] = {
-    "takeover_strict": of_floor.takeover(strict=True),
-    "pauses": of_floor.pauses,
-    "pause_onsets": of_floor.pause_onsets,
-    "false_interruption": of_floor.false_interruption,
-    "barge_in_stop": of_floor.barge_in_stop,
-    "barge_in_censored": of_floor.barge_in_censored,
+    "takeover_strict": turn_taking.takeover(strict=True),
+    "pauses": turn_taking.pauses,
+    "pause_onsets": turn_taking.pause_onsets,
+    "false_interruption": turn_taking.false_interruption,
+    "barge_in_stop": turn_taking.barge_in_stop,
+    "barge_in_censored": turn_taking.barge_in_censored,
 }
 """What is read off the text as it is off the recording."""
 UNITS = {"success": "%", "takeover_strict": "%", "false_interruption": "%"}
 
 
-def text_success(turn: Turn, said: Sequence[Said], labels: FixtureLabels | None) -> Reading:
+def text_success(turn: Turn, said: Sequence[Said], labels: FixtureLabels | None) -> Figure:
     """100 if the text of the replies that began in the turn names all that a right answer does."""
     wanted = None if labels is None else labels.of(turn.number)
     if wanted is None or not wanted.expect.slots or not wanted.expect.respond:
-        return Reading(None, "the fixture does not say what a right answer names")
+        return Figure(None, "the fixture does not say what a right answer names")
     if wanted.event in IGNORED:
-        return Reading(None, f"a {wanted.event} wants no answer")
+        return Figure(None, f"a {wanted.event} wants no answer")
     text = text_of(turn, said)
     if not text:
-        return Reading(0.0, "no text")
+        return Figure(0.0, "no text")
     verdict = judge(wanted.expect, text)
     if verdict.right:
-        return Reading(100.0)
+        return Figure(100.0)
     wrong = [f"lacks {slot}" for slot in verdict.missing]
     wrong += [f"says {wording!r}" for wording in verdict.forbidden]
-    return Reading(0.0, ", ".join(wrong))
+    return Figure(0.0, ", ".join(wrong))
 
 
 def text_of(turn: Turn, said: Sequence[Said]) -> str:
@@ -147,18 +148,18 @@ def text_rows(
         wanted = None if labels is None else labels.of(number)
         if turn is None:  # never spoken: of what it wanted, nothing was done
             asked = wanted is not None and wanted.expect.slots and wanted.expect.respond
-            unspoken = Reading(0.0 if asked else None, "the turn was not spoken")
+            unspoken = Figure(0.0 if asked else None, "the turn was not spoken")
             yield _row(trial, number, "success", unspoken, None)
             continue
         path = critical_path(turn, timeline.chunks, trial.rate_hz)
-        view = TurnView(written, turn, path, wanted)
+        view = TurnReading(written, turn, path, wanted)
         succeeded = text_success(turn, said, labels)
         if broken_into(written, turn):
-            succeeded = Reading(None, CUT)
+            succeeded = Figure(None, CUT)
         yield _row(trial, number, "success", succeeded, broken)
         for name, read in MEASURES.items():
             yield _row(trial, number, name, read(view), broken)
 
 
-def _row(trial: Trial, turn: int, name: str, reading: Reading, spoilt: str | None) -> MetricRow:
-    return row_of(trial, turn, f"text_{name}", UNITS.get(name, ""), reading, spoilt)
+def _row(trial: Trial, turn: int, name: str, figure: Figure, invalid: str | None) -> MetricRow:
+    return row_of(trial, turn, f"text_{name}", UNITS.get(name, ""), figure, invalid)

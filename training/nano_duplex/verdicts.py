@@ -12,9 +12,9 @@ from dataclasses import asdict, astuple, dataclass, fields, replace
 from statistics import median
 from typing import Any
 
-from bench.metrics.of_turns import TurnView
-from bench.metrics.of_words_heard import transcript
-from bench.metrics.table import compute_trial
+from bench.metrics.compute import compute_trial
+from bench.metrics.content import transcript
+from bench.metrics.reading import TurnReading
 from bench.stats.quantiles import Estimate, Key
 from bench.store.labels import TurnLabels
 from bench.store.recording import AGENT
@@ -165,7 +165,7 @@ def _failures(
         if turn is not None:
             path = critical_path(turn, timeline.chunks, trial.rate_hz)
             text = text_of(turn, said)
-            heard = transcript(TurnView(timeline, turn, path, wanted)) or ""
+            heard = transcript(TurnReading(timeline, turn, path, wanted)) or ""
         yield Failure(trial.fixture, number, wanted.text, text, heard, reason)
 
 

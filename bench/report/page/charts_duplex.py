@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.metrics.of_frames import STAGES, added_ms, backlog_ms, inter_frame_ms
 from bench.report.page.chart import (
     LEAST,
     Chart,
@@ -20,6 +19,7 @@ from bench.report.page.chart import (
     upright,
 )
 from bench.summary.frames import DuplexSummary
+from bench.timeline.frame_times import STAGES, added_ms, backlog_ms, inter_frame_ms
 from bench.timeline.frames import FRAME_MS, Floats, Frames
 
 BIN_MS = 2.0

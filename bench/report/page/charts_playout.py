@@ -22,7 +22,7 @@ def replayed(streams: Mapping[str, Sequence[Stream]]) -> dict[str, Swept]:
 
 
 def playout_table(swept: Mapping[str, Swept]) -> Block:
-    """Underflows, silence and added delay at some pre-rolls."""
+    """Underruns, silence and added delay at some pre-rolls."""
     rows = [
         (
             preset,
@@ -31,7 +31,7 @@ def playout_table(swept: Mapping[str, Swept]) -> Block:
                 cell
                 for p in (plain, longer)
                 for cell in (
-                    f"{p.underflows_per_min:.1f}",
+                    f"{p.underruns_per_min:.1f}",
                     f"{p.silent_ms:.0f}",
                     f"{p.delay_p50_ms:.0f}",
                     f"{p.delay_max_ms:.0f}",
@@ -42,7 +42,7 @@ def playout_table(swept: Mapping[str, Swept]) -> Block:
         for plain, longer in found
         if plain.preroll_ms in TABLED_MS
     ]
-    heads = ("underflows/min", "silent ms", "added p50", "added max")
+    heads = ("underruns/min", "silent ms", "added p50", "added max")
     return Block(
         "Playout replay behind a pre-roll of B ms",
         ("preset", "B", *heads, *(f"stretched: {head}" for head in heads)),
@@ -75,13 +75,13 @@ def playout(swept: Mapping[str, Swept], order: Sequence[str]) -> list[Chart]:
                 "line": style,
             }
             per_min = [p.silent_ms / (p.heard_s / 60) if p.heard_s else 0.0 for p in played]
-            dry = [f"{p.underflows_per_min:.1f}" for p in played]
+            underruns = [f"{p.underruns_per_min:.1f}" for p in played]
             silent.append(
                 {
                     **of_all,
                     "y": [round(max(LEAST, ms), 2) for ms in per_min],
-                    "text": dry,
-                    "hovertemplate": "B %{x} ms: %{y:.0f} ms of silence and %{text} underflows a "
+                    "text": underruns,
+                    "hovertemplate": "B %{x} ms: %{y:.0f} ms of silence and %{text} underruns a "
                     "minute<extra>%{fullData.name}</extra>",
                 }
             )
@@ -92,16 +92,16 @@ def playout(swept: Mapping[str, Swept], order: Sequence[str]) -> list[Chart]:
                     "hovertemplate": "B %{x} ms adds %{y:.0f} ms<extra>%{fullData.name}</extra>",
                 }
             )
-        said.append(f"{preset}: {plain[0].underflows_per_min:.1f} underflows a minute at B = 0")
+        said.append(f"{preset}: {plain[0].underruns_per_min:.1f} underruns a minute at B = 0")
     if not silent:
         return []
     along = axis("pre-roll B, ms", range=[0, 500])
     return [
         Chart(
-            "dry",
+            "underruns",
             "Playout replay: silence that a listener would have heard",
             "The run's emissions played again behind a jitter buffer that fills B ms before it "
-            "starts, and again after each underflow. Dotted: audio stretched while the queue is "
+            "starts, and again after each underrun. Dotted: audio stretched while the queue is "
             "short, pitch kept. Below 1 ms is drawn at 1.",
             f"Silence per minute over pre-roll. {'; '.join(said)}.",
             silent,

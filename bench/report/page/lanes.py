@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.timeline.critical_path import Path
+from bench.timeline.critical_path import PIECES, Path
 from bench.timeline.timeline import Timeline, Turn
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark, Stage, StageEvent
@@ -22,19 +22,6 @@ LANES = {
     "out": "output",
 }
 """Lanes of a cascade, from above, and their names."""
-
-CRITICAL = (
-    ("turn", "turn_wait", "u_off", "release"),
-    ("llm", "gap", "release", "llm_request"),
-    ("llm", "llm_to_clause", "llm_request", "to_tts"),
-    ("tts", "gap", "to_tts", "tts_request"),
-    ("tts", "tts_ttfa", "tts_request", "first_byte"),
-    ("out", "gap", "first_byte", "write"),
-    ("out", "output", "write", "heard"),
-    ("tts", "tts_ttfa", "heard", "a_on"),
-)
-"""Lane, piece, and the fields of `critical_path.Path` between which it lies. The last row is the
-silence that leads the reply's audio: it counts to the synthesiser."""
 
 WORK: tuple[tuple[str, StageEvent, tuple[StageEvent, ...], str], ...] = (
     ("vad", ("vad", "speech_start"), (("vad", "speech_stop"),), "speech, says the VAD"),
@@ -100,15 +87,15 @@ def clock_of(t0_ns: int) -> At:
 
 def critical(path: Path, at: At) -> list[Span]:
     """The critical path as spans that follow each other; as far as its marks go."""
-    times: dict[str, int | None] = {
-        name: getattr(path, name) for row in CRITICAL for name in row[2:]
-    }
-    if times["to_tts"] is None:  # handing over is not marked: its time lies in the LLM's
-        times["to_tts"] = times["tts_request"]
+    spans = [
+        (start_ns, end_ns, piece)
+        for piece in PIECES
+        for start_ns, end_ns in piece.stretches(path)
+        if start_ns is not None and end_ns is not None and end_ns > start_ns
+    ]
     return [
-        Span(lane, piece, at(start), at(end))
-        for lane, piece, begin, until in CRITICAL
-        if (start := times[begin]) is not None and (end := times[until]) is not None and end > start
+        Span(piece.lane, "gap" if piece.is_gap else piece.name, at(start_ns), at(end_ns))
+        for start_ns, end_ns, piece in sorted(spans, key=lambda span: span[:2])
     ]
 
 

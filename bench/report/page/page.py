@@ -180,7 +180,7 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     return Template(_asset("page.html")).substitute(
         title=markup.esc(title),
         hashes=" ".join(_hash(one) for one in (plotly_js, script)),
-        css=_asset("page.css"),
+        css=_piece_colours() + _asset("page.css"),
         nav="".join(_nav(parts)),
         all="".join(_all(together)),
         runs="".join(_section(part, alone=len(parts) == 1) for part in parts),
@@ -189,6 +189,12 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
         plotly=plotly_js,
         js=script,
     )
+
+
+def _piece_colours() -> str:
+    """The colours of the critical path's segments, as variables of the page's styles."""
+    rules = " ".join(f"--{p.name}: {p.colour};" for p in PIECES if not p.is_gap)
+    return f":root {{ {rules} }}\n"
 
 
 def _asset(name: str) -> str:
@@ -249,7 +255,7 @@ SECTIONS = {
 _CHARTS = {
     "latency": ("ecdf", "logged", "pareto"),
     "frames": ("gaps", "gap-times", "stages", "backlog"),
-    "playout": ("dry", "delay"),
+    "playout": ("underruns", "delay"),
 }
 """Section → its charts' names, or what they begin with."""
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.metrics.of_frames import STAGES, backlog_ms, inter_frame_ms
 from bench.summary.frames import DuplexSummary
+from bench.timeline.frame_times import STAGES, backlog_ms, inter_frame_ms
 from bench.timeline.frames import DISCARDED, FRAME_MS, Floats, Frames
 from bench.timeline.replay import stream_of_frames, sweep
 

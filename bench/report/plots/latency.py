@@ -20,14 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's palette: told apart with any kind of colour vision.
-COLOURS = {
-    "turn_wait": "#E69F00",
-    "llm_to_clause": "#56B4E9",
-    "tts_ttfa": "#009E73",
-    "output": "#CC79A7",
-    "residual": "#000000",
-}
+COLOURS = {p.name: p.colour for p in PIECES if not p.is_gap} | {"residual": "#000000"}
 INK, FAINT = "#222222", "#777777"
 
 WIDTH_PX, DPI = 1600, 100
@@ -151,7 +144,7 @@ def _above(axes: Axes, ms: float, name: str, line: int, side: str) -> None:
 
 
 def _bar(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -> None:
-    """One preset: the stacked medians, the STT inside the turn wait, p50 and every turn."""
+    """One preset: the stacked medians, the STT inside the endpointing delay, p50 and every turn."""
     if preset.p50.value is None:
         why = _why_empty(preset)
         box = {"facecolor": "white", "edgecolor": "none", "pad": 2.0}
@@ -183,7 +176,7 @@ def _bar(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -
 
 
 def _stt(axes: Axes, row: int, preset: PresetSummary) -> None:
-    """The recogniser's tail, hatched inside the turn wait: it ends with the final transcript."""
+    """The recogniser's tail, hatched inside the endpointing delay, up to the final transcript."""
     final, tail = preset.median("stt_final"), preset.median("stt_tail")
     if final is None or not tail:
         return

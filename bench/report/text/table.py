@@ -8,9 +8,10 @@ from typing import IO, TYPE_CHECKING
 
 from bench.report.text.escape import visible
 from bench.report.text.table_frames import duplex_blocks, duplex_notes
-from bench.report.text.table_turn_taking import floor_blocks, floor_notes
+from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
 from bench.stats.format import DASH, Block, number, percent, with_interval
 from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, needed_n
+from bench.summary.headlines import columns
 from bench.summary.summary import (
     CALLER_CPU_AIM,
     CALLER_RSS_AIM_MB,
@@ -30,6 +31,10 @@ REFUSED = "refused: synthetic"
 """In the place of a figure of a conversation with weights that carry none."""
 LISTED = 8
 """So many turns that are not valid are named; of the rest, how many there are."""
+
+
+TWO_LINES = {"no answer": "no\nanswer", "endpointing delay": "endpoint-\ning delay"}
+"""Heads that a terminal shows on two lines: room for what stands beside."""
 
 
 def blocks(summary: RunSummary) -> list[Block]:
@@ -59,15 +64,11 @@ def blocks(summary: RunSummary) -> list[Block]:
                 "answered",
                 "WER %",
                 "success % [95 %]",
-                "CPU s/min",
-                "RSS MB",
-                "dry ms",
-                "mouth worst p99",
-                "loop worst p99",
+                *(column.head for column in columns("quality")),
             ),
             tuple(_quality_row(p) for p in presets),
         ),
-        *floor_blocks(summary.floor),
+        *turn_taking_blocks(summary.turn_taking),
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
     ]
@@ -90,6 +91,7 @@ def _latency_row(p: PresetSummary) -> tuple[str, ...]:
 def _segments_block(summary: RunSummary) -> Iterator[Block]:
     """The parts of an answer: what duplex models do not have is left out, not dashed out."""
     frame_by_frame = {p.preset for p in summary.duplex}
+    first, *others = (p for p in PIECES if not p.is_gap)
     shown = [p for p in summary.presets if p.preset not in frame_by_frame]
     if frame_by_frame and not shown:
         return
@@ -97,9 +99,9 @@ def _segments_block(summary: RunSummary) -> Iterator[Block]:
         "Where the milliseconds go (medians, ms)",
         (
             "preset",
-            "turn wait",
+            first.label,
             "⊃ STT tail",
-            *(p.label for p in PIECES if not p.is_gap and p.name != "turn_wait"),
+            *(p.label for p in others),
             *(p.label.replace("→", "→ ") for p in PIECES if p.is_gap),  # may wrap after the arrow
             "residual",
         ),
@@ -127,11 +129,7 @@ def _quality_row(p: PresetSummary) -> tuple[str, ...]:
         f"{p.answered}/{p.turns}",
         number(p.wer, ".1f"),
         with_interval(p.success, 100),
-        number(p.cpu.value, ".1f"),
-        number(p.rss_mb),
-        number(p.underflow_ms),
-        number(p.mouth_p99, ".1f"),
-        number(p.loop_lag_p99, ".1f"),
+        *(number(p.figures[column.key].value, column.spec) for column in columns("quality")),
     )
 
 
@@ -158,8 +156,8 @@ def _tail(estimate: Estimate) -> str:
 # What the figures alone do not say
 
 SMART_TURN_NOTE = (
-    "cascade-stock: smart-turn calls most half-cut synthetic sentences complete, so its turn wait "
-    "here says little about human voices."
+    "cascade-stock: smart-turn calls most half-cut synthetic sentences complete, so its "
+    "endpointing delay here says little about human voices."
 )
 
 
@@ -172,11 +170,11 @@ def notes(summary: RunSummary) -> list[str]:
         "stand in every median and interval by their own median (in rates, by their share). "
         "Medians of parts need not add up to the median of the whole.",
         "valid/n: repeats counted; n holds the turns that had no answer or were never spoken. "
-        "vs log: heard − what the event log says. dry: silence inside the agent's speech. "
+        "vs log: heard − what the event log says. underrun: silence inside the agent's speech. "
         "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
         "p99 of a trial, ms.",
     ]
-    said += floor_notes(summary.floor)
+    said += turn_taking_notes(summary.turn_taking)
     said += duplex_notes(summary.duplex)
     if summary.warmups:
         count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
@@ -296,9 +294,8 @@ def print_block(block: Block, console: Console) -> None:
     )
     for i, name in enumerate(block.header):
         is_text = i == 0 or name in ("weights", "model")
-        two_lines = name.replace("no answer", "no\nanswer")  # room for what stands beside
         table.add_column(
-            Text(two_lines),
+            Text(TWO_LINES.get(name, name).replace("→ ", "→\n")),
             justify="left" if is_text else "right",
             no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
         )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.metrics.of_frames import MIN_N_P99
+from bench.metrics.frames import MIN_N_P99, NAMED_PREROLL_MS
 from bench.stats.format import Block, number
 from bench.summary.frames import DuplexSummary
+from bench.summary.headlines import columns
 from bench.timeline.frames import DISCARDED, FRAME_MS
-
-NAMED_PREROLL_MS = 80
 
 
 def duplex_blocks(presets: Sequence[DuplexSummary]) -> Iterator[Block]:
@@ -22,60 +21,28 @@ def duplex_blocks(presets: Sequence[DuplexSummary]) -> Iterator[Block]:
             "preset",
             "weights",
             "frames",
-            "service p50",
-            "service p99",
-            "rtf",
-            "headroom",
-            "encode",
-            "step",
-            "decode",
+            *(column.head for column in columns("frames")),
         ),
         tuple(_cost_row(p) for p in presets),
     )
     yield Block(
         "In the conversation (ms)",
-        (
-            "preset",
-            "frame latency p50",
-            "p99",
-            "added p50",
-            "p99",
-            "miss %",
-            f"B={NAMED_PREROLL_MS} miss %",
-            "backlog max",
-            "drift ms/s",
-            "verdict",
-        ),
+        ("preset", *(column.head for column in columns("conversation")), "verdict"),
         tuple(_conversation_row(p) for p in presets),
     )
 
 
 def _cost_row(p: DuplexSummary) -> tuple[str, ...]:
-    return (
-        p.preset,
-        p.weights,
-        str(p.frames),
-        number(p.service_p50, ".1f"),
-        number(p.service_p99, ".1f"),
-        number(p.rtf, ".3f"),
-        number(p.headroom, ".1f"),
-        *(number(ms, ".1f") for ms in p.stages.values()),
-    )
+    return (p.preset, p.weights, str(p.frames), *_figures(p, "frames"))
 
 
 def _conversation_row(p: DuplexSummary) -> tuple[str, ...]:
-    return (
-        p.preset,
-        number(p.latency_p50, ".1f"),
-        number(p.latency_p99, ".1f"),
-        number(p.added_p50, ".1f"),
-        number(p.added_p99, ".1f"),
-        number(p.misses[0], ".1f"),
-        number(p.misses[NAMED_PREROLL_MS], ".1f"),
-        number(p.backlog_max),
-        number(p.drift, ".1f"),
-        p.verdict,
-    )
+    return (p.preset, *_figures(p, "conversation"), p.verdict)
+
+
+def _figures(p: DuplexSummary, table: str) -> Iterator[str]:
+    for column in columns(table):
+        yield number(p.figures[column.key], column.spec)
 
 
 def duplex_notes(presets: Sequence[DuplexSummary]) -> Iterator[str]:

@@ -1,30 +1,30 @@
-"""The table and the notes of who has the floor."""
+"""The tables and the notes of turn-taking."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from bench.stats.format import Block, with_interval
-from bench.summary.turn_taking import FloorSummary
+from bench.summary.turn_taking import TurnTakingSummary
 
 
-def floor_blocks(presets: Sequence[FloorSummary]) -> Iterator[Block]:
+def turn_taking_blocks(presets: Sequence[TurnTakingSummary]) -> Iterator[Block]:
     """Nothing without presets: no turn of the run is an event over the agent's speech."""
     if not presets:
         return
     yield Block(
-        "Who has the floor: the user makes a sound over the agent's speech",
+        "Turn-taking: the user makes a sound over the agent's speech",
         ("preset", "stop ms [95 %]", "decided ms [95 %]", "yields %", "false stops %"),
         tuple(_over_agent_row(p) for p in presets),
     )
     yield Block(
-        "Who has the floor: the agent begins",
+        "Turn-taking: the agent begins",
         ("preset", "early starts %", "takeover %", "intrusion %", "overlap %"),
         tuple(_begins_row(p) for p in presets),
     )
 
 
-def _over_agent_row(p: FloorSummary) -> tuple[str, ...]:
+def _over_agent_row(p: TurnTakingSummary) -> tuple[str, ...]:
     return (
         p.preset,
         with_interval(p.stop),
@@ -34,26 +34,26 @@ def _over_agent_row(p: FloorSummary) -> tuple[str, ...]:
     )
 
 
-def _begins_row(p: FloorSummary) -> tuple[str, ...]:
+def _begins_row(p: TurnTakingSummary) -> tuple[str, ...]:
     rates = (p.early, p.takeover, p.intrusion, p.overlap)
     return (p.preset, *(with_interval(rate, 100) for rate in rates))
 
 
-def floor_notes(presets: Sequence[FloorSummary]) -> Iterator[str]:
+def turn_taking_notes(presets: Sequence[TurnTakingSummary]) -> Iterator[str]:
     """What must be said beside the figures, a sentence each."""
     if not presets:
         return
     yield (
-        "Who has the floor: stop: last sound of the reply − first of the interruption, "
+        "Turn-taking: stop: last sound of the reply − first of the interruption, "
         "median by Kaplan and Meier, in which a reply that spoke on for 2 s or ended by itself "
         "counts as not yet stopped. decided: when the agent chose to yield. yields: interruptions "
         "that stopped it within 2 s. false stops: backchannels, coughs and side talk over its "
         "speech that stopped it. early starts: labelled pauses of the user in which it began. "
-        "takeover: turns that want an answer in which it took the floor after the user's end. "
+        "takeover: turns that want an answer in which it took over after the user's end. "
         "intrusion: events that want none in which it did. overlap: both spoke."
     )
     for p in presets:
         if p.weights == "synthetic":
-            yield f"{p.preset}: synthetic weights, so nothing is said of who has the floor."
+            yield f"{p.preset}: synthetic weights, so nothing is said of turn-taking."
         elif p.censored:
             yield f"{p.preset}: {p.censored} of {p.stop.n} barge-ins are censored."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.metrics.table import compute_trial
+from bench.metrics.compute import compute_trial
+from bench.metrics.table import METRICS
 from bench.report.text.escape import visible
 from bench.report.text.first_token import first_token_line
 from bench.store.labels import FixtureLabels
@@ -67,12 +68,7 @@ def show(run: Run, trial_id: str) -> str:
 
 def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
     values = {row.metric: row.value for row in rows if row.turn < 0}
-    parts = [
-        f"{name} p99 {_ms(values.get(f'{metric}_p99'))}"
-        for name, metric in (("mouth", "mouth_lateness"), ("ear", "ear_lateness"))
-    ]
-    parts.append(f"loop lag p99 {_ms(values.get('loop_lag_p99'))}")
-    parts.append(f"ear dry {_ms(values.get('underflow_ms'))}")
+    parts = [f"{m.line} {_ms(values.get(m.name))}" for m in METRICS if m.line]
     return "   ".join(parts) + ("" if recording is not None else "   no recording")
 
 

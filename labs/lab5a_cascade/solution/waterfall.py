@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-BARS = ("turn wait", "llm", "tts", "output")
+BARS = ("endpointing delay", "llm", "tts", "output")
 VOICE_HZ = 22_050
 
 
@@ -42,7 +42,7 @@ def waterfall(marks: list[dict]) -> list[list]:
     heard = first("ear", "heard", of=written["request_id"])
     leading_ms = (audible["value"] or 0) / VOICE_HZ * 1000
     return [
-        ["turn wait", 0.0, release["ms"]],
+        ["endpointing delay", 0.0, release["ms"]],
         ["llm", asked["ms"], handed["ms"]],
         ["tts", spoken["ms"], byte["ms"] + leading_ms],
         ["output", written["ms"], heard["ms"]],

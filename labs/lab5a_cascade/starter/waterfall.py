@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-BARS = ("turn wait", "llm", "tts", "output")
+BARS = ("endpointing delay", "llm", "tts", "output")
 
 
 def waterfall(marks: list[dict]) -> list[list]:

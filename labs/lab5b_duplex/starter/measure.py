@@ -40,7 +40,7 @@ def main() -> None:
     what, *more = sys.argv[1:] or ["help"]
     preset = more[0] if more else "duplex-tiny"
     if what == "floor":
-        lab("floor", preset, "--positions", "6", "--json", "floor.json")
+        lab("algorithmic-latency", preset, "--positions", "6", "--json", "floor.json")
     elif what == "frames":
         run("frames", preset, "pause_toys_box,pause_chair_cup,long_book_light")
     elif what == "overlap":

@@ -32,8 +32,8 @@ class ModelOptions:
     greeting: str = ""
     """Forced into the inner monologue before the first frame."""
     probe_text: str = ""
-    """Forced while ``duplex-lab floor`` probes it: a model that was trained to be silent says
-    nothing that a single frame of the user could change."""
+    """Forced while ``duplex-lab algorithmic-latency`` probes it: a model that was trained to be
+    silent says nothing that a single frame of the user could change."""
     url: str = ""
     """Of the server (backend server): ws://host:port."""
     voice_prompt: str = ""

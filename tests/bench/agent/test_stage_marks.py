@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from typing import Any
-from typing import Any
 
 from pipecat.frames.frames import (
     AggregatedTextFrame,
@@ -30,9 +29,9 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.utils.text.base_text_aggregator import TextType
 
 from bench.agent.stage_marks import StageObserver
-from bench.metrics.of_trials import TrialView, pipecats
+from bench.metrics.reading import read_trial
+from bench.metrics.stages import pipecats
 from bench.store.records import Trial
-from bench.timeline.timeline import reconstruct
 from pipelines.clock import NS_PER_MS, monotonic_ns
 from pipelines.marks import Mark, MarkList
 
@@ -201,7 +200,7 @@ def trial_of(marks):
         Mark(100 * MS, "user", "speech_on", turn=0),
         Mark(900 * MS, "user", "speech_off", turn=0),
     ]
-    return TrialView(reconstruct(trial, [*said, *marks], None))
+    return read_trial(trial, [*said, *marks], None, None)
 
 
 def test_pipecats_own_metrics_are_medians_by_processor_of_pipelines_that_are_not_ours():

@@ -53,7 +53,7 @@ def test_it_understands_the_command_and_does_what_was_asked(run):
 
 def test_every_stage_of_the_answer_is_timed_and_adds_up(run):
     rows = figures(run, HEALTHY)
-    parts = ("turn_wait", "llm_to_clause", "tts_ttfa", "output", "residual")
+    parts = ("endpointing_delay", "llm_to_clause", "tts_ttfa", "output", "residual")
     assert sum(rows[name].value for name in parts) == pytest.approx(
         rows["voice_to_voice"].value, abs=0.001
     )

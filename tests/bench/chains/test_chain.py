@@ -90,7 +90,7 @@ def test_what_is_heard_is_the_script_plus_the_lateness_that_was_stamped(run, pre
 def test_each_stage_is_read_back_as_scripted_plus_the_lateness_that_was_stamped(run, preset):
     # Stage: (its deadline, the mark that ends it, where it counts from, the mark that begins it).
     stages = {
-        "turn_wait": ("stt.final", "turn.release", "user.speech_off", "user.speech_off"),
+        "endpointing_delay": ("stt.final", "turn.release", "user.speech_off", "user.speech_off"),
         "llm_to_clause": ("llm.to_tts", "llm.to_tts", "stt.final", "llm.request"),
         "tts_ttfb": ("tts.first_byte", "tts.first_byte", "llm.to_tts", "tts.request"),
     }
@@ -126,7 +126,9 @@ def test_the_random_script_differs_from_turn_to_turn(run):
 def test_segments_and_gaps_add_up_to_what_was_heard(run):
     for preset in ("cascade-scripted", "cascade-scripted-random"):
         for _, _, values, _ in turns_of(run, preset):
-            parts = [values[n] for n in ("turn_wait", "llm_to_clause", "tts_ttfa", "output")]
+            parts = [
+                values[n] for n in ("endpointing_delay", "llm_to_clause", "tts_ttfa", "output")
+            ]
             assert sum(parts) + values["residual"] == pytest.approx(
                 values["voice_to_voice"], abs=0.001
             )

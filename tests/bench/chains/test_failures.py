@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.metrics.table import METRICS, compute_trial
+from bench.metrics.compute import compute_trial
+from bench.metrics.table import METRICS
 from bench.simulated.turns import RATE_HZ, TurnPlan, after_u_off, labels_of, rows_of, trial_of
 from bench.store.expectation import Expectation
 from bench.store.records import MetricRow
@@ -17,7 +18,7 @@ def test_no_answer_is_null_with_its_reason_and_a_failed_task_never_zero_millisec
     row = rows[0, "voice_to_voice"]
     assert (row.value, row.valid, row.reason) == (None, True, "no answer")
     assert rows[0, "task_success"].value == 0.0
-    assert rows[0, "turn_wait"].value == 250.0  # what did happen is still told
+    assert rows[0, "endpointing_delay"].value == 250.0  # what did happen is still told
     assert rows[0, "output"].value is None
     assert rows[0, "residual"].value is None
 
@@ -114,7 +115,7 @@ def test_an_answer_that_was_cut_before_the_user_ended_is_counted_and_not_timed()
     assert v2v.value == pytest.approx(800, abs=SAMPLE_MS)
     assert v2v.valid
     assert by_name["premature_starts"].value == 1.0
-    assert by_name["turn_wait"].value == 250.0
+    assert by_name["endpointing_delay"].value == 250.0
     assert by_name["task_success"].value == 100.0  # by what was answered, not by what was cut
 
 

@@ -412,7 +412,7 @@ def test_the_shipped_example_bot_answers_with_pipecats_own_stage_metrics(tmp_pat
     execute(plan, tmp_path / "run", resume=False, watch=quiet)
     run = store.read_run(tmp_path / "run")
     # On a machine that others starve a recogniser may hear nothing: one answered trial will do.
-    stages = {"voice_to_voice", "stt_final", "llm_ttft", "tts_ttfb", "turn_wait"}
+    stages = {"voice_to_voice", "stt_final", "llm_ttft", "tts_ttfb", "endpointing_delay"}
     found = {
         t.trial_id: [r for r in store.read_metrics(run.path) if r.trial_id == t.trial_id]
         for t in run.trials

@@ -169,3 +169,15 @@ def test_presets_show_prints_every_option(lab):
     assert code == 0
     for line in ("out_rate_hz = 24000", "llm_ttft_ms = 300", "random = False"):
         assert line in out
+
+
+def test_an_old_name_of_a_command_works_says_the_new_one_and_is_not_listed(lab):
+    assert cli.RENAMED == {"floor": "algorithmic-latency"}
+    _, old, err = lab("floor", "--help")
+    _, new, silent = lab("algorithmic-latency", "--help")
+    assert old.replace(" floor ", " algorithmic-latency ") == new
+    assert (one_sentence(err), silent) == (
+        "duplex-lab: floor is called algorithmic-latency now.",
+        "",
+    )
+    assert "  floor " not in lab("--help")[1]

@@ -1,4 +1,4 @@
-"""``duplex-lab floor``, through a model's process."""
+"""``duplex-lab algorithmic-latency``, through a model's process."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ import random
 import pytest
 import typer
 
-from bench.cli.algorithmic_latency import floor, told
+from bench.cli.algorithmic_latency import algorithmic_latency, told
 from bench.probes.algorithmic_latency import Floor, Response, measure
 from bench.probes.model_sessions import acoustic_frames, greedy, sessions
 from pipelines.errors import LabError, ModelError
@@ -55,7 +55,7 @@ def test_the_preset_is_run_greedy_and_silent():
     spec = load_spec("duplex-scripted-60ms")
     model = greedy(spec)
     assert (model.temperature, model.text_temperature, model.greeting) == (0.0, 0.0, "")
-    server = dataclasses.replace(spec.stages["model"], backend="server")
+    server = load_spec("duplex-server").stages["model"]
     with pytest.raises(LabError, match="a server's sampling"):
         greedy(dataclasses.replace(spec, stages={"model": server}))
     with pytest.raises(LabError, match="cascade-embedded is no duplex preset"):
@@ -73,7 +73,7 @@ def test_a_scripted_model_has_no_response_to_content(tmp_path, capsys):
     quick = tmp_path / "quick.toml"
     quick.write_text(load_spec("duplex-scripted-60ms").toml.replace("= 60", "= 1"))
     with pytest.raises(typer.Exit) as ended:
-        floor(str(quick), positions=5, json_file=tmp_path / "floor.json")
+        algorithmic_latency(str(quick), positions=5, json_file=tmp_path / "floor.json")
     assert ended.value.exit_code == 1
     assert "no response to content" in capsys.readouterr().out
     assert json.loads((tmp_path / "floor.json").read_text())["floor_ms"] is None

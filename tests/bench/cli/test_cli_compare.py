@@ -137,7 +137,7 @@ def test_fewer_metrics_are_one_smaller_family_in_which_the_rates_stay(lab):
     assert code == 0
     assert "over the 3 tests shown" in " ".join(out.split())
     assert " no_answer (%)" in out and " invalid (%)" in out
-    assert "turn_wait" not in out
+    assert "endpointing_delay" not in out
 
 
 @pytest.mark.parametrize(

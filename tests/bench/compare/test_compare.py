@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.compare.comparable import NotComparableError, Origin, check_runs, check_sides
 from bench.compare.compare import COMPARED, Compared, Comparison, compare
-from bench.compare.pairs import RATES, Side, paired
+from bench.compare.pairs import Side, paired
 from bench.metrics.table import METRICS
 from bench.report.text.comparison import as_data, block, markdown, notes
 from bench.simulated.figures import figure, side, trial
@@ -28,10 +28,28 @@ def one(base: Side, candidate: Side, compared: Compared) -> Comparison:
     return found
 
 
-def test_every_metric_that_is_compared_exists() -> None:
-    known = {m.name for m in METRICS} | set(RATES)
-    assert {c.metric for c in COMPARED} <= known
-    assert len({c.metric for c in COMPARED}) == len(COMPARED)
+def test_what_is_compared_is_what_the_rows_say_shares_of_turns_first() -> None:
+    names = [m.name for m in METRICS if m.compared is not None]
+    assert [c.metric for c in COMPARED] == ["no_answer", "invalid", *names]
+    assert {c.metric: (c.scale, c.effect, c.better) for c in COMPARED} == {
+        "no_answer": ("rate", 10, "lower"),
+        "invalid": ("rate", 10, "lower"),
+        "voice_to_voice": ("difference", 30, "lower"),
+        "endpointing_delay": ("difference", 30, "lower"),
+        "stt_tail": ("difference", 30, "lower"),
+        "llm_ttft": ("ratio", 0.05, "lower"),
+        "llm_to_clause": ("ratio", 0.05, "lower"),
+        "tts_ttfa": ("ratio", 0.05, "lower"),
+        "residual": ("difference", 5, "lower"),
+        "service_p50": ("ratio", 0.05, "lower"),
+        "frame_latency_p50": ("ratio", 0.05, "lower"),
+        "hidden_lag_p50": ("difference", 30, "lower"),
+        "deadline_miss": ("difference", 1, "lower"),
+        "task_success": ("rate", 10, "higher"),
+        "stt_wer": ("rate", 10, "lower"),
+        "cpu_s_per_audio_min": ("ratio", 0.05, "lower"),
+        "rss_peak_mb": ("ratio", 0.05, "lower"),
+    }
 
 
 def test_40_ms_on_every_turn_are_slower_by_40_ms() -> None:
@@ -170,10 +188,10 @@ def test_holm_is_over_all_pairs_and_metrics_and_intervals_agree_with_verdicts() 
 
 
 def test_metrics_that_only_one_side_has_are_named_and_not_compared() -> None:
-    base = side({"voice_to_voice": RAMP, "turn_wait": RAMP})
+    base = side({"voice_to_voice": RAMP, "endpointing_delay": RAMP})
     (pair,) = compare([(base, side({"voice_to_voice": RAMP}))])
-    assert pair.one_sided == ("turn_wait",)
-    assert "turn_wait" not in [c.compared.metric for c in pair.metrics]
+    assert pair.one_sided == ("endpointing_delay",)
+    assert "endpointing_delay" not in [c.compared.metric for c in pair.metrics]
 
 
 @settings(max_examples=30, deadline=None)

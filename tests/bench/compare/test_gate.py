@@ -47,6 +47,7 @@ def test_a_gate_is_read(text: str, kind: str, limit: float, at_most: bool) -> No
         ("voice_to_voice.p50<1.05x", "can't be understood"),
         ("voice_to_voice<=1.05x", "can't be understood"),
         ("voice_to_voise.p50<=1.05x", "did you mean 'voice_to_voice'?"),
+        ("turn_wait.p50<=1.05x", "it is called 'endpointing_delay' now"),
         ("voice_to_voice.p90<=1.05x", "there are p50, p95, p99, mean, rate"),
         ("voice_to_voice.p50<=400", "write the limit as 1.05x, +30ms or 400ms"),
         ("voice_to_voice.p50<=400s", "is in ms"),
@@ -167,14 +168,14 @@ def test_a_gate_may_be_asked_of_one_preset_only() -> None:
 
 
 def test_a_metric_that_is_missing_says_nothing() -> None:
-    outcome = said("turn_wait.p50<=1.05x", v2v(RAMP), v2v(RAMP))
-    assert gate_sentence(outcome).endswith("can't say, no turn has a turn_wait that counts")
+    outcome = said("endpointing_delay.p50<=1.05x", v2v(RAMP), v2v(RAMP))
+    assert gate_sentence(outcome).endswith("can't say, no turn has a endpointing_delay that counts")
     assert exit_code([outcome]) == 2
 
 
 def test_one_broken_gate_outweighs_what_can_not_be_said() -> None:
     broken = said("voice_to_voice.p50<=1.05x", v2v(RAMP), v2v([2 * v for v in RAMP]))
-    unknown = said("turn_wait.p50<=1.05x", v2v(RAMP), v2v(RAMP))
+    unknown = said("endpointing_delay.p50<=1.05x", v2v(RAMP), v2v(RAMP))
     holds = said("voice_to_voice.p50<=1.05x", v2v(RAMP), v2v(RAMP))
     assert exit_code([holds, unknown, broken]) == 1
     assert exit_code([holds, unknown]) == 2
@@ -185,7 +186,7 @@ def test_junit_has_a_case_per_gate_with_failure_or_error() -> None:
     outcomes = [
         said("voice_to_voice.p50<=1.05x", v2v(RAMP), v2v(RAMP)),
         said("voice_to_voice.p50<=1.05x", v2v(RAMP), v2v([2 * v for v in RAMP])),
-        said("turn_wait.p50<=1.05x", v2v(RAMP), v2v(RAMP)),
+        said("endpointing_delay.p50<=1.05x", v2v(RAMP), v2v(RAMP)),
     ]
     root = ElementTree.fromstring(junit(outcomes))
     (suite,) = root

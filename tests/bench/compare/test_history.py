@@ -47,7 +47,7 @@ def root(tmp_path):
     """Three runs: 25 turns of 100, 102, … ms; the same 50 ms slower; and one of two turns."""
     base = [row("a", f"f{i:02d}", 100.0 + 2 * i) for i in range(25)]
     base += [row("a", "f00", 9000.0, warmup=True), row("a", "f00", None, valid=False, repeat=1)]
-    base += [row("b", "f00", 7.0, valid=False), row("a", "f00", 1.0, metric="turn_wait")]
+    base += [row("b", "f00", 7.0, valid=False), row("a", "f00", 1.0, metric="endpointing_delay")]
     write(tmp_path / "one", base, created_utc="2026-01-01T02:00:00+00:00")
     slower = [row("a", f"f{i:02d}", 150.0 + 2 * i) for i in range(25)]
     write(tmp_path / "two", slower, created_utc="2026-01-03T02:00:00+00:00")
@@ -107,7 +107,9 @@ def test_what_can_not_be_read_is_skipped_with_a_sentence(root):
 
 
 def test_an_unknown_metric_and_a_missing_folder_are_named(tmp_path):
-    with pytest.raises(LabError, match=r"no metric 'voice_to_voise'; did you mean: voice_to_voice"):
+    with pytest.raises(
+        LabError, match=r"no metric 'voice_to_voise'; did you mean 'voice_to_voice' or"
+    ):
         read_history(tmp_path, "voice_to_voise")
     with pytest.raises(LabError, match="there is no such folder"):
         read_history(tmp_path / "nowhere", "voice_to_voice")

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.metrics.rows_frames import DUPLEX_METRICS
-from bench.metrics.table import METRICS, compute_trial
+from bench.metrics.compute import compute_trial
+from bench.metrics.frames import ROWS as FRAME_ROWS
+from bench.metrics.table import METRICS
 from bench.simulated.turns import RATE_HZ, TurnPlan, after_u_off, labels_of, rows_of, trial_of
 from bench.store.expectation import Expectation
 from bench.timeline.critical_path import PIECES
@@ -29,13 +30,18 @@ SCRIPTED = TurnPlan(
     heard_ms=600,
     leading_ms=0,
 )
-"""The course's figures: turn wait and STT 150, LLM 300, TTS 150 ms; no hand-over costs anything."""
+"""The course's figures: endpointing delay and STT 150, LLM 300, TTS 150 ms; hand-overs are free."""
 
 
 def test_a_scripted_cascade_of_600_ms_reads_600_ms_within_one_sample() -> None:
     rows = rows_of([SCRIPTED], weights="scripted")
     assert rows[0, "voice_to_voice"].value == pytest.approx(600, abs=SAMPLE_MS)
-    exact = {"turn_wait": 150.0, "llm_to_clause": 300.0, "llm_ttft": 300.0, "tts_ttfb": 150.0}
+    exact = {
+        "endpointing_delay": 150.0,
+        "llm_to_clause": 300.0,
+        "llm_ttft": 300.0,
+        "tts_ttfb": 150.0,
+    }
     assert {name: rows[0, name].value for name in exact} == exact
     assert rows[0, "tts_ttfa"].value == pytest.approx(150, abs=SAMPLE_MS)
     assert rows[0, "residual"].value == 0.0
@@ -45,7 +51,7 @@ def test_a_scripted_cascade_of_600_ms_reads_600_ms_within_one_sample() -> None:
 def test_each_stage_of_a_cascade_is_read_to_the_nanosecond() -> None:
     rows = rows_of([TurnPlan()])
     expected = {
-        "turn_wait": 250.0,
+        "endpointing_delay": 250.0,
         "stt_final": 230.0,
         "stt_tail": 30.0,
         "gap_release_to_llm": 2.0,
@@ -125,7 +131,7 @@ def test_an_answer_before_the_user_has_ended_is_negative() -> None:
     )
     rows = rows_of([eager])
     assert rows[0, "voice_to_voice"].value == pytest.approx(-400, abs=SAMPLE_MS)
-    assert rows[0, "turn_wait"].value == -470.0
+    assert rows[0, "endpointing_delay"].value == -470.0
     assert rows[0, "stt_tail"].value == 20.0
 
 
@@ -140,8 +146,8 @@ def test_marks_without_a_turn_are_given_to_the_turn_in_which_they_happened() -> 
         u_on_ms=4500, u_off_ms=6000, release_ms=300, llm_request_ms=310, first_token_ms=320
     )
     rows = rows_of([TurnPlan(), second])
-    assert rows[0, "turn_wait"].value == 250.0
-    assert rows[1, "turn_wait"].value == 300.0
+    assert rows[0, "endpointing_delay"].value == 250.0
+    assert rows[1, "endpointing_delay"].value == 300.0
     assert rows[1, "gap_release_to_llm"].value == 10.0
     for turn in (0, 1):
         assert rows[turn, "voice_to_voice"].value == pytest.approx(384, abs=SAMPLE_MS)
@@ -159,7 +165,7 @@ def test_a_cancelled_llm_request_is_counted_apart_and_not_on_the_path() -> None:
     ]
     rows = rows_of([TurnPlan()], extra=early)
     assert rows[0, "llm_cancelled"].value == 1.0
-    assert rows[0, "turn_wait"].value == 250.0
+    assert rows[0, "endpointing_delay"].value == 250.0
     assert rows[0, "llm_ttft"].value == 28.0
     assert rows[0, "tts_ttfb"].value == 9.0
     assert rows[0, "residual"].value == 6.0
@@ -205,7 +211,7 @@ def test_the_second_sentence_of_an_answer_does_not_stand_for_the_first() -> None
 @pytest.mark.parametrize(
     ("event", "metric", "reason"),
     [
-        ("turn.release", "turn_wait", "no turn.release mark"),
+        ("turn.release", "endpointing_delay", "no turn.release mark"),
         ("llm.first_token", "llm_ttft", "no llm.first_token mark"),
         ("llm.request", "llm_ttft", "no llm.request mark"),
         ("llm.request", "output", "no llm.request on the critical path"),
@@ -308,7 +314,7 @@ def test_every_metric_has_one_name_and_gives_rows() -> None:
     names = [metric.name for metric in METRICS]
     assert len(names) == len(set(names))
     present = {name for _, name in rows_of([TurnPlan()])}
-    only_duplex = {metric.name for metric in DUPLEX_METRICS}
+    only_duplex = {metric.name for metric in FRAME_ROWS}
     only_guests = {"pipecat_ttfb", "pipecat_processing"}
     only_cold = {"cold_start", "cold_load", "cold_warm"}
     assert set(names) - present == only_cold | only_guests | only_duplex

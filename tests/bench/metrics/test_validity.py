@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.metrics.table import METRICS, compute_trial
+from bench.metrics.compute import compute_trial
+from bench.metrics.table import METRICS
 from bench.simulated.turns import RATE_HZ, TurnPlan, after_u_off, labels_of, rows_of, trial_of
 from pipelines.kinds import Kind, Weights
 

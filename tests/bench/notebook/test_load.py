@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import bench
-from bench.metrics.of_frames import inter_frame_ms, service_ms
 from bench.metrics.recompute import analyse
 from bench.metrics.table import METRICS
 from bench.notebook.wide import SUFFIXES, column, turn_columns
@@ -19,6 +18,7 @@ from bench.simulated.turns import RATE_HZ, TurnPlan, labels_of, trial_of
 from bench.store.atomic import StoreError
 from bench.store.schema import VERSION_KEY
 from bench.store.store import save_recording, write_info, write_trial
+from bench.timeline.frame_times import inter_frame_ms, service_ms
 from pipelines.errors import LabError
 
 CASCADE, DUPLEX = "cascade-example.cmd_example.0", "duplex-example.session_example.0"
@@ -59,7 +59,7 @@ def test_a_turn_is_a_row_and_its_figures_are_columns_with_units(folder):
     first, second = turns[turns.trial_id == CASCADE].itertuples()
     # TurnPlan: heard at 344, 40 ms of leading silence; released at 250.
     assert first.voice_to_voice_ms == pytest.approx(384, abs=0.05)
-    assert first.turn_wait_ms == 250
+    assert first.endpointing_delay_ms == 250
     assert first.llm_to_clause_ms == 78
     assert first.task_success_percent == 100
     assert bool(first.valid) is True
@@ -71,7 +71,7 @@ def test_a_turn_is_a_row_and_its_figures_are_columns_with_units(folder):
 def test_every_unit_of_a_turns_metric_has_an_ending():
     assert {m.unit for m in METRICS if m.scope == "turn"} <= set(SUFFIXES)
     assert column("rss_peak_mb", "MB") == "rss_peak_mb_MB"  # a unit without an ending is seen
-    assert column("underflow_ms", "ms") == "underflow_ms"
+    assert column("underrun_ms", "ms") == "underrun_ms"
 
 
 def test_a_frame_is_a_row_with_times_in_ms(folder):
@@ -120,7 +120,9 @@ def test_timeline_path_summary_recording_and_preset_are_the_packages_own(folder)
 
 def test_medians_come_with_their_unit_and_the_n_that_they_lack(folder):
     medians = bench.load(folder).medians
-    row = medians[(medians.preset == "cascade-example") & (medians.metric == "turn_wait")].iloc[0]
+    row = medians[
+        (medians.preset == "cascade-example") & (medians.metric == "endpointing_delay")
+    ].iloc[0]
     assert (row.p50, row.unit, row.n) == (250, "ms", 2)
     assert np.isnan(row.low) and row.insufficient == "insufficient n (2, 20)"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.recorded.listener import MARGIN_MS, listen
-from bench.simulated.turn_taking import FloorPlan, floor_labels_of, floor_trial_of
+from bench.simulated.turn_taking import TurnTakingPlan, turn_taking_labels_of, turn_taking_trial_of
 from bench.store.expectation import Expectation
 from bench.store.labels import FixtureLabels
 from bench.store.store import (
@@ -22,7 +22,7 @@ from bench.store.store import (
 from pipelines.marks import stamp
 
 RATE = 16_000
-GOES_ON = FloorPlan(event="backchannel", ending="itself", reply=(2500.0, 7000.0), then=None)
+GOES_ON = TurnTakingPlan(event="backchannel", ending="itself", reply=(2500.0, 7000.0), then=None)
 
 
 class Echo:
@@ -37,9 +37,9 @@ class Echo:
         return self.says.pop(0)
 
 
-def write(run_dir, plan: FloorPlan, *meant: str) -> None:
+def write(run_dir, plan: TurnTakingPlan, *meant: str) -> None:
     """A run of one trial; the agent means to say these texts, one a turn."""
-    trial, marks, pcm = floor_trial_of(plan)
+    trial, marks, pcm = turn_taking_trial_of(plan)
     on = {m.turn: m.t_ns for m in marks if m.event == "speech_off"}
     marks += [
         stamp("agent", "answer_text", t_ns=on[i] + 1, turn=i, text=text)
@@ -47,7 +47,7 @@ def write(run_dir, plan: FloorPlan, *meant: str) -> None:
     ]
     path = save_recording(run_dir, trial.trial_id, pcm, RATE)
     write_trial(run_dir, replace(trial, recording=path), marks)
-    labels = floor_labels_of(trial.fixture, plan)
+    labels = turn_taking_labels_of(trial.fixture, plan)
     wants = Expectation(slots={"object": ("block", "cube")})
     turns = tuple(replace(t, expect=wants) if t.expect.respond else t for t in labels.turns)
     stored = FixtureLabels(trial.fixture, turns).to_dict()
@@ -77,7 +77,7 @@ def test_the_answer_is_heard_to_its_end_over_a_backchannel_with_a_margin(tmp_pat
 
 
 def test_an_answer_that_was_broken_into_has_no_word_error_rate_and_the_next_one_has(tmp_path):
-    write(tmp_path, FloorPlan(ending="yielded"), "a long story of a block", "the block")
+    write(tmp_path, TurnTakingPlan(ending="yielded"), "a long story of a block", "the block")
     found = figures(listen(tmp_path, Echo("a long story", "the block"), {})[1])
     assert found[0, "agent_wer"] == (None, "the user broke into the answer")
     assert found[1, "agent_wer"][0] == 0
@@ -85,10 +85,10 @@ def test_an_answer_that_was_broken_into_has_no_word_error_rate_and_the_next_one_
 
 
 def test_an_answer_that_never_came_is_listened_to_as_well_and_is_wrong(tmp_path):
-    plan = FloorPlan(ending="yielded", then=None)
+    plan = TurnTakingPlan(ending="yielded", then=None)
     write(tmp_path, plan, "a long story")
     found = figures(listen(tmp_path, Echo("a long story"), {})[1])
-    why = "no answer: the agent went on with its earlier reply"
+    why = "no answer: the agent spoke only before the user had ended"
     assert found[1, "heard_success"] == (0.0, why)
     assert found[1, "agent_wer"] == (None, why)
 

@@ -16,16 +16,17 @@ import pyarrow.parquet as pq
 import pytest
 
 import bench.store.atomic
+from bench.metrics.compute import compute_trial
 from bench.metrics.recompute import analyse
-from bench.metrics.table import compute_trial
 from bench.simulated.turns import RATE_HZ, TurnPlan, labels_of, trial_of, write_example_run
 from bench.store.atomic import StoreError, atomic_write
 from bench.store.recording import Stereo
 from bench.store.records import Trial
-from bench.store.schema import SCHEMA_VERSION, VERSION_KEY, arrow_schema
+from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, VERSION_KEY, arrow_schema
 from bench.store.store import (
     consolidate,
     done_trials,
+    read_figures,
     read_info,
     read_metrics,
     read_run,
@@ -301,6 +302,32 @@ def test_missing_marks_are_named(tmp_path: Path) -> None:
     (tmp_path / "marks.parquet").unlink()
     with pytest.raises(StoreError, match=r"marks\.parquet: the file is missing"):
         read_run(tmp_path)
+
+
+def as_of_version_2(folder: Path) -> None:
+    """Makes a run's metrics what a program of schema 2 would have left: names and version."""
+    path = folder / "metrics.parquet"
+    table = pq.read_table(path)
+    old = {new: name for name, new in RENAMED_METRICS.items()}
+    names = pa.array([old.get(name, name) for name in table["metric"].to_pylist()])
+    table = table.set_column(table.schema.get_field_index("metric"), table.field("metric"), names)
+    pq.write_table(
+        table.replace_schema_metadata({**table.schema.metadata, VERSION_KEY: b"2"}), path
+    )
+
+
+def test_metrics_of_older_runs_are_read_by_their_names_of_today(tmp_path: Path) -> None:
+    write_example_run(tmp_path, trials=1)
+    analyse(tmp_path)
+    today = read_metrics(tmp_path)
+    figures = {name: read_figures(tmp_path, name) for name in RENAMED_METRICS.values()}
+    assert all(of.value for of in figures.values())
+    as_of_version_2(tmp_path)
+    stored = set(pq.read_table(tmp_path / "metrics.parquet")["metric"].to_pylist())
+    assert set(RENAMED_METRICS) <= stored
+    assert not set(RENAMED_METRICS.values()) & stored
+    assert read_metrics(tmp_path) == today
+    assert {name: read_figures(tmp_path, name) for name in figures} == figures
 
 
 def test_a_newer_schema_is_refused_with_the_mend(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report.text.table import blocks, notes
 from bench.simulated.turns import TurnPlan, labels_of, trial_of
 from bench.store.expectation import Expectation
@@ -72,13 +72,13 @@ def test_synthetic_weights_have_no_turns_and_still_a_cost(tmp_path: Path) -> Non
     p = only(run_of(tmp_path, [TurnPlan()], weights="synthetic"))
     assert (p.turns, p.values, p.invalid_rate, p.wer, p.success.n) == (0, (), None, None, 0)
     assert p.p50.value is None
-    assert p.cpu.value == pytest.approx(12)
+    assert p.figures["cpu_s_per_audio_min"].value == pytest.approx(12)
 
 
 def test_medians_are_of_the_turns_that_count(tmp_path: Path) -> None:
     slow = TurnPlan(release_ms=251, transcript="a bed clock")
     p = only(run_of(tmp_path, [TurnPlan(), slow]))
-    assert p.median("turn_wait") == 250.0
+    assert p.median("endpointing_delay") == 250.0
     assert p.median("residual") == 6.0
     assert p.median("resample") == 0.0
     assert p.median("no such metric") is None
@@ -187,15 +187,21 @@ def repeated(folder: Path, waits: Sequence[Sequence[float]]) -> RunSummary:
 def test_repeats_of_a_turn_count_once_by_their_median(tmp_path: Path) -> None:
     p = only(repeated(tmp_path, [[250, 251, 290], [260, 262], [240]]))
     assert (p.turns, len(p.values)) == (6, 6)
-    assert (p.p50.n, p.p95.n, p.success.n, p.negative.n, p.cpu.n) == (3, 3, 3, 3, 3)
-    assert p.medians["turn_wait"].n == 3
-    assert p.median("turn_wait") == 251.0  # of 251, 261 and 240
+    assert (p.p50.n, p.p95.n, p.success.n, p.negative.n, p.figures["cpu_s_per_audio_min"].n) == (
+        3,
+        3,
+        3,
+        3,
+        3,
+    )
+    assert p.medians["endpointing_delay"].n == 3
+    assert p.median("endpointing_delay") == 251.0  # of 251, 261 and 240
     assert p.p95.insufficient == "insufficient n (3, 59)"
 
 
 def test_with_one_repeat_every_turn_counts(tmp_path: Path) -> None:
     p = only(repeated(tmp_path, [[250], [251], [290]]))
-    assert (p.p50.n, p.median("turn_wait")) == (3, 251.0)
+    assert (p.p50.n, p.median("endpointing_delay")) == (3, 251.0)
 
 
 # What measuring takes

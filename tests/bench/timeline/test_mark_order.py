@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.metrics.table import compute_trial
-from bench.simulated.turn_taking import FloorPlan, floor_trial_of
+from bench.metrics.compute import compute_trial
+from bench.simulated.turn_taking import TurnTakingPlan, turn_taking_trial_of
 from bench.simulated.turns import TurnPlan, trial_of
 from bench.timeline.mark_order import ORDER, MarkOrderError, check_order
 from pipelines.marks import EVENTS, stamp
@@ -47,5 +47,5 @@ def test_no_figure_is_computed_of_a_trial_whose_clocks_differ():
 
 
 def test_the_examples_are_in_order():
-    for trial, marks, _ in (trial_of([TurnPlan()]), floor_trial_of(FloorPlan())):
+    for trial, marks, _ in (trial_of([TurnPlan()]), turn_taking_trial_of(TurnTakingPlan())):
         check_order(trial.trial_id, marks)

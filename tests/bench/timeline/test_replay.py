@@ -1,4 +1,4 @@
-"""Replay of recorded runs: underflows and delay for any pre-roll."""
+"""Replay of recorded runs: underruns and delay for any pre-roll."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def test_pre_rolls_go_from_0_to_500_ms_in_steps_of_20():
 def test_a_slow_model_leaves_the_same_silence_behind_any_pre_roll(slow):
     # 6 ms are lacking with each frame. What a pre-roll saves, it takes again after the hole.
     none = replay(slow, 0)
-    assert none.underflows == 999 and none.silent_ms == pytest.approx(999 * 6)
+    assert none.underruns == 999 and none.silent_ms == pytest.approx(999 * 6)
     assert (none.delay_p50_ms, none.delay_max_ms) == (0, 0)
     behind = replay(slow, 300)
-    assert behind.underflows == 999 // 51  # 300 = 50 · 6: the 51st frame is 6 ms too late
-    assert behind.silent_ms == pytest.approx(behind.underflows * 306)
+    assert behind.underruns == 999 // 51  # 300 = 50 · 6: the 51st frame is 6 ms too late
+    assert behind.silent_ms == pytest.approx(behind.underruns * 306)
     assert behind.delay_max_ms == 300
 
 
 def test_stretched_a_slow_model_is_heard_without_holes(slow):
     found = replay(slow, 300, stretch=True)
-    assert (found.underflows, found.silent_ms) == (0, 0)
+    assert (found.underruns, found.silent_ms) == (0, 0)
     assert found.factor == pytest.approx(86 / 80, abs=0.003)
     # It settles where the factor is 86/80: 1 + 0.3 · lack.
     lack = (86 / 80 - 1) / 0.3
@@ -62,7 +62,7 @@ def test_a_model_that_keeps_up_only_gains_the_pre_roll():
     found = stream(QUICK)
     for ms in (0, 40, 300):
         played = replay(found, ms)
-        assert (played.underflows, played.silent_ms, played.factor) == (0, 0, 1)
+        assert (played.underruns, played.silent_ms, played.factor) == (0, 0, 1)
         assert (played.delay_p50_ms, played.delay_max_ms) == (ms, ms)
     assert replay(found, 80, stretch=True).factor == pytest.approx(1)
 
@@ -80,17 +80,17 @@ def test_one_late_frame_is_saved_by_a_pre_roll_as_long_as_it_was_late():
     service = [60.0] * 200
     service[100] = 100.0  # 40 ms late
     found = stream(DuplexPlan(frames=200, service_ms=service))
-    assert [replay(found, ms).underflows for ms in (0, 20, 38, 40, 300)] == [1, 1, 1, 0, 0]
+    assert [replay(found, ms).underruns for ms in (0, 20, 38, 40, 300)] == [1, 1, 1, 0, 0]
     assert replay(found, 0).silent_ms == pytest.approx(40)
 
 
-def test_a_cascades_replies_are_no_underflows_but_a_hole_in_one_is():
+def test_a_cascades_replies_are_no_underruns_but_a_hole_in_one_is():
     plans = [TurnPlan(), TurnPlan(u_on_ms=5000.0, u_off_ms=6500.0)]
     trial, marks, _ = trial_of(plans)
     by_time = sorted(marks, key=lambda m: m.t_ns)
     found = stream_of(by_time, trial.rate_hz)
     assert found is not None and sum(e.new_reply for e in found.emissions) == 2
-    assert replay(found, 0).underflows == 0
+    assert replay(found, 0).underruns == 0
     # The 11th chunk of the first reply, and all after it, come 30 ms later.
     late = [m for m in by_time if m.stage == "link" and m.event == "write"][10].t_ns
     moved = [
@@ -101,7 +101,7 @@ def test_a_cascades_replies_are_no_underflows_but_a_hole_in_one_is():
     ]
     found = stream_of(sorted(moved, key=lambda m: m.t_ns), trial.rate_hz)
     assert found is not None
-    assert (replay(found, 0).underflows, replay(found, 40).underflows) == (1, 0)
+    assert (replay(found, 0).underruns, replay(found, 40).underruns) == (1, 0)
     assert replay(found, 0).silent_ms == pytest.approx(30, abs=0.1)
 
 
@@ -118,7 +118,7 @@ def test_what_an_interruption_cuts_is_not_played():
     found = stream_of(by_time, trial.rate_hz)
     assert found is not None
     played = replay(found, 300)
-    assert played.underflows == 0
+    assert played.underruns == 0
     assert played.heard_s < 0.2 + 0.02  # of 0.42 s, 300 ms were still waiting
 
 
@@ -128,8 +128,8 @@ def test_nothing_emitted_is_nothing_to_replay():
 
 def test_a_sweep_adds_up_its_streams(slow):
     (plain, longer), *_ = sweep([slow, slow], [0])
-    assert plain.underflows == 2 * replay(slow, 0).underflows
-    assert plain.underflows_per_min == pytest.approx(replay(slow, 0).underflows_per_min)
+    assert plain.underruns == 2 * replay(slow, 0).underruns
+    assert plain.underruns_per_min == pytest.approx(replay(slow, 0).underruns_per_min)
     assert longer.stretched and not plain.stretched
 
 
@@ -168,5 +168,5 @@ def test_a_trial_that_is_not_there_is_a_sentence(run):
 def test_a_pre_roll_longer_than_the_jitter_leaves_no_hole():
     rng = np.random.default_rng(2)
     found = stream(DuplexPlan(frames=400, service_ms=tuple(60 * rng.lognormal(0, 0.3, 400))))
-    assert replay(found, 0).underflows > 0
-    assert replay(found, 500).underflows == 0
+    assert replay(found, 0).underruns > 0
+    assert replay(found, 500).underruns == 0

@@ -63,7 +63,7 @@ def test_a_turn_is_a_trace_with_a_span_per_piece_of_work(folder):
     assert {span.trace_id for span in first} == {root.trace_id}
     assert root.trace_id != second[0].trace_id
     assert set(spans) == {
-        "turn 0", "user speech", "turn wait", "stt", "chat creature-3m", "tts espeak",
+        "turn 0", "user speech", "endpointing delay", "stt", "chat creature-3m", "tts espeak",
         "agent speech",
     }  # fmt: skip
 
@@ -77,7 +77,7 @@ def test_times_are_unix_times_from_the_trials_beginning(folder):
 
     # TurnPlan: u_on 500, u_off 2000, released 250 after, LLM 252 to 330, TTS from 331.
     assert ms("user speech") == [500, 2000]
-    assert ms("turn wait") == [2000, 2250]
+    assert ms("endpointing delay") == [2000, 2250]
     assert ms("chat creature-3m") == [2252, 2330]
     assert ms("tts espeak") == [2331, 2340]
     assert ms("agent speech") == pytest.approx([2384, 3284], abs=0.1)
@@ -96,7 +96,7 @@ def test_attributes_say_whose_it_is_and_what_was_found(folder):
     root = first[0].attributes
     assert root["duplex_lab.trial_id"] == "example.cmd_example.0"
     assert root["gen_ai.conversation.id"] == "example/example.cmd_example.0"
-    assert root["duplex_lab.turn_wait_ms"] == 250
+    assert root["duplex_lab.endpointing_delay_ms"] == 250
     assert root["duplex_lab.task_success_percent"] == 100
     assert root["duplex_lab.valid"] is True
     llm = next(s for s in first if s.name.startswith("chat") and not s.error).attributes

@@ -16,7 +16,7 @@ def test_the_first_chunk_waits_for_the_pre_roll_and_the_rest_follows():
     assert buffer.push(50 * MS, 80) == 350 * MS
     assert buffer.push(300 * MS, 80) == 430 * MS
     assert buffer.end_ns == 510 * MS
-    assert (buffer.underflows, buffer.silent_ns, buffer.played_samples) == (0, 0, 160)
+    assert (buffer.underruns, buffer.silent_ns, buffer.played_samples) == (0, 0, 160)
 
 
 def test_by_default_it_is_300_ms():
@@ -24,28 +24,28 @@ def test_by_default_it_is_300_ms():
     assert JitterBuffer(24_000).push(0, 1920) == 300 * MS
 
 
-def test_a_late_chunk_is_an_underflow_and_waits_again_or_not():
+def test_a_late_chunk_is_an_underrun_and_waits_again_or_not():
     again, at_once = JitterBuffer(1000, 100), JitterBuffer(1000, 100, rebuffer=False)
     for buffer in (again, at_once):
         buffer.push(0, 80)  # heard from 100 to 180
     assert again.push(200 * MS, 80) == 300 * MS
     assert at_once.push(200 * MS, 80) == 200 * MS
-    assert (again.underflows, again.silent_ns) == (1, 120 * MS)
-    assert (at_once.underflows, at_once.silent_ns) == (1, 20 * MS)
+    assert (again.underruns, again.silent_ns) == (1, 120 * MS)
+    assert (at_once.underruns, at_once.silent_ns) == (1, 20 * MS)
 
 
 def test_a_chunk_that_comes_exactly_at_the_end_is_in_time():
     buffer = JitterBuffer(1000, 0)
     buffer.push(0, 80)
     assert buffer.push(80 * MS, 80) == 80 * MS
-    assert buffer.underflows == 0
+    assert buffer.underruns == 0
 
 
 def test_silence_before_a_new_reply_is_meant():
     buffer = JitterBuffer(1000, 100)
     buffer.push(0, 80)
     assert buffer.push(5000 * MS, 80, new_reply=True) == 5100 * MS
-    assert (buffer.underflows, buffer.silent_ns) == (0, 0)
+    assert (buffer.underruns, buffer.silent_ns) == (0, 0)
 
 
 def test_a_clear_cuts_what_is_not_yet_heard():
@@ -110,4 +110,4 @@ def test_it_plays_what_a_loudspeaker_would_that_looks_every_millisecond(
             dry_since = now + 1 if not queue else None
     assert heard == [begun[i] for i in range(len(lengths))]
     assert played == buffer.played_samples == sum(lengths)
-    assert (buffer.underflows, buffer.silent_ns // MS) == (dry, silent)
+    assert (buffer.underruns, buffer.silent_ns // MS) == (dry, silent)

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report.page.markup import esc, script_json
 from bench.report.page.page import FOLDER, Input, write_page
 from bench.simulated.frames import DuplexPlan, duplex_trial_of
@@ -90,7 +90,7 @@ def test_every_chart_has_its_place_and_every_place_its_chart(example, duplex, tm
 def test_a_cascade_shows_its_path_its_spread_the_log_and_the_price(example, tmp_path):
     page, _ = page_of(tmp_path / "page.html", example)
     names = {name.partition("-")[2] for name in page.data["charts"]}
-    assert {"critical", "ecdf", "logged", "pareto", "dry", "delay"} <= names
+    assert {"critical", "ecdf", "logged", "pareto", "underruns", "delay"} <= names
 
 
 def test_a_duplex_model_shows_its_frames(duplex, tmp_path):
@@ -101,10 +101,10 @@ def test_a_duplex_model_shows_its_frames(duplex, tmp_path):
 
 def test_the_replay_finds_no_silence_where_frames_come_in_time(duplex, tmp_path):
     page, _ = page_of(tmp_path / "page.html", duplex)
-    dry = {trace["name"]: trace for trace in page.data["charts"]["r0-dry"]["data"]}
-    assert dry["duplex-60ms"]["x"] == list(range(0, 501, 20))
-    assert set(dry["duplex-60ms"]["y"]) == {1.0}  # below 1 ms is drawn at 1
-    assert dry["duplex-86ms"]["y"][0] > 1000
+    underruns = {trace["name"]: trace for trace in page.data["charts"]["r0-underruns"]["data"]}
+    assert underruns["duplex-60ms"]["x"] == list(range(0, 501, 20))
+    assert set(underruns["duplex-60ms"]["y"]) == {1.0}  # below 1 ms is drawn at 1
+    assert underruns["duplex-86ms"]["y"][0] > 1000
 
 
 def test_the_page_fetches_nothing(example, tmp_path):
@@ -152,7 +152,7 @@ def test_hostile_text_never_becomes_code(tmp_path):
     assert page.tags.count("script") == harmless.tags.count("script")
     assert page.tags.count("img") == page.tags.count("b") - harmless.tags.count("b") == 0
     assert page.data["runs"][0]["turns"][0]["said"] == HOSTILE
-    names = [trace["name"] for trace in page.data["charts"]["r0-dry"]["data"]]
+    names = [trace["name"] for trace in page.data["charts"]["r0-underruns"]["data"]]
     assert all("<" not in name for name in names)  # Plotly would read tags
     assert "\x1b" not in text
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report.page.turns import cards
 from bench.simulated.frames import DuplexPlan, duplex_trial_of
 from bench.simulated.turns import TurnPlan, labels_of, trial_of
@@ -25,7 +25,7 @@ def test_the_critical_path_lies_where_the_marks_are(tmp_path):
     found, heard = written(tmp_path, [TurnPlan()])  # u_off at 2000 ms
     (turn,) = found.turns
     assert [(s.lane, s.name, s.start, s.end) for s in turn.critical] == [
-        ("turn", "turn_wait", 2000.0, 2250.0),
+        ("turn", "endpointing_delay", 2000.0, 2250.0),
         ("llm", "gap", 2250.0, 2252.0),
         ("llm", "llm_to_clause", 2252.0, 2330.0),
         ("tts", "gap", 2330.0, 2331.0),

@@ -20,7 +20,7 @@ def test_a_turns_stages_are_summed_beside_what_was_heard():
     plan = TurnPlan(vad_stop_ms=200, stt_final_ms=230)
     rows = rows_of([plan])
     (one,) = stacked(rows.values())
-    # turn wait 250, STT 230 − 200, LLM 280 − 252, TTS 340 − 331.
+    # endpointing delay 250, STT 230 − 200, LLM 280 − 252, TTS 340 − 331.
     assert list(one.stages.values()) == [250, 30, 28, 9]
     assert (one.sum_ms, one.largest_ms) == (317, 250)
     assert one.heard_ms == pytest.approx(384, abs=0.05)

@@ -22,9 +22,10 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
 
 
 def with_values(preset: PresetSummary, values: list[float]) -> PresetSummary:
-    """The same preset as if it had answered after these times, all of it turn wait."""
+    """The same preset as if it had answered after these times, all of it endpointing delay."""
     medians = {
-        name: quantile(values if name == "turn_wait" else [], 0.5) for name in preset.medians
+        name: quantile(values if name == "endpointing_delay" else [], 0.5)
+        for name in preset.medians
     }
     return replace(preset, values=tuple(values), p50=quantile(values, 0.5), medians=medians)
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.report import report
-from bench.metrics.table import compute
+from bench.metrics.compute import compute
 from bench.report.text.formats import as_csv, as_json, as_markdown, plain
 from bench.report.text.table import markdown
 from bench.simulated.turns import write_example_run

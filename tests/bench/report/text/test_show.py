@@ -44,7 +44,9 @@ def test_events_stand_in_the_order_of_time_relative_to_u_off(tmp_path: Path) -> 
 
 def test_the_critical_path_stands_as_a_sum(tmp_path: Path) -> None:
     text = shown(tmp_path, [TurnPlan()])
-    assert "turn wait 250.0 + gap turn→LLM 2.0 + LLM 78.0 + gap LLM→TTS 1.0 + TTS 49.0" in text
+    assert (
+        "endpointing delay 250.0 + gap turn→LLM 2.0 + LLM 78.0 + gap LLM→TTS 1.0 + TTS 49.0" in text
+    )
     assert "= 384.0 ms; residual (Σ gaps) 6.0 ms" in text
 
 

@@ -1,14 +1,18 @@
-"""Who has the floor, in conversations with times written by hand: exact answers, or why none."""
+"""Turn-taking, in conversations with times written by hand: exact answers, or why none."""
 
 from dataclasses import replace
 
 import pytest
 
-from bench.metrics.of_turn_taking import BY_ITSELF, NO_EVENT, NO_REPLY
-from bench.metrics.rows_turn_taking import FLOOR_METRICS
-from bench.metrics.table import compute_trial
+from bench.metrics.compute import compute_trial
+from bench.metrics.turn_taking import BY_ITSELF, NO_EVENT, NO_REPLY, ROWS
 from bench.metrics.validity import NO_LABELS, SYNTHETIC
-from bench.simulated.turn_taking import T0_NS, FloorPlan, floor_labels_of, floor_trial_of
+from bench.simulated.turn_taking import (
+    T0_NS,
+    TurnTakingPlan,
+    turn_taking_labels_of,
+    turn_taking_trial_of,
+)
 from bench.store.records import MetricRow
 from bench.timeline.answers import Sound, replies_of
 from bench.timeline.replies import LEFT_UNKNOWN
@@ -21,8 +25,8 @@ Rows = dict[tuple[int, str], MetricRow]
 
 
 def rows_of(plan, *, extra=(), labels=True, recorded=True, **more) -> Rows:
-    trial, marks, pcm = floor_trial_of(plan, **more)
-    known = floor_labels_of(trial.fixture, plan) if labels else None
+    trial, marks, pcm = turn_taking_trial_of(plan, **more)
+    known = turn_taking_labels_of(trial.fixture, plan) if labels else None
     rows = compute_trial(trial, [*marks, *extra], pcm if recorded else None, known)
     return {(row.turn, row.metric): row for row in rows}
 
@@ -36,9 +40,9 @@ def mark(ms, stage, event, rid="", **more):
     return stamp(stage, event, t_ns=t_ns, request_id=rid, **more)
 
 
-CUT = FloorPlan()
+CUT = TurnTakingPlan()
 """The reply would last 6 s; the user breaks in at 4000 ms, the last sound is at 4350."""
-BACKCHANNEL = FloorPlan(event="backchannel", speaks=(4000, 4300), then=None)
+BACKCHANNEL = TurnTakingPlan(event="backchannel", speaks=(4000, 4300), then=None)
 
 
 # 14: barge-in
@@ -133,7 +137,7 @@ def test_a_duplex_model_that_tells_that_it_yields_is_believed():
 
 
 def test_a_duplex_model_that_tells_nothing_stopped_unless_its_script_would_have():
-    trial, marks, pcm = floor_trial_of(DUPLEX)
+    trial, marks, pcm = turn_taking_trial_of(DUPLEX)
     silent = [m for m in marks if m.event != "yielded"]
     weights: Weights
     for weights, expected in (
@@ -141,7 +145,7 @@ def test_a_duplex_model_that_tells_nothing_stopped_unless_its_script_would_have(
         ("scripted", (None, f"censored: {BY_ITSELF}")),
     ):
         rows = compute_trial(
-            replace(trial, weights=weights), silent, pcm, floor_labels_of("x", DUPLEX)
+            replace(trial, weights=weights), silent, pcm, turn_taking_labels_of("x", DUPLEX)
         )
         (row,) = [r for r in rows if (r.turn, r.metric) == (1, "barge_in_stop")]
         assert told(row) == expected
@@ -264,7 +268,7 @@ def test_what_can_not_be_measured_is_in_the_table_and_says_why(metric):
 
 def test_synthetic_weights_are_refused():
     rows = rows_of(CUT, weights="synthetic")
-    names = {m.name for m in FLOOR_METRICS if m.group == "floor"}
+    names = {m.name for m in ROWS if m.group == "turn_taking"}
     found = {row.metric: told(row) for row in rows.values() if row.metric in names}
     assert found == dict.fromkeys(names, (None, SYNTHETIC))
 

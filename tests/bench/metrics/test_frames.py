@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.metrics.of_frames import drift_ms_per_s, playout, service_ms
-from bench.metrics.table import METRICS, compute_trial
+from bench.metrics.compute import compute_trial
+from bench.metrics.frames import drift_ms_per_s
+from bench.metrics.table import METRICS
 from bench.simulated.frames import T0_NS, DuplexPlan, duplex_trial_of
 from bench.simulated.turns import TurnPlan, rows_of
 from bench.store.records import MetricRow
+from bench.timeline.frame_times import playout, service_ms
 from bench.timeline.frames import DISCARDED, sessions
 from pipelines.marks import Mark, stamp
 
@@ -163,7 +165,7 @@ def test_of_a_trial_that_failed_no_frame_figure_is_valid():
     trial, marks, pcm = duplex_trial_of(DuplexPlan(frames=150))
     failed = replace(trial, status="error", error="the model gave no frame within 20 s")
     found = {r.metric: r for r in compute_trial(failed, marks, pcm, None)}
-    for name in ("deadline_miss", "inter_frame_p50", "underflows"):
+    for name in ("deadline_miss", "inter_frame_p50", "underruns"):
         assert not found[name].valid
         assert "the model gave no frame within 20 s" in (found[name].reason or "")
     assert found["rss_peak_mb"].valid
@@ -237,10 +239,10 @@ def test_two_modes_are_told_if_they_are_more_than_a_timer_apart():
     assert row.value == 0 and row.reason is not None and "modes lie within" in row.reason
 
 
-def test_a_hole_in_an_endless_stream_is_an_underflow_wherever_a_turn_begins(slow):
+def test_a_hole_in_an_endless_stream_is_an_underrun_wherever_a_turn_begins(slow):
     # Each frame is 6 ms late: a hole of 6 ms after each, all of it inside speech.
     heard = SLOW.frames - SLOW.unfinished
-    assert value(slow, "underflow_ms") == pytest.approx(6 * (heard - 1), rel=0.01)
+    assert value(slow, "underrun_ms") == pytest.approx(6 * (heard - 1), rel=0.01)
 
 
 def test_synthetic_weights_give_costs_but_no_conversation():

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.metrics import parallel
-from bench.metrics.parallel import compute_run
-from bench.metrics.table import compute
+from bench.metrics import recompute
+from bench.metrics.compute import compute
+from bench.metrics.recompute import compute_run
 from bench.simulated.turns import write_example_run
 from bench.store.atomic import StoreError
 from bench.store.store import read_run
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_rows_are_the_same_in_the_same_order(folder: Path) -> None:
     run = read_run(folder)
-    assert len(run.trials) == 3 * TRIALS > parallel.CHUNK_TRIALS
+    assert len(run.trials) == 3 * TRIALS > recompute.CHUNK_TRIALS
     rows = compute_run(run, processes=2)
     assert [repr(row) for row in rows] == [repr(row) for row in compute(run)]
 
@@ -53,7 +53,7 @@ def killed(_: object) -> None:
 def test_a_process_that_is_killed_is_a_sentence(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "_columns_of", killed)
+    monkeypatch.setattr(recompute, "_columns_of", killed)
     with pytest.raises(LabError, match=r"was killed .* try again"):
         compute_run(read_run(folder), processes=2)
 
@@ -62,9 +62,9 @@ def test_only_a_large_run_is_worth_the_start_of_processes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = read_run(folder)
-    monkeypatch.setattr(parallel, "_cores", lambda: 64)
-    assert parallel._processes(run) == 1
-    monkeypatch.setattr(parallel, "LARGE_RUN_MARKS", 1000)
-    assert parallel._processes(run) == parallel.MAX_PROCESSES
-    monkeypatch.setattr(parallel, "_cores", lambda: 1)
-    assert parallel._processes(run) == 1
+    monkeypatch.setattr(recompute, "_cores", lambda: 64)
+    assert recompute._processes(run) == 1
+    monkeypatch.setattr(recompute, "LARGE_RUN_MARKS", 1000)
+    assert recompute._processes(run) == recompute.MAX_PROCESSES
+    monkeypatch.setattr(recompute, "_cores", lambda: 1)
+    assert recompute._processes(run) == 1

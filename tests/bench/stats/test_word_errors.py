@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.metrics.word_errors import WordErrors, word_errors
+from bench.stats.word_errors import WordErrors, word_errors
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,240 @@
+"""What was said: the transcript, whether the answer was right, and whether it could be heard (18).
+
+A recogniser listens to the answers once the run is over (`bench.recorded.listener`), and its
+transcripts are marks, so that the figures about what was heard can be computed again without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.metrics.metric import (
+    Effect,
+    Figure,
+    Metric,
+    TurnMeasure,
+    UnspokenMeasure,
+    not_spoken,
+)
+from bench.metrics.reading import TurnReading, UnspokenTurn
+from bench.metrics.validity import NO_LABELS, NOT_EXPECTED, NOT_SPOKEN, failure
+from bench.stats.word_errors import WordErrors, word_errors
+from bench.store.expectation import judge
+from bench.store.labels import IGNORED, WORDLESS
+from bench.store.records import FAILED
+from bench.timeline.replies import broken_into
+from bench.timeline.timeline import NO_RECORDING
+
+NOT_MARKED = "what the agent meant to say is not marked"
+NOT_LISTENED = "nobody has listened to it: duplex-lab listen RUN"
+CUT = "the user broke into the answer"
+
+
+# What the recogniser of the agent made of the user
+
+
+def _no_words(reading: TurnReading) -> str | None:
+    """Why the transcript of a turn is not held against what was said."""
+    if reading.labels is None:
+        return NO_LABELS
+    event = reading.labels.event
+    return f"a {event} is not asked to be recognised" if event in WORDLESS else None
+
+
+def stt_words(reading: TurnReading) -> Figure:
+    """How many words the user said."""
+    reason = _no_words(reading)
+    if reading.labels is None or reason is not None:
+        return Figure(None, reason)
+    return Figure(float(word_errors(reading.labels.text, reading.turn.transcript).words))
+
+
+def stt_word_errors(reading: TurnReading) -> Figure:
+    """How many of them, and of those added, are wrong in the transcript."""
+    reason = _no_words(reading)
+    if reading.labels is None or reason is not None:
+        return Figure(None, reason)
+    return Figure(float(word_errors(reading.labels.text, reading.turn.transcript).errors))
+
+
+def stt_wer(reading: TurnReading) -> Figure:
+    """Word errors per word said, in %."""
+    reason = _no_words(reading)
+    if reading.labels is None or reason is not None:
+        return Figure(None, reason)
+    return Figure(100 * word_errors(reading.labels.text, reading.turn.transcript).rate)
+
+
+def success(words_of: Callable[[TurnReading], str | None], missing: str) -> TurnMeasure:
+    """Makes the measure of whether the agent did what a good agent does: 100, else 0.
+
+    Where an answer is expected, one must have been heard, and its words must be right; where none
+    is, nothing may have been heard, and the silence may not be that of an agent that died. Without
+    committed slots there is nothing to judge by.
+
+    Args:
+        words_of: What the agent's answer says; None where that is not known.
+        missing: Why it is not.
+    """
+    return lambda reading: _success(reading, words_of, missing)
+
+
+def _success(
+    reading: TurnReading, words_of: Callable[[TurnReading], str | None], missing: str
+) -> Figure:
+    if reading.labels is None:
+        return Figure(None, NO_LABELS)
+    trial, heard = reading.timeline.trial, reading.turn.a_on_ns is not None
+    if reading.turn.silence == NO_RECORDING and trial.status not in FAILED:
+        return Figure(None, NO_RECORDING)
+    if reading.labels.event in IGNORED:
+        return Figure(None, f"a {reading.labels.event}: false_interruption judges it")
+    if not reading.labels.expect.respond:
+        if trial.status == "error":
+            return Figure(0.0, failure(trial))
+        spoke = heard or reading.turn.premature_starts > 0
+        return Figure(0.0 if spoke else 100.0, "it spoke" if spoke else None)
+    if not reading.labels.expect.slots:
+        return Figure(None, "the fixture does not say what a right answer names")
+    if not heard:
+        return Figure(0.0, reading.turn.silence)
+    answer = words_of(reading)
+    if answer is None:
+        return Figure(None, missing)
+    verdict = judge(reading.labels.expect, answer)
+    if verdict.right:
+        return Figure(100.0)
+    wrong = [f"lacks {slot}" for slot in verdict.missing]
+    wrong += [f"says {wording!r}" for wording in verdict.forbidden]
+    return Figure(0.0, ", ".join(wrong) or "an empty answer")
+
+
+def unspoken_success(turn: UnspokenTurn) -> Figure:
+    """Counts a turn that was never spoken as a failure, where there is something to judge it by."""
+    labels = turn.labels
+    if labels is None or (labels.expect.respond and not labels.expect.slots):
+        return not_spoken(turn)
+    return Figure(0.0, f"{NOT_SPOKEN} ({failure(turn.trial)})")
+
+
+task_success = success(lambda reading: reading.turn.answer_of(reading.path.llm_id), NOT_MARKED)
+"""By what the agent meant to say."""
+
+
+# What a recogniser made of the agent, as heard
+
+
+def transcript(reading: TurnReading) -> str | None:
+    """What the recogniser made of the answer, empty of none; None where it has not listened."""
+    marks = reading.turn.all("ear", "transcript")
+    return (marks[-1].text or "") if marks else None
+
+
+_by_transcript = success(transcript, NOT_LISTENED)
+
+
+def heard_success(reading: TurnReading) -> Figure:
+    """As task_success where an answer is wanted and was not broken into, by those words."""
+    if reading.labels is not None and not reading.labels.expect.respond:
+        return Figure(None, NOT_EXPECTED)
+    if transcript(reading) is None:
+        return Figure(None, NOT_LISTENED)
+    if broken_into(reading.timeline, reading.turn):
+        return Figure(None, CUT)
+    return _by_transcript(reading)
+
+
+def _errors(reading: TurnReading) -> WordErrors | str:
+    """The transcript against what was meant; or why there is no such thing."""
+    turn, timeline = reading.turn, reading.timeline
+    if turn.a_on_ns is None:
+        return turn.silence or "nothing was heard"
+    heard = transcript(reading)
+    if heard is None:
+        return NOT_LISTENED
+    meant = turn.answer_of(reading.path.llm_id)
+    if meant is None:
+        return NOT_MARKED
+    if broken_into(timeline, turn):
+        return CUT
+    return word_errors(meant, heard)
+
+
+def agent_words(reading: TurnReading) -> Figure:
+    """How many words the agent meant to say."""
+    found = _errors(reading)
+    return Figure(None, found) if isinstance(found, str) else Figure(float(found.words))
+
+
+def agent_word_errors(reading: TurnReading) -> Figure:
+    """How many of them, and of those added, are wrong in the transcript."""
+    found = _errors(reading)
+    return Figure(None, found) if isinstance(found, str) else Figure(float(found.errors))
+
+
+def agent_wer(reading: TurnReading) -> Figure:
+    """Word errors per word meant, in %."""
+    found = _errors(reading)
+    return Figure(None, found) if isinstance(found, str) else Figure(100 * found.rate)
+
+
+def unspoken_heard_success(turn: UnspokenTurn) -> Figure:
+    """As `unspoken_success`, where a recogniser has listened to the trial."""
+    return unspoken_success(turn) if turn.is_listened else not_spoken(turn)
+
+
+def _row(
+    name: str,
+    unit: str,
+    description: str,
+    on_turn: TurnMeasure,
+    on_unspoken: UnspokenMeasure = not_spoken,
+    compared: Effect | None = None,
+) -> Metric:
+    return Metric(
+        18,
+        name,
+        unit,
+        "content",
+        description,
+        on_turn=on_turn,
+        on_unspoken=on_unspoken,
+        compared=compared,
+    )
+
+
+ROWS = (
+    _row(
+        "stt_wer",
+        "%",
+        "word errors of the transcript per word said",
+        stt_wer,
+        compared=Effect("rate", 10),
+    ),
+    _row("stt_words", "", "words that the user said", stt_words),
+    _row("stt_word_errors", "", "word errors of the transcript", stt_word_errors),
+    _row(
+        "task_success",
+        "%",
+        "100: the agent did what a good one does",
+        task_success,
+        unspoken_success,
+        Effect("rate", 10, better="higher"),
+    ),
+    _row(
+        "agent_wer",
+        "%",
+        "word errors of a recogniser on the answer as heard, per word that the agent meant",
+        agent_wer,
+    ),
+    _row("agent_words", "", "words that the agent meant to say", agent_words),
+    _row("agent_word_errors", "", "word errors of that recogniser", agent_word_errors),
+    _row(
+        "heard_success",
+        "%",
+        "task_success by that recogniser's words, where the user did not break into the answer",
+        heard_success,
+        unspoken_heard_success,
+    ),
+)
+"""In the order in which they are stored."""

@@ -1,0 +1,96 @@
+"""How long the user waits for an answer: voice to voice, as heard and by the event log (2)."""
+
+from __future__ import annotations
+
+from bench.metrics.metric import Effect, Figure, Metric, Share, TurnMeasure, in_ms
+from bench.metrics.reading import TurnReading, UnspokenTurn
+from bench.metrics.validity import NOT_SPOKEN, failure
+from pipelines.clock import NS_PER_S
+
+
+def voice_to_voice(reading: TurnReading) -> Figure:
+    """Measures a_on − u_off, from what was heard; signed."""
+    turn = reading.turn
+    if turn.a_on_ns is None:
+        return Figure(None, turn.silence)
+    return Figure(in_ms(turn.a_on_ns - turn.u_off_ns))
+
+
+def never_answered(turn: UnspokenTurn) -> Figure:
+    """Says how the trial ended before the turn was spoken."""
+    return Figure(None, f"{NOT_SPOKEN} ({failure(turn.trial)})")
+
+
+def _logged_ns(reading: TurnReading) -> tuple[int, int] | str:
+    """(user stopped, bot started) by the event log, or what the log lacks."""
+    turn, since = reading.turn, reading.path.llm_request
+    started = [
+        m.t_ns for m in turn.all("pipecat", "bot_started") if since is None or m.t_ns >= since
+    ]
+    if not started:
+        return "no pipecat.bot_started mark"
+    stops = [m for m in turn.all("vad", "speech_stop") if m.t_ns <= started[0]]
+    if not stops:
+        return "no vad.speech_stop mark"
+    # The VAD says so stop_secs after what it takes for the end.
+    return stops[-1].t_ns - round((stops[-1].value or 0.0) * NS_PER_S), started[0]
+
+
+def voice_to_voice_logged(reading: TurnReading) -> Figure:
+    """Measures the same by the event log: bot started − (VAD stop − stop_secs)."""
+    logged = _logged_ns(reading)
+    if isinstance(logged, str):
+        return Figure(None, logged)
+    return Figure(in_ms(logged[1] - logged[0]))
+
+
+def heard_minus_logged(reading: TurnReading) -> Figure:
+    """Measures what the event log leaves out (positive) or adds."""
+    heard, logged = voice_to_voice(reading), voice_to_voice_logged(reading)
+    if heard.value is None or logged.value is None:
+        return Figure(None, heard.reason or logged.reason)
+    return Figure(heard.value - logged.value)
+
+
+def _row(name: str, description: str, on_turn: TurnMeasure) -> Metric:
+    return Metric(2, name, "ms", "latency", description, on_turn=on_turn)
+
+
+ROWS = (
+    Metric(
+        2,
+        "voice_to_voice",
+        "ms",
+        "latency",
+        "a_on − u_off as heard, signed",
+        on_turn=voice_to_voice,
+        on_unspoken=never_answered,
+        compared=Effect("difference", 30),
+    ),
+    _row(
+        "voice_to_voice_logged",
+        "the same by the event log: bot started − (VAD stop − stop_secs)",
+        voice_to_voice_logged,
+    ),
+    _row("heard_minus_logged", "what the event log leaves out", heard_minus_logged),
+)
+"""In the order in which they are stored."""
+
+SHARES = (
+    Share(
+        "no_answer",
+        "voice_to_voice",
+        lambda row: row.value is None,
+        Effect("rate", 10),
+        "leaves more turns unanswered",
+    ),
+    Share(
+        "invalid",
+        "voice_to_voice",
+        lambda row: not row.valid,
+        Effect("rate", 10),
+        "has more turns that are not valid",
+    ),
+)
+"""Shares of the turns that ask for an answer; compared before the metrics, because the answers of
+an agent that answers less often say nothing by their speed."""
