@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from typing import Any
-from typing import Any
 
 from pipecat.frames.frames import (
     AggregatedTextFrame,
