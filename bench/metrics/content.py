@@ -117,7 +117,18 @@ def unspoken_success(turn: UnspokenTurn) -> Figure:
     return Figure(0.0, f"{NOT_SPOKEN} ({failure(turn.trial)})")
 
 
-task_success = success(lambda reading: reading.turn.answer_of(reading.path.llm_id), NOT_MARKED)
+def answer(reading: TurnReading) -> str | None:
+    """What the agent meant to say; after a filler, by the utterance that carries the answer."""
+    found = reading.content
+    if not found.fillers:
+        return reading.turn.answer_of(reading.path.llm_id)
+    if found.utterance is None:
+        return ""
+    of = found.utterance
+    return reading.turn.answer_of(of.llm_id) if of.llm_id else of.text or None
+
+
+task_success = success(answer, NOT_MARKED)
 """By what the agent meant to say."""
 
 

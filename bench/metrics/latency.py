@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from bench.metrics.metric import Effect, Figure, Metric, Share, TurnMeasure, in_ms
 from bench.metrics.reading import TurnReading, UnspokenTurn
 from bench.metrics.validity import NOT_SPOKEN, failure
+from bench.timeline.timeline import NO_RECORDING
+from bench.timeline.utterances import heard_from_ns
 from pipelines.clock import NS_PER_S
 
 
@@ -19,6 +23,31 @@ def voice_to_voice(reading: TurnReading) -> Figure:
 def never_answered(turn: UnspokenTurn) -> Figure:
     """Says how the trial ended before the turn was spoken."""
     return Figure(None, f"{NOT_SPOKEN} ({failure(turn.trial)})")
+
+
+def time_to_content(reading: TurnReading) -> Figure:
+    """Measures until the first sound of the reply that carries the answer, after any filler."""
+    turn, found = reading.turn, reading.content
+    if turn.a_on_ns is None:
+        return Figure(None, turn.silence)
+    if found.utterance is None:
+        return Figure(None, found.missing)
+    if not found.fillers:
+        return Figure(in_ms(turn.a_on_ns - turn.u_off_ns))
+    heard_ns = heard_from_ns(reading.timeline, found.utterance)
+    if heard_ns is None:
+        return Figure(None, "the answer after the filler was not heard")
+    return Figure(in_ms(heard_ns - turn.u_off_ns))
+
+
+def answers_per_turn(reading: TurnReading) -> Figure:
+    """Counts the replies that began after the user had ended, up to the next turn."""
+    turn = reading.turn
+    if turn.silence == NO_RECORDING:
+        return Figure(None, NO_RECORDING)
+    until_ns = turn.end_ns if turn.end_ns is not None else math.inf
+    replies = reading.timeline.replies
+    return Figure(float(sum(turn.u_off_ns <= r.start_ns < until_ns for r in replies)))
 
 
 def _logged_ns(reading: TurnReading) -> tuple[int, int] | str:
@@ -66,6 +95,19 @@ ROWS = (
         on_turn=voice_to_voice,
         on_unspoken=never_answered,
         compared=Effect("difference", 30),
+    ),
+    _row(
+        "time_to_content",
+        "first sound of the reply that carries the answer − u_off: after the last filler before it",
+        time_to_content,
+    ),
+    Metric(
+        2,
+        "answers_per_turn",
+        "",
+        "turn_taking",
+        "replies, 800 ms apart or more, that began after u_off and before the next turn",
+        on_turn=answers_per_turn,
     ),
     _row(
         "voice_to_voice_logged",

@@ -19,6 +19,7 @@ from bench.timeline.lateness import Latenesses, broken_bound, latenesses
 from bench.timeline.mark_order import check_order
 from bench.timeline.playout import underruns_ns
 from bench.timeline.timeline import Timeline, Turn, reconstruct
+from bench.timeline.utterances import NO_CONTENT, Content, content
 from pipelines.marks import Mark
 
 
@@ -34,6 +35,8 @@ class TurnReading:
     """The turn's critical path, whole or not."""
     labels: TurnLabels | None
     """None where the run holds none."""
+    content: Content = NO_CONTENT
+    """The utterance that answers the turn, and the fillers before it."""
     invalid: Invalidations = VALID
     """What makes figures of the turn invalid."""
 
@@ -131,5 +134,5 @@ def _read_turns(
         # Also what was answered before the failure: a stage that was dying is no time to compare.
         why = of_trial.end or turn.doubt or not_understood(turn, own, trial)
         invalid = Invalidations(of_trial.ruler, of_trial.end, why)
-        found.append(TurnReading(timeline, turn, path, own, invalid))
+        found.append(TurnReading(timeline, turn, path, own, content(turn), invalid))
     return found

@@ -44,6 +44,18 @@ class Path:
         return self.to_tts if self.to_tts is not None else self.tts_request
 
     @property
+    def llm_start(self) -> int | None:
+        """From when on the user waits for the language model alone.
+
+        A turn may be released after the request: where the model itself decides that the turn is
+        complete, or answers a prediction of its end. Until then it is the release that is waited
+        for.
+        """
+        if self.llm_request is None or self.release is None:
+            return self.llm_request
+        return max(self.llm_request, self.release)
+
+    @property
     def missing(self) -> str | None:
         """The first mark that the path lacks; None if it is whole."""
         for name, value in (
@@ -109,16 +121,16 @@ PIECES: tuple[Piece, ...] = (
     Piece(
         "gap_release_to_llm",
         "turn→LLM",
-        (("release", "llm_request"),),
+        (("release", "llm_start"),),
         "llm",
-        "turn release → LLM request",
+        "turn release → LLM request; 0 where the request came first",
     ),
     Piece(
         "llm_to_clause",
         "LLM",
-        (("llm_request", "handed"),),
+        (("llm_start", "handed"),),
         "llm",
-        "LLM request → its first text is handed to the TTS",
+        "LLM request (or turn release, if later) → its first text is handed to the TTS",
         "#56b4e9",
     ),
     Piece(
@@ -217,7 +229,6 @@ def _from_request(
         chunks: All chunks of the trial, as written.
         latest: A chunk of the answer was heard by then, ns. None if no answer was heard.
     """
-    releases = [m.t_ns for m in turn.all("turn", "release") if m.t_ns <= request.t_ns]
     spoken = _spoken(turn, request, until)
     first_byte = write = heard = None
     if spoken is not None:
@@ -235,9 +246,10 @@ def _from_request(
         and m.t_ns >= request.t_ns
         and (until is None or m.t_ns < until)
     ]
+    handed_ns = handed[0].t_ns if handed else spoken.t_ns if spoken is not None else None
     return Path(
         u_off=turn.u_off_ns,
-        release=releases[-1] if releases else None,
+        release=_release(turn, request, handed_ns),
         llm_request=request.t_ns,
         to_tts=handed[0].t_ns if handed else None,
         tts_request=spoken.t_ns if spoken is not None else None,
@@ -247,6 +259,17 @@ def _from_request(
         a_on=turn.a_on_ns,
         llm_id=request.request_id,
     )
+
+
+def _release(turn: Turn, request: Mark, handed_ns: int | None) -> int | None:
+    """The turn's release that let a request's answer out, ns: the last one before the request.
+
+    Where none came before it, the first one after it, up to when its text was handed on.
+    """
+    releases = [m.t_ns for m in turn.all("turn", "release")]
+    before = [t_ns for t_ns in releases if t_ns <= request.t_ns]
+    after = [t_ns for t_ns in releases if handed_ns is not None and t_ns <= handed_ns]
+    return before[-1] if before else next(iter(after), None)
 
 
 def _spoken(turn: Turn, request: Mark, until: int | None) -> Mark | None:
