@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.stats.word_errors import word_errors
-from bench.store.expectation import words
 from bench.store.labels import TurnLabels
 from bench.store.records import Trial
+from bench.store.words import words
 from bench.timeline.timeline import Turn
 
 MAX_WER = 0.5

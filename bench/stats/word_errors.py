@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bench.store.expectation import words
+from bench.store.words import words
 
 
 @dataclass(frozen=True, slots=True)
