@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import functools
 import json
+import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,6 @@ from typing import Any, Literal, TypeVar
 
 from pipelines.errors import SpecError
 from pipelines.kinds import Kind, Weights
-from pipelines.toml_text import TomlError, read_toml
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -194,8 +194,8 @@ def load_spec(name_or_path: str) -> PipelineSpec:
 
 def with_folder(text: str, folder: Path) -> str:
     """A bot's preset with the folder that its path is relative to: a run is resumed without it."""
-    with contextlib.suppress(TomlError):
-        table = read_toml(text)
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        table = tomllib.loads(text)
         if "bot" in table and "bot_folder" not in table:
             return f"bot_folder = {json.dumps(str(folder.resolve()))}\n{text}"
     return text
@@ -232,8 +232,8 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
 
     where = f"{name}.toml"
     try:
-        table = read_toml(text)
-    except TomlError as error:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{where}: not valid TOML: {error}.") from None
     if "bot" in table:
         table = _of_bot(table, where)

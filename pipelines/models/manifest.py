@@ -7,6 +7,7 @@ what its first fetch brings is written down and held against every later one (`l
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,6 @@ from pipelines.models.ids import NAME, SHA256, ModelFilesError
 from pipelines.models.paths import check_relative
 from pipelines.models.sources import Source, read_source
 from pipelines.spec import read_options
-from pipelines.toml_text import TomlError, read_toml
 
 DEVICES = ("cpu", "cuda", "metal")
 
@@ -139,14 +139,14 @@ def load_manifest(path: Path) -> Manifest:
         ModelFilesError: it can't be read, or is wrong; one sentence with the file and the key.
     """
     try:
-        table = read_toml(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelFilesError(
             f"{path} can't be read ({error.strerror}): mend its rights, or name another manifest."
         ) from None
     except UnicodeDecodeError:
         raise ModelFilesError(f"{path} is no text in UTF-8: a manifest is a TOML file.") from None
-    except TomlError as error:
+    except tomllib.TOMLDecodeError as error:
         raise ModelFilesError(f"{path}: not valid TOML: {error}.") from None
     try:
         return _manifest(table, path)
