@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import groupby
@@ -65,8 +66,9 @@ def _spelt(text: str) -> tuple[str, ...]:
     text = unicodedata.normalize("NFKC", text).lower()
     for pattern, replacement in BEFORE:
         text = pattern.sub(replacement, text)
+    rules = _rules()
     try:
-        found = _rules()(text)
+        found = rules(text)
     except Exception:  # on odd numbers (thousands of digits, lone fractions) the rules give up
         return tuple(words(text))
     return tuple(word for word in found.split() if any(map(str.isalnum, word)))
@@ -89,7 +91,9 @@ def _joined(numbers: list[str]) -> str:
 
 @lru_cache(maxsize=1)
 def _rules() -> Callable[[str], str]:
-    from whisper_normalizer.english import EnglishTextNormalizer  # reads its word lists
+    with warnings.catch_warnings():  # its first import complains of an escape in its own text
+        warnings.simplefilter("ignore")
+        from whisper_normalizer.english import EnglishTextNormalizer  # reads its word lists
 
     rules: Callable[[str], str] = EnglishTextNormalizer()
     return rules
