@@ -16,7 +16,7 @@ from pipelines.kinds import Weights
 
 HOLD = TurnPlan(expect=Expectation(respond=False), heard_ms=None)
 SILENT = replace(TurnPlan(), heard_ms=None)
-MISHEARD = TurnPlan(transcript="a bed clock")
+MISHEARD = TurnPlan(transcript="a bed clock", answer="sorry")
 
 
 def run_of(
@@ -76,7 +76,7 @@ def test_synthetic_weights_have_no_turns_and_still_a_cost(tmp_path: Path) -> Non
 
 
 def test_medians_are_of_the_turns_that_count(tmp_path: Path) -> None:
-    slow = TurnPlan(release_ms=251, transcript="a bed clock")
+    slow = TurnPlan(release_ms=251, transcript="a bed clock", answer="sorry")
     p = only(run_of(tmp_path, [TurnPlan(), slow]))
     assert p.median("endpointing_delay") == 250.0
     assert p.median("residual") == 6.0
