@@ -29,7 +29,7 @@ EventName = Literal[
     "call", "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready",
     "answer_text", "process_start", "load_start", "load_end", "warm_end", "guest", "error",
     "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
-    "bot_stopped",
+    "bot_stopped", "tool_start", "tool_end",
 ]  # fmt: skip
 """What a mark says: the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -81,8 +81,12 @@ EVENTS: dict[StageEvent, str] = {
     ("llm", "prompt_read"): "told at its end: tokens of the prompt that were read now; value",
     ("llm", "prompt_cached"): "told at its end: those that were in the prefix cache; value",
     ("llm", "cancelled"): "the request was cancelled",
+    ("llm", "tool_start"): "a function that the model called begins; text: its name; request_id: "
+    "the call",
+    ("llm", "tool_end"): "its result is there, or it was cancelled; text: its name",
     # tts
-    ("tts", "request"): "a text is handed to the synthesiser; text",
+    ("tts", "request"): "a text is handed to the synthesiser; text; request_id: <llm id>/<tts id> "
+    "where it is of a language model's answer; value: 1, the pipeline calls it a filler",
     ("tts", "first_byte"): "its first audio came out",
     ("tts", "first_audible"): "the chunk with its first audible sample came out; value: that "
     "sample's index in the request's audio",

@@ -10,9 +10,13 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import SpecError
+from pipelines.moved import told
+
+if TYPE_CHECKING:
+    from pipelines.spec import PipelineSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,20 @@ class Architecture:
     lacks (an engine environment, synthetic weights), and refuses what can't be had, before the run
     writes anything; ``tell`` takes a few words on the progress. Empty: nothing to do."""
     parts: str = ""
-    """``module:function``; ``parts(spec)`` lists its `capability.Part` rows, for the matrix of
-    presets. Empty: they are not said."""
+    """``module:function``; ``parts(spec)`` lists its `pipelines.readiness.part.Part` records, for
+    the matrix of presets. Empty: they are not said."""
     missing: str = ""
     """``module:function``; ``missing(spec) -> list[str]`` says in sentences what the preset lacks
     here (a key, a package, a file), without building or loading anything. Empty: nothing."""
+    environments: str = ""
+    """``module:function``; ``environments(spec) -> list[str]`` names the engine environments that
+    the preset's parts run in, keys of `pipelines.process.environment.ENVIRONMENTS`. Empty: none."""
+    makes: str = ""
+    """``module:function``; ``makes(spec) -> list[str]`` says which random weights the first run
+    makes, a word or two each. Empty: none."""
+    reads: str = ""
+    """``module:function``; ``reads(spec)`` lists the `pipelines.models.needed.Need` records of the
+    models that the preset reads from disk. Empty: none."""
     stamps: bool = True
     """Whether its stages stamp their own marks; else they are read off the pipeline's frames."""
     converse: str = ""
@@ -48,7 +61,7 @@ class Architecture:
 
 
 _OPTIONS = "pipelines.engines.options"
-_CAPABILITY = "pipelines.readiness.capability"
+_NO_MODEL = "pipelines.readiness.part:without_model"
 _HOSTED = ("speech", "stt", "llm", "tts")
 _WATCH = "pipelines.watch.options:WatchOptions"
 
@@ -56,10 +69,13 @@ ARCHITECTURES: dict[str, Architecture] = {
     "cascade": Architecture(
         build="pipelines.cascade.build:build",
         prepare="pipelines.cascade.build:prepare",
-        models="pipelines.engines.table:model_files",
+        models="pipelines.engines.processes:model_files",
         provide="pipelines.cascade.provide:provide",
-        parts=f"{_CAPABILITY}:cascade_parts",
-        missing=f"{_CAPABILITY}:cascade_missing",
+        parts="pipelines.cascade.readiness:parts",
+        missing="pipelines.cascade.readiness:missing",
+        environments="pipelines.cascade.readiness:environments",
+        makes="pipelines.cascade.readiness:makes",
+        reads="pipelines.cascade.readiness:reads",
         stages=(
             ("turns", f"{_OPTIONS}:TurnOptions"),
             ("stt", f"{_OPTIONS}:SttOptions"),
@@ -73,8 +89,11 @@ ARCHITECTURES: dict[str, Architecture] = {
         prepare="pipelines.duplex.build:prepare",
         models="pipelines.duplex.provide:model_files",
         provide="pipelines.duplex.provide:provide",
-        parts=f"{_CAPABILITY}:duplex_parts",
-        missing=f"{_CAPABILITY}:duplex_missing",
+        parts="pipelines.duplex.readiness:parts",
+        missing="pipelines.duplex.readiness:missing",
+        environments="pipelines.duplex.readiness:environments",
+        makes="pipelines.duplex.readiness:makes",
+        reads="pipelines.duplex.readiness:reads",
         stages=(
             ("model", "pipelines.duplex.session.options:ModelOptions"),
             ("processor", "pipelines.duplex.session.options:ProcessorOptions"),
@@ -86,7 +105,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         build="pipelines.hosted.build:build",
         prepare="pipelines.hosted.build:prepare",
         provide="pipelines.hosted.build:provide",
-        parts=f"{_CAPABILITY}:hosted_parts",
+        parts="pipelines.hosted.readiness:parts",
         missing="pipelines.hosted.services:missing_of",
         stamps=False,
         stages=(
@@ -101,18 +120,18 @@ ARCHITECTURES: dict[str, Architecture] = {
         provide="pipelines.bot.check:provide",
         converse="pipelines.bot.session:converse",
         models="pipelines.bot.options:model_files",
-        parts=f"{_CAPABILITY}:bot_parts",
-        missing=f"{_CAPABILITY}:bot_missing",
+        parts="pipelines.bot.readiness:parts",
+        missing="pipelines.bot.readiness:missing",
         stages=(("bot", "pipelines.bot.options:BotOptions"),),
     ),
     "scripted": Architecture(
         build="pipelines.cascade.scripted:build",
-        parts=f"{_CAPABILITY}:scripted_parts",
+        parts=_NO_MODEL,
         stages=(("script", "pipelines.cascade.script:ScriptOptions"),),
     ),
     "click": Architecture(
         build="pipelines.click.build:build",
-        parts=f"{_CAPABILITY}:scripted_parts",
+        parts=_NO_MODEL,
         stages=(("click", "pipelines.click.options:ClickOptions"),),
     ),
 }
@@ -145,12 +164,16 @@ def load_object(path: str) -> Any:
     """Imports ``module:name``.
 
     Raises:
-        SpecError: the module needs something that is not installed.
+        SpecError: the module has another name now, or needs something that is not installed.
     """
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
+    except (ImportError, AttributeError) as error:
+        if sentence := told(path, error.name):
+            raise SpecError(f"{sentence}.") from error
+        if not isinstance(error, ModuleNotFoundError):
+            raise
         raise SpecError(
             f"{path} needs the package {error.name!r}, which is not installed: "
             "run 'make setup', or install the extra that the README names for this preset."
@@ -167,12 +190,29 @@ def architecture(name: str, where: str = "") -> Architecture:
         return ARCHITECTURES[name]
     outside = {e.name: e for e in entry_points(group="duplex_lab.architectures")}
     if name in outside:
-        found: Architecture = outside[name].load()
+        try:
+            found: Architecture = outside[name].load()
+        except (ImportError, AttributeError) as error:
+            if sentence := told(outside[name].value, error.name):
+                raise SpecError(f"{where}: {sentence}.") from error
+            raise
         return found
     if why := refusal(name):
         raise SpecError(f"{where}: {why}")
     known = ", ".join([*ARCHITECTURES, *outside])
     raise SpecError(f"{where}: architecture = {name!r} is unknown; known: {known}.")
+
+
+def answer(question: str, spec: PipelineSpec) -> Any:
+    """What an architecture says of one of its presets; nothing, where its row names no function.
+
+    Args:
+        question: A field of `Architecture` whose function takes a preset and answers with a list:
+            parts, missing, environments, makes or reads.
+        spec: The preset.
+    """
+    path: str = getattr(architecture(spec.architecture), question)
+    return load_object(path)(spec) if path else []
 
 
 def stage_options(name: str, where: str = "") -> dict[str, type]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import functools
 import json
 import tomllib
 import types
@@ -84,6 +85,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+@functools.cache  # each string of an annotation is compiled anew
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
 def _fits(value: object, kind: Any) -> bool:
     origin = typing.get_origin(kind)
     if kind is Any:
@@ -134,7 +140,7 @@ def read_options(cls: type[T], table: object, where: str) -> T:
     """
     if not isinstance(table, Mapping):
         raise SpecError(f"{where}: a table is needed, not {table!r}.")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for key, value in table.items():

@@ -66,8 +66,8 @@ def write_large(run_dir: Path, trials: int) -> int:
     return trials * len(marks)
 
 
-def write_year(root: Path, runs: int) -> None:
-    """Writes the metrics of that many runs of 50 trials each."""
+def write_year(root: Path, runs: int) -> str:
+    """Writes the metrics of that many runs of 50 trials each, and says so."""
     trial, marks, pcm = trial_of(PLANS)
     rows = compute_trial(trial, marks, pcm, labels_of("cmd_example", PLANS))
     whole = [
@@ -84,6 +84,7 @@ def write_year(root: Path, runs: int) -> None:
         day = f"2026-{1 + i // 28 % 12:02d}-{1 + i % 28:02d}T02:00:00+00:00"
         write_info(folder, {"created_utc": day})
     (root / "first" / "metrics.parquet").unlink()
+    return f"{runs} runs"
 
 
 def timed(what: str, work: Callable[[], str]) -> None:
@@ -163,7 +164,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         large, year = Path(folder) / "large", Path(folder) / "year"
         timed("writing", lambda: f"{write_large(large, chosen.trials)} marks")
-        timed("writing", lambda: f"{chosen.runs} runs {write_year(year, chosen.runs) or ''}")
+        timed("writing", lambda: write_year(year, chosen.runs))
         for what, at in (("metrics", large), ("history", year)):
             command = [sys.executable, __file__, "--measure", what, str(at)]
             subprocess.run(command, check=True)

@@ -22,8 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pipelines.engines import made
 from pipelines.engines.costs import SIZES, Cost, Plan, measure, stage_of_engine
-from pipelines.engines.synthetic import made
 from pipelines.errors import LabError
 from pipelines.process import environment
 

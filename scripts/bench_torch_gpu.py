@@ -170,6 +170,7 @@ def _measure(
     times: list[list[float]] = []
     row: dict[str, Any] = {"batch": batch, "p99_bound_ms": None}
     voices = np.stack([like_speech(25, seed=s % 8) for s in range(batch)], axis=1)
+    core: TorchCore | None = None
     try:
         core = TorchCore(mimi, lm, device=device, batch=batch, threads=threads)
         for index in range(WARM_FRAMES + frames):

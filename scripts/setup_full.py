@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pipelines.duplex.moshi.weights import files as weights
-from pipelines.engines.synthetic import made
+from pipelines.engines import made
 from pipelines.errors import LabError
 from pipelines.process import environment
 

@@ -29,7 +29,7 @@ from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
 from pipelines.engines.model_files import has_random_weights, model_path
 from pipelines.engines.options import SttOptions
-from pipelines.engines.table import stt_engine
+from pipelines.engines.processes import stt_engine
 from pipelines.errors import LabError
 from pipelines.marks import MarkList
 from pipelines.process import environment

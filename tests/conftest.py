@@ -1,11 +1,11 @@
 """A hub in memory, and a user's folders of a test's own."""
 
 import pytest
-from hub_files import BIG, SMALL
 
 from pipelines.models.fetching import hub as hub_client
 from pipelines.models.fetching.hub_double import HubDouble, Repository, serving
 from pipelines.models.manifest import load_manifest
+from tests.hub_files import BIG, SMALL
 
 
 @pytest.fixture

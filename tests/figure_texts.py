@@ -16,7 +16,9 @@ def texts(figure: Figure) -> list[Text]:
         for tick in axes.findobj(kind)
         for text in tick.findobj(Text)
     }
-    found = figure.findobj(lambda artist: isinstance(artist, Text) and artist.get_text().strip())
+    found = figure.findobj(
+        lambda artist: isinstance(artist, Text) and bool(artist.get_text().strip())
+    )
     return [t for t in found if isinstance(t, Text) and id(t) not in ticks]
 
 

@@ -30,7 +30,8 @@ PURE_PIPELINES = {"marks", "kinds", "clock", "audio", "errors"}
 ENGINE_SIDE = {
     *(f"pipelines.process.{m}" for m in ("child", "wire", "engine")),
     *(f"pipelines.duplex.session.{m}"
-      for m in ("engine", "inbox", "model", "stages", "warmth", "wire")),
+      for m in ("engine", "inbox", "model", "row", "stages", "warmth", "wire")),
+    "pipelines.engines.row", "pipelines.moved",
 }  # fmt: skip
 
 

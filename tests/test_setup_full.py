@@ -36,7 +36,7 @@ def parts(script, *made):
 
 
 def test_one_that_fails_does_not_stop_the_others_and_all_is_told(script, monkeypatch, capsys):
-    made = []
+    made: list[str] = []
     monkeypatch.setattr(script, "PARTS", parts(script, made))
     assert script.main([]) == 1
     assert made == ["good", "last"]

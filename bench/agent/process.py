@@ -15,11 +15,12 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Literal
 
+from bench.agent.open_work import WatchedMarks
 from pipelines.errors import LabError
 from pipelines.heap import give_back
 from pipelines.marks import Mark, MarkList
@@ -167,7 +168,7 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
     from pipelines.process.pool import ModelPool
     from pipelines.registry import architecture, load_object
 
-    marks = MarkList()
+    marks = WatchedMarks()
     loop = asyncio.get_running_loop()
     orders: asyncio.Queue[TrialOrder | str] = asyncio.Queue()
 
@@ -221,7 +222,7 @@ def _without_secrets(marks: MarkList) -> list[Mark]:
 
 
 async def _play(
-    spec: PipelineSpec, order: TrialOrder, models: ModelPool, marks: MarkList
+    spec: PipelineSpec, order: TrialOrder, models: ModelPool, marks: WatchedMarks
 ) -> str | None:
     """Plays one trial; returns what went wrong, or None."""
     from bench.agent.transport import LinkTransport, Wire
@@ -235,6 +236,7 @@ async def _play(
     wire = await Wire.connect(order.socket_path, marks)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(wire.close)
+        marks.report_to(_on_loop(wire.tell_work))
         wire.labels = LabelFeed() if spec.sees_labels else None
         errors: list[str] = []
         taps: list[Any] = []
@@ -259,6 +261,16 @@ async def _play(
         await _enter_taps(stack, order, host, taps)
         await _run_pipeline(pipeline, spec, wire, errors, marks, taps)
         return errors[0] if errors else None
+
+
+def _on_loop(tell: Callable[[int], None]) -> Callable[[int], None]:
+    """Marks may be taken on other threads; the socket belongs to the loop's."""
+    loop = asyncio.get_running_loop()
+
+    def report(open_requests: int) -> None:
+        loop.call_soon_threadsafe(tell, open_requests)
+
+    return report
 
 
 async def _enter_taps(

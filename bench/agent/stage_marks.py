@@ -7,9 +7,14 @@ before it pushed is not seen. Pipecat calls observers later, so each mark takes 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipecat.frames.frames import (
+    AggregatedTextFrame,
     Frame,
+    FunctionCallCancelFrame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     LLMContextFrame,
@@ -18,6 +23,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    TTSSpeakFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
@@ -53,6 +59,15 @@ class _Speech:
     samples: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A text that the pipeline speaks without a language model: a TTSSpeakFrame."""
+
+    text: str
+    is_filler: bool
+    """Whether the frame says so itself."""
+
+
 class StageObserver(MarkObserver):
     """The marks of `MarkObserver`, and those of STT, LLM and TTS as their frames tell them."""
 
@@ -63,6 +78,12 @@ class StageObserver(MarkObserver):
         self._answer: _Answer | None = None
         self._speech: dict[str | None, _Speech] = {}
         self._requests = 0
+        self._tools: set[str] = set()
+        """Function calls that are running."""
+        self._lines: list[_Line] = []
+        """Lines that no synthesiser has begun yet, as they were pushed."""
+        self._line_of: dict[str, _Line] = {}
+        """Context of the synthesiser → the line that it speaks."""
         self._asked_ns = 0
         self._final: tuple[str, int] | None = None
 
@@ -100,11 +121,19 @@ class StageObserver(MarkObserver):
             self._token(frame.text, t_ns)
         elif isinstance(frame, LLMFullResponseEndFrame):
             self._ended(t_ns)
+        elif isinstance(frame, FunctionCallInProgressFrame):
+            self._tool("tool_start", frame, t_ns)
+        elif isinstance(frame, FunctionCallResultFrame | FunctionCallCancelFrame):
+            self._tool("tool_end", frame, t_ns)
         elif isinstance(frame, TTSStartedFrame | TTSAudioRawFrame | TTSStoppedFrame):
             self._speaks(frame, t_ns)
+        elif isinstance(frame, TTSSpeakFrame):
+            self._lines.append(_Line(frame.text, bool(getattr(frame, "is_filler", False))))
         elif isinstance(frame, TTSTextFrame):
-            if self._answer is not None:
+            if self._answer is not None and frame.context_id not in self._line_of:
                 self._answer.spoken.append(frame.text)
+        elif isinstance(frame, AggregatedTextFrame):
+            self._announced(frame)
         elif isinstance(frame, InterruptionFrame):
             self._interrupted(t_ns)
 
@@ -131,17 +160,34 @@ class StageObserver(MarkObserver):
             return
         answer.done = True
         text = "".join(answer.texts)
-        if answer.texts and answer.asked:
+        if answer.asked and (answer.texts or not answer.spoken):
             self._put("llm", "end", t_ns, answer.id, float(len(answer.texts)), text)
         elif words := text or " ".join(answer.spoken):
             self._put("agent", "answer_text", t_ns, answer.id, text=words)
 
+    def _announced(self, frame: AggregatedTextFrame) -> None:
+        """The synthesiser says which text it speaks next, before it begins."""
+        line = next((line for line in self._lines if line.text == frame.text), None)
+        if line is not None and frame.context_id:
+            self._lines.remove(line)
+            self._line_of[frame.context_id] = line
+
+    def _tool(self, event: EventName, frame: Any, t_ns: int) -> None:
+        """A function's begin or end; a broadcast's twin says nothing new."""
+        if (frame.tool_call_id in self._tools) != (event == "tool_start"):
+            self._tools ^= {frame.tool_call_id}
+            self._put("llm", event, t_ns, frame.tool_call_id, text=frame.function_name)
+
     def _speaks(self, frame: Frame, t_ns: int) -> None:
         context: str | None = getattr(frame, "context_id", None)
         if isinstance(frame, TTSStartedFrame):
-            of = f"{self._answer.id}/" if self._answer is not None and self._answer.asked else ""
+            line = self._line_of.get(context or "")
+            asked = line is None and self._answer is not None and self._answer.asked
+            of = f"{self._answer.id}/" if asked and self._answer is not None else ""
             speech = self._speech[context] = _Speech(f"{of}{self._next('tts')}")
-            self._put("tts", "request", t_ns, speech.id)
+            text = line.text if line is not None else None
+            is_filler = 1.0 if line is not None and line.is_filler else None
+            self._put("tts", "request", t_ns, speech.id, is_filler, text)
         elif context not in self._speech:
             return
         elif isinstance(frame, TTSAudioRawFrame):

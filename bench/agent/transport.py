@@ -60,6 +60,10 @@ class Wire:
         if not self.writer.is_closing():
             self.writer.write(encode(message))
 
+    def tell_work(self, open_requests: int) -> None:
+        """Tells the caller how many of the agent's requests are open."""
+        self.send(Message(Kind.WORK, a=open_requests))
+
     async def listen(self, on_audio: Callable[[Message], None]) -> None:
         """Reads until the caller ends the trial; audio goes to ``on_audio``."""
         decoder = Decoder()

@@ -12,13 +12,18 @@ from bench.caller.decisions import Asked, Decision, HangUp, Speak, decide, first
 from bench.caller.ear import Ear
 from bench.caller.mouth import Mouth
 from bench.caller.plan import CallerPlan, CallerResult
-from bench.lines.line import Audio, Bye, Chunk, Clear, Event
+from bench.lines.line import Audio, Bye, Chunk, Clear, Event, Work
 from bench.store.records import Status
 from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samples
 from pipelines.marks import EventName, MarkList, Stage, stamp
 
 START_DELAY_NS = 300 * NS_PER_MS
 """From the agent's being ready to t0: lets a pipeline that has just started come to rest."""
+
+
+SETTLE_NS = 500 * NS_PER_MS
+"""Time without open work after which the agent counts as idle: between a function's result and the
+next request of the language model lies a moment in which nothing is open."""
 
 
 class Conversation:
@@ -53,14 +58,41 @@ class Conversation:
         self._asked: Asked | None = None
         """That turn, on the trial's clock."""
         self._onset_marked = False
+        self._open_requests = 0
+        """Of the agent, as it reports."""
+        self._idle_since_ns = t0_ns - SETTLE_NS
 
     def run(self) -> None:
         """Speaks and listens until the trial is over.
 
         Raises:
-            AgentGoneError: the agent went away before.
+            AgentGoneError: the agent went away before it had answered the last turn.
             LineError: it sent what is not of the line's protocol.
         """
+        try:
+            self._talk()
+        except AgentGoneError as gone:
+            if not self._answered_all():
+                raise AgentGoneError(self._too_early(gone)) from None
+            self._status = "hung_up"
+
+    def _answered_all(self) -> bool:
+        """Whether the last turn was spoken to its end and an answer to it has been heard."""
+        asked, now_ns = self._asked, self._clock()
+        if asked is None or asked.following is not None or now_ns < asked.end_ns:
+            return False
+        return first_answer(asked, self._ear.audible, now_ns) is not None
+
+    def _too_early(self, gone: AgentGoneError) -> str:
+        """What an agent that went away too early left open, one sentence."""
+        number, turns = self._turn + 1, len(self._plan.turns)
+        if self._asked is None:
+            return f"the agent hung up before the first turn ({gone})"
+        if self._asked.following is None:
+            return f"the agent hung up before it had answered ({gone})"
+        return f"the agent hung up in turn {number} of {turns} ({gone})"
+
+    def _talk(self) -> None:
         if not self._plan.greeting_s:
             self._next_turn(self._mouth.t0_ns)
         while True:
@@ -93,6 +125,9 @@ class Conversation:
             self._mark("ear", "received", arrival_ns, event.chunk_id, len(event.pcm))
         elif isinstance(event, Clear):
             self._ear.clear(event.generation, arrival_ns)
+        elif isinstance(event, Work):
+            self._open_requests = event.open_requests
+            self._idle_since_ns = arrival_ns
         elif isinstance(event, Bye):
             raise AgentGoneError("the agent ended the conversation")
 
@@ -105,7 +140,8 @@ class Conversation:
             if onset_ns is not None:
                 self._mark("ear", "agent_onset", onset_ns)
                 self._onset_marked = True
-        return decide(self._asked, heard, now_ns, listens=self._plan.listens)
+        at_work = self._open_requests > 0 or now_ns < self._idle_since_ns + SETTLE_NS
+        return decide(self._asked, heard, now_ns, listens=self._plan.listens, at_work=at_work)
 
     def _act(self, decision: Decision) -> bool:
         """Does what was decided; True when the trial is over."""
@@ -165,6 +201,8 @@ class Conversation:
             error: What ended the trial before its time, one sentence; None: nothing.
         """
         end_ns = self._mouth.due_ns(self._mouth.next_k - 1)
+        if self._status == "hung_up":  # what had been sent by then is still heard
+            end_ns = max(end_ns, self._ear.queue_end_ns)
         for chunk in self._ear.chunks:
             self._mark("ear", "heard", chunk.heard_ns, chunk.chunk_id, chunk.heard_samples)
         for t_ns, chunk_id, samples in self._ear.cleared:

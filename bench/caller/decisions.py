@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.caller.mouth import CHUNK_MS
-from bench.caller.plan import CallerTurn
+from bench.caller.plan import SILENCE_AFTER_AGENT_S, CallerTurn
 from bench.store.records import Status
 from pipelines.clock import NS_PER_MS, NS_PER_S
 
-SILENCE_AFTER_AGENT_S = 1.5
-"""Silence of the agent after which a trial ends."""
 REPLY_GAP_NS = 800 * NS_PER_MS
 """Silence of the agent after which a new sound is a new reply, as in `bench.timeline.answers`."""
 EARLY_NS = NS_PER_S // 10
@@ -44,7 +42,7 @@ class HangUp:
     """The trial is over."""
 
     status: Status = "ok"
-    """ok, no_answer or cue_missed."""
+    """ok, no_answer, cue_missed or still_working."""
     agent_end_ns: int | None = None
     """When the agent fell silent, where that ended the trial."""
 
@@ -70,7 +68,12 @@ class Asked:
 
     def timed_out(self, now_ns: int) -> bool:
         """Whether the longest wait for its answer is over."""
-        return now_ns > self.off_ns + int(self.turn.timeout_s * NS_PER_S)
+        return now_ns > self.off_ns + self.timeout_ns
+
+    @property
+    def timeout_ns(self) -> int:
+        """The longest wait for its answer."""
+        return int(self.turn.timeout_s * NS_PER_S)
 
 
 def audible(heard: Sequence[Span], since_ns: int, now_ns: int) -> list[Span]:
@@ -100,7 +103,14 @@ def first_answer(asked: Asked, heard: Sequence[Span], now_ns: int) -> int | None
     return next((start for start, _ in spans if start >= asked.off_ns), None)
 
 
-def decide(asked: Asked, heard: Sequence[Span], now_ns: int, *, listens: bool = True) -> Decision:
+def decide(
+    asked: Asked,
+    heard: Sequence[Span],
+    now_ns: int,
+    *,
+    listens: bool = True,
+    at_work: bool = False,
+) -> Decision:
     """What the caller does now.
 
     Args:
@@ -108,19 +118,34 @@ def decide(asked: Asked, heard: Sequence[Span], now_ns: int, *, listens: bool = 
         heard: The agent's audible stretches so far, by time.
         now_ns: The time now.
         listens: False: whatever is heard, the trial ends a fixed silence after the last turn.
+        at_work: Whether the agent reports that it still works on its answer: the caller waits for
+            it, one timeout more at most.
     """
     following = asked.following
     if following is None:
-        return _last(asked, heard, now_ns) if listens else _after_silence(asked, now_ns)
-    if following.after == "agent_onset":
-        return _at_onset(asked, heard, now_ns)
-    if following.after == "agent_end":
-        return _at_end(asked, following, heard, now_ns)
-    return Speak(asked.end_ns) if now_ns >= asked.end_ns - EARLY_NS else Wait()
+        decision = _last(asked, heard, now_ns) if listens else _after_silence(asked, now_ns)
+    elif following.after == "agent_onset":
+        decision = _at_onset(asked, heard, now_ns)
+    elif following.after == "agent_end":
+        decision = _at_end(asked, following, heard, now_ns)
+    else:
+        return Speak(asked.end_ns) if now_ns >= asked.end_ns - EARLY_NS else Wait()
+    return _waited_for(asked, decision, heard, now_ns) if at_work and listens else decision
+
+
+def _waited_for(asked: Asked, decision: Decision, heard: Sequence[Span], now_ns: int) -> Decision:
+    """A decision while the agent still works: it waits, or the longest wait is over."""
+    if isinstance(decision, Wait) or (isinstance(decision, Speak) and not decision.agent_end_ns):
+        return decision
+    ends = [end for _, end in audible(heard, asked.start_ns, now_ns)]
+    since_ns = max([asked.off_ns + asked.timeout_ns, *ends])
+    if now_ns <= since_ns + asked.timeout_ns:
+        return Wait()
+    return HangUp("still_working", max(ends, default=None))
 
 
 def _after_silence(asked: Asked, now_ns: int) -> Decision:
-    over = now_ns >= asked.end_ns + int(SILENCE_AFTER_AGENT_S * NS_PER_S)
+    over = now_ns >= asked.end_ns + int(asked.turn.wait_s * NS_PER_S)
     return HangUp() if over else Wait()
 
 
@@ -133,7 +158,7 @@ def _last(asked: Asked, heard: Sequence[Span], now_ns: int) -> Decision:
     # time decides, so nothing but an onset after u_off ends the trial early.
     if answered or (timed_out and any(end > asked.off_ns for _, end in spans)):
         silent_ns = max(end for _, end in spans)
-        over = now_ns >= silent_ns + int(SILENCE_AFTER_AGENT_S * NS_PER_S)
+        over = now_ns >= silent_ns + int(asked.turn.wait_s * NS_PER_S)
         return HangUp(agent_end_ns=silent_ns) if over else Wait()
     if not timed_out:
         return Wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.lines.line import Chunk, Event
+from bench.lines.line import Chunk, Event, Line
 from pipelines.clock import FakeClock
 
 
@@ -45,7 +45,7 @@ class VirtualConnection:
     """
 
     def __init__(self, clock: FakeClock, script: Iterable[tuple[int, Event]]) -> None:
-        self.line = SilentLine()
+        self.line: Line = SilentLine()
         self.sent: list[bytes] = []
         """What the caller has sent."""
         self._clock = clock

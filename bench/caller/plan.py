@@ -12,6 +12,9 @@ from bench.lines.line import LOCAL, LineChoice
 from bench.store.records import Status
 from pipelines.marks import Mark
 
+SILENCE_AFTER_AGENT_S = 1.5
+"""Silence of the agent after which a trial ends, where the fixture says nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallerTurn:
@@ -28,6 +31,8 @@ class CallerTurn:
     """From the cue to the turn's first sample."""
     timeout_s: float
     """Longest wait for an answer (or for the cue)."""
+    wait_s: float = SILENCE_AFTER_AGENT_S
+    """Silence of the agent after which its answer is taken to be over."""
     expects_answer: bool = True
     """False: a good agent stays silent, and silence is no failure."""
 

@@ -16,7 +16,7 @@ from bench.probes.algorithmic_latency import Floor, measure
 from bench.probes.model_sessions import acoustic_frames, greedy, sessions
 from bench.report.text.console import console
 from bench.store.atomic import atomic_write
-from pipelines.duplex.dispatch import describe, duplex_process
+from pipelines.duplex.processes import describe, duplex_process
 from pipelines.duplex.session.model import FRAME_MS
 from pipelines.marks import MarkList
 from pipelines.registry import architecture, load_object

@@ -60,6 +60,17 @@ def run(
         Path | None,
         typer.Option(help="Your own Pipecat bot, a .py file with async def bot(runner_args)."),
     ] = None,
+    wait_after_answer: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=60.0,
+            help="Least silence, in s, after which an agent's answer is taken to be over: for one "
+            "that works without a sound between two parts of its answer, and whose marks don't "
+            "say so.",
+            show_default="1.5",
+        ),
+    ] = 0.0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how long it will take and what n can bound.")
     ] = False,
@@ -72,7 +83,9 @@ def run(
     if resume is not None:
         plan, run_dir = _planned_in(resume), resume
     else:
-        plan = make_plan(presets or ("" if bot else DEFAULT_PRESETS), fixtures, repeats, bot)
+        plan = make_plan(
+            presets or ("" if bot else DEFAULT_PRESETS), fixtures, repeats, bot, wait_after_answer
+        )
         run_dir = out or RESULTS / new_run_id(plan.specs)
     if dry_run:
         _describe(plan)
@@ -94,7 +107,9 @@ def _planned_in(run_dir: Path) -> Plan:
         raise LabError(f"{run_dir}: there is no run to resume (no run.json).")
     specs = tuple(parse_spec(name, toml) for name, toml in planned["presets"].items())
     fixtures = tuple(select(",".join(planned["fixtures"])))
-    return Plan(specs, fixtures, planned["repeats"], planned.get("only", {}))
+    return Plan(
+        specs, fixtures, planned["repeats"], planned.get("only", {}), planned.get("wait_s", 0.0)
+    )
 
 
 def _describe(plan: Plan) -> None:

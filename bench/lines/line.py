@@ -63,7 +63,15 @@ class Bye:
     """Its words, where it gave any."""
 
 
-Event = Ready | Audio | Clear | Bye
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The agent reports how much of its work is open."""
+
+    open_requests: int
+    """Requests of a language model, a function or a synthesiser that have not ended."""
+
+
+Event = Ready | Audio | Clear | Bye | Work
 
 
 class Line(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.lines.line import Audio, Bye, Chunk, Clear, Event, LineError, LineRow, Ready
+from bench.lines.line import Audio, Bye, Chunk, Clear, Event, LineError, LineRow, Ready, Work
 
 _HEADER = struct.Struct("<4sBHIqqI")
 _MAGIC = b"dlx1"
@@ -37,6 +37,8 @@ class Kind(enum.IntEnum):
     """agent → caller: drop what is not yet heard and is older than ``generation``; ``b``: stamp."""
     BYE = 6
     """Either way: the trial is over."""
+    WORK = 7
+    """agent → caller: ``a``: number of the agent's requests that are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ def _event(message: Message) -> Event | None:
         return Audio(message.chunk_id, message.generation, pcm)
     if message.kind is Kind.CLEAR:
         return Clear(message.generation)
+    if message.kind is Kind.WORK:
+        return Work(message.a)
     return Bye() if message.kind is Kind.BYE else None
 
 

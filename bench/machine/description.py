@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from pipelines.installation import ROOT, is_checkout
+
 PACKAGES = (
     "duplex-lab",
     "espeakng-loader",
@@ -24,8 +26,6 @@ PACKAGES = (
     "xllamacpp",
 )
 """Whose versions stand in every run."""
-
-ROOT = Path(__file__).parents[2]
 
 
 def describe() -> dict[str, Any]:
@@ -52,8 +52,8 @@ def commit() -> dict[str, Any]:
 
 
 def _git(*words: str) -> str | None:
-    if not shutil.which("git"):
-        return None
+    if not is_checkout() or not shutil.which("git"):
+        return None  # installed, the packages may lie in a repository of the user's
     try:
         done = subprocess.run(
             ["git", *words], cwd=ROOT, capture_output=True, text=True, timeout=10, check=True

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.errors import LabError
-from pipelines.readiness.capability import Part, builds_first, lacks, parts_of, weights_word
+from pipelines.readiness.capability import builds_first, lacks, parts_of, weights_word
+from pipelines.readiness.part import Part
 from pipelines.registry import REFUSED
 from pipelines.spec import load_spec, preset_names
 
@@ -54,13 +55,14 @@ def row_of(name: str) -> PresetRow:
     """One preset's row; one that can't be read is a row that says so."""
     try:
         spec = load_spec(name)
+        parts = tuple(parts_of(spec))
         return PresetRow(
             spec.name,
             spec.title,
             spec.kind,
             spec.weights,
-            tuple(parts_of(spec)),
-            weights_word(spec),
+            parts,
+            weights_word(parts),
             tuple(lacks(spec)),
             tuple(builds_first(spec)),
         )

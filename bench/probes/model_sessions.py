@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.probes.algorithmic_latency import Run, Said
+from pipelines.duplex.adapters import adapter_of
 from pipelines.duplex.session.model import Pcm
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.wire import SESSION, Reply, pcm_of_bytes, pcm_to_bytes
@@ -31,7 +32,7 @@ def greedy(spec: PipelineSpec) -> ModelOptions:
             "give a preset with architecture = 'duplex'."
         )
     model: ModelOptions = spec.stages["model"]
-    if model.backend == "server":
+    if adapter_of(model).remote:
         raise LabError(
             f"{spec.name}: a server's sampling and timing can't be held still from here, so its "
             "floor can't be probed: run the model here (backend = 'mlx' or 'torch')."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bench.runner.plan import Plan, Planned
 
@@ -35,5 +36,5 @@ def late_again(plan: Plan, played: Mapping[str, str], at_most: int) -> list[Plan
     for planned in plan.trials:
         name = planned.trial_id.rpartition(".")[0]
         if planned.repeat == 0 and extra[name] < min(late[name], at_most):
-            owed.append(Planned(planned.spec, planned.fixture, plan.repeats + extra[name]))
+            owed.append(replace(planned, repeat=plan.repeats + extra[name]))
     return owed

@@ -30,6 +30,8 @@ class Planned:
     repeat: int
     """Number of the repetition; of a warm-up, the session's number, both from 0."""
     warmup: bool = False
+    wait_s: float = 0.0
+    """See `Plan.wait_s`."""
 
     @property
     def trial_id(self) -> str:
@@ -47,6 +49,8 @@ class Plan:
     repeats: int
     only: Mapping[str, str] = field(default_factory=dict)
     """Fixture → the one kind of preset that it is played to; the others are played to all."""
+    wait_s: float = 0.0
+    """Least silence of the agent after which its answer is taken to be over; 0: the usual."""
 
     def fixtures_of(self, spec: PipelineSpec) -> tuple[Fixture, ...]:
         """What is played to a preset."""
@@ -64,7 +68,7 @@ class Plan:
             if self.fixtures_of(spec)
         }
         return [
-            Planned(spec, shortest[spec.name], session - 1, warmup=True)
+            Planned(spec, shortest[spec.name], session - 1, warmup=True, wait_s=self.wait_s)
             for spec in self.specs
             if spec.name in shortest
         ]
@@ -78,7 +82,7 @@ class Plan:
                 turn = (repeat + i) % len(self.specs)
                 specs = self.specs[turn:] + self.specs[:turn]
                 order += [
-                    Planned(spec, fixture, repeat)
+                    Planned(spec, fixture, repeat, wait_s=self.wait_s)
                     for spec in specs
                     if self.only.get(fixture.name, spec.kind) == spec.kind
                 ]
@@ -106,6 +110,7 @@ class Plan:
             "fixtures": {f.name: f.sha256 for f in self.fixtures},
             "repeats": self.repeats,
             **({"only": dict(self.only)} if self.only else {}),
+            **({"wait_s": self.wait_s} if self.wait_s else {}),
         }
 
 
@@ -116,10 +121,13 @@ def _seconds(trial: Planned) -> float:
     if not trial.spec.babbles:
         answers = ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
     waits = sum(turn.cue.delay_ms / 1000 for turn in turns)
+    waits += max(0.0, max(turn.wait_s for turn in turns), trial.wait_s)
     return trial.fixture.duration_s + waits + answers + OVERHEAD_S
 
 
-def make_plan(presets: str, fixtures: str, repeats: int, bot: Path | None = None) -> Plan:
+def make_plan(
+    presets: str, fixtures: str, repeats: int, bot: Path | None = None, wait_s: float = 0.0
+) -> Plan:
     """A plan of what the user typed.
 
     Raises:
@@ -135,7 +143,7 @@ def make_plan(presets: str, fixtures: str, repeats: int, bot: Path | None = None
             "or use --repeats for more trials of one."
         )
     chosen, only = choose(fixtures)
-    plan = Plan(specs, chosen, repeats, only)
+    plan = Plan(specs, chosen, repeats, only, wait_s)
     for spec in specs:
         if not plan.fixtures_of(spec):
             raise LabError(

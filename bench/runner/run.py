@@ -33,7 +33,7 @@ from bench.runner.progress import Progress, Watcher
 from bench.runner.trial import caller_plan, play
 from bench.store import store
 from bench.store.lock import RunLock
-from bench.store.records import Trial
+from bench.store.records import FAILED, Trial
 from bench.store.schema import SCHEMA_VERSION
 from bench.timeline.lateness import with_lateness
 from pipelines.errors import LabError
@@ -88,7 +88,7 @@ def execute(
         beside: Passive taps of the agents' pipelines.
 
     Returns:
-        How many of the plan's trials ended with an error.
+        How many of the plan's trials failed.
 
     Raises:
         LabError: bad input, or a disk that can't be written; the folder keeps what was done.
@@ -121,7 +121,7 @@ def execute(
             raise
         stack.close()
         run = _finish(run_dir)
-        return sum(t.status == "error" for t in run.trials if not t.warmup) if run else 0
+        return sum(t.status in FAILED for t in run.trials if not t.warmup) if run else 0
 
 
 def provide(plan: Plan, watch: Watcher) -> None:
@@ -288,7 +288,7 @@ def _play_one(
         weights=spec.weights,
         kind=spec.kind,
     )
-    plan = caller_plan(planned.trial_id, spec, fixture)
+    plan = caller_plan(planned.trial_id, spec, fixture, planned.wait_s)
     try:
         agent = agents.get(spec)
     except LabError as error:  # the agent had died, and its successor can't be warmed

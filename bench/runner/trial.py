@@ -21,7 +21,7 @@ import psutil
 
 from bench.agent.process import AgentProcess, Report, TrialOrder
 from bench.caller.mouth import CHUNK_MS
-from bench.caller.plan import CallerPlan, CallerResult, CallerTurn
+from bench.caller.plan import SILENCE_AFTER_AGENT_S, CallerPlan, CallerResult, CallerTurn
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import Fixture, read_pcm
 from bench.store.records import Trial
@@ -94,11 +94,19 @@ class TreeMeter:
         return found
 
 
-def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPlan:
+def caller_plan(
+    trial_id: str, spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0
+) -> CallerPlan:
     """The caller's side of a trial; reads the fixture's audio, and brings it to the preset's rate.
 
     To a model that babbles the user speaks on a schedule: waiting for it to begin or to end would
     measure nothing, and might take for ever.
+
+    Args:
+        trial_id: Of the trial.
+        spec: The preset.
+        fixture: The user's side.
+        wait_s: Least silence of the agent after which its answer is taken to be over.
     """
     listens = not spec.babbles
     rate_hz = spec.audio.in_rate_hz
@@ -110,11 +118,12 @@ def caller_plan(trial_id: str, spec: PipelineSpec, fixture: Fixture) -> CallerPl
             after=turn.cue.after if listens or turn.cue.after == "start" else "previous_end",
             delay_ms=turn.cue.delay_ms,
             timeout_s=turn.timeout_s,
+            wait_s=max(turn.wait_s, wait_s, SILENCE_AFTER_AGENT_S),
             expects_answer=turn.expect.respond and listens,
         )
         for turn in fixture.turns
     )
-    limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) for t in turns)
+    limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) + t.wait_s for t in turns)
     # Only an agent that somebody else wrote may speak first, and says so among its options.
     greeting_s = max((getattr(o, "greeting_s", 0.0) for o in spec.stages.values()), default=0.0)
     if greeting_s:

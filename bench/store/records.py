@@ -10,11 +10,16 @@ from typing import Literal, get_args
 
 from pipelines.kinds import Kind, Weights
 
-Status = Literal["ok", "no_answer", "cue_missed", "error", "ruler_late", "cut_off"]
-"""How a trial can end."""
+Status = Literal[
+    "ok", "hung_up", "no_answer", "still_working", "cue_missed", "error", "ruler_late", "cut_off"
+]
+"""How a trial can end. ``hung_up``: the agent hung up after its answer, a normal end.
+``still_working``: the agent still thought, called a function or spoke when the wait was over."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 
-FAILED: tuple[Status, ...] = ("error", "cue_missed", "cut_off")
+FAILED: tuple[Status, ...] = ("error", "cue_missed", "cut_off", "still_working")
+ENDED_WELL: tuple[Status, ...] = ("ok", "hung_up")
+"""Those of a trial that went as it should."""
 """Those of a trial that did not come to its end."""
 
 

@@ -63,7 +63,12 @@ TRIALS = (
     Column("fixture_sha256", "string", "", "identity of the fixture's labels and audio"),
     Column("repeat", "int64", "", "number of the repetition, from 0"),
     Column("warmup", "bool", "", "a warm-up: kept, never in a statistic"),
-    Column("status", "string", "", "ok, no_answer, cue_missed, error, ruler_late or cut_off"),
+    Column(
+        "status",
+        "string",
+        "",
+        "ok, hung_up, no_answer, still_working, cue_missed, error, ruler_late or cut_off",
+    ),
     _nullable("error", "string", "", "what failed, in one sentence"),
     Column("t0_ns", "int64", "ns", "when the recording's sample 0 is, on the monotonic clock"),
     Column("rate_hz", "int64", "Hz", "rate of the recording"),

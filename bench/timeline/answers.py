@@ -17,6 +17,11 @@ REPLY_GAP_MS = 800
 """Agent silence after which a new sound is a new reply, and no longer the earlier one."""
 
 UNTRACED = "the sound can't be traced to a request of this turn"
+CONTRADICTED = "by its tag the sound was made for an earlier turn"
+
+
+DOUBTS: dict[bool | None, str | None] = {True: None, False: CONTRADICTED, None: UNTRACED}
+"""Whether the tags say that a sound is of the turn (None: they don't tell) → the doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +117,12 @@ def find_onset(
       clear cut the earlier reply off.
     - Nor does it count if a clear cut its reply before the user had ended: the agent took it back.
       Such are counted as premature starts.
-    - Where the synthesiser is marked, a sound is the turn's only if it lies in a chunk that was
-      written after the first audio of one of the turn's requests came out: else the next sentence
-      of an earlier reply would be taken for the answer. Where that can't be seen, it is in doubt.
+    - A sound that begins after the user had ended, and after `REPLY_GAP_MS` of the agent's silence,
+      is an answer of the turn whatever its tag: what is heard decides, and a tag that contradicts
+      it is a doubt.
+    - Of a sound that may go on with an earlier reply the tags decide, where the synthesiser is
+      marked: it is the turn's only if it lies in a chunk that was written after the first audio of
+      one of the turn's requests came out. Where that can't be seen, it is in doubt.
 
     Args:
         heard: The agent's side of the trial.
@@ -136,11 +144,11 @@ def find_onset(
         if not (sound.start_ns >= u_off or paused or anew):
             continue
         own = True if made_ns is None else _is_made(heard, sound, made_ns)
-        if own is False:
+        if own is False and not (paused and sound.start_ns >= u_off):
             continue
         cut = _cut_at(heard, i, u_off)
         if cut is None:
-            return Onset(sound.start_ns, len(cuts), UNTRACED if own is None else None)
+            return Onset(sound.start_ns, len(cuts), DOUBTS[own])
         cuts.add(cut)
     return Onset(None, len(cuts))
 

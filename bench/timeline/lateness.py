@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.store.recording import Stereo
-from bench.store.records import Trial
+from bench.store.records import ENDED_WELL, Trial
 from bench.timeline.timeline import Timeline, reconstruct
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark
@@ -138,7 +138,7 @@ def with_lateness(trial: Trial, marks: Sequence[Mark], recording: Stereo | None)
     broken = broken_bound(timeline, late)
     return replace(
         trial,
-        status="ruler_late" if broken and trial.status == "ok" else trial.status,
+        status="ruler_late" if broken and trial.status in ENDED_WELL else trial.status,
         mouth_late_ms_p50=mouth.quantile(0.5),
         mouth_late_ms_p99=mouth.quantile(0.99),
         mouth_late_ms_max=mouth.quantile(1.0),

@@ -23,6 +23,7 @@ from pipelines.marks import EventName, Mark, Stage, StageEvent
 NO_ANSWER = "no answer"
 CUT_SHORT = "no answer after one that was cut"
 STILL_SPEAKING = "no answer: the agent went on with its earlier reply"
+TOO_EARLY = "no answer: the agent spoke only before the user had ended"
 NO_RECORDING = "no recording"
 
 _REQUEST_STAGES: frozenset[Stage] = frozenset({"stt", "llm", "tts"})
@@ -168,7 +169,9 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
         within = [s for s in sounds if s.end_ns > u_on and (end_ns is None or s.start_ns < end_ns)]
         silence = None
         if a_on is None:
-            silence = STILL_SPEAKING if within else NO_ANSWER
+            silence = NO_ANSWER
+            if within:
+                silence = STILL_SPEAKING if within[-1].end_ns > u_off else TOO_EARLY
             silence = CUT_SHORT if onset.premature_starts else silence
             silence = NO_RECORDING if recording is None else silence
         a_off = within[-1].end_ns if a_on is not None and within else None

@@ -15,7 +15,7 @@ from pipelines.cascade.llm import ModelLLMService
 from pipelines.cascade.stt import ModelSTTService
 from pipelines.cascade.tts import ModelTTSService
 from pipelines.cascade.turns import user_params
-from pipelines.engines.table import llm_engine, stt_engine, system_prompt, tts_engine
+from pipelines.engines.processes import llm_engine, stt_engine, system_prompt, tts_engine
 from pipelines.host import Host
 
 

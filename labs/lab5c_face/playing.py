@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bench.store.face_frames import FaceFrame, frames_of, offsets, write_face
 from pipelines.audio.openness import FRAME_MS
 from pipelines.engines.options import TtsOptions
-from pipelines.engines.table import tts_engine
+from pipelines.engines.processes import tts_engine
 from pipelines.errors import LabError
 from pipelines.face.feed import AGENT, audio_message
 from pipelines.face.messages import FaceMessage, Keyframe, encode

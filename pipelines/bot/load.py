@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import LabError
+from pipelines.moved import told
 
 Bot = Callable[[Any], Awaitable[Any]]
 """``async def bot(runner_args)``."""
@@ -74,7 +75,11 @@ def _module(path: Path) -> Any:
     sys.modules[name] = module
     try:
         exec(code, module.__dict__)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        if sentence := told(*_lines(error, path), error.name):
+            raise BotError(f"{path.name}{line_of(error, path)}: {sentence}.") from None
+        if not isinstance(error, ModuleNotFoundError):
+            raise BotError(_cannot(error, path)) from None
         raise BotError(
             f"{path.name}{line_of(error, path)} needs the package {error.name!r}, which is not "
             "installed: install what the bot needs into the environment of duplex-lab."
@@ -85,10 +90,18 @@ def _module(path: Path) -> Any:
             "if __name__ == '__main__'."
         ) from None
     except Exception as error:
-        raise BotError(
-            f"{path.name}{line_of(error, path)} can't be imported: {kind_and_text(error)}."
-        ) from None
+        raise BotError(_cannot(error, path)) from None
     return module
+
+
+def _cannot(error: Exception, path: Path) -> str:
+    return f"{path.name}{line_of(error, path)} can't be imported: {kind_and_text(error)}."
+
+
+def _lines(error: BaseException, path: Path) -> list[str]:
+    """The text of the bot's own lines in the error's traceback, the last first."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame.line or "" for frame in reversed(frames) if frame.filename == str(path)]
 
 
 def _function(module: Any, path: Path) -> Bot:

@@ -16,12 +16,11 @@ from pipelines.cascade.llm import ModelLLMService
 from pipelines.cascade.provide import check
 from pipelines.cascade.stt import RATE_HZ as STT_RATE_HZ
 from pipelines.cascade.stt import ModelSTTService
-from pipelines.cascade.tts import RATE_HZ as ESPEAK_RATE_HZ
 from pipelines.cascade.tts import ModelTTSService
 from pipelines.cascade.turns import user_params
+from pipelines.engines.adapters import engine_row
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions, TurnOptions
-from pipelines.engines.rows import engine_row
-from pipelines.engines.table import (
+from pipelines.engines.processes import (
     EngineSpec,
     answer_tokens,
     llm_engine,
@@ -35,6 +34,7 @@ from pipelines.marks import MarkSink
 from pipelines.process import environment
 from pipelines.process.pool import ModelPool
 from pipelines.process.process import ModelProcess
+from pipelines.registry import load_object
 from pipelines.spec import PipelineSpec
 from pipelines.watch.tap import intent_taps, prepare_watch
 
@@ -47,10 +47,8 @@ async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
         SpecError: the preset asks for what no engine here can do.
     """
     await _processes(spec, models)
-    if engine_row("llm", spec.stages["llm"].engine).service:
-        from pipelines.cascade.llm_server import check_server
-
-        await check_server(spec.stages["llm"])
+    if ready := engine_row("llm", spec.stages["llm"].engine).ready:
+        await load_object(ready)(spec.stages["llm"])
     await prepare_watch(spec.stages["watch"], models)
 
 
@@ -94,7 +92,7 @@ async def build(host: Host) -> Pipeline:
             marks=host.marks,
             options=tts,
             hand_over=None if by_clause else hand_over,
-            rate_hz=tts_engine(tts).rate_hz or ESPEAK_RATE_HZ,
+            rate_hz=tts_engine(tts).rate_hz,
         ),
         host.transport.output(),
         pair.assistant(),
@@ -107,9 +105,10 @@ def _mind(
 ) -> FrameProcessor:
     """The language model: in a child process, or a server's."""
     if process is None:
-        from pipelines.cascade.llm_server import make
-
-        return make(options, marks, hand_over)
+        service: FrameProcessor = load_object(engine_row("llm", options.engine).service)(
+            options, marks, hand_over
+        )
+        return service
     return ModelLLMService(
         process,
         marks=marks,

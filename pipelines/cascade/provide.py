@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pipelines.cache import Tell
+from pipelines.engines import made
+from pipelines.engines.adapters import STAGES, engine_row
 from pipelines.engines.model_files import has_random_weights, model_of
-from pipelines.engines.rows import EngineRow, engine_row
-from pipelines.engines.synthetic import made
+from pipelines.engines.row import EngineRow, Stage
 from pipelines.errors import SpecError
 from pipelines.process import environment
 from pipelines.spec import PipelineSpec
-
-STAGES = ("stt", "llm", "tts")
 
 
 def provide(spec: PipelineSpec, tell: Tell) -> None:
@@ -29,7 +28,7 @@ def provide(spec: PipelineSpec, tell: Tell) -> None:
     _check_label(spec, random)
 
 
-def check(spec: PipelineSpec) -> list[str]:
+def check(spec: PipelineSpec) -> list[Stage]:
     """Refuses what can't be built; returns the stages whose weights are random.
 
     Raises:
@@ -51,14 +50,14 @@ def check(spec: PipelineSpec) -> list[str]:
 
 
 def _check_takes_models(spec: PipelineSpec, row: EngineRow) -> None:
-    if not row.model:
+    if not row.maker:
         raise SpecError(
             f"{spec.name}.toml [{row.stage}]: {row.name} takes no model of ours: leave 'model' "
             "out, or name another engine."
         )
 
 
-def _check_label(spec: PipelineSpec, random: list[str]) -> None:
+def _check_label(spec: PipelineSpec, random: list[Stage]) -> None:
     """Refuses a preset whose rows would be mislabelled."""
     if random and spec.weights != "synthetic":
         tables = ", ".join(f"[{stage}]" for stage in random)

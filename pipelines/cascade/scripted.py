@@ -185,6 +185,10 @@ class ScriptedTTS(FrameProcessor):
             )
             await self.push_frame(TTSStartedFrame())
             await self.push_frame(TTSAudioRawFrame(self._audio, self._rate_hz, 1))
+            samples = len(self._audio) // 2
+            self._marks.put(
+                stamp("tts", "end", turn=script.turn, request_id=request, value=samples)
+            )
             await self.push_frame(TTSStoppedFrame())
             return
         if not isinstance(frame, LLMTextFrame):

@@ -15,7 +15,7 @@ from pipelines.cascade.llm import ModelLLMService
 from pipelines.cascade.stt import ModelSTTService
 from pipelines.cascade.tts import ModelTTSService
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
-from pipelines.engines.table import EngineSpec, llm_engine, stt_engine, tts_engine
+from pipelines.engines.processes import EngineSpec, llm_engine, stt_engine, tts_engine
 from pipelines.marks import MarkList
 from pipelines.process.pool import ModelPool
 from pipelines.process.process import ModelProcess

@@ -12,8 +12,8 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.processors.frame_processor import FrameProcessor
 
 from pipelines.duplex.checks import check, unpaced_frames
-from pipelines.duplex.dispatch import ENGINE, describe
 from pipelines.duplex.frame_marks import FrameMarks
+from pipelines.duplex.processes import ENGINE, describe
 from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.session.engine import SWITCH_INTERVAL_S
 from pipelines.duplex.session.options import ModelOptions, ProcessorOptions

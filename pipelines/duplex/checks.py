@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pipelines.duplex.dispatch import Backend, backend_of
+from pipelines.duplex.adapters import adapter_of
 from pipelines.duplex.session.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from pipelines.duplex.session.options import ModelOptions, ProcessorOptions
+from pipelines.duplex.session.row import AdapterRow
 from pipelines.errors import SpecError
 from pipelines.spec import PipelineSpec
-from pipelines.weights.sizes import SIZES
 
 
 def check(spec: PipelineSpec) -> None:
@@ -18,7 +18,9 @@ def check(spec: PipelineSpec) -> None:
     """
     where = f"{spec.name}.toml"
     model: ModelOptions = spec.stages["model"]
-    _check_weights(model, backend_of(model, f"{where} [model]"), f"{where} [model]")
+    row = adapter_of(model, f"{where} [model]")
+    if row.weights:
+        row.weights.check(model, f"{where} [model]")
     if spec.audio.out_rate_hz != SAMPLE_RATE_HZ:
         raise SpecError(
             f"{where} [audio]: out_rate_hz = {spec.audio.out_rate_hz} must be {SAMPLE_RATE_HZ}, "
@@ -37,12 +39,12 @@ def check(spec: PipelineSpec) -> None:
             "unpaced_frames not negative."
         )
     given = [name for name in ("voice_prompt", "text_prompt") if getattr(model, name)]
-    if given and model.backend != "server":
+    if given and not row.prompts:
         raise SpecError(
             f"{where} [model]: {given[0]} is set, but backend = {model.backend!r} takes no "
             "prompts: remove it, or set backend = 'server' and the url of a PersonaPlex server."
         )
-    check_label(spec, _labels(model))
+    check_label(spec, _labels(model, row))
 
 
 def unpaced_frames(spec: PipelineSpec) -> int:
@@ -51,7 +53,7 @@ def unpaced_frames(spec: PipelineSpec) -> int:
     None for a server: it computes at its own pace and elsewhere, so that a burst shows how fast we
     can send.
     """
-    if spec.stages["model"].backend == "server":
+    if adapter_of(spec.stages["model"]).remote:
         return 0
     frames: int = spec.stages["processor"].unpaced_frames
     return frames
@@ -70,27 +72,10 @@ def check_label(spec: PipelineSpec, able: tuple[str, ...]) -> None:
         )
 
 
-def _check_weights(model: ModelOptions, backend: Backend, where: str) -> None:
-    """Refuses synthetic weights that are not made."""
-    if not backend.needs_weights or model.weights != "synthetic":
-        return
-    size = SIZES.get(model.id.rpartition("-")[2])
-    if size is None:
-        raise SpecError(
-            f"{where}: id = {model.id!r} names no size of synthetic weights: end it in "
-            f"{', '.join(SIZES)}, as in moshi-tiny, or set weights to a folder or a model id."
-        )
-    if model.precision not in size.precisions:
-        raise SpecError(
-            f"{where}: precision = {model.precision!r}, but synthetic weights of {model.id!r} are "
-            f"made in {', '.join(size.precisions)} alone: choose one of these, or a smaller size."
-        )
-
-
-def _labels(model: ModelOptions) -> tuple[str, ...]:
+def _labels(model: ModelOptions, row: AdapterRow) -> tuple[str, ...]:
     """What the model's weights can be called, as far as the preset alone tells."""
-    if model.backend == "scripted":
-        return ("scripted",)
-    if model.backend != "server" and model.weights == "synthetic":
+    if row.label:
+        return (row.label,)
+    if row.weights and model.weights == "synthetic":
         return ("synthetic",)
     return ("trained", "synthetic")  # what is in a folder, or behind a server, is not seen here

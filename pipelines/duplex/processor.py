@@ -81,7 +81,7 @@ class MoshiProcessor(FrameProcessor):
         """Makes the processor of one conversation; ``model`` may serve many, one after another.
 
         Args:
-            model: From `pipelines.duplex.dispatch.duplex_process`; started here if need be. It
+            model: From `pipelines.duplex.processes.duplex_process`; started here if need be. It
                 serves one conversation at a time: a second one is refused.
             options: What happens when the model is too slow, or its context is full.
             seed: Of the model's sampling.

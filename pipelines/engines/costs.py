@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.engines.adapters import all_rows, row_named
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
-from pipelines.engines.rows import ROWS
-from pipelines.engines.table import EngineSpec, llm_engine, stt_engine, tts_engine
+from pipelines.engines.processes import EngineSpec, llm_engine, stt_engine, tts_engine
 from pipelines.marks import MarkList
 from pipelines.process import environment
 from pipelines.process.process import ModelProcess
@@ -50,21 +50,12 @@ class Cost:
         return float(np.median(self.values))
 
 
-SIZES: dict[str, tuple[str, ...]] = {
-    "faster-whisper": ("tiny", "base", "small"),
-    "moonshine": ("tiny", "base"),
-    "kyutai-stt": ("1b",),
-    "llama": ("0.5b", "1b"),
-    "llama-cpp-python": ("0.5b", "1b"),
-    "piper": ("medium",),
-    "kokoro": ("82m",),
-    "pocket-tts": ("english",),
-}
+SIZES: dict[str, tuple[str, ...]] = {row.name: row.measured for row in all_rows() if row.measured}
 """Engine → the sizes that are measured unless others are asked for."""
-ON_A_GPU = ("kyutai-stt",)
-"""Measured where they are asked for by name: a processor takes seconds for each of its steps."""
-OWN_THREADS = ("moonshine",)
-"""Whose library takes as many threads as it likes: measured once, as 0 threads."""
+ON_A_GPU = tuple(name for name in SIZES if row_named(name).devices[0] == "cuda")
+"""Measured where they are asked for by name: a processor takes seconds for each of their steps."""
+OWN_THREADS = tuple(name for name in SIZES if row_named(name).own_threads)
+"""Measured once, as 0 threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ async def measure(plan: Plan, tell: Callable[[str], None]) -> AsyncIterator[Cost
 
 def stage_of_engine(engine: str) -> str:
     """Whose table of a preset names it."""
-    return next(row.stage for row in ROWS if row.name == engine)
+    return row_named(engine).stage
 
 
 @asynccontextmanager
@@ -127,8 +118,8 @@ async def _stt(engine: str, size: str, threads: int, repeats: int) -> list[Cost]
         forced_tokens_per_s=FORCED_TOKENS_PER_S,
     )
     costs = []
-    whisper = engine == "faster-whisper"
-    for options in (base, replace(base, window="short")) if whisper else (base,):
+    windows = "short window" in row_named(engine).capabilities
+    for options in (base, replace(base, window="short")) if windows else (base,):
         times = []
         async with _running(stt_engine(options)) as process:
             for _ in range(repeats):
@@ -140,8 +131,8 @@ async def _stt(engine: str, size: str, threads: int, repeats: int) -> list[Cost]
                     pass
                 times.append(1000 * (time.perf_counter() - began))
         what = f"{AUDIO_S:g} s of audio"
-        what = f"{options.window} window, {what}" if whisper else what
-        unit = "ms/window" if whisper else "ms"
+        what = f"{options.window} window, {what}" if windows else what
+        unit = "ms/window" if windows else "ms"
         costs.append(Cost(engine, size, threads, what, unit, tuple(times)))
     return costs
 

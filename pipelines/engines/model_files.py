@@ -2,35 +2,64 @@
 
 from __future__ import annotations
 
-import json
+import tomllib
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from pipelines.engines.adapters import engine_row, row_named
+from pipelines.engines.made import PREFIX, maker_of, path_of
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
-from pipelines.engines.rows import engine_row
-from pipelines.engines.synthetic.made import PREFIX, path_of
-from pipelines.engines.synthetic.words import SYNTHETIC_FILE, SYNTHETIC_KEY
+from pipelines.engines.row import Stage
 from pipelines.models import resolve
 from pipelines.process.engine import EngineError
-from pipelines.weights.gguf import read_facts
 
 StageOptions = SttOptions | LlmOptions | TtsOptions
 
 
-def stage_of(options: StageOptions) -> str:
+@dataclass(frozen=True, slots=True)
+class StageModel:
+    """The model of one stage: a `pipelines.engines.row.Model`."""
+
+    engine: str
+    """The engine that is given it."""
+    name: str
+    """An id, a path, or ``synthetic:SIZE``; empty: the engine brings its own."""
+
+    @property
+    def path(self) -> Path:
+        """See `pipelines.engines.row.Model.path`."""
+        return model_path(self.engine, self.name)
+
+    @property
+    def random(self) -> bool:
+        """See `pipelines.engines.row.Model.random`."""
+        return has_random_weights(self.engine, self.name)
+
+    @property
+    def system_prompt(self) -> str:
+        """See `pipelines.engines.row.Model.system_prompt`."""
+        try:
+            with (self.path.parent / "manifest.toml").open("rb") as file:
+                return str(tomllib.load(file).get("system_prompt", ""))
+        except (OSError, tomllib.TOMLDecodeError):
+            return ""  # the engine tells about a broken manifest when it loads
+
+    @property
+    def short(self) -> str:
+        """What it is called: its id, or its file's name."""
+        return self.name if self.name.startswith(PREFIX) else Path(self.name).stem
+
+
+def stage_of(options: StageOptions) -> Stage:
     """Which table these are the options of."""
-    kinds = {SttOptions: "stt", LlmOptions: "llm", TtsOptions: "tts"}
+    kinds: dict[type, Stage] = {SttOptions: "stt", LlmOptions: "llm", TtsOptions: "tts"}
     return kinds[type(options)]
 
 
 def model_of(options: StageOptions) -> str:
     """The model that the preset names, or the engine's default; empty: it brings its own."""
     return options.model or engine_row(stage_of(options), options.engine).model
-
-
-def voice_of(options: TtsOptions) -> str:
-    """The voice that the preset names, or the engine's default."""
-    return options.voice or engine_row("tts", options.engine).voice
 
 
 def model_path(engine: str, model: str) -> Path:
@@ -49,15 +78,9 @@ def has_random_weights(engine: str, model: str) -> bool:
 
 @lru_cache(maxsize=64)  # the head of a GGUF takes a good part of a second to read
 def _says_random(engine: str, path: Path) -> bool:
+    if not row_named(engine).maker:
+        return False
     try:
-        if engine.startswith("llama"):
-            return bool(read_facts(path).get(SYNTHETIC_KEY))
-        if engine == "piper":
-            table = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
-            return bool(table["audio"].get("quality") == "synthetic")
-        if engine == "faster-whisper":
-            table = json.loads((path / "preprocessor_config.json").read_text(encoding="utf-8"))
-            return bool(table.get(SYNTHETIC_KEY))
-        return ((path if path.is_dir() else path.parent) / SYNTHETIC_FILE).is_file()
+        return maker_of(engine).is_random(path)
     except (EngineError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return False  # what is wrong with the files is told by whoever loads them

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from pipelines.engines.rows import engine_row
+from pipelines.engines.adapters import engine_row
+from pipelines.errors import SpecError
+from pipelines.spec import read_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class SttOptions:
     """``[stt]``: speech to text."""
 
     engine: str = "pocketsphinx"
-    """A row of `pipelines.engines.rows`."""
+    """A row of `pipelines.engines.adapters`."""
     model: str = ""
     """A model id, a folder, or ``synthetic:SIZE``; default: the row's. PocketSphinx has its own."""
     lm: Literal["domain", "default"] = "domain"
@@ -76,9 +79,11 @@ class SttOptions:
     timeout_secs: float = 5.0
     """Longest silence of the engine while it owes an answer, s; it is then killed. Half of what
     a fixture waits for an answer, so that a hang is told of on its own trial."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Options that this engine alone has: the fields of ``settings`` of its row."""
 
     def __post_init__(self) -> None:
-        engine_row("stt", self.engine)
+        _check("stt", self.engine, self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class LlmOptions:
     """``[llm]``: the language model."""
 
     engine: str = "llama"
-    """A row of `pipelines.engines.rows`."""
+    """A row of `pipelines.engines.adapters`."""
     model: str = ""
     """A model id, the path of a .gguf file, ``synthetic:SIZE``, or what a server calls it;
     default: the row's."""
@@ -112,9 +117,11 @@ class LlmOptions:
     """Read the system prompt and the scene into the prefix cache before the user speaks."""
     timeout_secs: float = 5.0
     """As under ``[stt]``; a large model on a slow machine may need longer for its first token."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Options that this engine alone has: the fields of ``settings`` of its row."""
 
     def __post_init__(self) -> None:
-        engine_row("llm", self.engine)
+        _check("llm", self.engine, self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ class TtsOptions:
     """``[tts]``: text to speech."""
 
     engine: str = "espeak"
-    """A row of `pipelines.engines.rows`."""
+    """A row of `pipelines.engines.adapters`."""
     model: str = ""
     """A model id, the path of Piper's or Kokoro's .onnx or of Pocket TTS's folder, or
     ``synthetic:SIZE``; default: the row's. espeak-ng has its own."""
@@ -144,6 +151,25 @@ class TtsOptions:
     sentences. sentence: Pipecat's default, which waits for the word after a sentence."""
     timeout_secs: float = 5.0
     """As under ``[stt]``."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Options that this engine alone has: the fields of ``settings`` of its row."""
 
     def __post_init__(self) -> None:
-        engine_row("tts", self.engine)
+        _check("tts", self.engine, self.settings)
+
+
+def _check(stage: str, engine: str, settings: Mapping[str, Any]) -> None:
+    """Refuses an engine that is unknown, or what it does not take.
+
+    Raises:
+        ValueError: the text says which.
+    """
+    row = engine_row(stage, engine)
+    if row.settings is None:
+        if settings:
+            raise ValueError(f"{engine} takes no settings of its own: leave 'settings' out")
+        return
+    try:
+        read_options(row.settings, settings, "settings")
+    except SpecError as error:
+        raise ValueError(str(error).rstrip(".")) from error

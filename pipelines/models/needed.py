@@ -1,7 +1,8 @@
-"""Which model files a preset needs, and which of them are not there: the one place that knows.
+"""Which model files a preset needs, and which of them are not there.
 
-An engine that reads files has a row in `READS`. `run` asks before its first trial, and lists and
-tables of presets ask too; nothing is loaded, hashed or downloaded for the answer.
+Each architecture says what its presets read (``reads`` of its row in `pipelines.registry`). `run`
+asks before its first trial, and lists and tables of presets ask too; nothing is loaded, hashed or
+downloaded for the answer.
 """
 
 from __future__ import annotations
@@ -11,39 +12,11 @@ from dataclasses import dataclass
 
 from pipelines.models.find import MissingModelError, fetch_line, resolve
 from pipelines.models.ids import ModelFilesError
+from pipelines.registry import answer
 from pipelines.spec import PipelineSpec
 
 MADE_HERE = "synthetic"
 """Weights that are made on this machine, of what size may stand behind it: nothing to fetch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """An engine that reads model files, and the option that names them."""
-
-    architecture: str
-    stage: str
-    """The preset's table."""
-    chooser: str
-    """The option that chooses the engine."""
-    engine: str
-    """Its value."""
-    option: str
-    """The option that names the model: an id, or a path."""
-
-
-READS: tuple[Reads, ...] = (
-    Reads("cascade", "stt", "engine", "faster-whisper", "model"),
-    Reads("cascade", "stt", "engine", "moonshine", "model"),
-    Reads("cascade", "stt", "engine", "kyutai-stt", "model"),
-    Reads("cascade", "llm", "engine", "llama", "model"),
-    Reads("cascade", "llm", "engine", "llama-cpp-python", "model"),
-    Reads("cascade", "tts", "engine", "piper", "model"),
-    Reads("cascade", "tts", "engine", "kokoro", "model"),
-    Reads("cascade", "tts", "engine", "pocket-tts", "model"),
-    Reads("duplex", "model", "backend", "mlx", "weights"),
-    Reads("duplex", "model", "backend", "torch", "weights"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +45,8 @@ class Missing:
 
 def needed_by(spec: PipelineSpec) -> tuple[Need, ...]:
     """The models that a preset reads from disk; none for engines that bring their own."""
-    found = []
-    for row in READS:
-        options = spec.stages.get(row.stage)
-        if row.architecture != spec.architecture or options is None:
-            continue
-        if getattr(options, row.chooser, None) != row.engine:
-            continue
-        wanted = str(getattr(options, row.option, ""))
-        if wanted and not wanted.startswith(MADE_HERE):
-            found.append(Need(row.stage, wanted))
-    return tuple(found)
+    needs: list[Need] = answer("reads", spec)
+    return tuple(need for need in needs if need.wanted and not need.wanted.startswith(MADE_HERE))
 
 
 def missing_of(spec: PipelineSpec) -> tuple[Missing, ...]:

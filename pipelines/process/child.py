@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import os
 import queue
 import signal
@@ -21,7 +20,15 @@ import traceback
 from typing import Any
 
 from pipelines.marks import Mark, stamp
-from pipelines.process.engine import Emit, Engine, EngineError, Header, Request, RequestCancelled
+from pipelines.process.engine import (
+    Emit,
+    Engine,
+    EngineError,
+    Header,
+    Request,
+    RequestCancelled,
+    imported,
+)
 from pipelines.process.wire import Decoder, WireError, pack
 
 _READ_BYTES = 1 << 16
@@ -136,9 +143,8 @@ class Child:
 
 
 def _make(path: str, options: dict[str, Any]) -> Engine:
-    module_name, _, class_name = path.partition(":")
     try:
-        engine: Engine = getattr(importlib.import_module(module_name), class_name)(**options)
+        engine: Engine = imported(path)(**options)
     except ModuleNotFoundError as error:
         raise EngineError(
             f"the package {error.name!r} is not installed for {sys.executable}: "

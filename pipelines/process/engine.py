@@ -7,12 +7,14 @@ interpreter of an engine environment, so this module needs only the standard lib
 
 from __future__ import annotations
 
+import importlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from pipelines.marks import EventName, Mark, Stage, stamp
+from pipelines.moved import told
 
 Header = dict[str, Any]
 
@@ -121,6 +123,22 @@ class Engine(Protocol):
 
     def run(self, request: Request, emit: Emit) -> None:
         """Serves one request, and returns early when ``emit.cancelled``."""
+
+
+def imported(path: str) -> Any:
+    """The class that ``module:class`` names.
+
+    Raises:
+        EngineError: it has another name now.
+        ModuleNotFoundError: a package is not installed for this interpreter.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        if sentence := told(path, error.name):
+            raise EngineError(sentence) from error
+        raise
 
 
 def pieces(request: Request) -> Iterator[tuple[Header, bytes]]:

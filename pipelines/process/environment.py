@@ -139,7 +139,11 @@ ENVIRONMENTS: dict[str, Environment] = {
         ),
     )
 }
-"""Name → environment. A new one is a row here and a locked file beside the others."""
+"""Name → environment. A new one is a row here and a locked file beside the others.
+
+They lie here and not beside the engines, because several engines share one: Kyutai STT, Pocket TTS
+and Moshi on torch all run in ``moshi-torch``, 7 GB that nobody wants three times.
+"""
 
 
 def ensure(name: str, tell: Tell = silent, *, verify: bool = False) -> str:

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).parents[2]
+from pipelines.installation import ROOT, engine_path
+
 STDERR_TAIL_BYTES = 600
 _ONE_THREAD = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
 
@@ -80,7 +80,7 @@ def obituary(name: str, why: str, *, starts_again: bool, said: str) -> str:
 def _environment(*, keep_python_path: bool) -> dict[str, str]:
     environment = dict(os.environ)
     environment.update({f"{library}_NUM_THREADS": "1" for library in _ONE_THREAD})
-    paths = [str(ROOT)]
+    paths = [str(ROOT if keep_python_path else engine_path())]
     if keep_python_path and os.environ.get("PYTHONPATH"):
         paths.append(os.environ["PYTHONPATH"])
     environment["PYTHONPATH"] = os.pathsep.join(paths)

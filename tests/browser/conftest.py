@@ -6,6 +6,8 @@ import pytest
 @pytest.fixture(scope="module")
 def browser():
     """The browser, without a window."""
-    from chromium import launched  # not before: where there is no Playwright, modules are skipped
+    from tests.browser.chromium import (
+        launched,  # not before: where there is no Playwright, modules are skipped
+    )
 
     yield from launched()

@@ -10,7 +10,6 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from chromium import NEEDED, PHONE, until
 
 from bench.store.face_frames import LIMIT_MS, frames_of, offsets
 from pipelines.face.feed import AGENT, audio_message
@@ -19,6 +18,7 @@ from pipelines.face.states import read_policy
 from pipelines.face.track import FaceTrack
 from pipelines.server.server import FaceServer
 from pipelines.server.serving import Serving
+from tests.browser.chromium import NEEDED, PHONE, until
 
 pytestmark = NEEDED
 RATE_HZ = 24000

@@ -13,10 +13,10 @@ import wave
 
 import numpy as np
 import pytest
-from chromium import NEEDED, PHONE, launched, until
 
 from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
+from tests.browser.chromium import NEEDED, PHONE, launched, until
 
 pytest.importorskip("aiortc", reason="extra 'talk' is not installed: make test-browser installs it")
 pytestmark = NEEDED

@@ -7,13 +7,13 @@ import re
 from dataclasses import replace
 
 import pytest
-from chromium import NEEDED
 
 from bench.metrics.compute import compute
 from bench.report.page.page import Input, write_page
 from bench.simulated.frames import DuplexPlan, duplex_trial_of
 from bench.simulated.turns import write_example_run
 from bench.store.store import read_run, save_recording, write_trial
+from tests.browser.chromium import NEEDED
 
 pytestmark = NEEDED
 

@@ -11,7 +11,7 @@ from labs.check import Submission, examine
 from labs.code import OwnBox
 from labs.grading.worker import grade_one
 from labs.lab5c_face import checks
-from labs.lab5c_face.playing import Reply, messages, track_of, write_messages, write_wav
+from labs.lab5c_face.playing import SENTENCES, Reply, messages, track_of, write_messages, write_wav
 from labs.pack import pack
 from pipelines.audio.openness import Smoother, openness
 from pipelines.face.visemes import Phone, blend, spread
@@ -78,7 +78,7 @@ def measured(submission, drawn_late_ms):
     root = submission.root
     loud = np.where(np.arange(1764 * 40) % 2, 9000, -9000) * (np.arange(1764 * 40) / 70560)
     spoken = []
-    for sentence, text in enumerate(checks.SENTENCES):
+    for sentence, text in enumerate(SENTENCES):
         phones = tuple(Phone("ɑː" if i % 2 else "m", i * 200, i * 200 + 200) for i in range(16))
         reply = Reply(text, loud.astype(np.int16), phones)
 

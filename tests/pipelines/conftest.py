@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from local_engines import Start
 
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
-from pipelines.engines.table import llm_engine, stt_engine, tts_engine
+from pipelines.engines.processes import llm_engine, stt_engine, tts_engine
 from pipelines.marks import MarkList
 from pipelines.process import environment
 from pipelines.process.process import ModelProcess
+from tests.pipelines.local_engines import Start
 
 
 @pytest.fixture
@@ -21,7 +21,11 @@ async def start() -> AsyncIterator[Start]:
     processes: list[ModelProcess] = []
 
     async def start(options: Any, marks: MarkList | None = None) -> ModelProcess:
-        table = {SttOptions: stt_engine, LlmOptions: llm_engine, TtsOptions: tts_engine}
+        table: dict[type, Any] = {
+            SttOptions: stt_engine,
+            LlmOptions: llm_engine,
+            TtsOptions: tts_engine,
+        }
         e = table[type(options)](options)
         interpreter = environment.ensure(e.environment) if e.environment else None
         process = ModelProcess(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.engines.synthetic import made
+from pipelines.engines import made
 from pipelines.errors import LabError
 from pipelines.process import environment
 from pipelines.process.process import ModelProcess
@@ -32,7 +32,7 @@ def skip_without_torch(name: str) -> None:
 
 def made_here(engine: str) -> Path:
     """The smallest model of an engine; skips where its environment can't be built here."""
-    skip_without_torch(made.MAKERS[engine].environment)
+    skip_without_torch(made.maker_of(engine).environment)
     try:
         return made.ensure(engine, "synthetic:micro", _tell)
     except LabError as error:

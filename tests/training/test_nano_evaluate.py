@@ -15,6 +15,7 @@ from bench.store.store import read_run, save_recording, write_info, write_trial
 from bench.timeline.timeline import reconstruct
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
+from pipelines.kinds import Weights
 from pipelines.marks import Mark, stamp
 from training.nano_duplex.evaluate import main, read_codec
 from training.nano_duplex.monologue import replies_in_text, text_rows
@@ -30,7 +31,7 @@ def labels_of(plan: TurnTakingPlan) -> FixtureLabels:
     return FixtureLabels(labels.name, tuple(turns))
 
 
-def trial_with(plan: TurnTakingPlan, words: dict[float, str], weights: str = "trained"):
+def trial_with(plan: TurnTakingPlan, words: dict[float, str], weights: Weights = "trained"):
     """A trial of a duplex model whose text stream holds these words, ms after t0 → word."""
     trial, marks, pcm = turn_taking_trial_of(plan, weights=weights)
     trial = replace(trial, kind="duplex")
@@ -38,8 +39,8 @@ def trial_with(plan: TurnTakingPlan, words: dict[float, str], weights: str = "tr
         stamp("duplex", "text", t_ns=trial.t0_ns + round(ms * NS_PER_MS), text=f" {word}")
         for ms, word in words.items()
     ]
-    for event, ms in (("frame_in", 80), ("frame_out", 4050)):
-        marks.append(stamp("duplex", event, t_ns=trial.t0_ns + ms * NS_PER_MS, value=0.0))
+    marks.append(stamp("duplex", "frame_in", t_ns=trial.t0_ns + 80 * NS_PER_MS, value=0.0))
+    marks.append(stamp("duplex", "frame_out", t_ns=trial.t0_ns + 4050 * NS_PER_MS, value=0.0))
     return trial, [*marks, *texts], pcm
 
 
@@ -106,7 +107,7 @@ def test_without_a_stream_of_frames_nothing_is_said_of_the_text():
 
 
 def write(
-    run_dir, plan: TurnTakingPlan, words: dict[float, str], weights: str, heard: str = ""
+    run_dir, plan: TurnTakingPlan, words: dict[float, str], weights: Weights, heard: str = ""
 ) -> None:
     trial, marks, pcm = trial_with(plan, words, weights)
     said = " ".join(words.values())

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from bench.store.expectation import Expectation
-from bench.store.labels import TurnLabels
+from bench.store.labels import TurnLabels, UserEvent
 from bench.store.records import MetricRow, Trial
 from training.nano_duplex.gates import (
     GATES,
@@ -34,7 +34,7 @@ def trial(fixture: str = "f", **more) -> Trial:
     return Trial("r", f"p.{fixture}.0", "p", fixture, 0, 0, 24_000, 1, kind="duplex", **more)
 
 
-def labels(event: str = "", respond: bool = True) -> TurnLabels:
+def labels(event: UserEvent = "", respond: bool = True) -> TurnLabels:
     return TurnLabels("a", 0, 1, 1, 16_000, Expectation(respond=respond), event=event)
 
 
@@ -86,10 +86,8 @@ def test_pauses_are_counted_one_by_one():
 
 
 def test_going_on_is_judged_over_backchannels_and_not_over_coughs():
-    turns = {
-        ("f", i): labels(event, respond=False)
-        for i, event in enumerate(("backchannel", "backchannel", "cough"))
-    }
+    events: tuple[UserEvent, ...] = ("backchannel", "backchannel", "cough")
+    turns = {("f", i): labels(event, respond=False) for i, event in enumerate(events)}
     rows = [row("false_interruption", value, i) for i, value in enumerate((0.0, 100.0, 100.0))]
     one = judged(rows, turns=turns)["went on through a backchannel, as heard"]
     assert (one.figure.value, one.figure.n) == (50.0, 2)
@@ -137,11 +135,12 @@ def test_the_words_of_forced_text_are_held_against_the_codecs():
     name = "WER of forced text over the codec's"
     assert judged([], forced=forced)[name].verdict == "open"
     one = judged([], forced=forced, codec=CodecFigures(codec_wer=3.5))[name]
-    assert (one.figure.value, one.figure.n, one.verdict) == (pytest.approx(1.5), 2, "met")
-    one = judged([], codec=CodecFigures(original_wer=1.0, codec_wer=6.0, probe_wer=11.0, n=50))
-    assert one["codec's WER over the original's"].verdict == "missed"
-    assert one["codec's WER over the original's"].missed_by == pytest.approx(1.0)
-    assert one["word probe on the user's side, WER"].verdict == "missed"
+    assert one.figure.value == pytest.approx(1.5)
+    assert (one.figure.n, one.verdict) == (2, "met")
+    all_ = judged([], codec=CodecFigures(original_wer=1.0, codec_wer=6.0, probe_wer=11.0, n=50))
+    assert all_["codec's WER over the original's"].verdict == "missed"
+    assert all_["codec's WER over the original's"].missed_by == pytest.approx(1.0)
+    assert all_["word probe on the user's side, WER"].verdict == "missed"
 
 
 def test_a_word_error_rate_is_of_all_words_and_has_an_interval_from_20_sentences_on():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,9 @@ class Codec:
 
     def encode(self, pcm):
         frames = len(pcm) // FRAME
-        return Heard(np.repeat(np.arange(frames)[:, None], 8, 1), np.zeros((frames, 96)))
+        return Heard(
+            np.repeat(np.arange(frames)[:, None], 8, 1), np.zeros((frames, 96), np.float32)
+        )
 
 
 class Ear:
@@ -79,8 +82,10 @@ def test_dialogues_are_cut_at_their_frames_and_a_words_end_is_its_last_frame(tmp
 
 def test_a_dialogue_goes_through_the_codec_frame_by_frame(tmp_path):
     dialogue_shard(tmp_path / "000.npz")
+    codec: Any = Codec()
+    ear: Any = Ear()
     first, second = (
-        encode_one(Codec(), Ear(), d, {"left": 7}) for d in read_dialogues(tmp_path / "000.npz")
+        encode_one(codec, ear, d, {"left": 7}) for d in read_dialogues(tmp_path / "000.npz")
     )
     assert first.vectors[:, 0].tolist() == [0.0, 0.125, 0.25]
     assert second.vectors[:, 95].tolist() == [0.375, 0.5]

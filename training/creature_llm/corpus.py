@@ -106,7 +106,8 @@ def user_sentences(seed: str, number: int, dictionary: frozenset[str]) -> list[s
 def _rare_first(sentences: list[str], often: int = 3) -> list[str]:
     """Sentences with a word seen fewer than ``often`` times first: no word is left out."""
     count: Counter[str] = Counter()
-    first, rest = [], []
+    first: list[str] = []
+    rest: list[str] = []
     for text in sentences:
         rare = any(count[word] < often for word in text.split())
         count.update(text.split())

@@ -111,7 +111,8 @@ class Speaker:
 
     def sequence(self) -> Turn:
         """Two or three things to do in one breath."""
-        lang, texts, phrases = self.lang, [], []
+        lang, phrases = self.lang, []
+        texts: list[str] = []
         slots: dict[str, list[str]] = {}
         first: Thing | None = None
         command: Command | None = None

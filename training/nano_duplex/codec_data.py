@@ -108,7 +108,8 @@ class Speech:
         """Brighter or darker, louder or softer; never beyond full scale."""
         if self.random.random() < 0.5:
             tilt = np.float32(self.random.uniform(-0.4, 0.6))
-            pcm = pcm - tilt * np.concatenate([[np.float32(0)], pcm[:-1]])
+            before = np.concatenate([np.zeros(1, np.float32), pcm[:-1]])
+            pcm = (pcm - tilt * before).astype(np.float32)
         gain = 10 ** self.random.uniform(-14 / 20, 6 / 20)
         peak = float(np.abs(pcm).max()) or 1.0
         out: npt.NDArray[np.float32] = (pcm * min(gain, 0.99 / peak)).astype(np.float32)

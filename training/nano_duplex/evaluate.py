@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.fixtures.library import ROOT_VARIABLE
 from bench.recorded.listener import Sphinx, listen
 from bench.runner.plan import make_plan
 from bench.runner.progress import progress
@@ -33,6 +32,7 @@ from bench.store.atomic import atomic_write
 from bench.store.store import read_json, read_run
 from bench.timeline.audible_faults import faults_in
 from pipelines.errors import LabError
+from pipelines.installation import FIXTURES_VARIABLE
 from training.nano_duplex import forced
 from training.nano_duplex.gates import CodecFigures, WordCount
 from training.nano_duplex.verdicts import as_json, evaluate, markdown, typical
@@ -71,7 +71,7 @@ _CODEC = [f.name for f in fields(CodecFigures)]
 def _run(args: argparse.Namespace) -> None:
     if args.folder is not None:
         # The caller, and an oracle in its own process, look for fixtures here.
-        os.environ[ROOT_VARIABLE] = str(args.folder.resolve())
+        os.environ[FIXTURES_VARIABLE] = str(args.folder.resolve())
     codec = read_codec(args.codec) if args.codec else None
     reference = typical([faults_in(*_read(p)) for p in _sounds(args.reference)])
     counted: list[WordCount] | None = None
@@ -92,8 +92,8 @@ def _run(args: argparse.Namespace) -> None:
             if args.forced is not None:
                 sentences = forced.read_sentences(args.forced, args.most)
                 shortest = min(plan.fixtures, key=lambda f: f.duration_s)
-                runs = forced.force(spec, sentences, shortest, run_dir / "forced", watch)
-                counted = forced.counts(runs, recogniser)
+                spoken = forced.force(spec, sentences, shortest, run_dir / "forced", watch)
+                counted = forced.counts(spoken, recogniser)
     listened = [listen(path, recogniser, recogniser.described) for path in (run_dir, *args.also)]
     runs = [run for run, _ in listened]
     for preset in presets:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.fixtures.fixture import Cue, Fixture
+from bench.fixtures.fixture import Cue, Fixture, FixtureKind
 from fixtures.authoring import author
 from fixtures.authoring.floor import conversation
 from fixtures.authoring.synthesis import Spoken
@@ -32,7 +32,12 @@ OUT = Path("build/nano/fixtures")
 SEED = 11
 PLAIN, PAUSED, CONVERSATIONS = 40, 20, 12
 TAG = "heldout"
-KINDS = {"command": "command", "question": "question", "talk": "greeting", "refusal": "refusal"}
+KINDS: dict[str, FixtureKind] = {
+    "command": "command",
+    "question": "question",
+    "talk": "greeting",
+    "refusal": "refusal",
+}
 PAUSES_MS = range(300, 1101, 100)
 
 

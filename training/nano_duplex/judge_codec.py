@@ -133,7 +133,8 @@ def judge(folder: Path, data: Path, number: int, out: Path) -> dict[str, Any]:
     codec, chosen = AgentCodec(folder), dict[str, Pair]()
     for said in read_shards(data / "valid"):
         if said.role == AGENT and said.text not in chosen and len(chosen) < number:
-            chosen[said.text] = resynthesise(codec, said.text, said.pcm / np.float32(32768))
+            pcm = said.pcm.astype(np.float32) / np.float32(32768)
+            chosen[said.text] = resynthesise(codec, said.text, pcm)
     texts, pairs = list(chosen), list(chosen.values())
     recogniser = Recogniser(expected())
     before = word_errors(texts, [recogniser.read(pair.original) for pair in pairs])

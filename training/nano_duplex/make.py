@@ -14,10 +14,14 @@ import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS, VECTOR
 from pipelines.duplex.nano.files import PACKAGED
 from training.nano_duplex.agent_codec import FOLDER
+
+if TYPE_CHECKING:
+    from training.nano_duplex.lm import Lm
 
 MODULES = {
     "data": "training.nano_duplex.corpus",
@@ -36,7 +40,7 @@ TINY_LM = {
     "dim": 16, "layers": 2, "heads": 2, "hidden": 24, "window": 12,
     "depth_dim": 12, "depth_layers": 2, "depth_heads": 2, "depth_hidden": 16,
 }  # fmt: skip
-TINY_CODEC = {"fast": 8, "slow": 12, "voice": 8, "depths": (1, 1, 1, 1, 1)}
+TINY_CODEC: dict[str, Any] = {"fast": 8, "slow": 12, "voice": 8, "depths": (1, 1, 1, 1, 1)}
 TINY_READER = {"width": 8, "layers": 2, "heads": 2}
 TINY_WORDS = ("go", "left", "stop")
 MOST_FAR = 1e-3
@@ -97,9 +101,11 @@ def untrained(argv: list[str]) -> None:
     codec, ear = args.codec or args.out, args.ear or args.out
     known = args.ear or (None if args.tiny else PACKAGED)
     heard = TINY_WORDS if known is None else (known / EAR_WORDS).read_text("utf-8").split()
-    small = (TINY_LM, TINY_CODEC, TINY_READER) if args.tiny else ({}, {}, {})
-    sizes = LmSizes(words=len(words) + 3, vector=VECTOR + 1 + len(heard), **small[0])
-    shape, reader = Shape(**small[1]), ReaderShape(**small[2])
+    sizes = LmSizes(
+        words=len(words) + 3, vector=VECTOR + 1 + len(heard), **(TINY_LM if args.tiny else {})
+    )
+    shape = Shape(**TINY_CODEC) if args.tiny else Shape()
+    reader = ReaderShape(**TINY_READER) if args.tiny else ReaderShape()
     if args.codec is None:
         write(rounded(Codec(2, shape)), codec)
         (codec / ENCODER).unlink()  # it only trains
@@ -123,7 +129,7 @@ def untrained(argv: list[str]) -> None:
 
 
 def _write(
-    lm: object,
+    lm: Lm,
     out: Path,
     codec: Path,
     ear: Path,

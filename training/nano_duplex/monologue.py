@@ -24,12 +24,12 @@ from bench.timeline.lateness import broken_bound
 from bench.timeline.replies import broken_into
 from bench.timeline.timeline import Timeline, Turn
 from pipelines.clock import NS_PER_MS
-from pipelines.marks import Mark, stamp
+from pipelines.marks import Mark, StageEvent, stamp
 
 FRAME_NS = 80 * NS_PER_MS
 GAP_NS = 12 * FRAME_NS
 """Time without text that ends a reply, as in `pipelines.duplex.utterances`."""
-MEANT = ("agent", "answer_text")
+MEANT: StageEvent = ("agent", "answer_text")
 ANEW_NS = 4 * FRAME_NS
 """The same where words of the user that want an answer ended in between: what follows answers
 them."""

@@ -20,7 +20,9 @@ def enter(folder: Path, stage: str, names: Sequence[str], told: Mapping[str, Any
         told: What the card says of the stage; ``steps`` of 0: it was not trained.
     """
     path = folder / CARD_NAME
-    card = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"format": FORMAT}
+    card: dict[str, Any] = {"format": FORMAT}
+    if path.is_file():
+        card = json.loads(path.read_text(encoding="utf-8"))
     card.setdefault("files", {}).update(_described(folder, names))
     others = [name for name in card.get("trained", ()) if name != stage]
     card["trained"] = [s for s in STAGES if s in others or (s == stage and told.get("steps"))]

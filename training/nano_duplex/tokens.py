@@ -89,8 +89,8 @@ def encode_one(
     codec: AgentCodec, ear: NanoEar | None, dialogue: Dialogue, ids: dict[str, int]
 ) -> Encoded:
     """A dialogue through both graphs."""
-    said = codec.encode(dialogue.agent.astype(np.float32) / 32768)
-    peaks = np.abs(dialogue.agent.astype(np.float32) / 32768).reshape(-1, FRAME).max(1)
+    said = codec.encode(dialogue.agent.astype(np.float32) / np.float32(32768))
+    peaks = np.abs(dialogue.agent.astype(np.float32) / np.float32(32768)).reshape(-1, FRAME).max(1)
     return Encoded(
         vectors=hear(ear, dialogue, len(ids)),
         codes=said.codes.astype(np.uint16),
@@ -106,7 +106,7 @@ def hear(ear: NanoEar | None, dialogue: Dialogue, words: int) -> Array:
     """The user's vectors; ``words``: how many an ear will read."""
     if ear is None:
         return np.zeros((len(dialogue.text), VECTOR + 1 + words), np.float16)
-    return ear.hear(dialogue.user.astype(np.float32) / 32768).astype(np.float16)
+    return ear.hear(dialogue.user.astype(np.float32) / np.float32(32768)).astype(np.float16)
 
 
 ARRAYS = ("vectors", "codes", "text", "speaking", "words", "ends")
@@ -119,7 +119,8 @@ def write_shard(path: Path, dialogues: list[Encoded]) -> None:
     counts = np.cumsum([0, *(len(d.words) for d in dialogues)])
     turns = np.array(json.dumps([d.turns for d in dialogues]))
     part = path.with_suffix(".part.npz")
-    np.savez(part, frames=frames, counts=counts, turns=turns, **joined)
+    arrays: dict[str, Any] = {**joined, "frames": frames, "counts": counts, "turns": turns}
+    np.savez(part, **arrays)
     part.replace(path)
 
 

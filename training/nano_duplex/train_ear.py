@@ -208,7 +208,8 @@ def run(args: argparse.Namespace) -> None:
     number, words = len(training.data.spoken), len(training.vocabulary)
     hours = sum(len(s.pcm) for s in training.data.spoken) / RATE_HZ / 3600
     print(f"{number} utterances, {hours:.1f} h, {words} words", flush=True)
-    watch, saved, order = Stopwatch(training.seconds), time.monotonic(), []
+    watch, saved = Stopwatch(training.seconds), time.monotonic()
+    order: list[list[int]] = []
     means: dict[str, float] = {}
     while (done := training.done()) < 1:
         rng = np.random.default_rng((args.seed, training.step))

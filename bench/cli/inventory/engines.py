@@ -11,13 +11,15 @@ from rich.table import Table
 
 from bench.report.text.console import console
 from pipelines.duplex.moshi.weights import files as weights
+from pipelines.duplex.session.row import AdapterRow
+from pipelines.engines.row import EngineRow
 from pipelines.process import environment
 from pipelines.weights.sizes import LM_NAMES, MIMI_BYTES, SIZES, lm_bytes
 
 engines = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Environments of engines whose packages clash with Pipecat's.",
+    help="Engines, and environments of those whose packages clash with Pipecat's.",
 )
 weights_app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Synthetic weights of duplex models."
@@ -30,9 +32,9 @@ def _tell(words: str) -> None:
 
 @engines.command("list")
 def list_engines() -> None:
-    """All engine environments, a line each."""
+    """All engine environments, then all engines and duplex adapters, a line each."""
     table = Table(box=None)
-    for heading in ("engine", "built", "size", "what it is"):
+    for heading in ("environment", "built", "size", "what it is"):
         table.add_column(heading, overflow="fold")
     for row in environment.ENVIRONMENTS.values():
         python = environment.find(row.name)
@@ -42,13 +44,30 @@ def list_engines() -> None:
     console().print(table)
     console().print(
         "A preset that needs one builds it. A Python of your own: DUPLEX_LAB_NAME_PYTHON=/path, "
-        "as in DUPLEX_LAB_MOSHI_MLX_PYTHON."
+        "as in DUPLEX_LAB_MOSHI_MLX_PYTHON.\n"
     )
+    console().print(_of_presets())
+
+
+def _of_presets() -> Table:
+    """What a preset may name: engines of a cascade's stages, adapters of duplex models."""
+    from pipelines.duplex import adapters as duplex
+    from pipelines.engines import adapters as cascade
+
+    table = Table(box=None)
+    for heading in ("stage", "engine", "environment", "device", "licence", "tested", "what it is"):
+        table.add_column(heading, overflow="fold")
+    rows: list[tuple[str, EngineRow | AdapterRow]] = [(r.stage, r) for r in cascade.all_rows()]
+    rows += [("duplex", row) for row in duplex.all_rows()]
+    for stage, row in rows:
+        where, devices = row.environment or "–", ", ".join(row.devices)
+        table.add_row(stage, row.name, where, devices, row.licence, row.tested, row.what)
+    return table
 
 
 @engines.command()
 def build(
-    name: Annotated[str, typer.Argument(help="An engine's name, as 'engines list' shows it.")],
+    name: Annotated[str, typer.Argument(help="An environment's name, as 'engines list' shows it.")],
 ) -> None:
     """Builds an engine environment where it is missing or broken; prints its interpreter."""
     print(environment.ensure(name, _tell, verify=True))

@@ -22,6 +22,7 @@ class LocalPeer:
     def __init__(self, path: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
+        self._decoder = Decoder()
         self._sent = 0
 
     def send(self, message: Message) -> None:
@@ -35,9 +36,8 @@ class LocalPeer:
 
     def wait_for_chunk(self, k: int) -> None:
         """See `Peer.wait_for_chunk`."""
-        decoder = Decoder()
         while data := self.socket.recv(4096):
-            for message in decoder.feed(data):
+            for message in list(self._decoder.feed(data)):
                 if message.kind is Kind.BYE or message.seq >= k:
                     return
 

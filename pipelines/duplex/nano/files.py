@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS
 from pipelines.duplex.nano.lm import LM_NAME
 from pipelines.duplex.nano.voice import DECODER
 from pipelines.weights.error import WeightsError
+
+if TYPE_CHECKING:
+    from pipelines.duplex.session.options import ModelOptions
 
 FORMAT = 2
 SHIPPED = "shipped"
@@ -51,6 +55,42 @@ class NanoWeights:
         done = set(self.trained)
         whole = {"codec", "ear"} <= done and ("joint" in done or {"read", "speak"} <= done)
         return "trained" if whole else "synthetic"
+
+
+class NanoFiles:
+    """What a preset's ``weights`` means: a `pipelines.duplex.session.row.Weights`."""
+
+    def arguments(self, model: ModelOptions) -> dict[str, Any]:
+        """See `pipelines.duplex.session.row.Weights.arguments`."""
+        return {"config": str(folder_of(model.weights) / CARD_NAME)}
+
+    def check(self, model: ModelOptions, where: str) -> None:
+        """Nothing that the preset alone tells."""
+
+    def provide(self, model: ModelOptions, tell: Callable[[str], None]) -> str:
+        """See `pipelines.duplex.session.row.Weights.provide`: no run makes them."""
+        return read(folder_of(model.weights)).label
+
+    def listed(self, model: ModelOptions) -> list[dict[str, str]]:
+        """See `pipelines.duplex.session.row.Weights.listed`."""
+        told = read(folder_of(model.weights)).card["files"]
+        return [
+            {"name": f"{model.id} {Path(name).stem}", "file": name, "sha256": file["sha256"]}
+            for name, file in told.items()
+        ]
+
+    def reads(self, model: ModelOptions) -> str:
+        """Nothing: they lie in the package, or in a folder."""
+        return ""
+
+    def unmade(self, model: ModelOptions) -> str:
+        """Nothing: no run makes them."""
+        return ""
+
+    def missing(self, model: ModelOptions) -> list[str]:
+        """See `pipelines.duplex.session.row.Weights.missing`: the sizes are checked alone."""
+        read(folder_of(model.weights), hashes=False)
+        return []
 
 
 def folder_of(weights: str) -> Path:

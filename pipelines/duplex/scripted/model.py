@@ -10,6 +10,7 @@ and a compute time of s ms < 80 it is heard g + 80 + s ms after the user's last 
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ from pipelines.duplex.session.model import (
     Pcm,
     Step,
 )
+from pipelines.duplex.session.row import AdapterRow
 from pipelines.engines.tts.espeak import RATE_HZ as ESPEAK_RATE_HZ
 from pipelines.engines.tts.espeak import EspeakEngine
 from pipelines.process.engine import Emit, Request
@@ -191,3 +193,15 @@ class ScriptedSession:
         left_ns = self._deadline_ns - self._model.clock()
         if left_ns > 0:
             self._model.sleep(left_ns / NS_PER_S)
+
+
+ROW = AdapterRow(
+    name="scripted",
+    what="no model: it takes as long as its script says",
+    families=("scripted",),
+    licence="Apache-2.0",
+    adapter=ScriptedDuplex,
+    arguments=lambda model, script: dataclasses.asdict(script),
+    label="scripted",
+    tested="exact answers",
+)

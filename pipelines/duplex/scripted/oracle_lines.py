@@ -21,11 +21,8 @@ from pipelines.audio.onsets import first_audible, last_audible
 from pipelines.audio.resample import resample
 from pipelines.duplex.scripted.oracle_voice import Patchwork, Recording, words_of
 from pipelines.duplex.session.model import SAMPLE_RATE_HZ, Pcm
+from pipelines.installation import FIXTURES_VARIABLE, shipped_fixtures
 from pipelines.process.engine import EngineError
-
-ROOT_VARIABLE = "DUPLEX_LAB_FIXTURES"
-"""Where a run takes its fixtures from, as in `bench.fixtures.library`."""
-SHIPPED = Path(__file__).parents[3] / "fixtures"
 
 LEFT_S = 3.6
 """So much of an answer must be left when the user breaks in, and a little more."""
@@ -75,7 +72,7 @@ def read_knowledge(folder: str = "") -> Knowledge:
     Raises:
         EngineError: there are none, or one can't be read.
     """
-    root = Path(folder or os.environ.get(ROOT_VARIABLE) or SHIPPED).expanduser()
+    root = Path(folder or os.environ.get(FIXTURES_VARIABLE) or shipped_fixtures()).expanduser()
     fixtures: dict[Path, Mapping[str, Any]] = {}
     sounds: dict[Path, Pcm] = {}
     recordings: dict[Path, Recording] = {}
@@ -105,7 +102,7 @@ def read_knowledge(folder: str = "") -> Knowledge:
     if not lines:
         raise EngineError(
             f"{root} holds no fixtures for the oracle to know: set fixtures under [script], or "
-            f"{ROOT_VARIABLE}, to their folder"
+            f"{FIXTURES_VARIABLE}, to their folder"
         )
     return Knowledge(tuple(lines), voice)
 

@@ -7,7 +7,6 @@ interpreter may be one of an engine environment.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from pipelines.duplex.session.stages import PipelinedStages, SerialStages, Stage
 from pipelines.duplex.session.warmth import like_speech
 from pipelines.duplex.session.wire import SESSION, Reply
 from pipelines.heap import give_back
-from pipelines.process.engine import Emit, EngineError, Request
+from pipelines.process.engine import Emit, EngineError, Request, imported
 
 WARM_FRAMES = 4
 SWITCH_INTERVAL_S = 0.0005
@@ -56,9 +55,8 @@ class DuplexEngine:
             EngineError: a package is missing, or the weights can't be loaded.
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        module, _, name = self._adapter.partition(":")
         try:
-            model: DuplexModel = getattr(importlib.import_module(module), name)(**self._options)
+            model: DuplexModel = imported(self._adapter)(**self._options)
             model.load()
         except ModuleNotFoundError as error:
             raise EngineError(

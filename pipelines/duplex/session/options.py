@@ -12,8 +12,8 @@ class ModelOptions:
 
     id: str
     """Its prefix says the family: ``moshi-tiny``, ``moshi-7b``, ``personaplex-7b``, …"""
-    backend: Literal["mlx", "torch", "server", "scripted", "nano"] = "mlx"
-    """Which adapter runs it."""
+    backend: str = "mlx"
+    """Which adapter runs it: a row of `pipelines.duplex.adapters`."""
     weights: str = "synthetic"
     """``synthetic`` (made here, of the id's size), a folder, or a model: an id of 'models list', or
     ``owner/name`` of the hub. Backend nano: ``shipped`` (in the package), or a folder."""

@@ -10,9 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from pipelines.engines.row import Model
 from pipelines.process.engine import Emit, EngineError, Request
 from pipelines.weights.gguf import check_gguf, read_facts
+
+if TYPE_CHECKING:
+    from pipelines.engines.options import LlmOptions
 
 Messages = list[dict[str, str]]
 Take = Callable[[str], bool]
@@ -29,6 +34,8 @@ class Prompt:
     """Known from the last one: they were in the prefix cache."""
 
 
+CHAT_CAPABILITIES = ("streaming", "prefix cache", "any GGUF with a chat template")
+"""Of the rows of these engines."""
 _MOST_CONTEXT = 8192  # some models were trained for so much that its cache fits no memory
 
 
@@ -121,3 +128,15 @@ class ChatEngine:
                 emit.mark("llm", "prompt_cached", value=prompt.cached)
             emit.mark("llm", "end", value=len(answer), text="".join(answer))
             emit({"tokens": len(answer)})
+
+
+def chat_arguments(options: LlmOptions, model: Model) -> dict[str, Any]:
+    """Keyword arguments of a `ChatEngine`."""
+    return {
+        "model": str(model.path),
+        "system": f"{options.system} {model.system_prompt}".strip(),
+        "context_tokens": options.context_tokens,
+        "threads": options.threads,
+        "gpu_layers": options.gpu_layers,
+        "temperature": options.temperature,
+    }

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.engines.llm.chat import ChatEngine, Messages, Prompt, Take
+from pipelines.engines.llm.chat import (
+    CHAT_CAPABILITIES,
+    ChatEngine,
+    Messages,
+    Prompt,
+    Take,
+    chat_arguments,
+)
+from pipelines.engines.row import BY_RANDOM_WEIGHTS, EngineRow
 from pipelines.process.engine import EngineError
 
 _QUIET = -1
@@ -70,3 +78,21 @@ class LlamaEngine(ChatEngine):
         if failed:
             raise EngineError(f"llama.cpp refused the request: {failed[0]}")
         return prompts[-1] if prompts else None
+
+
+ROW = EngineRow(
+    stage="llm",
+    name="llama",
+    what="llama.cpp by xllamacpp",
+    licence="MIT",
+    engine=LlamaEngine,
+    arguments=chat_arguments,
+    called="{model}",
+    reads=("model",),
+    model="creature-3m",
+    maker="pipelines.engines.synthetic.gguf:MAKER",
+    devices=("cpu", "metal"),
+    capabilities=CHAT_CAPABILITIES,
+    tested=f"trained weights; {BY_RANDOM_WEIGHTS}",
+    measured=("0.5b", "1b"),
+)

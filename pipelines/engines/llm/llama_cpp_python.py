@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.engines.llm.chat import ChatEngine, Messages, Prompt, Take
+from pipelines.engines.llm.chat import (
+    CHAT_CAPABILITIES,
+    ChatEngine,
+    Messages,
+    Prompt,
+    Take,
+    chat_arguments,
+)
+from pipelines.engines.row import EngineRow
 from pipelines.process.engine import EngineError
 
 
@@ -47,3 +55,20 @@ class LlamaCppPythonEngine(ChatEngine):
         except ValueError as error:
             raise EngineError(f"llama.cpp refused the request: {error}") from error
         return None
+
+
+ROW = EngineRow(
+    stage="llm",
+    name="llama-cpp-python",
+    what="llama.cpp by llama-cpp-python, compiled here",
+    licence="MIT",
+    engine=LlamaCppPythonEngine,
+    arguments=chat_arguments,
+    called="{model}",
+    reads=("model",),
+    model="creature-3m",
+    environment="llama",
+    maker="pipelines.engines.synthetic.gguf:MAKER",
+    capabilities=CHAT_CAPABILITIES,
+    measured=("0.5b", "1b"),
+)

@@ -10,9 +10,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipelines.engines.row import EngineRow, Model
 from pipelines.process.engine import Emit, EngineError, Request
+
+if TYPE_CHECKING:
+    from pipelines.engines.options import SttOptions
 
 RATE_HZ = 16000
 FRAME = 1920
@@ -231,3 +235,29 @@ def check_weights(*paths: Path) -> None:
             read_header(path)
     except WeightsError as error:
         raise EngineError(str(error).rstrip(".")) from error
+
+
+def _arguments(options: SttOptions, model: Model) -> dict[str, Any]:
+    return {
+        "model": str(model.path),
+        "device": options.device,
+        "threads": options.threads,
+        "partials": options.partials,
+    }
+
+
+ROW = EngineRow(
+    stage="stt",
+    name="kyutai-stt",
+    what="Kyutai's delayed-streams recognisers on torch",
+    licence="MIT",
+    engine=KyutaiSttEngine,
+    arguments=_arguments,
+    reads=("model",),
+    model="synthetic:1b",
+    environment="moshi-torch",
+    maker="pipelines.engines.synthetic.kyutai_stt:MAKER",
+    devices=("cuda", "cpu"),
+    capabilities=("streaming", "partials"),
+    measured=("1b",),
+)

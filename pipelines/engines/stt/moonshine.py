@@ -8,10 +8,14 @@ what two transcripts agree on is a partial; at the end it is transcribed once mo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipelines.engines.row import EngineRow, Model
 from pipelines.engines.stt.agreement import LocalAgreement
 from pipelines.process.engine import Emit, EngineError, Request
+
+if TYPE_CHECKING:
+    from pipelines.engines.options import SttOptions
 
 RATE_HZ = 16000
 TOKENIZER = "tokenizer.bin"
@@ -142,3 +146,30 @@ def _text(transcript: Any) -> str:
     if transcript is None:
         raise EngineError("Moonshine could not transcribe: its own words are in the agent's log")
     return " ".join(line.text.strip() for line in transcript.lines if line.text.strip())
+
+
+def _arguments(options: SttOptions, model: Model) -> dict[str, Any]:
+    return {
+        "model": str(model.path),
+        "partials": options.partials,
+        "step_ms": options.step_ms,
+        "tokens_per_s": options.forced_tokens_per_s if model.random else 0.0,
+    }
+
+
+ROW = EngineRow(
+    stage="stt",
+    name="moonshine",
+    what="Moonshine tiny and base, and its streaming models",
+    licence="MIT",
+    engine=MoonshineEngine,
+    arguments=_arguments,
+    reads=("model",),
+    model="synthetic:tiny",
+    environment="moonshine",
+    maker="pipelines.engines.synthetic.moonshine:MAKER",
+    capabilities=("partials by LocalAgreement-2",),
+    untested="a streaming model was not loaded yet",
+    measured=("tiny", "base"),
+    own_threads=True,
+)

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from pipelines.engines.row import EngineRow, Model, in_package, on_disk
 from pipelines.process.engine import Emit, EngineError, Request, pieces
+
+if TYPE_CHECKING:
+    from pipelines.engines.options import SttOptions
 
 RATE_HZ = 16000
 _WARM_UP_S = 0.5
@@ -110,3 +114,34 @@ def _write_trigrams(sentences: Path, arpa: Path) -> None:
     model = ArpaBoLM(text="\n".join(said), add_start=True, case="lower")
     model.compute()
     model.write_file(str(arpa))
+
+
+def _arguments(options: SttOptions, model: Model) -> dict[str, Any]:
+    return {
+        "lm": options.lm,
+        "sentences": options.sentences or None,
+        "bestpath": options.bestpath,
+        "fwdflat": options.fwdflat,
+    }
+
+
+def _files(options: SttOptions) -> list[dict[str, str]]:
+    files = [in_package("pocketsphinx en-us", "pocketsphinx")]
+    if options.lm == "domain":  # its language model is built of them when it loads
+        said = Path(options.sentences) if options.sentences else SENTENCES
+        files.append(on_disk("pocketsphinx domain sentences", said))
+    return files
+
+
+ROW = EngineRow(
+    stage="stt",
+    name="pocketsphinx",
+    what="PocketSphinx with its en-us model",
+    licence="BSD-2-Clause",
+    engine=PocketSphinxEngine,
+    arguments=_arguments,
+    called="pocketsphinx",
+    files=_files,
+    capabilities=("streaming", "partials", "domain language model"),
+    tested="trained weights",
+)

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from pipelines.engines.row import EngineRow, Model
 from pipelines.engines.stt.agreement import LocalAgreement
 from pipelines.process.engine import Emit, EngineError, Request
+
+if TYPE_CHECKING:
+    from pipelines.engines.options import SttOptions
 
 RATE_HZ = 16000
 FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -177,3 +181,36 @@ def check_folder(folder: Path) -> None:
         raise EngineError(
             f"{folder} lacks {', '.join(missing)}: give a Whisper in CTranslate2's form, complete"
         )
+
+
+def _arguments(options: SttOptions, model: Model) -> dict[str, Any]:
+    return {
+        "model": str(model.path),
+        "language": options.language,
+        "device": options.device,
+        "compute": options.compute,
+        "threads": options.threads,
+        "beam": options.beam,
+        "window": options.window,
+        "partials": options.partials,
+        "step_ms": options.step_ms,
+        "tokens_per_s": options.forced_tokens_per_s if model.random else 0.0,
+    }
+
+
+ROW = EngineRow(
+    stage="stt",
+    name="faster-whisper",
+    what="Whisper in CTranslate2: tiny, base, small, large-v3-turbo",
+    licence="MIT",
+    engine=WhisperEngine,
+    arguments=_arguments,
+    called="whisper {model}",
+    reads=("model",),
+    model="synthetic:tiny",
+    environment="whisper",
+    maker="pipelines.engines.synthetic.whisper:MAKER",
+    devices=("cpu", "cuda"),
+    capabilities=("partials by LocalAgreement-2", "short window", "int8"),
+    measured=("tiny", "base", "small"),
+)

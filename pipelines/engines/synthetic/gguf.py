@@ -7,16 +7,20 @@ zero: the most likely token is a word always, and the end never comes (a forced 
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from pipelines.engines.row import Maker
 from pipelines.engines.synthetic.words import SYNTHETIC_KEY, byte_alphabet, word_tokens
+from pipelines.weights.gguf import read_facts
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _ALIGNMENT = 32
 _BLOCK = 32  # Q8_0: an f16 scale, then 32 int8
@@ -130,11 +134,13 @@ def _quantised(size: Size, shape: tuple[int, ...]) -> bool:
 
 
 def _bytes(size: Size, shape: tuple[int, ...]) -> int:
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     return count // _BLOCK * (_BLOCK + 2) if _quantised(size, shape) else count * 4
 
 
 def _tensor(size: Size, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> bytes:
+    import numpy as np
+
     if len(shape) == 1:
         return np.ones(shape, "<f4").tobytes()
     silent = len(_SPECIALS) + 256 + 1 if name == "output.weight" else 0
@@ -152,6 +158,8 @@ def _tensor(size: Size, name: str, shape: tuple[int, ...], rng: np.random.Genera
 
 def write_gguf(path: Path, size: Size, seed: int = 0) -> None:
     """Writes the file tensor by tensor."""
+    import numpy as np
+
     rng = np.random.default_rng(seed)
     facts, shapes = _facts(size), list(_shapes(size))
     infos, offset = b"", 0
@@ -168,3 +176,12 @@ def write_gguf(path: Path, size: Size, seed: int = 0) -> None:
             file.write(data + bytes(-len(data) % _ALIGNMENT))
         file.flush()
         os.fsync(file.fileno())
+
+
+MAKER = Maker(
+    "llama",
+    gb=dict(zip(SIZES, (0.01, 0.7, 1.6, 3.9), strict=True)),
+    is_random=lambda path: bool(read_facts(path).get(SYNTHETIC_KEY)),
+    main="model.gguf",
+    make=lambda folder, size: write_gguf(folder / "model.gguf", SIZES[size]),
+)

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.engines.row import Maker
 from pipelines.engines.synthetic.kokoro_layers import Layers
 from pipelines.engines.synthetic.onnx_graph import Graph
-from pipelines.engines.synthetic.words import SYNTHETIC_FILE
+from pipelines.engines.synthetic.words import SYNTHETIC_FILE, marked_beside
 
 SYMBOLS = 178
 STYLE = 128
@@ -107,6 +108,15 @@ def make(folder: Path, size: Size, seed: int = 0) -> None:
     with (folder / "voices.bin").open("wb") as file:
         np.savez(file, **styles)
     (folder / SYNTHETIC_FILE).write_text(json.dumps({"seed": seed}), encoding="utf-8")
+
+
+MAKER = Maker(
+    "kokoro",
+    gb=dict(zip(SIZES, (0.02, 0.8), strict=True)),
+    is_random=marked_beside,
+    main="kokoro.onnx",
+    environment="kokoro",
+)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.engines.row import Maker
 from pipelines.engines.stt.kyutai_stt import CONFIG, NAMES
-from pipelines.engines.synthetic.words import SYNTHETIC_FILE
+from pipelines.engines.synthetic.words import SYNTHETIC_FILE, marked_beside
 
 DELAY_S = 0.5
 _MIMI = "mimi_config.json"
@@ -124,6 +125,14 @@ def make(folder: Path, size: Size, seed: int = 0) -> None:
     save_file(state, folder / NAMES["moshi_name"])
     for name, values in ((CONFIG, table), (_MIMI, codec), (SYNTHETIC_FILE, {"seed": seed})):
         (folder / name).write_text(json.dumps(values, indent=1), encoding="utf-8")
+
+
+MAKER = Maker(
+    "kyutai-stt",
+    gb=dict(zip(SIZES, (0.01, 5.0), strict=True)),
+    is_random=marked_beside,
+    environment="moshi-torch",
+)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.engines.row import Maker
 from pipelines.engines.synthetic.onnx_graph import Graph
-from pipelines.engines.synthetic.words import SYNTHETIC_FILE
+from pipelines.engines.synthetic.words import SYNTHETIC_FILE, marked_beside
 
 HEADS = 8
 SPECIAL = 3
@@ -179,6 +180,14 @@ def _write(g: Graph, path: Path, inputs: list[Any], outputs: list[Any]) -> None:
         options.optimized_model_filepath = str(path)
         options.add_session_config_entry("session.save_model_format", "ORT")
         onnxruntime.InferenceSession(str(plain), options, providers=["CPUExecutionProvider"])
+
+
+MAKER = Maker(
+    "moonshine",
+    gb=dict(zip(SIZES, (0.05, 0.3, 0.6), strict=True)),
+    is_random=marked_beside,
+    environment="moonshine",
+)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.engines.row import Maker
 from pipelines.engines.synthetic.onnx_graph import Graph
 
 RATE_HZ = 22050
@@ -158,6 +159,20 @@ def make(folder: Path, size: Size, seed: int = 0) -> None:
         "phoneme_id_map": dict(DEFAULT_PHONEME_ID_MAP),
     }
     (folder / "voice.onnx.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+def _is_random(path: Path) -> bool:
+    table = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
+    return bool(table["audio"].get("quality") == "synthetic")
+
+
+MAKER = Maker(
+    "piper",
+    gb=dict(zip(SIZES, (0.01, 0.2), strict=True)),
+    is_random=_is_random,
+    main="voice.onnx",
+    environment="piper",
+)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.engines.synthetic.words import SYNTHETIC_FILE
+from pipelines.engines.row import Maker
+from pipelines.engines.synthetic.words import SYNTHETIC_FILE, marked_beside
 
 LANGUAGE = "english_2026-10"
 """The package's configuration that the sizes are made of."""
@@ -82,6 +83,14 @@ def make(folder: Path, size: str, seed: int = 0) -> None:
     lookup["tokenizer_path"] = "tokenizer.model"  # the engine names the files of this folder
     (folder / CONFIG).write_text(yaml.safe_dump(table), encoding="utf-8")
     (folder / SYNTHETIC_FILE).write_text(json.dumps({"seed": seed}), encoding="utf-8")
+
+
+MAKER = Maker(
+    "pocket-tts",
+    gb=dict(zip(SIZES, (0.02, 1.0), strict=True)),
+    is_random=marked_beside,
+    environment="moshi-torch",
+)
 
 
 if __name__ == "__main__":

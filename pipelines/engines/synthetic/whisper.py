@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.engines.row import Maker
 from pipelines.engines.synthetic.words import SYNTHETIC_KEY, byte_alphabet, word_tokens
 
 _BYTES = 256
@@ -162,6 +163,19 @@ def make(folder: Path, size: Size, seed: int = 0) -> None:
         ("preprocessor_config.json", extra | {"hop_length": 160, "chunk_length": 30}),
     ):
         (folder / name).write_text(json.dumps(table), encoding="utf-8")
+
+
+def _is_random(path: Path) -> bool:
+    table = json.loads((path / "preprocessor_config.json").read_text(encoding="utf-8"))
+    return bool(table.get(SYNTHETIC_KEY))
+
+
+MAKER = Maker(
+    "whisper",
+    gb=dict(zip(SIZES, (0.01, 0.3, 0.5, 1.5, 5.0), strict=True)),
+    is_random=_is_random,
+    environment="whisper",
+)
 
 
 if __name__ == "__main__":

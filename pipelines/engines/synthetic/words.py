@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 _CONSONANTS = "bdfgklmnprstvz"
 _VOWELS = "aeiou"
@@ -32,3 +33,8 @@ def words() -> Iterator[str]:
 def word_tokens(count: int) -> list[str]:
     """So many tokens, each a word with its space."""
     return [SPACE + word for word in itertools.islice(words(), count)]
+
+
+def marked_beside(path: Path) -> bool:
+    """Whether `SYNTHETIC_FILE` lies in a model's folder, or beside its file."""
+    return ((path if path.is_dir() else path.parent) / SYNTHETIC_FILE).is_file()

@@ -10,11 +10,15 @@ so the library, is loaded only in a child process.
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipelines.engines.row import EngineRow, Model, in_package
 from pipelines.engines.tts.espeak_api import Callback
 from pipelines.engines.tts.pcm_out import PcmOut
 from pipelines.process.engine import Emit, EngineError, Request
+
+if TYPE_CHECKING:
+    from pipelines.engines.options import TtsOptions
 
 RATE_HZ = 22050
 FIRST_PIECE_SAMPLES = RATE_HZ // 50  # 20 ms
@@ -135,3 +139,23 @@ class EspeakEngine:
 
 def _piece_bytes(out: PcmOut) -> int:
     return 2 * (PIECE_SAMPLES if out.samples else FIRST_PIECE_SAMPLES)
+
+
+def _arguments(options: TtsOptions, model: Model) -> dict[str, Any]:
+    return {"voice": options.voice or ROW.voice, "rate_wpm": options.rate_wpm}
+
+
+ROW = EngineRow(
+    stage="tts",
+    name="espeak",
+    what="espeak-ng",
+    licence="GPL-3.0-or-later",
+    engine=EspeakEngine,
+    arguments=_arguments,
+    called="espeak-ng",
+    voice="en-us",
+    files=lambda options: [in_package("espeak-ng", "espeakng-loader")],
+    rate_hz=lambda model: RATE_HZ,
+    capabilities=("streaming", "aborts within a piece"),
+    tested="trained weights",
+)

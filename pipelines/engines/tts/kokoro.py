@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipelines.engines.row import EngineRow, Model
 from pipelines.engines.tts.abortable import AbortableSession, first_line, until_aborted
 from pipelines.engines.tts.pcm_out import PcmOut
 from pipelines.process.engine import Emit, EngineError, Request
+
+if TYPE_CHECKING:
+    from pipelines.engines.options import TtsOptions
 
 RATE_HZ = 24000
 _PIECE_BYTES = RATE_HZ // 10 * 2
@@ -132,3 +136,31 @@ def voices_of(model: Path) -> Path:
             f"Beside {model} there is no file of voices ({VOICES}): fetch the model, complete"
         )
     return found[0]
+
+
+def _arguments(options: TtsOptions, model: Model) -> dict[str, Any]:
+    return {
+        "model": str(model.path),
+        "voice": options.voice or ROW.voice,
+        "threads": options.threads,
+        "length_scale": options.length_scale,
+        "alignments": options.alignments,
+    }
+
+
+ROW = EngineRow(
+    stage="tts",
+    name="kokoro",
+    what="Kokoro 82M in onnxruntime",
+    licence="MIT, espeak-ng within: GPL-3.0-or-later",
+    engine=KokoroEngine,
+    arguments=_arguments,
+    reads=("model",),
+    model="synthetic:82m",
+    voice="af_heart",
+    environment="kokoro",
+    maker="pipelines.engines.synthetic.kokoro:MAKER",
+    rate_hz=lambda model: RATE_HZ,
+    capabilities=("a text at a time", "phonemes for visemes", "aborts within a text"),
+    measured=("82m",),
+)

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipelines.engines.row import EngineRow, Model
 from pipelines.engines.tts.abortable import AbortableSession, first_line, until_aborted
 from pipelines.engines.tts.pcm_out import PcmOut
 from pipelines.process.engine import Emit, EngineError, Request
+
+if TYPE_CHECKING:
+    from pipelines.engines.options import TtsOptions
 
 _PIECES_PER_S = 10
 
@@ -138,3 +142,30 @@ def _phones(chunk: Any, at: int, rate_hz: int) -> list[tuple[str, float, float]]
         found.append((alignment.phoneme, at * 1000 / rate_hz, end * 1000 / rate_hz))
         at = end
     return found
+
+
+def _arguments(options: TtsOptions, model: Model) -> dict[str, Any]:
+    return {
+        "model": str(model.path),
+        "threads": options.threads,
+        "speaker": options.speaker,
+        "length_scale": options.length_scale,
+        "alignments": options.alignments,
+    }
+
+
+ROW = EngineRow(
+    stage="tts",
+    name="piper",
+    what="Piper's voices",
+    licence="GPL-3.0-or-later",
+    engine=PiperEngine,
+    arguments=_arguments,
+    reads=("model",),
+    model="synthetic:medium",
+    environment="piper",
+    maker="pipelines.engines.synthetic.piper:MAKER",
+    rate_hz=lambda model: int(read_config(model.path)["audio"]["sample_rate"]),
+    capabilities=("a sentence at a time", "phonemes for visemes", "aborts within a sentence"),
+    measured=("medium",),
+)

@@ -12,17 +12,23 @@ import math
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipelines.engines.row import EngineRow, Model
 from pipelines.engines.stt.kyutai_stt import check_weights
 from pipelines.engines.tts.abortable import first_line, when_cancelled
 from pipelines.engines.tts.pcm_out import PcmOut
 from pipelines.process.engine import Emit, EngineError, Request
 
+if TYPE_CHECKING:
+    from pipelines.engines.options import TtsOptions
+
 RATE_HZ = 24000
 FRAMES_PER_S = 12.5
 CONFIG = "config.yaml"
 """In the folder, where the model is none of the package's own languages."""
+FORCED_S_PER_CHAR = 0.07
+"""How long each character lasts with random weights: as with a person, roughly."""
 _NEVER_BEFORE = 6
 """Frames before which the package takes no end for one."""
 
@@ -162,3 +168,30 @@ def _packaged(language: str) -> Path:
             f"{known}): name it so, or put the model's {CONFIG} beside"
         )
     return path
+
+
+def _arguments(options: TtsOptions, model: Model) -> dict[str, Any]:
+    return {
+        "model": str(model.path),
+        "voice": options.voice or ROW.voice,
+        "threads": options.threads,
+        "forced_s_per_char": FORCED_S_PER_CHAR if model.random else 0.0,
+    }
+
+
+ROW = EngineRow(
+    stage="tts",
+    name="pocket-tts",
+    what="Kyutai's Pocket TTS on torch",
+    licence="MIT",
+    engine=PocketTtsEngine,
+    arguments=_arguments,
+    reads=("model",),
+    model="synthetic:english",
+    voice="alba",
+    environment="moshi-torch",
+    maker="pipelines.engines.synthetic.pocket_tts:MAKER",
+    rate_hz=lambda model: RATE_HZ,
+    capabilities=("streaming", "aborts within a frame"),
+    measured=("english",),
+)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 import time
+from typing import Any
 
 import psutil
 import pytest
@@ -169,7 +170,7 @@ def test_a_successor_that_can_not_be_warmed_is_its_trials_error_and_the_next_tri
     tmp_path, monkeypatch
 ):
     reports = [Report("prepared"), Report("prepared", error="no memory"), Report("prepared")]
-    stopped = []
+    stopped: list[Any] = []
 
     class Double:
         pid, alive = 0, True
@@ -192,7 +193,7 @@ def test_a_successor_that_can_not_be_warmed_is_its_trials_error_and_the_next_tri
     monkeypatch.setattr("bench.agent.pool.AgentProcess", Double)
     agents, spec = Agents(), load_spec("duplex-scripted-60ms")
     agents.prepare(spec)
-    first = agents.get(spec)
+    first: Any = agents.get(spec)
     first.alive = False
     folder = tmp_path / "run"
     planned = Planned(spec, load(fixtures_root() / "greet_hello.toml"), 0)

@@ -2,8 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from pipecat.frames.frames import (
+    AggregatedTextFrame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     LLMContextFrame,
@@ -12,6 +16,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    TTSSpeakFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
@@ -46,7 +51,7 @@ class Source:
         return monotonic_ns() - self.zero_ns
 
 
-def pushed(*frames, source=None, direction=FrameDirection.DOWNSTREAM):
+def pushed(*frames, source: Any = None, direction=FrameDirection.DOWNSTREAM):
     """Marks of frames that are pushed 50 ms apart: (event, ms since the clock began, mark)."""
     marks = MarkList()
     zero_ns = monotonic_ns() - 1000 * MS
@@ -54,7 +59,7 @@ def pushed(*frames, source=None, direction=FrameDirection.DOWNSTREAM):
 
     async def push():
         for i, frame in enumerate(frames):
-            at = source or Source(zero_ns)
+            at: Any = source or Source(zero_ns)
             await observer.on_push_frame(FramePushed(at, None, frame, direction, i * 50 * MS))
 
     asyncio.run(push())
@@ -147,7 +152,7 @@ def test_an_interruption_cancels_what_was_open_and_only_that():
 def test_a_release_that_is_pushed_just_after_its_request_is_one_act_with_it():
     marks = MarkList()
     observer = StageObserver(marks)
-    at = Source(monotonic_ns())
+    at: Any = Source(monotonic_ns())
 
     async def push():
         for frame, t_ms in ((context(), 0), (UserStoppedSpeakingFrame(), 1)):
@@ -162,7 +167,7 @@ def test_a_release_that_is_pushed_just_after_its_request_is_one_act_with_it():
 def test_a_transcripts_twin_is_no_second_transcript():
     marks = MarkList()
     observer = StageObserver(marks)
-    at = Source(monotonic_ns())
+    at: Any = Source(monotonic_ns())
 
     async def push():
         for t_ms in (0, 1, 500):
@@ -209,3 +214,51 @@ def test_pipecats_own_metrics_are_medians_by_processor_of_pipelines_that_are_not
     found = {r.subject: r.value for r in pipecats("ttfb")(trial_of([guest, *told]))}
     assert found == {"Llm": 300.0, "Tts": 125.0}
     assert pipecats("ttfb")(trial_of(told)) == []
+
+
+def spoken(text, context):
+    """A synthesiser's announcement of a text, and its audio."""
+    said = AggregatedTextFrame(text, TextType.SENTENCE)
+    said.context_id = context
+    return [said, TTSStartedFrame(context_id=context), audio(240, context)]
+
+
+def test_a_line_beside_the_language_model_is_a_request_of_its_own_with_its_words():
+    found = pushed(
+        context(),
+        TTSSpeakFrame("let me check."),
+        *spoken("let me check.", "x"),
+        LLMTextFrame("it is there."),
+        *spoken("it is there.", "y"),
+    )
+    requests = [(m.request_id, m.text, m.value) for name, _, m in found if name == "tts.request"]
+    assert requests == [("tts-2", "let me check.", None), ("llm-1/tts-3", None, None)]
+
+
+def test_a_line_that_calls_itself_a_filler_is_marked_so():
+    line = TTSSpeakFrame("one moment.")
+    line.is_filler = True  # type: ignore[attr-defined]  # an attribute of the bot's own
+    found = pushed(line, *spoken("one moment.", "x"))
+    assert [m.value for name, _, m in found if name == "tts.request"] == [1.0]
+
+
+def test_a_function_call_is_marked_from_its_begin_to_its_result_once():
+    call: dict[str, Any] = {"function_name": "look", "tool_call_id": "t1", "arguments": {}}
+    found = pushed(
+        FunctionCallInProgressFrame(**call),
+        FunctionCallInProgressFrame(**call),
+        FunctionCallResultFrame(**call, result={}),
+        FunctionCallResultFrame(**call, result={}),
+    )
+    assert [(name, at, m.text, m.request_id) for name, at, m in found] == [
+        ("llm.tool_start", 0, "look", "t1"),
+        ("llm.tool_end", 100, "look", "t1"),
+    ]
+
+
+def test_an_answer_without_a_word_has_an_end_too():
+    found = pushed(context(), LLMFullResponseStartFrame(), LLMFullResponseEndFrame())
+    assert [(name, m.value, m.text) for name, _, m in found] == [
+        ("llm.request", None, None),
+        ("llm.end", 0.0, ""),
+    ]

@@ -7,6 +7,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bench.caller.call import call
 from bench.caller.connection import listen
-from bench.caller.plan import CallerPlan, CallerTurn
+from bench.caller.plan import CallerPlan, CallerResult, CallerTurn
 from bench.caller.process import CallerProcess
 from bench.lines.fakes import local, pcm_websocket
 from bench.lines.line import LineChoice
@@ -25,22 +26,17 @@ LINES = ["local", "pcm-websocket"]
 TONE = np.full(RATE // 10, 8000, np.int16).tobytes()  # 100 ms
 
 
-@pytest.fixture(autouse=True)
-def _short(monkeypatch):
-    """A trial ends 0.5 s after the agent fell silent, not 1.5."""
-    monkeypatch.setattr("bench.caller.decisions.SILENCE_AFTER_AGENT_S", 0.5)
-
-
 def turn(**more):
     pcm = np.zeros(6400, np.int16)  # 400 ms, of which 100–300 are audible
     pcm[1600:4800] = 5000
-    told = {"after": "start", "delay_ms": 0.0, "timeout_s": 0.4} | more
+    told: dict[str, Any] = {"after": "start", "delay_ms": 0.0, "timeout_s": 0.4, "wait_s": 0.5}
+    told |= more
     return CallerTurn(pcm, 1600, 4800, **told)
 
 
 def trial(tmp_path, play, *turns, limit_s=10.0, line="local", **more):
     """Plays one trial on a line; returns its result, and what the caller said meanwhile."""
-    told = []
+    told: list[str] = []
     plan = CallerPlan("t", 16_000, turns or (turn(),), limit_s, **more)
     if line == "pcm-websocket":
         with pcm_websocket.serving(play) as url:
@@ -130,16 +126,35 @@ def test_an_agent_that_stalls_is_waited_for_and_hears_everything_later(tmp_path)
     assert (result.status, result.error) == ("ok", None)
 
 
-def test_an_agent_that_hangs_up_is_an_error_and_what_was_heard_is_kept(tmp_path):
+@pytest.mark.parametrize("line", LINES)
+def test_an_agent_that_hangs_up_before_its_answer_is_an_error_and_what_was_heard_is_kept(
+    tmp_path, line
+):
     def play(agent):
-        agent.wait_for_chunk(10)
+        agent.wait_for_chunk(5)
         agent.speak(TONE)
-        agent.wait_for_chunk(20)
+        agent.wait_for_chunk(12)  # 260 ms: the user speaks until 300
 
-    result, _ = trial(tmp_path, play)
+    result, _ = trial(tmp_path, play, line=line)
     assert result.status == "error"
-    assert "closed its connection in mid-trial" in result.error
+    assert result.error.startswith("the agent hung up before it had answered (the agent ")
     assert np.count_nonzero(result.agent) > 0
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_an_agent_that_hangs_up_after_its_answer_has_ended_the_call_and_is_heard_to_the_end(
+    tmp_path, line
+):
+    def play(agent):
+        agent.wait_for_chunk(20)
+        agent.speak(TONE)
+        agent.speak(TONE)
+        agent.wait_for_chunk(23)
+
+    result, told = trial(tmp_path, play, line=line)
+    assert (result.status, result.error) == ("hung_up", None)
+    assert told == ["ready", "over"]
+    assert np.count_nonzero(result.agent) == 2 * RATE // 10
 
 
 @pytest.mark.parametrize(
@@ -198,7 +213,7 @@ def test_the_next_sentence_of_a_reply_that_was_broken_into_is_no_answer(tmp_path
         agent.speak(TONE)  # 1.5 s: the answer
         read_to_the_end(agent)
 
-    over = {"after": "agent_onset", "delay_ms": 200.0, "timeout_s": 2.0}
+    over: dict[str, Any] = {"after": "agent_onset", "delay_ms": 200.0, "timeout_s": 2.0}
     pcm = np.zeros(11_200, np.int16)  # 700 ms, of which 100–580 are audible
     pcm[1600:9280] = 5000
     second = CallerTurn(pcm, 1600, 9280, **over)
@@ -251,4 +266,5 @@ def test_the_callers_process_dials_an_agent_that_is_a_server():
         told = [caller.receive(), caller.receive()]
         result = caller.receive()
     assert told == ["ready", "over"]
-    assert (result.status, np.count_nonzero(result.agent)) == ("ok", RATE // 10)
+    assert isinstance(result, CallerResult) and result.status == "ok"
+    assert np.count_nonzero(result.agent) == RATE // 10

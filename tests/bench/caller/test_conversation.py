@@ -1,5 +1,7 @@
 """Whole conversations in virtual time: the loop, its deadlines and what it leaves behind."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from bench.caller.connection import AgentGoneError
 from bench.caller.conversation import START_DELAY_NS, Conversation
 from bench.caller.doubles import VirtualConnection
 from bench.caller.plan import CallerPlan, CallerTurn
-from bench.lines.line import Audio, Bye, Clear
+from bench.lines.line import Audio, Bye, Clear, Work
 from pipelines.clock import FakeClock
 
 MS = 1_000_000
@@ -19,9 +21,8 @@ TONE = np.full(RATE // 10, 8000, np.int16)  # 100 ms
 def turn(**more):
     pcm = np.zeros(6400, np.int16)  # 400 ms, of which 100–300 are audible
     pcm[1600:4800] = 5000
-    return CallerTurn(
-        pcm, 1600, 4800, **({"after": "start", "delay_ms": 0.0, "timeout_s": 2} | more)
-    )
+    told: dict[str, Any] = {"after": "start", "delay_ms": 0.0, "timeout_s": 2} | more
+    return CallerTurn(pcm, 1600, 4800, **told)
 
 
 def tone(k, generation=0):
@@ -90,14 +91,50 @@ def test_a_greeting_is_listened_to_before_the_first_turn():
     assert result.status == "ok"
 
 
-def test_an_agent_that_hangs_up_leaves_what_was_heard():
+def test_a_filler_is_not_the_end_while_a_function_runs():
+    script = [(400, Work(1)), (500, tone(0)), (3500, Work(0)), (3510, Work(1)), (4000, tone(1)),
+              (4010, Work(0))]  # fmt: skip
+    result, _ = converse(script)
+    assert (result.status, events(result, "agent_end")) == ("ok", [("agent_end", 0, 4100)])
+    assert result.chunks_sent == 280  # 1.5 s after 4.1 s
+
+
+def test_a_function_that_does_not_end_is_waited_for_and_said():
+    result, _ = converse([(400, Work(1)), (500, tone(0))])
+    assert result.status == "still_working"
+    # u_off 0.3 s, a timeout of 2 s for an answer, 2 s more for the work: the next chunk after.
+    assert result.chunks_sent == 216
+    assert events(result, "agent_end") == [("agent_end", 0, 600)]
+
+
+def test_a_moment_without_work_between_a_function_and_the_answer_is_no_end():
+    result, _ = converse([(400, Work(1)), (500, tone(0)), (2300, Work(0)), (2750, tone(1))])
+    assert events(result, "agent_end") == [("agent_end", 0, 2850)]
+
+
+def test_an_agent_that_hangs_up_after_its_answer_ends_the_call_and_is_heard_to_the_end():
+    result, _ = converse([(500, tone(0)), (510, tone(1)), (530, Bye())])
+    assert (result.status, result.error) == ("hung_up", None)
+    assert np.count_nonzero(result.agent) == 2 * RATE // 10
+    assert len(result.user) == 16_000 * 7 // 10  # until 700 ms, when the last sample was heard
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "turns", "sentence"),
+    [
+        (200, (turn(),), "the agent hung up before it had answered (the agent ended the conv"),
+        (450, (turn(), turn(after="agent_end", delay_ms=800.0)), "the agent hung up in turn 1 of"),
+    ],
+)
+def test_an_agent_that_hangs_up_too_early_says_when(at_ms, turns, sentence):
     clock = FakeClock()
-    script = [((T0_MS + 500) * MS, tone(0)), ((T0_MS + 700) * MS, Bye())]
+    script = [((T0_MS + 150) * MS, tone(0)), ((T0_MS + at_ms) * MS, Bye())]
     conversation = Conversation(
-        CallerPlan("t", 16_000, (turn(),), 20.0), VirtualConnection(clock, script), RATE, clock
+        CallerPlan("t", 16_000, turns, 20.0), VirtualConnection(clock, script), RATE, clock
     )
-    with pytest.raises(AgentGoneError, match="ended the conversation"):
+    with pytest.raises(AgentGoneError) as gone:
         conversation.run()
-    result = conversation.result("the agent ended the conversation")
+    assert str(gone.value).startswith(sentence)
+    result = conversation.result(str(gone.value))
     assert result.status == "error"
-    assert np.count_nonzero(result.agent) == RATE // 10
+    assert np.count_nonzero(result.agent) > 0

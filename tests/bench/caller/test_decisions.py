@@ -128,3 +128,32 @@ def test_a_greeting_is_over_after_a_second_and_a_half_of_silence_or_has_not_come
     hello = heard((500, 900))
     assert greeted(hello, 0, by_ns, 2399 * MS) == Wait()
     assert greeted(hello, 0, by_ns, 2400 * MS) == Speak(2400 * MS)
+
+
+def test_a_fixture_may_ask_for_a_longer_silence():
+    state = asked(wait_s=4.0)
+    assert at(state, 5999, (1900, 2000)) == Wait()
+    assert at(state, 6000, (1900, 2000)) == HangUp("ok", 2000 * MS)
+    assert at(state, 5999, listens=False) == Wait()
+
+
+def test_an_agent_that_still_works_on_its_answer_is_waited_for_one_timeout_more():
+    state = asked()
+    assert at(state, 3500, (1900, 2000), at_work=True) == Wait()
+    # The wait ends 2 s after the last moment at which an answer was due, 3.8 s.
+    assert at(state, 5800, (1900, 2000), at_work=True) == Wait()
+    assert at(state, 5801, (1900, 2000), at_work=True) == HangUp("still_working", 2000 * MS)
+    assert at(state, 5801, at_work=True) == HangUp("still_working")
+    # Each sound of it shows that it goes on.
+    assert at(state, 7400, (1900, 2000), (5000, 5400), at_work=True) == Wait()
+
+
+def test_the_next_turn_waits_for_the_end_of_the_agents_work_too():
+    state = asked(turn("agent_end", delay_ms=800.0))
+    assert at(state, 2780, (1900, 2000), at_work=True) == Wait()
+    assert at(state, 2780, (1900, 2000)) == Speak(2000 * MS, 2000 * MS)
+
+
+def test_a_barge_in_does_not_wait_for_the_agents_work():
+    state = asked(turn("agent_onset"))
+    assert at(state, 1900, (1900, 2500), at_work=True) == Speak(1900 * MS)

@@ -9,11 +9,12 @@ from dataclasses import replace
 import psutil
 import pytest
 
-import bench.runner.run
 from bench.fixtures.library import Cue, fixtures_root, load
 from bench.runner.plan import Plan
 from bench.runner.run import RunStoppedError, execute
 from bench.store import store
+from bench.store.records import Status
+from bench.timeline.lateness import with_lateness
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
@@ -255,10 +256,10 @@ def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(broken):
 def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monkeypatch):
     plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 1)
     folder, told = tmp_path / "run", []
-    judge = bench.runner.run.with_lateness
+    judge = with_lateness
 
     def late_at_first(trial, marks, recording):
-        status = "ruler_late" if trial.repeat == 0 and not trial.warmup else "ok"
+        status: Status = "ruler_late" if trial.repeat == 0 and not trial.warmup else "ok"
         return replace(judge(trial, marks, recording), status=status)
 
     monkeypatch.setattr("bench.runner.run.with_lateness", late_at_first)

@@ -5,13 +5,13 @@ import sys
 import tomllib
 
 import pytest
-from hub_files import BIG, SMALL, left, sha256
 
 from bench.cli import main as cli
 from pipelines.models.fetching.fetch import fetch
 from pipelines.models.fetching.hub_double import COMMIT
 from pipelines.models.manifest import load_manifest
 from pipelines.models.paths import SHIPPED
+from tests.hub_files import BIG, SMALL, left, sha256
 
 WHOLE = ["locks/tiny@f16.json", "tiny@f16/config.json", "tiny@f16/model.bin"]
 

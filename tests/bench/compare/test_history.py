@@ -1,7 +1,9 @@
 """A metric over many runs: points with known medians, and a sentence for each folder left out."""
 
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,7 +16,13 @@ from pipelines.errors import LabError
 
 
 def row(preset, fixture, value, *, metric="voice_to_voice", valid=True, subject=None, **more):
-    of = {"repeat": 0, "warmup": False, "turn": 0, "unit": "ms", "weights": "trained"} | more
+    of: dict[str, Any] = {
+        "repeat": 0,
+        "warmup": False,
+        "turn": 0,
+        "unit": "ms",
+        "weights": "trained",
+    } | more
     return MetricRow(
         run_id="r",
         trial_id=f"{preset}.{fixture}.{of['repeat']}",
@@ -110,7 +118,7 @@ def test_an_unknown_metric_and_a_missing_folder_are_named(tmp_path):
 def test_the_picture_has_a_line_per_preset_and_an_interval_where_there_is_one(root):
     (axes,) = draw_history(read_history(root, "voice_to_voice", preset="a")).axes
     assert axes.get_ylabel() == "voice_to_voice, p50, ms"
-    assert list(axes.lines[0].get_ydata()) == [124, 15, 174]
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == [124, 15, 174]
     assert len(axes.collections) == 2  # two of three runs have an interval
     assert png_of(read_history(root, "voice_to_voice")).startswith(b"\x89PNG")
 

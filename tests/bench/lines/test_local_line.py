@@ -19,7 +19,8 @@ messages = st.builds(
 @given(sent=st.lists(messages, max_size=6), cuts=st.lists(st.integers(1, 40), min_size=1))
 def test_messages_arrive_whole_however_the_stream_is_cut(sent, cuts):
     stream = b"".join(map(encode, sent))
-    decoder, got, at, i = Decoder(), [], 0, 0
+    got: list[Message] = []
+    decoder, at, i = Decoder(), 0, 0
     while at < len(stream):
         step = cuts[i % len(cuts)]
         got += decoder.feed(stream[at : at + step])

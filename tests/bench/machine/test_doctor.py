@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.machine import hardware
 from bench.machine.core_speed import Speed, measure
 from bench.machine.costs import BUDGETS, Cost, Costs, estimate, load
 from bench.machine.doctor import EXTRAS, advice, examine
@@ -53,8 +52,8 @@ class Nvml:
 
 @pytest.fixture
 def on_linux(monkeypatch):
-    monkeypatch.setattr(hardware.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(hardware.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
 
 
 def test_gpus_are_read_by_nvml_and_a_broken_one_is_left_out(on_linux):
@@ -79,8 +78,8 @@ def test_without_a_driver_there_is_no_gpu_and_a_reason(on_linux, monkeypatch):
 
 
 def test_apple_silicons_gpu_shares_the_machines_memory(monkeypatch):
-    monkeypatch.setattr(hardware.platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(hardware.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert gpus(36.0).items == (Gpu("Apple Silicon", 36.0, unified=True),)
 
 

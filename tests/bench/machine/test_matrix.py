@@ -9,7 +9,7 @@ import pytest
 from bench.cli.main import COMMANDS
 from bench.machine.matrix import row_of, rows
 from pipelines.bot.load import load_bot
-from pipelines.duplex.dispatch import backend_of
+from pipelines.duplex.adapters import adapter_of
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.errors import SpecError
 from pipelines.hosted.build import make_service
@@ -40,7 +40,7 @@ def build_hosted(spec):
 
 
 def build_duplex(spec):
-    adapter = backend_of(spec.stages["model"]).adapter
+    adapter = adapter_of(spec.stages["model"]).path
     assert adapter.partition(":")[1]
 
 
@@ -103,7 +103,7 @@ def test_what_is_refused_stands_in_the_matrix_with_its_pointer():
 @pytest.mark.parametrize("model", ["qwen3.5-omni-7b", "Qwen/Qwen3.5-Omni", "seamless-m4t-v2"])
 def test_a_refused_model_is_told_with_what_to_do_instead(model):
     with pytest.raises(SpecError, match=r"can't run here yet: .*own-agent"):
-        backend_of(ModelOptions(id=model))
+        adapter_of(ModelOptions(id=model))
     with pytest.raises(SpecError, match="can't run here yet"):
         architecture(model.partition("/")[2] or model, where="mine.toml")
 
@@ -119,10 +119,10 @@ def test_random_weights_are_said_to_be_made_by_a_run_until_they_are_there(tmp_pa
 
     monkeypatch.setattr(weights, "folder_of", lambda size, seed=0: tmp_path)
     spec = load_spec("duplex-tiny")
-    assert capability.weights_word(spec) == "made by a run"
+    assert capability.weights_word(capability.parts_of(spec)) == "made by a run"
     assert "random weights tiny bf16" in capability.builds_first(spec)
     (tmp_path / LM_NAMES["bf16"]).touch()
-    assert capability.weights_word(spec) == "here"
+    assert capability.weights_word(capability.parts_of(spec)) == "here"
 
 
 def test_the_matrix_comes_as_json_by_both_spellings():

@@ -13,7 +13,7 @@ from bench.metrics.table import METRICS
 from bench.simulated.turns import RATE_HZ, TurnPlan, after_u_off, labels_of, rows_of, trial_of
 from bench.store.expectation import Expectation
 from bench.timeline.critical_path import PIECES
-from pipelines.marks import stamp
+from pipelines.marks import EventName, stamp
 
 SAMPLE_MS = 1000 / RATE_HZ
 
@@ -275,15 +275,13 @@ def test_no_resampler_is_on_the_path_so_it_takes_nothing() -> None:
 
 
 def test_a_cold_start_is_told_per_model_and_kept_apart() -> None:
+    after: dict[EventName, int] = {
+        "process_start": 0, "load_start": 10, "load_end": 60, "warm_end": 65
+    }  # fmt: skip
     starts = [
-        stamp("agent", event, t_ns=ms * 10**6, text=model)
+        stamp("agent", event, t_ns=(at + ms) * 10**6, text=model)
         for model, at in (("stt", 100), ("llm", 150))
-        for event, ms in (
-            ("process_start", at),
-            ("load_start", at + 10),
-            ("load_end", at + 60),
-            ("warm_end", at + 65),
-        )
+        for event, ms in after.items()
     ]
     trial, marks, pcm = trial_of([TurnPlan()])
     rows = compute_trial(trial, [*starts, *marks], pcm, labels_of("x", [TurnPlan()]))

@@ -9,7 +9,8 @@ from bench.metrics import recompute
 from bench.metrics.compute import compute
 from bench.metrics.recompute import compute_run
 from bench.simulated.turns import write_example_run
-from bench.store.store import StoreError, read_run
+from bench.store.atomic import StoreError
+from bench.store.store import read_run
 from pipelines.errors import LabError
 
 TRIALS = 8

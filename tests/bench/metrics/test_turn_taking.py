@@ -18,6 +18,7 @@ from bench.timeline.answers import Sound, replies_of
 from bench.timeline.replies import LEFT_UNKNOWN
 from bench.timeline.timeline import NO_RECORDING
 from pipelines.clock import NS_PER_MS
+from pipelines.kinds import Weights
 from pipelines.marks import stamp
 
 Rows = dict[tuple[int, str], MetricRow]
@@ -138,6 +139,7 @@ def test_a_duplex_model_that_tells_that_it_yields_is_believed():
 def test_a_duplex_model_that_tells_nothing_stopped_unless_its_script_would_have():
     trial, marks, pcm = turn_taking_trial_of(DUPLEX)
     silent = [m for m in marks if m.event != "yielded"]
+    weights: Weights
     for weights, expected in (
         ("trained", (660.0, LEFT_UNKNOWN)),
         ("scripted", (None, f"censored: {BY_ITSELF}")),

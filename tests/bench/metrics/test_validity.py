@@ -7,6 +7,7 @@ import pytest
 from bench.metrics.compute import compute_trial
 from bench.metrics.table import METRICS
 from bench.simulated.turns import RATE_HZ, TurnPlan, after_u_off, labels_of, rows_of, trial_of
+from pipelines.kinds import Kind, Weights
 
 SAMPLE_MS = 1000 / RATE_HZ
 
@@ -89,7 +90,7 @@ def test_an_answer_that_can_not_be_traced_to_its_turn_is_not_valid() -> None:
     ],
 )
 def test_only_a_cascade_needs_a_transcript(
-    kind: str, weights: str, valid: bool, reason: str | None
+    kind: Kind, weights: Weights, valid: bool, reason: str | None
 ) -> None:
     trial, marks, pcm = trial_of([TurnPlan(transcript=None)], weights=weights)
     rows = compute_trial(replace(trial, kind=kind), marks, pcm, labels_of("x", [TurnPlan()]))

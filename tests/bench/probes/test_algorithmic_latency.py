@@ -118,7 +118,7 @@ def test_a_model_that_loses_replies_is_refused():
 
 
 def test_a_session_is_left_as_soon_as_it_differs():
-    heard = []
+    heard: list[int] = []
 
     class Counting(Model):
         def step(self, pcm: Pcm) -> Pcm | None:

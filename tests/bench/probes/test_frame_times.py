@@ -11,6 +11,7 @@ from bench.cli.main import app
 from bench.probes.frame_times import block, paired_ratios, service
 from pipelines.duplex.session.wire import Reply
 from pipelines.errors import LabError, ModelError
+from pipelines.marks import EventName
 
 MS = 1_000_000
 
@@ -21,7 +22,7 @@ def replies(n: int, *, every_ms: float, encode: float = 20, step: float = 30, de
     for t in range(n):
         done = round((t + 1) * every_ms * MS)
         start = done - round((encode + step + decode) * MS)
-        stamps = {
+        stamps: dict[EventName, int] = {
             "ready": start,
             "start": start,
             "encoded": start + round(encode * MS),

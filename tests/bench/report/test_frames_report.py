@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from figure_texts import overlaps, texts
 
 from bench.metrics.recompute import analyse
 from bench.report.plots.latency import draw_report, write_report
@@ -21,9 +20,11 @@ from bench.store.records import Trial
 from bench.store.store import save_recording, write_info, write_trial
 from bench.summary.frames import DuplexSummary
 from bench.summary.summary import RunSummary, summarise
+from pipelines.kinds import Weights
 from pipelines.marks import Mark
+from tests.figure_texts import overlaps, texts
 
-PLANS = {
+PLANS: dict[str, tuple[Weights, DuplexPlan]] = {
     "duplex-scripted-60ms": ("scripted", DuplexPlan(frames=60, unpaced=150)),
     "duplex-tiny": ("synthetic", DuplexPlan(frames=300, unpaced=150, service_ms=(50.0, 71.0))),
     "duplex-scripted-86ms": ("scripted", DuplexPlan(frames=1700, service_ms=(86.0,))),

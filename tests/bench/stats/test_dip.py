@@ -73,7 +73,7 @@ def test_a_few_stalls_do_not_bend_it():
 
 def test_its_interval_covers_also_where_neighbours_are_alike():
     rng, hits = np.random.default_rng(6), 0
-    t = np.arange(1875) * 0.08
+    t = np.arange(1875.0) * 0.08
     for _ in range(200):
         noise = np.zeros(len(t))
         steps = rng.normal(size=len(t))

@@ -19,7 +19,7 @@ def test_a_recording_comes_back_sample_by_sample(tmp_path: Path, n: int, rate_hz
     write_recording(path, pcm, rate_hz)
     back, rate = read_recording(path)
     np.testing.assert_array_equal(back, pcm)
-    assert (rate, back.dtype, back.shape) == (rate_hz, np.int16, (n, 2))
+    assert rate == rate_hz and back.dtype == np.int16 and back.shape == (n, 2)
     assert [p.name for p in path.parent.iterdir()] == ["a.flac"]
 
 

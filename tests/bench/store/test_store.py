@@ -379,7 +379,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_half_file(
     trial, marks, pcm = some_trial()
     write_trial(tmp_path, trial, marks)
     before = files(tmp_path)
-    monkeypatch.setattr(bench.store.atomic.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="the disk is full; free some space"):
         write_trial(tmp_path, replace(trial, trial_id="other"), marks)
     with pytest.raises(StoreError, match="the disk is full"):

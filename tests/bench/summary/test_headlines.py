@@ -71,7 +71,7 @@ def test_a_new_metric_is_one_function_and_one_row(
         headline=Headline("quality", 9, {None: "audio s"}, ".2f", "sum"),
     )
     monkeypatch.setattr(computing, "OF_TRIAL", (*computing.OF_TRIAL, (new, trial_seconds)))
-    monkeypatch.setattr(headlines, "METRICS", (*headlines.METRICS, new))
+    monkeypatch.setattr(headlines, "METRICS", (*table.METRICS, new))
     write_example_run(tmp_path, trials=2)
     run = read_run(tmp_path)
     (quality,) = (

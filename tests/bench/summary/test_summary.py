@@ -12,6 +12,7 @@ from bench.simulated.turns import TurnPlan, labels_of, trial_of
 from bench.store.expectation import Expectation
 from bench.store.store import read_run, save_recording, write_info, write_trial
 from bench.summary.summary import PresetSummary, RunSummary, summarise
+from pipelines.kinds import Weights
 
 HOLD = TurnPlan(expect=Expectation(respond=False), heard_ms=None)
 SILENT = replace(TurnPlan(), heard_ms=None)
@@ -23,7 +24,7 @@ def run_of(
     plans: Sequence[TurnPlan],
     *,
     warmups: int = 0,
-    weights: str = "trained",
+    weights: Weights = "trained",
     **info: object,
 ) -> RunSummary:
     """A run with one trial of one turn per plan, the first of them warm-ups."""
@@ -209,7 +210,7 @@ def test_with_one_repeat_every_turn_counts(tmp_path: Path) -> None:
 def test_a_caller_that_takes_more_than_it_may_is_told(tmp_path: Path) -> None:
     summary = run_of(tmp_path, [TurnPlan()])
     p = only(summary)
-    assert (p.caller_cpu_percent, p.caller_rss_mb) == (pytest.approx(3.0), 120.0)
+    assert p.caller_cpu_percent == pytest.approx(3.0) and p.caller_rss_mb == 120.0
     assert not any("measuring side took" in note for note in notes(summary))
     heavy = replace(p, caller_cpu_percent=12.4, caller_rss_mb=301.0)
     said = notes(replace(summary, presets=(heavy,)))

@@ -29,7 +29,7 @@ def noise(seconds: float, seed: int = 1) -> np.ndarray:
 
 def pulses(seconds: float, hz: float) -> np.ndarray:
     t = np.arange(round(seconds * RATE)) / RATE
-    return sum(0.05 * np.cos(2 * np.pi * hz * n * t) for n in range(1, 12))
+    return np.sum([0.05 * np.cos(2 * np.pi * hz * n * t) for n in range(1, 12)], axis=0)
 
 
 def with_clicks(signal: np.ndarray, every: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The bounds on the ruler: what breaks them, and what does not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,8 @@ def test_a_ruler_within_the_bounds_is_straight(late_ms: float) -> None:
 
 def test_a_p99_beyond_5_ms_breaks_the_ruler_of_mouth_and_ear() -> None:
     for who in ("mouth", "ear"):
-        trial, marks, pcm = trial_of([TurnPlan()], **{f"{who}_late_ms": 5.1})
+        late: dict[str, Any] = {f"{who}_late_ms": 5.1}
+        trial, marks, pcm = trial_of([TurnPlan()], **late)
         found = broken_bound(reconstruct(trial, marks, pcm))
         assert found == f"{who} late: p99 5.1 ms > 5 ms"
 

@@ -31,8 +31,8 @@ def test_a_stage_without_an_end_or_a_start_is_in_order():
 
 
 def test_marks_of_two_requests_are_not_compared():
-    late, early = stamp("tts", "request", t_ns=9, request_id="a"), ("tts", "first_byte")
-    check_order("t", [late, stamp(*early, t_ns=1, request_id="b")])
+    late = stamp("tts", "request", t_ns=9, request_id="a")
+    check_order("t", [late, stamp("tts", "first_byte", t_ns=1, request_id="b")])
 
 
 def test_the_table_holds_known_events_only():

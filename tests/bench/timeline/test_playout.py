@@ -10,17 +10,15 @@ from bench.store.recording import Stereo
 from bench.store.records import Trial
 from bench.timeline.playout import agent_speech_ns, underruns_ns
 from bench.timeline.timeline import Timeline, reconstruct
-from pipelines.marks import Mark, stamp
+from pipelines.marks import EventName, Mark, stamp
 
 RATE = 16_000
 TRIAL = Trial("run", "p.f.0", "p", "f", 0, t0_ns=0, rate_hz=RATE, turns=1, weights="scripted")
 
 
 def speaks(turn: int, on_ms: float, off_ms: float) -> list[Mark]:
-    return [
-        stamp("user", event, t_ns=round(ms * 1e6), turn=turn)
-        for event, ms in (("turn_start", on_ms), ("speech_on", on_ms), ("speech_off", off_ms))
-    ]
+    at: dict[EventName, float] = {"turn_start": on_ms, "speech_on": on_ms, "speech_off": off_ms}
+    return [stamp("user", event, t_ns=round(ms * 1e6), turn=turn) for event, ms in at.items()]
 
 
 def trial_of(

@@ -7,8 +7,8 @@ import pytest
 
 from bench.store.recording import Stereo
 from bench.store.records import Trial
-from bench.timeline.answers import UNTRACED
-from bench.timeline.timeline import CUT_SHORT, NO_ANSWER, STILL_SPEAKING, reconstruct
+from bench.timeline.answers import CONTRADICTED, UNTRACED
+from bench.timeline.timeline import CUT_SHORT, NO_ANSWER, STILL_SPEAKING, TOO_EARLY, reconstruct
 from pipelines.marks import Mark, stamp
 
 RATE = 16_000
@@ -288,8 +288,8 @@ def test_a_second_sentence_that_is_handed_over_in_the_next_turn_stays_with_its_a
     user = speaks(0, 500, 2000) + speaks(1, 3000, 6000)
     old = says("a", 2200, 2400, ("g0:0", 2500, 5900))
     more = [
-        stamp("tts", event, t_ns=at(ms), request_id="a/s2")
-        for event, ms in (("request", 4000), ("first_byte", 4010))
+        stamp("tts", "request", t_ns=at(4000), request_id="a/s2"),
+        stamp("tts", "first_byte", t_ns=at(4010), request_id="a/s2"),
     ]
     next_ = says("a", 2200, 2400, ("g0:1", 6150, 6800))[3:]
     timeline = reconstruct(trial(2), user + old + more + next_, heard((2500, 5900), (6150, 6800)))
@@ -300,9 +300,26 @@ def test_a_second_sentence_that_is_handed_over_in_the_next_turn_stays_with_its_a
 def test_a_request_between_the_turns_audio_and_its_first_sound_is_of_the_turn_before() -> None:
     user = speaks(0, 500, 2000) + speaks(1, 3000, 6000)  # turn 1's audio begins at 2950
     late = says("a", 2999, 6100, ("g0:0", 6150, 6800))
-    assert onset_ms(user + late, heard((6150, 6800)), turn=1, turns=2) is None
+    turn = reconstruct(trial(2), user + late, heard((6150, 6800))).turns[1]
+    # Heard after the user and after silence, it is an answer; the tag makes it a doubtful one.
+    assert (turn.a_on_ns, turn.doubt) == (at(6150), CONTRADICTED)
     own = says("a", 3001, 6100, ("g0:0", 6150, 6800))
-    assert onset_ms(user + own, heard((6150, 6800)), turn=1, turns=2) == 6150
+    turn = reconstruct(trial(2), user + own, heard((6150, 6800))).turns[1]
+    assert (turn.a_on_ns, turn.doubt) == (at(6150), None)
+
+
+def test_a_sound_without_silence_before_it_is_the_earlier_reply_where_its_tag_says_so() -> None:
+    user = speaks(0, 500, 2000) + speaks(1, 3000, 6000)
+    late = says("a", 2999, 5200, ("g0:0", 5250, 5800), ("g0:1", 6150, 6800))
+    timeline = reconstruct(trial(2), user + late, heard((5250, 5800), (6150, 6800)))
+    assert (timeline.turns[1].a_on_ns, timeline.turns[1].silence) == (None, STILL_SPEAKING)
+
+
+def test_a_sound_that_ended_before_the_user_had_is_no_earlier_reply_that_goes_on() -> None:
+    user = speaks(0, 500, 2000) + speaks(1, 3000, 6000)
+    late = says("a", 2999, 4200, ("g0:0", 4250, 4800))
+    timeline = reconstruct(trial(2), user + late, heard((4250, 4800)))
+    assert (timeline.turns[1].a_on_ns, timeline.turns[1].silence) == (None, TOO_EARLY)
 
 
 def test_a_sound_whose_chunk_is_not_marked_is_in_doubt() -> None:

@@ -23,7 +23,7 @@ from pipecat.workers.runner import WorkerRunner
 from pipelines.cascade import build as build_module
 from pipelines.cascade.build import build, prepare
 from pipelines.clock import monotonic_ns
-from pipelines.engines.table import EngineSpec
+from pipelines.engines.processes import EngineSpec
 from pipelines.errors import ModelError, SpecError
 from pipelines.host import Host
 from pipelines.marks import Mark, MarkList

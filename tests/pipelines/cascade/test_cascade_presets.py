@@ -14,7 +14,7 @@ from pipecat.turns.user_stop import (
 
 from pipelines.cascade.turns import user_params
 from pipelines.engines.options import LlmOptions, SttOptions, TurnOptions
-from pipelines.engines.table import (
+from pipelines.engines.processes import (
     llm_engine,
     model_files,
     stt_engine,

@@ -82,7 +82,7 @@ def of(kind: type[Frame], frames: Sequence[Frame]) -> list[Any]:
 
 
 def metrics(kind: type, frames: Sequence[Frame]) -> list[float]:
-    data = [d for f in of(MetricsFrame, frames) for d in f.data if type(d) is kind]
+    data: list[Any] = [d for f in of(MetricsFrame, frames) for d in f.data if type(d) is kind]
     return [d.value if kind is TTFBMetricsData else d.ttfat for d in data]
 
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_engines import skip_without_torch
-from test_build import SPEECH, chunks_of, converse
 
 from pipelines.cascade.build import prepare
 from pipelines.cascade.provide import check, provide
-from pipelines.engines.rows import ROWS, engine_row
-from pipelines.engines.table import model_files
+from pipelines.engines.adapters import all_rows, engine_row
+from pipelines.engines.processes import model_files
 from pipelines.errors import LabError, SpecError
 from pipelines.marks import MarkList
 from pipelines.process.pool import ModelPool
 from pipelines.readiness.capability import environments_of
 from pipelines.spec import PRESETS, PipelineSpec, load_spec, parse_spec
+from tests.pipelines.cascade.test_build import SPEECH, chunks_of, converse
+from tests.pipelines.local_engines import skip_without_torch
 
 EMBEDDED = (PRESETS / "cascade-embedded.toml").read_text(encoding="utf-8")
 OWN = {"stt": "pocketsphinx", "llm": "llama", "tts": "espeak"}
@@ -32,7 +32,7 @@ def swapped(stage: str, engine: str) -> PipelineSpec:
     return parse_spec("mine", text)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.stage}-{row.name}")
+@pytest.mark.parametrize("row", all_rows(), ids=lambda row: f"{row.stage}-{row.name}")
 def test_every_engine_is_swapped_in_by_one_line_or_refused_with_its_reason(row: Any) -> None:
     spec = swapped(row.stage, row.name)
     if row.refusal:
@@ -43,11 +43,11 @@ def test_every_engine_is_swapped_in_by_one_line_or_refused_with_its_reason(row: 
 
 
 def test_each_engine_can_run_or_says_why_not() -> None:
-    for row in ROWS:
+    for row in all_rows():
         ways = [bool(row.engine), bool(row.service), bool(row.refusal)]
         assert sum(ways) == 1, row
         assert row.licence and row.tested and row.devices
-    for a, b in itertools.combinations(ROWS, 2):
+    for a, b in itertools.combinations(all_rows(), 2):
         assert (a.stage, a.name) != (b.stage, b.name)
 
 

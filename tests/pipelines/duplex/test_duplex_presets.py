@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from pipelines.duplex import build
+from pipelines.duplex.adapters import adapter_of
 from pipelines.duplex.checks import check, unpaced_frames
-from pipelines.duplex.dispatch import backend_of, describe
+from pipelines.duplex.processes import describe
 from pipelines.duplex.provide import model_files, provide
 from pipelines.duplex.session.options import ModelOptions, ProcessorOptions
 from pipelines.errors import SpecError
@@ -50,23 +51,23 @@ def spec_of(**changes: object):
 )
 def test_ids_dispatch_by_their_prefix(model_id, backend, adapter):
     model = ModelOptions(model_id, backend=backend, url="ws://localhost:8998")
-    assert backend_of(model).adapter.endswith(f":{adapter}")
+    assert adapter_of(model).path.endswith(f":{adapter}")
 
 
 def test_an_unknown_prefix_names_the_known_ones():
-    known = "moshi-…, personaplex-…, scripted-…, nano-…"
+    known = "moshi-…, personaplex-…, nano-…, scripted-…"
     wanted = rf"id = 'whale-7b' is of no known family; known: {known}\."
     with pytest.raises(SpecError, match=wanted):
-        backend_of(ModelOptions("whale-7b"))
+        adapter_of(ModelOptions("whale-7b"))
 
 
 def test_a_backend_that_can_not_serve_a_model_is_refused():
     with pytest.raises(SpecError, match=r"does not serve 'personaplex-7b': set 'server'\."):
-        backend_of(ModelOptions("personaplex-7b", backend="mlx"))
+        adapter_of(ModelOptions("personaplex-7b", backend="mlx"))
     with pytest.raises(SpecError, match=r"'moshi-tiny': set 'mlx' or 'torch' or 'server'\."):
-        backend_of(ModelOptions("moshi-tiny", backend="scripted"))
+        adapter_of(ModelOptions("moshi-tiny", backend="scripted"))
     with pytest.raises(SpecError, match="set url"):
-        backend_of(ModelOptions("moshi-7b", backend="server"))
+        adapter_of(ModelOptions("moshi-7b", backend="server"))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,8 @@ def test_checking_a_preset_needs_no_pipecat():
 
 
 def test_a_scripted_preset_needs_nothing_to_be_made():
-    spec, told = spec_of(), []
+    told: list[str] = []
+    spec = spec_of()
     provide(spec, told.append)
     assert told == [] and model_files(spec) == []
 

@@ -41,7 +41,7 @@ from pipelines.duplex.session.options import ProcessorOptions
 from pipelines.duplex.session.wire import SESSION, pcm_to_bytes
 from pipelines.duplex.vad_tap import passive_vad
 from pipelines.host import DUE_NS
-from pipelines.marks import Mark, MarkList
+from pipelines.marks import EventName, Mark, MarkList
 from pipelines.process.process import ModelProcess
 
 FRAME = 1920
@@ -53,7 +53,7 @@ async def echo() -> AsyncIterator[Make]:
     """Makes running processes of `EchoModel`."""
     async with AsyncExitStack() as stack:
 
-        async def make(limits: dict[str, float] | None = None, **options: Any) -> ModelProcess:
+        async def make(limits: dict[str, Any] | None = None, **options: Any) -> ModelProcess:
             process = ModelProcess(
                 "echo",
                 "pipelines.duplex.session.engine:DuplexEngine",
@@ -152,8 +152,8 @@ async def test_marks_of_the_child_carry_its_pid_and_lie_between_the_processors_o
     by = {(m.event, m.value): m for m in marks.marks if m.stage == "duplex"}
     session = next(m for m in marks.marks if m.event == "session")
     assert (session.text, session.value) == ("echo", 3.0)
-    own = ["frame_in", "handed"]
-    child = ["start", "encoded", "stepped", "decode_start", "done"]
+    own: list[EventName] = ["frame_in", "handed"]
+    child: list[EventName] = ["start", "encoded", "stepped", "decode_start", "done"]
     for frame in range(5):
         life = [by[event, frame] for event in (*own, *child, "frame_out")]
         assert [m.t_ns for m in life] == sorted(m.t_ns for m in life)

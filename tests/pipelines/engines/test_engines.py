@@ -16,9 +16,9 @@ import pytest
 from pipelines.audio.onsets import first_audible
 from pipelines.audio.resample import resample
 from pipelines.engines.llm.llama import LlamaEngine
+from pipelines.engines.processes import gguf_path
 from pipelines.engines.stt.pocketsphinx import PocketSphinxEngine
 from pipelines.engines.synthetic.gguf import SIZES, write_gguf
-from pipelines.engines.table import gguf_path
 from pipelines.engines.tts.espeak import RATE_HZ, EspeakEngine
 from pipelines.errors import ModelError
 from pipelines.marks import Mark, MarkList

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 from pipelines.engines.model_files import has_random_weights
 from pipelines.engines.options import LlmOptions, SttOptions, TtsOptions
+from pipelines.engines.processes import answer_tokens, tts_engine
 from pipelines.engines.stt.agreement import LocalAgreement
 from pipelines.engines.synthetic.words import SYNTHETIC_KEY, word_tokens
-from pipelines.engines.table import answer_tokens, tts_engine
 from pipelines.errors import ModelError
 from pipelines.marks import MarkList
 from pipelines.process import environment
 from pipelines.process.engine import EngineError
 from pipelines.weights.gguf import read_facts
+from tests.pipelines.local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 
 @pytest.fixture(scope="session")

@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 from pipelines.engines.model_files import has_random_weights
 from pipelines.engines.options import SttOptions, TtsOptions
 from pipelines.engines.stt import kyutai_stt, moonshine
-from pipelines.engines.table import FORCED_S_PER_CHAR
 from pipelines.engines.tts import kokoro, pocket_tts
 from pipelines.engines.tts.abortable import when_cancelled
 from pipelines.errors import ModelError
 from pipelines.marks import MarkList
 from pipelines.process.engine import Emit, EngineError, Request
+from tests.pipelines.local_engines import NOISE, RATE_HZ, Start, hear, made_here
 
 ENGINES = ("moonshine", "kyutai-stt", "kokoro", "pocket-tts")
 SPEAKERS = ("kokoro", "pocket-tts")
@@ -157,7 +156,7 @@ async def test_pocket_tts_streams_as_long_as_is_forced_on_it_and_stops(start: St
     marks = MarkList()
     process = await start(options_of("pocket-tts", voice="marius"), marks)
     replies = [reply async for reply in process.request("speak", {"text": TEXT})]
-    samples = math.ceil(len(TEXT) * FORCED_S_PER_CHAR * 12.5) * 1920
+    samples = math.ceil(len(TEXT) * pocket_tts.FORCED_S_PER_CHAR * 12.5) * 1920
     assert sum(len(pcm) // 2 for _, pcm in replies) == samples
     assert all(len(pcm) % (2 * 1920) == 0 for _, pcm in replies)
     assert [m.event for m in marks.marks if m.stage == "tts"][-1] == "end"

@@ -5,6 +5,7 @@ import pytest
 
 from pipelines.face.messages import (
     EMOTIONS,
+    Emotion,
     FaceMessage,
     Keyframe,
     MessageError,
@@ -30,7 +31,7 @@ def test_v2_has_the_plane_and_lips_and_no_preset():
 
 @pytest.mark.parametrize("v", [1, 2])
 def test_what_is_encoded_is_read_back(v):
-    emotion = "afraid" if v == 1 else "neutral"
+    emotion: Emotion = "afraid" if v == 1 else "neutral"
     plane = (0.0, 0.0) if v == 1 else (-0.5, 0.75)
     lips = () if v == 1 else (Keyframe(0, 0.5, 0.25, 0.125),)
     message = FaceMessage(v, 0.25, False, emotion, *plane, lips, 0, 1764, "thinking", True)

@@ -9,13 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from hub_files import BIG, SMALL, half_fetched, left, refused, sha256
 
 from pipelines.models.fetching import hub as hub_client
 from pipelines.models.fetching.fetch import fetch
 from pipelines.models.fetching.hub_double import COMMIT, TOKEN
 from pipelines.models.find import MissingModelError, resolve
 from pipelines.models.lockfile import read_lock
+from tests.hub_files import BIG, SMALL, half_fetched, left, refused, sha256
 
 HALF = len(BIG) // 2
 WHOLE = ["locks/tiny@f16.json", "tiny@f16/config.json", "tiny@f16/model.bin"]
@@ -103,7 +103,9 @@ def test_a_killed_fetch_is_gone_on_with(hub, home, manifest):
 
 
 def test_two_fetches_at_once_bring_each_byte_once(hub, home, manifest):
-    model, told, brought = manifest(), [], []
+    told: list[str] = []
+    brought: list[bool] = []
+    model = manifest()
     threads = [
         threading.Thread(target=lambda: brought.append(fetch(model, tell=told.append)))
         for _ in range(2)

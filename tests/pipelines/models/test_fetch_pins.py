@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from hub_files import BIG, SMALL, half_fetched, left, refused, sha256
 
 from pipelines.models.fetching.fetch import fetch
 from pipelines.models.fetching.hub_double import COMMIT, Repository
@@ -11,6 +10,7 @@ from pipelines.models.fetching.keep import remove, verify
 from pipelines.models.find import MissingModelError, resolve
 from pipelines.models.ids import ModelFilesError
 from pipelines.models.lockfile import read_lock
+from tests.hub_files import BIG, SMALL, half_fetched, left, refused, sha256
 
 HALF = len(BIG) // 2
 WHOLE = ["locks/tiny@f16.json", "tiny@f16/config.json", "tiny@f16/model.bin"]

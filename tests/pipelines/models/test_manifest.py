@@ -4,13 +4,13 @@ import re
 import tomllib
 
 import pytest
-from hub_files import sha256
 
 from pipelines.models.catalogue import load_catalogue
 from pipelines.models.fetching.fetch import fetch
 from pipelines.models.ids import ModelFilesError, ModelId, parse_id
 from pipelines.models.manifest import digest_of
 from pipelines.models.paths import SHIPPED
+from tests.hub_files import sha256
 
 GOOD = """
 name = "mine"
@@ -39,7 +39,7 @@ def test_the_digest_is_what_sha256sum_says():
     assert digest_of({"c": "1" * 64, "a/b": "2" * 64}) == sha256(lines)
 
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, str]] = {
     "no TOML": ("name = ", "not valid TOML"),
     "no text": (b"\xff\xfe", "no text in UTF-8"),
     "empty": ("", "the key 'name' is missing"),

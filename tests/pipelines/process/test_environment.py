@@ -9,7 +9,6 @@ from collections import namedtuple
 
 import pytest
 
-from pipelines import cache
 from pipelines.errors import LabError
 from pipelines.process import environment
 from pipelines.process.environment import Environment
@@ -32,7 +31,7 @@ def replace(monkeypatch, row, **fields):
 
 
 def test_it_is_built_once_and_told(nothing):
-    told = []
+    told: list[str] = []
     python = environment.ensure("nothing", told.append)
     assert python == str(nothing.python) == environment.find("nothing")
     assert nothing.python.exists()
@@ -64,7 +63,7 @@ def test_one_that_lost_a_package_is_built_again_when_that_is_asked_for(nothing, 
     python = environment.ensure("nothing")
     nothing.python.unlink()
     nothing.python.symlink_to(shutil.which("false"))
-    told = []
+    told: list[str] = []
     assert environment.ensure("nothing", told.append) == python and told == []
     assert environment.ensure("nothing", told.append, verify=True) == python
     assert "must import json. It is built again." in told[0] and "built in" in told[-1]
@@ -86,7 +85,7 @@ def test_a_changed_lock_is_another_environment(nothing, tmp_path):
 
 
 def test_two_builders_build_once(nothing):
-    told = []
+    told: list[str] = []
     threads = [
         threading.Thread(target=environment.ensure, args=("nothing", told.append)) for _ in "ab"
     ]
@@ -131,7 +130,7 @@ def test_no_uv_is_told_how_to_get_it(nothing, monkeypatch, tmp_path):
 
 def test_a_full_disk_is_told_before_anything_is_written(nothing, monkeypatch, tmp_path):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage(9e9, 9e9, 1e6))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(9e9, 9e9, 1e6))
     with pytest.raises(LabError, match=r"needs 0.1 GB of disk .* has 0.0 GB free"):
         environment.ensure("nothing")
     assert not nothing.folder.exists()

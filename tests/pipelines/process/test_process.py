@@ -9,22 +9,24 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator
+from typing import Any
 
 import psutil
 import pytest
 
 from pipelines.errors import ModelError
+from pipelines.installation import ROOT
 from pipelines.marks import MarkList
 from pipelines.process.pool import ModelPool
 from pipelines.process.process import ModelProcess
-from pipelines.process.spawn import ROOT
 from pipelines.process.wire import Decoder, WireError, pack
 
 DOUBLES = "pipelines.process.doubles"
 
 
 def make(engine: str = "EchoEngine", **limits: float) -> ModelProcess:
-    return ModelProcess("double", f"{DOUBLES}:{engine}", marks=MarkList(), **limits)
+    more: dict[str, Any] = dict(limits)
+    return ModelProcess("double", f"{DOUBLES}:{engine}", marks=MarkList(), **more)
 
 
 @pytest.fixture

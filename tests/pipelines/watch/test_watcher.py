@@ -286,6 +286,7 @@ async def test_the_processes_read_plan_and_mark_what_they_did(models):
     down = await run(watcher, [said_by_user("close the gate"), SleepFrame(1.5)])
     told = [f for f in down if isinstance(f, TASK_FRAMES)]
     assert [type(f) for f in told] == [PhysicalTaskFrame, PhysicalTaskPlannedFrame]
+    assert isinstance(told[1], PhysicalTaskPlannedFrame)
     assert told[1].plan.startswith("1. find a way to close")
     by = {m.event: m for m in marks.marks if m.stage == "watch"}
     assert list(by) == ["phrase", "read", "call", "plan_start", "plan_end"]

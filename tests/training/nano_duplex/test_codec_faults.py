@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,9 @@ from training.nano_duplex.judge_codec import resynthesise, word_errors
 
 SECONDS = 4
 T = np.arange(SECONDS * RATE_HZ) / RATE_HZ
-VOICE = (0.1 * sum(np.sin(2 * np.pi * 120 * k * T) for k in range(1, 6))).astype(np.float32)
+VOICE = np.sum([0.1 * np.sin(2 * np.pi * 120 * k * T) for k in range(1, 6)], axis=0).astype(
+    np.float32
+)
 NOISE = (0.1 * np.random.default_rng(1).standard_normal(len(T))).astype(np.float32)
 
 
@@ -57,11 +61,14 @@ def test_a_pair_is_aligned_by_the_codecs_own_delay():
 
         def encode(self, pcm):
             self._pcm = pcm
-            return Encoded(np.zeros((len(pcm) // FRAME, 8), np.int64), np.zeros((1, 96)))
+            return Encoded(
+                np.zeros((len(pcm) // FRAME, 8), np.int64), np.zeros((1, 96), np.float32)
+            )
 
         def decode(self, codes):
             return np.concatenate([np.zeros(480, np.float32), self._pcm])[: len(codes) * FRAME]
 
-    pair = resynthesise(Late(), "a", VOICE[:5000])
+    late: Any = Late()
+    pair = resynthesise(late, "a", VOICE[:5000])
     assert np.array_equal(pair.original, pair.decoded)
     assert np.array_equal(pair.original[4 * FRAME :][:5000], VOICE[:5000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,11 @@ from bench.store.expectation import judge
 from training.nano_duplex import corpus, held_out
 from training.nano_duplex.speech import Utterance
 from training.nano_duplex.voices import AGENT
+
+
+def args_of(job: Any) -> Any:
+    """What a job is called with."""
+    return job.args
 
 
 @pytest.fixture
@@ -71,7 +77,7 @@ def test_shards_on_disk_are_kept_and_parts_are_mixed_evenly(tmp_path, capsys):
     jobs = corpus.codec_jobs(tmp_path, 7)
     names = [path.relative_to(tmp_path).as_posix() for path in jobs]
     assert names[0] == "codec/valid/000.npz" and names[-1] == "codec/train/083.npz"
-    roles = [job.args[1].role for path, job in jobs.items() if path.parent.name == "train"]
+    roles = [args_of(job)[1].role for path, job in jobs.items() if path.parent.name == "train"]
     assert roles.count(0) == 60 and roles.count(1) == 24
     assert all(1 in roles[i : i + 4] for i in range(0, 80, 4))
     there = tmp_path / "there.npz"
@@ -84,7 +90,7 @@ def test_shards_on_disk_are_kept_and_parts_are_mixed_evenly(tmp_path, capsys):
 def test_more_hours_only_add_shards(tmp_path):
     few, many = (corpus.dialogue_jobs(tmp_path, 7, hours) for hours in (3, 20))
     assert list(many)[: len(few)] == list(few)
-    assert [few[p].args for p in few] == [many[p].args for p in few]
+    assert [args_of(few[p]) for p in few] == [args_of(many[p]) for p in few]
 
 
 def test_held_out_fixtures_load_and_are_what_no_training_says(tones, monkeypatch, tmp_path):

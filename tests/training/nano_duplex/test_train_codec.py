@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,7 +178,7 @@ def test_a_label_stands_where_its_sound_is(shards):
         def random(self):
             return 1.0
 
-    speech = Speech(shards / "train", seed=3)
+    speech: Any = Speech(shards / "train", seed=3)
     speech.random = Fixed()
     pcm, phones = speech._crop(2, 8, 1.0, True)
     assert not pcm[:500].any() and np.array_equal(

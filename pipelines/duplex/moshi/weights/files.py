@@ -16,6 +16,7 @@ from typing import Any
 from pipelines.cache import Tell, building, cache_folder, need_disk, silent
 from pipelines.duplex.moshi.weights.check import check_lm
 from pipelines.duplex.session.options import ModelOptions
+from pipelines.installation import engine_path, shipped_fixtures
 from pipelines.models.find import resolve
 from pipelines.models.ids import ModelFilesError
 from pipelines.process import environment
@@ -34,7 +35,6 @@ from pipelines.weights.sizes import (
     lm_bytes,
 )
 
-ROOT = Path(__file__).parents[4]
 SYNTHETIC = "synthetic"
 _SPEECH = "cmd_*.wav"
 
@@ -252,11 +252,12 @@ def _finished(folder: Path, precision: str) -> Folder | None:
 
 
 def _make(size: Size, precision: str, folder: Path, seed: int, tell: Tell) -> None:
-    speech = sorted(p for p in (ROOT / "fixtures").glob(_SPEECH) if p.stem.count(".") == 0)
+    fixtures = shipped_fixtures()
+    speech = sorted(p for p in fixtures.glob(_SPEECH) if p.stem.count(".") == 0)
     if not speech:
         raise WeightsError(
-            f"{ROOT / 'fixtures'} has no speech ({_SPEECH}) to calibrate the codec on: "
-            "run from a whole checkout."
+            f"{fixtures} has no speech ({_SPEECH}) to calibrate the codec on: install duplex-lab "
+            "again, or run from a whole checkout."
         )
     needed = lm_bytes(size.parameters, precision) + MIMI_BYTES
     if precision in ("q4", "q8") and "bf16" in size.precisions:
@@ -273,7 +274,7 @@ def _make(size: Size, precision: str, folder: Path, seed: int, tell: Tell) -> No
 def _run(command: list[str], tell: Tell) -> None:
     said: list[str] = []
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=engine_path(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

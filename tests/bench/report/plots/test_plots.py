@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from figure_texts import overlaps, texts
 
 from bench.metrics.recompute import analyse
 from bench.report.plots.latency import draw_report, write_report
@@ -12,6 +11,7 @@ from bench.simulated.turns import write_example_run
 from bench.stats.quantiles import quantile
 from bench.store.atomic import StoreError
 from bench.summary.summary import PresetSummary, RunSummary, summarise
+from tests.figure_texts import overlaps, texts
 
 
 @pytest.fixture(scope="module")

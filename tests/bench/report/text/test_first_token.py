@@ -6,6 +6,7 @@ from bench.report.text.first_token import first_token_blocks, first_token_line, 
 from bench.simulated.turns import TurnPlan, trial_of
 from bench.store.records import MetricRow
 from bench.timeline.timeline import reconstruct
+from pipelines.marks import EventName
 
 
 def row(turn, value, fixture="f", **changes):
@@ -53,7 +54,7 @@ def test_a_turn_tells_how_much_of_its_prompt_was_in_the_cache():
     )
     assert first_token_line(first, "llm-1", row(0, None)) == ""
     of = next(m for m in later.marks if (m.stage, m.event) == ("llm", "end"))
-    told = {"prompt_read": 14.0, "prompt_cached": 41.0}
+    told: dict[EventName, float] = {"prompt_read": 14.0, "prompt_cached": 41.0}
     added = tuple(replace(of, event=e, value=v, text=None) for e, v in told.items())
     later = replace(later, marks=later.marks + added)
     assert first_token_line(later, of.request_id, row(1, 9.0)) == (

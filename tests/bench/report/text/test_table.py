@@ -14,9 +14,9 @@ from bench.report.text.table import (
     notes,
     print_table,
     terminal,
-    with_interval,
 )
 from bench.simulated.turns import write_example_run
+from bench.stats.format import with_interval
 from bench.stats.quantiles import Estimate
 from bench.summary.summary import Failed, RunSummary, summarise
 

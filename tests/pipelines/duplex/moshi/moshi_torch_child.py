@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def same(one, other):
     )
 
 
-found = {}
+found: dict[str, Any] = {}
 model = MoshiTorch(**files)
 model.load()
 first = converse(model, seed=3)
@@ -84,7 +85,7 @@ found["batch_of_two_is_two_singles"] = [list(x) for x in zip(*both, strict=True)
 voices = [like_speech(FRAMES, seed=1), like_speech(FRAMES, seed=2)]
 with pair.open():  # row 0, whose frames never come
     alone = converse(pair, frames=voices[1])
-together = {}
+together: dict[int, Any] = {}
 joined = threading.Barrier(2)
 
 

@@ -12,7 +12,7 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.tests.utils import SleepFrame, run_test
 
-from pipelines.duplex.dispatch import duplex_process
+from pipelines.duplex.processes import duplex_process
 from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.warmth import like_speech

@@ -14,15 +14,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from test_moshi_processor import chunks, run, spoken
 
 from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
-from pipelines.duplex.dispatch import describe
 from pipelines.duplex.nano import files as nano_weights
 from pipelines.duplex.nano.lm import NanoLm
 from pipelines.duplex.nano.model import NanoDuplex
 from pipelines.duplex.nano.text import FIRST, ForcedWords
+from pipelines.duplex.processes import describe
 from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.provide import model_files, provide
 from pipelines.duplex.session.model import FRAME_SAMPLES, Step
@@ -32,9 +31,10 @@ from pipelines.errors import SpecError
 from pipelines.marks import MarkList
 from pipelines.process.engine import EngineError
 from pipelines.process.process import ModelProcess
-from pipelines.readiness.capability import lacks, weights_word
+from pipelines.readiness.capability import lacks, parts_of, weights_word
 from pipelines.spec import load_spec, parse_spec
 from pipelines.weights.error import WeightsError
+from tests.pipelines.duplex.test_moshi_processor import chunks, run, spoken
 
 TINY = Path(__file__).parent / "nano_tiny"
 TEN_MINUTES = 7500
@@ -214,7 +214,7 @@ def test_a_forced_word_comes_when_the_model_had_likelier_said_one_than_none(
             silence.pop(0)
             assert np.array_equal(codes, again[1]), "the frame is that of the token, drawn once"
     finally:
-        del model.lm.run  # type: ignore[method-assign]
+        del model.lm.run
 
 
 def test_ten_minutes_take_no_more_memory_than_one_and_no_larger_inputs(model: NanoDuplex):
@@ -234,7 +234,7 @@ def test_ten_minutes_take_no_more_memory_than_one_and_no_larger_inputs(model: Na
             if frame == TEN_MINUTES // 10:
                 before = process.memory_info().rss, session.state_bytes
     finally:
-        del model.lm.run  # type: ignore[method-assign]
+        del model.lm.run
     assert len(sizes) == 1, "a step's cost is that of what it is given"
     assert np.isfinite(logits).all()
     assert session.state_bytes == before[1]
@@ -323,7 +323,7 @@ def test_the_shipped_weights_are_whole_trained_and_small():
     spec = load_spec("duplex-nano")
     assert spec.stages["model"].stages == "serial"
     assert nano_weights.read(nano_weights.PACKAGED).label == spec.weights == "trained"
-    assert lacks(spec) == [] and weights_word(spec) == "here"
+    assert lacks(spec) == [] and weights_word(parts_of(spec)) == "here"
     files = [nano_weights.PACKAGED / name for name in nano_weights.FILES]
     assert sum(path.stat().st_size for path in files) < 30e6
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -35,8 +36,8 @@ def engine_of(stages: str = "serial", **echo: Any) -> DuplexEngine:
 
 
 def serve(
-    engine: DuplexEngine, pieces: list[np.ndarray | str], header: dict[str, Any] | None = None
-) -> list[Reply | dict[str, Any]]:
+    engine: DuplexEngine, pieces: Sequence[np.ndarray | str], header: dict[str, Any] | None = None
+) -> list[Any]:
     """Feeds a session all at once (arrays are frames, texts are to be said); its replies."""
     request = Request("r", SESSION, header or {}, b"")
     count = 0
@@ -47,7 +48,7 @@ def serve(
             request.feed({"frame": count, "last": False}, pcm_to_bytes(piece))
             count += 1
     request.feed({"last": True}, b"")
-    replies: list[Reply | dict[str, Any]] = []
+    replies: list[Any] = []
 
     def send(header: dict[str, Any], payload: bytes, _marks: list[Mark]) -> None:
         replies.append(Reply.read(header, payload) if "frame" in header else header)
@@ -115,7 +116,7 @@ def test_two_sessions_with_one_seed_give_the_same_samples_and_another_seed_other
 @BOTH
 def test_forced_text_comes_out_in_order_one_token_a_frame(stages):
     said = frames(6)
-    pieces = [*said[:2], "how are you", *said[2:]]
+    pieces: list[np.ndarray | str] = [*said[:2], "how are you", *said[2:]]
     replies = serve(engine_of(stages), pieces, {"greeting": "hello there"})
     acks = [reply for reply in replies if isinstance(reply, dict)]
     texts = [(r.text, r.forced) for r in replies if isinstance(r, Reply)]

@@ -8,10 +8,10 @@ from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.tests.utils import SleepFrame, run_test
 
-from pipelines.duplex.dispatch import duplex_process
 from pipelines.duplex.frame_marks import FrameMarks
 from pipelines.duplex.moshi.server.double import MoshiServerDouble
 from pipelines.duplex.moshi.server.model import MoshiServer
+from pipelines.duplex.processes import duplex_process
 from pipelines.duplex.processor import MoshiProcessor
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.wire import PCM_BYTES, STAMPS, Reply

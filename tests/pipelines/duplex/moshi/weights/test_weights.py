@@ -4,16 +4,17 @@ import json
 import struct
 import subprocess
 from collections import namedtuple
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pipelines import cache
 from pipelines.duplex.moshi.mlx import MoshiMlx
 from pipelines.duplex.moshi.weights import files as weights
 from pipelines.duplex.moshi.weights import lm as weights_lm
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.errors import LabError
+from pipelines.installation import ROOT
 from pipelines.process.engine import EngineError
 from pipelines.weights import memory, safetensors
 from pipelines.weights.error import WeightsError
@@ -26,7 +27,8 @@ SMALL = Size("small", 256, 4, 1, 256, 4, 1, 64)
 def load(folder):
     """Loads as an adapter does; what is tested here is refused before any library is needed."""
     found = weights.in_folder(folder, "bf16")
-    MoshiMlx(**found.options).load()
+    options: dict[str, Any] = dict(found.options)
+    MoshiMlx(**options).load()
 
 
 def replace_by(path, data):
@@ -73,7 +75,10 @@ def test_bfloat16_is_rounded_to_the_nearest():
 
 def test_a_written_header_is_read(tmp_path):
     layout = {"a": Tensor("F32", (2, 3)), "b": Tensor("BF16", (4,))}
-    data = [("a", np.ones((2, 3), np.float32)), ("b", np.zeros(4, np.uint16))]
+    data: list[tuple[str, np.ndarray]] = [
+        ("a", np.ones((2, 3), np.float32)),
+        ("b", np.zeros(4, np.uint16)),
+    ]
     safetensors.write(tmp_path / "x", layout, data)
     assert safetensors.read_header(tmp_path / "x") == layout
 
@@ -90,7 +95,7 @@ def test_a_precision_that_is_not_made_is_told():
 
 def test_a_full_disk_is_told_before_anything_is_made(monkeypatch, tmp_path):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage(9e9, 8e9, 1e9))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(9e9, 8e9, 1e9))
     monkeypatch.setenv("DUPLEX_LAB_CACHE", str(tmp_path))
     with pytest.raises(LabError, match=r"7b q4 needs 5.* GB of disk .* 1.0 GB free"):
         weights.ensure("7b", "q4")
@@ -124,7 +129,7 @@ def test_a_making_begins_anew_on_a_harmed_manifest(moshi_mlx_python, tmp_path):
         "write_bytes(folder / 'a', b'x'); m.add('a', fact=1); "
         "m = Manifest(folder); assert m.has('a', 'fact') and not m.has('a', 'other')"
     )
-    subprocess.run([moshi_mlx_python, "-c", code, str(tmp_path)], cwd=weights.ROOT, check=True)
+    subprocess.run([moshi_mlx_python, "-c", code, str(tmp_path)], cwd=ROOT, check=True)
     assert weights.read_manifest(tmp_path)["files"]["a"]["bytes"] == 1
 
 
@@ -168,7 +173,8 @@ def test_another_precisions_file_is_not_taken(copied_weights):
     (folder / "model.q4.safetensors").symlink_to(folder / "model.safetensors")
     found = weights.in_folder(folder, "q4")
     with pytest.raises(WeightsError, match="is a torch checkpoint, not weights in q4"):
-        MoshiMlx(**found.options, precision="q4").load()
+        options: dict[str, Any] = dict(found.options)
+        MoshiMlx(**options, precision="q4").load()
 
 
 def test_neither_a_folder_nor_a_model_that_was_fetched(monkeypatch, tmp_path):

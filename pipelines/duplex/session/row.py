@@ -1,0 +1,102 @@
+"""What an adapter of a duplex model says of itself: one row, at the end of the adapter's module.
+
+`pipelines.duplex.adapters` finds it there. The model's child process imports that module by the
+interpreter of its environment, so this one needs only the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from pipelines.duplex.session.options import ModelOptions
+
+LOADER = "random weights through the real loader"
+"""How adapters of models are tested whose trained weights no test downloads."""
+
+
+class Weights(Protocol):
+    """The files of an adapter's model: what a preset's ``weights`` means, and what there is of it.
+
+    Only `provide` builds or makes anything, and only it and `listed` read every byte.
+    """
+
+    def arguments(self, model: ModelOptions) -> dict[str, Any]:
+        """Their paths, as keyword arguments of the adapter.
+
+        Raises:
+            LabError: they are not there; one sentence.
+        """
+
+    def check(self, model: ModelOptions, where: str) -> None:
+        """Refuses what can't be had.
+
+        Raises:
+            SpecError: one sentence that begins with ``where``, file and table of the preset.
+        """
+
+    def provide(self, model: ModelOptions, tell: Callable[[str], None]) -> str:
+        """Makes what is missing and can be made here; returns what they are, synthetic or trained.
+
+        Raises:
+            LabError: they are not there and can't be made.
+        """
+
+    def listed(self, model: ModelOptions) -> list[dict[str, str]]:
+        """The files, as ``run.json`` lists them: name, file, sha256."""
+
+    def reads(self, model: ModelOptions) -> str:
+        """The model id or path that `pipelines.models` is asked for; empty: they lie elsewhere."""
+
+    def unmade(self, model: ModelOptions) -> str:
+        """The random weights that a run makes first, in a word or two; empty: none."""
+
+    def missing(self, model: ModelOptions) -> list[str]:
+        """What is not there and no fetch brings, a sentence each.
+
+        Raises:
+            LabError: the same, of files that are damaged.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRow:
+    """One adapter."""
+
+    name: str
+    """As a preset's ``backend`` names it."""
+    what: str
+    """Which library or server, on what."""
+    families: tuple[str, ...]
+    """Prefixes of the ids of the models that it serves."""
+    licence: str
+    """Of the library."""
+    adapter: type[Any]
+    """A `pipelines.duplex.session.model.DuplexModel`."""
+    arguments: Callable[[ModelOptions, Any], dict[str, Any]] = lambda model, script: {}
+    """([model], [script]) → keyword arguments of the class, beside those of its weights."""
+    weights: Weights | None = None
+    """Its files; None: it has none."""
+    environment: str = ""
+    """Key of `pipelines.process.environment.ENVIRONMENTS`; empty: our own interpreter."""
+    label: Literal["", "scripted"] = ""
+    """What a preset's rows are always labelled with; empty: what its weights are."""
+    remote: bool = False
+    """Whether it computes elsewhere: it needs a ``url``, and its service time can't be measured."""
+    prompts: bool = False
+    """Whether it takes ``voice_prompt`` and ``text_prompt``."""
+    devices: tuple[str, ...] = ("cpu",)
+    """What it can compute on, the usual one first."""
+    tested: str = LOADER
+    """With what our tests run it."""
+    imports: tuple[str, ...] = ()
+    """Packages of an extra that it needs in our own interpreter."""
+    extra: str = ""
+    """That extra, of duplex-lab."""
+
+    @property
+    def path(self) -> str:
+        """``module:class`` of the adapter."""
+        return f"{self.adapter.__module__}:{self.adapter.__qualname__}"
