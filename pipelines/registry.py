@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import SpecError
@@ -168,7 +169,10 @@ def load_object(path: str) -> Any:
     """
     module, _, name = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, ModuleType):  # a folder of today where a module was
+            raise AttributeError(f"{path} is a module")
+        return found
     except (ImportError, AttributeError) as error:
         if sentence := told(path, error.name):
             raise SpecError(f"{sentence}.") from error

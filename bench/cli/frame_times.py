@@ -22,7 +22,7 @@ from bench.probes.frame_times import Block, Service, Way, block, paired_ratios, 
 from bench.report.text.console import console
 from bench.report.text.table import terminal
 from bench.store.atomic import atomic_write
-from pipelines.duplex.adapters import adapter_of
+from pipelines.duplex.adapters import is_remote
 from pipelines.duplex.processes import duplex_process
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.warmth import like_speech
@@ -98,7 +98,7 @@ def measure(
 
 
 def _duplex(spec: PipelineSpec) -> PipelineSpec:
-    if spec.architecture != "duplex" or adapter_of(spec.stages["model"]).remote:
+    if spec.architecture != "duplex" or is_remote(spec.stages["model"].backend):
         raise LabError(
             f"{spec.name}: only duplex models that compute here frame by frame can be run unpaced; "
             "give a preset with architecture = 'duplex' and another backend than 'server'."

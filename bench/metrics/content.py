@@ -18,7 +18,7 @@ from bench.metrics.metric import (
 )
 from bench.metrics.reading import TurnReading, UnspokenTurn
 from bench.metrics.validity import NO_LABELS, NOT_EXPECTED, NOT_SPOKEN, failure
-from bench.stats.word_errors import WordErrors, word_errors
+from bench.stats.word_errors import WordErrors, raw_word_errors, word_errors
 from bench.store.expectation import judge
 from bench.store.labels import IGNORED, WORDLESS
 from bench.store.records import FAILED
@@ -41,28 +41,37 @@ def _no_words(reading: TurnReading) -> str | None:
     return f"a {event} is not asked to be recognised" if event in WORDLESS else None
 
 
-def stt_words(reading: TurnReading) -> Figure:
-    """How many words the user said."""
-    reason = _no_words(reading)
-    if reading.labels is None or reason is not None:
-        return Figure(None, reason)
-    return Figure(float(word_errors(reading.labels.text, reading.turn.transcript).words))
+def _of_transcript(
+    compare: Callable[[str, str], WordErrors], figure: Callable[[WordErrors], float]
+) -> TurnMeasure:
+    """Makes a measure of the transcript.
+
+    Args:
+        compare: How the words said and those of the transcript are compared.
+        figure: What is read off the comparison.
+    """
+
+    def measure(reading: TurnReading) -> Figure:
+        reason = _no_words(reading)
+        if reading.labels is None or reason is not None:
+            return Figure(None, reason)
+        return Figure(figure(compare(reading.labels.text, reading.turn.transcript)))
+
+    return measure
 
 
-def stt_word_errors(reading: TurnReading) -> Figure:
-    """How many of them, and of those added, are wrong in the transcript."""
-    reason = _no_words(reading)
-    if reading.labels is None or reason is not None:
-        return Figure(None, reason)
-    return Figure(float(word_errors(reading.labels.text, reading.turn.transcript).errors))
+def _percent(found: WordErrors) -> float:
+    return 100 * found.rate
 
 
-def stt_wer(reading: TurnReading) -> Figure:
-    """Word errors per word said, in %."""
-    reason = _no_words(reading)
-    if reading.labels is None or reason is not None:
-        return Figure(None, reason)
-    return Figure(100 * word_errors(reading.labels.text, reading.turn.transcript).rate)
+stt_wer = _of_transcript(word_errors, _percent)
+"""Word errors per word said, in %, numbers and contractions spelt alike."""
+stt_wer_raw = _of_transcript(raw_word_errors, _percent)
+"""The same of the words as they are spelt."""
+stt_words = _of_transcript(word_errors, lambda found: float(found.words))
+"""How many words the user said."""
+stt_word_errors = _of_transcript(word_errors, lambda found: float(found.errors))
+"""How many of them, and of those added, are wrong in the transcript."""
 
 
 def success(words_of: Callable[[TurnReading], str | None], missing: str) -> TurnMeasure:
@@ -144,8 +153,8 @@ def heard_success(reading: TurnReading) -> Figure:
     return _by_transcript(reading)
 
 
-def _errors(reading: TurnReading) -> WordErrors | str:
-    """The transcript against what was meant; or why there is no such thing."""
+def _meant_and_heard(reading: TurnReading) -> tuple[str, str] | str:
+    """What was meant and its transcript; or why there is no such thing."""
     turn, timeline = reading.turn, reading.timeline
     if turn.a_on_ns is None:
         return turn.silence or "nothing was heard"
@@ -157,25 +166,29 @@ def _errors(reading: TurnReading) -> WordErrors | str:
         return NOT_MARKED
     if broken_into(timeline, turn):
         return CUT
-    return word_errors(meant, heard)
+    return meant, heard
 
 
-def agent_words(reading: TurnReading) -> Figure:
-    """How many words the agent meant to say."""
-    found = _errors(reading)
-    return Figure(None, found) if isinstance(found, str) else Figure(float(found.words))
+def _of_answer(
+    compare: Callable[[str, str], WordErrors], figure: Callable[[WordErrors], float]
+) -> TurnMeasure:
+    """Makes a measure of the recogniser's transcript of the answer, see `_of_transcript`."""
+
+    def measure(reading: TurnReading) -> Figure:
+        found = _meant_and_heard(reading)
+        return Figure(None, found) if isinstance(found, str) else Figure(figure(compare(*found)))
+
+    return measure
 
 
-def agent_word_errors(reading: TurnReading) -> Figure:
-    """How many of them, and of those added, are wrong in the transcript."""
-    found = _errors(reading)
-    return Figure(None, found) if isinstance(found, str) else Figure(float(found.errors))
-
-
-def agent_wer(reading: TurnReading) -> Figure:
-    """Word errors per word meant, in %."""
-    found = _errors(reading)
-    return Figure(None, found) if isinstance(found, str) else Figure(100 * found.rate)
+agent_wer = _of_answer(word_errors, _percent)
+"""Word errors per word meant, in %, numbers and contractions spelt alike."""
+agent_wer_raw = _of_answer(raw_word_errors, _percent)
+"""The same of the words as they are spelt."""
+agent_words = _of_answer(word_errors, lambda found: float(found.words))
+"""How many words the agent meant to say."""
+agent_word_errors = _of_answer(word_errors, lambda found: float(found.errors))
+"""How many of them, and of those added, are wrong in the transcript."""
 
 
 def unspoken_heard_success(turn: UnspokenTurn) -> Figure:
@@ -207,10 +220,11 @@ ROWS = (
     _row(
         "stt_wer",
         "%",
-        "word errors of the transcript per word said",
+        "word errors of the transcript per word said, numbers and contractions spelt alike",
         stt_wer,
         compared=Effect("rate", 10),
     ),
+    _row("stt_wer_raw", "%", "the same of the words as they are spelt", stt_wer_raw),
     _row("stt_words", "", "words that the user said", stt_words),
     _row("stt_word_errors", "", "word errors of the transcript", stt_word_errors),
     _row(
@@ -227,6 +241,7 @@ ROWS = (
         "word errors of a recogniser on the answer as heard, per word that the agent meant",
         agent_wer,
     ),
+    _row("agent_wer_raw", "%", "the same of the words as they are spelt", agent_wer_raw),
     _row("agent_words", "", "words that the agent meant to say", agent_words),
     _row("agent_word_errors", "", "word errors of that recogniser", agent_word_errors),
     _row(

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.metrics.validity import VALID, Invalidations, not_understood, trial_failure
+from bench.metrics.validity import (
+    VALID,
+    Invalidations,
+    not_understood,
+    too_early,
+    trial_failure,
+)
 from bench.store.labels import FixtureLabels, TurnLabels
 from bench.store.recording import Stereo
 from bench.store.records import Trial
@@ -129,7 +135,12 @@ def _read_turns(
             continue
         path = critical_path(turn, timeline.chunks, trial.rate_hz)
         # Also what was answered before the failure: a stage that was dying is no time to compare.
-        why = of_trial.end or turn.doubt or not_understood(turn, own, trial)
+        why = (
+            of_trial.end
+            or turn.doubt
+            or too_early(turn)
+            or not_understood(turn, own, trial, turn.answer_of(path.llm_id))
+        )
         invalid = Invalidations(of_trial.ruler, of_trial.end, why)
         found.append(TurnReading(timeline, turn, path, own, invalid))
     return found

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from bench.metrics.metric import Figure, Metric, TrialMeasure, TurnMeasure
 from bench.metrics.reading import TrialReading, TurnReading
 from bench.metrics.validity import NO_LABELS
-from bench.store.expectation import words
 from bench.store.labels import IGNORED, TurnLabels
+from bench.store.words import words
 from bench.timeline.answers import Sound
 from bench.timeline.replies import (
     FALSE_WITHIN_NS,

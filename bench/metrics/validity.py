@@ -9,13 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.stats.word_errors import word_errors
-from bench.store.expectation import words
+from bench.store.expectation import judge
 from bench.store.labels import TurnLabels
 from bench.store.records import Trial
+from bench.store.words import words
 from bench.timeline.timeline import Turn
+from pipelines.clock import NS_PER_MS
 
 MAX_WER = 0.5
 """A turn that a cascade understood worse than this says nothing of how fast it answers."""
+FEW_WORDS = 2
+"""Words of a turn, at most, in which one misheard word says nothing of what was understood."""
+EARLIEST_MS = -1000.0
+"""Voice to voice before which the sound answers something else than the whole turn."""
 
 NOT_EXPECTED = "no answer is expected here"
 NOT_SPOKEN = "the turn was not spoken"
@@ -104,12 +110,32 @@ def failure(trial: Trial) -> str:
     return f"{trial.status}: {trial.error}" if trial.error else trial.status
 
 
-def not_understood(turn: Turn, labels: TurnLabels | None, trial: Trial) -> str | None:
+def too_early(turn: Turn) -> str | None:
+    """Why the sound is no answer to the whole of what was said; None if it may be one."""
+    if turn.a_on_ns is None:
+        return None
+    waited_ms = (turn.a_on_ns - turn.u_off_ns) / NS_PER_MS
+    if waited_ms >= EARLIEST_MS:
+        return None
+    return f"began {-waited_ms:.0f} ms before the user's end: no answer to the whole turn"
+
+
+def not_understood(
+    turn: Turn, labels: TurnLabels | None, trial: Trial, answer: str | None = None
+) -> str | None:
     """Why the agent's answer to a turn is no answer to what was said; None if it may be one.
 
-    With trained weights, by the agent's kind. A cascade: a transcript that is not empty, and at
-    most `MAX_WER` wrong. A duplex model, or one that hears and speaks itself: a word of its stream
-    of text, or an utterance of it that begins, in the turn. Scripts and clicks need neither.
+    With trained weights, by the agent's kind. A cascade: a transcript that is not empty, and
+    either a right answer, where the fixture says what one names, or at most `MAX_WER` wrong words;
+    of a turn of `FEW_WORDS` the words alone decide nothing. A duplex model, or one that hears and
+    speaks itself: a word of its stream of text, or an utterance of it that begins, in the turn.
+    Scripts and clicks need neither.
+
+    Args:
+        turn: What happened.
+        labels: What was said; None where the run holds no labels.
+        trial: Its kind and weights.
+        answer: What the agent meant to say; None where that is not marked.
     """
     if trial.weights != "trained":
         return None
@@ -124,6 +150,11 @@ def not_understood(turn: Turn, labels: TurnLabels | None, trial: Trial) -> str |
     if not words(turn.transcript):
         return "empty transcript"
     errors = word_errors(labels.text, turn.transcript)
-    if errors.rate > MAX_WER:
-        return f"WER {errors.rate:.2f} > {MAX_WER:g}"
-    return None
+    if errors.rate <= MAX_WER:
+        return None
+    is_judged = bool(labels.expect.slots) and answer is not None
+    if is_judged and judge(labels.expect, answer or "").right:
+        return None
+    if not is_judged and len(words(labels.text)) <= FEW_WORDS:
+        return None
+    return f"WER {errors.rate:.2f} > {MAX_WER:g}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.probes.algorithmic_latency import Run, Said
-from pipelines.duplex.adapters import adapter_of
+from pipelines.duplex.adapters import is_remote
 from pipelines.duplex.session.model import Pcm
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.wire import SESSION, Reply, pcm_of_bytes, pcm_to_bytes
@@ -32,7 +32,7 @@ def greedy(spec: PipelineSpec) -> ModelOptions:
             "give a preset with architecture = 'duplex'."
         )
     model: ModelOptions = spec.stages["model"]
-    if adapter_of(model).remote:
+    if is_remote(model.backend):
         raise LabError(
             f"{spec.name}: a server's sampling and timing can't be held still from here, so its "
             "floor can't be probed: run the model here (backend = 'mlx' or 'torch')."

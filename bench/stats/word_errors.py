@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bench.store.expectation import words
+from bench.stats.normalised import normalised_words
+from bench.store.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,17 @@ class WordErrors:
 
 @lru_cache(maxsize=4096)
 def word_errors(said: str, transcript: str) -> WordErrors:
-    """Compares two texts word by word, without case and punctuation."""
-    reference, heard = words(said), words(transcript)
+    """Compares two texts by their words, in one spelling of numbers, contractions and the like."""
+    return _errors(*normalised_words(said, transcript))
+
+
+@lru_cache(maxsize=4096)
+def raw_word_errors(said: str, transcript: str) -> WordErrors:
+    """Compares two texts word by word as they are spelt, without case and punctuation."""
+    return _errors(words(said), words(transcript))
+
+
+def _errors(reference: list[str], heard: list[str]) -> WordErrors:
     if not reference or not heard:
         return WordErrors(max(len(reference), len(heard)), len(reference))
     import jiwer

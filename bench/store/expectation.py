@@ -6,12 +6,11 @@ phrases its answer, is judged alike. Expectations are committed with the fixture
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_WORD = re.compile(r"[a-z0-9']+")
+from bench.store.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +65,6 @@ class Verdict:
     """Slots that the answer does not name."""
     forbidden: tuple[str, ...]
     """Wordings of ``never`` that it holds."""
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words of a text, without punctuation."""
-    return _WORD.findall(text.lower().replace("’", "'"))
 
 
 def judge(expected: Expectation, answer: str) -> Verdict:

@@ -24,6 +24,12 @@ def rms_dbfs(signal: Floats) -> float:
     return float(10 * np.log10(power)) if power > 0 else float("-inf")
 
 
+def window_levels_dbfs(signal: Floats, width: int) -> Floats:
+    """RMS levels of the (n // width,) whole windows of a signal, in dBFS; −200 for silence."""
+    windows = signal[: signal.size // width * width].reshape(-1, width)
+    return np.asarray(10 * np.log10(np.mean(np.square(windows), axis=1) + 1e-20))
+
+
 def gain(signal: Floats, db: float) -> Floats:
     """The signal, louder by ``db`` (softer if negative)."""
     return signal * 10 ** (db / 20)

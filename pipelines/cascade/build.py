@@ -16,6 +16,7 @@ from pipelines.cascade.llm import ModelLLMService
 from pipelines.cascade.provide import check
 from pipelines.cascade.stt import RATE_HZ as STT_RATE_HZ
 from pipelines.cascade.stt import ModelSTTService
+from pipelines.cascade.tts import RATE_HZ as TTS_RATE_HZ
 from pipelines.cascade.tts import ModelTTSService
 from pipelines.cascade.turns import user_params
 from pipelines.engines.adapters import engine_row
@@ -92,7 +93,7 @@ async def build(host: Host) -> Pipeline:
             marks=host.marks,
             options=tts,
             hand_over=None if by_clause else hand_over,
-            rate_hz=tts_engine(tts).rate_hz,
+            rate_hz=tts_engine(tts).rate_hz or TTS_RATE_HZ,
         ),
         host.transport.output(),
         pair.assistant(),

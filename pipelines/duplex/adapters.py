@@ -27,6 +27,11 @@ def families() -> dict[str, tuple[str, ...]]:
     return {p: tuple(row.name for row in all_rows() if p in row.families) for p in prefixes}
 
 
+def is_remote(backend: str) -> bool:
+    """Whether a backend computes elsewhere, where nothing can be held still or timed from here."""
+    return any(row.remote for row in all_rows() if row.name == backend)
+
+
 def adapter_of(model: ModelOptions, where: str = "[model]") -> AdapterRow:
     """The adapter of a model.
 

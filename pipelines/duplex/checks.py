@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.duplex.adapters import adapter_of
+from pipelines.duplex.adapters import adapter_of, is_remote
 from pipelines.duplex.session.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from pipelines.duplex.session.options import ModelOptions, ProcessorOptions
 from pipelines.duplex.session.row import AdapterRow
@@ -53,7 +53,7 @@ def unpaced_frames(spec: PipelineSpec) -> int:
     None for a server: it computes at its own pace and elsewhere, so that a burst shows how fast we
     can send.
     """
-    if adapter_of(spec.stages["model"]).remote:
+    if is_remote(spec.stages["model"].backend):
         return 0
     frames: int = spec.stages["processor"].unpaced_frames
     return frames

@@ -49,7 +49,7 @@ class EngineSpec:
     load_timeout_s: float = OUR_LOAD_S
     """Most that starting, loading and warming up may take together."""
     rate_hz: int = 0
-    """Of a synthesiser's audio; 0: no synthesiser."""
+    """Of a synthesiser's audio; 0: its row names none, and espeak-ng's is meant."""
 
 
 def stt_engine(options: SttOptions) -> EngineSpec:

@@ -79,7 +79,7 @@ class EngineRow:
     """Options → its files as ``run.json`` lists them (name, file, sha256), where it brings its own
     model. None: the file of its model is listed."""
     rate_hz: Callable[[Model], int] = lambda model: 0
-    """Sample rate of a synthesiser's audio, known before it runs; 0: no synthesiser."""
+    """Sample rate of a synthesiser's audio, known before it runs; 0: espeak-ng's 22,050 Hz."""
     service: str = ""
     """``module:function`` that makes a service of Pipecat's, where there is no child process."""
     ready: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import re
 from importlib.metadata import EntryPoint
@@ -105,3 +106,9 @@ def test_a_bot_that_imports_an_old_name_is_told_with_its_line(
     bot.write_text(f"import asyncio\n\n{line}\n\n\nasync def bot(runner_args):\n    pass\n")
     with pytest.raises(BotError, match=rf"^an_old_bot\.py, line 3: .* called {told_of} now: "):
         load_bot(bot)
+
+
+def test_a_module_that_lies_where_an_object_was_is_not_taken_for_it() -> None:
+    importlib.import_module("pipelines.click.build")  # so the package has it as an attribute
+    with pytest.raises(SpecError, match=r"^pipelines.click:build is called pipelines.click.build:"):
+        registry.load_object("pipelines.click:build")

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.store.expectation import words
+from bench.store.words import words
 from training.creature_llm.dialogue import Dialogue, draw
 from training.creature_llm.language import HERE, Language, Thing, is_held_out, load_toml
 from training.creature_llm.lessons import look_ups

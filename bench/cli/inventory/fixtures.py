@@ -108,25 +108,37 @@ def verify(
 
 @app.command()
 def add(
-    file: Annotated[Path, typer.Argument(help="WAV, FLAC, OGG or MP3, any rate.")],
-    text: Annotated[str, typer.Option(help="What is said in it.")],
+    file: Annotated[
+        Path, typer.Argument(help="WAV, FLAC, OGG or MP3, any rate; M4A or WebM by PyAV.")
+    ],
+    text: Annotated[
+        str, typer.Option(help="What is said in it; with --split each turn's, with | between.")
+    ],
     name: Annotated[str | None, typer.Option(help="By default the file's.")] = None,
     channel: Annotated[str | None, typer.Option(help="left, right or mix: for stereo.")] = None,
     kind: Annotated[str, typer.Option(help="What kind of turn it is.")] = "other",
     licence: Annotated[str, typer.Option(help="Licence of the recording.")] = "unstated",
+    split: Annotated[
+        bool, typer.Option("--split", help="A turn for each part between pauses of over 2 s.")
+    ] = False,
     force: Annotated[bool, typer.Option(help="Replace a fixture of this name.")] = False,
     root: Root = None,
 ) -> None:
     """Imports a recording; labels are proposed by a VAD and can be edited in the TOML."""
     from bench.fixtures import importer as fixture_import
+    from bench.fixtures.proposed_doubts import doubts
 
     with _sentences():
         fixture = fixture_import.add(
-            file, text, name=name, channel=channel, kind=kind, licence=licence, force=force,
-            root=root,
+            file, text, name=name, channel=channel, kind=kind, licence=licence, split=split,
+            force=force, root=root,
         )  # fmt: skip
-    turn = fixture.turns[0]
     print(f"{fixture.path}: {fixture.duration_s:.2f} s; labels proposed by VAD, please check:")
-    for part in turn.speech:
-        start, end = part.audible_start / turn.rate_hz, part.audible_end / turn.rate_hz
-        print(f"  speech {start:.3f}–{end:.3f} s")
+    for turn in fixture.turns:
+        if len(fixture.turns) > 1:
+            print(f"  {turn.wav.name}: {turn.text}")
+        for part in turn.speech:
+            start, end = part.audible_start / turn.rate_hz, part.audible_end / turn.rate_hz
+            print(f"  speech {start:.3f}–{end:.3f} s")
+        for doubt in doubts(turn):
+            print(f"warning: {turn.wav.name}: {doubt}.", file=sys.stderr)

@@ -55,7 +55,7 @@ def test_the_preset_is_run_greedy_and_silent():
     spec = load_spec("duplex-scripted-60ms")
     model = greedy(spec)
     assert (model.temperature, model.text_temperature, model.greeting) == (0.0, 0.0, "")
-    server = dataclasses.replace(spec.stages["model"], backend="server")
+    server = load_spec("duplex-server").stages["model"]
     with pytest.raises(LabError, match="a server's sampling"):
         greedy(dataclasses.replace(spec, stages={"model": server}))
     with pytest.raises(LabError, match="cascade-embedded is no duplex preset"):

@@ -1,19 +1,22 @@
 """Which figures may count: what was misheard, what the weights refuse, a ruler that bent."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
 from bench.metrics.compute import compute_trial
 from bench.metrics.table import METRICS
 from bench.simulated.turns import RATE_HZ, TurnPlan, after_u_off, labels_of, rows_of, trial_of
+from bench.store.expectation import Expectation
 from pipelines.kinds import Kind, Weights
 
 SAMPLE_MS = 1000 / RATE_HZ
 
 
 def test_a_turn_that_was_misheard_is_not_valid_and_still_shown() -> None:
-    rows = rows_of([TurnPlan(transcript="put a bed clock on a stable")])
+    plan = TurnPlan(transcript="put a bed clock on a stable", answer="the clock is in its bed")
+    rows = rows_of([plan])
     row = rows[0, "voice_to_voice"]
     assert row.value == pytest.approx(384, abs=SAMPLE_MS)
     assert (row.valid, row.reason) == (False, "WER 0.71 > 0.5")
@@ -31,6 +34,94 @@ def test_an_empty_transcript_is_not_valid(transcript: str | None) -> None:
 def test_a_wer_of_exactly_one_half_is_valid() -> None:
     row = rows_of([TurnPlan(text="come here", transcript="come hair")])[0, "voice_to_voice"]
     assert row.valid
+
+
+def test_a_turn_that_was_answered_rightly_is_valid_whatever_its_transcript() -> None:
+    rows = rows_of([TurnPlan(transcript="put a bed clock on a stable")])
+    assert rows[0, "task_success"].value == 100.0
+    assert rows[0, "stt_wer"].value == pytest.approx(500 / 7)
+    assert rows[0, "voice_to_voice"].valid
+
+
+OPEN = Expectation()
+"""The fixture does not say what a right answer names."""
+LEFT = Expectation(slots={"direction": ("left",)})
+
+
+@pytest.mark.parametrize(
+    ("text", "transcript", "expect", "answer", "reason"),
+    [
+        ("two", "too", OPEN, "what do you mean", None),
+        ("turn left", "burn lift", OPEN, "what do you mean", None),
+        ("turn left", "burn lift", LEFT, "I turn left", None),
+        ("turn left", "burn lift", LEFT, "I burn the lift", "WER 1.00 > 0.5"),
+        ("turn left now", "burn lift now", OPEN, "what do you mean", "WER 0.67 > 0.5"),
+        ("turn left now", "burn lift now", LEFT, "I turn left", None),
+        ("two", " … ", OPEN, "what do you mean", "empty transcript"),
+    ],
+)
+def test_a_turn_of_two_words_is_never_thrown_out_by_its_words_alone(
+    text: str, transcript: str, expect: Expectation, answer: str, reason: str | None
+) -> None:
+    plan = TurnPlan(text=text, transcript=transcript, expect=expect, answer=answer)
+    row = rows_of([plan])[0, "voice_to_voice"]
+    assert (row.valid, row.reason) == (reason is None, reason)
+
+
+@pytest.mark.parametrize(
+    ("said", "transcript"),
+    [
+        ("call me at seven thirty tomorrow", "Call me at 7:30 tomorrow."),
+        ("twenty five percent of nine hundred", "25% of 900"),
+        ("привет мир как дела", "Привет, мир! Как дела?"),
+        ("你好世界", "你好，世界。"),
+        ("नमस्ते दुनिया कैसे हो", "नमस्ते दुनिया, कैसे हो?"),
+        ("مرحبا بالعالم", "مرحبا بالعالم!"),
+    ],
+)
+def test_a_transcript_in_another_spelling_or_script_is_understood(
+    said: str, transcript: str
+) -> None:
+    rows = rows_of([TurnPlan(text=said, transcript=transcript, expect=OPEN)])
+    assert rows[0, "stt_wer"].value == 0.0
+    assert (rows[0, "voice_to_voice"].valid, rows[0, "voice_to_voice"].reason) == (True, None)
+
+
+def test_the_raw_word_error_rate_is_kept_beside_the_normalised_one() -> None:
+    plan = TurnPlan(text="call me at seven thirty", transcript="call me at 7:30", expect=OPEN)
+    rows = rows_of([plan])
+    assert (rows[0, "stt_wer"].value, rows[0, "stt_words"].value) == (0.0, 4.0)
+    assert rows[0, "stt_wer_raw"].value == 40.0
+
+
+def shifted(plan: TurnPlan, by_ms: float) -> TurnPlan:
+    """All that the agent does, earlier (negative) or later."""
+    kept = {"u_on_ms", "u_off_ms", "stop_secs", "leading_ms", "speech_ms"}
+    times: dict[str, Any] = {
+        field.name: getattr(plan, field.name) + by_ms
+        for field in fields(plan)
+        if field.name.endswith("_ms") and field.name not in kept
+    }
+    return replace(plan, **times)
+
+
+@pytest.mark.parametrize(
+    ("answered_ms", "reason"),
+    [
+        (-1000.0, None),
+        (-1001.0, "began 1001 ms before the user's end: no answer to the whole turn"),
+        (-6795.0, "began 6795 ms before the user's end: no answer to the whole turn"),
+    ],
+)
+def test_a_voice_to_voice_below_minus_one_second_is_never_valid(
+    answered_ms: float, reason: str | None
+) -> None:
+    plan = shifted(TurnPlan(u_off_ms=9000.0, speech_ms=8000.0), answered_ms - 384)
+    for weights in ("trained", "scripted"):
+        row = rows_of([plan], weights=weights)[0, "voice_to_voice"]
+        assert row.value == pytest.approx(answered_ms, abs=SAMPLE_MS)
+        if abs(answered_ms + 1000) > SAMPLE_MS:
+            assert (row.valid, row.reason) == (reason is None, reason)
 
 
 def test_a_script_needs_no_transcript_and_has_no_content() -> None:

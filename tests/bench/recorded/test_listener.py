@@ -88,7 +88,7 @@ def test_an_answer_that_never_came_is_listened_to_as_well_and_is_wrong(tmp_path)
     plan = TurnTakingPlan(ending="yielded", then=None)
     write(tmp_path, plan, "a long story")
     found = figures(listen(tmp_path, Echo("a long story"), {})[1])
-    why = "no answer: the agent went on with its earlier reply"
+    why = "no answer: the agent spoke only before the user had ended"
     assert found[1, "heard_success"] == (0.0, why)
     assert found[1, "agent_wer"] == (None, why)
 

@@ -11,7 +11,6 @@ from bench.metrics.reading import TrialReading
 from bench.report.text.table import blocks
 from bench.simulated.turns import write_example_run
 from bench.store.store import read_run
-from bench.summary import headlines
 from bench.summary.headlines import columns, figure_key
 from bench.summary.summary import summarise
 
@@ -71,7 +70,7 @@ def test_a_new_metric_is_one_function_and_one_row(
         headline=Headline("quality", 9, {None: "audio s"}, ".2f", "sum"),
     )
     monkeypatch.setattr(computing, "OF_TRIAL", (*computing.OF_TRIAL, (new, trial_seconds)))
-    monkeypatch.setattr(headlines, "METRICS", (*table.METRICS, new))
+    monkeypatch.setattr("bench.summary.headlines.METRICS", (*table.METRICS, new))
     write_example_run(tmp_path, trials=2)
     run = read_run(tmp_path)
     (quality,) = (

@@ -64,9 +64,8 @@ def test_a_run_without_events_has_no_such_table(tmp_path):
     run = read_run(tmp_path)
     summary = summarise(run, compute(run))
     assert summary.turn_taking == ()
-    assert not list(turn_taking_blocks(summary.turn_taking)) and not list(
-        turn_taking_notes(summary.turn_taking)
-    )
+    assert not list(turn_taking_blocks(summary.turn_taking))
+    assert not list(turn_taking_notes(summary.turn_taking))
     assert not any("Turn-taking" in block.title for block in blocks(summary))
 
 
