@@ -51,8 +51,8 @@ def test_valid_invalid_unanswered_and_unasked_turns_are_told_apart(tmp_path: Pat
     assert (p.trials, p.turns, p.answered, len(p.values)) == (5, 4, 3, 2)
     assert [(s.trial_id, s.turn, s.reason) for s in p.invalid] == [("p.f3.0", 0, "WER 1.00 > 0.5")]
     assert p.invalid_rate == 0.25
-    # Right: two answers, the silence that was asked for, and the answer to what was misheard.
-    assert (p.success.value, p.success.n) == (0.8, 5)
+    # Right: two answers, and the silence that was asked for.
+    assert (p.success.value, p.success.n) == (0.6, 5)
 
 
 def test_a_warm_up_is_in_no_figure(tmp_path: Path) -> None:
