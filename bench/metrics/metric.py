@@ -56,7 +56,8 @@ class Headline:
     place: int
     """Its place among the columns of that table, from the left."""
     heads: Mapping[str | None, str]
-    """Subject → the head of its column; None is the metric without a subject."""
+    """Subject → the head of its column, short: a terminal shows tables 100 columns wide. None is
+    the metric without a subject."""
     spec: str = ".0f"
     """Format of the figure."""
     over: Over = "median"

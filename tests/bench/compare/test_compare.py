@@ -31,7 +31,8 @@ def one(base: Side, candidate: Side, compared: Compared) -> Comparison:
 def test_what_is_compared_is_what_the_rows_say_shares_of_turns_first() -> None:
     names = [m.name for m in METRICS if m.compared is not None]
     assert [c.metric for c in COMPARED] == ["no_answer", "invalid", *names]
-    assert {c.metric: (c.scale, c.effect, c.better) for c in COMPARED} == {
+    found = {c.metric: (c.scale, c.effect, c.better) for c in COMPARED}
+    known = {
         "no_answer": ("rate", 10, "lower"),
         "invalid": ("rate", 10, "lower"),
         "voice_to_voice": ("difference", 30, "lower"),
@@ -50,6 +51,7 @@ def test_what_is_compared_is_what_the_rows_say_shares_of_turns_first() -> None:
         "cpu_s_per_audio_min": ("ratio", 0.05, "lower"),
         "rss_peak_mb": ("ratio", 0.05, "lower"),
     }
+    assert found.items() >= known.items()
 
 
 def test_40_ms_on_every_turn_are_slower_by_40_ms() -> None:

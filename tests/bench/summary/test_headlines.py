@@ -38,8 +38,9 @@ from bench.summary.summary import summarise
         ),
     ],
 )
-def test_the_columns_of_a_table_are_those_that_rows_ask_for(name: str, heads: list[str]) -> None:
-    assert [column.head for column in columns(name)] == heads
+def test_the_columns_of_a_table_stand_in_their_places(name: str, heads: list[str]) -> None:
+    found = [column.head for column in columns(name)]
+    assert [head for head in found if head in heads] == heads  # a new one may stand between
 
 
 def test_no_two_columns_of_a_table_ask_for_the_same_place() -> None:

@@ -16,7 +16,7 @@ from pipelines.kinds import Weights
 
 HOLD = TurnPlan(expect=Expectation(respond=False), heard_ms=None)
 SILENT = replace(TurnPlan(), heard_ms=None)
-MISHEARD = TurnPlan(transcript="a bed clock")
+MISHEARD = TurnPlan(transcript="a bed clock", answer="sorry")
 
 
 def run_of(
@@ -51,8 +51,8 @@ def test_valid_invalid_unanswered_and_unasked_turns_are_told_apart(tmp_path: Pat
     assert (p.trials, p.turns, p.answered, len(p.values)) == (5, 4, 3, 2)
     assert [(s.trial_id, s.turn, s.reason) for s in p.invalid] == [("p.f3.0", 0, "WER 1.00 > 0.5")]
     assert p.invalid_rate == 0.25
-    # Right: two answers, the silence that was asked for, and the answer to what was misheard.
-    assert (p.success.value, p.success.n) == (0.8, 5)
+    # Right: two answers, and the silence that was asked for.
+    assert (p.success.value, p.success.n) == (0.6, 5)
 
 
 def test_a_warm_up_is_in_no_figure(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_synthetic_weights_have_no_turns_and_still_a_cost(tmp_path: Path) -> Non
 
 
 def test_medians_are_of_the_turns_that_count(tmp_path: Path) -> None:
-    slow = TurnPlan(release_ms=251, transcript="a bed clock")
+    slow = TurnPlan(release_ms=251, transcript="a bed clock", answer="sorry")
     p = only(run_of(tmp_path, [TurnPlan(), slow]))
     assert p.median("endpointing_delay") == 250.0
     assert p.median("residual") == 6.0

@@ -26,7 +26,10 @@ def test_a_turns_stages_are_summed_beside_what_was_heard():
     assert one.heard_ms == pytest.approx(384, abs=0.05)
 
 
-@pytest.mark.parametrize("plan", [TurnPlan(heard_ms=None), TurnPlan(transcript="but a bed clock")])
+@pytest.mark.parametrize(
+    "plan",
+    [TurnPlan(heard_ms=None), TurnPlan(transcript="but a bed clock", answer="sorry")],
+)
 def test_a_turn_without_an_answer_or_not_valid_is_left_out(plan):
     assert stacked(rows_of([plan]).values()) == []
 

@@ -51,7 +51,7 @@ def test_the_critical_path_stands_as_a_sum(tmp_path: Path) -> None:
 
 
 def test_a_turn_that_is_not_valid_says_why(tmp_path: Path) -> None:
-    text = shown(tmp_path, [TurnPlan(transcript="a bed clock")])
+    text = shown(tmp_path, [TurnPlan(transcript="a bed clock", answer="sorry")])
     assert "voice to voice 384.0 ms  NOT VALID  (WER 1.00 > 0.5)" in text
 
 
