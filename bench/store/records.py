@@ -20,7 +20,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 FAILED: tuple[Status, ...] = ("error", "cue_missed", "cut_off", "still_working")
 ENDED_WELL: tuple[Status, ...] = ("ok", "hung_up")
 """Those of a trial that went as it should."""
-"""Those of a trial that did not come to its end."""
+"""Statuses of a trial that did not reach its end."""
 
 
 @dataclass(frozen=True, slots=True)

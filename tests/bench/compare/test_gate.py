@@ -96,7 +96,7 @@ def test_chance_alone_does_not_break_a_gate_and_is_no_proof_that_it_holds() -> N
     assert "the limit lies inside the interval" in gate_sentence(outcome)
     # In truth nothing has changed; so many conversations would have shown it.
     assert outcome.needed is not None and outcome.needed > 25
-    assert f"about {outcome.needed} conversations would tell" in gate_sentence(outcome)
+    assert f"about {outcome.needed} conversations would decide it" in gate_sentence(outcome)
 
 
 def test_with_few_conversations_nothing_is_said_however_slow_the_candidate() -> None:

@@ -1,4 +1,4 @@
-"""Where the ear ran dry: only within one reply, and only where there is speech on both sides."""
+"""Underruns of the ear: only within one reply, and only where there is speech on both sides."""
 
 from collections.abc import Sequence
 
