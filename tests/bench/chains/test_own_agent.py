@@ -299,7 +299,7 @@ TALKS = {
         "    raise TypeError('no connection')\n",
         "TypeError: no connection, before it asked create_transport for its transport",
     ),
-    "wanted": ("    {ask}\n", "knows no transport 'daily': it has webrtc"),
+    "wanted": ("    {ask}\n", "has no transport 'daily': it has webrtc"),
     "never": ("    await asyncio.sleep(60)\n", "asked for no transport within 0 s"),
     "idle": ("    {ask}\n    await asyncio.sleep(60)\n", "started no pipeline within 0 s"),
     "rate": (
