@@ -55,7 +55,7 @@ class Architecture:
     """``module:function``; ``reads(spec)`` lists the `pipelines.models.needed.Need` records of the
     models that the preset reads from disk. Empty: none."""
     stamps: bool = True
-    """Whether its stages stamp their own marks; else they are read off the pipeline's frames."""
+    """True if its stages stamp their own marks; else marks are read off the pipeline's frames."""
     converse: str = ""
     """``module:function``; ``async converse(host) -> str | None`` plays a whole conversation with a
     pipeline that is not ours to build, and returns what went wrong. Empty: ``build`` builds one."""

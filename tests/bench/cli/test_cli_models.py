@@ -90,7 +90,7 @@ def test_one_of_two_that_fails_does_not_hinder_the_other(lab, hub, home, manifes
         (("fetch", "tinny"), "no model 'tinny' (did you mean 'tiny'?)"),
         (("fetch", "tiny@q9"), "no variant 'q9'"),
         (("fetch", "tiny@sha256:1"), "64 of the characters"),
-        (("fetch", "../tiny"), "is no model id"),
+        (("fetch", "../tiny"), "is not a model id"),
         (("fetch", "--preset", "no-such"), "no preset 'no-such'"),
         (("verify", "tiny"), "nothing to verify: duplex-lab models fetch tiny@f16"),
         (("remove", "tiny"), "nothing to remove"),

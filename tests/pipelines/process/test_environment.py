@@ -148,7 +148,7 @@ def test_the_users_own_python_is_taken_if_it_has_the_engine(nothing, monkeypatch
     assert environment.ensure("nothing") == sys.executable
     assert not nothing.folder.exists()
     replace(monkeypatch, nothing, imports=("no_such_engine",))
-    with pytest.raises(LabError, match=r"DUPLEX_LAB_NOTHING_PYTHON\) is no Python for"):
+    with pytest.raises(LabError, match=r"DUPLEX_LAB_NOTHING_PYTHON\) is not a Python for"):
         environment.ensure("nothing")
     monkeypatch.setenv("DUPLEX_LAB_NOTHING_PYTHON", "/no/such/python")
     with pytest.raises(LabError, match="/no/such/python"):

@@ -203,7 +203,7 @@ def test_a_truncated_safetensors_is_told(copied_weights, name, keep):
 def test_garbage_is_no_safetensors(copied_weights):
     folder = copied_weights()
     replace_by(folder / MIMI_NAME, struct.pack("<Q", 8) + b"{]garba!" + bytes(64))
-    with pytest.raises(WeightsError, match="no safetensors file"):
+    with pytest.raises(WeightsError, match="is not a safetensors file"):
         load(folder)
 
 
