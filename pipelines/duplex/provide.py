@@ -1,4 +1,4 @@
-"""What a duplex preset needs and this machine lacks is made before the run; and what it used."""
+"""Makes what a duplex preset needs and this machine lacks, before the run; lists what it used."""
 
 from __future__ import annotations
 

@@ -327,7 +327,10 @@ def errors(up: Sequence[Frame], marks: MarkList) -> str:
         ("raise", "The model echo failed on a request: RuntimeError: the model broke."),
         ("decode", "The model echo failed on a request: RuntimeError: the codec broke."),
         ("shape", "The model echo failed on a request: ValueError: a frame of shape (1919,)"),
-        ("nan", "The model echo sent what is no frame: a frame holds NaN or infinity."),
+        (
+            "nan",
+            "The model echo sent something that is not a frame: a frame holds NaN or infinity.",
+        ),
     ],
 )
 async def test_a_model_that_fails_is_one_sentence_and_the_next_conversation_works(

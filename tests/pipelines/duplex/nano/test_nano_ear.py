@@ -72,7 +72,7 @@ def test_the_words_are_the_likeliest_of_each_frame_and_repeats_count_once():
 
 
 def test_odd_numbers_of_samples_are_refused(ear):
-    with pytest.raises(ValueError, match="100 samples are no whole number of frames of 1920"):
+    with pytest.raises(ValueError, match="100 samples are not a whole number of frames of 1920"):
         ear.open().vectors(np.zeros(100, np.float32))
 
 

@@ -171,7 +171,7 @@ def test_a_folder_without_fixtures_and_one_with_a_broken_one_are_refused(folder,
     with pytest.raises(EngineError, match="holds no fixtures"):
         read_lines(str(tmp_path / "nowhere"))
     (folder / "sock.wav").unlink()
-    with pytest.raises(EngineError, match=r"sock.toml is no fixture that the oracle can read"):
+    with pytest.raises(EngineError, match=r"sock.toml is not a fixture that the oracle can read"):
         read_lines(str(folder))
 
 

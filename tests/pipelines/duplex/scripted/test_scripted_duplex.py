@@ -88,8 +88,8 @@ def test_a_recorded_run_is_played_exactly(tmp_path):
     [
         (None, "can't be read"),
         ("# nothing\n", "holds no compute times"),
-        ("80\nfast\n", "line 2: 'fast' is no time in ms"),
-        ("nan\n", "line 1: 'nan' is no time in ms"),
+        ("80\nfast\n", "line 2: 'fast' is not a time in ms"),
+        ("nan\n", "line 1: 'nan' is not a time in ms"),
     ],
 )
 def test_a_recorded_run_that_is_none_is_refused(tmp_path, text, sentence):

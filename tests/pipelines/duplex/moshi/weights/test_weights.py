@@ -226,7 +226,7 @@ def test_another_models_file_in_the_codecs_place(copied_weights):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[1]", "holds no JSON table"),
         ('{"dim": 512}', "lacks 'num_heads'"),
     ],
