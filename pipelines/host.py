@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 DUE_NS = "due_ns"
 """Key of an input audio frame's metadata, where the host knows it: the due time of its last sample,
-ns on the machine's clock. A late pipeline sees the frame later, and must not count from then.
-"""
+ns on the machine's clock. A late pipeline sees the frame later, and must not count from then."""
 
 
 @dataclass(slots=True)
@@ -53,8 +52,7 @@ class Host:
     """Set when the conversation is over, or must end."""
     open_transport: Callable[[TransportParams | None], BaseTransport] | None = None
     """For an architecture that runs another's pipeline: makes the transport with that pipeline's
-    own parameters.
-    """
+    own parameters."""
     watch: Callable[[Any], None] | None = None
     """For the same: attaches the host's observers to a PipelineWorker."""
 

@@ -43,8 +43,7 @@ class AudioOptions:
     """Pre-roll B of the ear's jitter buffer, ms: the wait of audio that meets silence."""
     stretch: bool = False
     """True if the ear makes audio last longer, pitch kept, while its queue is short: for duplex
-    models that are slower than real time.
-    """
+    models that are slower than real time."""
 
 
 @dataclass(frozen=True, slots=True)

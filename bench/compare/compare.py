@@ -65,8 +65,7 @@ class Compared:
     scale: ScaleName
     effect: float
     """The smallest difference worth seeing, for the n that is needed: in the unit; a share, of a
-    ratio.
-    """
+    ratio."""
     better: Literal["lower", "higher"] = "lower"
 
     @property

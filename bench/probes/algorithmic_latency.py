@@ -50,8 +50,7 @@ class Said:
 
 Run = Callable[[Pcm], Iterator[Said]]
 """Runs a fresh session (always the same seed, greedy) on frames (n, 1920), 24 kHz; gives one reply
-per frame, in order. The caller may stop early.
-"""
+per frame, in order. The caller may stop early."""
 
 
 @dataclass(frozen=True, slots=True)

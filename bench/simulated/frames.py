@@ -35,8 +35,7 @@ class DuplexPlan:
     """Number of input frames of 80 ms in the conversation."""
     service_ms: Sequence[float] = (60.0,)
     """Times from the end of one frame's work to the end of the next one's, where that was waiting;
-    by frame, repeated.
-    """
+    by frame, repeated."""
     encode_ms: float = 10.0
     decode_ms: float = 15.0
     """The rest of the service time, less ``added_in_ms``, is the language model's step."""

@@ -49,8 +49,7 @@ class TurnTakingPlan:
     """First and last sound of the second turn."""
     ending: Ending = "cut"
     """How the reply ended: its unheard audio was cleared (a cascade), the model fell silent and
-    reported it (a duplex model), or all of it had been said.
-    """
+    reported it (a duplex model), or all of it had been said."""
     decided_ms: float = 4340.0
     """Time at which the agent chose to yield."""
     then: tuple[float, float] | None = (6000.0, 7500.0)

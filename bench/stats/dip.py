@@ -23,8 +23,7 @@ CRITICAL_1_PERCENT = {
     2000: 0.6243,
 }
 """n → √n · dip that 1 % of uniform samples of n exceed, from 100,000 samples of each n. Of all
-distributions with one mode, the uniform is the hardest to distinguish from one with two.
-"""
+distributions with one mode, the uniform is the hardest to distinguish from one with two."""
 MIN_N = min(CRITICAL_1_PERCENT)
 
 

@@ -45,8 +45,7 @@ class TurnLabels:
     """Pauses inside the turn, in sample indices. Runs from before they were stored hold none."""
     event: UserEvent = ""
     """The kind of a turn that begins over the agent's speech: interruption, backchannel, cough or
-    side_talk; empty for any other turn, and in runs from before this was stored.
-    """
+    side_talk; empty for any other turn, and in runs from before this was stored."""
 
     def to_dict(self) -> dict[str, Any]:
         """The labels as plain JSON types."""

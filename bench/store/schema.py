@@ -48,8 +48,7 @@ class Column:
     """True if the value may be null: the fact is unknown, never 0 in its place."""
     since: int = 1
     """Version of the schema that added the column; older files lack it, and its record's default
-    holds.
-    """
+    holds."""
 
 
 def _nullable(name: str, type_: str, unit: str, description: str) -> Column:

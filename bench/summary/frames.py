@@ -51,8 +51,7 @@ class DuplexSummary:
     """Number of input frames of these trials, all of them."""
     unpaced: bool
     """True where the service time is that of unpaced sessions, which were fed all at once; else it
-    is that of frames of a conversation that had to wait.
-    """
+    is that of frames of a conversation that had to wait."""
     figures: Mapping[str, float | None]
     """Key of a column of the tables ``frames`` and ``conversation`` → its figure."""
     drift_not_valid: bool

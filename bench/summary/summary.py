@@ -60,8 +60,7 @@ class PresetSummary:
     """Those trials that did not reach their end."""
     turns: int
     """Number of turns that expect an answer, each repeat counted; also those that a failed trial
-    left out.
-    """
+    left out."""
     answered: int
     """Number of these turns that were answered."""
     invalid: tuple[Spoilt, ...]
@@ -84,8 +83,7 @@ class PresetSummary:
     """Word errors per word said, over all turns, in %."""
     success: Estimate
     """Share of turns in which the agent did what a good agent does; no answer is a failure, and so
-    is a turn that a failed trial left out.
-    """
+    is a turn that a failed trial left out."""
     figures: Mapping[str, Estimate]
     """Key of a column of the table ``quality`` → its figure."""
     caller_cpu_percent: float | None
@@ -130,8 +128,7 @@ class RunSummary:
     """The presets that have frames, in the same order."""
     turn_taking: tuple[TurnTakingSummary, ...] = ()
     """All presets, where turns of the run are labelled as events over the agent's speech; else
-    none.
-    """
+    none."""
 
     @property
     def calibration_error_ms(self) -> float | None:

@@ -52,8 +52,7 @@ class Faults:
     original's, hoarse; above it, buzzing."""
     flux_ratio: float | None = None
     """Modulation of the spectrum's changes at the frame rate, 12.5 Hz, over that at the frequencies
-    around. 1: none; clicks at frame edges make it several times as large.
-    """
+    around. 1: none; clicks at frame edges make it several times as large."""
     floor_dbfs: float | None = None
     """Median level of its pauses in dBFS, by windows of 20 ms; −100 for digital silence."""
     wordless_ms: float | None = None

@@ -47,15 +47,13 @@ class Frames:
     """Its request id."""
     at_ms: Mapping[EventName, Floats]
     """Event → (n,) time at which it happened to each frame, ms after the trial's t0; NaN where it
-    did not happen.
-    """
+    did not happen."""
     doubled: int
     """Number of marks of an event that a frame had already had."""
     lost: int
     """Number of frames that were handed in, of which neither an end nor a dropping is known, though
     a later frame was done; and of frames that were done and never emitted, though an earlier and a
-    later one were. The last few may still have been on their way when the caller hung up.
-    """
+    later one were. The last few may still have been on their way when the caller hung up."""
     hold_back_ms: float
     """Delay of the resampler to 24 kHz."""
     restarts: tuple[int, ...] = ()

@@ -26,8 +26,7 @@ ORDER: tuple[tuple[StageEvent, StageEvent], ...] = (
     (("watch", "plan_start"), ("watch", "plan_end")),
 )
 """(cause, effect), of one request, or of one turn of the user. A stage without an end is left
-out.
-"""
+out."""
 
 _CAUSES = {cause for cause, _ in ORDER}
 _EFFECTS: dict[StageEvent, tuple[StageEvent, ...]] = {

@@ -16,12 +16,10 @@ class BotOptions:
     """The bot's Python file, with ``async def bot(runner_args)``; relative to the preset's file."""
     transport: str = ""
     """The key of the bot's transport_params to use; empty: the first that the bot has, in the order
-    of `pipelines.bot.seat.TRANSPORTS`.
-    """
+    of `pipelines.bot.seat.TRANSPORTS`."""
     greeting_s: float = 4.0
     """Longest wait for the bot to speak first, s; once it has begun, the caller waits until it is
-    silent. 0: the caller speaks at once.
-    """
+    silent. 0: the caller speaks at once."""
     folder: str = ""
     """Folder in which a relative ``file`` is looked for; filled in as the preset's file is read."""
 

@@ -16,8 +16,7 @@ from pipelines.bot.load import BotError
 
 TRANSPORTS = ("webrtc", "websocket", "daily", "livekit", "moq", "eval", "vonage")
 """Keys of a bot's transport_params, in order of preference; then any other key (a telephone
-provider's, whose audio a bot expects at 8 kHz).
-"""
+provider's, whose audio a bot expects at 8 kHz)."""
 
 
 @dataclass(slots=True)

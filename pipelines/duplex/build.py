@@ -33,8 +33,7 @@ UNPACED_LIMIT_S = 15.0
 
 _measured: WeakSet[ModelProcess] = WeakSet()
 """Processes that got their burst. A child that is started again in mid-run gets none: the trial
-that waits for it would time out.
-"""
+that waits for it would time out."""
 
 
 async def prepare(spec: PipelineSpec, models: ModelPool) -> None:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 HEAD = struct.Struct("<BxHIQ")
 """Header before samples: kind (0 agent, 1 user), rate in Hz, 0, index of the first one in its
-stream.
-"""
+stream."""
 AGENT, USER = 0, 1
 QUEUE = 1000
 """Longest queue of messages: some 10 s of audio in chunks of 10 ms."""

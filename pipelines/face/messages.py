@@ -58,8 +58,7 @@ class FaceMessage:
     """v2: the lips within this frame; without them, ``mouth`` moves the lips."""
     at: int | None = None
     """Index, in the agent's audio stream, of the first sample that ``mouth`` was computed from;
-    None: the message holds from its arrival.
-    """
+    None: the message holds from its arrival."""
     samples: int | None = None
     """Number of samples that it was computed from; None where ``at`` is."""
     state: str = ""

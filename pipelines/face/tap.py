@@ -63,8 +63,7 @@ TASK_BEGINS: dict[type[Frame], str] = {
     PhysicalTaskFrame: "call_id",
 }
 """Frame that begins a task → its field with the task's id: a language model's function call, or a
-call of the intent watcher.
-"""
+call of the intent watcher."""
 TASK_ENDS: dict[type[Frame], str] = {
     FunctionCallResultFrame: "tool_call_id",
     FunctionCallCancelFrame: "tool_call_id",
@@ -73,15 +72,13 @@ TASK_ENDS: dict[type[Frame], str] = {
 }
 """Frame that ends one → the same field. A watcher's task ends with its plan: this package has no
 body that would go on. Without a reasoner nothing ends it, and its state lasts as long as the table
-says.
-"""
+says."""
 TICK_S = 0.1
 QUIET_PEAK = 60
 """Peak (int16) below which a user's chunk is silence and is not sent to the page."""
 HEARD_NOTHING_MS = 3000.0
 """Time after the user's end without a transcript or an answer, after which nothing was
-understood.
-"""
+understood."""
 
 
 class FaceTap(BaseObserver):

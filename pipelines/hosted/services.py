@@ -38,8 +38,7 @@ class Service:
     """Argument for another address; empty: it can't be changed."""
     tested: Literal["protocol fake", "not run"] = "not run"
     """How it was tested: against a local server that speaks the protocol, or not at all. None of
-    them was run against the real service yet.
-    """
+    them was run against the real service yet."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Settings that the class requires."""
     context_first: bool = False

@@ -28,8 +28,7 @@ class LockedFile:
     """SHA-256, computed from the bytes."""
     checked_by: str
     """The check that the bytes passed before they were trusted: ``manifest``, ``hub sha256``, ``hub
-    git`` (the hub's hash of a small file), or ``size`` alone.
-    """
+    git`` (the hub's hash of a small file), or ``size`` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,7 @@ class Lock:
     """Repository or address."""
     asked_for: str
     """The revision that its manifest named; if it names another by now (and not the commit of this
-    lock), this lock is void.
-    """
+    lock), this lock is void."""
     revision: str
     """The commit of these files by the hub; empty for a plain address."""
     fetched_utc: str

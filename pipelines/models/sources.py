@@ -25,8 +25,7 @@ class Source:
 
     kind: Literal["hub", "url", "package", "shipped"]
     """hub and url are fetched; package: in an installed Python package; shipped: beside the
-    manifest.
-    """
+    manifest."""
     at: str
     """The repository's id, the address without the file's name, the package, or a folder."""
     revision: str = ""

@@ -19,8 +19,7 @@ class State:
 
     word: Word
     """partial: half fetched, to be resumed; damaged: a file is missing or has another size, or all
-    are of another revision than its manifest names now.
-    """
+    are of another revision than its manifest names now."""
     folder: Path | None
     """Folder of its files, existing or not; None: in a package that is not installed."""
     why: str = ""

@@ -45,8 +45,7 @@ class Environment:
     for Linux, and another index or ``PIP_FIND_LINKS`` may have one for the CPU."""
     compiled: tuple[str, ...] = ()
     """Packages without wheels, which are compiled on this machine, their build tools fetched by uv;
-    all others must have wheels.
-    """
+    all others must have wheels."""
     flags: tuple[tuple[str, str], ...] = ()
     """Environment variables of the compilation."""
     machines: tuple[str, ...] = ("Linux x86_64", "Linux aarch64", "Darwin arm64")

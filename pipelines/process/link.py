@@ -14,8 +14,7 @@ Reply = tuple[Header, bytes]
 
 CANCEL_GRACE_S = 1.0
 """Longest time for a child to confirm a cancel, s. The slowest engine needs a third of it; one that
-does not stop would make the next request wait for unwanted work.
-"""
+does not stop would make the next request wait for unwanted work."""
 
 
 class ChildLink(asyncio.Protocol):
@@ -81,8 +80,7 @@ class ModelRequest(AsyncIterator[Reply]):
         """True if `cancel` was called before it ended."""
         self.owes = owes
         """Name of the reply that the child owes for each piece; empty: none before the last
-        piece.
-        """
+        piece."""
         self._owed = 0
         self._cancel_grace_s = cancel_grace_s
         self._send = send

@@ -77,8 +77,7 @@ class ModelProcess:
         self._stopping = False
         self.untold: list[str] = []
         """Sentences that `settle` will return; clear it where the model's next user is not to
-        blame.
-        """
+        blame."""
 
     # lifetime
 

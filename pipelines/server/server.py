@@ -23,8 +23,7 @@ from pipelines.server.page import POLICY, page_html
 
 PREROLL_MS = 160
 """Time for which the page holds audio back: two frames, so that a frame's mouth is known before it
-is heard. It delays the page's sound, and no measurement of the agent.
-"""
+is heard. It delays the page's sound, and no measurement of the agent."""
 WAITING = 2000
 """Longest queue of messages for one page."""
 PING_S = 0.5

@@ -11,8 +11,7 @@ from typing import Any
 
 FORMAT = 3
 """Version of the folders made here: a change of their contents gets a new number, and new
-folders.
-"""
+folders."""
 
 CONFIG_NAME = "config.json"
 MIMI_NAME = "tokenizer-e351c8d8-checkpoint125.safetensors"

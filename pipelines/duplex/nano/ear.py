@@ -17,8 +17,7 @@ from pipelines.weights.error import WeightsError
 
 VECTOR = 96
 """Number of floats that represent a frame's sound; after them come the likelihoods of no word and
-each.
-"""
+each."""
 EAR_NAME = "user_encoder.onnx"
 EAR_WORDS = "user_words.txt"
 PIECE = 250

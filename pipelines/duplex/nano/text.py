@@ -16,12 +16,10 @@ _WORD = re.compile(r"[a-z']+")
 
 SOONEST, LATEST = 0.4, 1.5
 """Bounds as factors of a word's mean length: a forced text goes on no sooner, and no later except
-for a frame.
-"""
+for a frame."""
 FIRST = 6
 """Frames of a conversation before its first forced word: in no conversation of its training does it
-speak first, and its output in its first frame is noise.
-"""
+speak first, and its output in its first frame is noise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,10 @@ class ScriptOptions:
     """Seed of the drawn times."""
     speak: Literal["gate", "times", "never", "oracle"] = "gate"
     """Rule for speaking. gate: the user was audible, then silent for ``gate_ms``. oracle: it knows
-    the fixtures, and recognises by its ear which one is played.
-    """
+    the fixtures, and recognises by its ear which one is played."""
     gate_ms: float = 200.0
     """gate: silence of the user after which the turn is over; oracle: time from the user's labelled
-    end to its answer.
-    """
+    end to its answer."""
     times_s: tuple[float, ...] = ()
     """times: start times, in s of the session's input audio."""
     yields_ms: float = 0.0

@@ -30,8 +30,7 @@ GOES_ON_S = 1.2
 """Time that an answer goes on after the audio of a sound for which it should not stop."""
 WORDS_PER_S = 4.0
 """Speaking rate, words per s, that the voice stays below: a count of words lasts at least this
-long.
-"""
+long."""
 LEAST_WORDS = 5
 """Least number of words of an answer that counts as taking the turn."""
 

@@ -19,8 +19,7 @@ FADE = SAMPLE_RATE_HZ // 200
 """Length of a piece's fades in and out, in samples: 5 ms."""
 PAUSE = SAMPLE_RATE_HZ // 5
 """Silence between two words that is the user's hesitation and is not repeated: a long one would
-pass for the end of its answer.
-"""
+pass for the end of its answer."""
 
 _WORD = re.compile(r"[a-z0-9']+")
 

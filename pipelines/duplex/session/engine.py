@@ -24,8 +24,7 @@ from pipelines.process.engine import Emit, EngineError, Request, imported
 WARM_FRAMES = 4
 SWITCH_INTERVAL_S = 0.0005
 """Switch interval of the GIL: with Python's default of 5 ms a frame would wait that long for a
-thread that computes.
-"""
+thread that computes."""
 
 
 class DuplexEngine:

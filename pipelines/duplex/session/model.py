@@ -49,8 +49,7 @@ class Capabilities:
     synchronous: bool = True
     """True: step t waits for the work on frame t, and returns its frame of speech. False: it
     returns whatever has arrived by then from a model that computes elsewhere; its duration says
-    nothing about the model.
-    """
+    nothing about the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,7 @@ class Step:
     """True if the text token was forced by `DuplexSession.say`."""
     unsaid_ms: float | None = None
     """In the step in which it fell silent for the user: ms of speech that it had left to say. None
-    in any other step, and of models that don't know.
-    """
+    in any other step, and of models that don't know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ class ModelOptions:
     """Threads of the language model where the library has a setting; the codec has its own."""
     stages: Literal["auto", "serial", "pipelined"] = "auto"
     """Serial or pipelined decoding (a thread of its own); auto: pipelined where there are cores for
-    it.
-    """
+    it."""
     greeting: str = ""
     """Text forced into the inner monologue before the first frame."""
     probe_text: str = ""
@@ -58,9 +57,7 @@ class ProcessorOptions:
     """True if Silero listens too, so that Pipecat's observers see when the user speaks."""
     unpaced_frames: int = 125
     """Number of frames that are run as fast as they go once the model is loaded, for its service
-    time apart from all conversations. 0: none. A server gets none.
-    """
+    time apart from all conversations. 0: none. A server gets none."""
     frame_timeout_s: float = 20.0
     """Longest time that a model may owe a frame, s; then it is killed as hung, and the trial says
-    so.
-    """
+    so."""

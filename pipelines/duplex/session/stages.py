@@ -24,8 +24,7 @@ Answer = Callable[[Reply], None]
 
 QUEUED_FRAMES = 2
 """Number of frames that may wait to be decoded. A decoder slower than the language model blocks it,
-so that the waiting is counted where it belongs: before the model.
-"""
+so that the waiting is counted where it belongs: before the model."""
 
 
 class TimedSession(DuplexSession, Protocol):

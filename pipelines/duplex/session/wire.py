@@ -66,8 +66,7 @@ class Reply:
     """True if this is the work on that frame. False, as for a server: it is whatever had arrived by
     then. So the j-th frame of speech counts as the answer to the j-th input frame: the latency is
     that of the stream, from when a frame's worth of audio goes in to when as much comes out. It
-    includes the frames at its start for which the model says nothing. The stamps show no work.
-    """
+    includes the frames at its start for which the model says nothing. The stamps show no work."""
     unsaid_ms: float | None = None
     """As in `pipelines.duplex.session.model.Step`."""
 

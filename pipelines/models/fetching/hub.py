@@ -23,8 +23,7 @@ Advance = Callable[[int], None]
 
 PIECE = 1 << 18
 """Bytes that are written at a time: a broken connection loses at most this, where the library's own
-10 MB would be fetched again.
-"""
+10 MB would be fetched again."""
 _GIT = re.compile(r"[0-9a-f]{40}")
 
 

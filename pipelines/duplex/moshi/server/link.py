@@ -22,8 +22,7 @@ HANDSHAKE, AUDIO, TEXT, CONTROL, METADATA, ERROR, PING, COLOURED_TEXT = range(8)
 """First byte of a message. Kinds from 3 on come only from the Rust server."""
 UNKNOWN_LIMIT = 10
 """Number of messages of unknown kinds without audio between them that ends the session. The
-protocol demands that each be skipped; this many show another protocol.
-"""
+protocol demands that each be skipped; this many show another protocol."""
 CLOSE_TIMEOUT_S = 1.0
 
 

@@ -22,8 +22,7 @@ from pipelines.weights.sizes import AUDIO_CARD, PAD_ID, Size
 F32 = npt.NDArray[np.float32]
 STEADY_DIMS = 32
 """First dimensions of the residual stream, to which every text token adds the same (one group of
-q4), so that the head can distinguish the padding token.
-"""
+q4), so that the head can distinguish the padding token."""
 STEADY = 1.0
 PAD_LOGIT = 7.0
 """Logit of the padding token, about; the others' are N(0, 1), of which the 25 highest compete."""
