@@ -49,7 +49,7 @@ def test_a_table_s_cell_that_is_no_number_is_named(submission, cell):
     (submission.root / "t.csv").write_text(f"a,b\n1,{cell}\n", encoding="utf-8")
     (row,) = table(submission, "t.csv", ("a", "b"))
     assert number(row, "a", "t.csv") == 1.0
-    with pytest.raises(SubmissionError, match=r"t\.csv: b = '.*' is no number"):
+    with pytest.raises(SubmissionError, match=r"t\.csv: b = '.*' is not a number"):
         number(row, "b", "t.csv")
 
 

@@ -107,7 +107,7 @@ def test_a_picture_counts_that_has_bars_in_it(tmp_path):
         (picture(tmp_path / "b.png", 0), "only 0.0 % of it is coloured"),
         (picture(tmp_path / "c.png", 700, (2, 1)), "400 x 200 is the least"),
         (drawn[: len(drawn) // 2], "can't be decoded"),
-        (b"GIF89a", "is no PNG"),
+        (b"GIF89a", "is not a PNG"),
     ):
         passed, why = told(data)
         assert not passed and reason in why
