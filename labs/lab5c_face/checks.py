@@ -132,7 +132,7 @@ def states_stories(submission: Submission) -> Verdict:
             machine.feed(event, 100.0 * i)
             if machine.name != state:
                 return Verdict(False, f"after {', '.join(events[: i + 1])} it is {machine.name}.")
-    return Verdict(True, f"{len(STORIES)} stories go as README.md tells them.")
+    return Verdict(True, f"{len(STORIES)} stories go as README.md has them.")
 
 
 def states_words(submission: Submission) -> Verdict:

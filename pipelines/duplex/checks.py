@@ -75,7 +75,7 @@ def check_label(spec: PipelineSpec, able: tuple[str, ...]) -> None:
 
 
 def _labels(model: ModelOptions, row: AdapterRow) -> tuple[str, ...]:
-    """The possible labels of the model's weights, as far as the preset alone tells."""
+    """The possible labels of the model's weights, as far as the preset alone shows."""
     if row.label:
         return (row.label,)
     if row.weights and model.weights == "synthetic":

@@ -29,7 +29,7 @@ class FrameMarks:
         self._given: deque[int] = deque()
 
     def session(self, model: str, seed: int) -> None:
-        """The session is opened, or begins anew."""
+        """The session is opened, or starts over."""
         self._put("session", float(seed), model)
 
     def hold_back(self, delay_s: float) -> None:

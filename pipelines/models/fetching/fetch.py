@@ -57,7 +57,7 @@ def fetch(
 
     Args:
         manifest: The model.
-        sha256: The digest that was asked for by ``name@sha256:HASH``; empty: none.
+        sha256: The digest requested by ``name@sha256:HASH``; empty: none.
         update: Forget the result of an earlier fetch of an unpinned model, and take its revision
             as it is now.
         tell: Takes lines about the progress.

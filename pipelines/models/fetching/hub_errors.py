@@ -11,9 +11,10 @@ from pipelines.models.ids import ModelFilesError
 from pipelines.models.paths import VARIABLE
 from pipelines.models.sources import Source
 
-AGAIN = "what has come is kept, and the same command goes on with it"
+AGAIN = "the fetched part is kept, and the same command resumes it"
 BAD_TOKEN = (
-    "The hub's token holds a character that no token has: set HF_TOKEN, or 'hf auth login', anew."
+    "The hub's token holds a character that no token has: set HF_TOKEN again, or repeat "
+    "'hf auth login'."
 )
 BAD_ADDRESS = (
     "The address of {at} can't be used ({cause}): write HF_ENDPOINT, or the manifest's url, as "
@@ -85,7 +86,8 @@ BY_NAME: tuple[tuple[str, str], ...] = (
 """Name of an exception's class (or of one above it) → sentence; the first match counts."""
 
 BY_STATUS: dict[int, str] = {
-    401: "The server refuses the token (401) for {at}: set HF_TOKEN, or 'hf auth login', anew.",
+    401: "The server refuses the token (401) for {at}: set HF_TOKEN again, or repeat "
+    "'hf auth login'.",
     403: "The server forbids {path!r} of {at} (403): the token's account may not read it; accept "
     "the conditions at https://huggingface.co/{at}, or give the token the right to read.",
     404: "There is no {path!r} at {at} (404): correct the manifest.",

@@ -56,7 +56,7 @@ def _wrong(path: Path, hashes: set[str]) -> str:
         return f"can't be read ({error.strerror})"
     others = hashes - {found}
     if not hashes:
-        return "is known to nobody, neither pinned nor fetched"
+        return "is unknown, neither pinned nor fetched"
     return f"is damaged (its SHA-256 is {found} instead of {others.pop()})" if others else ""
 
 
