@@ -47,7 +47,7 @@ def changed(which, **values):
     return frames
 
 
-def test_what_a_page_told_agrees_with_itself_also_where_two_pages_looked_on():
+def test_what_a_page_reported_agrees_with_itself_also_where_two_pages_looked_on():
     assert said(measured()) == []
     assert said([*measured(), *measured(page=1)]) == []
     assert said([]) == []

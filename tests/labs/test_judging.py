@@ -53,14 +53,14 @@ def test_a_table_s_cell_that_is_no_number_is_named(submission, cell):
         number(row, "b", "t.csv")
 
 
-def test_a_table_that_lacks_a_column_or_rows_is_told(submission):
+def test_a_table_that_lacks_a_column_or_rows_is_reported(submission):
     (submission.root / "t.csv").write_text("a\n1\n", encoding="utf-8")
     for columns, least in ((("a", "b"), 1), (("a",), 2)):
         with pytest.raises(SubmissionError, match="rows or more, with a"):
             table(submission, "t.csv", columns, least)
 
 
-def test_an_answer_near_the_figure_passes_and_the_side_of_another_is_told(submission):
+def test_an_answer_near_the_figure_passes_and_the_side_of_another_is_reported(submission):
     answers(submission, "a = 101.0")
     assert near(submission, "a", 100.5, 0.6, 0.0).passed
     verdict = near(submission, "a", 90.0, 0.6, 0.0, "your marks")

@@ -108,7 +108,7 @@ def test_bad_input_is_one_sentence(lab, manifest, home, words, told):
     assert left(home) == []
 
 
-def test_a_broken_manifest_of_the_users_is_told_by_every_command(lab, home, manifest):
+def test_a_broken_manifest_of_the_users_is_reported_by_every_command(lab, home, manifest):
     (home / "manifests").mkdir(parents=True)
     (home / "manifests" / "bad.toml").write_text('name = "x"')
     for words in (("list",), ("status",), ("fetch", "x"), ("remove", "x"), ("verify",)):

@@ -57,7 +57,7 @@ def test_a_gate_is_read(text: str, kind: str, limit: float, at_most: bool) -> No
         ("voice_to_voice.p50<=+1.05x", "without a sign"),
     ],
 )
-def test_a_gate_that_is_wrong_is_told_in_a_sentence(text: str, told: str) -> None:
+def test_a_gate_that_is_wrong_is_reported_in_a_sentence(text: str, told: str) -> None:
     with pytest.raises(LabError) as error:
         Gate.parse(text)
     assert told in str(error.value) and text in str(error.value)

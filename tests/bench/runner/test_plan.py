@@ -47,7 +47,7 @@ def test_what_is_named_for_all_is_played_to_all():
         ("duplex:cmd_stop,click:cmd_stop,cmd_wait", "cmd_stop is named for two kinds"),
     ],
 )
-def test_a_kind_that_fits_nothing_is_told(fixtures, said):
+def test_a_kind_that_fits_nothing_is_reported(fixtures, said):
     with pytest.raises(LabError, match=said):
         plan(fixtures)
 

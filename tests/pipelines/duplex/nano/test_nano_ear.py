@@ -76,7 +76,7 @@ def test_odd_numbers_of_samples_are_refused(ear):
         ear.open().vectors(np.zeros(100, np.float32))
 
 
-def test_a_missing_file_and_another_graph_are_told_in_one_sentence(tmp_path):
+def test_a_missing_file_and_another_graph_are_reported_in_one_sentence(tmp_path):
     with pytest.raises(WeightsError, match=f"{EAR_NAME} is missing"):
         NanoEar(tmp_path)
     (tmp_path / EAR_NAME).write_bytes((TINY / EAR_NAME).read_bytes())

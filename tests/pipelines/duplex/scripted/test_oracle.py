@@ -113,7 +113,7 @@ def test_it_answers_the_right_line_to_the_sample_wherever_in_a_frame_it_began(fo
     assert begins == [(before + line.off + GATE, line.answer)]
 
 
-def test_a_line_that_begins_like_another_is_told_from_it(folder):
+def test_a_line_that_begins_like_another_is_distinguished_from_it(folder):
     lines = read_lines(str(folder))
     assert "red block" in line_of(lines, "block").answer
     begins, _ = played(OracleMind(OPTIONS, lines), after(line_of(lines, "sock"), 6000))
