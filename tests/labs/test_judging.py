@@ -22,7 +22,7 @@ def answers(submission, text):
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_an_answer_that_is_not_finite_is_none(submission, value):
     answers(submission, f"a = {value}")
-    with pytest.raises(SubmissionError, match="no finite number"):
+    with pytest.raises(SubmissionError, match="not a finite number"):
         submission.answer("a", float)
 
 
