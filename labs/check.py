@@ -180,7 +180,7 @@ class Check:
     name: str
     """Short name, unique in the lab: ``floor-is-a-sum``."""
     what: str
-    """What is checked, one line."""
+    """Text of the check, one line."""
     function: Callable[[Submission], Verdict]
     """Function of the check; may raise `LabError`, which counts as not passed."""
 

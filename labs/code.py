@@ -163,7 +163,7 @@ def call(
 
 
 def _finite(value: object) -> bool:
-    """Refuses NaN, which is neither right nor wrong by any comparison."""
+    """True without NaN or infinity: by any comparison, NaN is neither right nor wrong."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, np.ndarray):

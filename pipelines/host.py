@@ -41,7 +41,7 @@ class Host:
     models: ModelPool
     """Warm model processes that outlive this pipeline."""
     scene: str | None = None
-    """What the robot sees, in plain sentences, for the language model."""
+    """The scene that the robot sees, in plain sentences, for the language model."""
     labels: LabelFeed | None = None
     """The labels of the turns; set only where ``spec.sees_labels``."""
     trial_id: str = ""
@@ -51,10 +51,10 @@ class Host:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the conversation is over, or must end."""
     open_transport: Callable[[TransportParams | None], BaseTransport] | None = None
-    """For an architecture that runs another's pipeline: makes the transport with that pipeline's
-    own parameters."""
+    """Makes the transport with the pipeline's own parameters, for an architecture that runs
+    another's pipeline."""
     watch: Callable[[Any], None] | None = None
-    """For the same: attaches the host's observers to a PipelineWorker."""
+    """Attaches the host's observers to a PipelineWorker, for the same architectures."""
 
     def options(self, stage: str) -> Any:
         """The options dataclass of a stage."""

@@ -16,7 +16,7 @@ Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
     "agent", "pipecat",
 ]  # fmt: skip
-"""Who stamps a mark."""
+"""Components that stamp marks."""
 
 EventName = Literal[
     "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
@@ -31,11 +31,11 @@ EventName = Literal[
     "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
     "bot_stopped", "tool_start", "tool_end",
 ]  # fmt: skip
-"""What a mark says: the events of all stages, each once. A new event is a word here and a row of
+"""Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
 
 StageEvent = tuple[Stage, EventName]
-"""Who and what: a key of `EVENTS`."""
+"""A component and its event: a key of `EVENTS`."""
 
 EVENTS: dict[StageEvent, str] = {
     # user: the caller's mouth. The user's time is a schedule; t_ns is the schedule unless said.

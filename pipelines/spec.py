@@ -38,7 +38,7 @@ class AudioOptions:
     out_10ms_chunks: int = 1
     """Number of 10 ms pieces that Pipecat's output transport writes at a time."""
     device_buffer_ms: int = 40
-    """How far a write may run ahead of the audio heard, ms."""
+    """Largest lead of a write over the audio heard, ms."""
     preroll_ms: int = 0
     """Pre-roll B of the ear's jitter buffer, ms: the wait of audio that meets silence."""
     stretch: bool = False

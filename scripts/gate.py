@@ -35,7 +35,7 @@ GATES = {
     CASCADES: ("voice_to_voice.p50<=1.10x", "no_answer.rate<=+10%"),
     DUPLEX: ("frame_latency_p50.p50<=1.10x",),
 }
-"""Largest accepted loss, by metric and presets."""
+"""Presets → the gates that they must pass."""
 
 
 def lab(*words: str | Path) -> int:

@@ -56,7 +56,7 @@ class Conversation:
         self._turn = -1
         """Number of the last turn; -1: the agent's greeting is waited for."""
         self._asked: Asked | None = None
-        """That turn, on the trial's clock."""
+        """The last turn, on the trial's clock."""
         self._onset_marked = False
         self._open_requests = 0
         """Of the agent, as it reports."""

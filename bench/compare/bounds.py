@@ -33,9 +33,9 @@ STATISTICS: dict[Statistic, float | None] = {
 """Statistic → its quantile; None where it is not a quantile."""
 
 Relative = Literal["ratio", "difference"]
-"""How a figure is held against the base's."""
+"""Comparison of a figure with the base's."""
 LimitKind = Relative | Literal["value"]
-"""What is limited: the ratio or difference to the base, or the candidate's own value."""
+"""The limited figure: ratio or difference to the base, or the candidate's own value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Point:
     run: str
     """The run's folder name."""
     date: str
-    """When the run began, ISO 8601; empty if the run does not say."""
+    """Start of the run, ISO 8601; empty if the run does not say."""
     preset: str
     subject: str | None
     """Subject of the figure, where a trial has several: a model."""

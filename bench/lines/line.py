@@ -125,6 +125,7 @@ class LineRow:
     what: str
     """The protocol, in a few words."""
     connects: Literal["agent", "caller"]
-    """Who opens the connection: an agent that the lab starts, or the caller, to the agent's URL."""
+    """The side that opens the connection: an agent that the lab starts, or the caller, to the
+    agent's URL."""
     make: Callable[..., Line]
     """Makes the codec of one conversation: ``make(url, **options)``."""

@@ -76,7 +76,7 @@ class Estimate:
     why: str
     """One line, with the measured figure."""
     source: str = ""
-    """How it was measured; empty if never."""
+    """Command and machine of the measurement; empty if never measured."""
 
 
 def load(file: Path = FILE) -> Costs:

@@ -21,7 +21,7 @@ MERGE_GAP_MS = 80.0
 """Longest closure inside a word, ms: no silence. Shorter than elsewhere, to keep short pauses."""
 State = Literal["nobody", "user", "agent", "both"]
 STATES: tuple[State, ...] = get_args(State)
-"""Who sounds; index = 1 for the user + 2 for the agent."""
+"""The speakers that sound; index = 1 for the user + 2 for the agent."""
 
 
 @dataclass(frozen=True, slots=True)

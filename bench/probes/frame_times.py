@@ -19,7 +19,7 @@ from pipelines.duplex.session.wire import Reply
 from pipelines.marks import EventName
 
 Way = Literal["serial", "pipelined"]
-"""How a model's stages are run."""
+"""Ways to run a model's stages."""
 DISCARDED = 25
 """Frames at a block's start that do not count."""
 SPANS: dict[str, tuple[EventName, EventName]] = {
@@ -35,7 +35,7 @@ class Block:
     """One unpaced session."""
 
     stages: Way
-    """How the model's stages were run."""
+    """The way its stages were run."""
     service_ms: tuple[float, ...]
     """Intervals between completed frames, ms, of the frames that count."""
     spans_ms: Mapping[str, tuple[float, ...]]
@@ -74,12 +74,13 @@ class Service:
     """All blocks of one way together."""
 
     stages: Way
-    """How the model's stages were run."""
+    """The way its stages were run."""
     n: int
     """Number of frames that count."""
     p50_ms: float
     p99_ms: float | None
-    """None below 100 frames: it would be the largest value under another name."""
+    """99th percentile; None below 100 frames, where it would be the largest value under another
+    name."""
     mean_ms: float
     spans_p50_ms: Mapping[str, float]
     """Stage → its own time, median."""

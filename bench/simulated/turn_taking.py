@@ -48,7 +48,7 @@ class TurnTakingPlan:
     speaks: tuple[float, float] = (4000.0, 5500.0)
     """First and last sound of the second turn."""
     ending: Ending = "cut"
-    """How the reply ended: its unheard audio was cleared (a cascade), the model fell silent and
+    """Ending of the reply: its unheard audio was cleared (a cascade), the model fell silent and
     reported it (a duplex model), or all of it had been said."""
     decided_ms: float = 4340.0
     """Time at which the agent chose to yield."""

@@ -38,13 +38,13 @@ class TurnPlan:
     u_off_ms: float = 2000.0
     """End of the user's last sound, ms after t0."""
     text: str = "put the red block on the table"
-    """What the user says."""
+    """The user's words."""
     transcript: str | None = "put the red block on the table"
     """The recogniser's transcript."""
     answer: str = "I put the red block on the table"
-    """What the agent means to say."""
+    """The words that the agent means to say."""
     expect: Expectation = EXPECT
-    """What a good agent does."""
+    """Right behaviour of an agent."""
     vad_stop_ms: float | None = 200.0
     stop_secs: float = 0.2
     stt_final_ms: float = 230.0

@@ -161,7 +161,7 @@ class Tested:
     """What Holm's procedure says of one of several tests."""
 
     rejected: bool
-    """There is a difference."""
+    """True if there is a difference."""
     level: float
     """Level at which it was tested: rejected exactly where its p is at most this."""
     adjusted: float

@@ -14,9 +14,9 @@ from bench.store.expectation import Expectation
 from pipelines.audio.onsets import Span
 
 UserEvent = Literal["interruption", "backchannel", "cough", "side_talk", ""]
-"""What a turn that begins over the agent's speech is. The user takes the floor only by an
-interruption; over the others a good agent speaks on. Pauses are labelled inside a turn. Empty: a
-turn that waits for the agent's end."""
+"""Kinds of turn that begin over the agent's speech. The user takes the turn only by an
+interruption; during the others a good agent keeps speaking. Pauses are labelled inside a turn.
+Empty: a turn that waits for the agent's end."""
 EVENTS: tuple[UserEvent, ...] = ("interruption", "backchannel", "cough", "side_talk")
 """All but the empty one."""
 IGNORED: tuple[UserEvent, ...] = ("backchannel", "cough", "side_talk")
@@ -40,7 +40,7 @@ class TurnLabels:
     rate_hz: int
     """Samples per second of the indices above."""
     expect: Expectation
-    """What a good agent does after the turn."""
+    """Right behaviour of an agent after the turn."""
     pauses: tuple[Span, ...] = ()
     """Pauses inside the turn, in sample indices. Runs from before they were stored hold none."""
     event: UserEvent = ""

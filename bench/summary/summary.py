@@ -57,14 +57,14 @@ class PresetSummary:
     trials: int
     """Number of trials, without warm-ups."""
     failed: tuple[Failed, ...]
-    """Those trials that did not reach their end."""
+    """The trials that did not reach their end."""
     turns: int
     """Number of turns that expect an answer, each repeat counted; also those that a failed trial
     left out."""
     answered: int
     """Number of these turns that were answered."""
     invalid: tuple[Spoilt, ...]
-    """Those of these turns that are not valid."""
+    """The turns among these that are not valid."""
     values: tuple[float, ...]
     """voice_to_voice of each valid turn, one value per repeat."""
     p50: Estimate

@@ -22,7 +22,7 @@ class Finding:
     kind: FindingKind
     """See `KINDS`."""
     text: str
-    """What disagrees with what, with both values."""
+    """The contradiction, with both values."""
 
 
 KINDS: Mapping[str, str] = {

@@ -86,7 +86,8 @@ class TurnMarks:
     trial: str
     fixture: str
     marks: list[dict[str, Any]]
-    """By time: stage, event, ms (after the user's last audible sample), request_id, value, text."""
+    """The marks by time: stage, event, ms (after the user's last audible sample), request_id,
+    value, text."""
     heard_ms: float | None
     """Time at which the agent's first audible sample was heard; None if it was not."""
 

@@ -45,7 +45,7 @@ class Sentence:
 
     name: str
     voice: str
-    """Who speaks."""
+    """Name of the speaker."""
     text: str
     pcm: Array
     """(n,) in ±1, 16 kHz."""

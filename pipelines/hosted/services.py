@@ -37,8 +37,8 @@ class Service:
     url_argument: str = ""
     """Argument for another address; empty: it can't be changed."""
     tested: Literal["protocol fake", "not run"] = "not run"
-    """How it was tested: against a local server that speaks the protocol, or not at all. None of
-    them was run against the real service yet."""
+    """The test: against a local server that speaks the protocol, or none. No service was run
+    against the real one yet."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Settings that the class requires."""
     context_first: bool = False

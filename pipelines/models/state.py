@@ -23,7 +23,7 @@ class State:
     folder: Path | None
     """Folder of its files, existing or not; None: in a package that is not installed."""
     why: str = ""
-    """Of a damaged model: the file, and its fault."""
+    """The damaged file, and its fault."""
     partial_bytes: int = 0
     """Bytes of a half-fetched model."""
 

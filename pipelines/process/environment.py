@@ -39,7 +39,7 @@ class Environment:
     disk_gb: float
     """Largest size on disk."""
     size: str
-    """That size in words."""
+    """The size in words."""
     pip: tuple[str, ...] = ()
     """Installed last, by pip, from where the user's own pip looks: of torch, PyPI has CUDA's build
     for Linux, and another index or ``PIP_FIND_LINKS`` may have one for the CPU."""

@@ -33,7 +33,7 @@ class Chart:
     """Part of its element's id: letters, digits and dashes."""
     title: str
     lead: str
-    """How to read the chart, a sentence or two."""
+    """Instruction for reading the chart, a sentence or two."""
     spoken: str
     """The chart's content, for readers who can't see it."""
     data: Sequence[Trace]

@@ -63,7 +63,7 @@ class _Part:
     swept: Mapping[str, Swept]
     """The playout replay of each preset."""
     audio: tuple[str | None, ...]
-    """By trial: base64 of its Opus, or the address of the file beside the page."""
+    """Recording of each trial: base64 of its Opus, or the address of the file beside the page."""
 
 
 def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> int:

@@ -68,15 +68,15 @@ class TurnCard:
     logged: float | None
     """voice_to_voice by the event log, ms."""
     said: str
-    """What the user said; empty without labels."""
+    """The user's words; empty without labels."""
     heard: str
     """The recogniser's transcript."""
     answer: str
-    """What the agent meant to say."""
+    """The words that the agent meant to say."""
     wer: float | None
     success: float | None
     verdict: str
-    """What was wrong with the answer."""
+    """The fault of the answer."""
     window: tuple[float, float]
     u_on: float | None = None
     u_off: float | None = None
@@ -103,7 +103,7 @@ class TrialCard:
     length_ms: float
     envelope: Envelope | None
     frames: Mapping[str, Sequence[float | None]] | None
-    """Of a duplex model: event → when it happened to each frame that was begun, ms."""
+    """For a duplex model: event → its times for each frame that was begun, ms."""
     problem: str
     """Why there is nothing to hear; empty where there is a recording."""
 

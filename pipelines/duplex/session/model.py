@@ -78,11 +78,11 @@ class Advance:
     codes: Codes | None
     """Codes of the model's speech for `StagedSession.decode`; None while it has none."""
     text: str = ""
-    """As in `Step`."""
+    """See `Step`."""
     ids: tuple[int, ...] = ()
-    """As in `Step`."""
+    """See `Step`."""
     forced: bool = False
-    """As in `Step`."""
+    """See `Step`."""
 
 
 class DuplexSession(Protocol):

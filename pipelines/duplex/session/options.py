@@ -50,7 +50,7 @@ class ProcessorOptions:
     overload: Literal["lag", "drop"] = "lag"
     """Policy for a model slower than real time: fall behind visibly, or drop the oldest frames."""
     queue_frames: int = 4
-    """With ``drop``: largest number of frames that wait for the model."""
+    """Largest number of frames that wait for the model, with ``drop``."""
     context_end: Literal["stop", "reset"] = "stop"
     """Policy at the end of the model's context: fall silent for good, or begin a new session."""
     vad_tap: bool = True

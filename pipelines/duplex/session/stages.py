@@ -158,7 +158,7 @@ class PipelinedStages:
 
 
 Stages = SerialStages | PipelinedStages
-"""How a session's frames are worked on; a context manager, left when all are answered."""
+"""The two ways to work on a session's frames; context managers, left when all are answered."""
 
 
 def _advance(session: StagedSession, frame: UserFrame, context_end: bool, clock: Clock) -> _Work:

@@ -68,7 +68,7 @@ class Reply:
     that of the stream, from when a frame's worth of audio goes in to when as much comes out. It
     includes the frames at its start for which the model says nothing. The stamps show no work."""
     unsaid_ms: float | None = None
-    """As in `pipelines.duplex.session.model.Step`."""
+    """See `pipelines.duplex.session.model.Step`."""
 
     def header(self) -> dict[str, Any]:
         """All but the PCM, as JSON can carry it."""

@@ -56,7 +56,7 @@ class HubDouble:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and range of every request."""
     authorised: list[bool] = field(default_factory=list)
-    """For the same requests: True if they carried a token."""
+    """True for each of these requests that carried a token."""
     url: str = ""
 
     def ranges(self, path: str) -> list[str]:
