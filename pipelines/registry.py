@@ -208,7 +208,8 @@ def architecture(name: str, where: str = "") -> Architecture:
 
 
 def answer(question: str, spec: PipelineSpec) -> Any:
-    """What an architecture says of one of its presets; nothing, where its row names no function.
+    """The answer of an architecture about one of its presets; empty, where its row names no
+    function.
 
     Args:
         question: A field of `Architecture` whose function takes a preset and answers with a list:

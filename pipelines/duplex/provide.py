@@ -29,7 +29,7 @@ def provide_model(model: ModelOptions, tell: Tell) -> str:
     """The same for a model alone.
 
     Returns:
-        What the weights' files turned out to be, ``synthetic`` or ``trained``; empty: no files.
+        Label of the weights' files, ``synthetic`` or ``trained``; empty: no files.
 
     Raises:
         LabError: as `provide`.
