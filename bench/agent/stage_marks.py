@@ -65,7 +65,7 @@ class _Line:
 
     text: str
     is_filler: bool
-    """Whether the frame says so itself."""
+    """True if the frame says so itself."""
 
 
 class StageObserver(MarkObserver):

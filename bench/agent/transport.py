@@ -61,7 +61,7 @@ class Wire:
             self.writer.write(encode(message))
 
     def tell_work(self, open_requests: int) -> None:
-        """Tells the caller how many of the agent's requests are open."""
+        """Reports to the caller how many of the agent's requests are open."""
         self.send(Message(Kind.WORK, a=open_requests))
 
     async def listen(self, on_audio: Callable[[Message], None]) -> None:

@@ -59,7 +59,7 @@ class Conversation:
         """The last turn, on the trial's clock."""
         self._onset_marked = False
         self._open_requests = 0
-        """Of the agent, as it reports."""
+        """Number of the agent's open requests, as it reports."""
         self._idle_since_ns = t0_ns - SETTLE_NS
 
     def run(self) -> None:

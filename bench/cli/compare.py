@@ -46,7 +46,7 @@ def compare_command(
         str | None,
         typer.Option(
             help="Compare only these beside the rates of turns without an answer and not valid: "
-            "voice_to_voice,endpointing_delay,… Of fewer, more can be told."
+            "voice_to_voice,endpointing_delay,… Fewer metrics allow more verdicts."
         ),
     ] = None,
     gate: Annotated[

@@ -1,6 +1,6 @@
 """Is one preset faster or slower than another, or undecided? Metric by metric, in pairs.
 
-Which metrics are compared, and how, their own rows say. All that are shown are one family: by
+The metrics' rows say which are compared, and how. All metrics shown form one family: by
 Holm's procedure, two measurements of the same agent differ in any of them in at most 5 % of cases.
 """
 
@@ -87,9 +87,8 @@ COMPARED: tuple[Compared, ...] = tuple(
     for row in _ROWS
     if row.compared is not None
 )
-"""What is compared, in the order in which it is shown: every row of the metrics that says how.
-Shares of turns first: of an agent that answers less often, the answers that are left say nothing by
-their speed."""
+"""The metrics compared, in the order shown: every row of the metrics with a comparison. Shares of
+turns come first: where an agent answers less often, the speed of the remaining answers says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

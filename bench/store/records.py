@@ -18,9 +18,9 @@ Status = Literal[
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 FAILED: tuple[Status, ...] = ("error", "cue_missed", "cut_off", "still_working")
-ENDED_WELL: tuple[Status, ...] = ("ok", "hung_up")
-"""Those of a trial that went as it should."""
 """Statuses of a trial that did not reach its end."""
+ENDED_WELL: tuple[Status, ...] = ("ok", "hung_up")
+"""Statuses of a trial that went as it should."""
 
 
 @dataclass(frozen=True, slots=True)

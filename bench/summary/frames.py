@@ -27,7 +27,7 @@ MIDDLE: Mapping[Over, Callable[[Sequence[float]], float]] = {
     "largest": max,
     "sum": sum,
 }
-"""How a preset's figure is made of its trials' figures."""
+"""Rules that make a preset's figure from its trials' figures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ CONTRADICTED = "by its tag the sound was made for an earlier turn"
 
 
 DOUBTS: dict[bool | None, str | None] = {True: None, False: CONTRADICTED, None: UNTRACED}
-"""Whether the tags say that a sound is of the turn (None: they don't tell) → the doubt."""
+"""True if the tags say that a sound is of the turn (None: they don't say) → the doubt."""
 
 
 @dataclass(frozen=True, slots=True)

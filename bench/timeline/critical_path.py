@@ -96,7 +96,7 @@ class Piece:
         return [(getattr(path, start), getattr(path, end)) for start, end in self.between]
 
 
-# Okabe & Ito's palette: told apart with any kind of colour vision.
+# Okabe & Ito's palette: distinguishable with any kind of colour vision.
 PIECES: tuple[Piece, ...] = (
     Piece(
         "endpointing_delay",

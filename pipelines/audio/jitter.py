@@ -1,7 +1,7 @@
 """A jitter buffer as arithmetic on times: when each chunk is heard, given its arrival.
 
 The first chunk is held back for the pre-roll, so that later ones may be late by as much. Where the
-buffer runs dry, there is silence: an underrun. No thread, no sleeping.
+buffer is empty, there is silence: an underrun. No thread, no sleeping.
 """
 
 from __future__ import annotations

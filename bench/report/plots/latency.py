@@ -176,7 +176,7 @@ def _bar(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -
 
 
 def _stt(axes: Axes, row: int, preset: PresetSummary) -> None:
-    """The recogniser's tail, hatched inside the endpointing delay, up to the final transcript."""
+    """The STT tail, hatched inside the endpointing delay, up to the final transcript."""
     final, tail = preset.median("stt_final"), preset.median("stt_tail")
     if final is None or not tail:
         return

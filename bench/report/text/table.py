@@ -155,12 +155,6 @@ def _tail(estimate: Estimate) -> str:
 
 # Sentences that the figures need beside them
 
-_TWO_LINES = {
-    "no answer": "no\nanswer",
-    "endpointing delay": "endpointing\ndelay",
-    "⊃ STT tail": "⊃ STT\ntail",
-}
-"""Header → the same on two lines: room for the text beside."""
 SMART_TURN_NOTE = (
     "cascade-stock: smart-turn calls most half-cut synthetic sentences complete, so its "
     "endpointing delay here says little about human voices."
@@ -303,7 +297,7 @@ def print_block(block: Block, console: Console) -> None:
         table.add_column(
             Text(TWO_LINES.get(name, name).replace("→ ", "→\n")),
             justify="left" if is_text else "right",
-            no_wrap=i == 0 or name in ("weights", "interval", "verdict", "endpointing delay"),
+            no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
         )
     for row in block.rows:
         table.add_row(*(Text(visible(cell)) for cell in row))

@@ -65,7 +65,7 @@ class NanoFiles:
         return {"config": str(folder_of(model.weights) / CARD_NAME)}
 
     def check(self, model: ModelOptions, where: str) -> None:
-        """Nothing that the preset alone tells."""
+        """Nothing: the preset alone shows no fault."""
 
     def provide(self, model: ModelOptions, tell: Callable[[str], None]) -> str:
         """See `pipelines.duplex.session.row.Weights.provide`: no run makes them."""
