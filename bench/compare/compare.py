@@ -88,7 +88,7 @@ COMPARED: tuple[Compared, ...] = tuple(
     if row.compared is not None
 )
 """The metrics compared, in the order shown: every row of the metrics with a comparison. Shares of
-turns come first: where an agent answers less often, the speed of the remaining answers says nothing."""
+turns come first: where an agent answers less often, the speed of the other answers says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
