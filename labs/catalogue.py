@@ -1,4 +1,4 @@
-"""Which labs there are: a row each, imported when it is asked for."""
+"""The labs: a row each, imported when it is needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent
 
 
 class UnknownLabError(LabError):
-    """A name that is no lab."""
+    """A name without a lab."""
 
 
 def present() -> list[str]:

@@ -1,7 +1,7 @@
-"""What a lab is, what a submission holds, and what is said of it: the contract of ``checks.py``.
+"""A lab, a submission and a verdict: the contract of ``checks.py``.
 
 A lab's folder holds ``README.md`` (the task), ``starter/`` (copied by ``labs start``),
-``solution/`` (the worked files; its ``solve.py`` makes all that is handed in, see ``labs solve``)
+``solution/`` (the worked files; its ``solve.py`` makes everything to hand in, see ``labs solve``)
 and ``checks.py`` with ``LAB = Lab(…)``. A check is a function of a `Submission` that gives a
 `Verdict`; its ``why`` says what is missing or does not agree, never the answer.
 """
@@ -24,27 +24,27 @@ from pipelines.errors import LabError
 
 ANSWERS = "answers.toml"
 LARGEST_TEXT = 1_000_000
-"""Bytes that are read of one text file of a submission."""
+"""Most bytes that are read of one text file of a submission."""
 LONGEST_S = 180.0
-"""Longest time of one check: a pattern that is handed in may be made to take for ever."""
+"""Longest time of one check: a submitted pattern may be made to run without end."""
 
 T = TypeVar("T", int, float, str, bool, list, dict)  # type: ignore[type-arg]
 
 
 class SubmissionError(LabError):
-    """Something in a submission is missing or can't be read; told as the check's ``why``."""
+    """Something in a submission is missing or can't be read; reported as the check's ``why``."""
 
 
 class NotRunError(LabError):
-    """The code was not run, as there is no sandbox: the check says neither yes nor no."""
+    """The code was not run, as there is no sandbox: the check is undecided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check found."""
+    """The result of a check."""
 
     passed: bool | None
-    """None: it could not be checked here (code that was not run for want of a sandbox)."""
+    """True if it passed; None: it could not be checked (code was not run, without a sandbox)."""
     why: str
     """One sentence or two: what is there, or what is missing; never the answer."""
 
@@ -54,18 +54,18 @@ class Submission:
     """A folder that a student handed in, or works in. Reading it changes nothing on disk."""
 
     root: Path
-    """Code, `ANSWERS`, ``results/<run>/`` and pictures lie in it."""
+    """Folder of code, `ANSWERS`, ``results/<run>/`` and pictures."""
     box: Box | None = None
-    """Where its code is run; None: nowhere."""
+    """Box in which its code runs; None: its code does not run."""
     call_s: float = 20.0
-    """Longest time of one call."""
+    """Longest time of one call, s."""
     _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def path(self, name: str) -> Path:
         """A file or folder of it.
 
         Raises:
-            SubmissionError: it is not there, or lies outside.
+            SubmissionError: it does not exist, or lies outside.
         """
         found = self.root / name
         if not found.resolve().is_relative_to(self.root.resolve()):
@@ -82,14 +82,14 @@ class Submission:
         """
         path = self.path(name)
         if not path.is_file() or path.stat().st_size > LARGEST_TEXT:
-            raise SubmissionError(f"{name}: is no text file of at most {LARGEST_TEXT:,} bytes.")
+            raise SubmissionError(f"{name}: is not a text file of at most {LARGEST_TEXT:,} bytes.")
         try:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SubmissionError(f"{name}: can't be read as UTF-8 text ({error}).") from None
 
     def answers(self) -> Mapping[str, Any]:
-        """What `ANSWERS` says.
+        """The contents of `ANSWERS`.
 
         Raises:
             SubmissionError: it is missing or not TOML.
@@ -115,7 +115,7 @@ class Submission:
         if not isinstance(found, kind) or (kind is not bool and isinstance(found, bool)):
             raise SubmissionError(f"{ANSWERS}: {key} must be of type {kind.__name__}.")
         if isinstance(found, float) and not math.isfinite(found):
-            raise SubmissionError(f"{ANSWERS}: {key} = {found} is no finite number.")
+            raise SubmissionError(f"{ANSWERS}: {key} = {found} is not a finite number.")
         return found
 
     def run_folders(self) -> list[Path]:
@@ -175,14 +175,14 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that is checked; listed openly in the lab's README."""
+    """One check; listed openly in the lab's README."""
 
     name: str
-    """Short, unique in the lab: ``floor-is-a-sum``."""
+    """Short name, unique in the lab: ``floor-is-a-sum``."""
     what: str
-    """What is asked, one line."""
+    """Text of the check, one line."""
     function: Callable[[Submission], Verdict]
-    """How it is checked; may raise `LabError`, which counts as not passed."""
+    """Function of the check; may raise `LabError`, which counts as not passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +190,10 @@ class Lab:
     """One lab."""
 
     name: str
-    """``5a``."""
+    """Name, as ``5a``."""
     title: str
     files: tuple[str, ...]
-    """What is handed in, relative to the working folder: files, folders and globs."""
+    """Files to hand in, relative to the working folder: files, folders and globs."""
     checks: tuple[Check, ...]
 
 
@@ -218,5 +218,5 @@ def _verdict(check: Check, submission: Submission) -> Verdict:
         return Verdict(None, str(error))
     except LabError as error:
         return Verdict(False, str(error))
-    except Exception as error:  # what was handed in has a form that the check did not foresee
+    except Exception as error:  # the submission has a form that the check did not foresee
         return Verdict(False, f"could not be read: {type(error).__name__}: {str(error)[:200]}.")

@@ -1,7 +1,8 @@
-"""Runs in a process of its own: calls one function of one submitted file, and gives its result.
+"""Runs in a process of its own: calls one function of one submitted file, and returns its result.
 
-Order on stdin, result on stdout, both JSON. What the submitted code prints goes to stderr. It is
-started as a file, in folders where this package need not be seen: it imports none of ours.
+Order on stdin, result on stdout, both JSON. Output of the submitted code goes to stderr. It is
+started as a file, in folders where this package need not be visible: it imports none of our
+modules.
 """
 
 import base64
@@ -14,7 +15,7 @@ from pathlib import Path
 
 
 def _limit(limits: dict) -> None:  # type: ignore[type-arg]
-    """Bounds this process for good, before any submitted code is read."""
+    """Limits this process for good, before any submitted code is read."""
     import resource
 
     if (user := limits.get("user")) is not None:
@@ -67,7 +68,7 @@ def main() -> None:
         path = f"{folder}/{order['file']}"
         spec = importlib.util.spec_from_file_location("submitted", path)
         if spec is None or spec.loader is None:
-            raise ImportError(f"{order['file']} is no Python file")
+            raise ImportError(f"{order['file']} is not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules["submitted"] = module
         spec.loader.exec_module(module)

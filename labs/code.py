@@ -1,7 +1,7 @@
 """Calls a function of a submission's code in a process of its own, inside a *box*.
 
-A box is one method: it runs ``labs/child.py`` on a folder and gives back what it wrote. `OwnBox` is
-for students, on their own code; the grader's box is the sandbox of `labs.grading.sandbox`.
+A box is one method: it runs ``labs/child.py`` on a folder and returns its output. `OwnBox` is for
+students, on their own code; the grader's box is the sandbox of `labs.grading.sandbox`.
 """
 
 from __future__ import annotations
@@ -26,22 +26,23 @@ from pipelines.errors import LabError
 
 CHILD = Path(__file__).parent / "child.py"
 LARGEST_OUTPUT = 16 * 2**20
-"""Bytes that a call may give back, or write anywhere."""
+"""Most bytes that a call may return, or write anywhere."""
 
 
 class CodeError(LabError):
-    """The submitted code failed, was stopped, or gave back what can't be used."""
+    """The submitted code failed, was stopped, or returned an unusable value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a call may use; set by the child itself before it reads any submitted code."""
+    """Resources of a call; the child limits itself before it reads any submitted code."""
 
     wall_s: float = 20.0
     cpu_s: int = 20
     memory_mb: int = 1024
     processes: int = 16
-    """Processes and threads together; only inside a sandbox, where no others are counted."""
+    """Number of processes and threads together; only inside a sandbox, where no others are
+    counted."""
     file_mb: int = LARGEST_OUTPUT // 2**20
 
 
@@ -52,14 +53,14 @@ class Ended:
     code: int
     """Its exit code; negative: the signal."""
     output: bytes
-    """What it gave back."""
+    """Its result."""
     said: str
-    """The end of what it printed."""
+    """The end of its output."""
     timed_out: bool
 
 
 class Box(Protocol):
-    """Where submitted code runs."""
+    """The place where submitted code runs."""
 
     def run(self, root: Path, order: Mapping[str, Any], limits: Limits) -> Ended:
         """Runs ``labs/child.py`` in the folder ``root``, with ``order`` on its stdin."""
@@ -69,7 +70,7 @@ class OwnBox:
     """No sandbox: for students on their own code. Limited in time and output only."""
 
     def run(self, root: Path, order: Mapping[str, Any], limits: Limits) -> Ended:
-        """As `Box` says."""
+        """See `Box`."""
         order = {**order, "limits": {"cpu_s": limits.cpu_s, "file_mb": limits.file_mb}}
         return run_child([sys.executable, "-I", str(CHILD)], root, order, limits.wall_s)
 
@@ -119,7 +120,9 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the grader's own: no keys, no proxies, no home; one thread for each library."""
+    """An environment without the grader's own: no keys, no proxies, no home; one thread for each
+    library.
+    """
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **dict.fromkeys(threads, "1")}
 
@@ -160,7 +163,7 @@ def call(
 
 
 def _finite(value: object) -> bool:
-    """NaN is neither right nor wrong by any comparison: it must not come as far as one."""
+    """True without NaN or infinity: by any comparison, NaN is neither right nor wrong."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, np.ndarray):
@@ -170,7 +173,7 @@ def _finite(value: object) -> bool:
 
 
 def _encoded(value: object) -> Any:
-    """What JSON lacks: numpy's arrays and numbers."""
+    """Encodes what JSON lacks: numpy's arrays and numbers."""
     if isinstance(value, np.ndarray):
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
         return {"ndarray": data, "dtype": value.dtype.str, "shape": list(value.shape)}

@@ -1,4 +1,6 @@
-"""What the labs' checks share: answers near a figure, tables, sentences for a person to read."""
+"""Common parts of the labs' checks: answers near a figure, tables, sentences for a person to
+read.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,13 @@ def near(
     relative: float = 0.01,
     source: str = "your own files",
 ) -> Verdict:
-    """An answer against what was handed in beside it; the right value is not told.
+    """An answer compared with the other files handed in; the right value is not revealed.
 
     Args:
         submission: Whose answer.
-        key: Of the answer.
+        key: Key of the answer.
         wanted: What ``source`` gives.
-        absolute: May be off by so much,
+        absolute: Largest absolute deviation,
         relative: or by this share.
         source: What the right value comes of, in words.
     """
@@ -36,12 +38,12 @@ def near(
 
 
 def first_wrong(verdicts: Sequence[Verdict]) -> Verdict:
-    """The first that does not pass, or the last."""
+    """The first verdict that does not pass, or the last."""
     return next((v for v in verdicts if not v.passed), verdicts[-1])
 
 
 def sentence(key: str, least: int) -> Check:
-    """A check of an answer in words: that it is there; what it says a person judges."""
+    """A check of an answer in words: that it exists; a person judges its content."""
 
     def check(submission: Submission) -> Verdict:
         said = submission.answer(key, str)
@@ -70,12 +72,12 @@ def number(row: Mapping[str, str], column: str, name: str) -> float:
     """A number of a row of the file ``name``.
 
     Raises:
-        SubmissionError: it is none, or not finite.
+        SubmissionError: it is not a number, or not finite.
     """
     try:
         found = float(row[column])
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise SubmissionError(f"{name}: {column} = {row[column]!r} is no number.")
+        raise SubmissionError(f"{name}: {column} = {row[column]!r} is not a number.")
     return found

@@ -1,4 +1,4 @@
-"""One zip to hand in, with a hash of every file; and the way back, past whatever a zip may hide."""
+"""One zip to hand in, with a hash of every file; and safe unpacking of any zip."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from pipelines.errors import LabError
 MANIFEST = "submission.json"
 LARGEST_FILES = 2000
 LARGEST_MB = 500
-"""Of all files together, unpacked."""
+"""Largest size of all files together, unpacked, MB."""
 LARGEST_RATIO = 200
-"""Unpacked per packed byte of one file above `SMALL` bytes; Parquet and FLAC hardly shrink."""
+"""Largest ratio of unpacked to packed bytes of a file above `SMALL` bytes; Parquet and FLAC hardly
+shrink."""
 SMALL = 2**20
 STEP = 2**16
 SKIPPED = ("__pycache__", ".lock", ".DS_Store")
@@ -32,7 +33,7 @@ class PackError(LabError):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What `MANIFEST` says."""
+    """The contents of `MANIFEST`."""
 
     lab: str
     student: str
@@ -98,11 +99,11 @@ def _wanted(lab: Lab, folder: Path) -> dict[str, Path]:
 
 
 def unpack(path: Path, into: Path) -> None:
-    """Unpacks a zip that anyone may have made.
+    """Unpacks a zip of unknown origin.
 
-    What is refused is refused whole, before or while it is written: names that lead out of the
-    folder, links and devices, files that meet under one name, too many files, too many bytes, and
-    files that grow too much. Sizes are counted as they come, not as the zip says.
+    A zip is refused as a whole, before or while it is written: names that lead out of the folder,
+    links and devices, files that meet under one name, too many files, too many bytes, and files
+    that grow too much. Sizes are counted as the bytes come, not as the zip says.
 
     Raises:
         PackError: the zip is broken or refused.
@@ -176,7 +177,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def changed_files(folder: Path, manifest: Manifest) -> list[str]:
-    """What is not as it was packed, in words."""
+    """The differences from the packed state, in words."""
     found = []
     for name, digest in manifest.files.items():
         path = folder / name

@@ -22,10 +22,10 @@ def copy_starter(name: str, folder: Path) -> int:
 
     Args:
         name: The lab.
-        folder: Where to; made if need be.
+        folder: Destination; made if need be.
 
     Returns:
-        How many files.
+        Number of files.
 
     Raises:
         LabError: a file of that name lies there already, or the folder can't be written.
@@ -56,7 +56,7 @@ def led_from(text: str, home: Path, folder: Path) -> str:
 
 
 def solve(name: str, folder: Path) -> None:
-    """Lays a lab's worked solution over its starter, and runs its ``solve.py`` there.
+    """Copies a lab's worked solution over its starter, and runs its ``solve.py`` there.
 
     Raises:
         LabError: the folder holds work already, or the solution fails.
@@ -69,7 +69,7 @@ def solve(name: str, folder: Path) -> None:
 
 
 def _files(folder: Path) -> dict[Path, Path]:
-    """Where to → from where, of all files of a folder."""
+    """Destination → source, of all files of a folder."""
     return {
         path.relative_to(folder): path
         for path in sorted(folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""A block that may last only so long: for work on what was handed in, in this very process."""
+"""A block with a time limit: for work on submissions, in this very process."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pipelines.errors import LabError
 
 
 class TooLongError(LabError):
-    """The time is over."""
+    """The time limit was exceeded."""
 
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Ends the block after ``seconds``; outside of a main thread there is no such limit.
 
-    A timer that was set before goes on behind it.
+    A timer that was set before continues after it.
 
     Raises:
         TooLongError: the block lasted longer.

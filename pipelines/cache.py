@@ -1,4 +1,4 @@
-"""Where what is built on this machine is kept: engine environments and synthetic weights."""
+"""The folder for files built on this machine: engine environments and synthetic weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 @contextmanager
 def building(folder: Path, tell: Tell = silent, variable: str = VARIABLE) -> Iterator[None]:
-    """Held by the one process that builds what will be ``folder``; others wait for it here.
+    """Lock of the one process that builds ``folder``; others wait for it.
 
     The lock is the kernel's (``flock`` on a file beside the folder), so a killed builder holds
     nothing.
@@ -46,7 +46,7 @@ def building(folder: Path, tell: Tell = silent, variable: str = VARIABLE) -> Ite
         fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise LabError(
-            f"{lock.parent} can't be written ({error.strerror}): mend its rights, "
+            f"{lock.parent} can't be written ({error.strerror}): change its permissions, "
             f"or name another folder by {variable}."
         ) from error
     try:

@@ -25,14 +25,14 @@ def context(addresses: Sequence[str], held: bytes | None = None) -> ssl.SSLConte
     """A server's context with a fresh key and certificate for these IP addresses.
 
     Args:
-        addresses: Of this machine.
-        held: Of `pem`, where somebody needs the certificate too.
+        addresses: Addresses of this machine.
+        held: Result of `pem`, where another part needs the certificate too.
 
     Raises:
         LabError: the extra ``talk`` is not installed.
     """
     secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:  # only files are taken; it is gone at once
+    with tempfile.TemporaryDirectory() as folder:  # it takes only files; gone at once
         path = Path(folder) / "face.pem"
         path.touch(mode=0o600)
         path.write_bytes(held or pem(addresses))

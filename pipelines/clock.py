@@ -18,13 +18,13 @@ NS_PER_S = 1_000_000_000
 
 
 class FakeClock:
-    """A clock that moves only when told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self, t_ns: int = 0) -> None:
         self.t_ns = t_ns
 
     def __call__(self) -> int:
-        """The time that was set."""
+        """The time that was set, ns."""
         return self.t_ns
 
     def advance(self, delta_ns: int) -> None:

@@ -2,10 +2,10 @@
 
 
 class LabError(Exception):
-    """The base of every error that is told to the user as one sentence, without a traceback."""
+    """The base of every error that the user sees as one sentence, without a traceback."""
 
     exit_code = 2
-    """With which the command line ends."""
+    """Exit status of the command line."""
 
 
 class SpecError(LabError):

@@ -1,7 +1,7 @@
-"""Hands memory that is free inside the process back to the machine, between two conversations.
+"""Returns memory that is free inside the process to the machine, between two conversations.
 
-A conversation leaves thousands of small blocks free here and there, and glibc keeps their pages for
-the next: measured, an agent of 130 MB grew to 175 MB in ten conversations without holding anything.
+A conversation leaves thousands of small free blocks, and glibc keeps their pages for the next:
+measured, an agent of 130 MB grew to 175 MB in ten conversations without holding anything.
 """
 
 from __future__ import annotations

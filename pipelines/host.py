@@ -1,4 +1,6 @@
-"""What a builder is given by whoever runs the pipeline (the bench, a voice server, a notebook)."""
+"""The world of a pipeline, given to its builder by whoever runs it (the bench, a voice server, a
+notebook).
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,8 @@ if TYPE_CHECKING:
     from pipelines.process.pool import ModelPool
 
 DUE_NS = "due_ns"
-"""Key of an input audio frame's metadata, where the host knows it: when its last sample was due, ns
-on the machine's clock. A pipeline that is late sees the frame later, and must not count from then.
-"""
+"""Key of an input audio frame's metadata, where the host knows it: the due time of its last sample,
+ns on the machine's clock. A late pipeline sees the frame later, and must not count from then."""
 
 
 @dataclass(slots=True)
@@ -35,25 +36,25 @@ class Host:
 
     spec: PipelineSpec
     transport: BaseTransport
-    """Its ``input()`` and ``output()`` are the pipeline's two ends."""
+    """The transport: its ``input()`` and ``output()`` are the pipeline's two ends."""
     marks: MarkSink
     models: ModelPool
     """Warm model processes that outlive this pipeline."""
     scene: str | None = None
-    """What the robot sees, in plain sentences, for the language model."""
+    """The scene that the robot sees, in plain sentences, for the language model."""
     labels: LabelFeed | None = None
-    """Set only where ``spec.sees_labels``."""
+    """The labels of the turns; set only where ``spec.sees_labels``."""
     trial_id: str = ""
-    """Of the bench's trial; scripted presets draw their delays by it."""
+    """Repeat number of the bench's trial; scripted presets draw their delays by it."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """What a caller of the bench hands to an architecture of its own."""
+    """Values from a caller of the bench to an architecture of its own."""
     closed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the conversation is over, or must be."""
+    """Set when the conversation is over, or must end."""
     open_transport: Callable[[TransportParams | None], BaseTransport] | None = None
-    """For an architecture that runs a pipeline of somebody else's: makes the transport with that
-    pipeline's own parameters."""
+    """Makes the transport with the pipeline's own parameters, for an architecture that runs
+    another's pipeline."""
     watch: Callable[[Any], None] | None = None
-    """For the same: puts the host's observers on a PipelineWorker."""
+    """Attaches the host's observers to a PipelineWorker, for the same architectures."""
 
     def options(self, stage: str) -> Any:
         """The options dataclass of a stage."""

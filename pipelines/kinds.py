@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Kind = Literal["cascade", "speech", "duplex", "scripted", "click"]
-"""What an agent is: it decides what a turn needs to be believed, see bench/metrics/validity.py."""
+"""Kinds of agent: the kind decides what makes a turn valid, see bench/metrics/validity.py."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Weights = Literal["trained", "synthetic", "scripted"]
-"""What stands behind the agent's words: trained models, random ones, or a script."""
+"""Source of the agent's words: trained models, random ones, or a script."""
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)

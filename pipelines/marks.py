@@ -16,7 +16,7 @@ Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
     "agent", "pipecat",
 ]  # fmt: skip
-"""Who stamps a mark."""
+"""Components that stamp marks."""
 
 EventName = Literal[
     "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
@@ -31,11 +31,11 @@ EventName = Literal[
     "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
     "bot_stopped", "tool_start", "tool_end",
 ]  # fmt: skip
-"""What a mark says: the events of all stages, each once. A new event is a word here and a row of
+"""Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
 
 StageEvent = tuple[Stage, EventName]
-"""Who and what: a key of `EVENTS`."""
+"""A component and its event: a key of `EVENTS`."""
 
 EVENTS: dict[StageEvent, str] = {
     # user: the caller's mouth. The user's time is a schedule; t_ns is the schedule unless said.
@@ -78,8 +78,8 @@ EVENTS: dict[StageEvent, str] = {
     ("llm", "first_speakable"): "its first token that holds a letter or digit",
     ("llm", "to_tts"): "the first text of the answer is handed on to be spoken",
     ("llm", "end"): "its last token; text: the whole answer; value: tokens",
-    ("llm", "prompt_read"): "told at its end: tokens of the prompt that were read now; value",
-    ("llm", "prompt_cached"): "told at its end: those that were in the prefix cache; value",
+    ("llm", "prompt_read"): "stamped at its end: tokens of the prompt that were read now; value",
+    ("llm", "prompt_cached"): "stamped at its end: those that were in the prefix cache; value",
     ("llm", "cancelled"): "the request was cancelled",
     ("llm", "tool_start"): "a function that the model called begins; text: its name; request_id: "
     "the call",
@@ -113,7 +113,7 @@ EVENTS: dict[StageEvent, str] = {
     (
         "duplex",
         "yielded",
-    ): "the model fell silent because the user speaks, where it tells; t_ns: when "
+    ): "the model fell silent because the user speaks, where it reports that; t_ns: when "
     "it was stepped; value: ms of its speech that it left unsaid",
     ("duplex", "context_end"): "the model's context is full; text: stop or reset",
     # watch: the intent watcher, a tap on the text stream. request_id: the phrase, or the call that
@@ -150,7 +150,7 @@ EVENTS: dict[StageEvent, str] = {
     ("pipecat", "bot_started"): "BotStartedSpeakingFrame was pushed",
     ("pipecat", "bot_stopped"): "BotStoppedSpeakingFrame was pushed",
 }
-"""Every (stage, event) that may be marked, and what it says. A new fact is a new row."""
+"""Every (stage, event) that may be marked, and its meaning. A new fact is a new row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +158,15 @@ class Mark:
     """One fact, at one time."""
 
     t_ns: int
-    """When, on the machine's monotonic clock."""
+    """Time on the machine's monotonic clock."""
     stage: Stage
-    """Who."""
+    """Component that stamped it."""
     event: EventName
-    """What; (stage, event) is a key of `EVENTS`."""
+    """Event; (stage, event) is a key of `EVENTS`."""
     turn: int = -1
     """The user's turn it belongs to, from 0; -1 where the stamping side can't know it."""
     request_id: str = ""
-    """Ties what belongs together, so that cancelled work never pollutes another turn."""
+    """Connects marks that belong together, so that cancelled work never pollutes another turn."""
     pid: int = 0
     """The process that stamped it."""
     value: float | None = None
@@ -176,7 +176,7 @@ class Mark:
 
 
 class MarkSink(Protocol):
-    """Whatever takes marks."""
+    """Takes marks."""
 
     def put(self, mark: Mark) -> None:
         """Takes one mark; must be cheap and must not block."""
@@ -193,7 +193,7 @@ class MarkList:
         self.marks.append(mark)
 
     def drain(self) -> list[Mark]:
-        """Returns what is held and forgets it."""
+        """Returns the marks held and clears them."""
         marks, self.marks = self.marks, []
         return marks
 

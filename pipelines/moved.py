@@ -1,4 +1,4 @@
-"""Modules that got another name: whoever still uses the old one is told the new one.
+"""Modules with a new name: a user of the old name gets an error with the new one.
 
 The table, ``moved.toml``, holds the modules of `pipelines` that a user's preset, bot, entry point
 or notebook may name as ``module:object`` or import. It is read only when such a name isn't found.

@@ -55,7 +55,7 @@ class Architecture:
     """``module:function``; ``reads(spec)`` lists the `pipelines.models.needed.Need` records of the
     models that the preset reads from disk. Empty: none."""
     stamps: bool = True
-    """Whether its stages stamp their own marks; else they are read off the pipeline's frames."""
+    """True if its stages stamp their own marks; else marks are read off the pipeline's frames."""
     converse: str = ""
     """``module:function``; ``async converse(host) -> str | None`` plays a whole conversation with a
     pipeline that is not ours to build, and returns what went wrong. Empty: ``build`` builds one."""
@@ -208,7 +208,8 @@ def architecture(name: str, where: str = "") -> Architecture:
 
 
 def answer(question: str, spec: PipelineSpec) -> Any:
-    """What an architecture says of one of its presets; nothing, where its row names no function.
+    """The answer of an architecture about one of its presets; empty, where its row names no
+    function.
 
     Args:
         question: A field of `Architecture` whose function takes a preset and answers with a list:

@@ -1,4 +1,5 @@
-"""Keys stay out of what is kept and printed: whatever an environment variable hides is struck out.
+"""Keeps keys out of files and printed text: the values of secret environment variables are struck
+out.
 
 Services put their key, or the address that holds it, into their own error texts.
 """

@@ -1,7 +1,7 @@
-"""A preset: which pipeline is measured, and with which options. One TOML file, checked.
+"""A preset: the pipeline to measure, with its options. One TOML file, checked.
 
-The stages' tables are turned into the option dataclasses of their architecture, so that a
-misspelt key or a value of the wrong type is told before anything runs.
+The stages' tables are turned into the option dataclasses of their architecture, so that a misspelt
+key or a value of the wrong type is reported before anything runs.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class AudioOptions:
     """Rates and chunking at the pipeline's two ends."""
 
     in_rate_hz: int = 16000
-    """What the microphone delivers; the caller speaks at this rate."""
+    """Rate that the microphone delivers; the caller speaks at it."""
     out_rate_hz: int = 22050
-    """What the agent writes; best the TTS's own rate (a resampler holds audio back)."""
+    """Rate that the agent writes; best the TTS's own rate (a resampler holds audio back)."""
     out_10ms_chunks: int = 1
-    """How many 10 ms pieces Pipecat's output transport writes at a time."""
+    """Number of 10 ms pieces that Pipecat's output transport writes at a time."""
     device_buffer_ms: int = 40
-    """How far a write may run ahead of what is heard."""
+    """Largest lead of a write over the audio heard, ms."""
     preroll_ms: int = 0
-    """B of the ear's jitter buffer: how long what meets silence waits until it is heard."""
+    """Pre-roll B of the ear's jitter buffer, ms: the wait of audio that meets silence."""
     stretch: bool = False
-    """Whether the ear makes audio last longer, pitch kept, while its queue is short: for duplex
+    """True if the ear makes audio last longer, pitch kept, while its queue is short: for duplex
     models that are slower than real time."""
 
 
@@ -57,30 +57,30 @@ class PipelineSpec:
     architecture: str
     """Key of `pipelines.registry.ARCHITECTURES`."""
     weights: Weights
-    """What every row of its results is labelled with."""
+    """Label of every row of its results."""
     kind: Kind
-    """Decides which validity rule of metrics.md applies."""
+    """Kind, which decides the validity rule of metrics.md."""
     description: str = ""
-    """What it is for, in a sentence or two."""
+    """Its purpose, in a sentence or two."""
     sees_labels: bool = False
-    """Whether the agent may see the fixture's labels: scripted presets only."""
+    """True if the agent may see the fixture's labels: scripted presets only."""
     audio: AudioOptions = field(default_factory=AudioOptions)
     """Rates and chunking."""
     stages: Mapping[str, Any] = field(default_factory=dict)
     """Stage name → its options, an instance of the architecture's dataclass for that stage."""
     toml: str = ""
-    """The text that it was read from: kept with every run, so that a run can be resumed."""
+    """Text that it was read from: kept with every run, so that a run can be resumed."""
 
     @property
     def babbles(self) -> bool:
-        """Whether it speaks when it likes and not when it is asked: random weights of a model that
+        """True if it speaks at any time and not when it is asked: random weights of a model that
         hears and speaks at once. A cascade with random weights answers, in random words.
         """
         return self.weights == "synthetic" and self.kind == "duplex"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)``, or nothing where no known word is near."""
+    """`` (did you mean 'x'?)``, or empty where no known word is similar."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
@@ -132,7 +132,7 @@ def read_options(cls: type[T], table: object, where: str) -> T:
     Args:
         cls: The dataclass; its fields may be bool, int, float, str, ``X | None``, ``Literal``,
             and ``tuple[X, ...]``.
-        table: What the TOML file holds.
+        table: The table of the TOML file.
         where: File and table, for the error's text.
 
     Raises:
@@ -202,7 +202,7 @@ def with_folder(text: str, folder: Path) -> str:
 
 
 def _of_bot(table: dict[str, Any], where: str) -> dict[str, Any]:
-    """``bot = "my_bot.py"`` stands for a whole preset: what it does not say is filled in."""
+    """``bot = "my_bot.py"`` stands for a whole preset: missing keys are filled in."""
     bot, folder = table.pop("bot"), table.pop("bot_folder", None)
     options = {"file": bot} if isinstance(bot, str) else bot
     if isinstance(options, Mapping) and folder is not None:

@@ -1,4 +1,4 @@
-"""Which module and which folder uses which, read off the imports as text: nothing is imported."""
+"""Which module and which folder uses which, by the imports as text: nothing is imported."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def folder_arrows() -> dict[str, dict[str, list[str]]]:
 
 
 def circle(arrows: Mapping[str, Iterable[str]]) -> list[str]:
-    """A way along the arrows that comes back to where it began; empty: there is none."""
+    """A way along the arrows that returns to its start; empty: there is none."""
     done: set[str] = set()
 
     def walk(name: str, trail: tuple[str, ...]) -> list[str]:
@@ -73,7 +73,7 @@ def circle(arrows: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def reduced(arrows: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """The arrows that no longer way says already: the transitive reduction of an acyclic graph."""
+    """The arrows that no longer way implies: the transitive reduction of an acyclic graph."""
     reach: dict[str, set[str]] = {}
 
     def below(name: str) -> set[str]:
@@ -88,7 +88,7 @@ def reduced(arrows: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
 
 
 def levels(arrows: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    """Name → length of the longest way down from it; 0: it uses nobody."""
+    """Name → length of the longest way down from it; 0: it uses none."""
     found: dict[str, int] = {}
 
     def level(name: str) -> int:

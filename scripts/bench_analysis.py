@@ -4,7 +4,7 @@ python scripts/bench_analysis.py                    both, in a temporary folder
 python scripts/bench_analysis.py --trials 100 --runs 50
 
 Prints wall and CPU time and the peak of memory, of all processes together, and how loaded the
-machine was: on a busy one the CPU time is what to look at. Aims: metrics in ≤ 10 s and ≤ 1 GB on 2
+machine was: on a busy one look at the CPU time. Aims: metrics in ≤ 10 s and ≤ 1 GB on 2
 cores; one metric of 1,000 runs in ≤ 3 s. Nothing here is a test: tests hold no times.
 """
 
@@ -88,7 +88,7 @@ def write_year(root: Path, runs: int) -> str:
 
 
 def timed(what: str, work: Callable[[], str]) -> None:
-    """Runs something and prints what it and its processes took."""
+    """Runs something and prints what it and its processes used."""
     wall, cpu = time.perf_counter(), _cpu_s()
     with PeakMemory() as peak:
         words = work()
@@ -124,7 +124,7 @@ class PeakMemory(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Until the block is left."""
+        """Watches until the block is left."""
         this = psutil.Process()
         while True:
             used = 0

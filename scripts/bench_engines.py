@@ -72,7 +72,7 @@ def _options(argv: list[str] | None) -> tuple[Plan, str]:
 
 
 def _ready(plan: Plan) -> Plan:
-    """Makes what is missing; leaves out what can't be made here, and says so."""
+    """Makes what is missing; leaves out what can't be made here, and reports it."""
     engines = []
     for engine in plan.engines:
         if engine == "llama-cpp-python" and environment.find("llama") is None:

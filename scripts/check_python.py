@@ -1,4 +1,4 @@
-"""Says in one sentence what is wrong with the Python that set-up was started with, if anything."""
+"""Reports in one sentence a problem of the Python that set-up was started with."""
 
 import sys
 

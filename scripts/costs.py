@@ -1,4 +1,4 @@
-"""Makes bench/machine/costs.toml of the tables that stand in docs/bench.md and results/README.md.
+"""Makes bench/machine/costs.toml from the tables in docs/bench.md and results/README.md.
 
 python scripts/costs.py            the tables; the probe of the old file stays
 python scripts/costs.py --probe    and probes this machine: it must be the one that the tables name
@@ -25,7 +25,7 @@ HEAD = (
 
 
 def between(text: str, name: str) -> str:
-    """What stands between two comments of that name."""
+    """The text between two comments of that name."""
     found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
     if found is None:
         raise SystemExit(f"There is no table between <!-- {name} --> and <!-- /{name} -->.")
@@ -66,7 +66,7 @@ def cascades(text: str) -> list[dict[str, object]]:
 
 
 def frames(text: str) -> list[dict[str, object]]:
-    """Per frame, by preset: of serial and pipelined the quicker."""
+    """Per frame, by preset: the quicker of serial and pipelined."""
     best: dict[str, tuple[float, dict[str, object]]] = {}
     for row in tables(text)[0]:
         quantile = "p99" if row["p99"] != "–" else "p50"

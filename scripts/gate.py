@@ -2,7 +2,7 @@
 
 `make gate` calls it when the checks have passed. It measures (or takes ``--run``), compares, and
 writes docs/benchmark-results.md. Where no gate is broken the run is kept: ``results/kept.jsonl``
-names it, and the next one is held against it. Exit codes: 0, or 1 where a gate is broken.
+names it, and the next one is compared with it. Exit codes: 0, or 1 where a gate is broken.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GATES = {
     CASCADES: ("voice_to_voice.p50<=1.10x", "no_answer.rate<=+10%"),
     DUPLEX: ("frame_latency_p50.p50<=1.10x",),
 }
-"""What must not get worse by more than this, of which presets."""
+"""Presets → the gates that they must pass."""
 
 
 def lab(*words: str | Path) -> int:
@@ -45,7 +45,7 @@ def lab(*words: str | Path) -> int:
 
 
 def kept() -> Iterator[Path]:
-    """The runs that were kept and are still there, the newest first."""
+    """The runs that were kept and still exist, the newest first."""
     if KEPT.is_file():
         for line in reversed(KEPT.read_text(encoding="utf-8").splitlines()):
             folder = RESULTS / json.loads(line)["run"]
@@ -54,7 +54,7 @@ def kept() -> Iterator[Path]:
 
 
 def last_of_this_machine(run: Path) -> Path | None:
-    """The last kept run that was measured on the machine of this one."""
+    """The last kept run of this run's machine."""
     own = Origin(str(run), read_run(run).info, 0)
     for folder in kept():
         try:
@@ -69,7 +69,7 @@ def last_of_this_machine(run: Path) -> Path | None:
 
 
 def compared(base: Path, run: Path) -> tuple[bool, str]:
-    """Holds the run against the base.
+    """Compares the run with the base.
 
     Returns:
         Whether a gate is broken, and the comparison as Markdown.

@@ -19,7 +19,7 @@ from lab_readme import fill
 
 
 def numbers(work: Path) -> str:
-    """What the worked solution measured."""
+    """Measurements of the worked solution."""
     from bench.store import store
     from labs.lab5a_cascade.measuring import gain
 

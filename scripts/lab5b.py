@@ -19,7 +19,7 @@ from lab_readme import fill
 
 
 def numbers(work: Path) -> str:
-    """What the worked solution found; of runs only what is there."""
+    """Findings of the worked solution; only of the runs that exist."""
 
     def rows(name: str) -> list[dict[str, str]]:
         with (work / name).open(encoding="utf-8") as file:

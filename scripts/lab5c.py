@@ -17,7 +17,7 @@ from lab_readme import fill
 
 
 def numbers(work: Path) -> str:
-    """What the worked solution measured."""
+    """Measurements of the worked solution."""
     from bench.machine import description as machine
     from bench.store.face_frames import offsets, read_face
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 
 def filled(text: str, name: str, block: str) -> str:
-    """The text with what stands between two comments replaced."""
+    """The text with the section between two comments replaced."""
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     head, _, rest = text.partition(start)
     return f"{head}{start}\n{block}\n{end}{rest.partition(end)[2]}"

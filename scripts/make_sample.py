@@ -1,4 +1,4 @@
-"""Cuts a small run out of a real one: what results/sample is made with, for notebooks and tests.
+"""Cuts a small run out of a real one: results/sample, for notebooks and tests.
 
 python scripts/make_sample.py results/<run>              into results/sample
 python scripts/make_sample.py results/<run> --out DIR --fixtures cmd_dance,q_name
@@ -41,10 +41,10 @@ from bench.store.store import (  # noqa: E402
 from pipelines.errors import LabError  # noqa: E402
 
 FIXTURES = ("cmd_stop", "q_name", "greet_thanks", "cmd_dance", "cmd_close_door", "cmd_lamp_off")
-"""Short ones, kept with their recordings; of duplex presets only the first `DUPLEX_SHORT`."""
+"""Short fixtures, kept with their recordings; of duplex presets only the first `DUPLEX_SHORT`."""
 DUPLEX_SHORT = 2
 WITHOUT_AUDIO = ("session_150s",)
-"""Long ones, kept without."""
+"""Long fixtures, kept without recordings."""
 LIMIT_BYTES = 2_000_000
 KEPT_INFO = ("calibration", "created_utc", "machine", "run_id", "schema_version", "sessions")
 """Keys of run.json that are kept as they are; presets and fixtures as far as they are used."""
@@ -52,10 +52,10 @@ PRIVATE = re.compile(r"(/home/|/root/|/Users/|/tmp/|\\Users\\)[^\s\"']*")
 
 
 def cut(run: Run, out: Path, fixtures: Iterable[str] = FIXTURES) -> list[Trial]:
-    """Writes a sample of a run; a folder that is there is replaced when all went well.
+    """Writes a sample of a run; an existing folder is replaced when all went well.
 
     Raises:
-        LabError: nothing is left of it, it is too large, or it would tell of a person's machine.
+        LabError: nothing is left of it, it is too large, or it would reveal a person's machine.
     """
     chosen = list(_chosen(run, list(fixtures)))
     if not any(not trial.warmup for trial in chosen):
@@ -82,7 +82,7 @@ def cut(run: Run, out: Path, fixtures: Iterable[str] = FIXTURES) -> list[Trial]:
 
 
 def _chosen(run: Run, fixtures: list[str]) -> Iterable[Trial]:
-    # Of a fixture's repeats the first whose ruler was in time; the first where none was.
+    # Of a fixture's repeats the first with a ruler in time; the first where none was.
     ordered = sorted(run.trials, key=lambda t: (t.status == "ruler_late", t.repeat))
     firsts = {(t.preset, t.fixture): t.trial_id for t in reversed(ordered) if not t.warmup}
     for trial in run.trials:
@@ -97,7 +97,7 @@ def _chosen(run: Run, fixtures: list[str]) -> Iterable[Trial]:
 
 
 def adapted(info: Mapping[str, Any], trials: Iterable[Trial], run_id: str) -> dict[str, Any]:
-    """``run.json`` of a sample: of what is in it, with a note that it is one."""
+    """``run.json`` of a sample: of its contents, with a note that it is a sample."""
     trials = list(trials)
     presets = {trial.preset for trial in trials}
     fixtures = {trial.fixture for trial in trials}
@@ -117,7 +117,7 @@ def adapted(info: Mapping[str, Any], trials: Iterable[Trial], run_id: str) -> di
 
 
 def _shorten(info: dict[str, Any]) -> None:
-    """A kernel's own name can tell whose machine it is."""
+    """A kernel's own name can reveal whose machine it is."""
     machine = info.get("machine", {})
     if "system" in machine:
         machine["system"] = "-".join(machine["system"].split("-")[:2])
@@ -142,7 +142,7 @@ def _check(folder: Path) -> None:
 
 
 def _told(run: Run, out: Path, chosen: list[Trial]) -> Iterable[str]:
-    """How large it is, what does not count in it, and whether its metrics are the run's."""
+    """The sample's size, its invalidated rows, and whether its metrics are the run's."""
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     yield f"{out}: {len(chosen)} trials of {run.run_id}, {size / 1e6:.2f} MB"
     rows = read_metrics(out)
@@ -161,7 +161,7 @@ def _told(run: Run, out: Path, chosen: list[Trial]) -> Iterable[str]:
 
 
 def main() -> None:
-    """Cuts the sample and says what is in it."""
+    """Cuts the sample and prints its contents."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "sample")

@@ -49,7 +49,7 @@ HEADLINE = (
     ("answered", "answered"),
     ("success % [95 %]", "right, % [95 %]"),
 )
-"""Columns of the whole tables that the README shows, and what it calls them."""
+"""Columns of the whole tables that the README shows, and their names in it."""
 
 
 def headline(text: str) -> str:
@@ -142,7 +142,7 @@ def filled(text: str, name: str, content: str) -> str:
 
 
 def section(text: str, name: str) -> str:
-    """What stands between the two marks of a section."""
+    """The text between the two marks of a section."""
     return text.partition(f"<!-- {name} -->\n")[2].partition(f"\n<!-- /{name} -->")[0]
 
 

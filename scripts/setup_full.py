@@ -1,7 +1,7 @@
 """Installs everything local that this machine can use: ``make setup-full``.
 
-Each part is tried by itself: one that fails is told, the others go on. The last lines say what is
-there, what was skipped and what failed, and why; the exit status is 1 if something failed.
+Each part is tried by itself: one that fails is reported, the others go on. The last lines say what
+is there, what was skipped and what failed, and why; the exit status is 1 if something failed.
 
 Usage: python scripts/setup_full.py [--list] [PART …]
 """
@@ -89,7 +89,7 @@ PARTS = (
         lambda: weights.ensure("tiny", "bf16", tell),
     ),
 )
-"""In this order: what takes longest comes late, so that most is there early."""
+"""The parts, in this order: those that take longest come late, so that most are installed early."""
 
 
 def install(parts: list[Part], named: bool) -> dict[str, tuple[str, str]]:

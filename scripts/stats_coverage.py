@@ -21,14 +21,14 @@ from bench.simulated import coverage, power  # noqa: E402
 
 DOCS = ROOT / "docs" / "statistics.md"
 ALARM_SIZES = {25: 600, 50: 600, 100: 200}
-"""n → how many pairs of agents are compared."""
+"""n → number of pairs of agents that are compared."""
 SLOWER_SIZES = {25: 100, 50: 100, 100: 100}
 SLOWER_X = 1.08
 POWER_SAMPLES = 300
 
 
 def percent(share: float) -> str:
-    """A share as it stands in the tables."""
+    """A share as the tables show it."""
     return f"{100 * share:.1f} %"
 
 
@@ -41,7 +41,7 @@ def coverage_rows() -> Iterator[str]:
 
 
 def alarm_rows() -> Iterator[str]:
-    """What is said of agents that do not differ."""
+    """Verdicts on agents that do not differ."""
     yield "| n | any verdict | any p ≤ 5 %, without Holm | all intervals hold no change | samples |"
     yield "|---|---|---|---|---|"
     for n, samples in ALARM_SIZES.items():
@@ -51,7 +51,7 @@ def alarm_rows() -> Iterator[str]:
 
 
 def gate_rows() -> Iterator[str]:
-    """What gates say of agents that do not differ, and of a slower one."""
+    """Results of gates for agents that do not differ, and for a slower one."""
     yield "| candidate | gate | n | holds | broken | can't say | samples |"
     yield "|---|---|---|---|---|---|---|"
     for name, slower in (("the same", 1.0), (f"{100 * (SLOWER_X - 1):.0f} % slower", SLOWER_X)):
@@ -63,7 +63,7 @@ def gate_rows() -> Iterator[str]:
 
 
 def power_rows() -> Iterator[str]:
-    """How many conversations show a change in 80 % of cases."""
+    """Number of conversations that show a change in 80 % of cases."""
     yield (
         "| change | scatter of one agent, one turn | n, one test | "
         f"n, first of {power.FAMILY} tests | n, one test by order statistics (not used) | samples |"

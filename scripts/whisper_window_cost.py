@@ -41,7 +41,7 @@ _ROUNDS = 2000
 
 @dataclass(frozen=True)
 class Piece:
-    """One recording and what is said in it."""
+    """One recording and its words."""
 
     name: str
     pcm: np.ndarray
@@ -54,7 +54,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def errors(said: tuple[str, ...], heard: tuple[str, ...]) -> int:
-    """Words to insert, delete or replace."""
+    """Number of words to insert, delete or replace."""
     row = list(range(len(heard) + 1))
     for i, a in enumerate(said, 1):
         before, row[0] = row[0], i

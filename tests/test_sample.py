@@ -97,7 +97,7 @@ def test_a_sample_of_no_trial_is_refused_and_the_one_there_stays(example, tmp_pa
         (f"on {platform.node()} it failed", "this machine's name"),
     ],
 )
-def test_what_tells_of_a_machine_is_refused(example, tmp_path, told, words):
+def test_what_reveals_a_machine_is_refused(example, tmp_path, told, words):
     folder = tmp_path / "run"
     shutil.copytree(example, folder)
     run = read_run(folder)

@@ -35,7 +35,7 @@ def parts(script, *made):
     )
 
 
-def test_one_that_fails_does_not_stop_the_others_and_all_is_told(script, monkeypatch, capsys):
+def test_one_that_fails_does_not_stop_the_others_and_all_is_reported(script, monkeypatch, capsys):
     made: list[str] = []
     monkeypatch.setattr(script, "PARTS", parts(script, made))
     assert script.main([]) == 1

@@ -82,7 +82,7 @@ def test_the_bootstrap_of_p95_covers_too_little_at_25_which_is_why_it_is_not_use
     assert float(cells(line)[3].removesuffix(" %")) < 80
 
 
-def test_the_n_that_a_comparison_tells_is_about_the_n_that_the_simulation_finds() -> None:
+def test_the_n_that_a_comparison_gives_is_about_the_n_that_the_simulation_finds() -> None:
     # Of 25 pairs with 6 % of scatter, what compare says is needed for 30 ms; and the table's n.
     from bench.simulated.latencies import log_normal, with_tail
     from bench.stats.differences import typical

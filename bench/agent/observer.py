@@ -54,8 +54,9 @@ METRIC_MARKS: dict[type, tuple[EventName, str]] = {
 
 
 TWIN_NS = 10_000_000
-"""A broadcast makes two frames, and some processors broadcast again what they were sent: frames of
-one type within 10 ms are one event (no voice starts, and no turn ends, twice in that time)."""
+"""Time within which frames of one type are one event: a broadcast makes two frames, and some
+processors broadcast again what they received (no voice starts, and no turn ends, twice in that
+time)."""
 
 
 class RawMonotonicClock(BaseClock):

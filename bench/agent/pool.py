@@ -7,12 +7,12 @@ from pipelines.errors import LabError
 from pipelines.spec import PipelineSpec
 
 PREPARE_TIMEOUT_S = 240.0
-"""For loading and warming all models of a preset, and an unpaced burst: a duplex model may load
-for 170 s, and a burst takes 15 s and the end of its last frame."""
+"""Limit for loading and warming all models of a preset, and an unpaced burst, s: a duplex model may
+load for 170 s, and a burst takes 15 s and the end of its last frame."""
 
 
 class Agents:
-    """One warm agent process for each preset; a dead one is replaced, and warmed as the first."""
+    """One warm agent process for each preset; a dead one is replaced, and warmed like the first."""
 
     def __init__(self) -> None:
         self._agents: dict[str, AgentProcess] = {}
@@ -21,7 +21,7 @@ class Agents:
         """The preset's agent, its models loaded and warm; a new one if the last has died.
 
         Raises:
-            LabError: one of them can't be loaded; whoever asks again gets another try.
+            LabError: one of them can't be loaded; a second call tries again.
         """
         agent = self._agents.get(spec.name)
         if agent is not None and agent.alive:

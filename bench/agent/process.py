@@ -1,7 +1,7 @@
 """The agent under test, in its own process: builds the preset's pipeline for each trial.
 
-Models stay warm across trials; marks stream back to the run's process in batches. What goes
-wrong here is a sentence on that trial, never the end of the run.
+Models stay warm across trials; marks stream back to the run's process in batches. An error is a
+sentence on that trial, never the end of the run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pipelines.process.pool import ModelPool
 
 MARKS_EVERY_S = 0.2
-"""How often marks are sent to the run's process."""
+"""Interval at which marks are sent to the run's process."""
 STOP_TIMEOUT_S = 5.0
 
 
@@ -109,7 +109,7 @@ class AgentProcess:
         return report
 
     def wait(self, timeout_s: float) -> Report:
-        """Collects marks until the asked work is done, the process dies, or time is over."""
+        """Collects marks until the work is done, the process dies, or time is over."""
         marks: list[Mark] = []
         end_s = time.monotonic() + timeout_s
         while self.connection.poll(max(0.0, end_s - time.monotonic())):
@@ -143,7 +143,7 @@ class AgentProcess:
 
 
 def _main(spec: PipelineSpec, connection: Connection) -> None:
-    """The child's entry: quiet, deaf to Ctrl-C (the run decides), one asyncio loop."""
+    """The child's entry: quiet, ignores Ctrl-C (the run decides), one asyncio loop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["HF_HUB_OFFLINE"] = "1"  # no service downloads in a trial: see pipelines.models
     _quiet_logs()
@@ -192,7 +192,7 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
                     error = await _play(spec, order, models, marks)
             except LabError as failure:
                 error = str(failure)
-            except Exception as failure:  # whatever a pipeline under test may raise
+            except Exception as failure:  # whatever error a pipeline under test may raise
                 frame = traceback.extract_tb(failure.__traceback__)[-1]
                 error = f"{type(failure).__name__}: {failure} ({frame.name}, line {frame.lineno})"
             finally:
@@ -214,7 +214,7 @@ async def _stream_marks(marks: MarkList, connection: Connection) -> None:
 
 
 def _without_secrets(marks: MarkList) -> list[Mark]:
-    """The marks that are held; a service's error may hold its key."""
+    """The marks held so far; a service's error may contain its key."""
     return [
         replace(m, text=redact(m.text)) if m.event == "error" and m.text else m
         for m in marks.drain()
@@ -224,12 +224,12 @@ def _without_secrets(marks: MarkList) -> list[Mark]:
 async def _play(
     spec: PipelineSpec, order: TrialOrder, models: ModelPool, marks: WatchedMarks
 ) -> str | None:
-    """Plays one trial; returns what went wrong, or None."""
+    """Plays one trial; returns the error, or None."""
     from bench.agent.transport import LinkTransport, Wire
     from pipelines.host import Host, LabelFeed
     from pipelines.registry import architecture, load_object
 
-    # Models first: what a crash of the last trial left behind is mended before time counts.
+    # Models first: damage by a crash of the last trial is repaired before time counts.
     how = architecture(spec.architecture)
     if how.prepare:
         await load_object(how.prepare)(spec, models)
@@ -326,7 +326,7 @@ async def _run_pipeline(
 def _watch_guest(
     worker: Any, wire: Wire, errors: list[str], marks: MarkList, taps: Sequence[Any]
 ) -> None:
-    """Observers for a worker that somebody else made, whose stages stamp nothing themselves."""
+    """Observers for a worker made by other code, whose stages stamp nothing themselves."""
     from bench.agent.stage_marks import StageObserver
 
     for observer in (StageObserver(marks), *taps):
@@ -338,7 +338,7 @@ def _take_errors(worker: Any, wire: Wire, errors: list[str]) -> None:
     """An error in the pipeline ends the trial."""
 
     async def on_error(_worker: object, frame: Any) -> None:
-        if not wire.closed.is_set():  # what breaks while we tear down is not the trial's
+        if not wire.closed.is_set():  # errors during our own teardown are not the trial's
             errors.append(str(frame.error))
             wire.closed.set()
 

@@ -1,6 +1,6 @@
 """Marks of a pipeline that stamps none itself: a user's own bot, or services of Pipecat's.
 
-A stage's start and end are the pushes of the frames that carry them: what the frame's source knew
+A stage's start and end are the pushes of the frames that carry them: the work of the frame's source
 before it pushed is not seen. Pipecat calls observers later, so each mark takes the push's own time.
 """
 
@@ -44,7 +44,7 @@ class _Answer:
 
     id: str
     asked: bool
-    """Whether a context was pushed for it; a realtime service needs none."""
+    """True if a context was pushed for it; a realtime service needs none."""
     texts: list[str] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
     speakable: bool = False
@@ -65,11 +65,11 @@ class _Line:
 
     text: str
     is_filler: bool
-    """Whether the frame says so itself."""
+    """True if the frame says so itself."""
 
 
 class StageObserver(MarkObserver):
-    """The marks of `MarkObserver`, and those of STT, LLM and TTS as their frames tell them."""
+    """The marks of `MarkObserver`, and those of STT, LLM and TTS as their frames show them."""
 
     def __init__(self, marks: MarkSink) -> None:
         super().__init__(marks)
@@ -92,7 +92,7 @@ class StageObserver(MarkObserver):
         if self._shift_ns is None:
             self._shift_ns = monotonic_ns() - data.source.get_clock().get_time()
         t_ns = data.timestamp + self._shift_ns
-        # The assistant's aggregator, after the transport, hands the context on to nobody.
+        # The assistant's aggregator, after the transport, pushes the context to no receiver.
         to_nobody = (
             isinstance(data.source, LLMAssistantAggregator)
             and data.direction is FrameDirection.DOWNSTREAM
@@ -102,7 +102,7 @@ class StageObserver(MarkObserver):
         if isinstance(data.frame, UserStoppedSpeakingFrame) and t_ns - self._asked_ns <= TWIN_NS:
             t_ns = (
                 self._asked_ns
-            )  # Pipecat pushes the context first, then says that it may: one act
+            )  # Pipecat pushes the context first, then the permission to run: one act
         await super().on_push_frame(replace(data, timestamp=t_ns))
 
     def _stages(self, frame: Frame, t_ns: int) -> None:

@@ -47,7 +47,7 @@ class Wire:
         self.closed = asyncio.Event()
         """Set when the caller said BYE or went away: the trial is over."""
         self.opened = asyncio.Event()
-        """Set when the pipeline listens, and the caller has been told so."""
+        """Set when the pipeline listens, and the caller knows it."""
 
     @classmethod
     async def connect(cls, path: str, marks: MarkSink) -> Wire:
@@ -61,7 +61,7 @@ class Wire:
             self.writer.write(encode(message))
 
     def tell_work(self, open_requests: int) -> None:
-        """Tells the caller how many of the agent's requests are open."""
+        """Reports to the caller how many of the agent's requests are open."""
         self.send(Message(Kind.WORK, a=open_requests))
 
     async def listen(self, on_audio: Callable[[Message], None]) -> None:
@@ -147,7 +147,7 @@ class LinkOutput(BaseOutputTransport):
         self._wake = asyncio.Event()
 
     async def start(self, frame: StartFrame) -> None:
-        """Opens the sender and tells the caller that the pipeline listens."""
+        """Opens the sender and reports to the caller that the pipeline listens."""
         await super().start(frame)
         await self.set_transport_ready(frame)
         self._wire.marks.put(stamp("agent", "pipeline_ready"))
@@ -209,7 +209,7 @@ class LinkOutput(BaseOutputTransport):
 
 
 CLIENT = {"id": "duplex-lab caller"}
-"""What a bot's event handlers are given for the client, or the participant."""
+"""The client, or the participant, that a bot's event handlers get."""
 
 CLIENT_READY = {
     "label": "rtvi-ai",
@@ -217,11 +217,11 @@ CLIENT_READY = {
     "id": "duplex-lab",
     "data": {"version": "1.0.0", "about": {"library": "duplex-lab"}},
 }
-"""What a client of Pipecat's sends when it has connected: a bot may wait for it to greet."""
+"""The message of a Pipecat client that has connected: a bot may wait for it to greet."""
 
 CLIENT_EVENTS = ("on_client_connected", "on_client_disconnected")
 PARTICIPANT_EVENTS = ("on_first_participant_joined", "on_participant_joined", "on_participant_left")
-"""Those that some transports have beside the client's."""
+"""Events that some transports have beside the client's."""
 
 
 class LinkTransport(BaseTransport):
@@ -246,7 +246,7 @@ class LinkTransport(BaseTransport):
                 audio_out_sample_rate=audio.out_rate_hz,
                 audio_out_10ms_chunks=audio.out_10ms_chunks,
             )
-        # After the end nobody listens any more.
+        # After the end there is no listener any more.
         self.params = params.model_copy(update={"audio_out_end_silence_secs": 0})
         self.opened = wire.opened
         """Set when the pipeline listens."""
@@ -264,14 +264,14 @@ class LinkTransport(BaseTransport):
         return self._output
 
     def get_client_id(self, client: object) -> str:
-        """The caller's, who is the only client there is."""
+        """The caller, who is the only client."""
         return CLIENT["id"]
 
     async def client_came(self, *, participant: bool) -> None:
-        """Tells a bot that its client is there, as its transport would.
+        """Reports to a bot that its client is there, as its transport would.
 
         Args:
-            participant: Whether that transport tells of participants too.
+            participant: True if that transport reports participants too.
         """
         await self._call_event_handler("on_client_connected", CLIENT)
         if participant:
@@ -280,7 +280,7 @@ class LinkTransport(BaseTransport):
         await self._input.broadcast_frame(InputTransportMessageFrame, message=CLIENT_READY)
 
     async def client_gone(self, *, participant: bool) -> None:
-        """Tells a bot that its client has gone."""
+        """Reports to a bot that its client has gone."""
         await self._call_event_handler("on_client_disconnected", CLIENT)
         if participant:
             await self._call_event_handler("on_participant_left", CLIENT, "left")

@@ -29,7 +29,7 @@ def raise_priority() -> str:
     """Asks for the highest priority that the system allows this process.
 
     Returns:
-        What was got: ``fifo``, ``nice -15`` … or ``normal``.
+        The priority: ``fifo``, ``nice -15`` … or ``normal``.
     """
     if hasattr(os, "sched_setscheduler"):
         with contextlib.suppress(OSError, PermissionError):
@@ -49,8 +49,8 @@ def call(
     Args:
         plan: The trial.
         listener: Where an agent that the lab has started will connect; None: the caller dials.
-        tell: Given ``ready`` when the agent is, and ``over`` just before the caller hangs up: what
-            the agent's processes used in between is the conversation's cost.
+        tell: Gets ``ready`` when the agent is, and ``over`` just before the caller hangs up: the
+            resources that the agent's processes used in between are the conversation's cost.
     """
     try:
         line = table.make(plan.line)
@@ -97,10 +97,10 @@ def _converse(
 
 
 def _peak_rss_mb() -> float:
-    """The most memory that this process has held, in MB."""
+    """Peak memory of this process, MB."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Not ru_maxrss, which begins with what the parent held when it started this process.
+        # Not ru_maxrss, which begins with the memory of the parent when it started this process.
         lines = status.read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2

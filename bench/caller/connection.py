@@ -1,7 +1,7 @@
 """The open connection to an agent: a socket, and the line that is spoken on it.
 
-The caller never waits for the socket to take what it sends, so that an agent that stalls is
-measured and not given up.
+The caller never waits for the socket to take its data, so that a stalled agent is measured and not
+given up.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from bench.lines.line import Event, Line, LineChoice, LineError
 from pipelines.clock import NS_PER_S, Clock, monotonic_ns
 
 CONNECT_TIMEOUT_S = 30.0
-"""Longest wait for an agent to connect, or to take the connection."""
+"""Longest wait for an agent to connect, or to take the connection, s."""
 PORTS = {"ws": 80, "http": 80}
-"""TCP port of an address that names none, by its scheme."""
+"""TCP port of an address without one, by its scheme."""
 
 
 class AgentGoneError(Exception):
@@ -26,7 +26,7 @@ class AgentGoneError(Exception):
 
 
 class Connection(Protocol):
-    """What a conversation needs of the way to its agent."""
+    """The connection to the agent, as a conversation needs it."""
 
     line: Line
     """The codec of this conversation."""
@@ -42,11 +42,11 @@ class Connection(Protocol):
         """Waits for the agent until a deadline at most.
 
         Returns:
-            What has come (perhaps nothing), and when.
+            The events that have arrived (perhaps none), and the time.
 
         Raises:
             AgentGoneError: the agent closed the connection, or it broke.
-            LineError: what came is not of the line's protocol.
+            LineError: the bytes are not of the line's protocol.
         """
 
 
@@ -135,14 +135,14 @@ def dialled(choice: LineChoice) -> socket.socket:
     """A connection to the agent's address.
 
     Raises:
-        AgentGoneError: nobody takes the connection.
+        AgentGoneError: the connection is refused.
         LineError: the address names no host, or a scheme that can't be dialled.
     """
     parts = urlsplit(choice.url)
     try:
         port = parts.port or PORTS.get(parts.scheme)
     except ValueError as error:
-        raise LineError(f"{choice.url!r} is no address: {error}") from None
+        raise LineError(f"{choice.url!r} is not an address: {error}") from None
     if not parts.hostname or parts.scheme not in PORTS:
         raise LineError(
             f"{choice.url!r} can't be dialled: give an address like ws://127.0.0.1:8765/path"

@@ -1,7 +1,7 @@
-"""One conversation: the mouth sends what is due, the ear notes what arrives.
+"""One conversation: the mouth sends what is due, the ear records what arrives.
 
 One loop, one thread, absolute deadlines. Everything costly (resampling, writing the recording)
-waits until the conversation is over. The clock and the connection are given, so that a test plays a
+waits until the conversation is over. Clock and connection are passed in, so that a test plays a
 conversation in virtual time.
 """
 
@@ -18,7 +18,7 @@ from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samp
 from pipelines.marks import EventName, MarkList, Stage, stamp
 
 START_DELAY_NS = 300 * NS_PER_MS
-"""From the agent's being ready to t0: lets a pipeline that has just started come to rest."""
+"""Time from the agent's being ready to t0, in which a pipeline that has just started settles."""
 
 
 SETTLE_NS = 500 * NS_PER_MS
@@ -32,7 +32,7 @@ class Conversation:
     Args:
         plan: The trial.
         connection: The way to the agent, which is ready.
-        rate_hz: Of the audio that the agent sends.
+        rate_hz: Sample rate of the agent's audio.
         clock: The machine's monotonic clock, ns.
     """
 
@@ -56,18 +56,18 @@ class Conversation:
         self._turn = -1
         """Number of the last turn; -1: the agent's greeting is waited for."""
         self._asked: Asked | None = None
-        """That turn, on the trial's clock."""
+        """The last turn, on the trial's clock."""
         self._onset_marked = False
         self._open_requests = 0
-        """Of the agent, as it reports."""
+        """Number of the agent's open requests, as it reports."""
         self._idle_since_ns = t0_ns - SETTLE_NS
 
     def run(self) -> None:
         """Speaks and listens until the trial is over.
 
         Raises:
-            AgentGoneError: the agent went away before it had answered the last turn.
-            LineError: it sent what is not of the line's protocol.
+            AgentGoneError: the agent left before it had answered the last turn.
+            LineError: it broke the line's protocol.
         """
         try:
             self._talk()
@@ -144,7 +144,7 @@ class Conversation:
         return decide(self._asked, heard, now_ns, listens=self._plan.listens, at_work=at_work)
 
     def _act(self, decision: Decision) -> bool:
-        """Does what was decided; True when the trial is over."""
+        """Carries out a decision; True when the trial is over."""
         if not isinstance(decision, Speak | HangUp):
             return False
         if decision.agent_end_ns is not None:
@@ -188,7 +188,7 @@ class Conversation:
         request_id: str = "",
         value: float | None = None,
     ) -> None:
-        # A chunk's marks carry no turn: which turn it answers is the analysis's question.
+        # A chunk's marks carry no turn: the analysis decides which turn it answers.
         turn = -1 if request_id else self._turn
         self._marks.put(
             stamp(stage, event, t_ns=t_ns, turn=turn, request_id=request_id, value=value)
@@ -198,7 +198,7 @@ class Conversation:
         """Renders the two channels and the ear's marks, after the last sample.
 
         Args:
-            error: What ended the trial before its time, one sentence; None: nothing.
+            error: Why the trial ended early, one sentence; None: it did not.
         """
         end_ns = self._mouth.due_ns(self._mouth.next_k - 1)
         if self._status == "hung_up":  # what had been sent by then is still heard

@@ -1,6 +1,7 @@
-"""When the caller speaks next and when it hangs up: pure functions of what was heard, and of now.
+"""When the caller speaks next and when it hangs up: pure functions of the sounds heard, and of now.
 
-No clock, no socket and no state is in here, so that every rule can be tested on a few numbers.
+There is no clock, no socket and no state in this module, so that a test checks every rule on a few
+numbers.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ class Speak:
     """The next turn's cue has come."""
 
     cue_ns: int
-    """What the turn's delay counts from."""
+    """Time from which the turn's delay counts."""
     agent_end_ns: int | None = None
-    """When the agent fell silent, where that was the cue."""
+    """Time at which the agent fell silent, where that was the cue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class HangUp:
     status: Status = "ok"
     """ok, no_answer, cue_missed or still_working."""
     agent_end_ns: int | None = None
-    """When the agent fell silent, where that ended the trial."""
+    """Time at which the agent fell silent, where that ended the trial."""
 
 
 Decision = Wait | Speak | HangUp
@@ -52,7 +53,7 @@ Decision = Wait | Speak | HangUp
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The turn that the user has spoken last (or still speaks), on the trial's clock."""
+    """The turn that the user spoke last (or still speaks), on the trial's clock."""
 
     turn: CallerTurn
     following: CallerTurn | None
@@ -67,7 +68,7 @@ class Asked:
     """The sample after its audio."""
 
     def timed_out(self, now_ns: int) -> bool:
-        """Whether the longest wait for its answer is over."""
+        """True if the longest wait for its answer is over."""
         return now_ns > self.off_ns + self.timeout_ns
 
     @property
@@ -82,14 +83,14 @@ def audible(heard: Sequence[Span], since_ns: int, now_ns: int) -> list[Span]:
 
 
 def greeted(heard: Sequence[Span], t0_ns: int, by_ns: int, now_ns: int) -> Decision:
-    """Whether the first turn begins: the agent's greeting is over, or none has come in time.
+    """True if the first turn begins: the agent's greeting is over, or none has come in time.
 
     A greeting's sentences may lie apart, so it is over after the silence that ends a trial.
 
     Args:
         heard: The agent's audible stretches so far, by time.
-        t0_ns: The trial's begin.
-        by_ns: When a greeting must have begun.
+        t0_ns: Start of the trial.
+        by_ns: Latest start of a greeting.
         now_ns: The time now.
     """
     ends = [end for _, end in audible(heard, t0_ns, now_ns)]
@@ -98,7 +99,7 @@ def greeted(heard: Sequence[Span], t0_ns: int, by_ns: int, now_ns: int) -> Decis
 
 
 def first_answer(asked: Asked, heard: Sequence[Span], now_ns: int) -> int | None:
-    """When the agent began to speak after the user's turn had ended; None: it has not."""
+    """Time at which the agent began to speak after the user's turn had ended; None: it has not."""
     spans = audible(heard, asked.start_ns, now_ns)
     return next((start for start, _ in spans if start >= asked.off_ns), None)
 
@@ -111,7 +112,7 @@ def decide(
     listens: bool = True,
     at_work: bool = False,
 ) -> Decision:
-    """What the caller does now.
+    """The caller's next action.
 
     Args:
         asked: The last turn.
@@ -193,5 +194,5 @@ def _at_end(asked: Asked, following: CallerTurn, heard: Sequence[Span], now_ns: 
         return Speak(silent_ns, silent_ns) if quiet and (answered or timed_out) else Wait()
     if not timed_out:
         return Wait()
-    # It fell silent during what wants no answer, and said nothing more: the user goes on.
+    # It fell silent during a turn that wants no answer, and said nothing more: the user goes on.
     return HangUp("cue_missed") if asked.turn.expects_answer else Speak(now_ns)

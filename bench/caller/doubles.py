@@ -1,4 +1,4 @@
-"""An agent in virtual time: a conversation with it takes no time at all, and no socket."""
+"""An agent in virtual time: a conversation with it takes no real time, and no socket."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SilentLine:
 
 
 class VirtualConnection:
-    """The way to an agent that says what a script says.
+    """The connection to an agent that follows a script.
 
     Args:
         clock: Moved forward by every wait.
@@ -47,12 +47,12 @@ class VirtualConnection:
     def __init__(self, clock: FakeClock, script: Iterable[tuple[int, Event]]) -> None:
         self.line: Line = SilentLine()
         self.sent: list[bytes] = []
-        """What the caller has sent."""
+        """Bytes that the caller has sent."""
         self._clock = clock
         self._script = list(script)
 
     def send(self, data: bytes) -> None:
-        """Keeps what is sent."""
+        """Keeps the bytes."""
         self.sent.append(data)
 
     def listen(self, until_ns: int) -> tuple[list[Event], int]:

@@ -1,8 +1,8 @@
-"""The ear: a virtual loudspeaker as arithmetic. It says when each sample was heard, to the sample.
+"""The ear: a virtual loudspeaker as arithmetic. It computes when each sample was heard, exactly.
 
-A chunk is heard from max(arrival, end of what is queued); on a clear, what was not yet heard is
-cut; where nothing was queued there is silence. No thread, no sound card, no sleeping. A pre-roll
-makes it a jitter buffer: what meets silence waits that long (`pipelines.audio.jitter`).
+A chunk is heard from max(arrival, end of the queue); on a clear, audio that was not yet heard is
+cut; where the queue was empty there is silence. No thread, no sound card, no sleeping. A pre-roll
+makes it a jitter buffer: a chunk that meets silence waits that long (`pipelines.audio.jitter`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ MERGE_NS = 100_000_000
 
 @dataclass(slots=True)
 class HeardChunk:
-    """One arrived chunk and what became of it."""
+    """One arrived chunk, with its times."""
 
     chunk_id: str
     generation: int
     arrival_ns: int
     heard_ns: int
-    """When its first sample is heard (or would have been)."""
+    """Time at which its first sample is heard (or would have been)."""
     position: int
     """Index of its first sample in the recording (sample 0 = t0)."""
     pcm: npt.NDArray[np.int16]  # (n,)
     heard_samples: int
-    """How many of its samples are heard; the rest was cut by a clear."""
+    """Number of its samples that are heard; the rest was cut by a clear."""
 
 
 class Ear:
@@ -42,7 +42,7 @@ class Ear:
     Args:
         rate_hz: The agent's output rate.
         t0_ns: The time of the recording's sample 0.
-        preroll_ms: B: how long a chunk waits that meets silence, at the start and after a hole.
+        preroll_ms: B: wait of a chunk that meets silence, at the start and after an underrun.
         stretch: Whether chunks are made to last longer, pitch kept, while less than B (or 80 ms)
             is queued. For streams without end: what a stretcher holds back is heard with the next
             chunk.
@@ -61,9 +61,9 @@ class Ear:
         """(t_ns, chunk id, samples) of everything that was never heard."""
         self._generation = 0
         self.audible: list[tuple[int, int]] = []
-        """Audible stretches (first_ns, end_ns) of what is to be heard, by time. For live cues only:
-        peaks over −50 dBFS, stretches merged over pauses of 100 ms."""
-        # What is queued is one run of samples without a gap: positions are counted from the
+        """Audible stretches (first_ns, end_ns) of the audio to be heard, by time. For live cues
+        only: peaks over −50 dBFS, stretches merged over pauses of 100 ms."""
+        # The queue is one run of samples without a gap: positions are counted from the
         # run's start, so that no rounding builds up.
         self._run_start_ns = t0_ns
         self._run_position = 0
@@ -71,7 +71,7 @@ class Ear:
 
     @property
     def queue_end_ns(self) -> int:
-        """When what is queued will have been heard."""
+        """Time at which the whole queue will have been heard."""
         return self._run_start_ns + samples_to_ns(self._run_samples, self.rate_hz)
 
     def receive(
@@ -94,10 +94,10 @@ class Ear:
         return chunk
 
     def clear(self, generation: int, t_ns: int) -> int:
-        """Cuts what is not yet heard at ``t_ns`` and is older than ``generation``.
+        """Cuts the audio that is not yet heard at ``t_ns`` and is older than ``generation``.
 
         Returns:
-            How many samples were cut; 0 means that nothing was queued: no barge-in.
+            Number of samples that were cut; 0 means that nothing was queued: no barge-in.
         """
         self._generation = max(self._generation, generation)
         cut = 0
@@ -107,7 +107,7 @@ class Ear:
                 break
             if chunk.generation >= generation:
                 continue
-            # A sample whose time has come is heard; the first one at or after t_ns is not.
+            # A sample whose time has come counts as heard; the first one at or after t_ns does not.
             played_ns = max(0, t_ns - chunk.heard_ns)
             played = min(chunk.heard_samples, -(-played_ns * self.rate_hz // NS_PER_S))
             lost = chunk.heard_samples - played
@@ -125,13 +125,15 @@ class Ear:
 
     @property
     def _is_cut_empty(self) -> bool:
-        """All of the run was cut while it waited for its pre-roll: what comes next waits anew."""
+        """All of the run was cut while it waited for its pre-roll: the next chunk waits for a new
+        one.
+        """
         return self._preroll_ns > 0 and self._run_samples == 0
 
     def _stretched(
         self, stretcher: Stretcher, pcm: npt.NDArray[np.int16], arrival_ns: int
     ) -> npt.NDArray[np.int16]:
-        """What the stretcher gives for a chunk: nothing at first, as it holds some back."""
+        """The output of the stretcher for a chunk: nothing at first, as it holds some back."""
         queued_ms = max(0, self.queue_end_ns - arrival_ns) / NS_PER_MS
         factor = factor_for(queued_ms, self._target_ms) if self.chunks else 1.0
         given = stretcher.feed(pcm.astype(np.float32) / 32768, factor)
@@ -158,7 +160,7 @@ class Ear:
         self.audible = kept
 
     def render(self, end_ns: int) -> npt.NDArray[np.int16]:
-        """What was heard from t0 to ``end_ns``: zeros where nothing was.
+        """The audio heard from t0 to ``end_ns``: zeros where there was none.
 
         Returns:
             (n,) int16 at ``rate_hz``.

@@ -1,7 +1,7 @@
-"""The mouth: the user's time as a schedule. Which samples the user speaks in chunk k.
+"""The mouth: the user's time as a schedule. It gives the samples that the user speaks in chunk k.
 
-Sample i is spoken at t0 + i / rate; a microphone delivers chunk k once its last sample is
-spoken, at t0 + (k + 1) T. So nothing that the agent does can move the user's clock.
+Sample i is spoken at t0 + i / rate; a microphone delivers chunk k once its last sample is spoken,
+at t0 + (k + 1) T. So nothing that the agent does can move the user's clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipelines.clock import ns_to_samples, samples_to_ns
 
 CHUNK_MS = 20
-"""The microphone's chunk."""
+"""Length of the microphone's chunk, ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Mouth:
     """The user's side of one trial.
 
     Args:
-        rate_hz: Of the microphone.
-        t0_ns: When sample 0 is spoken.
+        rate_hz: Sample rate of the microphone.
+        t0_ns: Time at which sample 0 is spoken.
     """
 
     def __init__(self, rate_hz: int, t0_ns: int) -> None:
@@ -53,11 +53,11 @@ class Mouth:
         """Index of the next chunk to be sent."""
 
     def due_ns(self, k: int) -> int:
-        """When chunk ``k`` is due: the time after its last sample."""
+        """Due time of chunk ``k``: the time after its last sample."""
         return self.t0_ns + samples_to_ns((k + 1) * self.chunk_samples, self.rate_hz)
 
     def ns_of(self, sample: int) -> int:
-        """When a sample is spoken."""
+        """Time at which a sample is spoken."""
         return self.t0_ns + samples_to_ns(sample, self.rate_hz)
 
     def schedule(
@@ -70,7 +70,7 @@ class Mouth:
             pcm: (n,) int16.
             u_on: First audible sample within ``pcm``.
             u_off: Sample after the last audible one within ``pcm``.
-            at_ns: When its first sample should be spoken.
+            at_ns: Time at which its first sample should be spoken.
         """
         wanted = ns_to_samples(at_ns - self.t0_ns, self.rate_hz)
         start = max(wanted, self.next_k * self.chunk_samples)
@@ -79,12 +79,12 @@ class Mouth:
         return placed
 
     def chunk(self, k: int) -> npt.NDArray[np.int16]:
-        """What the user speaks in chunk ``k``: (chunk_samples,) int16, silence where nothing."""
+        """The user's audio in chunk ``k``: (chunk_samples,) int16, zeros in silence."""
         first = k * self.chunk_samples
         return self._window(first, first + self.chunk_samples)
 
     def render(self, samples: int) -> npt.NDArray[np.int16]:
-        """All that the user spoke, from t0: (samples,) int16."""
+        """All of the user's audio from t0: (samples,) int16."""
         return self._window(0, samples)
 
     def _window(self, first: int, stop: int) -> npt.NDArray[np.int16]:

@@ -1,4 +1,4 @@
-"""What the caller is given of a trial, and what it brings back: records only."""
+"""The caller's input for a trial, and its result: records only."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class CallerTurn:
     u_off: int
     """Sample after the last audible one."""
     after: CueEvent
-    """What it waits for."""
+    """Event that it waits for."""
     delay_ms: float
-    """From the cue to the turn's first sample."""
+    """Time from the cue to the turn's first sample."""
     timeout_s: float
     """Longest wait for an answer (or for the cue)."""
     wait_s: float = SILENCE_AFTER_AGENT_S
@@ -52,25 +52,25 @@ class CallerPlan:
     """False: the trial ends a fixed silence after the last turn, whatever is heard. For models that
     babble without end, whose answers mean nothing."""
     preroll_ms: float = 0.0
-    """B of the ear's jitter buffer."""
+    """Pre-roll B of the ear's jitter buffer."""
     stretch: bool = False
-    """Whether the ear stretches audio while its queue is short."""
+    """True if the ear stretches audio while its queue is short."""
     greeting_s: float = 0.0
-    """How long the caller waits for an agent that may speak first; 0: it does not wait."""
+    """Longest wait for an agent that may speak first; 0: no wait."""
     line: LineChoice = LOCAL
     """The protocol between caller and agent."""
 
 
 @dataclass(slots=True)
 class CallerResult:
-    """What the caller brings back from one trial."""
+    """The caller's result of one trial."""
 
     status: Status
     """``cut_off``: the limit was reached. ``ruler_late`` is found afterwards."""
     error: str | None
     t0_ns: int
     rate_hz: int
-    """Of the recording: the agent's output rate; 0 where the agent never came."""
+    """Rate of the recording: the agent's output rate; 0 where the agent never came."""
     marks: list[Mark] = field(default_factory=list)
     user: npt.NDArray[np.int16] | None = None  # (n,) at in_rate_hz
     agent: npt.NDArray[np.int16] | None = None  # (m,) at rate_hz

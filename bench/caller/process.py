@@ -58,8 +58,8 @@ class CallerProcess:
     def ask(self, plan: CallerPlan) -> str:
         """Sends a trial; returns the path of the socket at which the caller now listens.
 
-        Each trial has a socket of its own, so that a late guest of the last one meets nobody. On a
-        line that the caller dials there is none: the path is empty.
+        Each trial has a socket of its own, so that a late connection of the last one reaches no
+        listener. On a line that the caller dials there is none: the path is empty.
 
         Raises:
             LabError: the caller died.

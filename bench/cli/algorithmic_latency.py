@@ -28,12 +28,16 @@ NO_RESPONSE = 1
 
 def algorithmic_latency(
     preset: Annotated[str, typer.Argument(help="A duplex preset.")],
-    positions: Annotated[int, typer.Option(min=1, help="How many frames are perturbed.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of the signal, the noise, and which frames.")] = 0,
+    positions: Annotated[
+        int, typer.Option(min=1, help="Number of frames that are perturbed.")
+    ] = 20,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the signal, the noise, and the choice of frames.")
+    ] = 0,
     say: Annotated[
         str | None,
         typer.Option(
-            help="What it is made to say meanwhile, in its own words; '': it is left to itself.",
+            help="Text that it is made to say meanwhile, in its own words; '': none.",
             show_default="the preset's probe_text",
         ),
     ] = None,
@@ -44,10 +48,10 @@ def algorithmic_latency(
     """Measure the algorithmic latency of a duplex implementation, whatever its speed.
 
     One frame of the user is replaced by noise, in a run of its own with greedy sampling; the first
-    frame of speech that then says something else was decided in knowledge of it. Counted from the
-    first sample of the perturbed frame. A model that listens in silence may say nothing that a
-    frame could change: make it speak (--say). Exit code 1: noise in place of a single frame
-    changes nothing that the model says.
+    frame of speech whose content then differs depends on it. Counted from the first sample of the
+    perturbed frame. A model that listens in silence may say nothing that a frame could change: make
+    it speak (--say). Exit code 1: noise in place of a single frame changes nothing that the model
+    says.
     """
     spec = load_spec(preset)
     model = greedy(spec)
@@ -83,13 +87,13 @@ def algorithmic_latency(
 
 
 def told(name: str, found: Floor, text: str = "") -> Iterator[str]:
-    """The findings in lines of text; ``text``: what it was made to say."""
+    """The findings in lines of text; ``text``: the text that it was made to say."""
     n = len(found.responses)
     if found.frames is None:
         yield f"{name}: no floor, because there is no response to content of one frame"
         yield (
             f"noise in place of one frame of the user, at {n} positions, changed nothing that the "
-            "model said in the next second: it hangs on no single frame, or on none at all"
+            "model said in the next second: its words depend on no single frame, or on none at all"
         )
         if not text:
             yield "if it listened in silence, make it speak meanwhile: --say TEXT"

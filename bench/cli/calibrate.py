@@ -1,4 +1,4 @@
-"""``duplex-lab calibrate``: how wrong the ruler itself is, idle and with an agent at work."""
+"""``duplex-lab calibrate``: the ruler's own error, idle and with an agent at work."""
 
 from __future__ import annotations
 
@@ -35,20 +35,22 @@ AIM = "aim: |median| ≤ 0.5 ms, p99 ≤ 2 ms"
 
 
 def calibrate(
-    clicks: Annotated[int, typer.Option(min=20, help="Clicks of each delay.")] = 60,
+    clicks: Annotated[int, typer.Option(min=20, help="Number of clicks of each delay.")] = 60,
     load: Annotated[
-        str, typer.Option(help="Preset that works in the second half; '' for idle only.")
+        str, typer.Option(help="Preset that runs in the second half; '' for idle only.")
     ] = "cascade-embedded",
-    seed: Annotated[int | None, typer.Option(help="For the same phases again.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed; the same seed gives the same phases.")
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None,
 ) -> None:
     """Measure the ruler's own error by clicks of known delay, the onset detector's by words.
 
-    error = heard − (stamped write + offset in the chunk). The click agent's own lateness is
-    printed apart; delay 0 counts from the end of the chunk that holds the click, so that answer
-    is late by its own offset (0–10 ms) too.
+    error = heard − (stamped write + offset in the chunk). The click agent's own lateness is printed
+    apart; delay 0 counts from the end of the chunk that holds the click, so that answer is late by
+    its own offset (0–10 ms) too.
     """
     rng = random.Random(seed)
     secret_ms = round(rng.uniform(20.0, 700.0), 3)

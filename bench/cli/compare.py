@@ -1,4 +1,4 @@
-"""``duplex-lab compare``: two runs, or two presets of one, held against each other; and gates."""
+"""``duplex-lab compare``: compares two runs, or two presets of one; and checks gates."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def compare_command(
         str | None,
         typer.Option(
             help="Compare only these beside the rates of turns without an answer and not valid: "
-            "voice_to_voice,endpointing_delay,… Of fewer, more can be told."
+            "voice_to_voice,endpointing_delay,… Fewer metrics allow more verdicts."
         ),
     ] = None,
     gate: Annotated[
         list[str] | None,
         typer.Option(
             help="A limit, for CI: METRIC.p50|p95|p99|mean|rate, <= or >=, and 1.05x (per base), "
-            "+30ms (minus base) or 400ms (candidate alone); PRESET: before it asks it of this "
+            "+30ms (minus base) or 400ms (candidate alone); PRESET: before it limits this "
             "candidate only. May be given several times."
         ),
     ] = None,
     across_machines: Annotated[
-        bool, typer.Option("--across-machines", help="Compare though the machines differ.")
+        bool, typer.Option("--across-machines", help="Compare even if the machines differ.")
     ] = False,
     junit_file: Annotated[
         Path | None, typer.Option("--junit", help="Write the gates as JUnit XML.")
@@ -70,7 +70,7 @@ def compare_command(
         Path | None, typer.Option("--json", help="Write all figures, not rounded.")
     ] = None,
 ) -> None:
-    """Is it faster, slower, or can't it be told? Metric by metric, on the turns that both answered.
+    """Is it faster, slower, or undecided? Metric by metric, on the turns that both answered.
 
     Turns that are not valid, and those without an answer, are left out of times; their rates are
     compared first. Verdicts hold together: the same agent measured twice differs in any metric that
@@ -81,9 +81,9 @@ def compare_command(
     few conversations for an interval (20; for p95 59, against a base 72), n is too small to say.
     Several gates share the 5 %.
 
-    Exit codes: 0 all gates hold (or none is given), 1 a gate is broken, 2 none is broken but of one
-    nothing can be said: its line says "can't say". Bad usage and runs that can't be compared end
-    with 2 too, with a line on stderr that begins with "duplex-lab:", and write no file.
+    Exit codes: 0 all gates hold (or there is none), 1 a gate is broken, 2 none is broken but one is
+    undecided: its line says "can't say". Bad usage and runs that can't be compared end with 2 too,
+    with a line on stderr that begins with "duplex-lab:", and write no file.
     """
     gates = [Gate.parse(text) for text in gate or ()]
     if junit_file is not None and not gates:
@@ -115,14 +115,14 @@ def _metrics(names: str | None) -> Sequence[Compared]:
     if unknown or not wanted:
         what = f"{unknown[0]!r} is not compared" if unknown else "none is named"
         raise LabError(f"--metrics: {what}; there are {', '.join(known)}.")
-    # However few are asked for: no time stands without the share of turns that it leaves out.
+    # Whatever is chosen: no time stands without the share of turns that it leaves out.
     return [known[name] for name in dict.fromkeys([*(share.name for share in SHARES), *wanted])]
 
 
 def _sides(
     runs: Sequence[Path], presets: str | None, *, across_machines: bool
 ) -> tuple[list[tuple[Side, Side]], list[list[str]]]:
-    """The pairs that are asked for, and what is to be said of each."""
+    """The pairs to compare, and sentences about them."""
     if len(runs) > 2:
         raise LabError(f"compare takes one run or two, not {len(runs)}.")
     names = [name.strip() for name in (presets or "").split(",") if name.strip()]
@@ -160,20 +160,22 @@ def _split(name: str) -> tuple[str, str]:
 
 
 class _Opened:
-    """A run's folder, read; nothing in it is changed."""
+    """A run's folder, read only."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.run = store.read_run(path)
         if not (path / "metrics.parquet").is_file():
-            raise LabError(f"{path}: its metrics are not there yet; run: duplex-lab metrics {path}")
+            raise LabError(
+                f"{path}: its metrics are not computed yet; run: duplex-lab metrics {path}"
+            )
         self.rows = store.read_metrics(path)
         metadata = pq.read_schema(path / "metrics.parquet").metadata or {}
         self.origin = Origin(str(path), self.run.info, int(metadata.get(VERSION_KEY, b"0")))
 
     @property
     def presets(self) -> list[str]:
-        """Those that it holds."""
+        """The presets that it holds."""
         return list(dict.fromkeys(t.preset for t in self.run.trials if not t.warmup))
 
     def side(self, preset: str) -> Side:

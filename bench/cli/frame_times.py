@@ -42,21 +42,21 @@ WAYS: dict[str, tuple[Way, ...]] = {
 
 def measure(
     presets: Annotated[str, typer.Argument(help="Duplex presets, by commas.")],
-    frames: Annotated[int, typer.Option(min=30, help="Frames of a block.")] = 150,
-    pairs: Annotated[int, typer.Option(min=1, help="How often the two ways take turns.")] = 3,
+    frames: Annotated[int, typer.Option(min=30, help="Number of frames of a block.")] = 150,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Number of pairs of blocks, one of each way.")
+    ] = 3,
     ways: Annotated[str, typer.Option(help="both, serial or pipelined.")] = "both",
-    limit_s: Annotated[
-        float, typer.Option(min=5, help="A block of a slow model ends after so many seconds.")
-    ] = 60.0,
+    limit_s: Annotated[float, typer.Option(min=5, help="Longest block of a slow model, s.")] = 60.0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None,
 ) -> None:
-    """Measure how long a model takes for a frame when input is always there (unpaced).
+    """Measure the service time of a model when input is always there (unpaced).
 
     Serial: encode, step, decode, one after the other. Pipelined: decoding on a thread of its own.
-    The two take turns in blocks; the first 25 frames of a block do not count, but at most a
-    quarter of it is left out.
+    The two alternate in blocks; the first 25 frames of a block do not count, but at most a quarter
+    of it is left out.
     """
     if ways not in WAYS:
         raise LabError(f"--ways {ways}: unknown; known: {', '.join(WAYS)}.")
@@ -132,7 +132,7 @@ async def _measure(
 
 
 async def _unpaced(process: ModelProcess, frames: int, limit_s: float, seed: int) -> list[Reply]:
-    """One session that is given all its frames at once."""
+    """One session that gets all its frames at once."""
     session = process.open(SESSION, {"seed": seed}, fed=True, owes="frame")
     for index, pcm in enumerate(like_speech(frames, seed)):
         session.feed({"frame": index}, pcm_to_bytes(pcm), last=False)
@@ -154,7 +154,7 @@ def _table(found: Sequence[tuple[PipelineSpec, list[Block]]]) -> Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        caption="p99 from 100 frames on; –: not told, or too few",
+        caption="p99 from 100 frames on; –: not reported, or too few",
         caption_justify="left",
     )
     table.add_column("preset", no_wrap=True)

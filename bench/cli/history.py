@@ -1,4 +1,4 @@
-"""``duplex-lab history METRIC``: how a metric went over all the runs that are kept."""
+"""``duplex-lab history METRIC``: a metric over all the runs that are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.errors import LabError
 
 
 def history(
-    metric: Annotated[str, typer.Argument(help="Its name, as in metrics.parquet.")],
+    metric: Annotated[str, typer.Argument(help="The metric's name, as in metrics.parquet.")],
     root: Annotated[Path, typer.Option(help="The folder that holds the runs.")] = Path("results"),
     preset: Annotated[str, typer.Option(help="Only this preset.")] = "",
     since: Annotated[str, typer.Option(help="Only runs of this day (2026-01-31) or later.")] = "",
@@ -25,7 +25,8 @@ def history(
 ) -> None:
     """Print a metric's median in every run, oldest first; draw it with --out.
 
-    Warm-ups and rows that are not valid are left out. A run that can't be read is skipped and said.
+    Warm-ups and rows that are not valid are left out. A run that can't be read is skipped and
+    reported.
     """
     if since:
         try:
@@ -36,7 +37,7 @@ def history(
     for sentence in found.skipped:
         typer.echo(f"duplex-lab: skipped: {sentence}", err=True)
     if not found.points:
-        raise LabError(f"{root}: no run in it has {metric} for what was asked.")
+        raise LabError(f"{root}: no run in it has {metric} for this preset and date.")
     print_block(_block(found), terminal())
     if out is not None:
         atomic_write(out, png_of(found))

@@ -15,15 +15,15 @@ def listen_command(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     sentences: Annotated[
         Path | None,
-        typer.Option(help="For its language model, one sentence a line; default: the cascade's."),
+        typer.Option(help="Sentences for its language model, one a line; default: the cascade's."),
     ] = None,
 ) -> None:
     """Have PocketSphinx listen to every answer: heard_success, agent_wer (metric 18).
 
-    Its transcripts are kept as marks in the run, and the metrics are computed again.
+    Its transcripts become marks in the run, and the metrics are computed again.
     """
-    read_run(run)  # what is no run is told before anything is loaded
+    read_run(run)  # a folder without a run is reported before anything is loaded
     recogniser = Sphinx(sentences)
     _, rows = listen(run, recogniser, recogniser.described)
     heard = sum(row.metric == "agent_wer" and row.value is not None for row in rows)
-    typer.echo(f"{heard} answers were listened to and held against what was meant.")
+    typer.echo(f"{heard} answers were transcribed and compared with the text that was meant.")

@@ -81,7 +81,7 @@ app = typer.Typer(
 
 @app.callback()
 def _root() -> None:
-    """How long does a voice agent take to answer, where do the milliseconds go, how sure is it?
+    """How long does a voice agent take to answer, where do the milliseconds go, how sure is that?
 
     Start with: duplex-lab run --presets cascade-embedded,cascade-stock --fixtures quick
     """

@@ -1,4 +1,4 @@
-"""``duplex-lab replay``: what a jitter buffer would have made of a recorded run."""
+"""``duplex-lab replay``: the effect of a jitter buffer on a recorded run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def replay(
         str, typer.Argument(metavar="RUN[/TRIAL]", help="A run's folder, or one trial in it.")
     ],
     step_ms: Annotated[
-        int, typer.Option("--step", help="Print every so many ms of pre-roll.", min=20)
+        int, typer.Option("--step", help="Step of the pre-rolls printed, ms.", min=20)
     ] = 20,
 ) -> None:
     """Play a run's audio again behind a jitter buffer, with pre-rolls of 0 to 500 ms.

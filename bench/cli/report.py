@@ -20,11 +20,11 @@ from bench.summary.summary import summarise
 from pipelines.errors import LabError
 
 LARGE_MB = 15.0
-"""A page above this is told how to be smaller."""
+"""Size of a page, bytes, above which a hint says how to make it smaller."""
 
 
 class Format(StrEnum):
-    """What is written."""
+    """Formats of a report."""
 
     html = "html"
     md = "md"
@@ -33,7 +33,7 @@ class Format(StrEnum):
 
 
 class Audio(StrEnum):
-    """Where the recordings go."""
+    """Places for the recordings."""
 
     embed = "embed"
     beside = "beside"
@@ -43,7 +43,7 @@ class Audio(StrEnum):
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs.")],
     form: Annotated[
-        Format, typer.Option("--format", help="A page, or the figures alone.")
+        Format, typer.Option("--format", help="A page, or only the figures.")
     ] = Format.html,
     out: Annotated[
         Path | None,
@@ -54,9 +54,9 @@ def report(
         typer.Option(help="Recordings as Opus in the page, in a folder beside it, or left out."),
     ] = Audio.embed,
 ) -> None:
-    """Write a run's report: one page that opens offline, with every turn to be seen and heard.
+    """Write a run's report: one page that opens offline, with every turn to see and hear.
 
-    Several runs stand on one page, with one picture of all their latencies.
+    Several runs share one page, with one picture of all their latencies.
     """
     if form is Format.html and out is None and len(runs) > 1:
         raise LabError("report of several runs: say with --out where the page is to be written.")
@@ -82,7 +82,7 @@ def report(
 
 
 def _input(path: Path) -> Input:
-    """A run and its metrics: computed here, and not written, where they have not been yet."""
+    """A run and its metrics: computed now, and not written, if they are missing."""
     run = store.read_run(path)
     rows = store.read_metrics(path) if (path / "metrics.parquet").exists() else compute(run)
     return Input(run, rows)
@@ -90,7 +90,7 @@ def _input(path: Path) -> Input:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """One line on a terminal's stderr, written over and over; elsewhere nothing."""
+    """One line on a terminal's stderr, overwritten each time; elsewhere nothing."""
     if not sys.stderr.isatty():
         yield lambda text: None
         return

@@ -1,4 +1,4 @@
-"""``duplex-lab run``: plays presets on fixtures, and says what was heard."""
+"""``duplex-lab run``: plays presets on fixtures, and reports what was heard."""
 
 from __future__ import annotations
 
@@ -34,16 +34,18 @@ def run(
         str,
         typer.Option(
             help="Fixtures, by commas: names, patterns, kinds or tags (quick, clean, all). "
-            "duplex:session_150s is played to presets of the kind duplex only."
+            "duplex:session_150s is played only to presets of the kind duplex."
         ),
     ] = "quick",
-    repeats: Annotated[int, typer.Option(min=1, help="How often each fixture is played.")] = 1,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Number of times that each fixture is played.")
+    ] = 1,
     retries: Annotated[
         int,
         typer.Option(
             min=0,
-            help="How often a fixture is played once more to a preset because the measuring side "
-            "was late (a shared or busy machine); the late trial stays, not valid. 0: never.",
+            help="Number of times that a fixture is played again to a preset because the measuring "
+            "side was late (a shared or busy machine); the late trial stays, not valid. 0: never.",
         ),
     ] = 2,
     out: Annotated[
@@ -52,8 +54,8 @@ def run(
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="Go on with the run in this folder, with its own presets and fixtures; trials "
-            "that failed count as done, those with a late measuring side are owed --retries."
+            help="Resume the run in this folder, with its own presets and fixtures; trials "
+            "that failed count as done, those with a late measuring side get --retries."
         ),
     ] = None,
     bot: Annotated[
@@ -72,13 +74,16 @@ def run(
         ),
     ] = 0.0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say how long it will take and what n can bound.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print how long it will take and which quantiles n can bound."
+        ),
     ] = False,
 ) -> None:
     """Play each preset on each fixture in real time, interleaved; print a table, draw a picture.
 
-    Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input; 130 stopped
-    by Ctrl-C (what was done is kept: --resume DIR goes on).
+    Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input; 130 stopped by
+    Ctrl-C (finished trials are kept: --resume DIR goes on).
     """
     if resume is not None:
         plan, run_dir = _planned_in(resume), resume

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 TAP = "pipelines.face.tap:tap"
 LAST_ROWS_S = 2.5
-"""A page tells what it measured every second."""
+"""Wait for the last rows, s: a page reports its measurements every second."""
 
 Preset = Annotated[str, typer.Argument(help="A preset (see 'presets list') or a .toml file.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: a free one.")]
@@ -44,9 +44,12 @@ def face(
             help="Let recorded users talk to it, and measure: names, patterns or tags (quick)."
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often each fixture is played.")] = 1,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Number of times that each fixture is played.")
+    ] = 1,
     version: Annotated[
-        int, typer.Option(min=1, max=2, help="Of the messages: 1 presets, 2 plane and visemes.")
+        int,
+        typer.Option(min=1, max=2, help="Version of the messages: 1 presets, 2 plane and visemes."),
     ] = 2,
     states: Annotated[
         Path | None, typer.Option(help="Your own table of states, as pipelines/face/states.toml.")
@@ -55,7 +58,7 @@ def face(
     https: Https = False,
     open_page: Open = True,
     wait_s: Annotated[
-        float, typer.Option(min=1, help="How long to wait for a page with its sound on, s.")
+        float, typer.Option(min=1, help="Longest wait for a page with its sound on, s.")
     ] = 300.0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default results/<time>-<preset>.")
@@ -63,7 +66,7 @@ def face(
 ) -> None:
     """Start a preset with its face in the browser: by microphone, or with --fixtures.
 
-    With --fixtures it is a run as 'run' makes it, with the face looking on: face.parquet in its
+    With --fixtures it is a run like those of 'run', with the face attached: face.parquet in its
     folder holds the audio-to-mouth offset of each frame. Exit codes: 0 done; 1 trials failed, or
     the mouth is off by more than a frame; 2 bad input.
     """
@@ -71,7 +74,7 @@ def face(
     if states is not None:
         from pipelines.face.states import read_policy
 
-        read_policy(states)  # what is wrong with it is told before anything runs
+        read_policy(states)  # a fault of the plan is reported before anything runs
     if fixtures is None:
         _live(spec, version, states, port, https, open_page, plain=False)
         return
@@ -82,7 +85,7 @@ def face(
 
     plan = make_plan(preset, fixtures, repeats)
     with progress() as watch:
-        provide(plan, watch)  # what is missing is told before anybody opens a page
+        provide(plan, watch)  # a missing part is reported before anybody opens a page
     run_dir = out or RESULTS / new_run_id(plan.specs)
     server = FaceServer(f"{spec.title} · recorded users")
     with Serving(server, port, https) as serving:
@@ -159,7 +162,7 @@ def _announce(serving: Serving, https: bool, open_page: bool) -> None:
 
 
 def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path | None) -> bool:
-    """Plays the plan with the face looking on; returns whether something was not right."""
+    """Plays the plan with the face attached; returns True if something was wrong."""
     from bench.runner.run import Beside, execute
 
     options = {
@@ -197,7 +200,7 @@ def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path
 
 
 def _gather(serving: Serving) -> list[FaceFrame]:
-    """What the pages measured, once the last second of it has come."""
+    """The pages' measurements, once the last second of them has arrived."""
     serving.sleep(LAST_ROWS_S)
     return [
         frame

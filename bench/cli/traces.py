@@ -1,4 +1,4 @@
-"""``duplex-lab export-traces RUN``: a run's turns as traces, for the tools that show such."""
+"""``duplex-lab export-traces RUN``: a run's turns as traces, for the tools that show traces."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bench.timeline.spans import spans_of_run
 def export_traces(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     endpoint: Annotated[
-        str, typer.Option(help="Who listens to OTLP over HTTP.")
+        str, typer.Option(help="Address of a receiver of OTLP over HTTP.")
     ] = "http://localhost:4318",
     warmups: Annotated[bool, typer.Option(help="Export warm-ups too.")] = False,
 ) -> None:
     """Send a run's turns to an OpenTelemetry collector: a trace each, a span per piece of work.
 
-    The same run gives the same ids, so that what is sent twice is there once, where the receiver
-    takes it so. Needs the extra: otel.
+    The same run gives the same ids, so that traces sent twice exist once, where the receiver
+    supports that. Needs the extra: otel.
     """
     exporter = traces.otlp(endpoint)
     found = store.read_run(run)

@@ -1,4 +1,4 @@
-"""One figure of a candidate with its interval, by itself or against a base: what a gate limits."""
+"""One figure of a candidate with its interval, alone or relative to a base: what a gate limits."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ STATISTICS: dict[Statistic, float | None] = {
     "mean": None,
     "rate": None,
 }
-"""Name → the quantile that it is, if it is one."""
+"""Statistic → its quantile; None where it is not a quantile."""
 
 Relative = Literal["ratio", "difference"]
-"""How a figure is held against the base's."""
+"""Comparison of a figure with the base's."""
 LimitKind = Relative | Literal["value"]
-"""What is limited: the ratio or difference to the base, or the candidate's own value."""
+"""The limited figure: ratio or difference to the base, or the candidate's own value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A figure, and how far it may be trusted."""
+    """A figure and its interval."""
 
     value: float | None
     low: float | None
-    """None where there is no interval, and so is ``high``."""
+    """Lower end of the interval; None where there is no interval (then ``high`` is None too)."""
     high: float | None
     n: int
-    """Independent conversations."""
+    """Number of independent conversations."""
     need: int = MIN_N_INTERVAL
-    """So many are needed for the interval."""
+    """Number of conversations that the interval needs."""
     reason: str | None = None
-    """Why there is no value, where n is not the reason."""
+    """Why there is no value, where the reason is not n."""
 
 
 def bounds(
@@ -65,15 +65,15 @@ def bounds(
     """Finds a figure and its interval.
 
     Args:
-        base: What the candidate is held against.
-        candidate: The one in question.
+        base: The side that the candidate is compared with.
+        candidate: The side in question.
         metric: A metric's name.
         statistic: Which figure of it.
         kind: ``ratio`` or ``difference`` to the base; ``value``: the candidate's own.
-        confidence: Of the interval; it has two ends, of tails each end by itself.
+        confidence: Confidence of the interval, two-sided; for tails, of each end by itself.
     """
     is_rate = statistic == "rate"
-    # Of its own figure all turns count: what the base lacks is no matter there.
+    # A figure of its own counts all turns, also those that the base lacks.
     against = candidate if kind == "value" else base
     pairs = paired(against, candidate, metric, is_rate=is_rate)
     n = pairs.conversations
@@ -105,7 +105,7 @@ def _own(values: Sequence[float], n: int, statistic: Statistic, confidence: floa
 
 
 def _apart(pairs: Pairs, statistic: Statistic, kind: Relative, confidence: float) -> Bounds:
-    """How far apart the two are, conversation by conversation."""
+    """The difference between the two, conversation by conversation."""
     scale = SCALES["rate" if statistic == "rate" else kind]
     middle = median if statistic == "p50" else fmean
     differences = pairs.per_conversation(scale.change, middle)
@@ -122,13 +122,13 @@ def _apart(pairs: Pairs, statistic: Statistic, kind: Relative, confidence: float
 def _shown(
     found: tuple[float | None, float | None, float | None], n: int, shown: Callable[[float], float]
 ) -> Bounds:
-    """In the unit that is shown; without an interval where there are too few conversations."""
+    """The difference in the unit shown; no interval where there are too few conversations."""
     value, low, high = (None if x is None else shown(x) for x in found)
     return Bounds(value, low, high, n) if n >= MIN_N_INTERVAL else Bounds(value, None, None, n)
 
 
 def _tail(values: Sequence[float], n: int, p: float, tail: float) -> Bounds:
-    """A tail quantile with a bound to either side, each wrong with ``tail`` at most."""
+    """A tail quantile with a bound to either side, each wrong with probability ``tail`` at most."""
     need = needed_n(p, 1 - tail)
     if n < need:
         return Bounds(None, None, None, n, need)
@@ -138,10 +138,10 @@ def _tail(values: Sequence[float], n: int, p: float, tail: float) -> Bounds:
 
 
 def _tails_apart(pairs: Pairs, p: float, kind: Relative, tail: float) -> Bounds:
-    """How far two tails are apart: from the bounds of each, which share the chance to be wrong.
+    """The difference of two tails, from the bounds of each, which share the error probability.
 
-    Careful, since it makes no use of the pairs: the tail of differences is not the tails'
-    difference.
+    Conservative, since it makes no use of the pairs: the tail of the differences is not the
+    difference of the tails.
     """
     n = pairs.conversations
     old, new = (_tail(values, n, p, tail / 2) for values in (pairs.base, pairs.candidate))

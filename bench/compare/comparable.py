@@ -1,4 +1,4 @@
-"""What must be the same in two measurements before their figures may be held against each other."""
+"""What must be the same in two measurements before their figures may be compared."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bench.stats.format import DASH
 from pipelines.errors import LabError
 
 MACHINE = ("cpu", "cores", "cores_allowed", "memory_gb", "machine")
-"""What of ``run.json``'s machine makes it the same machine."""
+"""Fields of ``run.json``'s machine that identify a machine."""
 NAMED = 3
-"""So many of what differs are named; of the rest, how many there are."""
+"""Number of differing names that a message lists; the rest are counted."""
 
 
 class NotComparableError(LabError):
-    """Two measurements differ in what must match; the text says in what."""
+    """Two measurements differ in something that must match; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a side comes from."""
+    """The origin of a side."""
 
     path: str
     """The run's folder, for messages."""
@@ -33,13 +33,13 @@ class Origin:
 
     @property
     def machine(self) -> Mapping[str, Any]:
-        """What the run says of its machine; empty if nothing."""
+        """What the run recorded of its machine; empty if nothing."""
         found = self.info.get("machine")
         return found if isinstance(found, Mapping) else {}
 
 
 def check_runs(base: Origin, candidate: Origin, *, across_machines: bool) -> list[str]:
-    """Whether two runs may be compared.
+    """Checks that two runs may be compared.
 
     Args:
         base: The one run.
@@ -86,7 +86,7 @@ def _machine_differences(base: Origin, candidate: Origin) -> Iterator[str]:
             yield f"{origin.path} does not say on which"
             return
     for name in MACHINE:
-        # Memory is what the system leaves, which a new kernel changes a little.
+        # Memory is what the system leaves to programs; a new kernel changes it a little.
         own, theirs = (_rounded(origin.machine.get(name)) for origin in (base, candidate))
         if own != theirs:
             yield f"{name}: {_told(own)} and {_told(theirs)}"
@@ -120,7 +120,7 @@ def _table(value: Any) -> Mapping[str, Any]:
 
 
 def check_sides(base: Side, candidate: Side) -> list[str]:
-    """Whether two sides may be compared.
+    """Checks that two sides may be compared.
 
     Returns:
         What is left out, a sentence each.

@@ -1,6 +1,6 @@
-"""Is one preset faster than another, or slower, or can't it be told? Metric by metric, in pairs.
+"""Is one preset faster or slower than another, or undecided? Metric by metric, in pairs.
 
-Which metrics are compared, and how, their own rows say. All that are shown are one family: by
+The metrics' rows say which are compared, and how. All metrics shown form one family: by
 Holm's procedure, two measurements of the same agent differ in any of them in at most 5 % of cases.
 """
 
@@ -23,18 +23,18 @@ from bench.stats.quantiles import CONFIDENCE, MIN_N_INTERVAL
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How two values are held against each other."""
+    """How two values are compared."""
 
     change: Callable[[float, float], float]
-    """(base, candidate) of a turn → how far they are apart; 0: the same."""
+    """(base, candidate) of a turn → their difference; 0: the same."""
     test: Callable[[Sequence[float], float], Shift]
     """Differences, one per conversation, and a confidence → the interval."""
     shown: Callable[[float], float]
-    """A difference → what is printed: the ratio, of a logarithm."""
+    """A difference → the printed figure: the ratio, of a logarithm."""
     is_rate: bool = False
-    """Repeats and turns are averaged: their median would outvote one failure in three."""
+    """True where repeats and turns are averaged: a median would outvote one failure in three."""
     positive: bool = False
-    """Only values above 0 have it."""
+    """True where only values above 0 are allowed."""
 
 
 def _identity(value: float) -> float:
@@ -42,11 +42,11 @@ def _identity(value: float) -> float:
 
 
 SCALES: dict[ScaleName, Scale] = {
-    # Signed figures, and those that may be 0.
+    # Signed figures, and figures that may be 0.
     "difference": Scale(lambda base, new: new - base, typical, _identity),
     # Figures above 0.
     "ratio": Scale(lambda base, new: math.log(new / base), typical, math.exp, positive=True),
-    # Shares, in % : of one turn 0 or 100, as a rule.
+    # Shares, in %: of one turn 0 or 100, as a rule.
     "rate": Scale(
         lambda base, new: (min(new, 100.0) - min(base, 100.0)) / 100,
         share_difference,
@@ -64,7 +64,8 @@ class Compared:
     """Its name, of a row of ``bench.metrics.table``: of a metric or of a share."""
     scale: ScaleName
     effect: float
-    """A difference worth seeing, for the n that is needed: in the unit, of a ratio as a share."""
+    """The smallest difference worth seeing, for the n that is needed: in the unit; a share, of a
+    ratio."""
     better: Literal["lower", "higher"] = "lower"
 
     @property
@@ -86,9 +87,8 @@ COMPARED: tuple[Compared, ...] = tuple(
     for row in _ROWS
     if row.compared is not None
 )
-"""What is compared, in the order in which it is shown: every row of the metrics that says how.
-Shares of turns first: of an agent that answers less often, the answers that are left say nothing by
-their speed."""
+"""The metrics compared, in the order shown: every row of the metrics with a comparison. Shares of
+turns come first: where an agent answers less often, the speed of the other answers says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +97,27 @@ class Comparison:
 
     compared: Compared
     base: float | None
-    """Median of the turns that are compared (of a rate, the mean over conversations)."""
+    """Median of the turns compared (of a rate, the mean over conversations)."""
     candidate: float | None
     """The same of the candidate."""
     shift: Shift
-    """How far apart they are, on the metric's scale, and the interval at ``confidence``."""
+    """The difference on the metric's scale, with its interval at ``confidence``."""
     pairs: Pairs
     tested: Tested | None = None
-    """What Holm's procedure says; None where n is too small for a test."""
+    """The result of Holm's procedure; None where n is too small for a test."""
     reason: str | None = None
-    """Why there is no difference, where values can't be held against each other."""
+    """Why there is no difference, where the values can't be compared."""
 
     @property
     def confidence(self) -> float:
-        """Of the interval: that at which Holm's procedure tested it, 95 % or more."""
+        """Confidence of the interval: that at which Holm's procedure tested it, 95 % or more."""
         return CONFIDENCE if self.tested is None else 1 - self.tested.level
 
     @property
     def change(self) -> tuple[float | None, float | None, float | None]:
-        """The difference (or ratio, or points), and the interval's ends; None where there is none.
+        """The difference (or ratio, or points) and the interval's ends; None where there is none.
 
-        In the unit that is shown.
+        In the unit shown.
         """
         shown = SCALES[self.compared.scale].shown
         value, low, high = (
@@ -128,7 +128,7 @@ class Comparison:
 
     @property
     def direction(self) -> Literal["better", "worse"] | None:
-        """Of the candidate; None if it can't be told."""
+        """Of the candidate; None where it can't be decided."""
         if self.tested is None or not self.tested.rejected or self.shift.low is None:
             return None
         is_lower = self.shift.low < 0
@@ -136,21 +136,22 @@ class Comparison:
 
     @property
     def is_latency(self) -> bool:
-        """A time, of which one says faster and slower."""
+        """True for times, which are called faster and slower."""
         return self.compared.unit == "ms"
 
     @property
     def same(self) -> bool:
-        """The whole interval lies inside the effect that is worth seeing."""
+        """True where the whole interval lies within the smallest effect worth seeing."""
         low, high, least = self.shift.low, self.shift.high, self.compared.least
         return low is not None and high is not None and -least < low and high < least
 
     @property
     def needed(self) -> int | None:
-        """How many conversations would tell; None where the spread is not known, or it is told.
+        """Conversations needed for a verdict; None where the spread is unknown, or there is a
+        verdict.
 
-        For the effect that is worth seeing; where n would have shown that, for the smaller one that
-        was found.
+        For the smallest effect worth seeing; where n would have shown that, for the smaller one
+        found.
         """
         if self.direction or self.same:
             return None
@@ -162,7 +163,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In a few words."""
+        """The verdict in a few words."""
         if self.reason is not None:
             return self.reason
         if self.shift.n < MIN_N_INTERVAL:
@@ -176,7 +177,7 @@ class Comparison:
 
 
 def effect_text(compared: Compared) -> str:
-    """The effect that is worth seeing, as one says it."""
+    """The smallest effect worth seeing, as text."""
     if compared.scale == "ratio":
         return f"{100 * compared.effect:g} %"
     return f"{compared.effect:g} {'points' if compared.unit == '%' else compared.unit}"
@@ -189,15 +190,15 @@ class PairComparison:
     base: Side
     candidate: Side
     metrics: tuple[Comparison, ...]
-    """Those of which any turn has a figure on both sides."""
+    """Metrics with a figure for any turn on both sides."""
     one_sided: tuple[str, ...]
     """Metrics that only one side has."""
     notes: tuple[str, ...] = ()
-    """What must be said beside the figures."""
+    """Sentences that must stand beside the figures."""
 
     @property
     def warnings(self) -> list[str]:
-        """Where a faster side answers less often, or less of what it says can be believed."""
+        """A warning where a faster side answers less often, or fewer of its turns are valid."""
         by_name = {c.compared.metric: c for c in self.metrics}
         latency = by_name.get("voice_to_voice")
         said = []
@@ -266,7 +267,7 @@ def _compared(compared: Compared, base: Side, candidate: Side) -> Comparison:
 
 
 def _at_level(comparison: Comparison, tested: Tested) -> Comparison:
-    """The same, with the interval that says what the test says."""
+    """The same, with the interval at the level of its test."""
     scale = SCALES[comparison.compared.scale]
     middle = fmean if scale.is_rate else median
     differences = comparison.pairs.per_conversation(scale.change, middle)

@@ -1,4 +1,4 @@
-"""A gate: a limit on one figure, held against its interval, so that chance alone seldom breaks it.
+"""A gate: a limit on one figure, compared with its interval, so that chance alone seldom breaks it.
 
     voice_to_voice.p50<=1.05x      the candidate's, per the base's
     voice_to_voice.p50<=+30ms      the candidate's minus the base's
@@ -6,9 +6,9 @@
     task_success.rate>=-5%         points; `>=` where more is better
     cascade-stock:endpointing_delay.p50<=+30ms    asked of this candidate only
 
-It is broken only where the whole interval lies beyond the limit: what was measured can't be put
-down to chance. It holds only where the whole interval lies within. Where the limit lies inside the
-interval, or n is too small for one, nothing can be said.
+It is broken only where the whole interval lies beyond the limit: chance does not explain that. It
+holds only where the whole interval lies within. Where the limit lies inside the interval, or n is
+too small for an interval, nothing can be said.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _GATE = re.compile(
     r"(?P<sign>[+\-−]?)(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[^\d\s]*)"
 )
 ROUNDING = 1e-9
-"""Of a limit: a figure that is exactly at it, but for the rounding of floats, is within it."""
+"""Tolerance of a limit: a figure exactly at it, but for the rounding of floats, is within it."""
 _RATES = {c.metric for c in COMPARED if c.scale == "rate"}
 
 
@@ -40,20 +40,20 @@ class Gate:
     """One limit."""
 
     text: str
-    """As it was given."""
+    """The gate as it was given."""
     metric: str
     statistic: Statistic
     at_most: bool
-    """The limit is an upper one."""
+    """True for an upper limit."""
     kind: LimitKind
     limit: float
-    """In the metric's unit; of a ratio, the ratio."""
+    """The limit in the metric's unit; of a ratio, the ratio."""
     preset: str | None = None
-    """The candidate of which it is asked; None: of all."""
+    """The candidate that the gate is for; None: all of them."""
 
     @property
     def unit(self) -> str:
-        """Of the limit, and of the figure that it limits."""
+        """Unit of the limit and of the figure that it limits."""
         return "x" if self.kind == "ratio" else UNITS[self.metric]
 
     @classmethod
@@ -61,7 +61,7 @@ class Gate:
         """Reads a gate.
 
         Raises:
-            LabError: it can't be understood, or asks for what there is not.
+            LabError: it can't be understood, or names something that does not exist.
         """
         found = _GATE.fullmatch(text.strip())
         if found is None:
@@ -100,7 +100,7 @@ class Gate:
         return cls(text.strip(), metric, statistic, at_most, kind, limit, found["preset"])
 
     def applies(self, sides: Sequence[tuple[Side, Side]]) -> list[tuple[Side, Side]]:
-        """The pairs that it is held against.
+        """The pairs that the gate is checked on.
 
         Raises:
             LabError: none is.
@@ -119,14 +119,14 @@ State = Literal["holds", "broken", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a gate says of one pair of sides."""
+    """The result of a gate for one pair of sides."""
 
     gate: Gate
     base: Side
     candidate: Side
     bounds: Bounds
     confidence: float
-    """Of the interval: 95 % for all gates together."""
+    """The figure with its interval: 95 % for all gates together."""
 
     @property
     def state(self) -> State:
@@ -134,7 +134,7 @@ class Outcome:
         low, high = self.bounds.low, self.bounds.high
         if low is None or high is None:
             return "unknown"
-        if not self.gate.at_most:  # turned round, it is an upper limit
+        if not self.gate.at_most:  # mirrored, it is an upper limit
             low, high = -high, -low
         limit = self.gate.limit if self.gate.at_most else -self.gate.limit
         limit += ROUNDING * max(1.0, abs(limit))
@@ -142,20 +142,20 @@ class Outcome:
 
     @property
     def needed(self) -> int | None:
-        """About how many conversations would tell, if the value stays; None if not known."""
+        """About how many conversations would decide it, if the value stays; None if unknown."""
         low, high, value = self.bounds.low, self.bounds.high, self.bounds.value
         if self.bounds.n < self.bounds.need:
             return self.bounds.need
         if None in (low, high, value) or self.state != "unknown" or value == self.gate.limit:
             return None
         assert low is not None and high is not None and value is not None
-        # Towards the limit the interval must shrink to less than what lies between.
+        # Towards the limit the interval must shrink to less than the distance between.
         wide = high - value if self.gate.limit > value else value - low
         return math.ceil(self.bounds.n * (wide / abs(self.gate.limit - value)) ** 2) + 1
 
 
 def judge(gates: Sequence[Gate], sides: Sequence[tuple[Side, Side]]) -> list[Outcome]:
-    """Holds each gate against each pair of (base, candidate).
+    """Checks each gate on each pair of (base, candidate).
 
     Several gates share the 5 %: each has its interval at 1 − 5 % / their number (Bonferroni).
     """
@@ -174,6 +174,6 @@ def judge(gates: Sequence[Gate], sides: Sequence[tuple[Side, Side]]) -> list[Out
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """1 if any gate is broken; else 2 if of any nothing can be said; else 0."""
+    """Exit code: 1 if any gate is broken; else 2 if any can't be decided; else 0."""
     states = {outcome.state for outcome in outcomes}
     return 1 if "broken" in states else 2 if "unknown" in states else 0

@@ -1,7 +1,7 @@
 """One metric over many runs: each ``metrics.parquet`` below a folder, a point per run and preset.
 
-Only the columns that are needed are read, so that a year of nightly runs is a matter of seconds.
-A run that can't be read is skipped, and said.
+Only the columns needed are read, so that a year of nightly runs takes seconds. A run that can't be
+read is skipped and reported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.store.store import Figures, read_figures, read_info
 from pipelines.errors import LabError
 
 READERS = 4
-"""Runs that are read at the same time: most of it is waiting for the disk."""
+"""Number of runs read at the same time: most of the time is spent waiting for the disk."""
 _DATED = re.compile(r"(\d{4})(\d{2})(\d{2})-\d{6}")
 
 
@@ -32,26 +32,26 @@ class Point:
     run: str
     """The run's folder name."""
     date: str
-    """When it was begun, ISO 8601; empty if it does not say."""
+    """Start of the run, ISO 8601; empty if the run does not say."""
     preset: str
     subject: str | None
-    """What the figure is of, where a trial has several: a model."""
+    """Subject of the figure, where a trial has several: a model."""
     p50: Estimate
-    """Over distinct turns (or trials' fixtures), with its 95 % interval."""
+    """The median over distinct turns (or trials' fixtures), with its 95 % interval."""
     invalid: int
-    """Rows that are not valid, and so not in it."""
+    """Number of rows that are not valid, and so left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was found."""
+    """The points found and the folders left out."""
 
     metric: str
     unit: str
     points: tuple[Point, ...]
-    """By date."""
+    """The points, by date."""
     skipped: tuple[str, ...]
-    """A sentence for each folder that was left out."""
+    """A sentence for each folder left out."""
 
 
 def unit_of(metric: str) -> str:
@@ -98,7 +98,7 @@ def read_history(root: Path, metric: str, *, preset: str = "", since: str = "") 
 
 
 def _of_run(folder: Path, metric: str) -> list[Point] | str:
-    """A run's points; or why it is left out."""
+    """A run's points, or why it is left out."""
     try:
         info = read_info(folder)
         if "sample" in info:
@@ -121,7 +121,7 @@ def _of_run(folder: Path, metric: str) -> list[Point] | str:
 
 
 def _estimate(figures: Figures, rows: Sequence[int]) -> tuple[Estimate, int]:
-    """The median of those that count, and how many are not valid."""
+    """The median of the valid values, and the number of values that are not valid."""
     values: list[tuple[Key, float]] = []
     for i in rows:
         value = figures.value[i]

@@ -1,4 +1,4 @@
-"""Two presets' figures on the same turns: what is paired, and what stands for one conversation.
+"""Two presets' figures on the same turns: what is paired, and what represents one conversation.
 
 The unit is the conversation. Repeats of a turn count once (their median; of a rate, their share).
 Turns of one conversation, and a sentence's variants with noise or over the phone, share words,
@@ -33,7 +33,7 @@ class Side:
 
     @classmethod
     def of(cls, run: str, preset: str, trials: Iterable[Trial], rows: Iterable[MetricRow]) -> Side:
-        """Takes what is this preset's out of a run."""
+        """Takes one preset's rows out of a run."""
         by_metric: dict[str, list[MetricRow]] = {}
         for row in rows:
             if row.preset == preset and not row.warmup:
@@ -47,7 +47,7 @@ class Side:
         return {trial.fixture: trial.fixture_sha256 for trial in self.trials}
 
     def values(self, metric: str) -> dict[Key, list[float]]:
-        """A metric's figures that count, by turn; each repeat of it."""
+        """A metric's valid figures by turn, one per repeat."""
         found: dict[Key, list[float]] = {}
         for key, value in self._figures(metric):
             found.setdefault(key, []).append(value)
@@ -61,34 +61,34 @@ class Side:
                     yield (row.fixture, row.turn), 100.0 * share.counts(row)
             return
         for row in self.rows.get(metric, ()):
-            # A figure of several things at once, of models or buffers, is not one to compare.
+            # A figure with several subjects at once, models or buffers, can't be compared.
             if row.valid and row.value is not None and row.subject is None:
                 yield (row.fixture, row.turn), row.value
 
 
 def conversation(fixture: str) -> str:
-    """What a fixture is a recording of: ``q_name.babble10`` is ``q_name`` with babble over it."""
+    """What a fixture is a recording of: ``q_name.babble10`` is ``q_name`` with babble noise."""
     return fixture.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A metric of both sides, on the turns where both have a figure that counts."""
+    """A metric of both sides, on the turns where both have a valid figure."""
 
     keys: tuple[Key, ...]
     """The turns."""
     base: tuple[float, ...]
-    """Of each turn, the base's value: the median of its repeats (of a rate, their mean)."""
+    """The base's value of each turn: the median of its repeats (of a rate, their mean)."""
     candidate: tuple[float, ...]
-    """The same of the candidate."""
+    """The candidate's value of each turn, likewise."""
     only_base: int
-    """Turns where only the base has a figure."""
+    """Number of turns where only the base has a figure."""
     only_candidate: int
-    """Turns where only the candidate has one."""
+    """Number of turns where only the candidate has one."""
 
     @property
     def conversations(self) -> int:
-        """How many independent ones these turns are."""
+        """Number of independent conversations among these turns."""
         return len({conversation(fixture) for fixture, _ in self.keys})
 
     def per_conversation(
@@ -99,8 +99,8 @@ class Pairs:
         """One difference per conversation.
 
         Args:
-            difference: (base, candidate) of a turn → how far they are apart.
-            middle: The differences of a conversation's turns → what stands for it.
+            difference: (base, candidate) of a turn → their difference.
+            middle: The differences of a conversation's turns → the one value that represents it.
         """
         found: dict[str, list[float]] = {}
         for (fixture, _), base, candidate in zip(self.keys, self.base, self.candidate, strict=True):

@@ -1,4 +1,4 @@
-"""What a line is: the protocol between the caller and an agent, seen from the caller.
+"""A line: the protocol between the caller and an agent, seen from the caller.
 
 A line does no input or output and reads no clock: it turns bytes into events and the user's chunks
 into bytes. Its module ends in its `ROW`, and a fake peer of it lies in ``bench/lines/fakes/``.
@@ -25,7 +25,7 @@ class Chunk:
     k: int
     """Its index, from 0."""
     due_ns: int
-    """When its last sample was due, on the machine's clock."""
+    """Due time of its last sample, on the machine's clock."""
     pcm: npt.NDArray[np.int16]  # (n,) at the caller's rate
 
 
@@ -34,12 +34,12 @@ class Ready:
     """The agent listens."""
 
     rate_hz: int
-    """Of the audio that it will send."""
+    """Rate of the audio that it will send."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A chunk of the agent's audio has come."""
+    """A chunk of the agent's audio has arrived."""
 
     chunk_id: str
     """Unique within the trial; the request id of its marks."""
@@ -50,7 +50,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """What is not yet heard, and is older than ``generation``, is to be dropped."""
+    """Audio that is not yet heard, and is older than ``generation``, is to be dropped."""
 
     generation: int
 
@@ -60,7 +60,7 @@ class Bye:
     """The agent ends the conversation."""
 
     reason: str = ""
-    """Its words, where it gave any."""
+    """Its words, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Line(Protocol):
     """One conversation's codec."""
 
     def hello(self) -> bytes:
-        """What the caller sends first, once connected."""
+        """Bytes that the caller sends first, once connected."""
 
     def feed(self, data: bytes) -> list[Event]:
         """Takes bytes, however they were split on their way; returns every event now whole.
@@ -88,7 +88,7 @@ class Line(Protocol):
         """
 
     def owed(self) -> bytes:
-        """What the protocol itself must send after `feed` (a pong, say); empty: nothing."""
+        """Bytes that the protocol itself must send after `feed` (a pong, say); empty: none."""
 
     def encode(self, chunk: Chunk) -> bytes:
         """A chunk of the user's audio, as bytes."""
@@ -97,12 +97,12 @@ class Line(Protocol):
         """A turn's labels, for an agent that may see them; empty where the line carries none."""
 
     def bye(self) -> bytes:
-        """What the caller sends before it hangs up."""
+        """Bytes that the caller sends before it hangs up."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineChoice:
-    """Which line a trial uses, and with what."""
+    """The line of a trial, with its options."""
 
     name: str
     """Key of the lines' rows."""
@@ -121,10 +121,11 @@ class LineRow:
     """One line of the table."""
 
     name: str
-    """As ``--line`` names it."""
+    """Name for ``--line``."""
     what: str
-    """Which protocol it is, in a few words."""
+    """The protocol, in a few words."""
     connects: Literal["agent", "caller"]
-    """Who opens the connection: an agent that the lab starts, or the caller, to the agent's URL."""
+    """The side that opens the connection: an agent that the lab starts, or the caller, to the
+    agent's URL."""
     make: Callable[..., Line]
     """Makes the codec of one conversation: ``make(url, **options)``."""

@@ -18,11 +18,11 @@ from bench.lines.line import Audio, Bye, Chunk, Clear, Event, LineError, LineRow
 _HEADER = struct.Struct("<4sBHIqqI")
 _MAGIC = b"dlx1"
 MAX_PAYLOAD_BYTES = 1 << 20
-"""A larger payload means that the stream is out of step."""
+"""Largest payload, bytes; a larger one means that the stream is out of step."""
 
 
 class Kind(enum.IntEnum):
-    """What a message is."""
+    """Kinds of messages."""
 
     READY = 1
     """agent → caller: the pipeline listens; ``a``: the agent's output rate in Hz."""
@@ -34,7 +34,8 @@ class Kind(enum.IntEnum):
     """agent → caller: ``generation``; ``seq``; ``a``: index of the first sample in the agent's
     stream; ``b``: stamp of the write in ns; payload: samples."""
     CLEAR = 5
-    """agent → caller: drop what is not yet heard and is older than ``generation``; ``b``: stamp."""
+    """agent → caller: drop audio that is not yet heard and is older than ``generation``; ``b``:
+    stamp."""
     BYE = 6
     """Either way: the trial is over."""
     WORK = 7
@@ -43,7 +44,7 @@ class Kind(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; what the fields mean depends on ``kind`` (see `Kind`)."""
+    """One message; the meaning of the fields depends on ``kind`` (see `Kind`)."""
 
     kind: Kind
     generation: int = 0
@@ -135,7 +136,7 @@ class LocalLine:
 
 
 def _event(message: Message) -> Event | None:
-    """What a message of the agent's means to the caller; None: nothing."""
+    """The caller's event for a message of the agent's; None: none."""
     if message.kind is Kind.READY:
         return Ready(message.a)
     if message.kind is Kind.AUDIO_OUT:

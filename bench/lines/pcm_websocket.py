@@ -1,8 +1,8 @@
-"""The line to a server that takes and gives raw PCM in the binary messages of a WebSocket.
+"""The line to a server that takes and sends raw PCM in the binary messages of a WebSocket.
 
-Binary messages hold int16 mono, little-endian, in chunks of any length; text messages are no audio
-and are passed over. The server says nothing about rates, so both are options. A close by the server
-is its good-bye.
+Binary messages hold int16 mono, little-endian, in chunks of any length; text messages are not audio
+and are skipped. The server does not report rates, so both are options. A close by the server is its
+good-bye.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from websockets.uri import parse_uri
 from bench.lines.line import Audio, Bye, Chunk, Event, LineError, LineRow, Ready
 
 MAX_MESSAGE_BYTES = 1 << 20
-"""Longest message that is taken, 22 s of audio at 24 kHz."""
+"""Longest message that is accepted, 22 s of audio at 24 kHz."""
 DATA = (Opcode.CONT, Opcode.TEXT, Opcode.BINARY)
 
 
@@ -27,7 +27,7 @@ class PcmWebSocket:
 
     Args:
         url: ``ws://host:port/path`` of the agent.
-        rate_hz: Of the audio that the agent sends.
+        rate_hz: Sample rate of the agent's audio.
 
     Raises:
         LineError: the URL is not one of a WebSocket.
@@ -37,12 +37,12 @@ class PcmWebSocket:
         try:
             uri = parse_uri(url)
         except (InvalidURI, ValueError) as error:
-            raise LineError(f"{url!r} is no address of a WebSocket: {error}") from None
+            raise LineError(f"{url!r} is not the address of a WebSocket: {error}") from None
         self._url = url
         self._rate_hz = rate_hz
         self._protocol = ClientProtocol(uri, max_size=MAX_MESSAGE_BYTES)
         self._parts: list[bytes] = []
-        """Frames of a message that is not whole yet."""
+        """Frames of an incomplete message."""
         self._is_binary = False
         self._chunks = 0
 
@@ -92,7 +92,7 @@ class PcmWebSocket:
         return self._message(event) if event.opcode in DATA else None
 
     def _message(self, frame: Frame) -> Event | None:
-        """A whole message's audio; None: it is not whole yet, or it is text."""
+        """A whole message's audio; None: it is incomplete, or it is text."""
         if frame.opcode is not Opcode.CONT:
             self._parts, self._is_binary = [], frame.opcode is Opcode.BINARY
         self._parts.append(bytes(frame.data))

@@ -1,4 +1,4 @@
-"""Which lines there are: the ``ROW`` of every module of this folder that has one."""
+"""The table of lines: the ``ROW`` of every module of this folder that has one."""
 
 from __future__ import annotations
 

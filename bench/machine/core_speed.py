@@ -1,8 +1,8 @@
-"""How fast one core of this machine is, in a second: what measured costs are scaled by.
+"""The speed of one core of this machine, measured in a second: measured costs are scaled by it.
 
-Two figures, by CPU time, so that a busy machine is not taken for a slow one: how fast numbers are
-computed, and how fast memory is read (what a large model's every step is made of). They are no
-benchmark of any model, and all that is scaled by them is an estimate.
+Two figures, by CPU time, so that a busy machine is not taken for a slow one: the speed of
+arithmetic, and of reading memory (the main part of every step of a large model). They are no
+benchmark of any model, and everything scaled by them is an estimate.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 
 ROUNDS = 21
 _COMPUTE = 200_000
-"""Numbers that fit a cache."""
+"""Number of values, which fit a cache."""
 _MEMORY = 8_000_000
 """64 MB: none of it stays in a cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """One core."""
+    """The speed of one core."""
 
     compute: float
     """Millions of sines per second of CPU time."""
@@ -30,15 +30,15 @@ class Speed:
     """GB read per second of CPU time."""
 
     def slower_than(self, other: Speed) -> float:
-        """How many times as long work takes here as there, by the worse of the two figures."""
+        """How many times as long work takes on this machine, by the worse of the two figures."""
         return max(other.compute / self.compute, other.memory / self.memory)
 
 
 def measure(rounds: int = ROUNDS, clock: Callable[[], float] = time.process_time) -> Speed:
-    """Probes this machine; the best of some rounds: what others take away is not the machine's.
+    """Probes this machine; the best of some rounds, since other programs only slow a round down.
 
     Args:
-        rounds: How many; the first is left out.
+        rounds: Number of rounds; the first is left out.
         clock: CPU seconds of this process.
     """
     angles = np.linspace(0.0, 100.0, _COMPUTE)

@@ -1,7 +1,8 @@
-"""What presets cost where they were measured (costs.toml), and what that may mean here.
+"""The cost of presets where they were measured (costs.toml), and an estimate for this machine.
 
-The file is made by ``scripts/costs.py`` of the tables that are committed with the results; each row
-names its source. Here a cost is only scaled by the probe of one core: an estimate, said to be one.
+``scripts/costs.py`` makes the file from the tables that are committed with the results; each row
+names its source. This module only scales a cost by the probe of one core: an estimate, and labelled
+as one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Verdict = Literal["meets", "misses", "not measured"]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is asked of a kind of preset."""
+    """The limit for a kind of preset."""
 
     ms: float
     what: str
@@ -30,12 +31,12 @@ BUDGETS: dict[str, Budget] = {
     "duplex": Budget(80.0, "a frame of 80 ms in 80 ms"),
     "cascade": Budget(900.0, "an answer heard within 900 ms, what cascades are said to take"),
 }
-"""What the cost is of (`Cost.of`) → its budget (the reference lines of metrics.md)."""
+"""Subject of the cost (`Cost.of`) → its budget (the reference lines of metrics.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one preset was measured to cost."""
+    """The measured cost of one preset."""
 
     preset: str
     of: str
@@ -45,7 +46,7 @@ class Cost:
     quantile: str
     """p99 or p50."""
     waiting_ms: float
-    """Of it, time that passes on every machine alike: the silence that ends the user's turn."""
+    """The part that takes the same time on every machine: the silence that ends the user's turn."""
     n: int
     source: str
     """Key of `Costs.sources`."""
@@ -60,22 +61,22 @@ class Costs:
     sources: dict[str, str]
     """Name → command, machine, commit and load, in one line."""
     speed: Speed
-    """The probe of the machine on which all was measured."""
+    """The probe of the machine on which the costs were measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a preset may cost here."""
+    """The estimated cost of a preset on this machine."""
 
     preset: str
     verdict: Verdict
     ms: float | None
-    """None: it was never measured."""
+    """The estimate; None: it was never measured."""
     budget_ms: float | None
     why: str
     """One line, with the measured figure."""
     source: str = ""
-    """How it was measured; empty: it was not."""
+    """Command and machine of the measurement; empty if never measured."""
 
 
 def load(file: Path = FILE) -> Costs:

@@ -1,4 +1,4 @@
-"""What a run was measured on: hardware, system, versions, commit."""
+"""The machine of a run: hardware, system, versions, commit."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PACKAGES = (
     "soxr",
     "xllamacpp",
 )
-"""Whose versions stand in every run."""
+"""Packages whose versions are recorded in every run."""
 
 
 def describe() -> dict[str, Any]:
-    """Hardware, system and versions, as plain JSON types; what can't be read is None."""
+    """Hardware, system and versions, as plain JSON types; unknown values are None."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),

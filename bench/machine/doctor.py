@@ -1,4 +1,4 @@
-"""What this machine can run, what may meet its budget here, and what to install for the rest."""
+"""What this machine can run, what may meet its budget, and what to install for the rest."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "browser": ("playwright", "looking at the report in a browser"),
     "training": ("torch", "making our own small models"),
 }
-"""Extra of duplex-lab → (a module that it brings, what it is for)."""
+"""Extra of duplex-lab → (a module that it installs, its purpose)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found, before it is told."""
+    """What was found, before it is printed."""
 
     system: dict[str, Any]
-    """CPU, cores, memory, system, as every run notes them."""
+    """CPU, cores, memory, system, as every run records them."""
     features: hardware.Found
     gpus: hardware.Found
     audio: hardware.Found
     speed: Speed
-    """Of one core, probed now."""
+    """The speed of one core, probed now."""
     extras: dict[str, bool]
     """Extra of duplex-lab → installed."""
     environments: dict[str, bool]
     """Engine environment → built, or named by the user."""
     presets: tuple[PresetRow, ...]
     estimates: dict[str, Estimate]
-    """Preset that can run here → what it may cost."""
+    """Preset that can run here → its estimated cost."""
 
     @property
     def level(self) -> tuple[int, str]:
@@ -79,7 +79,7 @@ def examine(rows: list[PresetRow], costs: Costs, speed: Speed) -> Examination:
 
     Args:
         rows: The matrix of presets.
-        costs: What they were measured to cost elsewhere.
+        costs: Their costs as measured on a known machine.
         speed: This machine's probe.
     """
     system = {k: v for k, v in machine.describe().items() if k not in ("packages", "commit")}
@@ -98,7 +98,7 @@ def examine(rows: list[PresetRow], costs: Costs, speed: Speed) -> Examination:
 
 
 def advice(found: Examination) -> list[str]:
-    """What to install or set for what can't run yet, a sentence each, the nearest first."""
+    """What to install or set for presets that can't run yet, a sentence each, the nearest first."""
     told = [
         f"duplex-lab engines build {name}: {environment.get(name).what} "
         f"({environment.get(name).size}); a run that needs it builds it too."

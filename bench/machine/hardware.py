@@ -1,6 +1,6 @@
-"""What this machine has that matters to voice agents: CPU features, GPUs, audio devices.
+"""The hardware that matters to voice agents: CPU features, GPUs, audio devices.
 
-What can't be read is None, with the reason beside it; nothing is guessed.
+Unknown values are None, with the reason beside them; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEVELS: tuple[tuple[float, int, str], ...] = (
     (8.0, 1, "8–16 GB: a 7B duplex model in 4 bits, or a local cascade"),
     (0.0, 0, "less than 8 GB: hosted services, or tiny models"),
 )
-"""(least GPU memory in GB, level, what fits: by the size of the weights, not by a measurement)."""
+"""(least GPU memory in GB, level, what fits): by the size of the weights, not by measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class Gpu:
 
     name: str
     memory_gb: float
-    """Of its own; of a machine with one memory for all, that."""
+    """Its own memory, GB; on a machine with one memory for all, that memory."""
     unified: bool = False
-    """Whether it shares the machine's memory."""
+    """True where it shares the machine's memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was looked for, or why it can't be known."""
+    """The result of a search, or why it is unknown."""
 
     items: tuple[Any, ...]
     reason: str | None = None
-    """Why there are none, or why nobody can say."""
+    """Why there are none, or why that is unknown."""
 
 
 def cpu_features(cpuinfo: str | None = None) -> Found:
-    """Those of `FEATURES` that the CPU has.
+    """The CPU's features among `FEATURES`.
 
     Args:
         cpuinfo: Text of /proc/cpuinfo; by default this machine's.
@@ -56,7 +56,7 @@ def cpu_features(cpuinfo: str | None = None) -> Found:
     if cpuinfo is None:
         path = Path("/proc/cpuinfo")
         if not path.exists():
-            return Found((), f"{platform.system()} does not tell them in /proc/cpuinfo")
+            return Found((), f"{platform.system()} does not list them in /proc/cpuinfo")
         cpuinfo = path.read_text(encoding="utf-8", errors="replace")
     for line in cpuinfo.splitlines():
         if line.lower().startswith(("flags", "features")):
@@ -118,7 +118,7 @@ def level(found: Sequence[Gpu]) -> tuple[int, str]:
     if len(found) > 1:
         return LEVELS[0][1], LEVELS[0][2]
     largest = max((gpu.memory_gb for gpu in found), default=0.0)
-    # A card of 24 GB tells some hundred MB less.
+    # A card of 24 GB reports some hundred MB less.
     return next((number, text) for least, number, text in LEVELS if largest >= least * 0.95)
 
 

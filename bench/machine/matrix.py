@@ -1,4 +1,4 @@
-"""The matrix of presets: what each is made of, how it was tested, and whether it can run here."""
+"""The matrix of presets: parts of each, how it was tested, and whether it can run here."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class PresetRow:
     title: str
     kind: str
     weights: str
-    """What its results are labelled with: trained, synthetic or scripted."""
+    """Label of its results: trained, synthetic or scripted."""
     parts: tuple[Part, ...]
     files: str
-    """none needed, here, made by a run, or missing."""
+    """State of its models: none needed, here, made by a run, or missing."""
     missing: tuple[str, ...]
-    """Why it can't run here, a sentence each; empty: it can."""
+    """Why it can't run here, a sentence each; empty if it can."""
     builds: tuple[str, ...]
-    """What its first run builds or makes."""
+    """Work that its first run does: builds, models to make."""
 
     @property
     def available(self) -> bool:
-        """Whether it can run here, as far as is known without running it."""
+        """True if it can run here, as far as is known without running it."""
         return not self.missing
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def rows(names: Sequence[str] | None = None) -> list[PresetRow]:
 
 
 def row_of(name: str) -> PresetRow:
-    """One preset's row; one that can't be read is a row that says so."""
+    """One preset's row; a preset that can't be read gets a row that says so."""
     try:
         spec = load_spec(name)
         parts = tuple(parts_of(spec))
@@ -71,5 +71,5 @@ def row_of(name: str) -> PresetRow:
 
 
 def unique(texts: Sequence[str]) -> str:
-    """Texts by commas, each once, in order."""
+    """Texts joined by commas, each once, in order."""
     return ", ".join(dict.fromkeys(text for text in texts if text))

@@ -20,7 +20,7 @@ from pipelines.marks import Mark
 OF_TRIAL = tuple((m, m.on_trial) for m in METRICS if m.on_trial is not None)
 OF_TURN = tuple((m, m.on_turn) for m in METRICS if m.on_turn is not None)
 WHOLE_TRIAL = -1
-"""Stands in the column ``turn`` of a figure of a whole trial."""
+"""Value of the column ``turn`` for a figure of a whole trial."""
 
 
 def compute(
@@ -52,7 +52,7 @@ def compute_trial(
         trial: Its row.
         marks: Its marks, in any order.
         recording: (n, 2) int16 at ``trial.rate_hz``; None if there is none.
-        labels: Of its fixture; None refuses what needs the words.
+        labels: Labels of its fixture; None refuses metrics that need the words.
 
     Raises:
         MarkOrderError: an effect is marked before its cause.
@@ -105,10 +105,10 @@ def row_of(
     """Makes a figure a row of the table.
 
     Args:
-        trial: Whose figure it is.
+        trial: The figure's trial.
         turn: Its number; -1 for the whole trial.
-        name: Of the metric.
-        unit: Of its values.
+        name: Name of the metric.
+        unit: Unit of its values.
         figure: The value, or the reason why there is none.
         invalid: Why the row is not valid; None if it is.
     """

@@ -26,7 +26,7 @@ from bench.timeline.replies import broken_into
 from bench.timeline.timeline import NO_RECORDING
 
 NOT_MARKED = "what the agent meant to say is not marked"
-NOT_LISTENED = "nobody has listened to it: duplex-lab listen RUN"
+NOT_LISTENED = "no recogniser has listened to it: duplex-lab listen RUN"
 CUT = "the user broke into the answer"
 
 
@@ -34,7 +34,7 @@ CUT = "the user broke into the answer"
 
 
 def _no_words(reading: TurnReading) -> str | None:
-    """Why the transcript of a turn is not held against what was said."""
+    """Why the transcript of a turn is not compared with the words said."""
     if reading.labels is None:
         return NO_LABELS
     event = reading.labels.event
@@ -82,8 +82,8 @@ def success(words_of: Callable[[TurnReading], str | None], missing: str) -> Turn
     committed slots there is nothing to judge by.
 
     Args:
-        words_of: What the agent's answer says; None where that is not known.
-        missing: Why it is not.
+        words_of: Words of the agent's answer; None where they are unknown.
+        missing: Why they are unknown.
     """
     return lambda reading: _success(reading, words_of, missing)
 
@@ -138,14 +138,14 @@ def answer(reading: TurnReading) -> str | None:
 
 
 task_success = success(answer, NOT_MARKED)
-"""By what the agent meant to say."""
+"""Success by the words that the agent meant to say."""
 
 
 # What a recogniser made of the agent, as heard
 
 
 def transcript(reading: TurnReading) -> str | None:
-    """What the recogniser made of the answer, empty of none; None where it has not listened."""
+    """Transcript of the answer, empty of none; None where the recogniser has not listened."""
     marks = reading.turn.all("ear", "transcript")
     return (marks[-1].text or "") if marks else None
 
@@ -263,4 +263,4 @@ ROWS = (
         unspoken_heard_success,
     ),
 )
-"""In the order in which they are stored."""
+"""The rows, in the order in which they are stored."""

@@ -22,7 +22,7 @@ def rss_peak_mb(reading: TrialReading) -> list[Figure]:
 
 
 def caller_cpu_percent(reading: TrialReading) -> list[Figure]:
-    """CPU time of the caller's process per time of the trial: what measuring takes of a core."""
+    """CPU time of the caller's process per time of the trial: measuring's share of a core."""
     trial = reading.trial
     if trial.cpu_caller_s is None or trial.wall_s <= 0:
         return [Figure(None, "the caller's CPU time was not read")]
@@ -130,4 +130,4 @@ ROWS = (
     _row("cold_load", "ms", "a model's loading", cold_start("load_start", "load_end")),
     _row("cold_warm", "ms", "a model loaded → warm", cold_start("load_end", "warm_end")),
 )
-"""In the order in which they are stored."""
+"""The rows, in the order in which they are stored."""

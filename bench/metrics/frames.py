@@ -36,13 +36,13 @@ from pipelines.clock import NS_PER_MS
 RAMP_MS_PER_S = 1.0
 """A drift beyond this, with its whole interval, is a ramp."""
 MIN_SPREAD_MS = 1.0
-"""Two modes nearer than this are a timer's, and nobody's concern: p95 − p5 of what is tested."""
+"""Least distance of two modes, p95 − p5 of the sample; nearer ones are a timer's."""
 MIN_N_P99 = 100
-"""Below this many frames a p99 would be the largest value under another name."""
+"""Least number of frames for a p99; below, it would be the largest value under another name."""
 PREROLLS_MS = (0, 40, 80, 160, 300)
-"""Pre-rolls of which the misses are counted."""
+"""Pre-rolls whose misses are counted, ms."""
 NAMED_PREROLL_MS = 80
-"""The one of these that a run's table shows beside 0."""
+"""The pre-roll that a run's table shows beside 0, ms."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 KEPT_UP = "no frame's input was there before the model was ready: it kept up"
@@ -50,7 +50,7 @@ TOO_FEW = f"no frame after the first {DISCARDED} has the marks for it"
 
 
 def joined(found: Sequence[Frames], of: OfSession) -> Floats:
-    """What is read off all sessions, one after the other."""
+    """The values of all sessions, one after the other."""
     return np.concatenate([of(frames) for frames in found]) if found else np.empty(0)
 
 
@@ -213,12 +213,12 @@ def drift_ms_per_s(frames: Frames) -> Slope | str:
 
 
 def _cost(place: int, head: str, spec: str = ".1f") -> Headline:
-    """In the table of what a frame costs."""
+    """Column in the table of what a frame costs."""
     return Headline("frames", place, {None: head}, spec)
 
 
 def _talk(place: int, head: str, spec: str = ".1f", over: Over = "median") -> Headline:
-    """In the table of what becomes of frames in a conversation."""
+    """Column in the table of what becomes of frames in a conversation."""
     return Headline("conversation", place, {None: head}, spec, over)
 
 
@@ -276,7 +276,7 @@ def _machine(
 
 
 def _per_frame_rows() -> Iterator[Metric]:
-    """The quantiles of what is read off each frame."""
+    """The quantiles of each frame's values."""
     yield from (
         _frames(
             3,
@@ -344,7 +344,7 @@ ROWS = (
         10,
         "deadline_miss",
         "frames emitted > 80 ms after the deadline before; deadlines start at the first emission, "
-        "and anew at each miss",
+        "and again at each miss",
         deadline_miss,
         "%",
         compared=Effect("difference", 1),
@@ -377,7 +377,7 @@ ROWS = (
     _frames(
         12,
         "drift",
-        "Theil–Sen slope of the backlog over ≥ 120 s, per second of the wall's clock",
+        "Theil–Sen slope of the backlog over ≥ 120 s, per second of the wall clock",
         drift(lambda slope: slope.value),
         "ms/s",
         headline=_talk(7, "drift ms/s"),
@@ -428,4 +428,4 @@ ROWS = (
         "",
     ),
 )
-"""In the order in which they are stored."""
+"""The rows, in the order in which they are stored."""

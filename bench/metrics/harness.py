@@ -1,4 +1,4 @@
-"""How punctual the measuring side was, and the agent's event loop (1)."""
+"""The lateness of the measuring side, and of the agent's event loop (1)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from bench.timeline.lateness import Lateness, Latenesses
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Something that may be late, of which there is a metric for each of `QUANTILES`."""
+    """A kind of lateness, with a metric for each of `QUANTILES`."""
 
     name: str
-    """What the metrics' names begin with."""
+    """Prefix of the metrics' names."""
     group: str
     """Their group."""
     description: str
     """Their definition."""
     of: Callable[[Latenesses], Lateness]
-    """How it is picked from a trial's latenesses."""
+    """Picks it from a trial's latenesses."""
     label: str
-    """What a trial's timeline calls it."""
+    """Its name in a trial's timeline."""
     headline: Headline | None = None
-    """Where a run's table shows the p99."""
+    """Column of the p99 in a run's table."""
 
 
 def _worst(place: int, head: str) -> Headline:
@@ -57,7 +57,7 @@ LATE = (
         _worst(5, "loop worst p99"),
     ),
 )
-"""What may be late, in the order in which it is stored."""
+"""The kinds of lateness, in the order in which they are stored."""
 QUANTILES = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 """Suffix of a name → the quantile over a trial's chunks."""
 
@@ -88,4 +88,4 @@ def _rows() -> Iterator[Metric]:
 
 
 ROWS = tuple(_rows())
-"""In the order in which they are stored."""
+"""The rows, in the order in which they are stored."""

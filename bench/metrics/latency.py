@@ -1,4 +1,4 @@
-"""How long the user waits for an answer: voice to voice, as heard and by the event log (2)."""
+"""The user's wait for an answer: voice to voice, as heard and by the event log (2)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _logged_ns(reading: TurnReading) -> tuple[int, int] | str:
     stops = [m for m in turn.all("vad", "speech_stop") if m.t_ns <= started[0]]
     if not stops:
         return "no vad.speech_stop mark"
-    # The VAD says so stop_secs after what it takes for the end.
+    # The VAD reports the stop stop_secs after the end that it detected.
     return stops[-1].t_ns - round((stops[-1].value or 0.0) * NS_PER_S), started[0]
 
 
@@ -74,7 +74,7 @@ def voice_to_voice_logged(reading: TurnReading) -> Figure:
 
 
 def heard_minus_logged(reading: TurnReading) -> Figure:
-    """Measures what the event log leaves out (positive) or adds."""
+    """Measures the part that the event log leaves out (positive) or adds."""
     heard, logged = voice_to_voice(reading), voice_to_voice_logged(reading)
     if heard.value is None or logged.value is None:
         return Figure(None, heard.reason or logged.reason)
@@ -116,7 +116,7 @@ ROWS = (
     ),
     _row("heard_minus_logged", "what the event log leaves out", heard_minus_logged),
 )
-"""In the order in which they are stored."""
+"""The rows, in the order in which they are stored."""
 
 SHARES = (
     Share(

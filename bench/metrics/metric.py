@@ -1,4 +1,4 @@
-"""What a metric is: a row of the table of metrics, and what it finds in a trial or a turn."""
+"""A metric: a row of the table of metrics, and its result in a trial or a turn."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from bench.store.records import MetricRow
 from pipelines.clock import NS_PER_MS
 
 Over = Literal["median", "mean", "largest", "sum"]
-"""How a preset's figure is made of its trials' figures."""
+"""Rule that makes a preset's figure from its trials' figures."""
 
 Scale = Literal["difference", "ratio", "rate"]
-"""How two values of a metric are compared: in its unit, as a ratio, or as percentage points."""
+"""Comparison of two values of a metric: in its unit, as a ratio, or as percentage points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a metric found: a value, or why there is none."""
+    """The result of a metric: a value, or why there is none."""
 
     value: float | None
     """The figure; None if there is none."""
     reason: str | None = None
-    """Why there is none, or what the figure alone does not say."""
+    """Why there is none, or a remark on the figure."""
     subject: str | None = None
-    """What it is of, where a trial gives several: a model's name."""
+    """Subject, where a trial gives several figures: a model's name."""
 
 
 TrialMeasure = Callable[[TrialReading], list[Figure]]
@@ -44,7 +44,7 @@ class Effect:
     least: float
     """The difference worth seeing: in the unit, of a ratio as a share, of a rate in points."""
     better: Literal["lower", "higher"] = "lower"
-    """Which direction is an improvement."""
+    """Direction of an improvement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Headline:
     spec: str = ".0f"
     """Format of the figure."""
     over: Over = "median"
-    """How a preset's figure is made of its trials' figures."""
+    """Rule that makes a preset's figure from its trials' figures."""
 
 
 def not_spoken(_: UnspokenTurn) -> Figure:
@@ -76,25 +76,25 @@ class Metric:
     number: int
     """Its row in the list of definitions; several figures may share one."""
     name: str
-    """As in the column ``metric``."""
+    """Name in the column ``metric``."""
     unit: str
     """Unit of its values."""
     group: str
-    """Key of ``bench.metrics.validity.GROUPS``: what it needs to be believed."""
+    """Key of ``bench.metrics.validity.GROUPS``: what it needs to be valid."""
     description: str
     """Its definition, one line."""
     on_trial: TrialMeasure | None = None
-    """How it is read off a whole trial; exactly one of the two is given."""
+    """Function on a whole trial; exactly one of the two is given."""
     on_turn: TurnMeasure | None = None
-    """How it is read off a turn."""
+    """Function on a turn."""
     on_unspoken: UnspokenMeasure = not_spoken
-    """What it is of a turn that was never spoken; of a metric of a turn only."""
+    """Function on a turn that was never spoken; only for a metric of a turn."""
     compared: Effect | None = None
-    """How ``duplex-lab compare`` compares it; None: it does not."""
+    """Comparison by ``duplex-lab compare``; None: it is not compared."""
     headline: Headline | None = None
-    """Where a run's tables show it, of a metric of whole trials; None: they do not."""
+    """Column in a run's tables, for a metric of whole trials; None: no column."""
     line: str = ""
-    """Its name in the first line of a trial's timeline; empty: it is not there."""
+    """Name in the first line of a trial's timeline; empty: it is not shown there."""
 
     @property
     def scope(self) -> str:
@@ -107,15 +107,15 @@ class Share:
     """A share of turns that is counted from the rows of another metric; it is not stored."""
 
     name: str
-    """What comparisons and gates call it."""
+    """Name in comparisons and gates."""
     of: str
     """The metric whose rows are counted: one for each turn that asks for an answer."""
     counts: Callable[[MetricRow], bool]
-    """Whether a row belongs to the share."""
+    """True for a row that belongs to the share."""
     compared: Effect
-    """How it is compared."""
+    """Comparison of the share."""
     more: str
-    """What a preset does of which the share is larger, for a sentence."""
+    """Predicate of the preset with the larger share, for a sentence."""
 
 
 def in_ms(ns: int) -> float:
@@ -127,8 +127,8 @@ def between(end_ns: int | None, start_ns: int | None, what: str) -> Figure:
     """Finds end − start in ms, signed.
 
     Args:
-        end_ns: When it ended; None where that is not marked.
-        start_ns: When it began; None where that is not marked.
+        end_ns: Its end; None where that is not marked.
+        start_ns: Its start; None where that is not marked.
         what: The mark that is missing where either is None, for the reason.
     """
     if end_ns is None or start_ns is None:

@@ -1,4 +1,4 @@
-"""Where playing the agent's speech was interrupted: underruns (13)."""
+"""Underruns: silence inside the agent's speech, where the ear's buffer was empty (13)."""
 
 from __future__ import annotations
 
@@ -45,4 +45,4 @@ ROWS = (
         line="underruns",
     ),
 )
-"""In the order in which they are stored."""
+"""The rows, in the order in which they are stored."""

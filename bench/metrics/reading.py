@@ -40,11 +40,11 @@ class TurnReading:
     path: Path
     """The turn's critical path, whole or not."""
     labels: TurnLabels | None
-    """None where the run holds none."""
+    """Labels of the turn; None where the run holds none."""
     content: Content = NO_CONTENT
     """The utterance that answers the turn, and the fillers before it."""
     invalid: Invalidations = VALID
-    """What makes figures of the turn invalid."""
+    """Faults that invalidate figures of the turn."""
 
     @property
     def number(self) -> int:
@@ -61,9 +61,9 @@ class UnspokenTurn:
     trial: Trial
     """The trial."""
     labels: TurnLabels | None
-    """None where the run holds none."""
+    """Labels of the turn; None where the run holds none."""
     is_listened: bool
-    """A recogniser has listened to the trial."""
+    """True if a recogniser has listened to the trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +71,19 @@ class TrialReading:
     """One trial, with all that its metrics are read from."""
 
     timeline: Timeline
-    """What happened, turn by turn."""
+    """The trial's events, turn by turn."""
     labels: FixtureLabels | None
-    """Of the trial's fixture; None where the run holds none."""
+    """Labels of the trial's fixture; None where the run holds none."""
     sessions: Sequence[Frames]
-    """Of a duplex model, frame by frame; none of other agents."""
+    """Sessions of a duplex model, frame by frame; none of other agents."""
     late: Latenesses
-    """Of the caller's mouth and ear, and the agent's loop lag."""
+    """Lateness of the caller's mouth and ear, and the agent's loop lag."""
     underruns_ns: Sequence[int]
     """The length of each underrun, ns."""
     turns: Sequence[TurnReading | UnspokenTurn]
     """Every turn of the fixture, in order."""
     invalid: Invalidations
-    """What makes figures of the whole trial invalid."""
+    """Faults that invalidate figures of the whole trial."""
 
     @property
     def trial(self) -> Trial:
@@ -105,7 +105,7 @@ def read_trial(
         trial: Its row.
         marks: Its marks, in any order.
         recording: (n, 2) int16 at ``trial.rate_hz``; None if there is none.
-        labels: Of its fixture; None refuses what needs the words.
+        labels: Labels of its fixture; None refuses metrics that need the words.
 
     Raises:
         MarkOrderError: an effect is marked before its cause.
@@ -137,7 +137,7 @@ def _read_turns(
             found.append(UnspokenTurn(number, trial, own, is_listened))
             continue
         path = critical_path(turn, timeline.chunks, trial.rate_hz)
-        # Also what was answered before the failure: a stage that was dying is no time to compare.
+        # Also turns answered before the failure: a dying stage gives no time to compare.
         why = (
             of_trial.end
             or turn.doubt

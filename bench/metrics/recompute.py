@@ -1,4 +1,4 @@
-"""From what is on disk to the figures: computes a run's metrics again and stores them.
+"""Computes a run's metrics again from the files on disk, and stores them.
 
 Those of a large run by several processes, a few trials at a time: trials don't know of each other,
 so the rows are those of `bench.metrics.compute.compute`, in order.
@@ -28,11 +28,11 @@ from bench.store.store import Run, consolidate, done_trials, read_run, write_met
 from pipelines.errors import LabError
 
 LARGE_RUN_MARKS = 200_000
-"""From this many marks on, processes gain more than their start costs (about a second)."""
+"""Least number of marks for which processes gain more than their start costs (about 1 s)."""
 MAX_PROCESSES = 4
-"""Each takes about 100 MB."""
+"""Most processes: each takes about 100 MB."""
 CHUNK_TRIALS = 20
-"""How many trials a process is given at a time."""
+"""Number of trials that a process gets at a time."""
 
 _FIELDS = tuple(field.name for field in fields(MetricRow))
 
@@ -40,7 +40,7 @@ _FIELDS = tuple(field.name for field in fields(MetricRow))
 def analyse(run_dir: Path) -> tuple[Run, list[MetricRow]]:
     """Consolidates a run's folder, computes all its metrics and writes ``metrics.parquet``.
 
-    The caller holds the folder's `RunLock`, or knows that nobody else writes there.
+    The caller holds the folder's `RunLock`, or knows that no other process writes there.
 
     Raises:
         StoreError: the folder can't be read or written.
@@ -59,7 +59,7 @@ def analyse_again(run_dir: Path) -> tuple[Run, list[MetricRow]]:
         StoreError: a run writes there, or the folder can't be read or written.
     """
     if not done_trials(run_dir):
-        read_run(run_dir)  # what is no run's folder is told so, and is given no lock file
+        read_run(run_dir)  # a folder without a run is refused, and gets no lock file
     with RunLock(run_dir):
         return analyse(run_dir)
 
@@ -69,8 +69,8 @@ def compute_run(run: Run, processes: int | None = None) -> list[MetricRow]:
 
     Args:
         run: The run, whole or partial.
-        processes: How many; None chooses. With more than 1, a script that calls this needs the
-            usual ``if __name__ == "__main__"``.
+        processes: Number of processes; None chooses. With more than 1, a script that calls this
+            needs the usual ``if __name__ == "__main__"``.
 
     Raises:
         LabError: a trial can't be computed, or a process was killed.
@@ -101,14 +101,14 @@ def compute_run(run: Run, processes: int | None = None) -> list[MetricRow]:
 
 
 def _processes(run: Run) -> int:
-    """How many are worth their start."""
+    """Number of processes that are worth their start."""
     if sum(map(len, run.mark_tables.values())) < LARGE_RUN_MARKS:
         return 1
     return min(MAX_PROCESSES, _cores())
 
 
 def _cores() -> int:
-    """Those that this process may use, where the system tells."""
+    """Number of cores that this process may use, where the system reports it."""
     known = getattr(os, "sched_getaffinity", None)  # Linux only
     return len(known(0)) if known is not None else os.cpu_count() or 1
 
@@ -121,7 +121,7 @@ class _Chunk:
     """The run's folder."""
     trials: tuple[Trial, ...]
     labels: dict[str, FixtureLabels | None]
-    """Of the trials' fixtures."""
+    """Labels of the trials' fixtures."""
     marks: dict[str, bytes]
     """Trial id → its marks, as an arrow stream: a pickled slice would hold the whole table."""
 
@@ -151,5 +151,5 @@ def _packed(table: pa.Table) -> bytes:
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C reaches all processes; the first one tells, and ends the others."""
+    """Ctrl-C reaches all processes; the first one reports it, and ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

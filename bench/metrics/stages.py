@@ -1,4 +1,4 @@
-"""Where an answer's time goes: each stage, and the critical path's segments and gaps (4 to 8)."""
+"""The parts of an answer's time: each stage, and the critical path's segments and gaps (4 to 8)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def llm_to_clause(reading: TurnReading) -> Figure:
 
 
 def llm_cancelled(reading: TurnReading) -> Figure:
-    """How many LLM requests of the turn were cancelled."""
+    """Number of the turn's LLM requests that were cancelled."""
     return Figure(float(len({m.request_id for m in reading.turn.all("llm", "cancelled")})))
 
 
@@ -179,4 +179,4 @@ ROWS = (
     _pipecats_row("ttfb", "TTFB"),
     _pipecats_row("processing", "processing time"),
 )
-"""In the order in which they are stored."""
+"""The rows, in the order in which they are stored."""

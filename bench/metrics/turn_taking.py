@@ -32,11 +32,11 @@ from bench.timeline.timeline import NO_RECORDING, Timeline
 from pipelines.clock import NS_PER_MS, NS_PER_S, samples_to_ns
 
 LIMIT_MS = 2000.0
-"""A barge-in that has not stopped the agent by then is censored."""
+"""Time after which a barge-in that has not stopped the agent is censored, ms."""
 NEEDED_LEFT_MS = 3000.0
-"""Of the reply, when the user breaks in: less, and its end might be taken for a stop."""
+"""Least rest of the reply at a barge-in, ms; with less, its end might be taken for a stop."""
 SHORT_NS, FEW_WORDS = NS_PER_S, 3
-"""A reply that is shorter, and has no more words, does not take the turn."""
+"""Longest reply, and most words, that do not take the turn."""
 
 NO_REPLY = "no reply was going on when the user began"
 BY_ITSELF = "the reply ended by itself"
@@ -48,16 +48,16 @@ NO_EVENT = "the turn is none of these"
 
 @dataclass(frozen=True, slots=True)
 class BargeIn:
-    """What became of the reply that an interruption broke into."""
+    """The outcome of a reply that an interruption broke into."""
 
     ms: float
-    """From u_on to the reply's end, or to where watching it ended."""
+    """Time from u_on to the reply's end, or to the end of the observation."""
     censored: str | None
-    """Why ``ms`` is no stop but the time up to which there was none; None if it is a stop."""
+    """Why ``ms`` is a lower bound and not a stop; None if it is a stop."""
     yields: bool | None
-    """Whether it stopped within `LIMIT_MS`; None where that can't be said."""
+    """True if it stopped within `LIMIT_MS`; None where that is unknown."""
     doubt: str | None
-    """What is not known of it."""
+    """Why the outcome is not certain."""
 
 
 def _barge_in(reading: TurnReading) -> BargeIn | str:
@@ -120,7 +120,7 @@ def barge_in_yield(reading: TurnReading) -> Figure:
     reply = reply_at(reading.timeline, on_ns)
     decided = None if reply is None else yield_ns(reading.timeline, reply, on_ns)
     if decided is None:
-        return Figure(None, "the agent does not tell when it yields")
+        return Figure(None, "the agent does not report when it yields")
     return Figure((decided - on_ns) / NS_PER_MS)
 
 
@@ -138,7 +138,7 @@ def yield_rate(reading: TurnReading) -> Figure:
 
 
 def premature_starts(reading: TurnReading) -> Figure:
-    """How many answers began before the user had ended, and were cut before the user had."""
+    """Number of answers that began before the user had ended, and were cut before then."""
     if reading.turn.silence == NO_RECORDING:
         return Figure(None, NO_RECORDING)
     return Figure(float(reading.turn.premature_starts))
@@ -163,14 +163,14 @@ def false_interruption(reading: TurnReading) -> Figure:
 
 
 def pauses(reading: TurnReading) -> Figure:
-    """How many pauses are labelled inside the turn."""
+    """Number of pauses labelled inside the turn."""
     if reading.labels is None:
         return Figure(None, NO_LABELS)
     return Figure(float(len(reading.labels.pauses)))
 
 
 def pause_onsets(reading: TurnReading) -> Figure:
-    """In how many of them a reply began."""
+    """Number of these pauses in which a reply began."""
     if reading.labels is None:
         return Figure(None, NO_LABELS)
     if reading.turn.silence == NO_RECORDING:
@@ -266,12 +266,12 @@ def backchannels_per_min(reading: TrialReading) -> list[Figure]:
 
 
 def not_measured(reason: str) -> TrialMeasure:
-    """Makes the measure of what is defined and can't be measured yet; null, and it says why."""
+    """Makes the measure of a metric that can't be measured yet; null, with the reason."""
     return lambda _: [Figure(None, f"not measured: {reason}")]
 
 
 def _user_speech(reading: TrialReading) -> list[Interval]:
-    """When the user spoke, without the labelled pauses."""
+    """The times at which the user spoke, without the labelled pauses."""
     spoken: list[Interval] = []
     for turn in reading.timeline.turns:
         labels = None if reading.labels is None else reading.labels.of(turn.number)
@@ -403,4 +403,4 @@ ROWS = (
         not_measured("no distribution of people's gaps is at hand, only published summaries"),
     ),
 )
-"""In the order in which they are stored."""
+"""The rows, in the order in which they are stored."""

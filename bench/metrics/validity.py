@@ -1,4 +1,4 @@
-"""Which figures may count: what the weights refuse, and what makes a figure invalid.
+"""The rules of validity: metrics that the weights refuse, and faults that invalidate a figure.
 
 All rules stand in one table, `GROUPS`; the bounds on lateness are in bench/timeline/lateness.py.
 """
@@ -17,7 +17,7 @@ from bench.timeline.timeline import Turn
 from pipelines.clock import NS_PER_MS
 
 MAX_WER = 0.5
-"""A turn that a cascade understood worse than this says nothing of how fast it answers."""
+"""Largest word error rate of a cascade's turn whose latency is valid."""
 FEW_WORDS = 2
 """Words of a turn, at most, in which one misheard word says nothing of what was understood."""
 EARLIEST_MS = -1000.0
@@ -37,9 +37,9 @@ class Invalidations:
     ruler: str | None = None
     """The bound that the mouth or the ear exceeded; None if they held all."""
     end: str | None = None
-    """How the trial failed; None if it did not."""
+    """The trial's failure; None if it did not fail."""
     understanding: str | None = None
-    """Why the answer may be none to what was said; None of a whole trial."""
+    """Why the answer may not answer the words said; None for a whole trial."""
 
 
 VALID = Invalidations()
@@ -48,14 +48,14 @@ VALID = Invalidations()
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What a kind of metric needs to be believed."""
+    """The needs of a group of metrics for a valid figure."""
 
     refused: Mapping[str, str]
     """Weights → why such a metric is refused (null) with them."""
     needs_ruler: bool = False
     """Invalid where the mouth or the ear was too late."""
     needs_end: bool = False
-    """Invalid where the trial failed: what was dying then, or never came, is missing in it."""
+    """Invalid where the trial failed: work that was dying, or never came, is missing in it."""
     needs_understanding: bool = False
     """Invalid on a turn that the agent did not understand."""
     needs_answer: bool = False
@@ -66,7 +66,7 @@ class Group:
 
         Args:
             trial: The trial.
-            labels: Of the turn; None of a whole trial, and where the run holds none.
+            labels: Labels of the turn; None for a whole trial, and where the run holds none.
         """
         not_asked = self.needs_answer and labels is not None and not labels.expect.respond
         return self.refused.get(trial.weights) or (NOT_EXPECTED if not_asked else None)

@@ -1,4 +1,4 @@
-"""``bench.load(RUN)``: a run as pandas frames, to be read in a notebook. Nothing on disk changes.
+"""``bench.load(RUN)``: a run as pandas frames, for notebooks. Nothing on disk changes.
 
 run = bench.load("results/sample")
 run.turns.query("valid").groupby("preset").voice_to_voice_ms.median()
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a person would have heard in a trial."""
+    """The recording of a trial: what a person would have heard."""
 
     pcm: Stereo
     """(n, 2) int16: column 0 is the user, column 1 the agent."""
@@ -50,7 +50,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run to be read. Each table is made when it is first asked for."""
+    """A run. Each table is made when it is first asked for."""
 
     run: Run
     """The records behind the tables, for the package's own functions."""

@@ -1,7 +1,8 @@
-"""A conversation cut where somebody begins or stops to sound: the pieces that turns are made of.
+"""A conversation cut where somebody starts or stops to sound: the pieces that turns are made of.
 
-Turn-taking models speak of "micro-turns" of about 200 ms. Here is how long the pieces of a
-recording are in fact: stretches in which only the user sounds, only the agent, both, or nobody.
+Turn-taking models speak of "micro-turns" of about 200 ms. This module measures how long the pieces
+of a recording are in fact: stretches in which only the user sounds, only the agent, both, or
+neither.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from bench.store.recording import AGENT, USER, Stereo
 from pipelines.audio.onsets import audible_spans
 
 CLAIMED_MS = 200.0
-"""How long micro-turns are said to be."""
+"""Length that micro-turns are said to have, ms."""
 MERGE_GAP_MS = 80.0
-"""A closure inside a word is no silence. Shorter than elsewhere: pauses are what is sought."""
+"""Longest closure inside a word, ms: no silence. Shorter than elsewhere, to keep short pauses."""
 State = Literal["nobody", "user", "agent", "both"]
 STATES: tuple[State, ...] = get_args(State)
-"""Who sounds; index = 1 for the user + 2 for the agent."""
+"""The speakers that sound; index = 1 for the user + 2 for the agent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a recording in which the same ones sound."""
+    """A stretch of a recording in which the same speakers sound."""
 
     state: State
     start_ms: float
-    """From the recording's start."""
+    """Start, from the recording's start."""
     ms: float
-    """How long it is."""
+    """Length of the stretch."""
 
 
 def pieces(pcm: Stereo, rate_hz: int) -> list[Piece]:

@@ -1,9 +1,9 @@
-"""The serial stack that is often claimed for a cascade, held against the same turns as heard.
+"""The serial stack that is often claimed for a cascade, compared with the same turns as heard.
 
-The claim adds the stages' own figures up. Stages overlap (the recogniser works while the pipeline
-waits for the end of the turn), and what carries audio and text between them is in none of them: so
-a sum can lie above what was heard, or below it. The largest stage alone is what would be left if
-all overlapped in full.
+The claim adds up the stages' own figures. Stages overlap (the recogniser works while the pipeline
+waits for the end of the turn), and no stage covers what carries audio and text between them: so a
+sum can lie above what was heard, or below it. The largest stage alone is what would remain if all
+overlapped fully.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """A turn that counts and has a figure for each stage. All in ms."""
+    """A valid turn with a figure for each stage. All in ms."""
 
     trial_id: str
     preset: str
@@ -38,17 +38,17 @@ class Stacked:
 
     @property
     def sum_ms(self) -> float:
-        """All stages, one after the other."""
+        """The sum of the stages, ms."""
         return sum(self.stages.values())
 
     @property
     def largest_ms(self) -> float:
-        """The longest stage."""
+        """The longest stage, ms."""
         return max(self.stages.values())
 
 
 def stacked(rows: Iterable[MetricRow]) -> list[Stacked]:
-    """The turns of a run of which every stage is known; warm-ups left out."""
+    """The turns of a run with a figure for every stage; without warm-ups."""
     found: dict[tuple[str, int], dict[str, MetricRow]] = {}
     wanted = {*CLAIMED_MS, "voice_to_voice"}
     for row in rows:

@@ -18,14 +18,14 @@ from bench.timeline.frame_times import STAGES, service_by_frame
 from bench.timeline.frames import EVENTS, Floats, Frames
 
 SUFFIXES = {"": "", "ms": "ms", "%": "percent"}
-"""Unit → how a column's name ends."""
+"""Unit → suffix of a column's name."""
 
 IDENTITY = ("run_id", "trial_id", "preset", "fixture", "repeat", "warmup", "weights", "turn")
-"""What a row of `turn_rows` is of."""
+"""Columns that identify a row of `turn_rows`."""
 
 
 def column(metric: str, unit: str) -> str:
-    """The name of a metric's column: with its unit, where the name does not say it already."""
+    """The name of a metric's column, with its unit where the name does not end in it."""
     suffix = SUFFIXES.get(unit, unit)
     return metric if not suffix or metric.endswith(f"_{suffix}") else f"{metric}_{suffix}"
 
@@ -37,10 +37,10 @@ def turn_columns() -> tuple[str, ...]:
 
 
 def turn_rows(rows: Iterable[MetricRow]) -> list[dict[str, Any]]:
-    """A row per trial and turn: whose it is, whether it counts, and each figure of a turn.
+    """A row per trial and turn: its identity, whether it is valid, and each figure of a turn.
 
-    ``valid`` and ``reason`` are those of voice_to_voice. A figure that is null, and one that this
-    version does not know, is not in the row.
+    ``valid`` and ``reason`` are those of voice_to_voice. Null figures, and figures that this
+    version does not know, are left out of the row.
     """
     names = {m.name: column(m.name, m.unit) for m in METRICS if m.scope == "turn"}
     table: dict[tuple[str, int], dict[str, Any]] = {}
@@ -59,7 +59,7 @@ def turn_rows(rows: Iterable[MetricRow]) -> list[dict[str, Any]]:
 
 
 def median_rows(summary: RunSummary) -> list[dict[str, Any]]:
-    """A row per preset and metric of a turn: its median, its interval, and what it is made from."""
+    """A row per preset and metric of a turn: its median, its interval, and the number of turns."""
     units = {m.name: m.unit for m in METRICS if m.scope == "turn"}
     return [
         {
@@ -108,12 +108,12 @@ def frame_columns(trial: Trial, frames: Frames) -> dict[str, Any]:
 
 
 def no_frames(trial: Trial) -> dict[str, Any]:
-    """The columns of `frame_columns`, with nothing in them."""
+    """The columns of `frame_columns`, empty."""
     return frame_columns(trial, Frames("", {event: np.empty(0) for event in EVENTS}, 0, 0, 0.0))
 
 
 def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Tables (at least one) of the same columns, one below the other."""
+    """Tables (at least one) with the same columns, one below the other."""
     return {
         name: np.concatenate([part[name] for part in parts])
         if isinstance(first, np.ndarray)

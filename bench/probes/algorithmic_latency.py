@@ -1,22 +1,23 @@
-"""The algorithmic floor of a duplex model: how soon can an answer to a sound come at all?
+"""The algorithmic latency of a duplex model: how soon can an answer to a sound come at all?
 
-One frame of the user is replaced by loud noise; the first frame of the model's speech whose content
-then differs is the first that was decided in knowledge of it. The floor counts from the first
-sample of that frame to the moment at which the differing speech is handed out by a model that
-computes in no time:
+The literature calls it the model's "floor", and so do this module's names. One frame of the user is
+replaced by loud noise; the first frame of the model's speech whose content then differs is the
+first that depends on it. The floor counts from the first sample of that frame to the moment at
+which the differing speech is emitted by a model that computes in no time:
 
     reply k is the answer to input frame k, so it is out when frame k is complete, at (k + 1) frames
     frame t, perturbed, began at t frames; the first reply that differs is k
     floor = (k + 1) − t frames of 80 ms = 1 frame of hearing + (k − t) frames of delay
 
-What a frame says is its first codebook (where a model tells its codes; else all of the audio). The
-Moshi family samples the other seven one step later, because of their acoustic delay: these, the
-fine detail of a frame that was decided before, know of the sound one frame earlier. Both are shown.
+The content of a frame is its first codebook (where a model reports its codes; else all of the
+audio). The Moshi family samples the other seven one step later, because of their acoustic delay:
+these, the fine detail of a frame that was decided before, depend on the sound one frame earlier.
+Both are shown.
 
 A difference can be found too late (the likeliest token stayed the same) but never too early, so the
 floor is the minimum over the positions tried, and the spread is shown. A model that was trained to
-listen in silence says the same silence whatever a single frame holds; while it speaks, what it says
-next hangs on every frame.
+listen in silence emits the same silence whatever a single frame holds; while it speaks, its next
+words depend on every frame.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from pipelines.duplex.session.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_
 from pipelines.errors import LabError
 
 FIRST_POSITION = 4
-"""The first frames are left alone: implementations ignore some of them."""
+"""Number of first frames that are left alone: implementations ignore some of them."""
 WINDOW_FRAMES = 12
-"""A response is looked for in so many replies after the perturbed frame's own."""
+"""Number of replies after the perturbed frame's own in which a response is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +45,38 @@ class Said:
     pcm: Pcm | None
     """(1920,) of speech; None where it had none."""
     codes: tuple[int, ...] = ()
-    """Its audio codes, first codebook first; empty where the model tells none."""
+    """Its audio codes, first codebook first; empty where the model reports none."""
 
 
 Run = Callable[[Pcm], Iterator[Said]]
 """Runs a fresh session (always the same seed, greedy) on frames (n, 1920), 24 kHz; gives one reply
-per frame, in order. It may be left early."""
+per frame, in order. The caller may stop early."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What one perturbed frame led to."""
+    """The effect of one perturbed frame."""
 
     position: int
-    """Which frame of the user was perturbed."""
+    """Index of the perturbed frame of the user."""
     lag_frames: int | None
-    """First reply that says something else − position; None: none in `WINDOW_FRAMES` more."""
+    """First reply whose content differs − position; None: none in `WINDOW_FRAMES` more."""
     detail_lag_frames: int | None = None
     """First reply that differs in anything at all − position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """What the probe found."""
+    """The result of the probe."""
 
     responses: tuple[Response, ...]
-    """One per position."""
+    """The responses, one per position."""
     acoustic_frames: int
-    """Acoustic delay of the model's codebooks, by its configuration; 0: it has none."""
+    """Acoustic delay of the model's codebooks in frames, by its configuration; 0: it has none."""
 
     @property
     def frames(self) -> int | None:
-        """The floor; None: nothing that the user said changed what the model said."""
+        """The floor in frames; None: nothing that the user said changed what the model said."""
         lags = [r.lag_frames for r in self.responses if r.lag_frames is not None]
         return min(lags) + 1 if lags else None
 
@@ -86,23 +87,23 @@ class Floor:
 
     @property
     def detail_frames(self) -> int | None:
-        """As the floor, of any difference at all: how soon the sound leaves a trace."""
+        """The same of any difference at all: how soon the sound leaves a trace."""
         lags = [r.detail_lag_frames for r in self.responses if r.detail_lag_frames is not None]
         return min(lags) + 1 if lags else None
 
     @property
     def silent(self) -> tuple[int, ...]:
-        """Positions at which no reply said anything else."""
+        """Number of positions at which no reply differed in content."""
         return tuple(r.position for r in self.responses if r.lag_frames is None)
 
     @property
     def spread(self) -> dict[int, int]:
-        """Floor in frames → at how many positions."""
+        """Floor in frames → number of positions."""
         found = Counter(r.lag_frames + 1 for r in self.responses if r.lag_frames is not None)
         return dict(sorted(found.items()))
 
     def derivation(self) -> list[tuple[str, int]]:
-        """What the floor is made of: (what, frames)."""
+        """The parts of the floor: (part, frames)."""
         if self.frames is None:
             return []
         delay = self.frames - 1
@@ -147,18 +148,18 @@ def measure(
     acoustic_frames: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Floor:
-    """Perturbs one frame at a time and finds the first reply that knows of it.
+    """Perturbs one frame at a time and finds the first reply that depends on it.
 
     Args:
         run: Runs a fresh session of the model, greedy and always with the same seed.
-        positions: How many frames are perturbed, each in a run of its own.
-        seed: Of the signal, the noise, and which frames.
-        acoustic_frames: Of the model's family, for the derivation only.
-        progress: Told how many positions are done.
+        positions: Number of frames that are perturbed, each in a run of its own.
+        seed: Seed of the signal, the noise, and the choice of frames.
+        acoustic_frames: Acoustic delay of the model's family, for the derivation only.
+        progress: Takes the number of positions done.
 
     Raises:
-        LabError: the model says different things on the same input, so a difference would tell
-            nothing; or it lost replies.
+        LabError: the model's output differs on the same input, so a difference would mean nothing;
+            or it lost replies.
     """
     rng = np.random.default_rng(seed)
     span = positions + positions // 2
@@ -195,7 +196,7 @@ def measure(
 def _first_differences(
     baseline: list[Said], replies: Iterator[Said]
 ) -> tuple[int | None, int | None]:
-    """Index of the first reply that says something else (and stops), and that differs at all."""
+    """Indices of the first reply that differs in content (the search stops there), and at all."""
     detail = None
     for index, (was, reply) in enumerate(zip(baseline, replies, strict=False)):
         if _same_audio(was.pcm, reply.pcm):

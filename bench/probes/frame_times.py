@@ -1,7 +1,7 @@
-"""How long a duplex model takes for a frame when input is always there: serial, and overlapped.
+"""The service time of a duplex model when input is always there: serial, and overlapped.
 
 A paced run can't show it: a model that is fast enough waits for the user most of the time. Blocks
-of the two ways take turns in one run (ABAB), so that a machine that gets slower slows both.
+of the two ways alternate in one run (ABAB), so that a machine that gets slower slows both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipelines.duplex.session.wire import Reply
 from pipelines.marks import EventName
 
 Way = Literal["serial", "pipelined"]
-"""How a model's stages are run."""
+"""Ways to run a model's stages."""
 DISCARDED = 25
 """Frames at a block's start that do not count."""
 SPANS: dict[str, tuple[EventName, EventName]] = {
@@ -35,20 +35,20 @@ class Block:
     """One unpaced session."""
 
     stages: Way
-    """How the model's stages were run."""
+    """The way its stages were run."""
     service_ms: tuple[float, ...]
-    """Interval between completed frames, of each frame that counts."""
+    """Intervals between completed frames, ms, of the frames that count."""
     spans_ms: Mapping[str, tuple[float, ...]]
-    """Stage → its own time, of each frame that counts."""
+    """Stage → its own times, ms, of the frames that count."""
     discarded: int
-    """Frames at the start that do not count."""
+    """Number of frames at the start that do not count."""
 
 
 def block(stages: Way, replies: Sequence[Reply], discard: int = DISCARDED) -> Block:
     """Reads a session's replies.
 
     Args:
-        stages: How it was run.
+        stages: ``serial`` or ``pipelined``.
         replies: In the frames' order, from frame 0; all were fed before the first was done.
         discard: Frames at the start that do not count: at most a quarter of them are, so that
             something is left of a model that takes seconds for each.
@@ -71,15 +71,16 @@ def block(stages: Way, replies: Sequence[Reply], discard: int = DISCARDED) -> Bl
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """All blocks of one way, together."""
+    """All blocks of one way together."""
 
     stages: Way
-    """How the model's stages were run."""
+    """The way its stages were run."""
     n: int
-    """Frames that count."""
+    """Number of frames that count."""
     p50_ms: float
     p99_ms: float | None
-    """None below 100 frames: it would be the largest value under another name."""
+    """99th percentile; None below 100 frames, where it would be the largest value under another
+    name."""
     mean_ms: float
     spans_p50_ms: Mapping[str, float]
     """Stage → its own time, median."""
@@ -96,7 +97,7 @@ class Service:
 
 
 def service(stages: Way, blocks: Iterable[Block]) -> Service | None:
-    """Sums the blocks of one way up; None without a frame."""
+    """Combines the blocks of one way; None without a frame."""
     own = [b for b in blocks if b.stages == stages]
     values = [ms for b in own for ms in b.service_ms]
     if not values:
@@ -114,9 +115,9 @@ def service(stages: Way, blocks: Iterable[Block]) -> Service | None:
 
 
 def paired_ratios(blocks: Sequence[Block]) -> list[float]:
-    """Of each serial block and the pipelined one beside it: p50 pipelined / p50 serial.
+    """p50 pipelined / p50 serial, for each serial block and the pipelined one beside it.
 
-    A pair of which one block is empty has none.
+    A pair with an empty block gives none.
     """
     serial = [b.service_ms for b in blocks if b.stages == "serial"]
     overlapped = [b.service_ms for b in blocks if b.stages == "pipelined"]

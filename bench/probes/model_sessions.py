@@ -1,4 +1,4 @@
-"""Fresh sessions of a duplex model, frame by frame in lock-step: what a probe of it needs."""
+"""Fresh sessions of a duplex model, frame by frame in lock-step, for probes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def greedy(spec: PipelineSpec) -> ModelOptions:
     """The preset's model with greedy sampling.
 
     Raises:
-        LabError: it is no model that computes here, frame by frame.
+        LabError: the preset has no model that computes on this machine, frame by frame.
     """
     if spec.architecture != "duplex":
         raise LabError(
@@ -41,7 +41,7 @@ def greedy(spec: PipelineSpec) -> ModelOptions:
 
 
 def acoustic_frames(config: str | None) -> int:
-    """The codebooks' acoustic delay, as the model's ``config.json`` tells it; 0: it has none."""
+    """The codebooks' acoustic delay, from the model's ``config.json``; 0: it has none."""
     if config is None:
         return 0
     delays = json.loads(Path(config).read_text(encoding="utf-8")).get("delays", [0])
@@ -53,9 +53,9 @@ def sessions(process: ModelProcess, seed: int, say: str = "") -> Iterator[Run]:
     """Starts a model's process; within, each call is a fresh session that is fed in lock-step.
 
     Args:
-        process: Of the model.
-        seed: Of every session.
-        say: What every session is made to say.
+        process: The model's process.
+        seed: Seed of every session.
+        say: Text that every session is made to say.
 
     Raises:
         ModelError: the model can't be loaded, or fails.

@@ -1,8 +1,8 @@
-"""A recogniser listens to a finished run: what it makes of each answer, as heard, becomes a mark.
+"""A recogniser listens to a finished run: its transcript of each answer, as heard, becomes a mark.
 
-It is the recogniser of the embedded cascade, with the same language model of the domain, so that a
-word that it takes for another is not always the agent's fault: what it does to the recordings that
-the agent's voice was made from belongs beside its figures.
+It is the recogniser of the embedded cascade, with the same language model of the domain, so a
+misheard word is not always the agent's fault: read its figures beside those of the same recogniser
+on the recordings that the agent's voice was made from.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipelines.clock import NS_PER_MS, ns_to_samples
 from pipelines.marks import Mark, StageEvent, stamp
 
 MARGIN_MS = 200
-"""So much is heard before and after an answer."""
+"""Audio heard before and after an answer, ms."""
 TRANSCRIPT: StageEvent = ("ear", "transcript")
 
 Pcm16 = NDArray[np.int16]
@@ -35,10 +35,10 @@ Recognise = Callable[[Pcm16, int], str]
 
 
 class Sphinx:
-    """PocketSphinx, as in the cascade; every recording is heard afresh."""
+    """PocketSphinx, as in the cascade; each recording is decoded independently."""
 
     def __init__(self, sentences: Path | None = None) -> None:
-        """Loads it.
+        """Loads the recogniser.
 
         Args:
             sentences: One sentence a line, for its language model; None: the cascade's own.
@@ -52,7 +52,7 @@ class Sphinx:
             "lm": "domain",
             "sentences": sentences.name if sentences else "the cascade's",
         }
-        """For ``run.json``."""
+        """Its description for ``run.json``."""
 
     def __call__(self, pcm: Pcm16, rate_hz: int) -> str:
         """The words of a recording."""
@@ -70,9 +70,9 @@ class Sphinx:
 def listen(
     run_dir: Path, recognise: Recognise, described: Mapping[str, Any]
 ) -> tuple[Run, list[MetricRow]]:
-    """Listens to all answers of a run, marks what was understood, and computes its metrics again.
+    """Listens to all answers of a run, marks the transcripts, and computes its metrics again.
 
-    What was marked by an earlier listening is replaced.
+    Marks of an earlier listening are replaced.
 
     Raises:
         LabError: the folder holds no run, a run writes there, or it can't be written.
@@ -92,7 +92,7 @@ def listen(
 def transcripts(
     run: Run, trial: Trial, marks: list[Mark], recording: Stereo | None, recognise: Recognise
 ) -> Iterator[Mark]:
-    """A mark for each turn that wants an answer; with an empty text where none was heard."""
+    """A mark for each turn that wants an answer; with an empty text where no answer was heard."""
     timeline, labels = reconstruct(trial, marks, recording), run.labels(trial.fixture)
     for number in range(trial.turns):
         wanted = labels.of(number) if labels is not None else None

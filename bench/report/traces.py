@@ -12,14 +12,14 @@ from pipelines.errors import LabError
 SERVICE = "duplex-lab"
 TRACES_PATH = "/v1/traces"
 BATCH = 512
-"""Spans that are sent at a time."""
+"""Number of spans sent at a time."""
 
 
 class Exporter(Protocol):
-    """What takes the SDK's spans: over the network, or into memory."""
+    """Takes the SDK's spans: over the network, or into memory."""
 
     def export(self, spans: Any, /) -> Any:
-        """Takes some; tells whether that went well."""
+        """Takes some spans; returns whether that went well."""
 
 
 def otlp(endpoint: str, timeout_s: float = 10.0) -> Exporter:
@@ -27,10 +27,10 @@ def otlp(endpoint: str, timeout_s: float = 10.0) -> Exporter:
 
     Args:
         endpoint: ``http://host:4318``; without a path the usual one is taken.
-        timeout_s: For one batch, all tries together.
+        timeout_s: Limit for one batch, all tries together.
 
     Raises:
-        LabError: the SDK is not installed, or the address is none.
+        LabError: the SDK is not installed, or the address is not valid.
     """
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -50,7 +50,7 @@ def otlp(endpoint: str, timeout_s: float = 10.0) -> Exporter:
 
 
 def send(spans: Iterable[Span], exporter: Exporter) -> int:
-    """Sends all spans; gives their number.
+    """Sends all spans; returns their number.
 
     Raises:
         LabError: the receiver did not take them.
@@ -68,7 +68,7 @@ def send(spans: Iterable[Span], exporter: Exporter) -> int:
 
 
 def as_sdk(span: Span) -> Any:
-    """A span as the SDK's own, with our ids and times."""
+    """A span as the SDK's own type, with our ids and times."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope

@@ -1,8 +1,8 @@
 """The ruler's own error: clicks of known delay through the whole harness.
 
 A click agent answers each click of the caller at a known time. Ruler's error = heard − (stamped
-write + offset in the chunk): what wire and ear add. The agent's own lateness (stamped write −
-what was due) is told apart. Spoken words of known onset do the same for the onset detector.
+write + offset in the chunk): the part that wire and ear add. The agent's own lateness (stamped
+write − due time) is reported apart. Spoken words of known onset do the same for the onset detector.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from pipelines.spec import PipelineSpec, load_spec
 DELAYS_MS = (0.0, 80.0, 200.0, 500.0)
 """The delays of `duplex-lab calibrate`; a fifth is drawn at random."""
 CLICKS_PER_RUN = 20
+"""Clicks played before each run."""
 CALIBRATIONS = 3
-"""A run tries so often to have them all heard: a machine that stalls may lose one."""
-"""Every run carries so many."""
+"""Number of tries of a run to have all clicks heard: a machine that stalls may lose one."""
 SPACING_MS = (150, 250)
-"""Between two clicks; answers of 10 ms never touch."""
+"""Time between two clicks, ms; answers of 10 ms never touch."""
 WORD_SPACING_MS = (900, 1100)
 MERGE_GAP_MS = 60.0
-"""Two sounds nearer than this are one."""
+"""Distance below which two sounds are one."""
 WORD_WINDOW_NS = WORD_SPACING_MS[0] * NS_PER_MS // 3
-"""A word's onset is looked for this far from its label: stop consonants begin with silence."""
+"""Range around its label in which a word's onset is sought: stop consonants begin with silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,14 @@ class Answered:
     """One click (or word) and its answer, in ns on the machine's clock."""
 
     target_ns: int
-    """When the answer was due."""
+    """Due time of the answer."""
     written_ns: int
-    """Stamped write of its chunk + its offset in the chunk: when it should be heard."""
+    """Stamped write of its chunk + its offset in the chunk: the time at which it should be
+    heard."""
     heard_ns: int
-    """When the recording has its first audible sample."""
+    """Time of its first audible sample in the recording."""
     click_ns: int
-    """When the click was spoken."""
+    """Time at which the click was spoken."""
 
     @property
     def ruler_ms(self) -> float:
@@ -70,7 +71,7 @@ class Answered:
 
     @property
     def delay_ms(self) -> float:
-        """From the click to its answer, as heard."""
+        """Time from the click to its answer, as heard."""
         return (self.heard_ns - self.click_ns) / NS_PER_MS
 
 
@@ -85,13 +86,13 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of at least one value."""
+        """Statistics of at least one value."""
         sizes = np.abs(np.asarray(values, np.float64))
         p99 = float(np.quantile(sizes, 0.99, method="inverted_cdf"))
         return cls(len(sizes), float(np.median(values)), p99, float(sizes.max()))
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON types, in ms."""
+        """The statistics as plain JSON types, in ms."""
         return {"n": self.n, "median_ms": self.median, "p99_ms": self.p99, "max_ms": self.max}
 
 
@@ -101,7 +102,7 @@ class DelayResult:
 
     delay_ms: float
     clicks: int
-    """How many were sent."""
+    """Number of clicks sent."""
     answered: tuple[Answered, ...]
 
 
@@ -127,17 +128,17 @@ def match(
     onsets: Sequence[int] = (0,),
     window_ns: int = SPACING_MS[0] * NS_PER_MS // 2,
 ) -> list[Answered]:
-    """Ties each click to its answer.
+    """Matches each click with its answer.
 
     Args:
         outcome: The trial.
-        plan: What the caller played.
+        plan: The plan that the caller played.
         onsets: Sample, in each answer's own sound, that counts as its onset; used in turn.
-        window_ns: An answer is looked for this far from where it was written.
+        window_ns: Range around its write in which an answer is sought.
 
     Raises:
         LabError: the trial failed, or a click or its answer was lost: a ruler that loses some
-            may not be judged by the rest.
+            can't be judged by the rest.
     """
     trial, marks, rate_hz = outcome.trial, outcome.marks, outcome.rate_hz
     if trial.error or outcome.recording is None:
@@ -231,7 +232,7 @@ class Word:
 
 
 def first_words(fixtures: Sequence[Fixture], n: int, rate_hz: int) -> list[Word]:
-    """The first word of each of ``n`` fixtures: what precedes it is silence."""
+    """The first word of each of ``n`` fixtures: silence precedes it."""
     words: list[Word] = []
     for fixture in fixtures:
         turn = fixture.turns[0]

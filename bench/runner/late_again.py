@@ -1,8 +1,8 @@
-"""Which trials are played once more: those in which the measuring side itself was too late.
+"""Selects the trials to play again: those in which the measuring side itself was too late.
 
-On a shared machine the ruler's time may be taken away for some ms; such a trial says nothing of
-the agent. It stays in the run, not valid, and another repeat of its fixture is played at the end.
-Whether it is depends on the caller's lateness alone, never on what the agent did.
+On a shared machine the ruler may lose some ms of CPU time; such a trial says nothing about the
+agent. It stays in the run, not valid, and another repeat of its fixture is played at the end. The
+caller's lateness alone decides that, never the agent's behaviour.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from bench.runner.plan import Plan, Planned
 
 
 def late_again(plan: Plan, played: Mapping[str, str], at_most: int) -> list[Planned]:
-    """What is owed now.
+    """The trials to play again now.
 
     Args:
         plan: The run's plan.
         played: Trial's id → its status, warm-ups left out or not.
-        at_most: So many trials may be added for each preset and fixture.
+        at_most: Most trials to add for each preset and fixture.
 
     Returns:
         At most one trial for each preset and fixture, in the plan's order.

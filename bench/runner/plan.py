@@ -1,4 +1,6 @@
-"""What a run will do: which trials, in which order, how long, and what its n can bear out."""
+"""The plan of a run: its trials, their order, its duration, and the quantiles that its n can
+bound.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,12 @@ from pipelines.kinds import KINDS
 from pipelines.spec import PipelineSpec, load_spec
 
 ANSWER_S = 4.0
-"""A guess for a plan: the agent's answer and the silence after it."""
+"""Estimate for a plan, s: the agent's answer and the silence after it."""
 ANSWERS_S = {"agent_end": ANSWER_S, "agent_onset": 1.0}
-"""The same by what the next turn waits for; one that waits for neither comes at its own time."""
+"""Estimate for a plan, s, by the event that the next turn waits for; a turn that waits for neither
+comes at its own time."""
 OVERHEAD_S = 1.5
-"""A guess for a plan: opening and closing one trial."""
+"""Estimate for a plan, s: opening and closing one trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,14 @@ class Plan:
     """Least silence of the agent after which its answer is taken to be over; 0: the usual."""
 
     def fixtures_of(self, spec: PipelineSpec) -> tuple[Fixture, ...]:
-        """What is played to a preset."""
+        """The fixtures that are played to a preset."""
         return tuple(f for f in self.fixtures if self.only.get(f.name, spec.kind) == spec.kind)
 
     def warmups(self, session: int = 1) -> list[Planned]:
         """One conversation for each preset; kept, and left out of every figure.
 
         Args:
-            session: 1, and one more each time the run is gone on with: its agents are cold again.
+            session: 1, and one more each time the run is resumed: its agents are cold again.
         """
         shortest = {
             spec.name: min(self.fixtures_of(spec), key=lambda f: f.duration_s)
@@ -75,7 +78,7 @@ class Plan:
 
     @property
     def trials(self) -> list[Planned]:
-        """Presets are interleaved, and who goes first alternates: drift hits all alike."""
+        """Presets are interleaved, and the first one alternates: drift affects all alike."""
         order: list[Planned] = []
         for repeat in range(self.repeats):
             for i, fixture in enumerate(self.fixtures):
@@ -90,7 +93,9 @@ class Plan:
 
     @property
     def turns_per_preset(self) -> int:
-        """Distinct turns that every preset answers; a repeat of one is no independent figure."""
+        """Number of distinct turns that every preset answers; a repeat of one is no independent
+        figure.
+        """
         return min(sum(len(f.turns) for f in self.fixtures_of(spec)) for spec in self.specs)
 
     @property
@@ -99,12 +104,14 @@ class Plan:
         return sum(trial.fixture.duration_s for trial in self.trials)
 
     def seconds(self, trials: Sequence[Planned] | None = None) -> float:
-        """How long the trials will take, roughly."""
+        """Estimated duration of the trials, s."""
         todo = self.warmups() + self.trials if trials is None else trials
         return sum(map(_seconds, todo))
 
     def identity(self) -> dict[str, Any]:
-        """What must be the same when the run is resumed: presets whole, fixtures by checksum."""
+        """The part that must be the same when the run is resumed: presets whole, fixtures by
+        checksum.
+        """
         return {
             "presets": {spec.name: spec.toml for spec in self.specs},
             "fixtures": {f.name: f.sha256 for f in self.fixtures},
@@ -115,7 +122,7 @@ class Plan:
 
 
 def _seconds(trial: Planned) -> float:
-    """How long a trial will take, roughly: to babblers the user speaks on a schedule."""
+    """Estimated duration of a trial: to babblers the user speaks on a schedule."""
     turns = trial.fixture.turns
     answers = 0.0
     if not trial.spec.babbles:
@@ -128,7 +135,7 @@ def _seconds(trial: Planned) -> float:
 def make_plan(
     presets: str, fixtures: str, repeats: int, bot: Path | None = None, wait_s: float = 0.0
 ) -> Plan:
-    """A plan of what the user typed.
+    """A plan from the user's command line.
 
     Raises:
         LabError: a preset or a fixture is unknown or wrong.
@@ -154,7 +161,7 @@ def make_plan(
 
 
 def choose(selector: str) -> tuple[tuple[Fixture, ...], dict[str, str]]:
-    """Fixtures that a selector names, by name, and for which kind of preset only.
+    """Fixtures that a selector names, by name, each with the only kind of preset that it is for.
 
     Raises:
         LabError: a part names nothing, or an unknown kind.
@@ -163,7 +170,7 @@ def choose(selector: str) -> tuple[tuple[Fixture, ...], dict[str, str]]:
     for part in selector.split(","):
         kind, colon, rest = part.strip().rpartition(":")
         if colon and kind not in KINDS:
-            raise LabError(f"--fixtures {part}: {kind!r} is no kind; known: {', '.join(KINDS)}.")
+            raise LabError(f"--fixtures {part}: {kind!r} is not a kind; known: {', '.join(KINDS)}.")
         by_kind.setdefault(kind, []).append(rest)
     found = {kind: select(",".join(parts)) for kind, parts in by_kind.items()}
     to_all = {fixture.name for fixture in found.get("", [])}

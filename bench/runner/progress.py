@@ -1,4 +1,4 @@
-"""How far a run is: what it reports to a watcher, and the watcher of a terminal."""
+"""The progress of a run: its reports to a watcher, and the watcher of a terminal."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bench.stats.format import duration
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a run tells whoever watches it."""
+    """A report of a run to its watcher."""
 
     done: int
     total: int
     left_s: float
-    """A guess of the time that is left."""
+    """Estimate of the time left, s."""
     text: str
-    """What happens now."""
+    """The present step."""
 
 
 Watcher = Callable[[Progress], None]

@@ -1,7 +1,7 @@
-"""A run: plan, warm up, interleave, isolate failure, keep what is done, resume.
+"""A run: plan, warm up, interleave, isolate failure, keep results, resume.
 
-A run is written trial by trial; whatever ends it, what was measured so far is on disk and can be
-gone on with.
+A run is written trial by trial; whatever ends it, everything measured so far is on disk and can be
+resumed.
 """
 
 from __future__ import annotations
@@ -44,25 +44,25 @@ from pipelines.spec import PipelineSpec
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What stands beside the pipelines of a run and only looks on."""
+    """Passive taps beside the pipelines of a run."""
 
     taps: tuple[str, ...] = ()
     """See `bench.agent.process.TrialOrder.taps`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """What they take."""
+    """Their arguments."""
 
 
 NOTHING_BESIDE = Beside()
 
 
 class RunStoppedError(LabError):
-    """Ctrl-C: what was done is kept."""
+    """Ctrl-C: finished trials are kept."""
 
     exit_code = 130
 
 
 def new_run_id(specs: Sequence[PipelineSpec]) -> str:
-    """A name that sorts by time and says what is compared."""
+    """A name that sorts by time and lists the presets."""
     names = "+".join(spec.name for spec in specs)[:60]
     return f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{names}"
 
@@ -80,21 +80,21 @@ def execute(
 
     Args:
         plan: Presets, fixtures and repeats.
-        run_dir: Where to; made if need be.
-        resume: Go on with what the folder holds; else a folder that holds a run is refused.
-        watch: Told of the progress.
-        retries: How often a fixture may be played once more to a preset because the measuring
-            side was late.
+        run_dir: Folder of the run; made if need be.
+        resume: True to resume the folder's run; else a folder that holds a run is refused.
+        watch: Takes the progress.
+        retries: Number of times that a fixture may be played again to a preset because the
+            measuring side was late.
         beside: Passive taps of the agents' pipelines.
 
     Returns:
-        How many of the plan's trials failed.
+        Number of the plan's trials that failed.
 
     Raises:
-        LabError: bad input, or a disk that can't be written; the folder keeps what was done.
+        LabError: bad input, or a disk that can't be written; the folder keeps the finished trials.
         RunStoppedError: Ctrl-C.
     """
-    provide(plan, watch)  # before the folder is there: a refused run leaves nothing behind
+    provide(plan, watch)  # before the folder exists: a refused run leaves nothing behind
     with RunLock(run_dir), ExitStack() as stack:
         info = _open(plan, run_dir, resume)
         done = store.done_trials(run_dir)
@@ -112,11 +112,11 @@ def execute(
                 raise RunStoppedError("Stopped before the first trial was done.") from None
             raise RunStoppedError(
                 f"Stopped; {kept} of {len(plan.trials)} trials are done and kept. "
-                f"To go on: duplex-lab run --resume {run_dir}"
+                f"To resume: duplex-lab run --resume {run_dir}"
             ) from None
         except LabError:
             stack.close()
-            with contextlib.suppress(LabError):  # the first sentence is the one to tell
+            with contextlib.suppress(LabError):  # the first sentence is the one to report
                 _finish(run_dir)
             raise
         stack.close()
@@ -125,7 +125,7 @@ def execute(
 
 
 def provide(plan: Plan, watch: Watcher) -> None:
-    """Refuses what can't be had, builds what is lacking: here, where progress can be shown.
+    """Refuses what is impossible, builds what is missing: here, where progress can be shown.
 
     Raises:
         LabError: a model, a key or a bot is missing, or something can't be built.
@@ -141,18 +141,18 @@ def provide(plan: Plan, watch: Watcher) -> None:
 
 
 def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
-    """What ``run.json`` will say, or does say where a run of the same plan is gone on with."""
+    """The contents of ``run.json``: new, or as they are where a run of the same plan is resumed."""
     found = store.read_info(run_dir)
     if found and not resume and store.done_trials(run_dir):
         raise LabError(
-            f"{run_dir} already holds a run: go on with it by --resume {run_dir}, "
+            f"{run_dir} already holds a run: resume it by --resume {run_dir}, "
             "or name another folder with --out."
         )
     if found and resume:
         if found.get("plan") != plan.identity():
             raise LabError(
                 f"{run_dir} was measured with other presets, fixtures or repeats: "
-                "it can only be resumed with the very same ones."
+                "it can only be resumed with the same ones."
             )
         return found
     return {
@@ -233,15 +233,15 @@ def _play_each(
     for i, planned in enumerate(todo):
         again = " · again, the ruler was late" if planned.repeat >= plan.repeats else ""
         text = f"{planned.spec.name} · {planned.fixture.name}{again}"
-        # The guess is scaled by how long the trials so far really took.
+        # The estimate is scaled by the real duration of the trials so far.
         pace = (time.monotonic() - began_s) / plan.seconds(todo[:i]) if i else 1.0
         watch(Progress(i, len(todo), pace * plan.seconds(todo[i:]), text))
         _play_one(planned, run_dir, caller, agents, beside)
 
 
 def _calibrate(caller: CallerProcess) -> dict[str, Any]:
-    """The clicks that every run carries before its first trial: their largest error counts."""
-    for left in reversed(range(CALIBRATIONS)):  # as a late trial is: the machine may have stalled
+    """The clicks played before the first trial of every run: their largest error counts."""
+    for left in reversed(range(CALIBRATIONS)):  # like a late trial: the machine may have stalled
         try:
             with Calibrator(caller) as calibrator:
                 result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
@@ -300,7 +300,7 @@ def _play_one(
         row, spec, plan, caller, agent, fixture.scene or None, dict(beside.extra), beside.taps
     )
     trial, marks = outcome.trial, outcome.marks
-    # What loading took belongs to the agent's first trial: its warm-up.
+    # The loading marks belong to the agent's first trial: its warm-up.
     marks, agent.cold_start = [*agent.cold_start, *marks], []
     if outcome.recording is not None:
         path = store.save_recording(run_dir, trial.trial_id, outcome.recording, outcome.rate_hz)
@@ -309,5 +309,5 @@ def _play_one(
 
 
 def _finish(run_dir: Path) -> store.Run | None:
-    """Gathers the parts and computes the metrics of what is there."""
+    """Gathers the parts and computes the metrics of the finished trials."""
     return analyse(run_dir)[0] if store.done_trials(run_dir) else None

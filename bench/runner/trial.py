@@ -1,7 +1,8 @@
-"""One trial: one preset on one fixture, once. Brings caller and agent together, gathers what fell.
+"""One trial: one preset on one fixture, once. Brings caller and agent together, gathers the
+results.
 
-Nothing is computed here beyond the costs of processes: a trial is its raw marks, its recording
-and its row.
+Nothing is computed here beyond the costs of processes: a trial is its raw marks, its recording and
+its row.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from pipelines.marks import Mark
 from pipelines.spec import PipelineSpec
 
 TURN_LIMIT_S = 30.0
-"""A trial may take this long for each turn (longer where a turn's own timeout says so)."""
+"""Longest time of a trial for each turn, s (longer where a turn's own timeout says so)."""
 AGENT_GRACE_S = 15.0
-"""How long the agent may take to end its pipeline after the caller hung up."""
+"""Longest time for the agent to end its pipeline after the caller hung up, s."""
 SAMPLE_RSS_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a trial left behind."""
+    """The results of a trial."""
 
     trial: Trial
     marks: list[Mark]
@@ -71,7 +72,7 @@ class TreeMeter:
             self.cpu_s = sum(now.values()) - sum(self._started.values())
 
     def sample(self) -> None:
-        """Notes the memory that the tree holds now."""
+        """Records the memory that the tree holds now."""
         total = 0
         for process in self._tree():
             with contextlib.suppress(psutil.Error):
@@ -97,10 +98,11 @@ class TreeMeter:
 def caller_plan(
     trial_id: str, spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0
 ) -> CallerPlan:
-    """The caller's side of a trial; reads the fixture's audio, and brings it to the preset's rate.
+    """The caller's side of a trial; reads the fixture's audio, and resamples it to the preset's
+    rate.
 
     To a model that babbles the user speaks on a schedule: waiting for it to begin or to end would
-    measure nothing, and might take for ever.
+    measure nothing, and might never end.
 
     Args:
         trial_id: Of the trial.
@@ -124,7 +126,7 @@ def caller_plan(
         for turn in fixture.turns
     )
     limit_s = sum(max(TURN_LIMIT_S, t.timeout_s + TURN_LIMIT_S / 2) + t.wait_s for t in turns)
-    # Only an agent that somebody else wrote may speak first, and says so among its options.
+    # Only an agent written by others may speak first, and its options say so.
     greeting_s = max((getattr(o, "greeting_s", 0.0) for o in spec.stages.values()), default=0.0)
     if greeting_s:
         limit_s += greeting_s + TURN_LIMIT_S / 2
@@ -160,16 +162,16 @@ def play(
         caller: The caller's process.
         agent: The preset's agent process; may die.
         scene: What the robot sees.
-        extra: What the preset's architecture, or a tap, takes beyond its options.
+        extra: Arguments of the preset's architecture, or of a tap, beyond its options.
         taps: Observers to put beside the pipeline, see `TrialOrder.taps`.
 
     Raises:
-        LabError: the caller's own process died: there is nobody left to measure.
+        LabError: the caller's own process died: nothing is left to measure with.
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     meter = TreeMeter(agent.pid)
     path = caller.ask(plan)
-    with contextlib.suppress(LabError):  # a dead agent is told by its connection, below
+    with contextlib.suppress(LabError):  # a dead agent is reported by its connection, below
         agent.ask(TrialOrder(order.trial_id, path, scene, extra or {}, taps))
     result, report = _watch(caller, agent, meter)
     error = report.error or result.error or _restarted(report.marks, result.t0_ns)
@@ -200,7 +202,9 @@ def play(
 
 
 def _restarted(marks: Sequence[Mark], t0_ns: int) -> str | None:
-    """A model that died while idle is started again when it is needed: no time to be compared."""
+    """A sentence if a model died while idle and was started again in the trial: no time to
+    compare.
+    """
     for mark in marks:
         if (mark.stage, mark.event) == ("agent", "process_start") and mark.t_ns > t0_ns:
             return f"the process of {mark.text} had died and was started again in mid-trial"

@@ -1,1 +1,1 @@
-"""Runs, figures and latencies that nobody measured: test doubles, and trials of the statistics."""
+"""Simulated runs, figures and latencies: test doubles, and trials of the statistics."""

@@ -28,7 +28,7 @@ Figure = Callable[[np.random.Generator], float]
 
 SEED = 20261121
 LARGE = 1_000_000
-"""Size of the sample that stands for the truth."""
+"""Size of the sample that represents the truth."""
 
 
 # Intervals
@@ -48,7 +48,7 @@ def _mean(data: Any) -> Interval:
 
 
 def _bca_p95(data: Any) -> Interval:
-    """What is not used: the bootstrap of a tail's quantile."""
+    """The bootstrap of a tail's quantile, which is not used in reports."""
     from scipy.stats import bootstrap
 
     found = bootstrap(
@@ -96,13 +96,13 @@ class Experiment:
     draw: Callable[[np.random.Generator, int], Any]
     """(generator, n) → a sample."""
     interval: Callable[[Any], Interval]
-    """A sample → its interval; None at an end: it has none there (or it can't be told)."""
+    """A sample → its interval; None at an end that it lacks."""
     true: Callable[[np.random.Generator], float]
-    """The figure itself, of a very large sample."""
+    """The true figure, from a very large sample."""
     sizes: tuple[int, ...]
     """The n that are tried."""
     samples: int = 2000
-    """How many samples are drawn for each."""
+    """Number of samples drawn for each n."""
 
 
 def _p(draw: Draw, p: float) -> Figure:
@@ -114,7 +114,7 @@ def _average(draw: Draw) -> Figure:
 
 
 def _of_pairs(draw: Draw) -> Figure:
-    """The typical difference: the median of the means of pairs, here of neighbours."""
+    """The typical difference: the median of the means of pairs, of neighbours in this case."""
 
     def true(rng: np.random.Generator) -> float:
         differences = draw(rng, LARGE)
@@ -124,7 +124,7 @@ def _of_pairs(draw: Draw) -> Figure:
 
 
 def _experiments() -> Iterator[Experiment]:
-    """All of them, in the order of the table."""
+    """All experiments, in the order of the table."""
     tail, humps = ("5 % heavy tail", heavy_tail), ("two humps", two_humps)
     for data, draw in (tail, humps):
         yield Experiment(
@@ -165,7 +165,7 @@ def _experiments() -> Iterator[Experiment]:
 
 
 EXPERIMENTS = tuple(_experiments())
-"""What is simulated; the nominal coverage is 95 % for all."""
+"""The experiments; the nominal coverage is 95 % for all."""
 
 
 def coverage(experiment: Experiment, n: int, samples: int | None = None) -> float:

@@ -1,6 +1,6 @@
-"""Figures that nobody measured: a preset's rows without marks or recordings behind them.
+"""Simulated figures: a preset's rows without marks or recordings.
 
-The double for what reads only figures: comparisons, gates, and the simulations of both.
+The double for code that reads only figures: comparisons, gates, and the simulations of both.
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ def side(
     preset: str = "p",
     invalid: Container[int] = (),
 ) -> Side:
-    """A side whose n-th figure of each metric is of the n-th conversation, of one turn.
+    """A side whose n-th figure of each metric belongs to the n-th conversation, of one turn.
 
     Args:
         figures: Metric → its values; None: there is none (of ``voice_to_voice``: no answer).
         run: The run's name.
         preset: The preset's name.
-        invalid: Conversations whose figures do not count.
+        invalid: Conversations whose figures are not valid.
     """
     rows = [
         figure(metric, value, fixture=f"f{i}", preset=preset, valid=i not in invalid)

@@ -1,7 +1,7 @@
-"""Trials of a duplex model that nobody ran, with frame times that are known: for tests, examples.
+"""Simulated trials of a duplex model with known frame times: for tests and examples.
 
-`DuplexPlan` says how long each part of a frame takes; `duplex_trial_of` makes from it the row, the
-marks and the recording that a real trial of such a model would have left.
+`DuplexPlan` gives the duration of each part of a frame; `duplex_trial_of` makes from it the row,
+the marks and the recording that a real trial of such a model would have left.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ U_ON_MS, U_OFF_MS = 500.0, 2000.0
 
 @dataclass(frozen=True, slots=True)
 class DuplexPlan:
-    """How a duplex model spends its time. All in ms."""
+    """The times of a duplex model. All in ms."""
 
     frames: int = 125
-    """Input frames of 80 ms in the conversation."""
+    """Number of input frames of 80 ms in the conversation."""
     service_ms: Sequence[float] = (60.0,)
-    """From the end of one frame's work to the end of the next one's, where that was waiting; by
-    frame, over and over."""
+    """Times from the end of one frame's work to the end of the next one's, where that was waiting;
+    by frame, repeated."""
     encode_ms: float = 10.0
     decode_ms: float = 15.0
     """The rest of the service time, less ``added_in_ms``, is the language model's step."""
     added_in_ms: float = 0.5
-    """From when frame and model are both there to the start of the work."""
+    """Time from when frame and model are both ready to the start of the work."""
     added_out_ms: float = 1.0
-    """From the end of the work to the emission."""
+    """Time from the end of the work to the emission."""
     unpaced: int = 0
-    """Frames of an unpaced session before the conversation."""
+    """Number of frames of an unpaced session before the conversation."""
     unfinished: int = 1
-    """Frames at the end that are still on their way when the caller hangs up."""
+    """Number of frames at the end that are still on their way when the caller hangs up."""
     text: str = "all right"
-    """A piece of it comes with every fifth frame."""
+    """Text of which a piece comes with every fifth frame."""
 
 
 def duplex_trial_of(
@@ -116,7 +116,7 @@ def duplex_trial_of(
 
 
 def _frame_stamps(plan: DuplexPlan) -> list[dict[EventName, float]]:
-    """Of each frame, event → ms after t0."""
+    """Event → ms after t0, for each frame."""
     table: list[dict[EventName, float]] = []
     ready_ms = 0.0
     for k in range(plan.frames):
@@ -166,7 +166,7 @@ def _unpaced_marks(plan: DuplexPlan, t0_ns: int) -> list[Mark]:
 
 
 def _caller_marks(total_ms: float, late_ms: float, t0_ns: int) -> list[Mark]:
-    """The caller's chunks, the pipeline's seeing them 0.1 ms after, and the user's turn."""
+    """The caller's chunks, seen by the pipeline 0.1 ms later, and the user's turn."""
     marks = []
     for k in range(int(total_ms / CHUNK_MS)):
         sent_ms = (k + 1) * CHUNK_MS + late_ms

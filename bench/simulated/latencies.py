@@ -1,7 +1,7 @@
-"""Times like a voice agent's, drawn from what is known: what the statistics are tried on.
+"""Simulated times like a voice agent's, on which the statistics are tried.
 
-Log-normal, with one turn of twenty in a heavy tail; or with one of eight that takes 3 s longer, as
-an end-of-turn model does that waits for more.
+Log-normal, with one turn of twenty in a heavy tail; or with one of eight that takes 3 s longer,
+like an end-of-turn model that waits for more speech.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DrawTimes = Callable[[np.random.Generator, int], tuple[Floats, NDArray[np.bool_]
 TAIL_SHARE, TAIL_MS, TAIL_POWER = 1 / 20, 400.0, 1.5
 SLOW_SHARE, SLOW_MS = 1 / 8, 3000.0
 LONGEST_MS = 10_000.0
-"""So long an answer is waited for."""
+"""Longest wait for an answer, ms."""
 
 
 def log_normal(rng: np.random.Generator, n: int) -> Floats:
@@ -27,7 +27,7 @@ def log_normal(rng: np.random.Generator, n: int) -> Floats:
 
 
 def with_tail(rng: np.random.Generator, times: Floats) -> Floats:
-    """The same times, of which one in twenty is later by 400 ms or (Pareto, 1.5) much more."""
+    """The same times, with one in twenty later by 400 ms or (Pareto, 1.5) much more."""
     late = TAIL_MS * (1 + rng.pareto(TAIL_POWER, times.shape))
     return np.minimum(times + late * (rng.random(times.shape) < TAIL_SHARE), LONGEST_MS)
 
@@ -45,7 +45,7 @@ def two_humps(rng: np.random.Generator, n: int) -> Floats:
 def both_alike(rng: np.random.Generator, n: int) -> Floats:
     """(n,) differences of two agents of the same kind, of which the candidate takes 20 ms more.
 
-    Both say the same sentences; 6 % of scatter and the heavy tail are each one's own.
+    Both say the same sentences; 6 % of scatter and the heavy tail are independent.
     """
     sentence = log_normal(rng, n)
     base, candidate = (with_tail(rng, sentence * rng.lognormal(0, 0.06, n)) for _ in range(2))
@@ -58,7 +58,7 @@ def one_slow(rng: np.random.Generator, n: int) -> Floats:
 
 
 def cut_short(first_ms: float, last_ms: float) -> DrawTimes:
-    """Makes (n,) stops and whether each was seen: the reply's own end cuts the others short."""
+    """Makes (n,) stops and whether each was observed: the reply's own end cuts the others short."""
 
     def draw(rng: np.random.Generator, n: int) -> tuple[Floats, NDArray[np.bool_]]:
         stop = heavy_tail(rng, n)
@@ -74,7 +74,7 @@ def coins(chance: float) -> Draw:
 
 
 def coin_pairs(base: float, candidate: float) -> Draw:
-    """Makes (n,) differences of hits: −1, 0 or 1; half of the base's luck is the candidate's."""
+    """Makes (n,) differences of hits: −1, 0 or 1; half of the base's variation is shared."""
 
     def draw(rng: np.random.Generator, n: int) -> Floats:
         own, theirs = rng.random(n), rng.random(n)

@@ -1,6 +1,6 @@
-"""How often a comparison is wrong, and how much it can see: by simulation, for docs/statistics.md.
+"""How often a comparison is wrong, and what it can detect: by simulation, for docs/statistics.md.
 
-Whole comparisons of agents that nobody built, through the same code as real ones.
+Whole comparisons of simulated agents, through the same code as real ones.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from bench.stats.differences import typical
 from bench.stats.quantiles import CONFIDENCE
 
 FAMILY = 13
-"""So many metrics of a cascade are shown."""
+"""Number of metrics shown for a cascade."""
 SCATTERS = (0.03, 0.06, 0.12)
-"""How much the same agent differs on the same turn from one time to the next (σ of the log)."""
+"""Variation of the same agent on the same turn from one time to the next (σ of the log)."""
 SIZES = (20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 320, 400)
 POWER = 0.8
 
@@ -31,19 +31,19 @@ POWER = 0.8
 
 
 def agent(rng: np.random.Generator, sentences: Floats, slower: float = 1.0) -> Side:
-    """A cascade's figures on so many sentences: 6 % of scatter, 5 % of turns in a heavy tail.
+    """A cascade's figures on (n,) sentences: 6 % of scatter, 5 % of turns in a heavy tail.
 
     Args:
-        rng: What is its own.
-        sentences: (n,) how long each sentence takes, ms; of all agents alike.
-        slower: Its stages take so many times as long.
+        rng: Source of the agent's own variation.
+        sentences: (n,) time that each sentence takes, ms; the same for all agents.
+        slower: Factor on the time of its stages.
     """
     n = len(sentences)
 
     def about(ms: float, scatter: float = 0.06) -> Floats:
         return slower * ms * sentences / 400 * rng.lognormal(0, scatter, n)
 
-    # What was misheard depends on the sentence as well as on chance.
+    # Misheard words depend on the sentence as well as on chance.
     hard = np.minimum(0.5, 0.1 * (sentences / 400) ** 2)
     wait = with_tail(rng, about(250.0))
     ttft, tail = about(25.0, 0.1), np.maximum(0.0, rng.normal(10, 8, n))
@@ -72,19 +72,19 @@ def agent(rng: np.random.Generator, sentences: Floats, slower: float = 1.0) -> S
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """What was said of pairs of agents of which nothing differs; shares of the comparisons."""
+    """Verdicts on pairs of agents that do not differ; shares of the comparisons."""
 
     n: int
-    """Conversations."""
+    """Number of conversations."""
     samples: int
     any_verdict: float
-    """Any metric was called faster, slower, better or worse."""
+    """Share in which any metric was called faster, slower, better or worse."""
     without_holm: float
-    """Any p was at most 5 %."""
+    """Share in which any p was at most 5 %."""
     all_held: float
-    """Every interval that was shown held the truth, no change."""
+    """Share in which every interval shown held the truth, no change."""
     gate: dict[str, tuple[float, float, float]]
-    """Gate → shares in which it held, broke, could not say."""
+    """Gate → shares in which it held, broke, could not be decided."""
 
 
 GATES = ("voice_to_voice.p50<=1x", "voice_to_voice.p50<=1.05x", "voice_to_voice.p50<=+30ms")
@@ -95,8 +95,8 @@ def alarms(n: int, samples: int, slower: float = 1.0) -> Alarms:
 
     Args:
         n: Conversations.
-        samples: How many pairs.
-        slower: The candidate takes so many times as long; 1: nothing differs.
+        samples: Number of pairs.
+        slower: Factor on the candidate's times; 1: nothing differs.
     """
     rng = np.random.default_rng([SEED, n])
     gates = [Gate.parse(text) for text in GATES]
@@ -135,11 +135,11 @@ def alarms(n: int, samples: int, slower: float = 1.0) -> Alarms:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A change that one would like to see."""
+    """A change worth detecting."""
 
     name: str
     change: Callable[[Floats], Floats]
-    """The candidate's times, of those without the change."""
+    """The candidate's times, made from times without the change."""
     difference: Callable[[Floats, Floats], Floats]
     """(base, candidate) → differences."""
 
@@ -151,7 +151,7 @@ EFFECTS = (
 
 
 def seen(effect: Effect, scatter: float, n: int, samples: int) -> tuple[Floats, Floats]:
-    """(samples,) p-values where the change is really there: by signed ranks, and by signs alone."""
+    """(samples,) p-values where the change is real: by signed ranks, and by signs alone."""
     from scipy.stats import binom
 
     rng = np.random.default_rng([SEED, n, round(1000 * scatter)])
@@ -168,7 +168,7 @@ def seen(effect: Effect, scatter: float, n: int, samples: int) -> tuple[Floats, 
 
 
 def needed(effect: Effect, scatter: float, samples: int) -> tuple[int | None, ...]:
-    """The smallest of `SIZES` that sees the change in 80 % of cases.
+    """The smallest of `SIZES` that detects the change in 80 % of cases.
 
     Returns:
         Where it is the only test; where it is the first of `FAMILY` by Holm; and as the only test

@@ -44,16 +44,16 @@ class TurnTakingPlan:
     reply_meant_ms: float | None = 6000.0
     """Length of the reply as the synthesiser made it; None: not marked."""
     event: UserEvent = "interruption"
-    """What the second turn is."""
+    """Kind of the second turn."""
     speaks: tuple[float, float] = (4000.0, 5500.0)
     """First and last sound of the second turn."""
     ending: Ending = "cut"
-    """How the reply ended: its unheard audio was cleared (a cascade), the model fell silent and
-    told so (a duplex model), or all of it had been said."""
+    """Ending of the reply: its unheard audio was cleared (a cascade), the model fell silent and
+    reported it (a duplex model), or all of it had been said."""
     decided_ms: float = 4340.0
-    """When the agent chose to yield."""
+    """Time at which the agent chose to yield."""
     then: tuple[float, float] | None = (6000.0, 7500.0)
-    """First and last sound of what the agent says to the second turn; None: nothing."""
+    """First and last sound of the agent's answer to the second turn; None: no answer."""
     total_ms: float = 9000.0
     """Length of the recording."""
 

@@ -1,6 +1,6 @@
-"""Trials that nobody ran, with times that are known: the double of a run, for tests and examples.
+"""Simulated trials with known times: the double of a run, for tests and examples.
 
-`TurnPlan` says when each thing of a turn happens, in ms after the user's last sound; `trial_of`
+`TurnPlan` gives the time of each event of a turn, in ms after the user's last sound; `trial_of`
 makes from it the row, the marks and the recording that a real trial would have left.
 """
 
@@ -38,13 +38,13 @@ class TurnPlan:
     u_off_ms: float = 2000.0
     """End of the user's last sound, ms after t0."""
     text: str = "put the red block on the table"
-    """What the user says."""
+    """The user's words."""
     transcript: str | None = "put the red block on the table"
-    """What the recogniser makes of it."""
+    """The recogniser's transcript."""
     answer: str = "I put the red block on the table"
-    """What the agent means to say."""
+    """The words that the agent means to say."""
     expect: Expectation = EXPECT
-    """What a good agent does."""
+    """Right behaviour of an agent."""
     vad_stop_ms: float | None = 200.0
     stop_secs: float = 0.2
     stt_final_ms: float = 230.0
@@ -59,7 +59,7 @@ class TurnPlan:
     heard_ms: float | None = 344.0
     """Its first sample is heard; None: the agent does not answer."""
     leading_ms: float = 40.0
-    """Silence that leads the reply's audio."""
+    """Length of the silence that leads the reply's audio."""
     speech_ms: float = 900.0
     """Length of the sound that follows."""
 
@@ -101,8 +101,8 @@ def trial_of(
         fixture: The fixture's name.
         repeat: Number of the repetition.
         weights: trained, synthetic or scripted.
-        mouth_late_ms: Of every chunk that the caller sends.
-        ear_late_ms: From writing to receiving of every chunk of the agent.
+        mouth_late_ms: Lateness of every chunk that the caller sends.
+        ear_late_ms: Time from writing to receiving of every chunk of the agent.
         t0_ns: The recording's sample 0.
 
     Returns:
@@ -154,7 +154,7 @@ def _sound(pcm: Stereo, channel: int, start_ms: float, end_ms: float) -> None:
 
 
 def _chunk_marks(t0_ns: int, total_ms: float, late_ms: float) -> list[Mark]:
-    """The caller's chunks, and the pipeline's seeing them 0.1 ms after."""
+    """The caller's chunks, seen by the pipeline 0.1 ms later."""
     marks = []
     for k in range(int(total_ms / CHUNK_MS)):
         due_ms = (k + 1) * CHUNK_MS
@@ -176,7 +176,7 @@ def _user_marks(plan: TurnPlan, number: int, t0_ns: int) -> list[Mark]:
 
 
 def _agent_marks(plan: TurnPlan, number: int, t0_ns: int) -> list[Mark]:
-    """What the agent's components stamp: without a turn, as in a real trial."""
+    """The marks of the agent's components: without a turn, as in a real trial."""
     stt, llm, tts = f"u{number}", f"l{number}", f"s{number}"
     marks = []
 
@@ -255,7 +255,7 @@ _EXAMPLE_PRESETS: dict[str, tuple[Weights, float, float, float, float]] = {
 
 
 def _random_plan(preset: str, rng: np.random.Generator) -> TurnPlan:
-    """A turn of one of the example's presets, with the scatter that real ones show."""
+    """A turn of one of the example's presets, with the variation of real ones."""
     _, wait, llm, tts, out = _EXAMPLE_PRESETS[preset]
     scatter = 0.03 if preset.startswith("scripted") else 0.15
     wait, llm, tts, out = (x * rng.lognormal(0, scatter) for x in (wait, llm, tts, out))

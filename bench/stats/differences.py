@@ -1,9 +1,8 @@
-"""How far two things that were measured on the same conversations are apart, and how sure it is.
+"""How far two things measured on the same conversations are apart, and how sure that is.
 
 One value goes in per conversation: the candidate's minus the base's (or the logarithm of their
-ratio). What both share, a long sentence or a slow voice, is gone with the subtraction. Every test
-here is its interval turned round, so that an interval leaves zero out exactly where the test says
-so.
+ratio). What both share, a long sentence or a slow voice, cancels in the subtraction. Every test is
+its interval inverted, so that an interval excludes zero exactly where the test rejects.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 from bench.stats.quantiles import CONFIDENCE, MIN_N_INTERVAL
 
 POWER = 0.8
-"""With so much probability a difference is to be seen, for the n that is said to be needed."""
+"""Probability of seeing a difference, for the n that is said to be needed (80 % power)."""
 EXACT_N = 100
-"""Up to so many differences the signed ranks' distribution is exact; beyond, a normal one."""
+"""Largest number of differences with an exact signed-rank distribution; above, a normal one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +28,23 @@ class Shift:
     """A difference and its two-sided interval, in the unit of the differences."""
 
     value: float | None
-    """None without differences."""
+    """The typical difference; None without differences."""
     n: int
-    """How many conversations."""
+    """Number of conversations."""
     low: float | None = None
-    """None where n is under `MIN_N_INTERVAL`."""
+    """Lower end of the interval; None where n is under `MIN_N_INTERVAL`."""
     high: float | None = None
     p: float | None = None
-    """Two-sided: the interval at confidence 1 − a leaves zero out exactly where p ≤ a."""
+    """Two-sided p-value: the interval at confidence 1 − a excludes zero exactly where p ≤ a."""
     spread: float | None = None
     """Standard error of the value, from the width of its 95 % interval; None where n < 6."""
 
     def needed(self, effect: float, level: float) -> int | None:
-        """How many conversations would show a difference of ``effect`` with 80 % power.
+        """Number of conversations that show a difference of ``effect`` with 80 % power.
 
         Args:
             effect: The difference, in the unit of the values, not 0.
-            level: At which it is tested.
+            level: Level at which it is tested.
 
         Returns:
             At least `MIN_N_INTERVAL`; None where the spread is not known.
@@ -61,10 +60,10 @@ class Shift:
 def typical(differences: Sequence[float], confidence: float = CONFIDENCE) -> Shift:
     """The typical difference: the median of all pairs' means (Hodges & Lehmann 1963).
 
-    Its interval turns Wilcoxon's signed-rank test round: with as many pairs' means below it as the
-    test allows (Hollander, Wolfe & Chicken, *Nonparametric Statistical Methods*, 3rd ed., 3.3). It
-    assumes that differences scatter alike to both sides of the typical one; where two agents are
-    the same they do, whatever their times look like, since either might have been called the base.
+    Its interval inverts Wilcoxon's signed-rank test: as many pairs' means lie below it as the test
+    allows (Hollander, Wolfe & Chicken, *Nonparametric Statistical Methods*, 3rd ed., 3.3). It
+    assumes that differences scatter symmetrically about the typical one; where two agents are the
+    same they do, whatever their times look like, since either might have been called the base.
     """
     d = np.asarray(differences, dtype=np.float64)
     n = len(d)
@@ -78,21 +77,23 @@ def typical(differences: Sequence[float], confidence: float = CONFIDENCE) -> Shi
     if n < MIN_N_INTERVAL:
         return Shift(value, n, spread=spread)
     low, high = _ends(means, n, confidence) or (None, None)
-    # Differences of exactly 0 stand on both sides, which makes the test careful.
+    # Differences of exactly 0 count on both sides, which makes the test conservative.
     fewer = min(int(np.count_nonzero(means <= 0)), int(np.count_nonzero(means >= 0)))
     p = min(1.0, 2 * _at_most(n, fewer))
     return Shift(value, n, low, high, p, spread)
 
 
 def _ends(means: NDArray[np.float64], n: int, confidence: float) -> tuple[float, float] | None:
-    """Those of the sorted means of all pairs that bound the typical one; None if n is too small."""
+    """Those of the sorted means of all pairs that bound the typical difference; None if n is too
+    small.
+    """
     tail = (1 - confidence) / 2
     below = _allowed(n, tail)
     return None if below < 0 else (float(means[below]), float(means[len(means) - 1 - below]))
 
 
 def _allowed(n: int, tail: float) -> int:
-    """The largest count of means on one side with P(at most so many) ≤ ``tail``; −1: none."""
+    """The largest count of means on one side with P(at most that count) ≤ ``tail``; −1: none."""
     low, high = -1, n * (n + 1) // 2
     while high - low > 1:
         middle = (low + high) // 2
@@ -101,7 +102,9 @@ def _allowed(n: int, tail: float) -> int:
 
 
 def _at_most(n: int, count: int) -> float:
-    """P(sum of positive signed ranks ≤ count) where the sign of each of n ranks is a coin's."""
+    """P(sum of positive signed ranks ≤ count) where each of n ranks has either sign, equally
+    likely.
+    """
     from scipy.special import ndtr
 
     if n <= EXACT_N:
@@ -112,7 +115,7 @@ def _at_most(n: int, count: int) -> float:
 
 @lru_cache(maxsize=EXACT_N)
 def _null(n: int) -> NDArray[np.float64]:
-    """P(sum ≤ 0), P(sum ≤ 1), …: each rank is in the sum or not, as a coin falls."""
+    """P(sum ≤ 0), P(sum ≤ 1), …, where each rank is in the sum with probability ½."""
     chance = np.zeros(n * (n + 1) // 2 + 1)
     chance[0] = 1.0
     for rank in range(1, n + 1):
@@ -125,8 +128,8 @@ def share_difference(differences: Sequence[float], confidence: float = CONFIDENC
     """The mean difference of shares, each between −1 and 1, most of them 0.
 
     By Bonett & Price (2012): two conversations are added, one that the base won and one that the
-    candidate did, so that a candidate that failed nowhere is not certain to fail nowhere. Here
-    a conversation may also count in part, with the share of its repeats.
+    candidate won, so that a candidate that never failed is not certain never to fail. A
+    conversation may also count in part, with the share of its repeats.
     """
     from scipy.special import ndtr
 
@@ -158,18 +161,19 @@ class Tested:
     """What Holm's procedure says of one of several tests."""
 
     rejected: bool
-    """There is a difference."""
+    """True if there is a difference."""
     level: float
-    """At which it was tested: rejected exactly where its p is at most this."""
+    """Level at which it was tested: rejected exactly where its p is at most this."""
     adjusted: float
     """Its p-value for the whole family: rejected exactly where this is at most the family's."""
 
 
 def holm(p_values: Sequence[float], alpha: float = 1 - CONFIDENCE) -> list[Tested]:
-    """Tests several at once, so that any of them is wrong in at most ``alpha`` (Holm 1979).
+    """Tests several at once, so that any of them is wrong with probability ``alpha`` at most (Holm
+    1979).
 
-    The smallest p of m is held against alpha / m, the next against alpha / (m − 1), and so on until
-    one is above; those after it are held against the same level as that one.
+    The smallest p of m is compared with alpha / m, the next with alpha / (m − 1), and so on until
+    one is above; those after it keep the level of that one.
     """
     m = len(p_values)
     found: dict[int, Tested] = {}

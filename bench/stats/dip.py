@@ -2,8 +2,8 @@
 
 The dip is the largest distance between the sample's distribution function and the nearest one with
 a single mode (Hartigan & Hartigan, *The dip test of unimodality*, Annals of Statistics 13, 1985).
-A service time with two modes is a model that sometimes does something else: a cache that is
-missed, a clock that is throttled, a neighbour on the core.
+Two modes of a service time mean that a model sometimes does something else: a cache miss, a
+throttled clock, a neighbour on the core.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CRITICAL_1_PERCENT = {
     1000: 0.6220,
     2000: 0.6243,
 }
-"""n → √n · dip that 1 % of uniform samples of n exceed, from 100,000 samples of each n. The uniform
-is the distribution with one mode that is hardest to tell from one with two."""
+"""n → √n · dip that 1 % of uniform samples of n exceed, from 100,000 samples of each n. Of all
+distributions with one mode, the uniform is the hardest to distinguish from one with two."""
 MIN_N = min(CRITICAL_1_PERCENT)
 
 
@@ -32,7 +32,7 @@ def rejects_one_mode(values: ArrayLike) -> bool | None:
     n = np.size(np.asarray(values))
     if n < MIN_N:
         return None
-    # Between the table's n, and beyond it, √n · dip hardly changes.
+    # Between the table's values of n, and above them, √n · dip hardly changes.
     known = np.log(list(CRITICAL_1_PERCENT))
     limit = np.interp(np.log(n), known, list(CRITICAL_1_PERCENT.values()))
     return bool(np.sqrt(n) * dip(values) > limit)

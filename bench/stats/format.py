@@ -1,4 +1,4 @@
-"""What a table is made of: text only, for the terminal and for Markdown alike."""
+"""Parts of a table: text only, for the terminal and for Markdown alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.stats.quantiles import Estimate
 
 DASH = "–"
-"""A figure that is not there."""
+"""Text of a missing figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Block:
 
 
 def number(value: float | None, form: str = ".0f") -> str:
-    """A figure, with a true minus."""
+    """A figure with a true minus sign."""
     return DASH if value is None else format(value, form).replace("-", "−")
 
 

@@ -1,6 +1,6 @@
-"""Quantiles with intervals that assume nothing of the distribution, and means by bootstrap.
+"""Quantiles with distribution-free intervals, and means by bootstrap.
 
-A figure that the data cannot carry is refused, with how many values there are and are needed.
+A figure that the data cannot carry is refused, with the n there is and the n needed.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 MIN_N_INTERVAL = 20
-"""Below this many values no interval is given."""
+"""Smallest number of values that gets an interval."""
 RESAMPLES = 10_000
 QUANTILES = (0.5, 0.95, 0.99)
-"""Those that are reported."""
+"""Quantiles that are reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure and how far it may be trusted; all of it in the unit of the values."""
+    """A figure and its interval, in the unit of the values."""
 
     value: float | None
     """The point estimate; None without values, or where n is too small for it."""
     n: int
-    """How many values there are."""
+    """Number of values."""
     low: float | None = None
     """Lower end of the 95 % interval; None where there is none, or where it is one-sided."""
     high: float | None = None
     """Upper end of the 95 % interval; None where there is none."""
     need: int = 0
-    """How many values the interval needs."""
+    """Number of values that the interval needs."""
 
     @property
     def bounded(self) -> bool:
@@ -49,7 +49,7 @@ class Estimate:
 
 
 def needed_n(p: float, confidence: float = CONFIDENCE) -> int:
-    """How many independent values bound a quantile, by default with 95 % confidence.
+    """Number of independent values that bound a quantile, by default with 95 % confidence.
 
     For the median, whose interval is two-sided, `MIN_N_INTERVAL`. For a tail the bound is
     one-sided, and the largest of n values bounds it once 1 − pⁿ ≥ 0.95: 59 for p95, 299 for p99.
@@ -76,7 +76,7 @@ def quantile(values: Sequence[float], p: float, confidence: float = CONFIDENCE) 
     Args:
         values: Independent values, without NaN.
         p: 0.5 for the two-sided interval of the median; above it, a one-sided upper bound.
-        confidence: Of the interval.
+        confidence: Confidence of the interval.
 
     Returns:
         The estimate. Of a tail that n can't bound, the value is None too.
@@ -97,7 +97,8 @@ def quantile(values: Sequence[float], p: float, confidence: float = CONFIDENCE) 
 def order_bounds(
     ordered: NDArray[np.float64], p: float, tail: float
 ) -> tuple[float | None, float | None]:
-    """Those of the sorted values that bound a quantile, each side wrong with ``tail`` at most.
+    """Those of the sorted values that bound a quantile, each side wrong with probability ``tail``
+    at most.
 
     Returns:
         The lower and the upper bound; None on a side that so few values can't bound.
@@ -128,7 +129,7 @@ def mean(values: Sequence[float], *, seed: int = 0, confidence: float = CONFIDEN
     Args:
         values: Independent values, without NaN.
         seed: The same values give the same interval.
-        confidence: Of the interval.
+        confidence: Confidence of the interval.
     """
     from scipy.stats import bootstrap
 
@@ -139,7 +140,7 @@ def mean(values: Sequence[float], *, seed: int = 0, confidence: float = CONFIDEN
     centre = float(data.mean())
     if n < MIN_N_INTERVAL:
         return Estimate(centre, n, need=MIN_N_INTERVAL)
-    # BCa is not defined where nothing varies; what rounding leaves is no variation.
+    # BCa is undefined where nothing varies; rounding noise is no variation.
     if np.ptp(data) <= 1e-9 * abs(centre):
         return Estimate(centre, n, centre, centre, MIN_N_INTERVAL)
     rng = np.random.default_rng(seed)
@@ -160,10 +161,10 @@ def rate(hits: float, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """A rate, 0 to 1, with its exact two-sided 95 % interval (Clopper & Pearson 1934).
 
     Args:
-        hits: How many of the n; a fraction where the n are themselves shares of repeated trials
+        hits: Hits among the n; a fraction where the n are themselves shares of repeated trials
             (as Korn & Graubard 1998 do with an effective n).
-        n: How many independent ones there are.
-        confidence: Of the interval.
+        n: Number of independent values.
+        confidence: Confidence of the interval.
     """
     from scipy.stats import beta
 
@@ -180,7 +181,7 @@ def rate(hits: float, n: int, confidence: float = CONFIDENCE) -> Estimate:
 
 
 Key = tuple[str, int]
-"""What repeats are repeats of: a turn of a fixture."""
+"""The turn of a fixture that a repeat belongs to."""
 
 
 def per_key(values: Sequence[tuple[Key, float]]) -> list[float]:
@@ -191,7 +192,7 @@ def per_key(values: Sequence[tuple[Key, float]]) -> list[float]:
 def rate_per_key(hits: Sequence[tuple[Key, bool]]) -> Estimate:
     """The share of hits; each key counts once, with the share of its repeats that hit.
 
-    Not with their median: one failure in three repeats must be seen.
+    The median of the repeats would hide one failure in three.
     """
     grouped = _grouped(hits)
     return rate(sum(sum(of_key) / len(of_key) for of_key in grouped.values()), len(grouped))

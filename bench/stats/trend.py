@@ -1,4 +1,4 @@
-"""Does something grow? A robust slope with an interval, for values that hang together in time."""
+"""Does something grow? A robust slope with an interval, for autocorrelated values."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from bench.stats.quantiles import CONFIDENCE
 
 BLOCKS = 30
-"""Into so many stretches of time a series is cut; each gives one point."""
+"""Number of stretches of time that a series is cut into; each gives one point."""
 MIN_SPAN_S = 120.0
-"""No slope is told of less: what a busy machine does for some seconds is no trend."""
+"""Shortest span that gets a slope, s: what a busy machine does for some seconds is no trend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Slope:
 def theil_sen(t: NDArray[np.float64], values: NDArray[np.float64]) -> Slope | None:
     """The median of the slopes between all pairs of points (Theil 1950, Sen 1968).
 
-    Frames that follow each other are alike, and Sen's interval takes points as independent. So the
-    series is cut into `BLOCKS` stretches of equally many values, and each gives one point, its
-    median time and median value: they are far enough apart (5 s of 150) to count as independent.
-    A straight line stays one, exactly.
+    Consecutive frames are alike, and Sen's interval takes points as independent. So the series is
+    cut into `BLOCKS` stretches of equally many values, and each gives one point, its median time
+    and median value: they are far enough apart (5 s of 150) to count as independent. A straight
+    line stays one, exactly.
 
     Args:
         t: (n,) times, ascending.
@@ -48,7 +48,7 @@ def theil_sen(t: NDArray[np.float64], values: NDArray[np.float64]) -> Slope | No
     size = len(t) // BLOCKS
     if size < 2:
         return None
-    # What does not fill a block is left out at the start, where a series is least settled.
+    # Values that do not fill a block are left out at the start, where a series is least settled.
     times = np.median(t[-size * BLOCKS :].reshape(BLOCKS, size), axis=1)
     middles = np.median(values[-size * BLOCKS :].reshape(BLOCKS, size), axis=1)
     found = theilslopes(middles, times, alpha=CONFIDENCE)

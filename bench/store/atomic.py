@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and errors of the store in one sentence."""
+"""Files that are there whole or not at all, and errors of the store as one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.errors import LabError
 
 
 class StoreError(LabError):
-    """A run's folder can't be read or written; the text is one sentence with the mend."""
+    """A run's folder can't be read or written; the text is one sentence that says how to fix it."""
 
 
 def atomic_write(path: Path, data: bytes) -> None:

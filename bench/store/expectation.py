@@ -1,7 +1,7 @@
-"""Is an answer right? It is if it names every slot that was asked for, and nothing it must not.
+"""Is an answer right? It is if it names every slot that was asked for, and nothing forbidden.
 
-The rule is open on purpose: it reads the agent's words only, so that any agent, however it
-phrases its answer, is judged alike. Expectations are committed with the fixtures.
+The rule is simple on purpose: it reads the agent's words only, so that every agent, however it
+phrases its answer, is judged by the same rule. Expectations are committed with the fixtures.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Expectation:
     """What a good agent does after one user turn."""
 
     respond: bool = True
-    """True: the agent answers. False: it holds its peace."""
+    """True: the agent answers. False: it stays silent."""
     intent: str = ""
-    """Short name of what the user wants, e.g. ``pick_and_place``. Informative."""
+    """Short name of the user's intent, e.g. ``pick_and_place``. Informative."""
     slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Slot name → accepted wordings; the answer must hold one of them, as whole words."""
+    """Slot name → accepted wordings; the answer must contain one of them, as whole words."""
     never: tuple[str, ...] = ()
     """Wordings that make the answer wrong, e.g. the colour that the user took back."""
 
@@ -64,7 +64,7 @@ class Verdict:
     missing: tuple[str, ...]
     """Slots that the answer does not name."""
     forbidden: tuple[str, ...]
-    """Wordings of ``never`` that it holds."""
+    """Wordings of ``never`` that the answer contains."""
 
 
 def judge(expected: Expectation, answer: str) -> Verdict:

@@ -24,10 +24,10 @@ from bench.store.schema import Column
 
 FILE = "face.parquet"
 VERSION = 1
-"""Of this table."""
+"""Version of this table."""
 VERSION_KEY = b"duplex_lab.face_version"
 LIMIT_MS = 80.0
-"""|offset| at p95 may be one frame."""
+"""Largest |offset| at p95, ms: one frame."""
 
 COLUMNS = (
     Column("trial_id", "string", "", "the trial; empty: none was played then"),
@@ -62,7 +62,7 @@ class FaceFrame:
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """What all frames say together; None where there are none."""
+    """Statistics over all frames; None where there are none."""
 
     frames: int
     p5_ms: float | None
@@ -75,12 +75,12 @@ class Offsets:
 def frames_of(
     rows: Iterable[Mapping[str, Any]], page: int, rtt_ns: int | None, offset_ns: int
 ) -> list[FaceFrame]:
-    """Rows as a page sent them; what is no row is left out.
+    """Rows as a page sent them; malformed rows are left out.
 
     Args:
         rows: trial, at, samples, mouth, heard_ms, drawn_ms.
         page: Number of the page.
-        rtt_ns: Of its quickest ping; None: none came back.
+        rtt_ns: Round trip of its quickest ping; None: none came back.
         offset_ns: Machine's clock − page's clock.
     """
     found = []
@@ -106,7 +106,7 @@ def frames_of(
 
 
 def offsets(frames: Sequence[FaceFrame]) -> Offsets:
-    """Quantiles of the offset."""
+    """Quantiles of the offset, ms."""
     if not frames:
         return Offsets(0, None, None, None, None)
     values = np.array([f.offset_ms for f in frames])

@@ -1,4 +1,4 @@
-"""What the analysis must know of a fixture: the words, the audible limits, what a good agent does.
+"""The part of a fixture that the analysis needs: words, audible limits, and the right behaviour.
 
 These records are stored in a run's ``run.json``, so that results open anywhere, without the
 fixtures they were measured on.
@@ -14,15 +14,15 @@ from bench.store.expectation import Expectation
 from pipelines.audio.onsets import Span
 
 UserEvent = Literal["interruption", "backchannel", "cough", "side_talk", ""]
-"""What a turn that begins over the agent's speech is. The user takes the floor only by an
-interruption; over the others a good agent speaks on. Pauses are labelled inside a turn. Empty: a
-turn that waits for the agent's end."""
+"""Kinds of turn that begin over the agent's speech. The user takes the turn only by an
+interruption; during the others a good agent keeps speaking. Pauses are labelled inside a turn.
+Empty: a turn that waits for the agent's end."""
 EVENTS: tuple[UserEvent, ...] = ("interruption", "backchannel", "cough", "side_talk")
 """All but the empty one."""
 IGNORED: tuple[UserEvent, ...] = ("backchannel", "cough", "side_talk")
-"""Events of the user over which a good agent speaks on."""
+"""Events of the user during which a good agent keeps speaking."""
 WORDLESS: tuple[UserEvent, ...] = ("backchannel", "cough")
-"""Events that are no words to be recognised."""
+"""Events that hold no words to recognise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class TurnLabels:
     rate_hz: int
     """Samples per second of the indices above."""
     expect: Expectation
-    """What a good agent does after the turn."""
+    """Right behaviour of an agent after the turn."""
     pauses: tuple[Span, ...] = ()
     """Pauses inside the turn, in sample indices. Runs from before they were stored hold none."""
     event: UserEvent = ""
-    """What the turn is where it begins over the agent's speech: interruption, backchannel, cough or
+    """The kind of a turn that begins over the agent's speech: interruption, backchannel, cough or
     side_talk; empty for any other turn, and in runs from before this was stored."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """The labels as plain JSON types."""
         expect = {
             "respond": self.expect.respond,
             "intent": self.expect.intent,
@@ -95,14 +95,14 @@ class FixtureLabels:
     name: str
     """The fixture's name."""
     turns: tuple[TurnLabels, ...]
-    """In the order in which they are spoken."""
+    """The turns, in the order in which they are spoken."""
 
     def of(self, number: int) -> TurnLabels | None:
         """A turn's labels; None where there are none."""
         return self.turns[number] if 0 <= number < len(self.turns) else None
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON types; the name is the key under which it is stored."""
+        """The labels as plain JSON types; the name is the key under which they are stored."""
         return {"turns": [turn.to_dict() for turn in self.turns]}
 
     @classmethod

@@ -65,7 +65,7 @@ class RunLock:
         trace: TracebackType | None,
     ) -> None:
         if self._fd is not None:
-            with contextlib.suppress(OSError):  # the pid is but a hint: closing frees the lock
+            with contextlib.suppress(OSError):  # the pid is only a hint: closing frees the lock
                 os.ftruncate(self._fd, 0)
                 if self._made and list(self.path.parent.iterdir()) == [self.path]:
                     self.path.unlink()

@@ -13,14 +13,14 @@ from pipelines.kinds import Kind, Weights
 Status = Literal[
     "ok", "hung_up", "no_answer", "still_working", "cue_missed", "error", "ruler_late", "cut_off"
 ]
-"""How a trial can end. ``hung_up``: the agent hung up after its answer, a normal end.
+"""Possible ends of a trial. ``hung_up``: the agent hung up after its answer, a normal end.
 ``still_working``: the agent still thought, called a function or spoke when the wait was over."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 FAILED: tuple[Status, ...] = ("error", "cue_missed", "cut_off", "still_working")
+"""Statuses of a trial that did not reach its end."""
 ENDED_WELL: tuple[Status, ...] = ("ok", "hung_up")
-"""Those of a trial that went as it should."""
-"""Those of a trial that did not come to its end."""
+"""Statuses of a trial that went as it should."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,18 +37,18 @@ class Column:
     """One column of a table."""
 
     name: str
-    """As in the file."""
+    """Name in the file."""
     type: str
     """``string``, ``int64``, ``float64`` or ``bool``."""
     unit: str
     """Unit of the values; empty where there is none."""
     description: str
-    """What it says; one line."""
+    """The column's meaning; one line."""
     nullable: bool = False
-    """May be null: the fact is not known, never 0 in its place."""
+    """True if the value may be null: the fact is unknown, never 0 in its place."""
     since: int = 1
-    """Version of the schema with which it came; in older files it is missing, and its record's
-    default holds."""
+    """Version of the schema that added the column; older files lack it, and its record's default
+    holds."""
 
 
 def _nullable(name: str, type_: str, unit: str, description: str) -> Column:

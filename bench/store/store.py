@@ -34,14 +34,14 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run's folder holds."""
+    """The contents of a run's folder."""
 
     path: Path
     """The folder."""
     info: Mapping[str, Any]
     """``run.json``: machine, versions, presets, fixtures' labels."""
     trials: tuple[Trial, ...]
-    """In the order in which they began."""
+    """The trials, in the order in which they began."""
     mark_tables: Mapping[str, pa.Table]
     """Trial id → its marks, in arrow's form."""
 
@@ -121,7 +121,7 @@ def save_recording(run_dir: Path, trial_id: str, pcm: Stereo, rate_hz: int) -> s
         rate_hz: Samples per second.
 
     Returns:
-        What belongs into `Trial.recording`: the path, or None if there is not one sample.
+        The value of `Trial.recording`: the path, or None without any sample.
     """
     if len(pcm) == 0:
         return None
@@ -131,7 +131,7 @@ def save_recording(run_dir: Path, trial_id: str, pcm: Stereo, rate_hz: int) -> s
 
 
 def write_trial(run_dir: Path, trial: Trial, marks: Sequence[Mark]) -> None:
-    """Writes one trial: its marks, and then its row, which says that it is whole.
+    """Writes one trial: its marks, and then its row, which marks it as whole.
 
     Raises:
         StoreError: the folder can't be written, or the trial's id is no file name.
@@ -219,7 +219,7 @@ def statuses(run_dir: Path) -> dict[str, str]:
 
 
 def done_trials(run_dir: Path) -> set[str]:
-    """Ids of the trials that are whole on disk: what a resumed run need not do again."""
+    """Ids of the trials that are whole on disk: a resumed run skips them."""
     whole = {p.name.removesuffix(".trials.parquet") for p in run_dir.glob("parts/*.trials.parquet")}
     if (run_dir / "trials.parquet").exists():
         whole |= set(_read(run_dir / "trials.parquet", "trials")["trial_id"].to_pylist())
@@ -237,7 +237,7 @@ def read_run(run_dir: Path) -> Run:
 
 
 def _read_all(run_dir: Path, parts: list[Path]) -> Run:
-    """As `read_run`; adds to ``parts`` those that it read, each trial's row before its marks."""
+    """Like `read_run`; adds to ``parts`` those that it read, each trial's row before its marks."""
     if not run_dir.is_dir():
         raise StoreError(f"{run_dir}: there is no such folder; a run's folder is needed")
     trials: dict[str, Trial] = {}
@@ -317,7 +317,7 @@ def _safe(trial_id: str) -> str:
 
 
 def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.Table:
-    """Records as a table; a column that is not a field of theirs is given as such."""
+    """Records as a table; columns that are not fields of the records are passed as arguments."""
     schema = arrow_schema(name)
     fields = [field for field in schema.names if field not in columns]
     data = {field: [getattr(record, field) for record in records] for field in fields}
@@ -360,7 +360,7 @@ def _values(column: pa.ChunkedArray, rows: NDArray[np.intp] | None = None) -> li
 def _numpy(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """An array's numbers, and which of them are known (None: all).
 
-    Not by ``to_numpy``, which imports pandas: that takes longer than what is done here.
+    Without ``to_numpy``, which imports pandas: that takes longer than this function.
     """
     if pa.types.is_boolean(array.type):
         numbers, known = _numpy(array.cast(pa.uint8()))
@@ -392,7 +392,7 @@ def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
 
 
 def _open(path: Path, name: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
-    """Opens a table's file; the columns in ``dictionaries`` are read as what they are stored as."""
+    """Opens a table's file; the columns in ``dictionaries`` are read in their stored form."""
     if not path.exists():
         raise StoreError(f"{path}: the file is missing; the run's folder is not whole")
     with explained(path):
@@ -418,7 +418,7 @@ def _open(path: Path, name: str, dictionaries: Sequence[str] = ()) -> pq.Parquet
 def _read(path: Path, name: str) -> pa.Table:
     file = _open(path, name)
     with _damage(path):
-        known = file.schema_arrow.names  # an older file lacks what came later
+        known = file.schema_arrow.names  # an older file lacks later columns
         return file.read(columns=[c.name for c in TABLES[name] if c.name in known])
 
 
@@ -438,7 +438,7 @@ def _read_marks(path: Path) -> dict[str, pa.Table]:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """What arrow says of a file whose middle is broken, as one sentence."""
+    """The message of arrow about a file whose middle is broken, as one sentence."""
     try:
         yield
     except (pa.ArrowInvalid, OSError) as error:

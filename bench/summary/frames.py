@@ -1,8 +1,8 @@
 """The duplex presets of a run in one look: what a frame costs, and whether the model keeps up.
 
-A conversation is the unit, because frames that follow each other are alike: a figure is the median
-over the trials that count, of the figure of each. Where some trials are long enough for a p99, it
-is of these alone, so that all figures of a row speak of the same conversations.
+A conversation is the unit, because consecutive frames are alike: a figure is the median, over the
+valid trials, of each trial's figure. Where some trials are long enough for a p99, it is of these
+alone, so that all figures of a row describe the same conversations.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MIDDLE: Mapping[Over, Callable[[Sequence[float]], float]] = {
     "largest": max,
     "sum": sum,
 }
-"""How a preset's figure is made of its trials' figures."""
+"""Rules that make a preset's figure from its trials' figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +46,25 @@ class DuplexSummary:
     preset: str
     weights: Weights
     trials: int
-    """Without warm-ups."""
+    """Number of trials, without warm-ups."""
     frames: int
-    """Input frames of these trials, all of them."""
+    """Number of input frames of these trials, all of them."""
     unpaced: bool
-    """Whether the service time is that of unpaced sessions, which were fed all at once; else it is
-    that of frames of a conversation that had to wait."""
+    """True where the service time is that of unpaced sessions, which were fed all at once; else it
+    is that of frames of a conversation that had to wait."""
     figures: Mapping[str, float | None]
     """Key of a column of the tables ``frames`` and ``conversation`` → its figure."""
     drift_not_valid: bool
-    """A trial was long enough, but does not count."""
+    """True where a trial was long enough, but is not valid."""
     ramp: bool
-    """Any trial's drift is a ramp."""
+    """True where any trial's drift is a ramp."""
     bimodal: bool
-    """The service time has more than one mode."""
+    """True where the service time has more than one mode."""
     dropped: int
     lost: int
     doubled: int
     conversations: tuple[Conversation, ...]
-    """Of the trials that count, the longest first."""
+    """Sessions of the valid trials, the longest first."""
 
     @property
     def service_p50(self) -> float | None:
@@ -88,7 +88,7 @@ class DuplexSummary:
 
     @property
     def verdict(self) -> str:
-        """In a word or two."""
+        """The verdict in a word or two."""
         said = [word for word, is_so in (("ramp", self.ramp), ("bimodal", self.bimodal)) if is_so]
         if said:
             return ", ".join(said)

@@ -26,7 +26,7 @@ class Column:
     spec: str
     """Format of its figures."""
     over: Over
-    """How a preset's figure is made of its trials' figures."""
+    """Rules that make a preset's figure from its trials' figures."""
 
     @property
     def key(self) -> str:

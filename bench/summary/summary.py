@@ -1,6 +1,6 @@
 """A run in one look: per preset the figures that table and picture show, and why some are missing.
 
-Warm-ups are left out, and so are rows that are not valid; how many those are stands beside.
+Warm-ups are left out, and so are rows that are not valid; their number is given beside.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
 from pipelines.kinds import Weights
 
 RESIDUAL_BOUND_MS = 20.0
-"""A median residual above this means that a component's time is not accounted for."""
+"""Largest median residual, ms; above it a component's time is not accounted for."""
 CALLER_CPU_AIM, CALLER_RSS_AIM_MB = 10.0, 300.0
-"""What measuring may take: % of a core, and MB."""
+"""Aims for the caller's process: CPU in % of a core, and memory in MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoilt:
-    """A turn that does not count."""
+    """A turn that is not valid."""
 
     trial_id: str
     turn: int
@@ -35,7 +35,7 @@ class Spoilt:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A trial that did not come to its end."""
+    """A trial that did not reach its end."""
 
     trial_id: str
     status: Status
@@ -47,56 +47,57 @@ class PresetSummary:
     """One preset's figures. Times are in ms.
 
     Repeats of a fixture's turn are not independent of each other: for p50, p95, p99, every median
-    and every interval each turn counts once, with the median of its repeats, and n is the number
-    of distinct turns.
+    and every interval each turn counts once, with the median of its repeats, and n is the number of
+    distinct turns.
     """
 
     preset: str
     weights: Weights
     """trained, synthetic or scripted."""
     trials: int
-    """Without warm-ups."""
+    """Number of trials, without warm-ups."""
     failed: tuple[Failed, ...]
-    """Of these, those that did not come to their end."""
+    """The trials that did not reach their end."""
     turns: int
-    """Turns that expect an answer, each repeat counted; also those that a failed trial left out."""
+    """Number of turns that expect an answer, each repeat counted; also those that a failed trial
+    left out."""
     answered: int
-    """Of these, how many were answered."""
+    """Number of these turns that were answered."""
     invalid: tuple[Spoilt, ...]
-    """Of these, those that are not valid."""
+    """The turns among these that are not valid."""
     values: tuple[float, ...]
-    """voice_to_voice of each turn that counts, each repeat of it."""
+    """voice_to_voice of each valid turn, one value per repeat."""
     p50: Estimate
-    """Of ``values``, two-sided 95 % interval."""
+    """Median of ``values``, with a two-sided 95 % interval."""
     p95: Estimate
-    """Of ``values``, one-sided 95 % upper bound."""
+    """95th percentile of ``values``, with a one-sided 95 % upper bound."""
     p99: Estimate
-    """Of ``values``, one-sided 95 % upper bound."""
+    """99th percentile of ``values``, with a one-sided 95 % upper bound."""
     negative: Estimate
     """Share of ``values`` below 0."""
     premature: int
-    """Answers that began before the user had ended, and were cut."""
+    """Number of answers that began before the user had ended, and were cut."""
     medians: Mapping[str, Estimate]
-    """Metric of a turn → its median over the turns that count."""
+    """Metric of a turn → its median over the valid turns."""
     wer: float | None
     """Word errors per word said, over all turns, in %."""
     success: Estimate
-    """Share of turns in which the agent did what a good one does; no answer is a failure, and so
+    """Share of turns in which the agent did what a good agent does; no answer is a failure, and so
     is a turn that a failed trial left out."""
     figures: Mapping[str, Estimate]
     """Key of a column of the table ``quality`` → its figure."""
     caller_cpu_percent: float | None
-    """Largest share of a core that the caller took in a trial, %."""
+    """Largest share of a core that the caller used in a trial, %."""
     caller_rss_mb: float | None
     """Largest peak memory of the caller, MB."""
     cold: Mapping[str, tuple[float | None, float | None, float | None]]
-    """Model → (load, warm-up, warm start), medians; warm-up trials count here."""
+    """Model → (load, warm-up, warm start), medians; warm-up trials count."""
     preroll_ms: float = 0.0
-    """B of the ear's jitter buffer: all that was heard, was heard behind it."""
+    """Pre-roll B of the ear's jitter buffer: everything was heard behind it."""
 
     @property
     def invalid_rate(self) -> float | None:
-        """Share of the turns that is not valid."""
+        """Share of the turns that are not valid."""
         return len(self.invalid) / self.turns if self.turns else None
 
     @property
@@ -116,34 +117,37 @@ class RunSummary:
 
     run_id: str
     presets: tuple[PresetSummary, ...]
-    """In the order in which they were first run."""
+    """The presets, in the order in which they first ran."""
     info: Mapping[str, Any]
-    """``run.json``."""
+    """The contents of ``run.json``."""
     warmups: int
-    """Trials that are kept apart."""
+    """Number of trials that are kept apart."""
     started_utc: str
-    """When its first trial began, ISO 8601; empty if unknown."""
+    """Start of the first trial, ISO 8601; empty if unknown."""
     duplex: tuple[DuplexSummary, ...] = ()
     """The presets that have frames, in the same order."""
     turn_taking: tuple[TurnTakingSummary, ...] = ()
-    """All presets, where turns of the run are labelled as events over the agent's speech."""
+    """All presets, where turns of the run are labelled as events over the agent's speech; else
+    none."""
 
     @property
     def calibration_error_ms(self) -> float | None:
-        """Largest error of the clicks before the run, on an idle machine, if the run holds it."""
+        """Largest error of the clicks before the run, on an idle machine, ms; None if the run lacks
+        it.
+        """
         value = (self.info.get("calibration") or {}).get("max_error_ms")
         return None if value is None else float(value)
 
     @property
     def calibration_clicks(self) -> tuple[int, int] | None:
-        """How many clicks were heard, and how many were sent; None if the run does not say."""
+        """Number of clicks heard, and number sent; None if the run does not say."""
         found = self.info.get("calibration") or {}
         heard, sent = found.get("heard"), found.get("sent")
         return None if heard is None or sent is None else (int(heard), int(sent))
 
 
 def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
-    """Sums a run up.
+    """Sums up a run.
 
     Args:
         run: The run.
@@ -212,7 +216,7 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
 def _cold(
     rows: Sequence[MetricRow],
 ) -> dict[str, tuple[float | None, float | None, float | None]]:
-    """Model → (load, warm-up, opening a conversation on the warm model)."""
+    """Model → (load, warm-up, opening a conversation on the warm model), ms."""
 
     def of(model: str, metric: str) -> float | None:
         found = [

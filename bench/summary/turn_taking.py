@@ -16,7 +16,7 @@ from bench.store.store import Run
 from pipelines.kinds import Weights
 
 Values = Mapping[str, Sequence[tuple[Key, float]]]
-"""Metric → the values that count, with the turn that each is of."""
+"""Metric → the valid values, each with its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +25,25 @@ class TurnTakingSummary:
 
     preset: str
     weights: Weights
-    """trained, synthetic or scripted; with synthetic ones all below is empty."""
+    """trained, synthetic or scripted; with synthetic weights all fields below are empty."""
     stop: Estimate
-    """Median of barge_in_stop by Kaplan and Meier: n holds the censored ones."""
+    """Median of barge_in_stop by Kaplan and Meier; n includes the censored ones."""
     censored: int
-    """How many of these are censored."""
+    """Number of censored barge-ins."""
     decided: Estimate
     """Median of barge_in_yield."""
     yields: Estimate
-    """Interruptions that stopped it within 2 s."""
+    """Share of interruptions that stopped it within 2 s."""
     false_stops: Estimate
-    """Backchannels, coughs and side talk that stopped it, of those over its speech."""
+    """Share of backchannels, coughs and side talk over its speech that stopped it."""
     early: Estimate
-    """Labelled pauses in which it began; n counts pauses."""
+    """Share of labelled pauses in which it began; n counts pauses."""
     takeover: Estimate
     """Turns that want an answer, and in which it took over after u_off (strict)."""
     intrusion: Estimate
     """Events that want no answer, and in which it took over (compatible)."""
     overlap: Estimate
-    """Time in which both spoke, of that in which anybody did; mean over conversations."""
+    """Share of the time with any speech in which both spoke; mean over conversations."""
 
 
 def summarise_turn_taking(run: Run, rows: Sequence[MetricRow]) -> tuple[TurnTakingSummary, ...]:
@@ -92,7 +92,7 @@ def _preset(
 def once(
     stops: Sequence[tuple[Key, float]], censored: Sequence[tuple[Key, float]]
 ) -> tuple[list[float], list[float]]:
-    """Each interruption once: with its repeats' median stop if any of them stopped."""
+    """Each interruption once: with the median stop of its repeats if any of them stopped."""
     stopped = {key for key, _ in stops}
     return per_key(stops), per_key([pair for pair in censored if pair[0] not in stopped])
 
@@ -102,11 +102,11 @@ def _share(values: Values, metric: str, of: Callable[[Key], bool] = lambda _: Tr
 
 
 def early_starts(values: Values, prefix: str = "") -> Estimate:
-    """Pauses with an onset per pause; of repeats their mean.
+    """Onsets in pauses per pause; the mean over repeats.
 
     Args:
-        values: Of the metrics ``pauses`` and ``pause_onsets``.
-        prefix: Before the names of these two.
+        values: Values of the metrics ``pauses`` and ``pause_onsets``.
+        prefix: Text before the names of these two.
     """
     number = dict(values.get(f"{prefix}pauses", ()))
     onsets: dict[Key, list[float]] = {}

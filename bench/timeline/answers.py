@@ -1,8 +1,8 @@
-"""Which sound of the agent answers a turn of the user, and which it only began too early.
+"""Which sound of the agent answers a turn of the user, and which only began too early.
 
-The recording says when the agent was audible, but not why. A clear (an interruption) tells that
-what was heard before it was taken back, and the marks of the speech synthesiser tell for which
-turn a sound was made.
+The recording says when the agent was audible, but not why. A clear (an interruption) shows that
+what was heard before it was taken back, and the marks of the speech synthesiser show for which turn
+a sound was made.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pipelines.clock import NS_PER_MS, samples_to_ns
 
 REPLY_GAP_MS = 800
-"""Agent silence after which a new sound is a new reply, and no longer the earlier one."""
+"""Silence of the agent after which a new sound is a new reply, ms."""
 
 UNTRACED = "the sound can't be traced to a request of this turn"
 CONTRADICTED = "by its tag the sound was made for an earlier turn"
 
 
 DOUBTS: dict[bool | None, str | None] = {True: None, False: CONTRADICTED, None: UNTRACED}
-"""Whether the tags say that a sound is of the turn (None: they don't tell) → the doubt."""
+"""True if the tags say that a sound is of the turn (None: they don't say) → the doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,21 @@ class Chunk:
     chunk_id: str
     """``g<generation>:<seq>``."""
     write_ns: int
-    """When the agent's end of the link stamped and sent it."""
+    """Time at which the agent's end of the link stamped and sent it."""
     index: int
     """Index of its first sample in the agent's stream."""
     received_ns: int
-    """When the caller received it."""
+    """Time at which the caller received it."""
     samples: int
-    """Its length."""
+    """Its length in samples."""
     heard_ns: int | None
-    """When its first sample was heard; None if it never was."""
+    """Time at which its first sample was heard; None if it never was."""
     heard_samples: int
-    """How many of its samples were heard: fewer than ``samples`` where a clear cut it."""
+    """Number of its samples that were heard: fewer than ``samples`` where a clear cut it."""
 
     @property
     def generation(self) -> str:
-        """The part of the agent's stream between two clears that it belongs to."""
+        """The part of the agent's stream between two clears that the chunk belongs to."""
         return self.chunk_id.partition(":")[0]
 
 
@@ -59,26 +59,26 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """All that was heard of the agent in a trial."""
+    """Everything heard of the agent in a trial."""
 
     sounds: Sequence[Sound]
-    """By time."""
+    """Its sounds, by time."""
     chunks: Sequence[Chunk]
-    """Those that arrived."""
+    """Its chunks that arrived."""
     cleared_ns: Sequence[int]
-    """When unheard audio was dropped, by time."""
+    """Times at which unheard audio was dropped, in order."""
     rate_hz: int
     """Rate of the recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """What was found of a turn's answer."""
+    """The answer to a turn, as found."""
 
     a_on_ns: int | None
     """First audible sample of the answer; None if none was heard."""
     premature_starts: int = 0
-    """Answers that began before the user had ended, and were cut before the user had."""
+    """Number of answers that began before the user had ended, and were cut before then."""
     doubt: str | None = None
     """Why the sound at ``a_on_ns`` may not be an answer to this turn; None if it is one."""
 
@@ -87,8 +87,8 @@ def replies_of(sounds: Sequence[Sound], cleared_ns: Sequence[int]) -> Iterator[S
     """The agent's replies: what lies between silences of `REPLY_GAP_MS`, or between clears.
 
     Args:
-        sounds: All that was heard of it, by time.
-        cleared_ns: When unheard audio was dropped.
+        sounds: Everything heard of the agent, by time.
+        cleared_ns: Times at which unheard audio was dropped.
     """
     current: Sound | None = None
     for sound in sounds:
@@ -110,26 +110,26 @@ def replies_of(sounds: Sequence[Sound], cleared_ns: Sequence[int]) -> Iterator[S
 def find_onset(
     heard: Heard, u_on: int, u_off: int, end_ns: int | None, made_ns: Sequence[int] | None
 ) -> Onset:
-    """Finds the answer to a turn: the first sound that begins within it and is of it.
+    """Finds the answer to a turn: the first sound that begins within it and belongs to it.
 
     - A sound that begins while the user still speaks counts (its gap is negative), unless it only
       goes on with the earlier reply: then less than `REPLY_GAP_MS` of silence precede it and no
       clear cut the earlier reply off.
-    - Nor does it count if a clear cut its reply before the user had ended: the agent took it back.
-      Such are counted as premature starts.
+    - It does not count if a clear cut its reply before the user had ended: the agent took it back.
+      Such sounds are counted as premature starts.
     - A sound that begins after the user had ended, and after `REPLY_GAP_MS` of the agent's silence,
       is an answer of the turn whatever its tag: what is heard decides, and a tag that contradicts
       it is a doubt.
     - Of a sound that may go on with an earlier reply the tags decide, where the synthesiser is
       marked: it is the turn's only if it lies in a chunk that was written after the first audio of
-      one of the turn's requests came out. Where that can't be seen, it is in doubt.
+      one of the turn's requests came out. Where that is unknown, it is in doubt.
 
     Args:
         heard: The agent's side of the trial.
         u_on: First audible sample of the user's turn, ns.
-        u_off: End of its last one, ns.
+        u_off: End of its last audible sample, ns.
         end_ns: u_on of the next turn; None for the last one.
-        made_ns: When the first audio of each of the turn's requests came out; None if the trial
+        made_ns: Time of the first audio of each of the turn's requests; None if the trial
             holds no marks of a synthesiser.
     """
     one_sample = _one_sample(heard)
@@ -154,12 +154,12 @@ def find_onset(
 
 
 def _one_sample(heard: Heard) -> int:
-    """The recording's samples lie up to half a sample from the ear's times."""
+    """Tolerance: the recording's samples lie up to half a sample from the ear's times."""
     return samples_to_ns(1, heard.rate_hz) + 1 if heard.sounds else 0
 
 
 def _is_made(heard: Heard, sound: Sound, made_ns: Sequence[int]) -> bool | None:
-    """Whether a sound was made for the turn; None where its chunk is not marked."""
+    """True if a sound was made for the turn; None where its chunk is not marked."""
     if not made_ns:
         return False
     slack = _one_sample(heard)
@@ -173,10 +173,11 @@ def _is_made(heard: Heard, sound: Sound, made_ns: Sequence[int]) -> bool | None:
 
 
 def _cut_at(heard: Heard, number: int, u_off: int) -> int | None:
-    """When the reply that a sound begins was cut, before the user had ended; None if it was not.
+    """Time at which the reply that a sound begins was cut, before the user had ended; None if it
+    was not.
 
-    A reply may be silent for a moment when it is cut, so its end is where `REPLY_GAP_MS` of
-    silence follow.
+    A reply may be silent for a moment when it is cut, so its end is where `REPLY_GAP_MS` of silence
+    follow.
     """
     gap = REPLY_GAP_MS * NS_PER_MS
     start_ns = heard.sounds[number].start_ns

@@ -1,8 +1,9 @@
-"""What a neural codec does to a voice that a person hears and a word error rate does not: buzz or
-hoarseness, a step at every frame's edge, hum in the pauses, and sound that goes on without words.
+"""Faults of a neural codec that a person hears and a word error rate misses: buzz or hoarseness, a
+step at every frame's edge, hum in the pauses, and sound that goes on without words.
 
-Pure arithmetic on the agent's channel of a recording. None of it is a metric of the table: a figure
-says little alone, and is held against the same figure of the voice that the model learnt from.
+Pure arithmetic on the agent's channel of a recording. None of it is a metric of the table: such a
+figure says little alone, and is compared with the same figure of the voice that the model learnt
+from.
 """
 
 from __future__ import annotations
@@ -23,39 +24,39 @@ Signal = NDArray[np.float64]
 """(n,) in ±1."""
 
 FRAME_HZ = 12.5
-"""Frames per second of the models that are looked at."""
+"""Frame rate of the models in question."""
 PITCH_HZ = (70.0, 400.0)
-"""Between these a voice's pitch is looked for."""
+"""Range in which a voice's pitch is sought."""
 PITCH_RATE_HZ = 16_000
 PITCH_WINDOW_MS, PITCH_HOP_MS = 40, 10
 FLUX_MS = 5.0
 """Step of the spectra whose differences are the flux: 16 in a frame."""
 NEAR_HZ = (0.5, 3.0)
-"""Modulations so far from `FRAME_HZ`, to both sides, are what that one is held against."""
+"""Distance from `FRAME_HZ`, to both sides, of the modulations that it is compared with."""
 LEAST_FLUX_S = 2.0
-"""Of audible sound; less, and a ratio of modulations says nothing."""
+"""Least audible sound; with less, a ratio of modulations says nothing."""
 GUARD_MS = 60.0
-"""So near to something audible a pause is not looked at: a sound fades."""
+"""Margin around audible sound that is not part of a pause: a sound fades."""
 DIGITAL_SILENCE_DBFS = -100.0
-"""What zeros are called."""
+"""Level that digital silence gets."""
 TEXT_AHEAD_NS = 600 * NS_PER_MS
-"""A word's text may come so long before its sound is heard."""
+"""Longest time by which a word's text may precede its sound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """One voice in one recording; None where there is nothing to judge it by."""
+    """One voice in one recording; None where there is nothing to judge by."""
 
     periodicity: float | None = None
     """Mean peak of the normalised autocorrelation in the loud half of its sound, 0 to 1: below the
     original's, hoarse; above it, buzzing."""
     flux_ratio: float | None = None
-    """How much the spectrum's changes keep time with the frames: their modulation at 12.5 Hz over
-    that at the frequencies around. 1: not at all; clicks at frame edges make it several times."""
+    """Modulation of the spectrum's changes at the frame rate, 12.5 Hz, over that at the frequencies
+    around. 1: none; clicks at frame edges make it several times as large."""
     floor_dbfs: float | None = None
-    """Median level of its pauses, by windows of 20 ms; −100 for digital silence."""
+    """Median level of its pauses in dBFS, by windows of 20 ms; −100 for digital silence."""
     wordless_ms: float | None = None
-    """The longest that a reply was audible after its last word's text, or without any."""
+    """Longest time that a reply was audible after its last word's text, or without any."""
 
 
 def faults_of(timeline: Timeline, pcm: NDArray[Any]) -> Faults:
@@ -70,7 +71,7 @@ def faults_of(timeline: Timeline, pcm: NDArray[Any]) -> Faults:
 
 
 def faults_in(pcm: NDArray[Any], rate_hz: int) -> Faults:
-    """The faults of any voice, as `faults_of` without the text's."""
+    """The faults of any voice, as `faults_of` without those of the text."""
     signal = _floats(pcm)
     return Faults(
         periodicity(signal, rate_hz), flux_ratio(signal, rate_hz), floor_dbfs(signal, rate_hz)
@@ -127,7 +128,7 @@ def _modulation(change: Signal, at_s: Signal, hz: float) -> float:
 
 
 def floor_dbfs(signal: Signal, rate_hz: int) -> float | None:
-    """See `Faults.floor_dbfs`; None for what is never silent, or never audible."""
+    """See `Faults.floor_dbfs`; None for a voice that is never silent, or never audible."""
     spans = audible_spans(signal, rate_hz, merge_gap_ms=2 * GUARD_MS)
     if not spans:
         return None
@@ -145,7 +146,7 @@ def floor_dbfs(signal: Signal, rate_hz: int) -> float | None:
 
 
 def wordless_ms(timeline: Timeline) -> float | None:
-    """See `Faults.wordless_ms`; None of what is no duplex model, or was not heard."""
+    """See `Faults.wordless_ms`; None for other than duplex models, or where nothing was heard."""
     words = [mark.t_ns for mark in timeline.all("duplex", "text") if (mark.text or "").strip()]
     if not timeline.replies or not timeline.all("duplex", "frame_out"):
         return None

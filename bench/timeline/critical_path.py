@@ -79,7 +79,7 @@ class Piece:
     name: str
     """The metric's name."""
     label: str
-    """Short, for tables and plots."""
+    """Short name, for tables and plots."""
     between: tuple[tuple[str, str], ...]
     """The stretches that it is made of: the fields of `Path` at the start and the end of each."""
     lane: str
@@ -108,7 +108,7 @@ class Piece:
         return [(getattr(path, start), getattr(path, end)) for start, end in self.between]
 
 
-# Okabe & Ito's palette: told apart with any kind of colour vision.
+# Okabe & Ito's palette: distinguishable with any kind of colour vision.
 PIECES: tuple[Piece, ...] = (
     Piece(
         "endpointing_delay",
@@ -219,7 +219,7 @@ def critical_path(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> Path:
 def _from_request(
     turn: Turn, request: Mark, until: int | None, chunks: Sequence[Chunk], latest: int | None
 ) -> Path:
-    """The chain that an LLM request began; as far as it can be followed.
+    """The chain that an LLM request began, as far as it can be followed.
 
     Args:
         turn: The turn.
@@ -290,6 +290,6 @@ def _spoken(turn: Turn, request: Mark, until: int | None) -> Mark | None:
 
 
 def _first_byte(turn: Turn, spoken: Mark) -> int | None:
-    """When the first audio of a TTS request came out, ns."""
+    """Time of the first audio of a TTS request, ns."""
     marks = turn.all("tts", "first_byte")
     return next((m.t_ns for m in marks if m.request_id == spoken.request_id), None)

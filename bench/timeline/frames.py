@@ -1,4 +1,4 @@
-"""The frames of a duplex session as a table, rebuilt from the marks: one row a frame, one column an
+"""The frames of a duplex session as a table, rebuilt from the marks: one row per frame, one column
 event. The metrics of bench/metrics/frames.py and the pictures are computed from it.
 """
 
@@ -14,13 +14,13 @@ from pipelines.clock import NS_PER_MS
 from pipelines.marks import EventName, Mark
 
 FRAME_MS = 80.0
-"""Length of a frame, and so the time that there is for one: 1920 samples at 24 kHz."""
+"""Length of a frame, and so the time budget of one: 1920 samples at 24 kHz."""
 MODEL_RATE_HZ = 24_000
 FRAME_SAMPLES = 1920
 DISCARDED = 25
 """Frames at a session's start that count in no statistic; their marks are kept."""
 UNPACED = "unpaced"
-"""Ids of sessions that were fed all at once begin with it."""
+"""Prefix of the ids of sessions that were fed all at once."""
 
 EVENTS: tuple[EventName, ...] = (
     "frame_in",
@@ -34,7 +34,7 @@ EVENTS: tuple[EventName, ...] = (
     "frame_out",
     "dropped",
 )
-"""The columns, in the order of a frame's life; what they say stands in `pipelines.marks.EVENTS`."""
+"""The columns, in the order of a frame's life; `pipelines.marks.EVENTS` defines them."""
 
 Floats = NDArray[np.float64]
 
@@ -46,30 +46,30 @@ class Frames:
     session: str
     """Its request id."""
     at_ms: Mapping[EventName, Floats]
-    """Event → (n,) when it happened to each frame, ms after the trial's t0; NaN where it did not
-    happen."""
+    """Event → (n,) time at which it happened to each frame, ms after the trial's t0; NaN where it
+    did not happen."""
     doubled: int
-    """Marks of an event that a frame had already had."""
+    """Number of marks of an event that a frame had already had."""
     lost: int
-    """Frames that were handed in, of which neither an end nor a dropping is known, though a later
-    frame was done; and those that were done and never emitted, though an earlier and a later one
-    were. The last few may still have been on their way when the caller hung up."""
+    """Number of frames that were handed in, of which neither an end nor a dropping is known, though
+    a later frame was done; and of frames that were done and never emitted, though an earlier and a
+    later one were. The last few may still have been on their way when the caller hung up."""
     hold_back_ms: float
-    """What the resampler to 24 kHz holds back."""
+    """Delay of the resampler to 24 kHz."""
     restarts: tuple[int, ...] = ()
-    """Frames at which the model's context was full and a new session of it began (reset)."""
+    """Frames at which the model's context was full and a new session began (reset)."""
 
     def __len__(self) -> int:
         return len(self.at_ms["frame_in"])
 
     @property
     def is_unpaced(self) -> bool:
-        """All frames were there at once: it shows how fast the model can be."""
+        """True where all frames were available at once: it shows how fast the model can be."""
         return self.session.startswith(UNPACED)
 
     @property
     def dropped(self) -> int:
-        """Frames that the policy ``drop`` left out."""
+        """Number of frames that the policy ``drop`` left out."""
         return int(np.isfinite(self.at_ms["dropped"]).sum())
 
     @property
@@ -85,8 +85,8 @@ class Frames:
 
     @property
     def discarded(self) -> int:
-        """Frames at a start that do not count: `DISCARDED`; of an unpaced session a quarter at
-        most, so that something is left of a model that takes seconds for each.
+        """Number of frames at a start that do not count: `DISCARDED`; of an unpaced session a
+        quarter at most, so that something is left of a model that takes seconds for each.
         """
         if not self.is_unpaced:
             return DISCARDED
@@ -94,14 +94,14 @@ class Frames:
 
     @property
     def counts(self) -> NDArray[np.bool_]:
-        """(n,) true for the frames that count: not the first ones after a start."""
+        """(n,) true for the frames that count: all but the first ones after a start."""
         kept = np.ones(len(self), dtype=np.bool_)
         for start in (0, *self.restarts):
             kept[start : start + self.discarded] = False
         return kept
 
     def counted(self, values: Floats) -> Floats:
-        """Of (n,) values by frame, those that count and are known."""
+        """The values that count and are known, of (n,) values by frame."""
         kept: Floats = values[self.counts & np.isfinite(values)]
         return kept
 
@@ -110,7 +110,7 @@ def sessions(marks: Sequence[Mark], t0_ns: int) -> list[Frames]:
     """The sessions of a trial, by their first mark.
 
     Args:
-        marks: All of the trial's.
+        marks: All marks of the trial.
         t0_ns: The recording's sample 0, from which all times are counted.
     """
     stamps: dict[str, dict[EventName, list[tuple[int, int]]]] = {}
@@ -147,14 +147,14 @@ def _frames(
     stopped: int | None,
     hold_back_ms: float,
 ) -> Frames:
-    """A session's table, up to the frame at which the model's context was full for good."""
+    """A session's table, up to the frame at which the model's context was finally full."""
     length = 1 + max(index for of_event in stamps.values() for index, _ in of_event)
     length = length if stopped is None else min(length, stopped)
     at_ms, doubled = {}, 0
     for event in EVENTS:
         pairs = np.array(stamps.get(event, ()), dtype=np.int64).reshape(-1, 2)
         pairs = pairs[pairs[:, 0] < length]
-        # The first stamp of each frame: of several, the later ones are told as doubled.
+        # The first stamp of each frame: later ones are counted as doubled.
         index, first = np.unique(pairs[:, 0], return_index=True)
         doubled += len(pairs) - len(index)
         column = np.full(length, np.nan)

@@ -1,4 +1,6 @@
-"""When the frames of a duplex model were heard, against where they lie in its stream of samples."""
+"""When the frames of a duplex model were heard, compared with their place in its stream of
+samples.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,12 @@ NOT_HEARD = "nothing of it was heard"
 
 
 def hidden_lag_ms(timeline: Timeline, found: Sequence[Frames]) -> Floats | str:
-    """Of each output frame, when it was heard − its time by sample index.
+    """Time at which each output frame was heard − its time by sample index.
 
     Output frame j, counted from 0 in the order of emission, holds the samples from j · 1920 on of
-    the agent's stream. Who writes that stream to a file and lays it beside the user's takes its
-    first sample to sound at t0 + j · 80 ms. Here is how much later it did: 80 ms of hearing the
-    frame, and all the waiting, computing and carrying that has come up until then.
+    the agent's stream. A benchmark that writes that stream to a file and lays it beside the user's
+    takes its first sample to sound at t0 + j · 80 ms. This function gives how much later it did: 80
+    ms of hearing the frame, and all waiting, computing and carrying up to then.
 
     Args:
         timeline: The trial.

@@ -1,4 +1,4 @@
-"""Was the ruler straight? How late the caller's mouth and ear were, and the bounds on that.
+"""The ruler's own error in time: how late the caller's mouth and ear were, and the bounds on that.
 
 The mouth's lateness is sent − due, the ear's received − written: both are the harness's fault, and
 beyond the bounds a trial is not valid. The loop lag, due → seen by the pipeline, is the agent's
@@ -21,27 +21,27 @@ from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark
 
 P99_BOUND_MS = 5.0
-"""The 99th percentile of a trial's mouth and ear lateness may not exceed this."""
+"""Largest 99th percentile of a trial's mouth or ear lateness, ms."""
 CHUNK_BOUND_MS = 20.0
-"""Nor may one chunk that falls between `BEFORE_U_OFF_MS` before u_off and a_on exceed this."""
+"""Largest lateness of a chunk that falls between `BEFORE_U_OFF_MS` before u_off and a_on, ms."""
 BEFORE_U_OFF_MS = 200.0
 AFTER_U_OFF_S = 10
-"""Where no answer was heard, chunks are watched for as long as a trial waits for one."""
+"""Time that chunks are watched where no answer was heard: as long as a trial waits for one."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """How late the chunks of one kind were."""
+    """The lateness of the chunks of one kind."""
 
     at_ns: NDArray[np.int64]
-    """(n,) when each was due."""
+    """(n,) due time of each chunk."""
     ms: Floats
-    """(n,) how late each was, in ms."""
+    """(n,) lateness of each chunk, ms."""
 
     def quantile(self, p: float) -> float | None:
-        """A value that was observed: the smallest that a share of ``p`` does not exceed."""
+        """An observed value: the smallest that a share of ``p`` does not exceed."""
         if len(self.ms) == 0:
             return None
         # As np.quantile(…, method="inverted_cdf"), which takes ten times as long for so few.
@@ -50,7 +50,7 @@ class Lateness:
 
 
 def _lateness(at_ns: NDArray[np.int64], marks: Sequence[Mark]) -> Lateness:
-    """How long after ``at_ns`` each of the marks was taken."""
+    """Lateness of each of the marks after ``at_ns``."""
     taken_ns = np.array([mark.t_ns for mark in marks], dtype=np.int64)
     return Lateness(at_ns, (taken_ns - at_ns) / NS_PER_MS)
 
@@ -149,7 +149,7 @@ def with_lateness(trial: Trial, marks: Sequence[Mark], recording: Stereo | None)
 
 
 def _worst_that_matters(late: Lateness, timeline: Timeline) -> float | None:
-    """The latest chunk due between 200 ms before u_off and a_on, of all turns."""
+    """The largest lateness of chunks due between 200 ms before u_off and a_on, of all turns."""
     matters = np.zeros(len(late.ms), dtype=np.bool_)
     for turn in timeline.turns:
         first = turn.u_off_ns - int(BEFORE_U_OFF_MS * NS_PER_MS)

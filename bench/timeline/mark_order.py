@@ -1,7 +1,7 @@
-"""What cannot have happened before something else: marks that say so come from clocks that differ.
+"""Checks that no effect lies before its cause: marks that do come from clocks that differ.
 
 Every figure is a difference of two marks, perhaps of two processes. So a trial in which an effect
-lies before its cause is refused whole, and the error names the two marks.
+lies before its cause is refused as a whole, and the error names the two marks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ ORDER: tuple[tuple[StageEvent, StageEvent], ...] = (
     (("watch", "call"), ("watch", "plan_start")),
     (("watch", "plan_start"), ("watch", "plan_end")),
 )
-"""(cause, effect), of one request, or of one turn of the user. A stage that has no end is none."""
+"""(cause, effect), of one request, or of one turn of the user. A stage without an end is left
+out."""
 
 _CAUSES = {cause for cause, _ in ORDER}
 _EFFECTS: dict[StageEvent, tuple[StageEvent, ...]] = {
@@ -41,7 +42,7 @@ def check_order(trial_id: str, marks: Sequence[Mark]) -> None:
     """Checks a trial's marks.
 
     Args:
-        trial_id: For the message.
+        trial_id: Name of the trial, for the message.
         marks: In any order.
 
     Raises:
@@ -61,7 +62,7 @@ def check_order(trial_id: str, marks: Sequence[Mark]) -> None:
 
 
 def _whose(mark: Mark) -> tuple[str, int]:
-    """What the two marks must share: the user's have a turn, the others a request."""
+    """The field that the two marks must share: the user's have a turn, the others a request."""
     return ("", mark.turn) if mark.stage == "user" else (mark.request_id, -1)
 
 

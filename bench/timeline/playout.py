@@ -19,7 +19,7 @@ from pipelines.clock import NS_PER_MS, samples_to_ns
 
 
 def agent_speech_ns(timeline: Timeline) -> int:
-    """How long the agent was audible in all (sounds less than 200 ms apart are one)."""
+    """Time that the agent was audible in all (sounds less than 200 ms apart are one)."""
     return sum(sound.end_ns - sound.start_ns for sound in timeline.sounds)
 
 
@@ -61,7 +61,7 @@ def underruns_ns(timeline: Timeline) -> list[int]:
 
 
 def _is_stream(timeline: Timeline) -> bool:
-    """The agent emits frames without end, as a duplex model does."""
+    """True where the agent emits frames without end, as a duplex model does."""
     return bool(timeline.all("duplex", "frame_out"))
 
 
@@ -99,12 +99,14 @@ def _one_reply(before: str, after: str, gap_ns: int) -> bool:
 
 
 def _made(timeline: Timeline) -> list[tuple[int, str]]:
-    """When audio of each synthesiser's request began to come out, and of which LLM request."""
+    """Times at which audio of each synthesiser's request began to come out, with its LLM
+    request.
+    """
     return [(m.t_ns, llm_of(m)) for m in timeline.all("tts", "first_byte")]
 
 
 def _request_of(chunk: Chunk, made: Sequence[tuple[int, str]]) -> str:
-    """The LLM request of which a chunk speaks: of the last audio made before; empty if unknown."""
+    """The LLM request that a chunk speaks: that of the last audio made before; empty if unknown."""
     return next((llm for t_ns, llm in reversed(made) if t_ns <= chunk.write_ns), "")
 
 
@@ -118,7 +120,7 @@ def _turn_at(chunk: Chunk, turns: Sequence[Turn]) -> int:
 
 
 def _sounds_of(chunk: Chunk, timeline: Timeline) -> list[Sound]:
-    """What was heard of the agent in the turn to which a chunk falls."""
+    """Sounds of the agent in the turn to which a chunk falls."""
     number = _turn_at(chunk, timeline.turns)
     turn = timeline.turn(number)
     first = None if turn is None else turn.u_on_ns
@@ -132,5 +134,5 @@ def _sounds_of(chunk: Chunk, timeline: Timeline) -> list[Sound]:
 
 
 def _inside_speech(start_ns: int, end_ns: int, sounds: Sequence[Sound]) -> bool:
-    """There is audible speech before the gap and after it."""
+    """True where there is audible speech before the gap and after it."""
     return any(s.start_ns < start_ns for s in sounds) and any(s.end_ns > end_ns for s in sounds)

@@ -1,7 +1,7 @@
-"""What a jitter buffer would have made of a run: its emissions played again, for any pre-roll.
+"""The effect of a jitter buffer on a run: its emissions played again, for any pre-roll.
 
-Offline and pure arithmetic, from marks alone: when each piece of the agent's audio was emitted and
-how long it is. With stretching, what comes while the queue is short is made to last longer.
+Offline and pure arithmetic, from marks alone: when each piece of the agent's audio was emitted, and
+its length. With stretching, audio that arrives while the queue is short is made to last longer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipelines.marks import Mark
 
 PREROLLS_MS = tuple(range(0, 501, 20))
 STRETCH_HOLD_BACK_MS = BLOCK_MS + 2 * SEARCH_MS
-"""How much later audio comes out of the stretcher, at the most; counted as if it always were so."""
+"""Largest delay that the stretcher adds, ms; counted as if it always added that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Emission:
     """A piece of the agent's audio."""
 
     t_ns: int
-    """When it was emitted."""
+    """Time of emission."""
     samples: int
     new_reply: bool = False
-    """The silence before it was meant."""
+    """True where the silence before it was meant."""
     clear_ns: int | None = None
-    """What was queued before is cut at this time; None where nothing was interrupted."""
+    """Time at which what was queued before is cut; None where nothing was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +42,25 @@ class Stream:
 
     rate_hz: int
     emissions: tuple[Emission, ...]
-    """By time."""
+    """The pieces, by time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Playout:
-    """What became of one stream, or of several together."""
+    """The result for one stream, or for several together."""
 
     preroll_ms: float
     stretched: bool
     underruns: int
     silent_ms: float
-    """Silence within replies."""
+    """Silence within replies, ms."""
     heard_s: float
-    """What was played, and the silence within it."""
+    """Duration played, and the silence within it."""
     delay_p50_ms: float
-    """Heard − emitted of each piece's first sample: median."""
+    """Heard − emitted of each piece's first sample: median, ms."""
     delay_max_ms: float
     factor: float
-    """How much longer it all lasts than it did."""
+    """Extra duration of the whole, ms."""
 
     @property
     def underruns_per_min(self) -> float:
@@ -72,8 +72,8 @@ def stream_of(marks: Sequence[Mark], rate_hz: int) -> Stream | None:
     """The emissions of a trial: a duplex model's frames, else what was written to the link.
 
     Args:
-        marks: All of the trial's, by time.
-        rate_hz: Of the agent's output.
+        marks: All marks of the trial, by time.
+        rate_hz: Sample rate of the agent's output.
 
     Returns:
         None where nothing was emitted.
@@ -97,7 +97,7 @@ def stream_of_frames(frames: Frames) -> Stream:
 
 
 def _written(marks: Sequence[Mark], rate_hz: int) -> Iterable[Emission]:
-    """What was written to the link, in chunks; where a reply begins, and where one was cut."""
+    """The chunks written to the link, with the beginnings of replies and the cuts."""
     length = {
         m.request_id: int(m.value or 0) for m in marks if (m.stage, m.event) == ("ear", "received")
     }
@@ -154,7 +154,9 @@ def replay(stream: Stream, preroll_ms: float, *, stretch: bool = False) -> Playo
 
 
 def together(playouts: Sequence[Playout]) -> Playout:
-    """Several streams' as one: sums, the median of the median delays, and the largest delay."""
+    """Several streams as one: sums, the median of the median delays, and the largest extra
+    duration.
+    """
     first = playouts[0]
     return Playout(
         first.preroll_ms,
@@ -171,7 +173,7 @@ def together(playouts: Sequence[Playout]) -> Playout:
 def sweep(
     streams: Sequence[Stream], prerolls_ms: Iterable[float] = PREROLLS_MS
 ) -> list[tuple[Playout, Playout]]:
-    """Of each pre-roll, (as it is, stretched), over all streams together."""
+    """For each pre-roll, (as it is, stretched), over all streams together."""
     return [
         (
             together([replay(stream, ms) for stream in streams]),

@@ -1,9 +1,9 @@
-"""What the agent said, reply by reply, and how each came to its end: by itself, or because the
-user spoke.
+"""The agent's speech, reply by reply, and how each reply ended: by itself, or because the user
+spoke.
 
-That a reply was stopped is known from a clear that cut what was not yet heard, from requests that
-were cancelled, or from a model that says that it yielded; else it ended by itself. What a reply is
-says `bench.timeline.answers.replies_of`.
+A reply was stopped if a clear cut what was not yet heard, if requests were cancelled, or if a model
+reported that it yielded; else it ended by itself. `bench.timeline.answers.replies_of` defines a
+reply.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GAP_NS = REPLY_GAP_MS * NS_PER_MS
 FALSE_WITHIN_NS = NS_PER_S
 """A reply that stops so soon after the end of an event was stopped by it."""
 CANCELLED = frozenset({("llm", "cancelled"), ("tts", "cancelled")})
-"""Marks that what the agent had still to say was taken back."""
+"""Marks that the rest of the agent's answer was taken back."""
 LEFT_UNKNOWN = "how much of the reply was left is not known"
 
 Interval = tuple[int, int]
@@ -29,7 +29,7 @@ Interval = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a reply that the user spoke into came to its end."""
+    """How a reply that the user spoke into ended."""
 
     stopped: bool
     """False: it ended by itself."""
@@ -38,14 +38,14 @@ class Ending:
 
 
 def reply_at(timeline: Timeline, t_ns: int) -> Sound | None:
-    """The reply that is going on at a time; None if there is none."""
+    """The reply that is under way at a time; None if there is none."""
     return next((r for r in timeline.replies if r.start_ns <= t_ns < r.end_ns), None)
 
 
 def ending(timeline: Timeline, reply: Sound, since_ns: int) -> Ending:
-    """How a reply ended that was going on at ``since_ns``.
+    """How a reply that was under way at ``since_ns`` ended.
 
-    A duplex model of which nobody knows what it would have said is taken to have stopped.
+    A duplex model that does not report the rest of its answer is taken to have stopped.
     """
     until_ns = reply.end_ns + GAP_NS
     within = [m for m in timeline.marks if since_ns <= m.t_ns < until_ns]
@@ -65,14 +65,14 @@ def ending(timeline: Timeline, reply: Sound, since_ns: int) -> Ending:
 
 
 def yielded(marks: Sequence[Mark]) -> Mark | None:
-    """A duplex model's word that it fell silent for the user, where it tells."""
+    """A duplex model's report that it fell silent for the user, where it gives one."""
     return next((m for m in marks if (m.stage, m.event) == ("duplex", "yielded")), None)
 
 
 def yield_ns(timeline: Timeline, reply: Sound, since_ns: int) -> int | None:
-    """When the agent decided to yield; None where it does not tell.
+    """Time at which the agent decided to yield; None where it is not reported.
 
-    Of a duplex model by its own word, of a cascade when its pipeline interrupted.
+    For a duplex model by its own report, for a cascade when its pipeline interrupted.
     """
     until_ns = reply.end_ns + GAP_NS
     within = [m for m in timeline.marks if since_ns <= m.t_ns < until_ns]
@@ -87,10 +87,10 @@ def yield_ns(timeline: Timeline, reply: Sound, since_ns: int) -> int | None:
 
 
 def left_ms(timeline: Timeline, reply: Sound, t_ns: int) -> float | None:
-    """How much of a reply was left at a time: at least so much; None where it is not known.
+    """The least that was left of a reply at a time; None where it is not known.
 
-    Of a cascade, what its synthesiser had made for the answer by then, less what of it was heard
-    by then. Of a duplex model that tells when it yields, what it left unsaid then, and what it
+    For a cascade, what its synthesiser had made for the answer by then, less what of it was heard
+    by then. For a duplex model that reports when it yields, what it left unsaid then, and what it
     said in between.
     """
     until_ns = reply.end_ns + GAP_NS

@@ -2,8 +2,8 @@
 
 Pure: plain records, without a library of OpenTelemetry. Ids follow from the run, the trial and the
 turn, so that the same run always gives the same traces. Marks are taken on the machine's monotonic
-clock; on the wall's clock the trial's ``started_utc`` is laid on its sample 0. So traces begin some
-tens of ms early, and inside a trial all distances are exact.
+clock; on the wall clock the trial's ``started_utc`` is aligned with its sample 0. So traces begin
+some tens of ms early, and inside a trial all distances are exact.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipelines.marks import EventName, Mark, Stage, StageEvent
 Attributes = dict[str, str | int | float | bool]
 
 REQUESTS: dict[Stage, tuple[EventName, ...]] = {"stt": ("final",), "llm": ("end",), "tts": ("end",)}
-"""Stage that works by request → what ends one; the last mark of a request does where none is."""
+"""Stage that works by request → the events that end one; else the request's last mark ends it."""
 POINTS: tuple[StageEvent, ...] = (
     ("turn", "start"),
     ("turn", "analysis"),
@@ -53,18 +53,18 @@ class Span:
     span_id: int
     """64 bits."""
     parent_id: int | None
-    """None: the turn itself."""
+    """Parent's id; None for the turn itself."""
     start_ns: int
     """Unix time."""
     end_ns: int
     attributes: Attributes = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     error: str | None = None
-    """Why it did not come to its end; None if it did."""
+    """Why it did not reach its end; None if it did."""
 
 
 def ident(bits: int, *parts: object) -> int:
-    """An id that follows from its parts alone; never 0, which would be none."""
+    """An id that follows from its parts alone; never 0, which means none."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[: bits // 8], "big") or 1
 
@@ -76,8 +76,8 @@ def spans_of_run(
 
     Args:
         run: The run.
-        rows: Its metrics: what was found of a turn stands on its span.
-        warmups: Whether trials that are kept apart are exported too.
+        rows: Its metrics: a turn's figures become attributes of its span.
+        warmups: True to export warm-ups too.
 
     Raises:
         StoreError: a recording is missing, or a trial does not say when it began.
@@ -155,7 +155,7 @@ def _of_turn(
 
 
 class _Clock:
-    """From the monotonic clock to Unix time, within one trial."""
+    """Offset from the monotonic clock to Unix time, within one trial."""
 
     def __init__(self, trial: Trial) -> None:
         try:
@@ -163,7 +163,7 @@ class _Clock:
         except ValueError:
             raise StoreError(
                 f"trial {trial.trial_id}: it does not say when it began ({trial.started_utc!r}); "
-                "without that its marks have no place on the wall's clock"
+                "without that its marks have no place on the wall clock"
             ) from None
         micros = round((began - datetime.fromisoformat("1970-01-01T00:00:00Z")).total_seconds())
         self._offset_ns = micros * NS_PER_S + began.microsecond * 1000 - trial.t0_ns
@@ -191,7 +191,7 @@ def _frames(turn: Turn) -> dict[str, list[Mark]]:
 
 
 def _name(stage: Stage, model: str) -> str:
-    """As the semantic conventions for generative AI name a span: the operation and the model."""
+    """Span name by the semantic conventions for generative AI: the operation and the model."""
     return f"chat {model}".strip() if stage == "llm" else f"{stage} {model}".strip()
 
 
@@ -207,7 +207,7 @@ def _work(stage: Stage, request: str, model: str, end: Mark) -> Attributes:
 
 
 def _whose(trial: Trial, turn: Turn, figures: Sequence[MetricRow]) -> Attributes:
-    """The turn, and every figure of it that there is."""
+    """The turn's span, with every figure of the turn that exists."""
     found: Attributes = {
         "duplex_lab.run_id": trial.run_id,
         "duplex_lab.trial_id": trial.trial_id,

@@ -1,7 +1,7 @@
 """What happened in a trial, turn by turn, rebuilt from its marks and its recording.
 
-Marks say what the components did, the recording says what a person heard. Here they come
-together: each mark is given to a user turn, and each turn its onset a_on.
+Marks say what the components did, the recording says what a person heard. This module joins them:
+each mark is assigned to a user turn, and each turn gets its onset a_on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ByEvent = Mapping[StageEvent, Sequence[Mark]]
 
 
 def by_event(marks: Iterable[Mark]) -> ByEvent:
-    """Marks sorted by what they say, so that millions of them are looked through only once."""
+    """Groups marks by event, so that millions of them are scanned only once."""
     found: defaultdict[StageEvent, list[Mark]] = defaultdict(list)
     for mark in marks:
         found[mark.stage, mark.event].append(mark)
@@ -51,7 +51,7 @@ class Turn:
     """One turn of the user and what followed it, up to the user's next turn."""
 
     number: int
-    """From 0."""
+    """Number of the turn, from 0."""
     u_on_ns: int
     """First audible sample of the user."""
     u_off_ns: int
@@ -71,7 +71,7 @@ class Turn:
     doubt: str | None = None
     """Why the sound at ``a_on_ns`` may be no answer to this turn; None if it is one."""
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What was computed from them once and is asked for again."""
+    """Cache of what was computed from them."""
 
     def all(self, stage: Stage, event: EventName) -> list[Mark]:
         """The turn's marks of one event, by time."""
@@ -81,14 +81,14 @@ class Turn:
 
     @property
     def transcript(self) -> str:
-        """What the recogniser made of the turn: the last final of each utterance, in order."""
+        """The recogniser's transcript of the turn: the last final of each utterance, in order."""
         finals: dict[str, str] = {}
         for i, mark in enumerate(self.all("stt", "final")):
             finals[mark.request_id or f"#{i}"] = mark.text or ""
         return " ".join(text.strip() for text in finals.values() if text.strip())
 
     def answer_of(self, llm_id: str) -> str | None:
-        """What the agent meant to say by one request; None where it did not tell.
+        """The text that the agent meant to say by one request; None where it is not reported.
 
         ``agent.answer_text`` if it is marked, else what the language model wrote, else what was
         handed to the synthesiser.
@@ -120,14 +120,13 @@ class Timeline:
     chunks: tuple[Chunk, ...]
     """The agent's chunks that arrived, as written."""
     sounds: tuple[Sound, ...]
-    """All that was heard of the agent, by time."""
+    """Everything heard of the agent, by time."""
     marks: tuple[Mark, ...]
     """All marks, by time."""
     replies: tuple[Sound, ...] = ()
-    """The agent's replies, by time: sounds with less than `answers.REPLY_GAP_MS` between them
-    are one."""
+    """The agent's replies, by time: sounds less than `answers.REPLY_GAP_MS` apart are one reply."""
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What was computed from them once and is asked for again."""
+    """Cache of what was computed from them."""
 
     def all(self, stage: Stage, event: EventName) -> Sequence[Mark]:
         """All marks of one event, by time."""
@@ -220,9 +219,9 @@ def _limits(events: ByEvent) -> list[tuple[int, int, int]]:
 def _given_to_turns(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
     """Turn → its marks, by time.
 
-    A stamp of its own wins. Else what carries a request id goes where its request began, and a
-    synthesiser's request where that of its language model did, so that work which outlives its turn
-    stays with it; the rest goes to the last turn that had started.
+    A mark's own turn number comes first. Otherwise a mark with a request id goes where its request
+    began, and a synthesiser's request where that of its language model did, so that work which
+    outlives its turn stays with it; the rest goes to the last turn that had started.
     """
     starts = [(m.t_ns, m.turn) for m in marks if (m.stage, m.event) == ("user", "turn_start")]
     home: dict[tuple[Stage, str], int] = {}
@@ -248,11 +247,11 @@ def _given_to_turns(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
 
 
 def _made(events: ByEvent, u_on: int) -> list[int]:
-    """When the first audio of each request that a turn gave rise to came out, ns.
+    """Times at which the first audio of each request that a turn caused came out, ns.
 
     Args:
         events: The turn's own marks.
-        u_on: A language model that was asked before was not asked by this turn.
+        u_on: Start of the turn; earlier requests to the language model belong to earlier turns.
     """
     asked = {m.request_id: m.t_ns for m in events.get(("llm", "request"), ())}
     spoken = {m.request_id: m.t_ns for m in events.get(("tts", "request"), ())}

@@ -1,4 +1,4 @@
-"""``duplex-lab labs``: begin a lab, check one's work, hand it in; and grade a class."""
+"""``duplex-lab labs``: start a lab, check one's work, hand it in; and grade a class."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Does a run agree with itself? Marks, recording, figures, fixture and face, held together."""
+"""Does a run agree with itself? Marks, recording, figures, fixture and face, compared."""

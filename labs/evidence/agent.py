@@ -1,4 +1,4 @@
-"""The agent's channel against the marks: where it sounds, and where its onsets lie."""
+"""The agent's channel compared with the marks: where it sounds, and where its onsets lie."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark
 
 EDGE_SAMPLES = 2
-"""Rounding of times to samples at a chunk's ends."""
+"""Tolerance for rounding times to samples at a chunk's ends."""
 ONSET_MS = 1.0
-"""Between the onset that the marks say and the one in the recording."""
+"""Tolerance between the onset by the marks and the one in the recording."""
 VOICE_HZ = {"espeak": 22_050}
 """The synthesiser's engine → its own rate."""
 
 
 def agent_channel(e: Evidence) -> Iterator[str]:
-    """The agent's channel against what the ear marked: sound only where a chunk was heard."""
+    """The agent's channel compared with the ear's marks: sound only where a chunk was heard."""
     if e.recording is None:
         return
     agent = e.recording[:, AGENT]
@@ -46,7 +46,7 @@ def agent_channel(e: Evidence) -> Iterator[str]:
 def _onsets(e: Evidence, agent: NDArray[np.int16], heard: Sequence[Mark]) -> Iterator[str]:
     """The first onset of each reply: where the synthesiser's and the ear's marks put it.
 
-    Only where no resampler stands between: it would hold audio back.
+    Only without a resampler between: it would hold audio back.
     """
     preset = e.run.info.get("presets", {}).get(e.trial.preset, {})
     engine = preset.get("stages", {}).get("tts", {}).get("engine")

@@ -1,8 +1,8 @@
-"""Does a run agree with itself? Marks, recording, figures and the fixture's audio, held together.
+"""Does a run agree with itself? Marks, recording, figures and the fixture's audio, compared.
 
-Each test looks for one way of changing a run after it was measured. What is found is named, trial
-by trial; judging it is a person's work. A run that was invented as a whole, with marks, audio and
-figures that fit, can't be told from a measured one.
+Each test looks for one way of changing a run after it was measured. Findings are named, trial by
+trial; a person judges them. A run that was invented as a whole, with marks, audio and figures that
+fit, can't be distinguished from a measured one.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ TESTS: tuple[tuple[FindingKind, Callable[[Evidence], Iterator[str]]], ...] = (
 
 
 def audit(run: store.Run, rows: Sequence[MetricRow], stored: Sequence[MetricRow]) -> list[Finding]:
-    """All that does not agree within one run.
+    """All contradictions within one run.
 
     Args:
         run: The run.
         rows: Its metrics, computed again from marks and recordings.
-        stored: The metrics that stand in its ``metrics.parquet``.
+        stored: The metrics in its ``metrics.parquet``.
     """
     name = run.path.name
     found = [Finding(name, *f) for f in figures(rows, stored)]

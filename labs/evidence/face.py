@@ -1,7 +1,9 @@
-"""Did a page measure what ``face.parquet`` holds? Its times against each other, and a run's marks.
+"""Did a page measure what ``face.parquet`` holds? Its times compared with each other, and with a
+run's marks.
 
-A page draws a frame's mouth once it reckons that its sound is heard, tells both times on its one
-clock, and is tied to the machine's clock once. What breaks one of these was not told by a page.
+A page draws a frame's mouth once it estimates that its sound is heard, reports both times on its
+one clock, and is tied to the machine's clock once. Rows that break one of these do not come from a
+page.
 """
 
 from __future__ import annotations
@@ -20,19 +22,21 @@ from pipelines.audio.openness import FRAME_MS
 from pipelines.clock import NS_PER_MS
 
 EARLY_MS = 20.0
-"""So far before its sound a mouth may seem drawn: when the sound is heard is reckoned by a median
-of the newest clock pairs, which has moved a little when the times are told, a second later."""
+"""Largest time by which a mouth may seem drawn before its sound: the time of hearing is estimated
+by a median of the newest clock pairs, which has moved a little when the times are reported, a
+second later."""
 SPACING_MS = 20.0
-"""So much nearer than their samples say two frames may seem to be heard, for the same reason."""
+"""Largest time by which two frames may seem to be heard nearer than their samples say, for the same
+reason."""
 ROUNDING_MS = 0.001
 ROUNDING_NS = 2
 
 Said = Iterator[tuple[str, str]]
-"""(trial, what disagrees)."""
+"""(trial, contradiction)."""
 
 
 def face_times(frames: Sequence[FaceFrame], run: store.Run | None) -> Said:
-    """All that does not agree in one ``face.parquet``.
+    """All contradictions in one ``face.parquet``.
 
     Args:
         frames: Its rows.
@@ -66,9 +70,9 @@ def _finite(f: FaceFrame) -> bool:
 
 
 def _row(f: FaceFrame) -> str | None:
-    """What is wrong with one row by itself."""
+    """The fault of one row by itself."""
     if not _finite(f):
-        return "a time or the mouth is no finite number"
+        return "a time or the mouth is not a finite number"
     if not (0 <= f.mouth <= 1 and f.at_sample >= 0 and f.samples > 0):
         return f"mouth {f.mouth:g} of {f.samples} samples can't be"
     between = f.drawn_ms - f.heard_ms

@@ -1,4 +1,4 @@
-"""Stored figures against those that marks and recording give."""
+"""Stored figures compared with those that marks and recording give."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ SAME_VALUE = 1e-6
 def figures(
     rows: Sequence[MetricRow], stored: Sequence[MetricRow]
 ) -> Iterator[tuple[str, FindingKind, str]]:
-    """Stored figures against those that are computed again; what one side lacks is left."""
+    """Stored figures compared with those that are computed again; figures that one side lacks are
+    left out.
+    """
 
     def key(row: MetricRow) -> tuple[str, int, str, str]:
         return (row.trial_id, row.turn, row.metric, row.subject or "")
@@ -53,7 +55,7 @@ def other_version(run: store.Run) -> str | None:
 
 
 def same(a: float | None, b: float | None) -> bool:
-    """Whether two figures differ by rounding at most; two that are missing are the same."""
+    """True if two figures differ by rounding at most; two that are missing are the same."""
     if a is None or b is None:
         return a is b
     return math.isclose(a, b, rel_tol=SAME_VALUE, abs_tol=1e-6) or (a != a and b != b)

@@ -1,4 +1,4 @@
-"""What is found when a run does not agree with itself: one contradiction, of one kind."""
+"""A finding where a run does not agree with itself: one contradiction, of one kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FindingKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that does not agree."""
+    """One contradiction."""
 
     run: str
     """The run's folder."""
@@ -22,7 +22,7 @@ class Finding:
     kind: FindingKind
     """See `KINDS`."""
     text: str
-    """What disagrees with what, with both values."""
+    """The contradiction, with both values."""
 
 
 KINDS: Mapping[str, str] = {
@@ -37,4 +37,4 @@ KINDS: Mapping[str, str] = {
     "face": "a page's times do not agree with themselves, or with the run",
     "changed": "a file is not as it was packed",
 }
-"""Kind of finding → what it means."""
+"""Kind of finding → its meaning."""

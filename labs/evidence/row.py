@@ -1,4 +1,4 @@
-"""A trial's row and clocks against its marks, and against the rest of its run."""
+"""A trial's row and clocks compared with its marks, and with the rest of its run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipelines.clock import NS_PER_S
 from pipelines.errors import LabError
 
 CLOCK_S = 2.0
-"""How far a trial's two clocks may stray from those of its run."""
+"""Largest deviation of a trial's two clocks from those of its run."""
 
 
 def clocks(run: store.Run) -> Iterator[tuple[str, FindingKind, str]]:
     """Two trials at one time, or a trial whose two clocks are another machine's."""
     if len(run.info.get("sessions", [])) > 1:
-        return  # it was gone on with, perhaps after a restart: its clocks may begin anew
+        return  # it was resumed, perhaps after a restart: its clocks may start over
     end_ns, last = 0, ""
     for trial in sorted((t for t in run.trials if t.t0_ns), key=lambda t: t.t0_ns):
         if trial.t0_ns < end_ns:
@@ -50,7 +50,7 @@ def clocks(run: store.Run) -> Iterator[tuple[str, FindingKind, str]]:
 
 
 def row_agrees(e: Evidence) -> Iterator[str]:
-    """The trial's row against its marks and its recording."""
+    """The trial's row compared with its marks and its recording."""
     sent = len(e.all("user", "chunk_sent"))
     if sent != e.trial.chunks_sent:
         yield f"chunks_sent says {e.trial.chunks_sent}, but {sent} are marked"

@@ -1,4 +1,4 @@
-"""One trial with all that speaks of it."""
+"""One trial with all evidence about it."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Evidence:
         return [m for m in self.marks if (m.stage, m.event) == (stage, event)]
 
     def sample(self, t_ns: int) -> int:
-        """Which sample of the recording a time is."""
+        """The sample of the recording at a time."""
         return ns_to_samples(t_ns - self.trial.t0_ns, self.trial.rate_hz)

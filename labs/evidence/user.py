@@ -1,4 +1,6 @@
-"""The user's side of a trial against the fixture that it names: labels, and the audio itself."""
+"""The user's side of a trial compared with the fixture that it names: labels, and the audio
+itself.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,11 @@ from pipelines.clock import NS_PER_MS, ns_to_samples
 USER_ERROR = 0.02
 """RMS of (recorded user − fixture) per RMS of the fixture; honest runs stay below 0.001."""
 LABEL_MS = 0.2
-"""Rounding of labels to the microphone's rate."""
+"""Tolerance for rounding labels to the microphone's rate."""
 
 
 def fixture_labels(e: Evidence) -> Iterator[str]:
-    """The labels that the run holds against the fixture's own."""
+    """The labels of the run compared with the fixture's own."""
     fixture = own_fixture(e.trial.fixture)
     if fixture is None:
         yield f"there is no fixture {e.trial.fixture!r} here to hold it against"
@@ -44,7 +46,9 @@ def own_fixture(name: str) -> Fixture | None:
 
 
 def user_channel(e: Evidence) -> Iterator[str]:
-    """The user's channel against the fixture's audio, where the marks say that it was spoken."""
+    """The user's channel compared with the fixture's audio, where the marks say that it was
+    spoken.
+    """
     fixture = own_fixture(e.trial.fixture)
     if fixture is None or e.recording is None:
         return
@@ -88,7 +92,7 @@ def user_channel(e: Evidence) -> Iterator[str]:
 
 
 def _in_rate(run: store.Run, preset: str) -> int:
-    """At which rate the user spoke, as run.json says."""
+    """The rate at which the user spoke, by run.json."""
     audio = run.info.get("presets", {}).get(preset, {}).get("audio", {})
     rate_hz = audio.get("in_rate_hz", RATE_HZ)
     return rate_hz if isinstance(rate_hz, int) and 8000 <= rate_hz <= 48_000 else RATE_HZ

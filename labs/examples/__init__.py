@@ -1,1 +1,1 @@
-"""Submissions that nobody made, with known faults: for tests of the grader."""
+"""Made-up submissions with known faults: for tests of the grader."""

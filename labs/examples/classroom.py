@@ -1,7 +1,7 @@
-"""A class that nobody taught: submissions of lab 5a with one thing wrong in each, for tests.
+"""A made-up class: submissions of lab 5a with one fault in each, for tests.
 
-The runs in them were never measured: marks, recordings and figures are made so that they fit. That
-the grader finds nothing wrong with `perfect` is the limit that its pages tell of.
+The runs in them were never measured: marks, recordings and figures are made so that they fit. The
+grader finds nothing wrong with `perfect`: that is the limit which its pages name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipelines.marks import Mark
 Change = Callable[[Path], None]
 
 
-# What is wrong: each changes a working folder
+# The faults: each changes a working folder
 
 
 def _wrong_floor(folder: Path) -> None:
@@ -45,7 +45,7 @@ def _edited_figures(folder: Path) -> None:
 
 
 def _edited_marks(folder: Path) -> None:
-    """The ear's marks of one trial are moved 100 ms forward, and the figures computed anew."""
+    """The ear's marks of one trial are moved 100 ms forward, and the figures computed again."""
     run = folder / "results" / "base"
 
     def earlier(mark: Mark) -> Mark:
@@ -66,14 +66,14 @@ def _rewrite(run_dir: Path, change: Callable[[str, list[Mark]], list[Mark]]) -> 
 
 
 def _other_fixture(folder: Path) -> None:
-    """The recording of one sentence stands where that of another belongs."""
+    """The recording of one sentence replaces that of another."""
     audio = folder / "results" / "base" / "audio"
     shutil.copy(audio / "base.cmd_dance.0.flac", audio / "base.cmd_wave.0.flac")
     analyse(folder / "results" / "base")
 
 
 def _shifted_answer(folder: Path) -> None:
-    """In the recordings the agent answers 120 ms earlier; the figures are computed anew."""
+    """In the recordings the agent answers 120 ms earlier; the figures are computed again."""
     run = folder / "results" / "base"
     for path in (run / "audio").glob("*.flac"):
         pcm, rate_hz = read_recording(path)
@@ -107,7 +107,7 @@ CHANGES: Mapping[str, Change] = {
     "other-fixture": _other_fixture,
     "shifted-answer": _shifted_answer,
 }
-"""Name → what is wrong with its runs, or its answers."""
+"""Name → the fault of its runs, or its answers."""
 CODE: Mapping[str, Change] = {
     "endless-loop": _code("    while True: pass"),
     "memory-hog": _code(f"    held = bytearray(8 * 2**30)\n{SUM}"),
@@ -118,7 +118,7 @@ CODE: Mapping[str, Change] = {
     "spy": _code(f"    assert not os.path.exists('/etc/passwd')\n{SUM}"),
     "vandal": _code(f"    open('/submission/floor.py', 'w').write('')\n{SUM}"),
 }
-"""Name → what its code does; there are no runs. `PORT` in ``network`` is to be replaced."""
+"""Name → the behaviour of its code; there are no runs. `PORT` in ``network`` is to be replaced."""
 
 
 def _replace(path: Path, old: str, new: str) -> None:

@@ -1,4 +1,4 @@
-"""Lab 5a, all done, by nobody: runs that were never measured, whose marks and audio fit."""
+"""Lab 5a, all done, made up: runs that were never measured, whose marks and audio fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pipelines.marks import Mark, stamp
 
 BEGAN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SPEAKS_AT_MS = 500.0
-"""When the user's audio begins, in every trial."""
+"""Start of the user's audio in every trial."""
 WAIT_MS = {"base": 560.0, "faster": 260.0}
 """Preset → its typical endpointing delay."""
 SERVICES = ("ModelSTTService", "ModelLLMService", "ModelTTSService")
@@ -151,7 +151,7 @@ def _as_the_lab_stamps(
 
 
 def write_perfect(folder: Path, seed: int, *, runs: str = "base pair") -> None:
-    """A working folder in which all that lab 5a asks for is done.
+    """A working folder in which everything of lab 5a is done.
 
     Args:
         folder: Made.

@@ -20,13 +20,13 @@ from labs.grading.worker import Graded
 from pipelines.errors import LabError
 
 WORKER_S = 900.0
-"""Longest time that one submission may take."""
+"""Longest time for one submission."""
 CALL_S = 20.0
-"""Longest time that one call of its code may take."""
+"""Longest time for one call of its code."""
 
 
 def submissions(folder: Path) -> list[Path]:
-    """What lies in a class's folder: zips and folders, by name.
+    """The submissions in a class's folder: zips and folders, by name.
 
     Raises:
         LabError: there is nothing.
@@ -55,7 +55,7 @@ def grade_class(
         paths: Zips and folders.
         lab: The lab; empty: the one that each names.
         bwrap: Path of bubblewrap; empty: no code is run.
-        tell: Told a line for each.
+        tell: Takes a line for each.
         worker_s: Longest time for each.
         call_s: Longest time for each call of its code.
     """
@@ -103,7 +103,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def with_copies(graded: Sequence[Graded]) -> list[Graded]:
-    """Adds to each submission what it shares with another: both are named, who copied is not."""
+    """Adds to each submission what it shares with another: both are named, but not who copied."""
     owners: dict[str, list[int]] = {}
     for i, one in enumerate(graded):
         for digest in one.prints:

@@ -1,4 +1,4 @@
-"""The results of a class: one CSV, and an HTML page per submission with all that was found."""
+"""The results of a class: one CSV, and an HTML page per submission with all findings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from labs.pack import write_report
 
 LIMITS = (
     "What is named here are contradictions between marks, recordings, figures and the fixture's "
-    "own audio. A run that was invented as a whole, without a contradiction, can't be told from a "
-    "measured one: ask the student to measure again beside you. Two submissions that share a "
-    "recording are both named; who copied can't be seen."
+    "own audio. A run that was invented as a whole, without a contradiction, can't be "
+    "distinguished from a measured one: ask the student to measure again beside you. Two "
+    "submissions that share a recording are both named; who copied can't be seen."
 )
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto }
@@ -35,7 +35,7 @@ def write_all(graded: Sequence[Graded], out: Path, sandbox: str) -> Path:
     Args:
         graded: The class.
         out: The folder.
-        sandbox: What is to be said of how code was run.
+        sandbox: A sentence about how code was run.
 
     Returns:
         The CSV.
@@ -66,7 +66,7 @@ def table(graded: Sequence[Graded], names: Sequence[str]) -> str:
 
 
 def _cell(value: object) -> object:
-    """A text that a spreadsheet would take for a formula is made one that it won't."""
+    """Changes a text that a spreadsheet would take for a formula."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{value}"
     return value

@@ -1,12 +1,12 @@
-"""The box of the grader: submitted code sees no network, no other files, and may write nowhere.
+"""The box of the grader: submitted code sees no network, no other files, and can't write anywhere.
 
-Linux: bubblewrap (``bwrap``). In it there are the system's libraries, this Python and the
-submission's folder, all read-only; no network, no other processes, no home, no ``/proc``; limits of
-memory, time, processes and output on top. Whether it holds here is found by trying: code that
-breaks out in each of these ways is run first. Elsewhere (macOS, a container without user
-namespaces) there is none, and the grader then runs no code at all.
+Linux: bubblewrap (``bwrap``). It shows the system's libraries, this Python and the submission's
+folder, all read-only; no network, no other processes, no home, no ``/proc``; limits of memory,
+time, processes and output on top. Trial shows whether it holds: code that breaks out in each of
+these ways is run first. Elsewhere (macOS, a container without user namespaces) there is none, and
+the grader then runs no code at all.
 
-What it does not keep out: an error in the kernel. Grade on a machine that holds nothing dear.
+It does not protect from an error in the kernel. Grade on a machine that holds nothing valuable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 WORK = "/submission"
 TOOLS = "/grader"
 NOBODY = 64_207
-"""The user that code runs as where the grader is root: one that owns nothing and runs nothing else,
+"""User id that code runs as where the grader is root: one that owns nothing and runs nothing else,
 so that the limit of processes counts its own."""
 
 ATTEMPTS = """
@@ -85,7 +85,7 @@ def memory(mb):
     except MemoryError:
         return 0
 """
-"""What the sandbox is tried with."""
+"""Arguments of the sandbox's trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Bubblewrap:
     name: str = "bubblewrap"
 
     def run(self, root: Path, order: Mapping[str, Any], limits: Limits) -> Ended:
-        """As `labs.code.Box` says; ``root`` is seen read-only, as `WORK`."""
+        """See `labs.code.Box`; ``root`` is seen read-only, as `WORK`."""
         command = [self.program, "--unshare-ipc", "--unshare-pid", "--unshare-net"]
         command += ["--unshare-uts", "--unshare-cgroup-try", "--die-with-parent", "--new-session"]
         command += ["--cap-drop", "ALL", "--hostname", "sandbox"]
@@ -122,7 +122,9 @@ class Bubblewrap:
         return run_child(command, None, told, limits.wall_s)
 
     def _seen(self) -> list[str]:
-        """What of this machine is seen within: libraries and Python, without a path twice."""
+        """The parts of this machine that are visible within: libraries and Python, each path
+        once.
+        """
         wanted = [*SYSTEM, sys.prefix, sys.base_prefix]
         paths = [path for path in dict.fromkeys(wanted) if Path(path).exists()]
         return [p for p in paths if not any(Path(q) in Path(p).parents for q in paths)]
@@ -147,7 +149,7 @@ def find_sandbox() -> tuple[Bubblewrap | None, str]:
 
 
 def leak_of(box: Box) -> str | None:
-    """Tries to break out of a box in each way that it must keep shut.
+    """Tries to break out of a box in each way that it must prevent.
 
     Returns:
         The first that went through, or why it can't be tried; None if it holds.

@@ -1,4 +1,4 @@
-"""Files that are small on disk and large once read: what their headers say is looked at first."""
+"""Files that are small on disk and large once read: their headers are checked first."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import soundfile
 from labs.pack import PackError
 
 LARGEST_ROWS = 10_000_000
-"""Of a Parquet file; a minute of conversation has some 20,000 marks."""
+"""Most rows of a Parquet file; a minute of conversation has some 20,000 marks."""
 LARGEST_S = 3600.0
-"""Of a recording."""
+"""Longest recording, s."""
 
 
 def check_sizes(root: Path) -> None:
-    """Looks through the tables and recordings of a submission; one that is damaged is left alone.
+    """Checks the tables and recordings of a submission; a damaged one is left alone.
 
     Raises:
         PackError: one would be too large.

@@ -1,6 +1,6 @@
-"""Grades one submission, in a process of its own: what is handed in may break whatever reads it.
+"""Grades one submission, in a process of its own: a submission may break its reader.
 
-Started by `grade` as ``python -m labs.grading.worker``; order on stdin, what was found on stdout.
+Started by `grade` as ``python -m labs.grading.worker``; order on stdin, result on stdout.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ from labs.grading.sizes import check_sizes
 from pipelines.errors import LabError
 
 MEMORY_GB = 8
-"""Address space of the worker: what is read of a submission must fit."""
+"""Address space of the worker, GB: everything that is read of a submission must fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """What was found of one submission."""
+    """The result for one submission."""
 
     file: str
     """The zip's or the folder's name."""
     student: str = ""
-    """As the submission says; it is not proved."""
+    """Name by the submission; it is not proved."""
     lab: str = ""
     results: Sequence[Mapping[str, Any]] = ()
     """Per check: name, what, passed (null: not run), why."""
     findings: Sequence[Mapping[str, str]] = ()
-    """As `labs.evidence.finding.Finding`."""
+    """Findings, as `labs.evidence.finding.Finding`."""
     prints: Mapping[str, str] = field(default_factory=dict)
-    """Hash of a recording or of a trial's marks → where it stands: to find copies by."""
+    """Hash of a recording or of a trial's marks → its place: for finding copies."""
     error: str = ""
-    """Why it could not be graded, or not to its end; empty if it was."""
+    """Why it could not be graded, or not to its end; otherwise empty."""
 
     @property
     def passed(self) -> int:
-        """How many checks pass."""
+        """Number of checks that pass."""
         return sum(result["passed"] is True for result in self.results)
 
 
@@ -121,7 +121,7 @@ def _copy(path: Path, root: Path) -> None:
 
 
 def _evidence(submission: Submission) -> tuple[list[Finding], dict[str, str]]:
-    """What does not agree in its runs, and the prints of its trials."""
+    """Contradictions in its runs, and the fingerprints of its trials."""
     found: list[Finding] = []
     prints: dict[str, str] = {}
 
@@ -156,7 +156,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _prints(run: store.Run, trial_id: str) -> list[tuple[str, str]]:
-    """Two honest trials never share them: when a chunk was written differs by microseconds."""
+    """Fingerprints that two honest trials never share: write times differ by microseconds."""
     trial = run.trial(trial_id)
     found = []
     pcm = run.recording(trial)
@@ -170,7 +170,7 @@ def _prints(run: store.Run, trial_id: str) -> list[tuple[str, str]]:
 
 
 def main() -> None:
-    """Order in, what was found out."""
+    """Order in, result out."""
     order = json.load(sys.stdin)
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -180,7 +180,7 @@ def main() -> None:
     path = Path(order["path"])
     try:
         graded = grade_one(path, order["lab"], order["bwrap"], order["call_s"])
-    except Exception as error:  # a submission that breaks the grader must be told of, and no more
+    except Exception as error:  # a submission that breaks the grader must be reported, and no more
         graded = Graded(path.name, error=f"it broke its grading: {type(error).__name__}: {error}")
     json.dump(asdict(graded), answer)
     answer.close()

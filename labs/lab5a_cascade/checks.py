@@ -1,4 +1,4 @@
-"""What is checked in lab 5a, told openly: the same checks for the student and for the grader."""
+"""The checks of lab 5a, listed openly: the same for the student and for the grader."""
 
 from __future__ import annotations
 
@@ -21,19 +21,22 @@ from pipelines.clock import NS_PER_MS
 
 LEAST_TURNS = 5
 BAR_MS = 0.2
-"""How far a bar's end may be from where the marks put it."""
+"""Tolerance of a bar's end, ms."""
 STAGES = ("endpointing_delay", "llm_to_clause", "tts_ttfa", "output")
 SEEN_TURNS = 5
-"""On so many turns the student's waterfall is tried."""
+"""Number of turns on which the student's waterfall is tried."""
 MARKS = "your run's marks"
 PICTURE, PICTURE_MOST = (400, 200), 8000
-"""Pixels of a picture: at least, and at most."""
+"""Width and height of a picture, pixels: least and most."""
 SATURATED, COLOURED_PERCENT = 0.2, 1.0
-"""Spread of red, green and blue (of 0 to 1) that makes a colour; so much of a picture has bars."""
+"""Spread of red, green and blue (of 0 to 1) that counts as a colour; least share of coloured
+pixels."""
 
 
 def _answered(submission: Submission) -> list[MetricRow]:
-    """Voice to voice of base's turns, also where the ruler was late: here no presets compete."""
+    """Voice to voice of base's turns, also where the ruler was late: no presets compete in this
+    check.
+    """
     rows = [r for r in submission.rows("base") if r.preset == "base" and not r.warmup]
     return [r for r in rows if r.metric == "voice_to_voice" and r.value is not None]
 
@@ -84,7 +87,7 @@ def _paths(submission: Submission) -> list[tuple[list[dict[str, Any]], CriticalP
 
 
 def _bars(path: CriticalPath) -> dict[str, tuple[float, float]]:
-    """Where each bar begins and ends, ms after u_off."""
+    """Begin and end of each bar, ms after u_off."""
 
     def ms(t_ns: int | None) -> float:
         return ((t_ns or 0) - path.u_off) / NS_PER_MS
@@ -119,20 +122,20 @@ def _first(bar: object) -> object:
 
 
 def waterfall_picture(submission: Submission) -> Verdict:
-    """A picture with bars in it; what they show a person judges."""
+    """A picture with bars in it; a person judges their content."""
     from matplotlib.image import imread
 
     path = submission.path("waterfall.png")
     data = path.read_bytes()[:33]
     if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 33:
-        return Verdict(False, "waterfall.png is no PNG.")
+        return Verdict(False, "waterfall.png is not a PNG.")
     width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
     told = f"waterfall.png is {width} x {height} pixels"
     if not (PICTURE[0] <= width <= PICTURE_MOST and PICTURE[1] <= height <= PICTURE_MOST):
         return Verdict(False, f"{told}; {PICTURE[0]} x {PICTURE[1]} is the least that can be read.")
     try:
         colours = np.asarray(imread(path), float)[..., :3]
-    except Exception as error:  # whatever a decoder thinks of a damaged file
+    except Exception as error:  # any error of a decoder on a damaged file
         return Verdict(False, f"{told} and can't be decoded ({type(error).__name__}).")
     if colours.ndim != 3:
         return Verdict(False, f"{told}, without any colour: are its bars drawn?")
@@ -173,7 +176,7 @@ def floor_predicted(submission: Submission) -> Verdict:
 
 
 def floor_heard(submission: Submission) -> Verdict:
-    """What was heard, from the recording; and which stage is the largest."""
+    """The latency heard, from the recording; and the largest stage."""
     values = [r.value for r in _answered(submission) if r.value is not None]
     if not values:
         return Verdict(False, "results/base holds no answer.")
@@ -189,7 +192,7 @@ def floor_heard(submission: Submission) -> Verdict:
 
 
 def _options(submission: Submission) -> tuple[str, dict[str, tuple[Any, Any]]]:
-    """The other preset of the pair, and in which options it differs from base."""
+    """The other preset of the pair, and the options in which it differs from base."""
     presets = submission.run("pair").info.get("presets", {})
     others = [name for name in presets if name != "base"]
     if "base" not in presets or len(others) != 1:
@@ -217,12 +220,12 @@ def one_change(submission: Submission) -> Verdict:
 
 
 def gain_proved(submission: Submission) -> Verdict:
-    """The paired comparison's interval lies on one side of zero, and is told rightly."""
+    """The paired comparison's interval lies on one side of zero, and is reported rightly."""
     found = paired_gain(submission.run("pair"), submission.rows("pair"))
     if found.shift.n < MIN_N_INTERVAL:
         return Verdict(False, f"{found.shift.n} turns count on both sides; 20 are needed.")
     if found.direction != "better":
-        return Verdict(False, "the comparison can't tell that it is faster.")
+        return Verdict(False, "the comparison does not show that it is faster.")
     for key, value in (
         ("wait.gain_ms", found.shift.value),
         ("wait.low_ms", found.shift.low),
@@ -231,7 +234,7 @@ def gain_proved(submission: Submission) -> Verdict:
         said = near(submission, key, value or 0.0, 1.0, 0.02, MARKS)
         if not said.passed:
             return said
-    return Verdict(True, f"faster on {found.shift.n} turns, and the interval is told rightly.")
+    return Verdict(True, f"faster on {found.shift.n} turns, and the interval is reported rightly.")
 
 
 CHECKS = (
@@ -243,9 +246,9 @@ CHECKS = (
     Check("floor-predicted", "the predicted floor is that of your run", floor_predicted),
     Check("floor-heard", "what was heard, and the largest bar", floor_heard),
     Check("one-change", "results/pair: base and one preset with one option changed", one_change),
-    Check("gain-proved", "the paired comparison says faster, and is told rightly", gain_proved),
+    Check("gain-proved", "the paired comparison says faster, and is reported rightly", gain_proved),
     sentence("wait.price", 40),
-    Check("prosody-features", "pitch, energy and rate of voices that are known", prosody_features),
+    Check("prosody-features", "pitch, energy and rate of known voices", prosody_features),
     Check("prosody-table", "prosody.csv agrees with the audio before and after", prosody_table),
     Check("prosody-spread", "how far the voices are apart, before and after", prosody_spread),
     sentence("prosody.deleted", 80),

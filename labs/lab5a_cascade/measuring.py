@@ -41,8 +41,8 @@ MANY = (
 )
 """24 short sentences: a comparison needs 20 that count."""
 RETRIES = 4
-"""How often a sentence is played once more because the measuring side was late: on a shared or busy
-machine a third of the trials can be, and a comparison has only four to spare."""
+"""Number of times that a sentence is played again because the measuring side was late: on a shared
+or busy machine a third of the trials can be, and a comparison has only four to spare."""
 
 
 def register(build: str = "cascade:build") -> None:
@@ -86,9 +86,10 @@ class TurnMarks:
     trial: str
     fixture: str
     marks: list[dict[str, Any]]
-    """By time: stage, event, ms (after the user's last audible sample), request_id, value, text."""
+    """The marks by time: stage, event, ms (after the user's last audible sample), request_id,
+    value, text."""
     heard_ms: float | None
-    """When the agent's first audible sample was heard; None if it was not."""
+    """Time at which the agent's first audible sample was heard; None if it was not."""
 
 
 def turns(folder: Path, preset: str = "base") -> list[TurnMarks]:
@@ -169,7 +170,7 @@ def paired_gain(run: store.Run, rows: Sequence[MetricRow]) -> Comparison:
 
 
 def user_audio(fixture: str) -> tuple[NDArray[np.float64], int]:
-    """What the user says in a fixture's first turn: (n,) in ±1, and its rate in Hz."""
+    """The user's words in a fixture's first turn as audio: (n,) in ±1, and its rate in Hz."""
     turn = load(fixtures_root() / f"{fixture}.toml").turns[0]
     return read_pcm(turn).astype(np.float64) / 32768, turn.rate_hz
 
@@ -187,7 +188,7 @@ def speak_again(folder: Path, into: Path, preset: str = "base") -> list[str]:
     Args:
         folder: The run.
         into: Where ``<fixture>.wav`` is written.
-        preset: Whose recogniser.
+        preset: Preset whose recogniser is used.
 
     Returns:
         The fixtures of which a transcript came.

@@ -1,4 +1,4 @@
-"""The parts that lab 5a's pipeline is built from: made, warm, and not yet in any order."""
+"""The parts of lab 5a's pipeline: made, warm, and not yet in any order."""
 
 from __future__ import annotations
 

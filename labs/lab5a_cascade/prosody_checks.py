@@ -1,4 +1,4 @@
-"""What lab 5a checks of task 5: features of voices that are known, and the table made with them."""
+"""The checks of task 5 of lab 5a: features of known voices, and the table made with them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROSODY = "prosody.csv"
 
 
 def _voiced(f0: float, seconds: float, syllables_hz: float, level: float) -> NDArray[np.float64]:
-    """A voice that is known: harmonics, in syllables, with silence before and after."""
+    """A known voice: harmonics, in syllables, with silence before and after."""
     t = np.arange(round(seconds * SAMPLE_HZ)) / SAMPLE_HZ
     tone = sum(np.sin(2 * np.pi * f0 * k * t) / k for k in range(1, 12))
     swell = 0.5 - 0.5 * np.cos(2 * np.pi * syllables_hz * t)
@@ -36,7 +36,7 @@ def prosody_features(submission: Submission) -> Verdict:
     def of(function: str, voice: NDArray[np.float64]) -> float:
         said = submission.call("prosody.py", function, voice, SAMPLE_HZ)
         if not isinstance(said, int | float) or not math.isfinite(said):
-            raise SubmissionError(f"{function}() gives no number.")
+            raise SubmissionError(f"{function}() does not return a number.")
         return float(said)
 
     for f0 in (95.0, 140.0, 230.0):
@@ -48,7 +48,7 @@ def prosody_features(submission: Submission) -> Verdict:
     for speed in (3.0, 5.0):
         if abs(of("syllables_per_s", _voiced(120, 2.0, speed, 0.2)) - speed) > 0.8:
             return Verdict(False, f"syllables_per_s() is far off for {speed:g} in each second.")
-    return Verdict(True, "pitch, energy and rate of voices that are known come out right.")
+    return Verdict(True, "pitch, energy and rate of known voices come out right.")
 
 
 @cache
@@ -74,7 +74,7 @@ def prosody_table(submission: Submission) -> Verdict:
     for row in _table(submission):
         name = row["fixture"]
         if name not in known:
-            return Verdict(False, f"prosody.csv: {name!r} is no sentence of results/base.")
+            return Verdict(False, f"prosody.csv: {name!r} is not a sentence of results/base.")
         after = submission.path(f"roundtrip/{name}.wav")
         for when, audio in (("before", user_audio(name)), ("after", read_wav(after))):
             said = number(row, f"f0_hz_{when}", PROSODY)

@@ -1,4 +1,4 @@
-"""What is checked in lab 5b, told openly: the same checks for the student and for the grader."""
+"""The checks of lab 5b, listed openly: the same for the student and for the grader."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TASK = "the numbers in the task"
 
 
 def rvq_sums(submission: Submission) -> Verdict:
-    """Codes of known codebooks: they can be told by hand."""
+    """Codes of known codebooks, which can be computed by hand."""
     books = [np.diag([8.0, 8.0]), np.diag([2.0, 2.0]), np.diag([0.5, 0.5])]
     vectors = np.array([[8.0, 2.5], [0.4, 10.0]])
     codes = np.asarray(submission.call("rvq.py", "encode", vectors, books))
@@ -185,7 +185,7 @@ def rules_score(submission: Submission) -> Verdict:
         return Verdict(False, "tasks() finds no task in any of the sentences tried.")
     score = submission.answer("watcher.rules_f1", float)
     part = f1(rows[:: len(rows) // 8], said)
-    text = f"F1 {score:.2f} is told; on the few sentences tried it is {part:.2f}."
+    text = f"F1 {score:.2f} is reported; on the few sentences tried it is {part:.2f}."
     return Verdict(0.3 <= score <= 1, text)
 
 
@@ -198,7 +198,7 @@ def classifier_score(submission: Submission) -> Verdict:
 
 
 def watch_calls(submission: Submission) -> Verdict:
-    """With the watcher tasks are called, and frames come as without it."""
+    """The watcher calls tasks, and frames come as without it."""
     run = submission.run("watch")
     calls = 0
     by: dict[bool, list[float]] = {True: [], False: []}
@@ -222,7 +222,7 @@ def watch_calls(submission: Submission) -> Verdict:
 
 
 CHECKS = (
-    Check("rvq-sums", "encode() and decode(): x ≈ Σ qᵢ, of codebooks that are known", rvq_sums),
+    Check("rvq-sums", "encode() and decode(): x ≈ Σ qᵢ, for known codebooks", rvq_sums),
     Check("rvq-learns", "train(): every codebook takes something away", rvq_learns),
     Check("rvq-bits", "bits per frame, and Mimi's kbps", rvq_bits),
     Check("rates-table", "rates.csv: two sources, 1 to 8 codebooks, ever better", rates_table),
@@ -236,7 +236,7 @@ CHECKS = (
           frames_figure),
     Check("overlap-figures", "results/overlap: how much both speak at once", overlap_figures),
     sentence("overlap.forbidden", 60),
-    Check("rules-score", "rules.py finds tasks; its F1 is told", rules_score),
+    Check("rules-score", "rules.py finds tasks; its F1 is reported", rules_score),
     Check("classifier-score", f"weights.json: F1 of {LEAST_F1:.2f} or more on sentences.tsv",
           classifier_score),
     Check("watch-calls", "results/watch: calls that fit the schema, and frames as without",

@@ -1,4 +1,4 @@
-"""Lab 5b's sentences: the corpus to learn from, those written by hand to be judged by, and F1."""
+"""Lab 5b's sentences: the corpus for training, the hand-written ones for judging, and F1."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ HERE = Path(__file__).parent
 CORPUS = HERE / "corpus.tsv"
 """Drawn from templates: python -m training.intent_watcher.corpus."""
 SENTENCES = HERE / "sentences.tsv"
-"""Written by hand before anything was trained, and learned from by nobody."""
+"""Written by hand before anything was trained, and never used for training."""
 
 
 def read_table(path: Path) -> list[Labelled]:
-    """The sentences of a table: who, what is to come of it, text."""
+    """The sentences of a table: who, expected calls, text."""
     return read_sentences(path)
 
 

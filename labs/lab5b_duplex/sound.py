@@ -1,7 +1,7 @@
-"""Lab 5b's audio: latents like Mimi's, log-mel frames of the fixtures, the way back to sound.
+"""Lab 5b's audio: latents like Mimi's, log-mel frames of the fixtures, and the way back to sound.
 
-There is no trained codec here, so the way back is Griffin and Lim's: it invents the phase. What is
-lost to it alone is measured beside what is lost to the codebooks.
+There is no trained codec in this lab, so the way back is Griffin and Lim's: it invents the phase.
+The loss by that alone is measured beside the loss by the codebooks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HELD_OUT = (
     "cmd_bring_yellow_book,cmd_plate_shelf,cmd_go_door_wait,cmd_lamp_off,q_where_key,q_on_table,"
     "long_key_door,cmd_spoon,cmd_follow_me,q_name"
 )
-"""Sentences that no codebook is trained on."""
+"""Sentences on which no codebook is trained."""
 _FLOOR = 1e-5
 
 Array = NDArray[np.float64]
@@ -45,7 +45,7 @@ class Sentence:
 
     name: str
     voice: str
-    """Who speaks."""
+    """Name of the speaker."""
     text: str
     pcm: Array
     """(n,) in ±1, 16 kHz."""
@@ -68,8 +68,8 @@ def sentences(names: str) -> list[Sentence]:
 def mimi_like(count: int, seed: int, size: int = 64) -> Array:
     """(count, size): vectors at 12.5 Hz as an encoder might give them.
 
-    Few directions hold most of the energy, and each frame is like the one before. They are made
-    up: Mimi's own have 512 dimensions and hold what its training put there.
+    Few directions hold most of the energy, and each frame is like the one before. They are made up:
+    Mimi's own have 512 dimensions and hold what its training gave them.
     """
     mixing = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
     rng = np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def mimi_like(count: int, seed: int, size: int = 64) -> Array:
 
 
 def snr_db(wanted: Array, got: Array) -> float:
-    """How much larger the signal is than what is wrong with it."""
+    """Power of the signal over power of the error, dB."""
     signal, noise = np.mean((wanted - wanted.mean(0)) ** 2), np.mean((wanted - got) ** 2)
     return float(10 * np.log10(signal / noise))
 
@@ -162,7 +162,7 @@ class Recogniser:
         self._engine.warm_up()
 
     def text(self, pcm: Array) -> str:
-        """What it hears in samples at 16 kHz."""
+        """The words that it hears in samples at 16 kHz."""
         from pipelines.process.engine import Emit, Request
 
         told: list[dict[str, Any]] = []
@@ -181,7 +181,7 @@ def word_error_rate(spoken: list[str], heard: list[str]) -> float:
 
 
 def voice_of(frames: Array, profiles: dict[str, Array]) -> str:
-    """Whose voice it is: the nearest of the voices' mean spectra, over the loud frames."""
+    """The voice by the nearest of the voices' mean spectra, over the loud frames."""
     mean = profile(frames)
     return min(profiles, key=lambda voice: float(np.sum((profiles[voice] - mean) ** 2)))
 

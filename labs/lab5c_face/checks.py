@@ -1,4 +1,4 @@
-"""What is checked in lab 5c, told openly: the same checks for the student and for the grader."""
+"""The checks of lab 5c, listed openly: the same for the student and for the grader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipelines.face.messages import FaceMessage, parse
 from pipelines.face.states import FaceEvent, Policy, StateMachine, read_policy
 
 SHARE_LEAST = 0.9
-"""So many of the frames must have been heard and drawn: none may be left out for being late."""
+"""Least share of the frames that were heard and drawn: none may be left out for being late."""
 
 
 def _tone(dbfs: float) -> NDArray[np.int16]:
@@ -29,7 +29,7 @@ def _tone(dbfs: float) -> NDArray[np.int16]:
 
 def _number(said: object, what: str) -> float:
     if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
-        raise SubmissionError(f"{what} gives no number.")
+        raise SubmissionError(f"{what} does not return a number.")
     return float(said)
 
 
@@ -132,11 +132,11 @@ def states_stories(submission: Submission) -> Verdict:
             machine.feed(event, 100.0 * i)
             if machine.name != state:
                 return Verdict(False, f"after {', '.join(events[: i + 1])} it is {machine.name}.")
-    return Verdict(True, f"{len(STORIES)} stories go as README.md tells them.")
+    return Verdict(True, f"{len(STORIES)} stories go as README.md has them.")
 
 
 def states_words(submission: Submission) -> Verdict:
-    """What is said is told apart."""
+    """Promises, refusals and other sentences are distinguished."""
     policy = read_policy(submission.path("states.toml"))
     known = {
         "Okay, I will bring the red cup.": "promised",
@@ -201,7 +201,7 @@ def offset_measured(submission: Submission) -> Verdict:
     for key, value in (("offset.p50_ms", found.p50_ms), ("offset.p95_ms", found.p95_ms)):
         if value is None or abs(submission.answer(key, float) - value) > 0.6:
             return Verdict(False, f"{key} is not what face.parquet gives.")
-    return Verdict(True, f"{len(frames)} frames, and both quantiles are told rightly.")
+    return Verdict(True, f"{len(frames)} frames, and both quantiles are reported rightly.")
 
 
 def offset_small(submission: Submission) -> Verdict:

@@ -1,6 +1,6 @@
-"""What lab 5c is given: a reply that is spoken, your functions on it, and the page that plays both.
+"""The given parts of lab 5c: a spoken reply, your functions on it, and the page that plays both.
 
-Nothing of it is to be changed; read it, it is short.
+None of it needs a change; read it, it is short.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ SENTENCES = (
     "Maybe my mother moved the big purple umbrella.",
     "Sorry, I cannot see a green sofa.",
 )
-"""What the face says: vowels, closed lips, rounded lips."""
+"""Sentences of the face: vowels, closed lips, rounded lips."""
 RATE_HZ = 22_050
-"""Of espeak-ng's voice."""
+"""Rate of espeak-ng's voice."""
 KEYFRAMES_MS = (0, 20, 40, 60, 80)
 FRAME = RATE_HZ * FRAME_MS // 1000
 PAUSE_S = 1.0
 LONGEST_S = 30.0
-"""No sentence takes longer."""
+"""Longest sentence, s."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 Track = list[tuple[list[float], float, float]]
@@ -96,7 +96,7 @@ def frames_pcm(pcm: NDArray[np.int16]) -> list[NDArray[np.int16]]:
 def messages(
     reply: Reply, first: int, states: Path, openness: Openness, smooth: Smooth, blend: Blend
 ) -> list[FaceMessage]:
-    """What the face is told while a reply is heard, made by your functions and your table."""
+    """The face's messages while a reply is heard, made by your functions and your table."""
     machine = StateMachine(policy := read_policy(states))
     for event in ("user_started", "user_stopped", "agent_started"):
         machine.feed(event, 0.0)
@@ -147,7 +147,8 @@ def write_messages(path: Path, told: Sequence[FaceMessage]) -> None:
 
 
 def play(spoken: list[tuple[Reply, list[FaceMessage]]], folder: Path, headless: bool) -> None:
-    """Plays replies to a browser in real time, and writes what it measured into ``face.parquet``.
+    """Plays replies to a browser in real time, and writes the page's measurements into
+    ``face.parquet``.
 
     Raises:
         LabError: no page came.
@@ -168,7 +169,7 @@ def play(spoken: list[tuple[Reply, list[FaceMessage]]], folder: Path, headless: 
                 _speak(serving, reply, told, first)
                 first += len(reply.pcm)
                 time.sleep(PAUSE_S)
-            time.sleep(2.5)  # a page tells what it measured every second
+            time.sleep(2.5)  # a page reports its measurements every second
         finally:
             if browser is not None:
                 browser.terminate()
@@ -182,7 +183,7 @@ def play(spoken: list[tuple[Reply, list[FaceMessage]]], folder: Path, headless: 
 
 
 def tell(frames: Sequence[FaceFrame]) -> None:
-    """Prints what the page measured."""
+    """Prints the page's measurements."""
     found = offsets(frames)
     if found.p95_ms is None:
         print("the page measured no frame: was its sound on?")
@@ -192,7 +193,7 @@ def tell(frames: Sequence[FaceFrame]) -> None:
 
 
 def _speak(serving: Serving, reply: Reply, told: list[FaceMessage], first: int) -> None:
-    """Frames leave when an agent would write them: each as its turn comes, none earlier."""
+    """Sends frames when an agent would write them: each in its turn, none earlier."""
     start = time.monotonic()
     for i, (frame, message) in enumerate(zip(frames_pcm(reply.pcm), told, strict=False)):
         serving.put(audio_message(AGENT, RATE_HZ, first + i * FRAME, frame.tobytes()))
@@ -239,7 +240,7 @@ def read_wav(path: Path) -> NDArray[np.int16]:
                 )
             return np.frombuffer(source.readframes(source.getnframes()), np.int16)
     except (wave.Error, EOFError) as error:
-        raise LabError(f"{path.name}: is no WAV file ({error}).") from None
+        raise LabError(f"{path.name}: is not a WAV file ({error}).") from None
 
 
 def write_wav(path: Path, pcm: NDArray[np.int16]) -> None:

@@ -1,7 +1,7 @@
-"""A jitter buffer as arithmetic on times: when each chunk is heard that arrived at some time.
+"""A jitter buffer as arithmetic on times: when each chunk is heard, given its arrival.
 
 The first chunk is held back for the pre-roll, so that later ones may be late by as much. Where the
-buffer runs dry, there is silence: an underrun. No thread, no sleeping.
+buffer is empty, there is silence: an underrun. No thread, no sleeping.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class JitterBuffer:
         """Makes an empty one.
 
         Args:
-            rate_hz: Of the samples.
+            rate_hz: Sample rate.
             preroll_ms: B: how long the first chunk waits, in ms of time, not of audio: so a reply
                 that is shorter than B is heard as well.
             rebuffer: Whether the chunk that ends an underrun waits for B again. If not, it is
@@ -30,24 +30,27 @@ class JitterBuffer:
             ValueError: the rate is not positive, or the pre-roll is negative.
         """
         if rate_hz <= 0 or preroll_ms < 0:
-            raise ValueError(f"no jitter buffer can have {rate_hz} Hz and {preroll_ms} ms")
+            raise ValueError(
+                f"a jitter buffer needs rate_hz > 0 and preroll_ms >= 0, "
+                f"not {rate_hz} and {preroll_ms}"
+            )
         self.rate_hz = rate_hz
         self.preroll_ns = round(preroll_ms * NS_PER_MS)
         self.rebuffer = rebuffer
         self.underruns = 0
-        """How often it ran dry between two chunks of one reply."""
+        """Number of underruns between two chunks of one reply."""
         self.silent_ns = 0
-        """How long it was silent then, the waiting for a new pre-roll included."""
+        """Length of those silences, ns, including the wait for a new pre-roll."""
         self.played_samples = 0
-        """Samples that were heard, or will be."""
-        # What is queued is one run of samples without a gap: its end is counted from the run's
+        """Number of samples that were heard, or will be."""
+        # The queue is one run of samples without a gap: its end is counted from the run's
         # start, so that no rounding builds up.
         self._run_start_ns: int | None = None
         self._run_samples = 0
 
     @property
     def end_ns(self) -> int | None:
-        """When all that is queued will have been heard; None before the first chunk."""
+        """Time at which the whole queue will have been heard; None before the first chunk."""
         if self._run_start_ns is None:
             return None
         return self._run_start_ns + samples_to_ns(self._run_samples, self.rate_hz)
@@ -82,12 +85,12 @@ class JitterBuffer:
         """Forgets what is not yet heard at ``t_ns``: an interruption.
 
         Returns:
-            How many samples were cut.
+            Number of samples that were cut.
         """
         if self._run_start_ns is None:
             return 0
         begun = max(0, t_ns - self._run_start_ns) * self.rate_hz
-        # A sample whose time has come is heard; the first one at or after t_ns is not.
+        # A sample whose time has come counts as heard; the first one at or after t_ns does not.
         heard = min(self._run_samples, -(-begun // 1_000_000_000))
         cut = self._run_samples - heard
         self._run_samples = heard

@@ -1,4 +1,4 @@
-"""Levels and mixtures: RMS in dBFS, gain in dB, rumble off, noise at a chosen ratio."""
+"""Levels and mixtures: RMS in dBFS, gain in dB, removal of rumble, noise at a chosen ratio."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def as_floats(pcm: NDArray[np.int16]) -> Floats:
 
 
 def as_int16(signal: Floats) -> NDArray[np.int16]:
-    """Floats in ±1 → int16, rounded, without dither; what lies outside is clipped."""
+    """Floats in ±1 → int16, rounded, without dither; values outside are clipped."""
     return np.clip(np.rint(signal * 32768), -32768, 32767).astype(np.int16)
 
 
@@ -66,7 +66,9 @@ def pink_noise(n: int, rng: np.random.Generator) -> Floats:
 
 
 def without_rumble(signal: Floats, below_hz: float, rate_hz: int = 16_000) -> Floats:
-    """The (n,) signal without drift and rumble; filtered both ways, so that nothing moves."""
+    """The (n,) signal without drift and rumble; filtered in both directions, so that nothing
+    moves.
+    """
     from scipy.signal import butter, sosfiltfilt  # slow to import
 
     sos = butter(4, below_hz, "highpass", fs=rate_hz, output="sos")

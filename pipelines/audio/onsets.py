@@ -1,4 +1,4 @@
-"""Which samples of a recording are audible: the one threshold rule, for user and agent alike.
+"""Which samples of a recording are audible: one threshold rule, for user and agent alike.
 
 The rule, for a mono signal x scaled to ±1 and taken as surrounded by digital silence:
 
@@ -81,7 +81,7 @@ def first_audible(
 def last_audible(
     pcm: NDArray[Any], rate_hz: int, *, threshold_dbfs: float = THRESHOLD_DBFS
 ) -> int | None:
-    """Index of the last audible sample itself (not one past it); None if nothing can be heard."""
+    """Index of the last audible sample (not one past it); None if nothing can be heard."""
     index = _audible_samples(pcm, rate_hz, threshold_dbfs)
     return int(index[-1]) if index.size else None
 
@@ -92,7 +92,7 @@ def _audible_samples(pcm: NDArray[Any], rate_hz: int, threshold_dbfs: float) -> 
         raise ValueError(f"onsets: a mono signal of shape (n,) is needed, not {pcm.shape}")
     x, scale = _integers(pcm)
     limit = 10 ** (threshold_dbfs / 20) * scale
-    # Of integers, the least one that is at least the limit says the same, and compares faster.
+    # For integers, the least one that reaches the limit is equivalent, and compares faster.
     strong = np.flatnonzero(np.abs(x) >= math.ceil(limit))
     if strong.size == 0:
         return strong
@@ -114,9 +114,9 @@ def _audible_samples(pcm: NDArray[Any], rate_hz: int, threshold_dbfs: float) -> 
 
 
 def _integers(pcm: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """The signal in integers whose squares fit, and which of them is 1.
+    """The signal in integers whose squares fit, and the integer that stands for 1.0.
 
-    Floats on a 24-bit scale, int16 as they are: a power of two lies between, so that the same
+    Floats on a 24-bit scale, int16 unchanged: the scales differ by a power of two, so that the same
     signal gives the same answer.
     """
     if pcm.dtype == np.int16:

@@ -1,7 +1,8 @@
-"""How far a mouth is open that speaks this audio: the RMS of each frame, normalised and smoothed.
+"""The opening of a mouth that speaks this audio: the RMS of each frame, normalised and smoothed.
 
 The baseline of lip-sync: no phonemes, no model. RMS in dBFS is mapped linearly onto 0–1 between a
-level that counts as silence and one that counts as a full voice, because loudness is felt in dB.
+level that counts as silence and one that counts as a full voice, because loudness is perceived in
+dB.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 FRAME_MS = 80
-"""One value per frame of this length: that of Mimi's frames, 1 / 12.5 Hz."""
+"""Length of a frame, one value each: that of Mimi's frames, 1 / 12.5 Hz."""
 SILENT_DBFS = -45.0
-"""At and below this RMS the mouth is closed: 0."""
+"""RMS at and below which the mouth is closed: 0."""
 FULL_DBFS = -15.0
-"""At and above this RMS it is wide open: 1."""
+"""RMS at and above which it is wide open: 1."""
 
 
 def openness(pcm: npt.NDArray[np.int16]) -> float:
     """0 (closed) to 1 (wide open) for one frame.
 
     Args:
-        pcm: (n,) int16; of nothing the mouth is closed.
+        pcm: (n,) int16; without samples the mouth is closed.
     """
     if not len(pcm):
         return 0.0
@@ -40,11 +41,11 @@ class Smoother:
     """Follows a value: quickly when it rises, slower when it falls, as lips do."""
 
     rise: float = 0.8
-    """Share of the way that is gone per frame when the mouth opens, 0–1."""
+    """Share of the remaining way per frame when the mouth opens, 0–1."""
     fall: float = 0.5
-    """The same when it closes."""
+    """Share of the remaining way per frame when it closes, 0–1."""
     value: float = 0.0
-    """Where it stands."""
+    """The present value."""
 
     def step(self, target: float) -> float:
         """Takes the next frame's value; returns the smoothed one."""

@@ -12,7 +12,7 @@ class Reframer:
     """One stream; the frames do not depend on the chunks."""
 
     def __init__(self, frame_samples: int) -> None:
-        """Makes an empty one; ``frame_samples`` >= 1 is the length of each frame."""
+        """Makes an empty buffer; ``frame_samples`` >= 1 is the length of each frame."""
         if frame_samples < 1:
             raise ValueError(f"a frame must have at least 1 sample, not {frame_samples}")
         self._frame_samples = frame_samples
@@ -21,11 +21,11 @@ class Reframer:
 
     @property
     def held(self) -> int:
-        """Samples of the frame that is not yet whole."""
+        """Samples of the incomplete frame."""
         return self._count
 
     def feed(self, chunk: NDArray[Any]) -> list[NDArray[Any]]:
-        """Takes (n,) samples and returns the frames that are whole by now, in order."""
+        """Takes (n,) samples and returns the frames that are complete, in order."""
         self._held.append(chunk)
         self._count += len(chunk)
         if self._count < self._frame_samples:
@@ -36,5 +36,5 @@ class Reframer:
         return list(joined[:whole].reshape(-1, self._frame_samples))
 
     def clear(self) -> None:
-        """Forgets what is held."""
+        """Drops the incomplete frame."""
         self._held, self._count = [], 0

@@ -26,7 +26,7 @@ def resample(pcm: NDArray[Any], from_hz: int, to_hz: int) -> NDArray[Any]:
         raise ValueError(f"resample: rates must be positive, not {from_hz} and {to_hz} Hz")
     if from_hz == to_hz or pcm.size == 0:
         return pcm.copy()
-    import soxr  # a compiled library: only when there is something to do
+    import soxr  # a compiled library: imported only when needed
 
     wanted = round(pcm.size * to_hz / from_hz)
     is_int16 = pcm.dtype == np.int16

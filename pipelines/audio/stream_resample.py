@@ -1,8 +1,8 @@
 """Changes the rate of a stream, chunk by chunk, with a delay that is small, exact and known.
 
-A windowed-sinc filter in polyphase form. It is causal: output sample j is there as soon as the
+A windowed-sinc filter in polyphase form. It is causal: output sample j is ready as soon as the
 input has reached its time, and sounds ``delay_s`` late. So a frame is complete exactly when its
-last input sample is there, which a resampler that holds samples back would put off by a chunk.
+last input sample arrives; a resampler that holds samples back would delay it by a chunk.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 CROSSINGS = 32
 """Zero crossings of the sinc on each side: its length, at the lower of the two rates."""
 KAISER_BETA = 8.0
-"""Stop band below −80 dB."""
+"""Shape of the window: a stop band below −80 dB."""
 CUTOFF = 0.92
-"""Of the lower rate's Nyquist frequency: the stop band begins about there."""
+"""Fraction of the lower rate's Nyquist frequency at which the stop band begins, about."""
 
 Floats = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ class StreamResampler:
         self._up, self._down = to_hz // common, from_hz // common
         half = CROSSINGS * max(self._up, self._down) if from_hz != to_hz else 0
         self.delay_s = half / (from_hz * self._up)
-        """How late every sound comes out, s: half of the filter's length."""
+        """Delay of every sound, s: half of the filter's length."""
         self._phases = _polyphase(half, self._up, self._down)  # (up, taps), oldest sample first
         self._past = np.zeros(self._phases.shape[1] - 1, np.float32)
         self._next = 0  # of the output, in steps of 1 / (from_hz · up) after the chunk's first

@@ -1,9 +1,9 @@
 """Makes speech last longer or shorter and keeps its pitch: WSOLA, block by block, as a stream.
 
 Waveform-similarity overlap-add (Verhelst & Roelands, ICASSP 1993): the output is cross-faded from
-pieces of the input, each taken near where the stretched time says, at the place that looks most
-like what would have come next. So periods of the voice are repeated or left out as wholes. A model
-that is somewhat too slow is heard slowed, and without holes.
+pieces of the input, each taken near where the stretched time says, at the place most similar to
+what would have come next. So periods of the voice are repeated or left out as wholes. A model that
+is somewhat too slow sounds slower, without holes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 BLOCK_MS = 15.0
 """Length of a block of output, all of it a cross-fade: longer than a period of a low voice."""
 SEARCH_MS = 10.0
-"""How far from its place a piece may be taken: half a period of 50 Hz."""
+"""Largest distance of a piece from its place: half a period of 50 Hz."""
 MIN_FACTOR, MAX_FACTOR = 0.5, 2.0
 LEAST_TARGET_MS = 80.0
-"""With a shorter pre-roll, stretching aims at a frame's length in the queue."""
+"""Least target of the queue, ms: with a shorter pre-roll, stretching aims at a frame's length."""
 
 Floats = NDArray[np.float32]
 
 
 def factor_for(queued_ms: float, target_ms: float, most: float = 1.3) -> float:
-    """How much to stretch what just arrived, by how much is queued before it.
+    """Stretching factor for audio that just arrived, given the length of the queue before it.
 
     1 where the queue is as long as wanted, ``most`` where it is empty, and linear in between: a
     model that takes s ms for 80 settles where the factor is s / 80.
@@ -39,26 +39,26 @@ class Stretcher:
     """One stream. The factor may differ from feed to feed."""
 
     def __init__(self, rate_hz: int) -> None:
-        """Makes a stretcher with nothing in it."""
+        """Makes an empty stretcher."""
         self.block = max(2, round(BLOCK_MS * rate_hz / 1000))
-        """H: samples of output at a time."""
+        """H: samples of output per block."""
         self.search = max(1, round(SEARCH_MS * rate_hz / 1000))
         rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(self.block) + 0.5) / self.block)
         self._rise = rise.astype(np.float32)
         self._held = np.zeros(0, np.float32)  # input from index `_base` on
         self._base = 0
-        # What would come next without any cut begins here; the next piece is wanted at `_target`.
+        # `_next`: start of the input that follows without a cut; `_target`: wanted start of a piece
         self._next = 0
         self._target = 0.0
         self._given, self._owed = 0, 0.0
 
     @property
     def hold_back(self) -> int:
-        """Samples of input that must be there beyond those that are heard, at the most."""
+        """Most samples of input that it needs beyond those that are heard."""
         return self.block + 2 * self.search
 
     def feed(self, pcm: NDArray[Any], factor: float = 1.0) -> Floats:
-        """Takes a chunk and gives the blocks that are whole by now.
+        """Takes a chunk and gives the blocks that are complete.
 
         Args:
             pcm: (n,) floats in ±1, n >= 0.
@@ -110,12 +110,12 @@ class Stretcher:
         return faded
 
     def _most_alike(self, expected: Floats, factor: float) -> int:
-        """Where, around the target, the input looks most like ``expected``."""
+        """The place around the target where the input is most similar to ``expected``."""
         middle = round(self._target)
         first = max(self._base, middle - self.search)
         last = middle + self.search
         if factor == 1 and abs(self._next - middle) <= self.search:
-            return self._next  # nothing looks more like what comes next than itself
+            return self._next  # nothing is more similar to what comes next than itself
         near = self._at(first, last - first + self.block)
         product = np.correlate(near, expected, "valid")
         power = np.einsum("ij,ij->i", *[sliding_window_view(near, self.block)] * 2)

@@ -1,7 +1,8 @@
-"""Imports a bot's file in a process of its own before a run begins, and says what is wrong with it.
+"""Imports a bot's file in a process of its own before a run begins, and reports what is wrong with
+it.
 
 A process of its own, because the file is the user's: whatever it does when it is imported, the
-process that measures has no part in it. ``python -m pipelines.bot.check FILE``.
+measuring process is not affected. ``python -m pipelines.bot.check FILE``.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from pipelines.cache import Tell
 from pipelines.spec import PipelineSpec
 
 IMPORT_S = 240.0
-"""As long as an agent may take to load its models."""
+"""Longest import, s: as long as an agent may take to load its models."""
 _FAULT = "duplex-lab: "
 _RIGHT, _WRONG = 70, 71
-"""Exit statuses that nothing but this module gives: a bot may end the process with any."""
+"""Exit statuses that only this module uses: a bot may end the process with any other."""
 
 
 def provide(spec: PipelineSpec, tell: Tell) -> None:
@@ -74,4 +75,4 @@ def main(file: str) -> int:
 if __name__ == "__main__":
     status = main(sys.argv[1])
     sys.stdout.flush()
-    os._exit(status)  # threads that the file started are nobody's business
+    os._exit(status)  # threads that the file started are not our concern

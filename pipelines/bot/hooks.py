@@ -1,7 +1,7 @@
-"""Named in ``PIPECAT_SETUP_FILES``: Pipecat's own way to be told of the bot's worker and runner.
+"""Named in ``PIPECAT_SETUP_FILES``: Pipecat's way to report the bot's worker and runner.
 
-Pipecat imports this file by its path, so that it is another module than
-``pipelines.bot.hooks``; whatever must be shared lives in `pipelines.bot.seat`.
+Pipecat imports this file by its path, so that it is another module than ``pipelines.bot.hooks``;
+whatever must be shared lives in `pipelines.bot.seat`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Imports a user's bot file: once for a process, as Pipecat's runner does.
 
-Whatever is wrong with the file is one sentence that names it, and the line where there is one.
+A problem with the file is one sentence that names it, and the line where there is one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Bot = Callable[[Any], Awaitable[Any]]
 
 
 class BotError(LabError):
-    """The user's bot can't be run; one sentence that says why."""
+    """The user's bot can't be run; one sentence says why."""
 
 
 _loaded: dict[Path, Bot] = {}
@@ -39,10 +39,10 @@ def load_bot(path: Path) -> Bot:
 
 
 def require_file(path: Path) -> None:
-    """Refuses what is no file, without running any.
+    """Refuses a path that is no file, without running anything.
 
     Raises:
-        BotError: it is not there, or a folder.
+        BotError: it does not exist, or is a folder.
     """
     if path.is_dir():
         raise BotError(
@@ -60,11 +60,13 @@ def _module(path: Path) -> Any:
     try:
         code = compile(path.read_bytes(), str(path), "exec")
     except SyntaxError as error:
-        raise BotError(f"{path.name}, line {error.lineno}: {error.msg}: mend the file.") from None
+        raise BotError(
+            f"{path.name}, line {error.lineno}: {error.msg}: correct the file."
+        ) from None
     except ValueError as error:  # null bytes
-        raise BotError(f"{path.name} is no Python file: {error}.") from None
+        raise BotError(f"{path.name} is not a Python file: {error}.") from None
     if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))  # what the bot imports lies beside it
+        sys.path.insert(0, str(path.parent))  # modules that the bot imports lie beside it
     # Under its own name where that is free, so that processes it starts can import it.
     free = path.stem not in sys.modules and path.stem not in sys.stdlib_module_names
     name = path.stem if free and path.stem.isidentifier() else "duplex_lab_bot"
@@ -122,7 +124,7 @@ def _function(module: Any, path: Path) -> Bot:
 
 
 def line_of(error: BaseException, path: Path) -> str:
-    """``, line 12``, the last line of the bot's own file in the error's traceback; or nothing."""
+    """``, line 12``, the last line of the bot's own file in the error's traceback; or empty."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)

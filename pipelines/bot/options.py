@@ -1,4 +1,4 @@
-"""What a preset may say of a Pipecat bot that exists already. Pure, imports nothing heavy."""
+"""Options of a preset for a Pipecat bot that exists already. Pure, imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pipelines.spec import PRESETS, PipelineSpec
 
 @dataclass(frozen=True, slots=True)
 class BotOptions:
-    """``bot = "my_bot.py"``, or ``[bot]`` with ``file = "my_bot.py"`` and what else is wanted."""
+    """``bot = "my_bot.py"``, or ``[bot]`` with ``file = "my_bot.py"`` and other options."""
 
     file: str
     """The bot's Python file, with ``async def bot(runner_args)``; relative to the preset's file."""
     transport: str = ""
-    """Which of the bot's transport_params to take; empty: the first of those that the bot knows,
-    in the order of `pipelines.bot.seat.TRANSPORTS`."""
+    """The key of the bot's transport_params to use; empty: the first that the bot has, in the order
+    of `pipelines.bot.seat.TRANSPORTS`."""
     greeting_s: float = 4.0
-    """How long the caller waits for the bot to speak first; once it has begun, until it is silent
-    again. 0: the caller speaks at once."""
+    """Longest wait for the bot to speak first, s; once it has begun, the caller waits until it is
+    silent. 0: the caller speaks at once."""
     folder: str = ""
-    """Where a relative ``file`` is looked for; filled in as the preset's file is read."""
+    """Folder in which a relative ``file`` is looked for; filled in as the preset's file is read."""
 
     def __post_init__(self) -> None:
         if not self.file:
@@ -31,12 +31,12 @@ class BotOptions:
 
     @property
     def path(self) -> Path:
-        """The file, absolute."""
+        """The absolute path of the file."""
         return (Path(self.folder or PRESETS) / self.file).resolve()
 
 
 def model_files(spec: PipelineSpec) -> list[dict[str, str]]:
-    """The bot's own file, as ``run.json`` lists it: what it calls is not known."""
+    """The bot's own file, as ``run.json`` lists it: the services that it calls are not known."""
     import hashlib
 
     path: Path = spec.stages["bot"].path

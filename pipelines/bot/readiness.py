@@ -1,4 +1,6 @@
-"""What a user's own bot says of itself before it runs: its file; what it calls is not known."""
+"""The parts of a user's own bot, before it runs: its file; the services that it calls are
+unknown.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Where a bot sits while it talks to our caller: what Pipecat's hooks and its transport meet.
+"""The place of a bot during a conversation with our caller: Pipecat's hooks and its transport meet
+in it.
 
-A process plays one conversation at a time, so there is one seat at most.
+A process plays one conversation at a time, so there is at most one seat.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from pipelines.bot.load import BotError
 
 TRANSPORTS = ("webrtc", "websocket", "daily", "livekit", "moq", "eval", "vonage")
-"""Keys of a bot's transport_params, in the order in which one is taken; then any other (a telephone
+"""Keys of a bot's transport_params, in order of preference; then any other key (a telephone
 provider's, whose audio a bot expects at 8 kHz)."""
 
 
@@ -23,32 +24,32 @@ class Seat:
     """One conversation of a bot."""
 
     bot: str
-    """The bot's file, for sentences."""
+    """The bot's file, for messages."""
     wanted: str
-    """Which transport's parameters the preset asks for; empty: the first of `TRANSPORTS`."""
+    """The transport whose parameters the preset asks for; empty: the first of `TRANSPORTS`."""
     open: Callable[[Any], Any]
     """TransportParams → our transport."""
     watch: Callable[[Any], None]
-    """Puts our observers on a worker."""
+    """Attaches our observers to a worker."""
     in_rate_hz: int
-    """At which the caller speaks."""
+    """Rate at which the caller speaks."""
     stop: Callable[[], None]
     """Ends the conversation."""
     given: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the bot has been given its transport."""
+    """Set when the bot has received its transport."""
     key: str = ""
-    """Whose parameters were taken."""
+    """The transport whose parameters were used."""
     transport: Any = None
-    """What the bot was given."""
+    """The transport that the bot received."""
     runners: list[Any] = field(default_factory=list)
     """The bot's runners."""
     workers: list[Any] = field(default_factory=list)
     """The bot's workers."""
     fault: str | None = None
-    """Why the conversation can't be had."""
+    """Why the conversation is not possible."""
 
     def give(self, transport_params: Mapping[str, Callable[[], Any]]) -> Any:
-        """What ``create_transport`` returns to the bot.
+        """The transport that ``create_transport`` returns to the bot.
 
         Raises:
             BotError: it names no transport, or not the one that the preset wants.
@@ -58,7 +59,7 @@ class Seat:
             raise BotError(f"{self.bot} names no transport: its transport_params are empty.")
         if self.wanted and self.wanted not in known:
             raise BotError(
-                f"{self.bot} knows no transport {self.wanted!r}: it has {', '.join(known)}; "
+                f"{self.bot} has no transport {self.wanted!r}: it has {', '.join(known)}; "
                 "change transport under [bot]."
             )
         if self.transport is not None:
@@ -70,7 +71,7 @@ class Seat:
         return self.transport
 
     def attach(self, worker: Any) -> None:
-        """Takes note of a worker that is about to start, and turns its metrics on."""
+        """Registers a worker that is about to start, and turns its metrics on."""
         worker.params.enable_metrics = True
         worker.params.enable_usage_metrics = True
         self.workers.append(worker)
@@ -89,7 +90,7 @@ _seat: Seat | None = None
 
 
 def current() -> Seat | None:
-    """The seat that is taken now."""
+    """The current seat."""
     return _seat
 
 

@@ -1,9 +1,9 @@
 """Runs a user's Pipecat bot, unchanged, with our caller at the other end.
 
 Pipecat's runner calls ``bot(runner_args)`` once per conversation, and the bot asks
-``create_transport(runner_args, transport_params)`` for its transport. Here that one function gives
-it the link, in this process only; observers come by Pipecat's own setup hooks
-(``PIPECAT_SETUP_FILES``). Nothing else of Pipecat is touched, and nothing of the bot.
+``create_transport(runner_args, transport_params)`` for its transport. This module makes that one
+function return our link, in this process only; observers come by Pipecat's own setup hooks
+(``PIPECAT_SETUP_FILES``). Nothing else of Pipecat is changed, and nothing of the bot.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pipelines.process.pool import ModelPool
 from pipelines.spec import PipelineSpec
 
 CONNECT_S = 25.0
-"""A bot may take this long to start its pipeline; the caller waits for 30 s."""
+"""Longest time for a bot to start its pipeline, s; the caller waits for 30 s."""
 LEAVE_S = 5.0
-"""How long it may take to end when its client has gone."""
+"""Longest time for a bot to end after its client has gone, s."""
 PARTICIPANTS = frozenset({"daily", "livekit", "vonage"})
-"""Transports that tell of participants beside clients."""
+"""Transports that report participants beside clients."""
 HOOKS = str(Path(__file__).with_name("hooks.py"))
 
 
@@ -67,7 +67,7 @@ async def converse(host: Host) -> str | None:
 
 
 def give_links() -> None:
-    """From now on ``create_transport`` gives our link to whoever sits at our seat.
+    """Makes ``create_transport`` return our link to the bot of the current seat.
 
     Called before the bot's file is imported, which takes the function by its name.
     """
@@ -94,7 +94,7 @@ def give_links() -> None:
 
 async def _play(bot: Bot, seat: Seat, path: Path, closed: asyncio.Event) -> str | None:
     """Runs the bot until the caller hangs up, or it fails."""
-    # The kind that most bots look for, should they look: a browser's.
+    # The kind that most bots check for, if any: a browser's.
     args = SmallWebRTCRunnerArguments(webrtc_connection=None)
     args.pipeline_idle_timeout_secs = None
     running = asyncio.ensure_future(bot(args))
@@ -137,7 +137,7 @@ async def _opened(seat: Seat) -> None:
 
 
 async def _leave(running: asyncio.Future[Any], seat: Seat) -> None:
-    """Tells the bot that its client has gone, then ends what does not end by itself."""
+    """Reports to the bot that its client has gone, then ends what does not end by itself."""
     if not running.done() and seat.transport is not None:
         await seat.transport.client_gone(participant=seat.key in PARTICIPANTS)
         await asyncio.wait({running}, timeout=LEAVE_S)
@@ -152,7 +152,7 @@ async def _leave(running: asyncio.Future[Any], seat: Seat) -> None:
 
 
 def _told(running: asyncio.Future[Any], seat: Seat, path: Path, ended_early: bool) -> str | None:
-    """What the bot's own end tells; None if all is well."""
+    """The problem that the bot's own end shows; None if all is well."""
     if running.done() and not running.cancelled():
         error = running.exception()
         if isinstance(error, LabError):

@@ -54,7 +54,7 @@ async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
 
 
 async def build(host: Host) -> Pipeline:
-    """Makes a fresh pipeline, with a fresh context, of models that may be warm already.
+    """Makes a fresh pipeline, with a fresh context, on models that may be warm already.
 
     Raises:
         ModelError: a model could not be loaded.

@@ -1,7 +1,7 @@
 """Cutting an answer into pieces to speak: its first clause at once, then its sentences.
 
 A sentence aggregator that waits for the word after a full stop costs 180–320 ms on a fast voice.
-Here the first piece goes to the synthesiser with the punctuation mark that ends it.
+This one hands the first piece to the synthesiser with the punctuation mark that ends it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ABBREVIATIONS = frozenset({"mr", "mrs", "ms", "dr", "st", "vs", "e.g", "i.e"})
 
 
 class ClauseSplitter:
-    """Takes text in any pieces; gives out what can be spoken. Pure."""
+    """Takes text in any pieces; returns the parts that can be spoken. Pure."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -24,7 +24,7 @@ class ClauseSplitter:
 
     @property
     def held(self) -> str:
-        """What waits for its end."""
+        """The text that waits for its end."""
         return self._held
 
     def feed(self, text: str) -> list[str]:
@@ -39,13 +39,13 @@ class ClauseSplitter:
         return done
 
     def flush(self) -> str:
-        """Returns what is left at the end of the answer, and begins anew."""
+        """Returns the rest at the end of the answer, and starts over."""
         rest = self._held.strip()
         self.reset()
         return rest if _speakable(rest) else ""
 
     def reset(self) -> None:
-        """Forgets everything: the answer was interrupted, or is over."""
+        """Clears everything: the answer was interrupted, or is over."""
         self._held = ""
         self._first = True
 
@@ -89,7 +89,7 @@ class ClauseAggregator(BaseTextAggregator):
 
     @property
     def text(self) -> Aggregation:
-        """What is held back."""
+        """The text that is held back."""
         return Aggregation(text=self._splitter.held.strip(), type=TextType.SENTENCE)
 
     async def aggregate(self, text: str) -> AsyncIterator[Aggregation]:
@@ -103,9 +103,9 @@ class ClauseAggregator(BaseTextAggregator):
         return Aggregation(text=rest, type=TextType.SENTENCE) if rest else None
 
     async def handle_interruption(self) -> None:
-        """Forgets what was held."""
+        """Clears the text held."""
         self._splitter.reset()
 
     async def reset(self) -> None:
-        """Forgets what was held."""
+        """Clears the text held."""
         self._splitter.reset()

@@ -28,7 +28,7 @@ from pipelines.process.link import ModelRequest
 from pipelines.process.process import ModelProcess, next_request_id
 
 REQUEST_ID = "request_id"
-"""Key in a response's start frame's metadata, by which its TTS requests can be tied to it."""
+"""Key in a response's start frame's metadata, which connects the response with its TTS requests."""
 
 
 class ModelLLMService(LLMService):
@@ -101,7 +101,7 @@ class ModelLLMService(LLMService):
             if request is not None and not request.ended:
                 request.cancel()
                 self._marks.put(stamp("llm", "cancelled", request_id=request_id))
-        # Not where the answer was cancelled: an end frame would have its last words spoken.
+        # Not where the answer was cancelled: an end frame would cause its last words to be spoken.
         await self.stop_processing_metrics()
         await self.push_frame(LLMFullResponseEndFrame())
 
@@ -118,7 +118,7 @@ class ModelLLMService(LLMService):
 
 
 def chat_messages(context: LLMContext) -> list[dict[str, str]]:
-    """The context as plain role and text, which is all that a small model's template knows."""
+    """The context as plain role and text, the only form that a small model's template knows."""
     messages: list[dict[str, str]] = []
     for message in context.get_messages():
         if not isinstance(message, dict):

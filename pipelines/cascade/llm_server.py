@@ -88,7 +88,7 @@ class ServerLLMService(OLLamaLLMService):
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
     ) -> None:
-        """Names the answer in its first frame, so that its speech can be tied to it."""
+        """Names the answer in its first frame, so that its speech can be connected to it."""
         if isinstance(frame, LLMFullResponseStartFrame):
             frame.metadata[REQUEST_ID] = self._request_id
         await super().push_frame(frame, direction)
@@ -111,7 +111,7 @@ class ServerLLMService(OLLamaLLMService):
 
 
 async def check_server(options: LlmOptions) -> None:
-    """Asks the server for its models, so that no trial finds out that it is not there.
+    """Asks the server for its models, so that a missing server is found before the first trial.
 
     Raises:
         SpecError: it does not answer, refuses the key, or has no such model.

@@ -1,4 +1,4 @@
-"""A server of OpenAI's chat protocol that says what it was told to: for tests and drills.
+"""A server of OpenAI's chat protocol with preset answers: for tests and drills.
 
 It serves ``GET /v1/models`` and ``POST /v1/chat/completions`` with ``stream``, in messages of the
 shape that Ollama and llama.cpp send.
@@ -16,7 +16,7 @@ from aiohttp import web
 
 
 class ChatServerDouble:
-    """Answers every request with the same tokens; remembers what it was asked."""
+    """Answers every request with the same tokens; keeps the requests."""
 
     def __init__(
         self,
@@ -30,11 +30,11 @@ class ChatServerDouble:
         """Describes the server.
 
         Args:
-            tokens: What it says.
-            models: What it has.
-            key: What must be given; empty: nothing.
-            interval_s: Passes before each token.
-            status: Of its answers; an error's number makes it refuse.
+            tokens: Tokens of its answer.
+            models: Its models.
+            key: Key that it requires; empty: none.
+            interval_s: Time before each token.
+            status: HTTP status of its answers; an error's number makes it refuse.
         """
         self._tokens = tokens
         self._models = models
@@ -44,7 +44,7 @@ class ChatServerDouble:
         self.asked: list[dict[str, Any]] = []
         """The bodies of all requests."""
         self.broken_off = 0
-        """Answers whose client went away before their end."""
+        """Number of answers whose client left before their end."""
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[str]:
@@ -52,7 +52,7 @@ class ChatServerDouble:
         app = web.Application()
         app.router.add_get("/v1/models", self._list)
         app.router.add_post("/v1/chat/completions", self._chat)
-        # Without handler_cancellation nobody would notice that a client went away.
+        # Without handler_cancellation the server would not notice that a client left.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         try:

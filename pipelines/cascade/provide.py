@@ -1,4 +1,4 @@
-"""What a cascade's preset needs and this machine lacks is made before the run begins."""
+"""Makes what a cascade's preset needs and this machine lacks, before the run begins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def provide(spec: PipelineSpec, tell: Tell) -> None:
 
 
 def check(spec: PipelineSpec) -> list[Stage]:
-    """Refuses what can't be built; returns the stages whose weights are random.
+    """Refuses what can't be built; returns the stages with random weights.
 
     Raises:
         SpecError: an engine can't run here, or a model's size is unknown.

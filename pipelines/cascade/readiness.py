@@ -1,4 +1,4 @@
-"""What a cascade says of itself before it runs: its parts, what they lack, and what is made first.
+"""The parts of a cascade, before it runs: what they lack, and what is made first.
 
 Nothing here imports Pipecat.
 """

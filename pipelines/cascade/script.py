@@ -10,21 +10,21 @@ class ScriptOptions:
     """Delays of the model-free stages; they add up, for the stages are serial."""
 
     turn_wait_ms: float = 30.0
-    """From the user's last audible sample to the VAD's stop."""
+    """Time from the user's last audible sample to the VAD's stop."""
     stt_ms: float = 120.0
-    """From there to the final transcript, which releases the turn."""
+    """Time from there to the final transcript, which releases the turn."""
     llm_ttft_ms: float = 300.0
-    """From there to the first clause."""
+    """Time from there to the first clause."""
     tts_ttfb_ms: float = 150.0
-    """From there to the first audio, whose first sample is audible."""
+    """Time from there to the first audio, whose first sample is audible."""
     random: bool = False
     """Draw each delay of each turn from 0.3–1.7 times its figure: the harness must recover it."""
     seed: int = 5
-    """Of the drawing."""
+    """Seed of the drawing."""
     speech_s: float = 1.0
     """Length of the answer."""
     answer: str = "All right."
-    """What the answer's text claims to be."""
+    """Text of the answer."""
 
     def __post_init__(self) -> None:
         delays = (self.turn_wait_ms, self.stt_ms, self.llm_ttft_ms, self.tts_ttfb_ms)

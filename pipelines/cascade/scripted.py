@@ -1,8 +1,8 @@
-"""A cascade without models, whose right answer is known: the ruler's own test piece.
+"""A cascade without models and with known answers: the ruler's own test piece.
 
-Four stages on absolute deadlines after the user's last audible sample (which scripted presets
-alone may know from the labels). Each stamps its mark when it really acts, and its deadline, so
-that the stages' lateness can be told from the harness's error.
+Four stages on absolute deadlines after the user's last audible sample (which only scripted presets
+may know from the labels). Each stamps its mark when it really acts, and its deadline, so that the
+stages' lateness can be separated from the harness's error.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ScriptedTurns(FrameProcessor):
         self._work: set[asyncio.Task[None]] = set()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Looks, with each input chunk, whether a new turn has been scheduled."""
+        """Checks with each input chunk whether a new turn has been scheduled."""
         await super().process_frame(frame, direction)
         if isinstance(frame, InputAudioRawFrame):
             while self._turns < len(self._labels.speech):
@@ -116,7 +116,7 @@ class ScriptedTurns(FrameProcessor):
 def put(
     marks: MarkSink, stage: Stage, event: EventName, deadline_ns: int, request: str, turn: int
 ) -> None:
-    """Stamps what just happened and the deadline it had."""
+    """Stamps the event that just happened, and its deadline."""
     marks.put(stamp(stage, event, turn=turn, request_id=request))
     marks.put(
         stamp(

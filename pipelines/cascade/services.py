@@ -1,7 +1,7 @@
 """The embedded engines as Pipecat services, for the example bot and beside hosted services: no key,
 no download.
 
-Their own marks go nowhere: here a pipeline is seen from outside, by its frames.
+Their own marks are dropped: this pipeline is marked from outside, by its frames.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ async def embedded(stage: str, models: ModelPool) -> Any:
 
     Args:
         stage: stt, llm or tts.
-        models: Whose processes are used.
+        models: Pool of the processes to use.
 
     Raises:
         ModelError: it could not be loaded.

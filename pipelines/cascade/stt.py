@@ -1,9 +1,9 @@
 """Speech to text by a `ModelProcess`: one streaming request per utterance.
 
-Audio is kept in a short pre-roll until the VAD says that the user began, because the VAD says so
+Audio is kept in a short pre-roll until the VAD reports the user's start, because it reports it
 300–600 ms late; then the pre-roll and all that follows goes to the recogniser. At the VAD's stop
-the recogniser is asked for its final word, and the transcript is pushed as final, so that none of
-Pipecat's waits for a transcript that may still come apply.
+the recogniser is asked for its final transcript, which is pushed as final, so that none of
+Pipecat's waits for a later transcript applies.
 """
 
 # mypy: allow-untyped-calls
@@ -66,7 +66,7 @@ class ModelSTTService(STTService):
         return True
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
-        """Takes one chunk of audio; transcripts are pushed when they come."""
+        """Takes one chunk of audio; transcripts are pushed when they arrive."""
         if self._utterance is None:
             self._pre_roll.add(audio)
         else:
@@ -74,7 +74,9 @@ class ModelSTTService(STTService):
         yield None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Begins and ends utterances at the VAD's word, before anything else is done with it."""
+        """Begins and ends utterances at the VAD's events, before anything else is done with
+        them.
+        """
         if isinstance(frame, VADUserStoppedSpeakingFrame):
             self._finalize()
         await super().process_frame(frame, direction)
@@ -97,7 +99,7 @@ class ModelSTTService(STTService):
         await super().cleanup()
 
     async def _begin(self) -> None:
-        """Opens a request and gives it the pre-roll."""
+        """Opens a request and sends it the pre-roll."""
         if self._utterance is not None:
             return
         request_id = next_request_id("stt")
@@ -120,7 +122,7 @@ class ModelSTTService(STTService):
         self._start_task(self._listen(request))
 
     def _finalize(self) -> None:
-        """Asks for the final word."""
+        """Asks for the final transcript."""
         request, self._utterance = self._utterance, None
         if request is not None:
             self._marks.put(stamp("stt", "finalize", request_id=request.id))
@@ -185,7 +187,7 @@ class _PreRoll:
         self._size = 0
 
     def add(self, chunk: bytes) -> None:
-        """Takes a chunk; forgets those that are too old."""
+        """Takes a chunk; drops chunks that are too old."""
         self._chunks.append(chunk)
         self._size += len(chunk)
         while self._chunks and self._size - len(self._chunks[0]) >= self._limit:

@@ -30,7 +30,7 @@ RATE_HZ = 22050
 
 
 class ModelTTSService(TTSService):
-    """Speaks each text that it is handed; a request id is ``<llm id>/<tts id>``."""
+    """Speaks each text that it gets; a request id is ``<llm id>/<tts id>``."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class ModelTTSService(TTSService):
     ) -> None:
         """Makes the service of one conversation; ``process`` may serve many, one after another.
 
-        ``rate_hz`` is the engine's own rate, at which its audio is handed on.
-        ``hand_over`` is told of each text that this service's own aggregator lets go; leave it
-        out where another processor cuts the answer into pieces.
+        ``rate_hz`` is the engine's own rate, which its audio keeps. ``hand_over`` gets each text
+        that this service's own aggregator releases; leave it out where another processor cuts the
+        answer into pieces.
         """
         super().__init__(
             text_transforms=[("*", hand_over)] if hand_over else None,
@@ -70,7 +70,7 @@ class ModelTTSService(TTSService):
         return True
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Notes whose answer is being spoken, and stops the child at an interruption."""
+        """Notes the answer that is being spoken, and stops the child at an interruption."""
         if isinstance(frame, LLMFullResponseStartFrame):
             self._llm_request_id = str(frame.metadata.get(REQUEST_ID, ""))
         elif isinstance(frame, InterruptionFrame):
@@ -79,7 +79,9 @@ class ModelTTSService(TTSService):
         await super().process_frame(frame, direction)
 
     async def cancel(self, frame: CancelFrame) -> None:
-        """Drops what is being made, now: a generator that is left alone is closed much later."""
+        """Drops the audio being made, at once: a generator that is left alone is closed much
+        later.
+        """
         self._drop()
         await super().cancel(frame)
 

@@ -31,7 +31,7 @@ def user_params(options: TurnOptions) -> LLMUserAggregatorParams:
     return LLMUserAggregatorParams(
         vad_analyzer=SileroVADAnalyzer(params=vad),
         user_turn_strategies=UserTurnStrategies(
-            # Transcripts start no turn: what the VAD does not hear was not said to us.
+            # Transcripts start no turn: words that the VAD does not hear were not addressed to us.
             start=[VADUserTurnStartStrategy()],
             stop=[_stop_strategy(options)],
         ),

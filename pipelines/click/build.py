@@ -1,8 +1,8 @@
-"""A click agent of known delay: what the harness is calibrated with.
+"""A click agent of known delay, which calibrates the harness.
 
 For each click that it finds in the input it answers with a click (or a spoken word) at a known
 time: the click's own time + the delay, or, for delay 0, the end of the chunk that held it. The
-answer sits at a random offset inside its chunk, so that nothing hides behind the chunk grid.
+answer sits at a random offset inside its chunk, so that the chunk grid hides no error.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pipelines.marks import MarkSink, stamp
 
 
 class ClickAgent(FrameProcessor):
-    """Answers clicks; see the module.
+    """Answers clicks; see the module's docstring.
 
     Args:
         options: Delay and seed.
-        marks: Where the deadlines go.
+        marks: Takes marks of the deadlines.
         rate_hz: Output rate.
         chunk_samples: Samples of one output chunk.
         words: Int16 signals to answer with, one after the other, instead of clicks.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CLICK_LEVEL = 24000
-"""A click is one sample of this height."""
+"""Height of a click, which is one sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +13,9 @@ class ClickOptions:
     """The click agent's known behaviour."""
 
     delay_ms: float = 80.0
-    """From a click to its answer; never before the end of the chunk that held the click."""
+    """Time from a click to its answer; never before the end of the chunk that held the click."""
     seed: int = 1
-    """Of the answer's offset inside its chunk."""
+    """Seed of the answer's offset inside its chunk."""
 
     def __post_init__(self) -> None:
         if self.delay_ms < 0:

@@ -27,12 +27,12 @@ from pipelines.spec import PipelineSpec
 from pipelines.watch.tap import intent_taps, prepare_watch
 
 UNPACED = "unpaced"
-"""Session ids of unpaced bursts begin with it."""
+"""Prefix of the session ids of unpaced bursts."""
 UNPACED_LIMIT_S = 15.0
-"""A burst is cut here: of a slow model a few frames are enough."""
+"""Longest burst, s: of a slow model a few frames are enough."""
 
 _measured: WeakSet[ModelProcess] = WeakSet()
-"""Those that were given their burst. A child that is started again in mid-run gets none: the trial
+"""Processes that got their burst. A child that is started again in mid-run gets none: the trial
 that waits for it would time out."""
 
 
@@ -87,7 +87,7 @@ async def _process(spec: PipelineSpec, models: ModelPool) -> ModelProcess:
 
 
 async def _run_unpaced(process: ModelProcess, frames: int, seed: int) -> None:
-    """Feeds frames all at once, and marks what became of each.
+    """Feeds frames all at once, and marks the outcome of each.
 
     Raises:
         ModelError: the model failed.

@@ -1,4 +1,6 @@
-"""Which duplex presets can't be built, or would mislead. Pure: it runs where no pipeline does."""
+"""Refuses duplex presets that can't be built, or would mislead. Pure: it runs where no pipeline
+does.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ def check(spec: PipelineSpec) -> None:
     """Refuses a preset that can't be built.
 
     Raises:
-        SpecError: one sentence with the file, the value and the mend.
+        SpecError: one sentence with the file, the value and what to change.
     """
     where = f"{spec.name}.toml"
     model: ModelOptions = spec.stages["model"]
@@ -63,7 +65,7 @@ def check_label(spec: PipelineSpec, able: tuple[str, ...]) -> None:
     """Refuses a preset whose rows would be mislabelled.
 
     Raises:
-        SpecError: its ``weights`` are not one of ``able``, what the model's can be called.
+        SpecError: its ``weights`` are not one of ``able``, the model's possible labels.
     """
     if spec.weights not in able:
         raise SpecError(
@@ -73,9 +75,9 @@ def check_label(spec: PipelineSpec, able: tuple[str, ...]) -> None:
 
 
 def _labels(model: ModelOptions, row: AdapterRow) -> tuple[str, ...]:
-    """What the model's weights can be called, as far as the preset alone tells."""
+    """The possible labels of the model's weights, as far as the preset alone shows."""
     if row.label:
         return (row.label,)
     if row.weights and model.weights == "synthetic":
         return ("synthetic",)
-    return ("trained", "synthetic")  # what is in a folder, or behind a server, is not seen here
+    return ("trained", "synthetic")  # the contents of a folder, or of a server, are unknown here

@@ -1,4 +1,6 @@
-"""The marks of a duplex session: what the processor saw, and what the model's process stamped."""
+"""The marks of a duplex session: those of the processor, and those that the model's process
+stamped.
+"""
 
 from __future__ import annotations
 
@@ -10,39 +12,39 @@ from pipelines.marks import EVENTS, EventName, Mark, MarkSink, stamp
 
 
 class NoMarks:
-    """A `pipelines.marks.MarkSink` for pipelines that nobody measures."""
+    """A `pipelines.marks.MarkSink` for pipelines that are not measured."""
 
     def put(self, mark: Mark) -> None:
-        """Forgets it."""
+        """Drops the mark."""
 
 
 class FrameMarks:
     """Writes the marks of one session."""
 
     def __init__(self, sink: MarkSink, session_id: str, pid: int | None) -> None:
-        """``pid``: of the model's process, whose stamps are marked as its own."""
+        """``pid``: of the model's process, which stamped its own marks."""
         self._sink = sink
         self._id = session_id
         self._pid = pid or 0
         self._given: deque[int] = deque()
 
     def session(self, model: str, seed: int) -> None:
-        """The session is opened, or begins anew."""
+        """The session is opened, or starts over."""
         self._put("session", float(seed), model)
 
     def hold_back(self, delay_s: float) -> None:
-        """What the resampler does to the user's audio."""
+        """The delay of the resampler on the user's audio."""
         self._put("hold_back", delay_s * 1e3)
 
     def frame(self, event: EventName, frame: int, t_ns: int | None = None) -> None:
-        """``frame_in`` or ``handed``; ``t_ns``: when, if not now."""
+        """``frame_in`` or ``handed``; ``t_ns``: the time, if not now."""
         self._put(event, float(frame), t_ns=t_ns)
 
     def frame_out(self, reply: Reply) -> None:
         """The frame of speech in a reply is pushed out.
 
-        It is marked as the answer to the reply's own frame. Of a model that is not synchronous the
-        j-th frame of speech is marked as the answer to the j-th frame that it was given, see
+        It is marked as the answer to the reply's own frame. For a model that is not synchronous the
+        j-th frame of speech is marked as the answer to the j-th frame that it received, see
         `pipelines.duplex.session.wire.Reply.synchronous`.
         """
         answered = reply.frame
@@ -52,9 +54,9 @@ class FrameMarks:
         self._put("frame_out", float(answered))
 
     def reply(self, reply: Reply) -> None:
-        """All that the model's process stamped on a frame.
+        """All stamps of the model's process on a frame.
 
-        Of a model that is not synchronous the stamps of the work are left out: they would tell of
+        For a model that is not synchronous the stamps of the work are left out: they would describe
         sending and waiting.
         """
         index = float(reply.frame)
@@ -77,7 +79,7 @@ class FrameMarks:
         self._put("context_end", float(frame), policy)
 
     def answer(self, said: Utterance) -> None:
-        """What the model meant to say, at the time at which it began to."""
+        """The text that the model meant to say, at the time at which it began to."""
         self._sink.put(
             stamp("agent", "answer_text", t_ns=said.t_ns, request_id=self._id, text=said.text)
         )

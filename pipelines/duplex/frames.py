@@ -14,7 +14,7 @@ _INT16 = np.float32(32768)
 
 @dataclass
 class DuplexContextEndFrame(ControlFrame):
-    """The model's context is full: it is silent from now on, or has begun anew.
+    """The model's context is full: it is silent from now on, or has started over.
 
     Parameters:
         policy: ``stop`` or ``reset``.
@@ -26,7 +26,7 @@ class DuplexContextEndFrame(ControlFrame):
 
 
 def text_frames(text: str) -> list[LLMTextFrame | TTSTextFrame]:
-    """A piece of what the model says, told as Pipecat's speech-to-speech services do.
+    """A piece of the model's text, in the form of Pipecat's speech-to-speech services.
 
     The first is for RTVI, the second for the context; neither is to be spoken again.
     """

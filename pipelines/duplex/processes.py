@@ -1,4 +1,4 @@
-"""How a duplex model's process is started: its name, its adapter and the adapter's arguments."""
+"""The start of a duplex model's process: its name, its adapter and the adapter's arguments."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pipelines.process.process import ModelProcess
 
 ENGINE = "pipelines.duplex.session.engine:DuplexEngine"
 LOAD_TIMEOUT_S = 170.0
-"""For loading and warming up: 7 billion parameters on a CPU take a minute."""
+"""Limit for loading and warming up, s: 7 billion parameters on a CPU take a minute."""
 MOST_CANCEL_GRACE_S = 10.0
-"""A step that has begun can't be broken off; a trial waits no longer than this for its end."""
+"""Longest wait of a trial for the end of a step, s: a step that has begun can't be interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class DuplexProcess:
     """Arguments of `pipelines.process.pool.ModelPool.get`."""
 
     name: str
-    """What marks and errors call the model."""
+    """Name of the model in marks and errors."""
     options: dict[str, Any]
-    """Of `pipelines.duplex.session.engine.DuplexEngine`."""
+    """Options of `pipelines.duplex.session.engine.DuplexEngine`."""
     interpreter: str | None
-    """Of the engine environment; None: ours."""
+    """Interpreter of the engine environment; None: ours."""
     limits: dict[str, float]
     """Time limits of `pipelines.process.process.ModelProcess`."""
 

@@ -1,7 +1,7 @@
 """`MoshiProcessor`: a full-duplex speech model as a Pipecat processor.
 
-It hears every chunk of input audio, whatever its size and rate, as frames of 80 ms, and says one
-for each: no VAD, no turns, no interruptions. The model computes in a process of its own.
+It hears every chunk of input audio, of any size and rate, as frames of 80 ms, and emits one for
+each: no VAD, no turns, no interruptions. The model computes in a process of its own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from pipelines.process.link import ModelRequest
 from pipelines.process.process import ModelProcess, next_request_id
 
 END_GRACE_S = 1.0
-"""At an EndFrame what the model still owes may come out for so long."""
+"""Longest wait at an EndFrame for the frames that the model still owes, s."""
 
 
 class MoshiProcessor(FrameProcessor):
@@ -83,9 +83,9 @@ class MoshiProcessor(FrameProcessor):
         Args:
             model: From `pipelines.duplex.processes.duplex_process`; started here if need be. It
                 serves one conversation at a time: a second one is refused.
-            options: What happens when the model is too slow, or its context is full.
-            seed: Of the model's sampling.
-            greeting: Said before the model hears anything.
+            options: Policies for a model that is too slow, or whose context is full.
+            seed: Seed of the model's sampling.
+            greeting: Text that it says before it hears anything.
             marks: Takes the stage ``duplex`` of `pipelines.marks`.
         """
         super().__init__()
@@ -112,7 +112,7 @@ class MoshiProcessor(FrameProcessor):
         try:
             await self._model.ensure_running()
         except ModelError as error:
-            self._not_loaded = error  # told when the pipeline has started
+            self._not_loaded = error  # reported when the pipeline has started
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Hears input audio; opens and closes the session."""
@@ -160,7 +160,7 @@ class MoshiProcessor(FrameProcessor):
             if self._not_loaded is not None:
                 raise self._not_loaded
             await self._model.ensure_running()
-            if self._model.serving:  # it would wait, and be taken for hung together with the other
+            if self._model.serving:  # it would wait, and seem hung together with the other
                 raise ModelError(
                     f"The model {self._model.name} is in another conversation: end that first, or "
                     "start a second process for this one."
@@ -182,7 +182,7 @@ class MoshiProcessor(FrameProcessor):
         self._listener = self.create_task(self._listen(self._session))
 
     def _hear(self, frame: InputAudioRawFrame) -> None:
-        """Hands on each 80 ms frame that this chunk makes whole."""
+        """Passes on each 80 ms frame that this chunk completes."""
         session = self._session
         if session is None or session.ended or self._stopped:
             return
@@ -199,7 +199,9 @@ class MoshiProcessor(FrameProcessor):
             self._frames += 1
 
     async def _close(self, grace_s: float = 0.0) -> None:
-        """Ends the session: at once, or when what it owes has come out, in ``grace_s`` at most."""
+        """Ends the session: at once, or when the frames it owes have come out, in ``grace_s`` at
+        most.
+        """
         self._closed = True
         session, self._session = self._session, None
         listener, self._listener = self._listener, None
@@ -217,7 +219,7 @@ class MoshiProcessor(FrameProcessor):
     # the model's side
 
     async def _listen(self, session: ModelRequest) -> None:
-        """Pushes out what the model says, until the session ends."""
+        """Pushes out the model's speech, until the session ends."""
         try:
             async for header, payload in session:
                 if "frame" in header:
@@ -228,7 +230,9 @@ class MoshiProcessor(FrameProcessor):
             await report_failure(self, self._sink, error, session.id)
         except ValueError as error:
             session.cancel()
-            broken = ModelError(f"The model {self._model.name} sent what is no frame: {error}.")
+            broken = ModelError(
+                f"The model {self._model.name} sent something that is not a frame: {error}."
+            )
             await report_failure(self, self._sink, broken, session.id)
 
     async def _take(self, reply: Reply) -> None:

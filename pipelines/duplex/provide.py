@@ -1,4 +1,4 @@
-"""What a duplex preset needs and this machine lacks is made before the run; and what it used."""
+"""Makes what a duplex preset needs and this machine lacks, before the run; lists what it used."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def provide_model(model: ModelOptions, tell: Tell) -> str:
     """The same for a model alone.
 
     Returns:
-        What the weights' files turned out to be, ``synthetic`` or ``trained``; empty: no files.
+        Label of the weights' files, ``synthetic`` or ``trained``; empty: no files.
 
     Raises:
         LabError: as `provide`.

@@ -1,4 +1,4 @@
-"""What a duplex preset says of itself before it runs: its adapter, what it lacks or makes first.
+"""The part of a duplex preset, before it runs: its adapter, what it lacks or makes first.
 
 Nothing here imports Pipecat.
 """
@@ -18,7 +18,7 @@ from pipelines.readiness.part import Files, Part, files_of, licence_of
 from pipelines.spec import PipelineSpec
 
 SERVER_S = 0.3
-"""How long a server on this machine may take to be found."""
+"""Longest search for a server on this machine, s."""
 
 
 def parts(spec: PipelineSpec) -> list[Part]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GAP_FRAMES = 12
-"""Frames without text that end an utterance: about a second, longer than a pause for breath."""
+"""Number of frames without text that ends an utterance: about a second, longer than a breath."""
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What the model said in one go."""
+    """Text that the model said in one go."""
 
     t_ns: int
-    """When its first piece was there."""
+    """Time of its first piece."""
     text: str
     """Its pieces, joined."""
 
@@ -29,11 +29,13 @@ class Utterances:
 
     @property
     def open(self) -> bool:
-        """Whether an utterance goes on."""
+        """True while an utterance goes on."""
         return bool(self._pieces)
 
     def feed(self, text: str, t_ns: int) -> Utterance | None:
-        """Takes a step's piece of text (empty for padding); returns what came to its end by it."""
+        """Takes a step's piece of text (empty for padding); returns the utterance that it ends, if
+        any.
+        """
         if text:
             if not self._pieces:
                 self._t_ns = t_ns
@@ -44,7 +46,7 @@ class Utterances:
         return self.end() if self._pieces and self._silent >= self._gap_frames else None
 
     def end(self) -> Utterance | None:
-        """Ends what goes on; None if nothing does."""
+        """Ends the open utterance; None if there is none."""
         if not self._pieces:
             return None
         said = Utterance(self._t_ns, "".join(self._pieces).strip())

@@ -1,4 +1,4 @@
-"""A VAD that listens along and changes nothing: Pipecat's observers need to know when users speak.
+"""A VAD that listens and changes nothing: Pipecat's observers need to know when users speak.
 
 A duplex model takes no turns, so nothing may be interrupted by it: the tap broadcasts
 VADUserStartedSpeakingFrame and VADUserStoppedSpeakingFrame, and stands behind the model, which

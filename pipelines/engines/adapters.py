@@ -1,8 +1,8 @@
-"""Which engines the stages of a cascade can have: the rows of the modules in stt, llm and tts.
+"""The engines that a cascade's stages can have: the rows of the modules in stt, llm and tts.
 
 A preset names one by ``engine = "…"`` in its stage's table. Most run in a child process, some of
 them by the interpreter of an engine environment; some are Pipecat's own services; and some can't
-run here, and say why. A row is found where it lies, at the end of its engine's module.
+run here, and give the reason. A row is found at the end of its engine's module.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def engine_row(stage: str, name: str) -> EngineRow:
     """The row of an engine that a preset names.
 
     Raises:
-        ValueError: there is none of that name; the text names those that there are.
+        ValueError: there is none of that name; the text names the known ones.
     """
     rows = {row.name: row for row in stage_rows(stage)}
     if name not in rows:
         near = difflib.get_close_matches(name, rows, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        if new := new_name(name):  # a module, as old notes name engines
+        if new := new_name(name):  # a module, in the form that old notes name engines
             known = {row.path: row.name for row in rows.values()}
             hint = f" (did you mean {known[new]!r}?)" if new in known else f" ({told(name)})"
         raise ValueError(f"engine = {name!r} is unknown{hint}; known: {', '.join(rows)}")

@@ -1,7 +1,8 @@
-"""What an engine of a cascade costs: per window, per token, per second of audio, at forced lengths.
+"""The cost of an engine of a cascade: per window, per token, per second of audio, at forced
+lengths.
 
 Real loaders on models with random weights of their true sizes, asked in their own processes, as in
-a trial. Times of a turn are not measured: random weights don't stop like trained ones.
+a trial. Times of a turn are not measured: random weights do not stop like trained ones.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pipelines.process import environment
 from pipelines.process.process import ModelProcess
 
 AUDIO_S = 3.0
-"""Of an utterance."""
+"""Length of an utterance, s."""
 FORCED_TOKENS_PER_S = 3.0
 PROMPT = "The green cup is there. " * 6
 """A system message; a tokenizer of random weights knows no words, so it is some 150 tokens."""
@@ -39,28 +40,28 @@ class Cost:
     model: str
     threads: int
     what: str
-    """What the time is of."""
+    """Name of the time."""
     unit: str
     values: tuple[float, ...]
-    """One for each repetition, in the order they were taken."""
+    """One value per repetition, in the order of measurement."""
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """The median."""
         return float(np.median(self.values))
 
 
 SIZES: dict[str, tuple[str, ...]] = {row.name: row.measured for row in all_rows() if row.measured}
-"""Engine → the sizes that are measured unless others are asked for."""
+"""Engine → the sizes measured by default."""
 ON_A_GPU = tuple(name for name in SIZES if row_named(name).devices[0] == "cuda")
-"""Measured where they are asked for by name: a processor takes seconds for each of their steps."""
+"""Sizes measured only on request: a processor takes seconds for each of their steps."""
 OWN_THREADS = tuple(name for name in SIZES if row_named(name).own_threads)
-"""Measured once, as 0 threads."""
+"""Engines measured once, as 0 threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which engines, at which sizes, with how many threads, how often."""
+    """The engines to measure, with sizes, threads and repetitions."""
 
     engines: Sequence[str] = tuple(e for e in SIZES if e not in ON_A_GPU)
     sizes: Mapping[str, Sequence[str]] = field(default_factory=lambda: dict(SIZES))
@@ -83,7 +84,7 @@ async def measure(plan: Plan, tell: Callable[[str], None]) -> AsyncIterator[Cost
 
 
 def stage_of_engine(engine: str) -> str:
-    """Whose table of a preset names it."""
+    """The preset's table that names it."""
     return row_named(engine).stage
 
 
@@ -105,7 +106,7 @@ async def _running(engine: EngineSpec) -> AsyncIterator[ModelProcess]:
 
 
 async def _stt(engine: str, size: str, threads: int, repeats: int) -> list[Cost]:
-    """An utterance that comes at once, decoded once at the forced length.
+    """An utterance that arrives at once, decoded once at the forced length.
 
     Whisper also with a short window: the full one is 30 s, whatever was said.
     """
@@ -143,7 +144,7 @@ async def _llm(engine: str, size: str, threads: int, repeats: int) -> list[Cost]
     cold, warm, each = [], [], []
     async with _running(llm_engine(options)) as process:
         for i in range(repeats):
-            # No two begin alike, so nothing of the last one is in the prefix cache.
+            # No two begin alike, so none of the last one is in the prefix cache.
             messages = [
                 {"role": "system", "content": f"{i}: {PROMPT}"},
                 {"role": "user", "content": "hello"},
@@ -151,7 +152,7 @@ async def _llm(engine: str, size: str, threads: int, repeats: int) -> list[Cost]
             first_s, after_s = await _ask(process, messages)
             cold.append(1000 * first_s)
             each.append(1000 * after_s / (ANSWER_TOKENS - 1))
-            # Its own words would be as new: random weights say what no tokenizer cuts as they did.
+            # Its own words would be as new: random weights emit text that no tokenizer recovers.
             messages += [
                 {"role": "assistant", "content": "yes"},
                 {"role": "user", "content": "go on"},
@@ -200,4 +201,4 @@ async def _tts(engine: str, size: str, threads: int, repeats: int) -> list[Cost]
 
 Measure = Callable[[str, str, int, int], Awaitable[list[Cost]]]
 MEASURES: dict[str, Measure] = {"stt": _stt, "llm": _llm, "tts": _tts}
-"""Stage → what is measured of one of its engines."""
+"""Stage → the measurements of one of its engines."""

@@ -23,7 +23,7 @@ from pipelines.registry import load_object
 
 PREFIX = "synthetic:"
 FORMAT = 1
-"""Raise it when what is made changes: folders of another number are not looked at."""
+"""Number to raise when the contents change: folders of another number are not used."""
 _MOST_S = 600
 
 
@@ -41,7 +41,7 @@ def maker_of(engine: str) -> Maker:
 
 
 def path_of(engine: str, model: str) -> Path:
-    """Where ``synthetic:SIZE`` of an engine lies, there or not.
+    """Folder of ``synthetic:SIZE`` of an engine, existing or not.
 
     Raises:
         SpecError: there is no such size.
@@ -74,7 +74,7 @@ def ensure(engine: str, model: str, tell: Tell = silent) -> Path:
         need_disk(folder, maker.gb[size] * 1e9, f"{maker.kind} with random weights, {size}")
         tell(f"making {maker.kind} {size} with random weights")
         temporary = folder.with_name(f".{folder.name}.making")
-        shutil.rmtree(temporary, ignore_errors=True)  # of a killed one: the lock is ours
+        shutil.rmtree(temporary, ignore_errors=True)  # from a killed one: the lock is ours
         try:
             temporary.mkdir(parents=True)
             if maker.make is not None:

@@ -1,4 +1,4 @@
-"""From a stage's ``model`` to its file or folder, and whether its weights are random ones."""
+"""From a stage's ``model`` to its file or folder, and whether its weights are random."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StageModel:
     """The model of one stage: a `pipelines.engines.row.Model`."""
 
     engine: str
-    """The engine that is given it."""
+    """The engine that uses it."""
     name: str
     """An id, a path, or ``synthetic:SIZE``; empty: the engine brings its own."""
 
@@ -43,16 +43,16 @@ class StageModel:
             with (self.path.parent / "manifest.toml").open("rb") as file:
                 return str(tomllib.load(file).get("system_prompt", ""))
         except (OSError, tomllib.TOMLDecodeError):
-            return ""  # the engine tells about a broken manifest when it loads
+            return ""  # the engine reports a broken manifest when it loads
 
     @property
     def short(self) -> str:
-        """What it is called: its id, or its file's name."""
+        """Its name: its id, or its file's name."""
         return self.name if self.name.startswith(PREFIX) else Path(self.name).stem
 
 
 def stage_of(options: StageOptions) -> Stage:
-    """Which table these are the options of."""
+    """The table of these options."""
     kinds: dict[type, Stage] = {SttOptions: "stt", LlmOptions: "llm", TtsOptions: "tts"}
     return kinds[type(options)]
 
@@ -72,7 +72,7 @@ def model_path(engine: str, model: str) -> Path:
 
 
 def has_random_weights(engine: str, model: str) -> bool:
-    """Whether the model's own files say that it was made by `pipelines.engines.synthetic`."""
+    """True if the model's own files say that `pipelines.engines.synthetic` made it."""
     return model.startswith(PREFIX) or _says_random(engine, model_path(engine, model))
 
 
@@ -83,4 +83,4 @@ def _says_random(engine: str, path: Path) -> bool:
     try:
         return maker_of(engine).is_random(path)
     except (EngineError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False  # what is wrong with the files is told by whoever loads them
+        return False  # the loader of the files reports what is wrong with them

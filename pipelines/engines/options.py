@@ -1,4 +1,4 @@
-"""What a cascade's preset may say: one dataclass per TOML table. Pure, imports nothing heavy."""
+"""Options of a cascade's preset: one dataclass per TOML table. Pure, imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SttOptions:
     model: str = ""
     """A model id, a folder, or ``synthetic:SIZE``; default: the row's. PocketSphinx has its own."""
     lm: Literal["domain", "default"] = "domain"
-    """PocketSphinx, as the next three. domain: trigrams of the creature's sentences; default: the
+    """PocketSphinx, like the next three. domain: trigrams of the creature's sentences; default: the
     general one of the wheel."""
     sentences: str = ""
     """Text file for the domain model, one sentence a line; default: the shipped one."""
@@ -52,9 +52,9 @@ class SttOptions:
     fwdflat: bool = False
     """Decode a second time at the end of an utterance: fewer errors, a longer tail."""
     language: str = "en"
-    """faster-whisper: what is spoken, in two letters. Others know it by their model."""
+    """faster-whisper: language of the speech, in two letters. Others know it by their model."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """faster-whisper and kyutai-stt: what they compute on."""
+    """faster-whisper and kyutai-stt: device of the computation."""
     compute: str = "int8"
     """faster-whisper: CTranslate2's type of arithmetic."""
     threads: int = 1
@@ -62,25 +62,27 @@ class SttOptions:
     beam: int = 1
     """faster-whisper: hypotheses kept while decoding; 1 is greedy."""
     window: Literal["full", "short"] = "full"
-    """faster-whisper. full: 30 s of padded audio, as Whisper was trained. short: what is there,
-    many times as fast; scripts/whisper_window_cost.py says what that costs in accuracy."""
+    """faster-whisper. full: 30 s of padded audio, as Whisper was trained. short: only the audio
+    there is, many times as fast; scripts/whisper_window_cost.py measures what that costs in
+    accuracy."""
     step_ms: int = 500
-    """faster-whisper and moonshine: new audio after which a growing utterance is decoded anew, for
+    """faster-whisper and moonshine: new audio after which a growing utterance is decoded again, for
     partials."""
     forced_tokens_per_s: float = 3.0
-    """The same two, random weights only, which never stop: tokens for each second of audio."""
+    """faster-whisper and moonshine, random weights only, which never stop: tokens per second of
+    audio."""
     pre_roll_ms: int = 800
-    """Audio from before the VAD's start that is recognised too: Silero is 300–600 ms late."""
+    """Audio before the VAD's start that is recognised too: Silero is 300–600 ms late."""
     partials: bool = True
     """Push partial transcripts into the pipeline."""
     ttfs_p99_secs: float = 0.5
-    """What Pipecat is told of the time from speech end to final transcript, s. Finals are
-    marked as final, so this wait is cut short; unset it would be 1.0 s."""
+    """Time from speech end to final transcript that Pipecat is given, s. Finals are marked as
+    final, so this wait is cut short; unset it would be 1.0 s."""
     timeout_secs: float = 5.0
-    """Longest silence of the engine while it owes an answer, s; it is then killed. Half of what
-    a fixture waits for an answer, so that a hang is told of on its own trial."""
+    """Longest silence of the engine while it owes an answer, s; it is then killed. Half of a
+    fixture's wait for an answer, so that a hang is reported on its own trial."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Options that this engine alone has: the fields of ``settings`` of its row."""
+    """Options of this engine only: the fields of ``settings`` of its row."""
 
     def __post_init__(self) -> None:
         _check("stt", self.engine, self.settings)
@@ -96,11 +98,11 @@ class LlmOptions:
     """A model id, the path of a .gguf file, ``synthetic:SIZE``, or what a server calls it;
     default: the row's."""
     url: str = ""
-    """Of a server: where its ``/v1`` is; default: Ollama's on this machine."""
+    """Address of a server's ``/v1``; default: Ollama's on this machine."""
     api_key_variable: str = ""
-    """Of a server: the environment variable that holds its key; empty: it needs none."""
+    """Environment variable that holds a server's key; empty: it needs none."""
     system: str = ""
-    """What stands before the scene in the system message; creature-3m knows only scenes."""
+    """Text before the scene in the system message; creature-3m knows only scenes."""
     max_tokens: int = 96
     """Longest answer, in tokens."""
     forced_tokens: int = 24
@@ -116,9 +118,10 @@ class LlmOptions:
     prime: bool = True
     """Read the system prompt and the scene into the prefix cache before the user speaks."""
     timeout_secs: float = 5.0
-    """As under ``[stt]``; a large model on a slow machine may need longer for its first token."""
+    """Longest silence, see ``[stt]``; a large model on a slow machine may need longer for its first
+    token."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Options that this engine alone has: the fields of ``settings`` of its row."""
+    """Options of this engine only: the fields of ``settings`` of its row."""
 
     def __post_init__(self) -> None:
         _check("llm", self.engine, self.settings)
@@ -141,28 +144,28 @@ class TtsOptions:
     threads: int = 1
     """All but espeak-ng: threads within an operation; more slow a small voice down."""
     speaker: int = 0
-    """Piper: of a voice with several."""
+    """Piper: number of the speaker, in a voice with several."""
     length_scale: float = 0.0
-    """Piper and Kokoro: how slowly it speaks; 0: as the model says."""
+    """Piper and Kokoro: slowness of the speech; 0: the model's own."""
     alignments: bool = True
-    """Piper and Kokoro: whether it says when it speaks which phoneme, for visemes."""
+    """Piper and Kokoro: true to report when each phoneme is spoken, for visemes."""
     aggregation: Literal["clause", "sentence"] = "clause"
-    """What is waited for before speaking. clause: the first ``, . ! ? ; :`` of an answer, then
+    """Text to wait for before speaking. clause: the first ``, . ! ? ; :`` of an answer, then
     sentences. sentence: Pipecat's default, which waits for the word after a sentence."""
     timeout_secs: float = 5.0
-    """As under ``[stt]``."""
+    """Longest silence, see ``[stt]``."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Options that this engine alone has: the fields of ``settings`` of its row."""
+    """Options of this engine only: the fields of ``settings`` of its row."""
 
     def __post_init__(self) -> None:
         _check("tts", self.engine, self.settings)
 
 
 def _check(stage: str, engine: str, settings: Mapping[str, Any]) -> None:
-    """Refuses an engine that is unknown, or what it does not take.
+    """Refuses an unknown engine, or options that it does not take.
 
     Raises:
-        ValueError: the text says which.
+        ValueError: the text names it.
     """
     row = engine_row(stage, engine)
     if row.settings is None:

@@ -1,4 +1,4 @@
-"""What an engine is as a part of a preset: its row, the model it is given, and that one's files."""
+"""An engine as a part of a preset: its row, its model, and the model's files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipelines.readiness.part import Files, Part, files_of, licence_of
 
 
 def part_of(row: EngineRow, model: str) -> Part:
-    """An engine with a model; of its tests, those with such weights, if there are any."""
+    """An engine with a model; with the tests for such weights, if there are any."""
     model = model or row.model
     kind = "random" if model.startswith(PREFIX) else "trained"
     tests = row.tested.split("; ")

@@ -1,4 +1,4 @@
-"""Which process serves which stage's options: its name, its engine and the engine's arguments."""
+"""The process that serves a stage's options: its name, its engine and the engine's arguments."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from pipelines.process.link import CANCEL_GRACE_S
 from pipelines.spec import PipelineSpec
 
 OUR_MODEL = "creature-3m"
-"""The small language model that the package brings, whose steps are short."""
+"""The small language model of the package, whose steps are short."""
 OUR_LOAD_S = 60.0
-"""How long one of the small engines that the package brings may take to load."""
+"""Longest loading of one of the package's small engines, s."""
 LOAD_S = 180.0
-"""The same of a big model, on a slow disk or a busy machine; an agent waits for 240 s."""
+"""Longest loading of a big model, on a slow disk or a busy machine, s; an agent waits for 240 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class EngineSpec:
     """Arguments of `pipelines.process.pool.ModelPool.get`."""
 
     name: str
-    """What marks and errors call the model."""
+    """Name of the model in marks and errors."""
     engine: str
     """``module:class``."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -45,9 +45,9 @@ class EngineSpec:
     environment: str = ""
     """The engine environment whose interpreter runs it; empty: our own."""
     cancel_grace_s: float = CANCEL_GRACE_S
-    """Longest step of the engine, which no cancel can break off."""
+    """Longest step of the engine, s, which no cancel can interrupt."""
     load_timeout_s: float = OUR_LOAD_S
-    """Most that starting, loading and warming up may take together."""
+    """Limit for starting, loading and warming up together, s."""
     rate_hz: int = 0
     """Of a synthesiser's audio; 0: its row names none, and espeak-ng's is meant."""
 
@@ -93,13 +93,13 @@ def _model(options: StageOptions) -> StageModel:
 
 
 def _name(options: StageOptions) -> str:
-    """What marks, errors and ``run.json`` call a stage's model."""
+    """Name of a stage's model in marks, errors and ``run.json``."""
     row, model = engine_row(stage_of(options), options.engine), _model(options).short
     return row.called.format(model=model) if row.called else f"{row.name} {model}".strip()
 
 
 def answer_tokens(options: LlmOptions) -> int:
-    """Most tokens of an answer: of random weights, the length that is forced on it."""
+    """Most tokens of an answer: of random weights, the forced length."""
     if has_random_weights(options.engine, model_of(options)):
         return min(options.forced_tokens, options.max_tokens)
     return options.max_tokens
@@ -131,7 +131,7 @@ def _main_file(path: Path) -> Path:
 
 
 def system_prompt(options: LlmOptions, scene: str | None) -> str:
-    """The system message: what the preset says, then the scene (or the model's own, if none)."""
+    """The system message: the preset's text, then the scene (or the model's own, if none)."""
     reads = engine_row("llm", options.engine).reads
     facts = scene or (_model(options).system_prompt if reads else "")
     return f"{options.system} {facts}".strip()

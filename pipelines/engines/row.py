@@ -1,4 +1,4 @@
-"""What an engine says of itself, and what a maker of random weights does: one row each. Pure.
+"""The row of an engine, and the row of a maker of random weights. Pure.
 
 An engine is one module of `pipelines.engines.stt`, ``llm`` or ``tts`` with its row, ``ROW``, at its
 end; `pipelines.engines.adapters` finds it there. The engine's child process imports that module by
@@ -16,11 +16,11 @@ from typing import Any, Literal, Protocol
 Stage = Literal["stt", "llm", "tts"]
 
 BY_RANDOM_WEIGHTS = "random weights through the real loader"
-"""How most engines are tested: no trained model of others is downloaded for a test."""
+"""Test of most engines: no trained model of others is downloaded for a test."""
 
 
 class Model(Protocol):
-    """The model that a preset's stage names, as an engine's row sees it."""
+    """The model of a preset's stage, as an engine's row sees it."""
 
     @property
     def name(self) -> str:
@@ -36,11 +36,11 @@ class Model(Protocol):
 
     @property
     def random(self) -> bool:
-        """Whether its weights are random ones, which never stop by themselves."""
+        """True if its weights are random, which never stop by themselves."""
 
     @property
     def system_prompt(self) -> str:
-        """What the manifest beside it says a conversation begins with; empty: nothing."""
+        """System prompt in the manifest beside it; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +48,22 @@ class EngineRow:
     """One engine of one stage."""
 
     stage: Stage
-    """Whose table of a preset names it."""
+    """Table of a preset that names it."""
     name: str
-    """As a preset names it."""
+    """Name in a preset."""
     what: str
-    """Which library with which models."""
+    """Library and models."""
     licence: str
-    """Of the library."""
+    """Licence of the library."""
     engine: type[Any] | None = None
     """Class that a child process runs, see `pipelines.process.engine.Engine`."""
     arguments: Callable[[Any, Model], dict[str, Any]] = lambda options, model: {}
     """(the stage's options, its model) → keyword arguments of the class."""
     settings: type[Any] | None = None
-    """Frozen dataclass of the options that this engine alone has: ``settings`` in the preset's
-    table, checked when the preset is read. None: it has none."""
+    """Frozen dataclass of the options of this engine only: ``settings`` in the preset's table,
+    checked when the preset is read. None: it has none."""
     called: str = ""
-    """What marks and errors call its process; ``{model}`` stands for the model's name. Empty: the
+    """Name of its process in marks and errors; ``{model}`` stands for the model's name. Empty: the
     engine's name and the model's."""
     reads: tuple[str, ...] = ()
     """Options that name model files on disk; empty: it brings its own model, or a server has it."""
@@ -83,22 +83,22 @@ class EngineRow:
     service: str = ""
     """``module:function`` that makes a service of Pipecat's, where there is no child process."""
     ready: str = ""
-    """``module:function``; ``async ready(options)`` asks that service's server, before the first
-    trial, whether it is there."""
+    """``module:function``; ``async ready(options)`` checks before the first trial that the
+    service's server is there."""
     devices: tuple[str, ...] = ("cpu",)
-    """What it can compute on, the usual one first."""
+    """Devices that it can compute on, the usual one first."""
     capabilities: tuple[str, ...] = ()
-    """What it can do, in a word or two each."""
+    """Capabilities, in a word or two each."""
     tested: str = BY_RANDOM_WEIGHTS
-    """With what our tests run it."""
+    """Weights or doubles with which our tests run it."""
     untested: str = ""
-    """What of it no test and nobody of us has run yet; empty: nothing that is claimed here."""
+    """Parts that no test and none of us has run yet; empty: none."""
     measured: tuple[str, ...] = ()
     """Sizes of random weights whose cost ``make bench-engines`` measures."""
     own_threads: bool = False
-    """Whether its library takes as many threads as it likes, whatever it is asked for."""
+    """True if its library chooses its own number of threads, whatever is asked for."""
     refusal: str = ""
-    """Why it can't run, and what to take instead; empty: it can."""
+    """Why it can't run, and what to use instead; empty: it can."""
 
     @property
     def path(self) -> str:
@@ -109,7 +109,7 @@ class EngineRow:
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """How models with random weights of one kind are made: the row of a module of ``synthetic/``.
+    """The row of a module of ``synthetic/``: how models with random weights of one kind are made.
 
     With an environment its interpreter runs ``python -m MODULE FOLDER SIZE``; else ``make`` is
     called in this process.
@@ -118,12 +118,12 @@ class Maker:
     kind: str
     """Part of the folder's name."""
     gb: Mapping[str, float]
-    """Size → what it takes on disk and in memory while it is made, GB."""
+    """Size → space on disk and in memory while it is made, GB."""
     is_random: Callable[[Path], bool]
-    """Whether a model's own files say that they were made by it. Files of trained models, broken
-    ones and missing ones may raise OSError, ValueError, KeyError, TypeError or AttributeError."""
+    """True if a model's own files say that it made them. Files of trained models, broken ones and
+    missing ones may raise OSError, ValueError, KeyError, TypeError or AttributeError."""
     main: str = ""
-    """The file in the folder that an engine is given; empty: the folder."""
+    """The file in the folder that an engine gets; empty: the folder."""
     environment: str = ""
     """Key of `pipelines.process.environment.ENVIRONMENTS`; empty: made in this process."""
     make: Callable[[Path, str], None] | None = None
@@ -131,14 +131,14 @@ class Maker:
 
 
 def in_package(name: str, package: str) -> dict[str, str]:
-    """The entry of ``run.json`` of a model that a Python package brings."""
+    """The entry of ``run.json`` for a model that a Python package brings."""
     from importlib.metadata import version
 
     return {"name": name, "file": f"{package} {version(package)}"}
 
 
 def on_disk(name: str, path: Path) -> dict[str, str]:
-    """The entry of ``run.json`` of a file: its SHA-256 is empty where the file is not there."""
+    """The entry of ``run.json`` for a file: its SHA-256 is empty where the file does not exist."""
     sha256 = ""
     if path.is_file():
         with path.open("rb") as file:

@@ -1,7 +1,7 @@
 """From the agent's process to the face's server: a websocket that never makes the pipeline wait.
 
-Whatever can't be sent at once waits in a short queue; what doesn't fit into it is dropped and
-counted. A server that is away is tried again.
+Messages that can't be sent at once wait in a short queue; what does not fit is dropped and counted.
+A server that is away is tried again.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from aiohttp import ClientWebSocketResponse
 
 HEAD = struct.Struct("<BxHIQ")
-"""Before samples: kind (0 agent, 1 user), rate in Hz, 0, number of the first one in its stream."""
+"""Header before samples: kind (0 agent, 1 user), rate in Hz, 0, index of the first one in its
+stream."""
 AGENT, USER = 0, 1
 QUEUE = 1000
-"""Messages that may wait: some 10 s of audio in chunks of 10 ms."""
+"""Longest queue of messages: some 10 s of audio in chunks of 10 ms."""
 RETRY_S = 0.5
 
 
 class Feed(Protocol):
-    """Whatever takes what a face is told."""
+    """Takes messages for a face."""
 
     def put(self, message: str | bytes) -> None:
         """Takes one message; must not block."""
 
 
 def audio_message(kind: int, rate_hz: int, at: int, pcm: bytes) -> bytes:
-    """Samples with their number."""
+    """Takes samples with the index of the first."""
     return HEAD.pack(kind, rate_hz, 0, at) + pcm
 
 
@@ -42,7 +43,7 @@ class SocketFeed:
         self._url = url
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE)
         self.dropped = 0
-        """Messages that did not fit."""
+        """Number of messages that did not fit."""
         self._task: asyncio.Task[None] | None = None
 
     def put(self, message: str | bytes) -> None:

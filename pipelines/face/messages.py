@@ -1,8 +1,8 @@
-"""What a face is told: the messages on its websocket, in two versions of one schema. Pure.
+"""Messages to a face, sent over its websocket, in two versions of one schema. Pure.
 
 v1 is the course's ``{emotion, mouth, speaking}``: one of the presets and an opening of the mouth.
 v2 replaces the preset by a point of the valence–arousal plane and adds mouth shapes. One renderer
-draws both: what a message leaves out, it does without.
+draws both, and does without what a message leaves out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VERSIONS = (1, 2)
 
 
 class MessageError(LabError):
-    """A text is no face message; the renderer ignores and counts such."""
+    """A text is no face message; the renderer ignores and counts such texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Keyframe:
     """The lips at one moment."""
 
     after_ms: float
-    """From the message's ``at``."""
+    """Time after the message's ``at``."""
     open: float
-    """How far the jaw is open, 0–1."""
+    """Opening of the jaw, 0–1."""
     wide: float
-    """How far the corners are drawn apart, 0–1."""
+    """Distance of the corners, 0–1."""
     round: float
-    """How far the lips are rounded, 0–1."""
+    """Rounding of the lips, 0–1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class FaceMessage:
     """One message to the face; see `encode` for its form in JSON."""
 
     v: int
-    """1 or 2."""
+    """Version, 1 or 2."""
     mouth: float
     """Opening of the mouth, 0–1, from the audio's RMS."""
     speaking: bool
-    """Whether the agent speaks."""
+    """True while the agent speaks."""
     emotion: Emotion = "neutral"
     """v1's preset."""
     valence: float = 0.0
@@ -55,22 +55,22 @@ class FaceMessage:
     arousal: float = 0.0
     """v2: calm −1 … 1 excited."""
     visemes: tuple[Keyframe, ...] = ()
-    """v2: the lips within this frame; where there are none, ``mouth`` moves them."""
+    """v2: the lips within this frame; without them, ``mouth`` moves the lips."""
     at: int | None = None
-    """Index, in the agent's audio stream, of the first sample that ``mouth`` was taken of; None:
-    the message holds from its arrival."""
+    """Index, in the agent's audio stream, of the first sample that ``mouth`` was computed from;
+    None: the message holds from its arrival."""
     samples: int | None = None
-    """How many samples it was taken of; None where ``at`` is."""
+    """Number of samples that it was computed from; None where ``at`` is."""
     state: str = ""
-    """The orchestrator's state, for a line of text; the renderer draws nothing by it."""
+    """The orchestrator's state, for a line of text; it does not change the drawing."""
     backchannel: bool | None = None
-    """Whether to nod; None: whenever ``speaking`` is false."""
+    """True to nod; None: whenever ``speaking`` is false."""
     hum: bool | None = None
-    """Whether some of the nods come with an mm-hm, aloud; None: none does."""
+    """True if some of the nods come with an audible mm-hm; None: none does."""
 
 
 def encode(message: FaceMessage) -> str:
-    """JSON of a message: the keys of its version, and what else is known."""
+    """JSON of a message: the keys of its version, and other known fields."""
     table: dict[str, Any] = {"v": message.v}
     if message.v == 1:
         table["emotion"] = message.emotion

@@ -1,7 +1,7 @@
 """The orchestrator's state machine: events in, state and affect out. Pure; its policy is a table.
 
-`states.toml` says which states there are, what the face shows in each, and what leads from one to
-another. Time is handed in, so that a test needs no clock.
+`states.toml` defines the states, what the face shows in each, and the transitions. Time is passed
+in, so that a test needs no clock.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FaceEvent = Literal[
     "refused",
     "error",
 ]
-"""What may happen; the tap turns the pipeline's frames into these."""
+"""Events; the tap turns the pipeline's frames into these."""
 EVENTS: tuple[FaceEvent, ...] = get_args(FaceEvent)
 
 
@@ -48,18 +48,18 @@ class State:
     """What the face shows while the agent is in this state."""
 
     emotion: Emotion
-    """v1's preset."""
+    """Emotion preset of v1."""
     valence: float
-    """v2's point, −1–1."""
+    """Point of v2, −1–1."""
     arousal: float
     backchannel: bool
-    """Whether it nods."""
+    """True if it nods."""
     hum: bool = False
-    """Whether it says mm-hm, aloud, while the user speaks."""
+    """True if it says an audible mm-hm while the user speaks."""
     lasts_ms: float | None = None
-    """It ends by itself after this long; None: it does not."""
+    """Duration after which the state ends by itself; None: it does not."""
     then: str = ""
-    """What it then becomes."""
+    """State that follows then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ class Policy:
     states: Mapping[str, State]
     transitions: tuple[Transition, ...]
     words: tuple[tuple[re.Pattern[str], FaceEvent], ...]
-    """(pattern, event) of what the agent says."""
+    """(pattern, event) for the text that the agent says."""
 
     def event_of(self, text: str) -> FaceEvent | None:
-        """The event that a piece of the agent's answer is, if any."""
+        """The event that a piece of the agent's answer causes, if any."""
         return next((event for pattern, event in self.words if pattern.search(text)), None)
 
 
@@ -139,7 +139,7 @@ def _policy(table: dict[str, Any], where: str) -> Policy:
 
 
 class StateMachine:
-    """Where the agent stands."""
+    """The agent's state."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -163,7 +163,7 @@ class StateMachine:
         return False
 
     def tick(self, t_ms: float) -> bool:
-        """Lets time pass; returns whether a state that lasts only so long has ended."""
+        """Lets time pass; returns True if a state with a limited duration has ended."""
         state = self.state
         if state.lasts_ms is None or t_ms < self._since_ms + state.lasts_ms:
             return False

@@ -1,7 +1,7 @@
-"""The tap: an observer of a pipeline that feeds its face. It sees frames and touches none.
+"""The tap: an observer of a pipeline that feeds its face. It reads frames and changes none.
 
 Pipecat hands observers their frames from a queue of their own, beside the pipeline: whatever the
-face does, no frame waits for it. A test holds that.
+face does, no frame waits for it; a test checks that.
 """
 
 from __future__ import annotations
@@ -57,36 +57,37 @@ EVENTS: dict[type[Frame], FaceEvent] = {
     InterruptionFrame: "interrupted",
     ErrorFrame: "error",
 }
-"""Frame → what it is to the state machine."""
+"""Frame → its event for the state machine."""
 TASK_BEGINS: dict[type[Frame], str] = {
     FunctionCallInProgressFrame: "tool_call_id",
     PhysicalTaskFrame: "call_id",
 }
-"""Frame that begins a task → its field with the task's id: a language model's function call, or
-what the intent watcher calls."""
+"""Frame that begins a task → its field with the task's id: a language model's function call, or a
+call of the intent watcher."""
 TASK_ENDS: dict[type[Frame], str] = {
     FunctionCallResultFrame: "tool_call_id",
     FunctionCallCancelFrame: "tool_call_id",
     PhysicalTaskCancelledFrame: "call_id",
     PhysicalTaskPlannedFrame: "call_id",
 }
-"""Frame that ends one → the same. A watcher's task ends with its plan: this package has no body
-that would go on. Without a reasoner nothing ends it, and its state lasts as long as the table
+"""Frame that ends one → the same field. A watcher's task ends with its plan: this package has no
+body that would go on. Without a reasoner nothing ends it, and its state lasts as long as the table
 says."""
 TICK_S = 0.1
 QUIET_PEAK = 60
-"""A user's chunk below this int16 peak is silence and is not sent to the page."""
+"""Peak (int16) below which a user's chunk is silence and is not sent to the page."""
 HEARD_NOTHING_MS = 3000.0
-"""After the user's end, without a transcript or an answer: nothing was understood."""
+"""Time after the user's end without a transcript or an answer, after which nothing was
+understood."""
 
 
 class FaceTap(BaseObserver):
-    """Turns what passes in a pipeline into face messages."""
+    """Turns the frames of a pipeline into face messages."""
 
     def __init__(
         self, track: FaceTrack, feed: Feed, *, audio: bool = True, clock: Clock = monotonic_ns
     ) -> None:
-        """Makes the tap; ``audio`` says whether the page is to play both voices itself."""
+        """Makes the tap; ``audio`` is true if the page plays both voices itself."""
         super().__init__(observe_every_push=False)
         self._track = track
         self._feed = feed
@@ -99,7 +100,7 @@ class FaceTap(BaseObserver):
         self._tasks: set[str] = set()
 
     async def on_push_frame(self, data: FramePushed) -> None:
-        """Takes a frame's first push."""
+        """Handles a frame's first push."""
         frame, t_ms = data.frame, data.timestamp / NS_PER_MS
         if isinstance(frame, InputAudioRawFrame):
             self._hear_user(frame)
@@ -174,7 +175,7 @@ class FaceTap(BaseObserver):
         known = self._track.policy.event_of(self._answer)
         self._answer += text
         self._words("creature", self._answer)
-        if known is None:  # what an answer is, is decided once
+        if known is None:  # the definition of an answer is in one place
             self._tell(self._track.said(self._answer, t_ms))
 
     def _words(self, who: str, text: str) -> None:

@@ -1,7 +1,7 @@
 """Events and audio in, face messages out: the orchestrator's side of the face. Pure.
 
-Each 80 ms of what the agent writes becomes one message with the opening of the mouth, numbered by
-the sample at which it begins, so that whoever plays the audio knows when it holds.
+Each 80 ms of the audio that the agent writes becomes one message with the opening of the mouth,
+numbered by the sample at which it begins, so that the player of the audio knows when it holds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipelines.face.states import FaceEvent, Policy, StateMachine
 from pipelines.face.visemes import FAR_MS, Phone, Shape, blend, spread
 
 KEYFRAME_MS = 20
-"""The lips' shape is told this often."""
+"""Interval of the lips' shapes, ms."""
 
 
 @dataclass(slots=True)
@@ -25,19 +25,19 @@ class FaceTrack:
 
     policy: Policy
     version: int = 2
-    """Of the messages: 1 or 2."""
+    """Version of the messages: 1 or 2."""
     machine: StateMachine = field(init=False)
     mouth: Smoother = field(default_factory=Smoother)
     speaking: bool = False
     user_speaks: bool = False
-    """Whether the user's voice is heard just now."""
+    """True while the user's voice is heard."""
     written: int = 0
-    """Samples of the agent's stream that were taken so far."""
+    """Number of samples of the agent's stream taken."""
     _rate_hz: int = 24000
     _frame: bytearray = field(default_factory=bytearray)
-    """int16 of the frame that is not whole yet."""
+    """int16 of the incomplete frame."""
     _made_ms: float = 0.0
-    """Where, in the written stream, the audio ends that the synthesiser has made so far."""
+    """End, in the written stream, of the audio that the synthesiser has made."""
     _lips: list[tuple[Shape, float, float]] = field(default_factory=list)
     """Shapes in time, ms of the written stream."""
 
@@ -45,7 +45,7 @@ class FaceTrack:
         self.machine = StateMachine(self.policy)
 
     def event(self, name: FaceEvent, t_ms: float) -> list[FaceMessage]:
-        """Takes an event; returns what the face must be told, if anything."""
+        """Takes an event; returns the message that it causes, if any."""
         before, hummed = self.speaking, self._hums
         messages: list[FaceMessage] = []
         if name == "agent_started":
@@ -68,13 +68,13 @@ class FaceTrack:
         return messages
 
     def user(self, speaks: bool) -> list[FaceMessage]:
-        """Takes that the user's voice is heard, or no longer."""
+        """Sets whether the user's voice is heard."""
         before = self._hums
         self.user_speaks = speaks
         return [self._message(self.mouth.value)] if self._hums != before else []
 
     def said(self, text: str, t_ms: float) -> list[FaceMessage]:
-        """Takes a piece of what the agent says."""
+        """Takes a piece of the agent's text."""
         event = self.policy.event_of(text)
         return self.event(event, t_ms) if event else []
 
@@ -88,19 +88,19 @@ class FaceTrack:
         """Takes audio that a synthesiser has made and that is still to be written.
 
         Args:
-            phones: Of its request so far unknown, ms from the request's first sample.
+            phones: New phones of its request, ms from the request's first sample.
             made: Samples of this piece of audio.
-            offset_ms: Where this piece begins in the request.
-            rate_hz: Of the piece.
+            offset_ms: Start of this piece in the request.
+            rate_hz: Sample rate of the piece.
         """
-        # All that was made is written: what comes next begins at the stream's end.
+        # All that was made is written: the next audio begins at the stream's end.
         self._made_ms = max(self._made_ms, self._written_ms)
         base_ms = self._made_ms - offset_ms
         self._lips += [(s, base_ms + a, base_ms + b) for s, a, b in spread(phones)]
         self._made_ms += made / rate_hz * 1000
 
     def audio(self, pcm: bytes, rate_hz: int) -> list[FaceMessage]:
-        """Takes samples that were written; returns a message for each frame that is whole."""
+        """Takes samples that were written; returns a message for each complete frame."""
         self._rate_hz = rate_hz
         self._frame += pcm
         size = 2 * (rate_hz * FRAME_MS // 1000)
@@ -119,13 +119,13 @@ class FaceTrack:
         return (self.written + len(self._frame) // 2) / self._rate_hz * 1000
 
     def _close(self) -> list[FaceMessage]:
-        """The last frame, though it is not whole."""
+        """The last frame, though it is incomplete."""
         rest = bytes(self._frame)
         self._frame.clear()
         return [self._frame_message(rest)] if rest else []
 
     def _cut(self) -> None:
-        """An interruption: what was made and not written will never be."""
+        """An interruption: audio that was made and not written will never be."""
         self._made_ms = self._written_ms
         self._lips.clear()
 

@@ -1,8 +1,8 @@
 """From phones to moving lips: visemes, and the pull that each has on its neighbours. Pure.
 
-A viseme is a mouth shape that several phones share. Lips don't snap from one to the next: at each
-moment the shape is a weighted mean of all phones near, each with its weight within its own time
-and less and less outside of it (dominance functions, after Cohen and Massaro 1993).
+A viseme is a mouth shape that several phones share. Lips do not jump from one to the next: at each
+moment the shape is a weighted mean of all phones near, each with its full weight within its own
+time and less and less outside of it (dominance functions, after Cohen and Massaro 1993).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 
 TABLE = Path(__file__).parent / "visemes.toml"
 REACH_MS = 20.0
-"""A phone's pull falls to 1/e this long before it begins and after it ends."""
+"""Time before a phone begins, and after it ends, at which its weight has fallen to 1/e."""
 FAR_MS = 6 * REACH_MS
-"""Beyond this a phone has no say."""
+"""Distance in time beyond which a phone has no weight."""
 UNKNOWN = "eh"
-"""The shape of a phone that no row names: a mouth half open."""
+"""Shape of a phone that no row names: a mouth half open."""
 _MARKS = str.maketrans("", "", "ˈˌ.͡ ‖|_:;")
 
 
@@ -35,12 +35,12 @@ class Shape:
     round: float
     """Lips rounded, 0–1."""
     weight: float = 1.0
-    """How much it insists on being seen."""
+    """Weight against its neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """One phone in time: what an engine's phoneme events or alignments are turned into."""
+    """One phone in time: the common form of engines' phoneme events and alignments."""
 
     name: str
     """IPA; empty: a pause."""

@@ -1,8 +1,8 @@
 """Builds a pipeline of hosted services: one that hears and speaks itself, or stages of a cascade.
 
 Where a cascade's preset names no service for a stage, the embedded engine serves it, so that one
-hosted stage can be compared with one key. All stages are marked from their frames: what a service
-does before it pushes, and the network, lie inside its figures.
+hosted stage can be compared with a single key. All stages are marked from their frames: what a
+service does before it pushes, and the network, are part of its figures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STAGES = ("stt", "llm", "tts")
 
 
 def provide(spec: PipelineSpec, _tell: object) -> None:
-    """Refuses a preset that can't run here, before anything is started.
+    """Refuses a preset that can't run on this machine, before anything is started.
 
     Raises:
         SpecError: a key or a package is missing; the text names all that are.
@@ -95,7 +95,7 @@ class FirstContext(FrameProcessor):
         self._context = context
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Passes everything on; behind the start comes the context."""
+        """Passes everything on; adds the context after the start."""
         await super().process_frame(frame, direction)
         await self.push_frame(frame, direction)
         if isinstance(frame, StartFrame):
@@ -137,7 +137,7 @@ def _address(service: Service, url: str) -> Any:
         return url
     from google.genai.types import HttpOptions
 
-    # Its client makes a wss:// of it, whatever it is given.
+    # Its client makes a wss:// address from any URL.
     return HttpOptions(base_url=url.replace("wss://", "https://", 1))
 
 

@@ -1,8 +1,8 @@
 """Local servers that speak the protocols of hosted services, as far as Pipecat's classes use them.
 
-They hear when the user falls silent, and answer with a tone: what is tested against them is that a
-preset's service connects, is configured, and that its messages become the frames that we measure.
-Their messages have the shape of the vendors' documentation; no vendor was asked.
+They detect when the user falls silent, and answer with a tone: they test that a preset's service
+connects, is configured, and that its messages become the frames that we measure. Their messages
+follow the vendors' documentation; none was checked with a vendor.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 from websockets.asyncio.server import ServerConnection, serve
 
 SAID = "hello there"
-"""What the doubles say that the user said."""
+"""The user's words as the doubles transcribe them."""
 ANSWER = "Hello to you."
-"""What they say they answer."""
+"""The answer of the doubles, in words."""
 TONE_S = 0.5
 LOUD = 300
 SILENT_S = 0.3
@@ -31,15 +31,15 @@ SILENT_S = 0.3
 
 @dataclass(slots=True)
 class Heard:
-    """What a double was told, for tests."""
+    """What a double received, for tests."""
 
     url: str = ""
     certificate: str = ""
-    """Of a double that its client speaks to by TLS alone: the file that holds it."""
+    """TLS certificate file of a double whose client speaks only TLS."""
     keys: list[str] = field(default_factory=list)
-    """The keys that came in headers."""
+    """Keys that came in headers."""
     messages: list[dict[str, Any]] = field(default_factory=list)
-    """JSON messages, audio left out."""
+    """JSON messages received, without audio."""
 
 
 def tone(rate_hz: int) -> bytes:
@@ -49,11 +49,11 @@ def tone(rate_hz: int) -> bytes:
 
 
 class TurnEnd:
-    """Hears when the user began, and when he has been silent for `SILENT_S`."""
+    """Detects when the user began, and when the user has been silent for `SILENT_S`."""
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
-        """What it is fed."""
+        """Rate of its input."""
         self._speaking = False
         self._silent_s = 0.0
 
@@ -231,7 +231,7 @@ _WEBSOCKETS: dict[str, Talk] = {
     "cartesia": _cartesia,
 }
 _TLS = frozenset({"gemini-live"})
-"""Whose client knows no other way."""
+"""Doubles whose client speaks only TLS."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a preset of hosted services says of its parts; `services.missing_of` says what it lacks."""
+"""The parts of a preset of hosted services; `services.missing_of` lists what it lacks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The hosted services that can stand in a preset: a row each, and whether it can be used here.
+"""The hosted services that a preset can name: a row each, and whether it can be used here.
 
-All are Pipecat's own classes. A row says which class, which environment variables hold its key, and
-what must be installed; how it was tested stands beside it, and nothing more is claimed.
+All are Pipecat's own classes. A row gives the class, the environment variables that hold its key,
+and what must be installed; how it was tested stands beside it, and nothing more is claimed.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class Service:
     environment: Mapping[str, str]
     """Argument of the class → the environment variable that holds its value."""
     extra: str
-    """Of pipecat-ai, for ``pip install 'pipecat-ai[…]'``."""
+    """Extra of pipecat-ai, for ``pip install 'pipecat-ai[…]'``."""
     imports: tuple[str, ...] = ()
-    """Modules that the extra brings and that the class needs."""
+    """Modules that the extra installs and that the class needs."""
     url_argument: str = ""
-    """Argument that takes another address; empty: it can't be changed."""
+    """Argument for another address; empty: it can't be changed."""
     tested: Literal["protocol fake", "not run"] = "not run"
-    """How: against a local server that speaks the protocol, or not at all. None of them was run
-    against the real service yet."""
+    """The test: against a local server that speaks the protocol, or none. No service was run
+    against the real one yet."""
     defaults: Mapping[str, object] = field(default_factory=dict)
-    """Settings that the class can't do without."""
+    """Settings that the class requires."""
     context_first: bool = False
-    """Whether it hears nothing before it was given a context, be it an empty one."""
+    """True if it hears nothing until it gets a context, even an empty one."""
 
 
 SERVICES: dict[str, Service] = {

@@ -24,7 +24,7 @@ class Catalogue:
         """The model of an id.
 
         Raises:
-            ModelFilesError: there is none, or several; the text names those that are near.
+            ModelFilesError: there is none, or several; the text names similar ones.
         """
         wanted = parse_id(model_id)
         same = [m for m in self.models.values() if m.name == wanted.name]
@@ -50,11 +50,11 @@ class Catalogue:
         return found
 
     def has_name(self, text: str) -> bool:
-        """Whether what stands before the ``@`` is some model's name."""
+        """True if the text before the ``@`` is some model's name."""
         return text.partition("@")[0] in {m.name for m in self.models.values()}
 
     def of_repo(self, repo: str) -> Manifest | None:
-        """The model of a repository of the hub, where exactly one manifest names it."""
+        """The model of a hub repository, where exactly one manifest names it."""
         found = [m for m in self.models.values() if (m.source.kind, m.source.at) == ("hub", repo)]
         return found[0] if len(found) == 1 else None
 
@@ -66,7 +66,7 @@ def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
         extra: More manifests' files.
 
     Raises:
-        ModelFilesError: one is wrong, or two are of one id.
+        ModelFilesError: one is wrong, or two have the same id.
     """
     models: dict[str, Manifest] = {}
     seen: dict[str, Manifest] = {}
@@ -86,7 +86,9 @@ def _shipped() -> list[Path]:
 
 
 def digest(manifest: Manifest) -> str:
-    """The HASH of ``name@sha256:HASH``: of the manifest, or what was fetched; empty: not known."""
+    """The HASH of ``name@sha256:HASH``: of the manifest, or of the fetched files; empty if
+    unknown.
+    """
     if manifest.digest:
         return manifest.digest
     lock = read_lock(manifest.id)
@@ -100,7 +102,7 @@ def _by_digest(same: list[Manifest], wanted: ModelId) -> Manifest:
             return manifest
     unknown = [m for m in same if not known[m.id]]
     if len(unknown) == 1:
-        return unknown[0]  # whoever fetches it holds the bytes against the hash
+        return unknown[0]  # not a pinned model: the fetch compares the bytes with the hash
     told = "; ".join(
         f"{i} is sha256:{d or 'unknown before it is fetched'}" for i, d in known.items()
     )

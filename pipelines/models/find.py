@@ -1,4 +1,4 @@
-"""From what a preset says, a model's id or a path, to the files on disk. Nothing is downloaded."""
+"""From a preset's value, a model's id or a path, to the files on disk. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from pipelines.models.state import State, path_of, state_of
 
 
 class MissingModelError(ModelFilesError):
-    """A model is known and its files are not there, or not whole."""
+    """A model is known, and its files are missing or incomplete."""
 
     def __init__(self, text: str, model_id: str) -> None:
         super().__init__(text)
         self.model_id = model_id
-        """What ``duplex-lab models fetch`` is to be given; empty: it can't be fetched."""
+        """Argument for ``duplex-lab models fetch``; empty: it can't be fetched."""
 
 
 def resolve(id_or_path: str | Path) -> Path:
-    """The file or folder that a preset's option means; it is there when this returns.
+    """The file or folder that a preset's option means; it exists when this returns.
 
     Args:
         id_or_path: ``name@variant``, ``name@sha256:HASH``, ``name`` where it has one variant, a
             repository of the hub (``owner/name``: fetched by its manifest, or in the hub's own
-            cache, where nothing is verified), or the path of a file or
-            folder (told by a ``/`` or a leading ``~`` or ``.``; or there, and no model's name).
+            cache, where nothing is verified), or the path of a file or folder (recognised by a
+            ``/`` or a leading ``~`` or ``.``; or an existing path that is no model's name).
 
     Returns:
         The model's main file, its only file, or its folder (as its manifest says); or the path.
 
     Raises:
-        MissingModelError: it is known and not here; the text holds the line that fetches it.
-        ModelFilesError: it is unknown, or no such path is there.
+        MissingModelError: it is known and not here; the text holds the command that fetches it.
+        ModelFilesError: it is unknown, or the path does not exist.
     """
     text = os.fspath(id_or_path)
     manifest = manifest_of(text)
@@ -73,7 +73,7 @@ def manifest_of(text: str) -> Manifest | None:
 
 
 def fetch_line(model_ids: list[str]) -> str:
-    """The command that brings models."""
+    """The command that fetches models."""
     return f"duplex-lab models fetch {' '.join(model_ids)}"
 
 

@@ -11,12 +11,12 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """Of one file."""
+    """Hashes of one file."""
 
     bytes: int
     sha256: str
     git_sha1: str
-    """What ``git hash-object`` says."""
+    """The result of ``git hash-object``."""
 
 
 def hashes_of(path: Path) -> Hashes:

@@ -21,7 +21,7 @@ def cache_root() -> Path:
 def cached_repo(repo: str, revision: str = DEFAULT_REVISION) -> Path | None:
     """The folder of a repository's snapshot; None: it is not in the cache.
 
-    Its files may be fewer than the repository's, and nobody has checked them.
+    Its files may be fewer than the repository's, and are not verified.
     """
     folder = cache_root() / f"models--{repo.replace('/', '--')}"
     try:

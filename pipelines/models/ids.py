@@ -18,27 +18,27 @@ class ModelFilesError(LabError):
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
-    """What a user typed, taken apart."""
+    """A model's id as the user typed it, split into its parts."""
 
     name: str
-    """Before the ``@``."""
+    """Name, before the ``@``."""
     variant: str = ""
-    """After it; empty: not said."""
+    """Variant, after it; empty: not given."""
     sha256: str = ""
-    """The digest (`pipelines.models.manifest.digest_of`) that was asked for; empty: not said."""
+    """The requested digest (`pipelines.models.manifest.digest_of`); empty: not given."""
 
 
 def parse_id(text: str) -> ModelId:
     """Reads an id.
 
     Raises:
-        ModelFilesError: it is none; the text says what one looks like.
+        ModelFilesError: it is not one; the text says what one looks like.
     """
     name, at, rest = text.partition("@")
     if not NAME.fullmatch(name):
         raise ModelFilesError(
-            f"{text!r} is no model id: write name@variant or name@sha256:HASH, of letters, digits, "
-            "'.', '_' and '-' ('duplex-lab models list' shows them all)."
+            f"{text!r} is not a model id: write name@variant or name@sha256:HASH, of letters, "
+            "digits, '.', '_' and '-' ('duplex-lab models list' shows them all)."
         )
     if rest.startswith(_HASH):
         wanted = rest.removeprefix(_HASH)
@@ -50,7 +50,7 @@ def parse_id(text: str) -> ModelId:
         return ModelId(name, sha256=wanted)
     if at and not NAME.fullmatch(rest):
         raise ModelFilesError(
-            f"{text!r} is no model id: after the @ stands a variant, as in {name}@q4, or "
+            f"{text!r} is not a model id: after the @ stands a variant, as in {name}@q4, or "
             "sha256:HASH."
         )
     return ModelId(name, variant=rest)

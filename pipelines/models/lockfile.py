@@ -1,7 +1,7 @@
-"""What is known of a model's bytes since they were first fetched: revision, sizes, SHA-256.
+"""The record of a model's bytes since they were first fetched: revision, sizes, SHA-256.
 
-An unpinned model is trusted on its first fetch; from then on this file is what every later fetch
-and every ``models verify`` is held against, also after the model was removed.
+An unpinned model is trusted on its first fetch; from then on every later fetch and every ``models
+verify`` is compared with this file, also after the model was removed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class LockedFile:
 
     bytes: int
     sha256: str
-    """Computed from the bytes."""
+    """SHA-256, computed from the bytes."""
     checked_by: str
-    """What the bytes were held against before they were trusted: ``manifest``, ``hub sha256``,
-    ``hub git`` (the hub's hash of a small file), or ``size`` alone."""
+    """The check that the bytes passed before they were trusted: ``manifest``, ``hub sha256``, ``hub
+    git`` (the hub's hash of a small file), or ``size`` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,16 @@ class Lock:
     source: str
     """Repository or address."""
     asked_for: str
-    """The revision that its manifest named; if it names another by now (and not the commit that
-    this is), this lock is void."""
+    """The revision that its manifest named; if it names another by now (and not the commit of this
+    lock), this lock is void."""
     revision: str
-    """The commit that the hub said these files are of; empty for a plain address."""
+    """The commit of these files by the hub; empty for a plain address."""
     fetched_utc: str
     files: dict[str, LockedFile]
     """Path → file."""
 
     def is_of(self, source: Source) -> bool:
-        """Whether a manifest that names this source still means what was fetched."""
+        """True if a manifest that names this source still means the files that were fetched."""
         return self.source == source.at and source.revision in (self.asked_for, self.revision)
 
     @property
@@ -57,12 +57,12 @@ class Lock:
 
     @property
     def bytes(self) -> int:
-        """Of all files."""
+        """Size of all files."""
         return sum(file.bytes for file in self.files.values())
 
 
 def read_lock(model_id: str) -> Lock | None:
-    """What is known of a model; None: it was never fetched.
+    """The record of a model; None: it was never fetched.
 
     Raises:
         ModelFilesError: the file is damaged.
@@ -75,7 +75,7 @@ def read_lock(model_id: str) -> Lock | None:
         return None
     except OSError as error:
         raise ModelFilesError(
-            f"{path} can't be read ({error.strerror}): mend its rights."
+            f"{path} can't be read ({error.strerror}): change its permissions."
         ) from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ModelFilesError(
@@ -94,7 +94,7 @@ def _lock(table: dict[str, Any]) -> Lock:
 
 
 def write_lock(model_id: str, lock: Lock) -> None:
-    """Keeps it, whole or not at all."""
+    """Writes it, whole or not at all."""
     path = lock_path(model_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

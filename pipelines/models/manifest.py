@@ -1,7 +1,7 @@
-"""A model's manifest: one TOML file that says what the model is, whence it comes, what it weighs.
+"""A model's manifest: one TOML file with the model's kind, source and size.
 
-A hash or a size that is not known is left out and never guessed: the model is then *unpinned*, and
-what its first fetch brings is written down and held against every later one (`lockfile`).
+An unknown hash or size is left out and never guessed: the model is then *unpinned*, and the result
+of its first fetch is recorded and every later one compared with it (`lockfile`).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ class ModelFile:
     """One file of a model."""
 
     path: str
-    """In the repository and in the model's folder alike."""
+    """Path, in the repository and in the model's folder alike."""
     bytes: int | None = None
-    """Its size; None: not known before it is fetched."""
+    """Size in bytes; None: unknown before it is fetched."""
     sha256: str = ""
-    """Empty: not known before it is fetched."""
+    """SHA-256; empty: unknown before it is fetched."""
 
     @property
     def pinned(self) -> bool:
-        """Whether the manifest says which bytes these must be."""
+        """True if the manifest fixes the file's bytes."""
         return bool(self.sha256)
 
 
@@ -45,24 +45,24 @@ class Manifest:
 
     name: str
     variant: str
-    """A quantisation, a size, a quality: what tells apart the files of one name."""
+    """A quantisation, a size, a quality: the part that distinguishes files of one name."""
     title: str
-    """A few words for tables."""
+    """A short description, for tables."""
     licence: str
-    """Of the weights, by its SPDX name where it has one."""
+    """Licence of the weights, by its SPDX name where it has one."""
     source: Source
-    """Whence its files come."""
+    """Source of its files."""
     files: tuple[ModelFile, ...]
     main: str = ""
-    """The file that engines are given; empty: the folder, or the only file."""
+    """The file that engines get; empty: the folder, or the only file."""
     gated: bool = False
-    """Whether its owner asks for an account and a consent before it can be fetched."""
+    """True if its owner requires an account and a consent before it can be fetched."""
     memory_mb: Mapping[str, int] = field(default_factory=dict)
-    """Device (`DEVICES`) → memory needed, MB; a device that is not named is not known."""
+    """Device (`DEVICES`) → memory needed, MB; a device that is not named is unknown."""
     about_mb: int | None = None
-    """What fetching brings, in rounded MB as its page says; for tables until it is known."""
+    """Size of the download, in rounded MB as its page says; for tables until it is known."""
     origin: Path = Path()
-    """The file that this was read from."""
+    """The file that this manifest was read from."""
 
     @property
     def id(self) -> str:
@@ -71,12 +71,12 @@ class Manifest:
 
     @property
     def pinned(self) -> bool:
-        """Whether all of its bytes are known beforehand."""
+        """True if all of its bytes are known before a fetch."""
         return all(file.pinned for file in self.files)
 
     @property
     def bytes(self) -> int | None:
-        """All of its files' sizes; None if one is not known."""
+        """Size of all files; None if one is unknown."""
         sizes = [file.bytes for file in self.files if file.bytes is not None]
         return sum(sizes) if len(sizes) == len(self.files) else None
 
@@ -119,7 +119,7 @@ class _Table:
     file: str = ""
     bytes: int | None = None
     sha256: str = ""
-    # What is told to engines and readers; the parts that name, fetch and verify don't use it.
+    # Facts for engines and readers; the parts that name, fetch and verify don't use them.
     weights: Literal["trained", "synthetic"] = "trained"
     format: str = ""
     architecture: str = ""
@@ -142,10 +142,11 @@ def load_manifest(path: Path) -> Manifest:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelFilesError(
-            f"{path} can't be read ({error.strerror}): mend its rights, or name another manifest."
+            f"{path} can't be read ({error.strerror}): change its permissions, "
+            "or name another manifest."
         ) from None
     except UnicodeDecodeError:
-        raise ModelFilesError(f"{path} is no text in UTF-8: a manifest is a TOML file.") from None
+        raise ModelFilesError(f"{path} is not text in UTF-8: a manifest is a TOML file.") from None
     except tomllib.TOMLDecodeError as error:
         raise ModelFilesError(f"{path}: not valid TOML: {error}.") from None
     try:
@@ -175,7 +176,7 @@ def _manifest(table: Mapping[str, Any], path: Path) -> Manifest:
             "the manifest must."
         )
     if read.main and read.main not in {f.path for f in files}:
-        raise ModelFilesError(f"{where}: main = {read.main!r} is none of its files.")
+        raise ModelFilesError(f"{where}: main = {read.main!r} is not one of its files.")
     return Manifest(
         name=read.name,
         variant=read.variant,
@@ -214,7 +215,7 @@ def _file(table: Mapping[str, Any], where: str) -> ModelFile:
         raise ModelFilesError(f"{where}: bytes = {file.bytes} is negative.")
     if file.sha256 and not SHA256.fullmatch(file.sha256):
         raise ModelFilesError(
-            f"{where}: sha256 = {file.sha256!r} is none: 64 of the characters 0-9 and a-f "
+            f"{where}: sha256 = {file.sha256!r} is not valid: 64 of the characters 0-9 and a-f "
             "(leave the key out if it is not known)."
         )
     return file

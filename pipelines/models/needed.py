@@ -16,7 +16,7 @@ from pipelines.registry import answer
 from pipelines.spec import PipelineSpec
 
 MADE_HERE = "synthetic"
-"""Weights that are made on this machine, of what size may stand behind it: nothing to fetch."""
+"""Prefix of weights that are made on this machine, followed by their size: nothing to fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +24,23 @@ class Need:
     """A model that a preset names."""
 
     stage: str
-    """In which table."""
+    """Table of the preset."""
     wanted: str
-    """As it stands there: an id or a path."""
+    """Value of the option: an id or a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A model that a preset names and whose files are not there."""
+    """A model that a preset names and whose files are missing."""
 
     preset: str
     stage: str
     wanted: str
-    """As it stands in the preset."""
+    """Value in the preset."""
     model_id: str
-    """What ``duplex-lab models fetch`` is to be given; empty: it can't be fetched."""
+    """Argument for ``duplex-lab models fetch``; empty: it can't be fetched."""
     why: str
-    """One sentence, with the line that mends it."""
+    """One sentence, with the command that fixes it."""
 
 
 def needed_by(spec: PipelineSpec) -> tuple[Need, ...]:

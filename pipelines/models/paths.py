@@ -21,22 +21,22 @@ def models_folder() -> Path:
 
 
 def user_manifests() -> Path:
-    """Where a user's own manifests lie, one TOML file each."""
+    """Folder of a user's own manifests, one TOML file each."""
     return models_folder() / "manifests"
 
 
 def model_folder(model_id: str) -> Path:
-    """Where a fetched model lies, there or not."""
+    """Folder of a fetched model, whether it exists or not."""
     return models_folder() / model_id
 
 
 def partial_folder(model_id: str) -> Path:
-    """Where it lies while it is being fetched; what is there is gone on with."""
+    """Folder of a model that is being fetched; a fetch resumes from its files."""
     return models_folder() / ".partial" / model_id
 
 
 def lock_path(model_id: str) -> Path:
-    """What is known of the bytes that were fetched; it outlives the model's removal."""
+    """File with the record of the fetched bytes; it outlives the model's removal."""
     return models_folder() / "locks" / f"{model_id}.json"
 
 

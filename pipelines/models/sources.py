@@ -1,4 +1,6 @@
-"""Whence a model's files come: a repository of the hub, a plain address, a package, or this one."""
+"""The source of a model's files: a repository of the hub, a plain address, a package, or this
+one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ DEFAULT_REVISION = "main"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place that files come from."""
+    """One source of files."""
 
     kind: Literal["hub", "url", "package", "shipped"]
     """hub and url are fetched; package: in an installed Python package; shipped: beside the
@@ -31,17 +33,17 @@ class Source:
 
     @property
     def fetched(self) -> bool:
-        """Whether it is for `pipelines.models.fetching.fetch` to bring the files."""
+        """True if `pipelines.models.fetching.fetch` fetches the files."""
         return self.kind in ("hub", "url")
 
     @property
     def fixed(self) -> bool:
-        """Whether the files behind it can't change: a commit's."""
+        """True if the files can't change: those of a commit."""
         return self.kind != "hub" or bool(_COMMIT.fullmatch(self.revision))
 
     @property
     def text(self) -> str:
-        """For tables."""
+        """Text for tables."""
         return f"{self.at}@{self.revision[:12]}" if self.kind == "hub" else self.at
 
     def url_of(self, path: str) -> str:
@@ -49,7 +51,7 @@ class Source:
         return f"{self.at}/{quote(path)}"
 
     def folder(self) -> Path | None:
-        """Of files that are never fetched; None: the package is not installed."""
+        """Folder of files that are never fetched; None: the package is not installed."""
         if self.kind == "shipped":
             return Path(self.at)
         found = importlib.util.find_spec(self.at)
@@ -58,7 +60,7 @@ class Source:
 
 
 class HasSource(Protocol):
-    """The keys of a manifest that say whence it comes."""
+    """The keys of a manifest that name the source."""
 
     @property
     def repo(self) -> str: ...  # noqa: D102
@@ -71,7 +73,7 @@ class HasSource(Protocol):
 
 
 def read_source(read: HasSource, path: Path) -> Source:
-    """The source that a manifest names; none: its files lie beside it.
+    """The source that a manifest names; without one, its files lie beside it.
 
     Raises:
         ModelFilesError: two are named, or one that can't be.
@@ -101,7 +103,7 @@ def read_source(read: HasSource, path: Path) -> Source:
 
 
 def is_repo(text: str) -> bool:
-    """Whether it could be a repository of the hub: ``owner/name``."""
+    """True if it could be a repository of the hub: ``owner/name``."""
     return bool(_REPO.fullmatch(text)) and ".." not in text
 
 

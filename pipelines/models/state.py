@@ -1,4 +1,4 @@
-"""Whether a model's files are there: by names and sizes, in microseconds and without hashing."""
+"""Whether a model's files are complete: by names and sizes, in microseconds and without hashing."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Word = Literal["there", "missing", "partial", "damaged"]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is on disk of a model."""
+    """The state of a model on disk."""
 
     word: Word
-    """partial: half fetched, to be gone on with; damaged: a file is gone or of another size, or all
-    is of another revision than its manifest names by now."""
+    """partial: half fetched, to be resumed; damaged: a file is missing or has another size, or all
+    are of another revision than its manifest names now."""
     folder: Path | None
-    """Where its files lie or will lie; None: in a package that is not installed."""
+    """Folder of its files, existing or not; None: in a package that is not installed."""
     why: str = ""
-    """Of a damaged one: which file, and how."""
+    """The damaged file, and its fault."""
     partial_bytes: int = 0
-    """Of a half-fetched one."""
+    """Bytes of a half-fetched model."""
 
 
 def state_of(manifest: Manifest) -> State:
-    """What is on disk of a model.
+    """The state of a model on disk.
 
     Raises:
         ModelFilesError: its lock is damaged.
@@ -58,7 +58,7 @@ def state_of(manifest: Manifest) -> State:
 
 
 def first_wrong(manifest: Manifest, folder: Path, lock: Lock | None) -> str:
-    """The first file that is gone or of another size than it should be; empty: none."""
+    """The first file that is missing or has another size than it should; empty: none."""
     for file in manifest.files:
         locked = lock.files.get(file.path) if lock else None
         if lock and locked is None:
@@ -76,7 +76,7 @@ def first_wrong(manifest: Manifest, folder: Path, lock: Lock | None) -> str:
 
 
 def path_of(manifest: Manifest, folder: Path) -> Path:
-    """What an engine is given: the main file, the only file, or the folder."""
+    """The path that an engine gets: the main file, the only file, or the folder."""
     if manifest.main:
         return folder / manifest.main
     return folder / manifest.files[0].path if len(manifest.files) == 1 else folder

@@ -48,7 +48,7 @@ class Child:
         self._decoder = Decoder()
 
     def serve(self) -> None:
-        """Loads the engine that the first message names, then serves until told to stop."""
+        """Loads the engine that the first message names, then serves until asked to stop."""
         header, _ = self._first_message()
         name = str(header["name"])
         marks: list[Mark] = [stamp("agent", "load_start", text=name)]
@@ -82,7 +82,7 @@ class Child:
         try:
             engine.run(request, emit)
         except RequestCancelled:
-            pass  # it was asked to stop: the end message below says all there is to say
+            pass  # it was asked to stop: the end message below is enough
         except Exception as error:
             if not isinstance(error, EngineError):
                 traceback.print_exc()
@@ -102,7 +102,7 @@ class Child:
             with self._sending:
                 self._sock.sendall(pack(header, payload))
         except OSError:
-            os._exit(0)  # the parent is gone, and nobody is left to tell
+            os._exit(0)  # the parent is gone, so there is no receiver
 
     def _first_message(self) -> tuple[Header, bytes]:
         while True:
@@ -137,7 +137,7 @@ class Child:
                 request.feed(header["header"], payload)
             elif kind == "cancel" and request is not None:
                 request.cancel()
-                if request is not self._served:  # it waits its turn, which may be long in coming
+                if request is not self._served:  # it waits its turn, which may take long
                     del self._open[request.id]
                     self._send({"type": "end", "id": request.id})
 
@@ -165,7 +165,7 @@ def _die_with_parent(parent_pid: int) -> None:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent_pid:
-            os._exit(0)  # it died before we asked
+            os._exit(0)  # the parent died before the call
 
 
 def main(argv: list[str]) -> None:

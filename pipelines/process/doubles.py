@@ -1,4 +1,4 @@
-"""Engines that do nothing useful, on purpose: they stand in for models in tests and drills."""
+"""Engines that do nothing useful, on purpose: they replace models in tests and drills."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.process.engine import Emit, EngineError, Request, pieces
 
 
 class EchoEngine:
-    """Answers with what it was asked; ``run``'s words are its methods below."""
+    """Answers with the question; the words of ``run`` are its methods below."""
 
     def __init__(self, *, greeting: str = "") -> None:
         self._greeting = greeting
@@ -61,18 +61,18 @@ class EchoEngine:
         threading.Event().wait()
 
     def _freeze(self, request: Request, emit: Emit) -> None:
-        """Begins, and says so, before it hangs."""
+        """Begins, and reports that, before it hangs."""
         emit({})
         threading.Event().wait()
 
     def _deaf(self, request: Request, emit: Emit) -> None:
-        """Replies for ever, cancelled or not."""
+        """Replies without end, cancelled or not."""
         while True:
             time.sleep(0.01)
             emit({})
 
     def _linger(self, request: Request, emit: Emit) -> None:
-        """Takes ``tail_s`` to stop when it is cancelled, and has a last word even then."""
+        """Takes ``tail_s`` to stop when it is cancelled, and sends a last word even then."""
         emit({})
         while not emit.cancelled:
             time.sleep(0.01)
@@ -86,7 +86,7 @@ class EchoEngine:
 
 
 class FailingEngine(EchoEngine):
-    """Can't be loaded."""
+    """Fails to load."""
 
     def load(self) -> None:
         """Raises what a real engine says when its file is missing."""
@@ -97,7 +97,7 @@ class CrashingEngine(EchoEngine):
     """Dies while it loads."""
 
     def load(self) -> None:
-        """Ends the process, with a last word on stderr."""
+        """Ends the process, with a last line on stderr."""
         print("cannot map the weights", file=sys.stderr, flush=True)
         os._exit(3)
 
@@ -106,12 +106,12 @@ class StuckEngine(EchoEngine):
     """Never finishes loading."""
 
     def load(self) -> None:
-        """Waits for ever."""
+        """Waits without end."""
         threading.Event().wait()
 
 
 class ParrotEngine:
-    """Stands in for all three stages of a cascade, with the words of its options."""
+    """Replaces all three stages of a cascade, with the words of its options."""
 
     def __init__(
         self, *, heard: str = "hello", answer: str = "Okay, done.", interval_s: float = 0.0

@@ -1,4 +1,5 @@
-"""What a model's engine is: a plain class that runs in a child process (`pipelines.process.child`).
+"""What an engine of a model is: a plain class that runs in a child process
+(`pipelines.process.child`).
 
 An engine is made with its options as keyword arguments, then ``load()``, ``warm_up()`` and, for
 each request, ``run(request, emit)`` in the child's main thread. It may be imported by the
@@ -20,7 +21,7 @@ Header = dict[str, Any]
 
 
 class EngineError(Exception):
-    """What went wrong and what to do about it, in one sentence for the user."""
+    """The failure and its remedy, in one sentence for the user."""
 
 
 class RequestCancelled(Exception):  # noqa: N818 not an error
@@ -32,9 +33,9 @@ class Request:
 
     def __init__(self, request_id: str, op: str, header: Header, payload: bytes) -> None:
         self.id = request_id
-        """Ties the marks of this request together."""
+        """Connects the marks of this request."""
         self.op = op
-        """What is to be done; each engine has its own few words."""
+        """The kind of work; each engine defines its own few words."""
         self.header = header
         """The request's own fields."""
         self.payload = payload
@@ -44,7 +45,7 @@ class Request:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the parent no longer wants an answer; cheap, callable from C callbacks."""
+        """True if the parent no longer wants an answer; cheap, callable from C callbacks."""
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
@@ -68,7 +69,7 @@ class Request:
         return piece
 
     def waiting_pieces(self) -> list[tuple[Header, bytes]]:
-        """The pieces that are there already, in order; does not wait.
+        """The pieces that have arrived, in order; does not wait.
 
         Raises:
             RequestCancelled: the request was cancelled.
@@ -80,7 +81,7 @@ class Request:
 
 
 class Emit:
-    """How an engine answers: call it with each reply; ``mark`` what happens when it happens."""
+    """The engine's way to answer: call it with each reply; call ``mark`` when an event happens."""
 
     def __init__(self, request: Request, send: Callable[[Header, bytes, list[Mark]], None]) -> None:
         self._request = request
@@ -93,7 +94,7 @@ class Emit:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the engine should stop as soon as it can."""
+        """True if the engine should stop as soon as it can."""
         return self._request.cancelled
 
     def mark(
@@ -103,7 +104,7 @@ class Emit:
         self._marks.append(stamp(stage, event, request_id=self._request.id, value=value, text=text))
 
     def take_marks(self) -> list[Mark]:
-        """Returns the marks not yet sent, and forgets them."""
+        """Returns the marks not yet sent, and clears them."""
         marks, self._marks = self._marks, []
         return marks
 
@@ -119,7 +120,7 @@ class Engine(Protocol):
         """
 
     def warm_up(self) -> None:
-        """Does once whatever is slow the first time."""
+        """Does once the work that is slow the first time."""
 
     def run(self, request: Request, emit: Emit) -> None:
         """Serves one request, and returns early when ``emit.cancelled``."""

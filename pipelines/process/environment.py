@@ -2,7 +2,7 @@
 
 Each is a venv that uv builds, on first use, from a locked file of ``environments/`` into the cache
 folder. The folder's name holds the lock's checksum and the folder appears by a rename, so that a
-changed lock is built anew and a killed build is never taken for a finished one.
+changed lock causes a new build and a killed build is never taken for a finished one.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ class Environment:
     """One engine environment."""
 
     name: str
-    """Of its locked file too."""
+    """Name, also of its locked file."""
     what: str
-    """Which engine it holds."""
+    """The engine that it holds."""
     imports: tuple[str, ...]
     """Modules that must be importable in it."""
     disk_gb: float
-    """What it takes on disk, at most."""
+    """Largest size on disk."""
     size: str
-    """The same in words."""
+    """The size in words."""
     pip: tuple[str, ...] = ()
     """Installed last, by pip, from where the user's own pip looks: of torch, PyPI has CUDA's build
     for Linux, and another index or ``PIP_FIND_LINKS`` may have one for the CPU."""
     compiled: tuple[str, ...] = ()
-    """Packages without wheels, that are compiled here, their build tools fetched by uv; all others
-    must have wheels."""
+    """Packages without wheels, which are compiled on this machine, their build tools fetched by uv;
+    all others must have wheels."""
     flags: tuple[tuple[str, str], ...] = ()
     """Environment variables of the compilation."""
     machines: tuple[str, ...] = ("Linux x86_64", "Linux aarch64", "Darwin arm64")
-    """Where its packages can be had, as `platform` names them."""
+    """Machines that have its packages, as `platform` names them."""
 
     @property
     def variable(self) -> str:
-        """The environment variable by which the user names an interpreter of his own."""
+        """Environment variable by which the user names an interpreter."""
         return f"DUPLEX_LAB_{self.name.upper().replace('-', '_')}_PYTHON"
 
     @property
@@ -63,7 +63,7 @@ class Environment:
 
     @property
     def folder(self) -> Path:
-        """Where it is, or will be, built."""
+        """Folder where it is, or will be, built."""
         key = hashlib.sha256(self.lock.read_bytes())
         made_by = (self.pip, _python_request(), platform.machine())
         key.update(repr(made_by + ((self.flags,) if self.flags else ())).encode())
@@ -71,7 +71,7 @@ class Environment:
 
     @property
     def python(self) -> Path:
-        """Its interpreter, there or not."""
+        """Its interpreter, which may not exist yet."""
         return self.folder / "bin" / "python"
 
 
@@ -151,7 +151,7 @@ def ensure(name: str, tell: Tell = silent, *, verify: bool = False) -> str:
 
     Args:
         name: A key of `ENVIRONMENTS`.
-        tell: Is told of the build's progress.
+        tell: Takes lines about the build's progress.
         verify: Whether one that is there must show that it imports the engine, and is built again
             if it does not; this takes seconds.
 
@@ -191,7 +191,7 @@ def get(name: str) -> Environment:
 
 
 def _fault(wanted: Environment, verify: bool) -> str | None:
-    """Why it must be built: a sentence, or nothing if it is not there; None: it need not."""
+    """Why it must be built: a sentence, or an empty text if it does not exist; None: no need."""
     if not wanted.python.exists():
         return ""
     if verify:
@@ -213,7 +213,7 @@ def _build(wanted: Environment, tell: Tell) -> None:
     folder = wanted.folder
     need_disk(folder, wanted.disk_gb * 1e9, f"the engine environment {wanted.name}")
     temporary = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed build: the lock is ours
+    shutil.rmtree(temporary, ignore_errors=True)  # from a killed build: the lock is ours
     python = str(temporary / "bin" / "python")
     long = "a compiler at work: several minutes" if wanted.compiled else "a minute or two"
     tell(f"building the engine environment {wanted.name} ({wanted.size}), {long}")
@@ -242,9 +242,9 @@ def _build(wanted: Environment, tell: Tell) -> None:
 
 
 def _source(wanted: Environment) -> list[str]:
-    """Uv's options: nothing is made from source but what must be, and that without its cache.
+    """Options of uv: only the listed packages are built from source, and without uv's cache.
 
-    The cache knows nothing of `Environment.flags`: it would hand out what others were made with.
+    The cache does not know `Environment.flags`: it would reuse what was built with other flags.
     """
     if not wanted.compiled:
         return ["--no-build"]
@@ -290,7 +290,7 @@ def _run(wanted: Environment, command: list[str]) -> None:
 def _finish(
     command: list[str], variables: dict[str, str], most_s: float
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end; whatever ends it early ends its compilers too."""
+    """Runs a command to its end; an early end also ends its compilers."""
     child = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -312,7 +312,7 @@ def _cannot(wanted: Environment, said: str) -> str:
     lines = [line.strip(" ×╰─▶├│") for line in said.splitlines()]
     words = "; ".join(line for line in lines if line)[-400:] or "no reason given"
     return (
-        f"The engine environment {wanted.name} can't be built ({words}): mend that (is there a "
+        f"The engine environment {wanted.name} can't be built ({words}): correct that (is there a "
         f"network and room on the disk?), or name a Python that has the engine by "
         f"{wanted.variable}."
     )
@@ -333,6 +333,6 @@ def _check(wanted: Environment, python: str, what: str) -> None:
         if done.returncode == 0:
             return
     raise LabError(
-        f"{what} is no Python for the engine environment {wanted.name}: {said}; "
+        f"{what} is not a Python for the engine environment {wanted.name}: {said}; "
         f"it must import {', '.join(wanted.imports)}."
     )

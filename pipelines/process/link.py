@@ -13,8 +13,8 @@ from pipelines.process.wire import Decoder, Header, WireError, pack
 Reply = tuple[Header, bytes]
 
 CANCEL_GRACE_S = 1.0
-"""How long a child may take to confirm a cancel. The slowest engine needs a third of it; one that
-does not stop would make the next request wait for work that nobody wants."""
+"""Longest time for a child to confirm a cancel, s. The slowest engine needs a third of it; one that
+does not stop would make the next request wait for unwanted work."""
 
 
 class ChildLink(asyncio.Protocol):
@@ -47,7 +47,7 @@ class ChildLink(asyncio.Protocol):
         self._lost("")
 
     def send(self, header: Header, payload: bytes = b"") -> None:
-        """Writes one message; nothing happens if the child is gone (its loss is told apart)."""
+        """Writes one message; nothing happens if the child is gone (its loss is reported apart)."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(pack(header, payload))
 
@@ -73,13 +73,14 @@ class ModelRequest(AsyncIterator[Reply]):
         cancel_grace_s: float = CANCEL_GRACE_S,
     ) -> None:
         self.id = request_id
-        """Ties its marks together."""
+        """Id that connects its marks."""
         self.sink = sink
-        """Where its marks go."""
+        """Takes its marks."""
         self.cancelled = False
-        """Whether `cancel` was called before it ended."""
+        """True if `cancel` was called before it ended."""
         self.owes = owes
-        """What the child owes for each piece; empty: nothing before the last piece."""
+        """Name of the reply that the child owes for each piece; empty: none before the last
+        piece."""
         self._owed = 0
         self._cancel_grace_s = cancel_grace_s
         self._send = send
@@ -93,7 +94,7 @@ class ModelRequest(AsyncIterator[Reply]):
 
     @property
     def ended(self) -> bool:
-        """Whether the child has said its last word on it (or is gone)."""
+        """True if the child has sent its last word on it (or is gone)."""
         return self._over.is_set()
 
     async def wait_ended(self) -> None:
@@ -115,7 +116,7 @@ class ModelRequest(AsyncIterator[Reply]):
             self._arm(self._timeout_s)
 
     def cancel(self) -> None:
-        """Tells the child to stop, within `CANCEL_GRACE_S`; nothing happens if it has ended."""
+        """Asks the child to stop, within `CANCEL_GRACE_S`; nothing happens if it has ended."""
         if self.ended or self.cancelled:
             return
         self.cancelled = True
@@ -154,7 +155,7 @@ class ModelRequest(AsyncIterator[Reply]):
         raise item
 
     def _arm(self, timeout_s: float) -> None:
-        """Gives the child its time anew, if it owes anything while pieces are still to come."""
+        """Restarts the child's time limit, if it owes anything while pieces are still to come."""
         self._disarm()
         if self._owed or not self._fed:
             loop = asyncio.get_running_loop()
@@ -167,6 +168,6 @@ class ModelRequest(AsyncIterator[Reply]):
 
 
 def seen(future: asyncio.Future[None]) -> None:
-    """Marks a future's exception as seen: not everybody who could wait for it does."""
+    """Marks a future's exception as seen: not every possible waiter waits for it."""
     if not future.cancelled():
         future.exception()

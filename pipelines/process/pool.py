@@ -12,7 +12,7 @@ from pipelines.process.process import ModelProcess
 
 
 class ModelPool:
-    """Hands out a running `ModelProcess` for a (name, engine, options); the same each time."""
+    """Returns a running `ModelProcess` for a (name, engine, options); the same each time."""
 
     def __init__(self, marks: MarkSink) -> None:
         """Makes an empty pool; ``marks`` takes the marks of starting and loading."""
@@ -57,14 +57,14 @@ class ModelPool:
         return process
 
     async def settle(self, timeout_s: float = 1.0) -> list[str]:
-        """Call it when a conversation is over and its marks are about to be taken.
+        """Ends a conversation: call it before the conversation's marks are taken.
 
-        Whatever is still open is cancelled, and waited for: no mark of a request comes later. A
-        process that does not come to rest is killed, and starts again when it is next needed.
+        Open requests are cancelled, and waited for: no mark of a request comes later. A process
+        that does not come to rest is killed, and starts again when it is next needed.
 
         Returns:
             A sentence on each process that was killed, or that died since it was handed out
-            without a request being told.
+            without a request that reported it.
         """
         processes = self._processes.values()
         sentences = await asyncio.gather(*(p.settle(timeout_s) for p in processes))

@@ -52,7 +52,7 @@ class ModelProcess:
             name: What the user calls the model, for marks and errors.
             engine: ``module:class`` of the engine.
             options: Keyword arguments of the engine's class, as JSON can carry them.
-            marks: Where the marks of starting and loading go.
+            marks: Takes the marks of starting and loading.
             interpreter: A Python of an engine environment; default: this one.
             load_timeout_s: Most that starting, loading and warming up may take together.
             request_timeout_s: Most that may pass without a reply while one is owed.
@@ -76,9 +76,10 @@ class ModelProcess:
         self._burial: asyncio.Task[None] | None = None
         self._stopping = False
         self.untold: list[str] = []
-        """What `settle` will say; clear it where whoever uses the model next is not to blame."""
+        """Sentences that `settle` will return; clear it where the model's next user is not to
+        blame."""
 
-    # life
+    # lifetime
 
     @property
     def pid(self) -> int | None:
@@ -95,7 +96,7 @@ class ModelProcess:
 
     @property
     def serving(self) -> bool:
-        """Whether a request is open that nobody has cancelled: the next one would wait for it."""
+        """True if a request is open that was not cancelled: the next one would wait for it."""
         return any(not request.cancelled for request in self._requests.values())
 
     async def __aenter__(self) -> ModelProcess:
@@ -120,7 +121,7 @@ class ModelProcess:
                 await asyncio.wait_for(asyncio.shield(ready), self._load_timeout_s)
             except TimeoutError:
                 self._fail(f"did not load within {self._load_timeout_s:g} s and was killed")
-                await ready  # raises what it died of
+                await ready  # raises the error that it died of
             except asyncio.CancelledError:
                 self._fail("was stopped while it loaded")
                 raise
@@ -131,7 +132,7 @@ class ModelProcess:
         """Ends the child: politely if it is idle, else by force. Safe to call twice."""
         if self._popen is not None and self._link is not None:
             if self.running and not self._requests:
-                self._stopping = True  # its end is no crash
+                self._stopping = True  # its end is not a crash
                 self._link.send({"type": "stop"})
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     await asyncio.to_thread(self._popen.wait, STOP_GRACE_S)
@@ -142,10 +143,10 @@ class ModelProcess:
         """Cancels what is open and waits until it has ended: no mark of a request comes later.
 
         Args:
-            timeout_s: Who takes longer is killed; a longer ``cancel_grace_s`` is added.
+            timeout_s: Limit, then the process is killed; a longer ``cancel_grace_s`` is added.
 
         Returns:
-            A sentence on each death that no request was told of.
+            A sentence on each death that no request reported.
         """
         timeout_s += max(0.0, self._cancel_grace_s - CANCEL_GRACE_S)
         requests = list(self._requests.values())
@@ -174,17 +175,18 @@ class ModelProcess:
         fed: bool = False,
         owes: str = "",
     ) -> ModelRequest:
-        """Sends a request; it is served after those before it.
+        """Sends a request; it is served after earlier ones.
 
         Args:
             op: One of the engine's words.
             header: The request's fields.
             payload: Raw bytes.
             request_id: From `next_request_id`; made here if empty.
-            marks: Where the request's marks go; default: the process's own sink.
+            marks: Takes the request's marks; default: the process's own sink.
             fed: Whether pieces follow, by `ModelRequest.feed`, up to one with ``last=True``.
             owes: What the engine owes for each piece but the last, for the error's text ("frame"):
-                each is answered once, and who gives none for ``request_timeout_s`` is killed.
+                each is answered once, and a child that sends none for ``request_timeout_s``
+                is killed.
 
         Raises:
             ModelError: the process is not running: call `ensure_running` first.
@@ -232,7 +234,7 @@ class ModelProcess:
     # inside
 
     async def _spawn(self) -> asyncio.Future[None]:
-        """Starts the child and tells it what to load; returns what it fulfils when it is warm."""
+        """Starts the child and tells it what to load; returns a future for the warm state."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -259,7 +261,7 @@ class ModelProcess:
         kind = header["type"]
         request = self._requests.get(header.get("id", ""))
         if request is None and "id" in header:
-            return  # it is over, and nothing may be heard of it any more
+            return  # it is over, and must have no later effect
         sink = request.sink if request is not None else self.marks
         for fields in header.get("marks", ()):
             sink.put(Mark(*fields))
@@ -289,7 +291,7 @@ class ModelProcess:
     def _fail(
         self, why: str, *, by_itself: bool = False, tail: bool = True, wanted: bool = False
     ) -> None:
-        """Buries the child; whoever waits for it is told when it is dead."""
+        """Cleans up after the child; its waiters are notified when it is dead."""
         if self._burial is None and self._popen is not None:
             bury = self._bury(self._popen, why, by_itself=by_itself, tail=tail, wanted=wanted)
             self._burial = asyncio.get_running_loop().create_task(bury)
@@ -312,7 +314,7 @@ class ModelProcess:
             self._ready.set_exception(error)
         requests, self._requests = self._requests, {}
         if was_ready and not wanted and all(r.cancelled for r in requests.values()):
-            # Nobody waits for it, but the record must not keep silent.
+            # Nobody waits for it, but the record must not be silent.
             self.marks.put(stamp("agent", "error", text=sentence))
             self.untold.append(sentence)
         for request in requests.values():

@@ -64,7 +64,7 @@ def ending(code: int) -> str:
 
 
 def last_words(printed: IO[bytes]) -> str:
-    """The last that the child printed, on one line."""
+    """The last lines that the child printed, as one line."""
     size = printed.seek(0, os.SEEK_END)
     printed.seek(max(0, size - STDERR_TAIL_BYTES))
     lines = printed.read().decode(errors="replace").splitlines()
@@ -72,7 +72,7 @@ def last_words(printed: IO[bytes]) -> str:
 
 
 def obituary(name: str, why: str, *, starts_again: bool, said: str) -> str:
-    """The one sentence on a model's death; ``said``: the last that it printed."""
+    """The sentence on a model's death; ``said``: the last lines that it printed."""
     after = "; it starts again when it is next needed." if starts_again else "."
     return f"The model {name} {why}{after}" + (f" Its last words: {said}" if said else "")
 

@@ -36,7 +36,7 @@ class Decoder:
         self._held = bytearray()
 
     def feed(self, data: bytes) -> list[tuple[Header, bytes]]:
-        """Takes bytes and returns the messages that are complete by now, in order.
+        """Takes bytes and returns the messages that are complete, in order.
 
         Raises:
             WireError: the bytes can't be messages.

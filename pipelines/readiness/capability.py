@@ -23,7 +23,7 @@ def parts_of(spec: PipelineSpec) -> list[Part]:
 
 
 def lacks(spec: PipelineSpec) -> list[str]:
-    """Why the preset can't run here, a sentence each; empty: it can, as far as can be known."""
+    """Why the preset can't run here, a sentence each; empty: it can, as far as is known."""
     found = [m.why for m in missing_of(spec) if not m.wanted.startswith(MADE_HERE)]
     try:
         found += answer("missing", spec)
@@ -33,7 +33,7 @@ def lacks(spec: PipelineSpec) -> list[str]:
 
 
 def builds_first(spec: PipelineSpec) -> list[str]:
-    """What the first run makes or builds before it begins, a few words each."""
+    """The work of the first run before it begins, a few words each."""
     found = [
         f"the environment {name} ({environment.get(name).size})"
         for name in environments_of(spec)
@@ -43,7 +43,7 @@ def builds_first(spec: PipelineSpec) -> list[str]:
 
 
 def weights_word(parts: Iterable[Part]) -> Files:
-    """Whether the files of a preset's models are there; of several parts, the worst state."""
+    """State of the files of a preset's models; of several parts, the worst."""
     return min((part.files for part in parts), key=FILES.index, default="none needed")
 
 

@@ -1,4 +1,6 @@
-"""What an architecture says of the parts of a preset: one record for each engine or adapter."""
+"""The parts of a preset, as its architecture describes them: one record for each engine or
+adapter.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from pipelines.spec import PipelineSpec
 
 Files = Literal["missing", "made by a run", "here", "none needed"]
 FILES: tuple[Files, ...] = ("missing", "made by a run", "here", "none needed")
-"""States of model files, the one that matters most to who wants to run them first."""
+"""States of model files, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +23,17 @@ class Part:
     """One engine, service or adapter of a preset."""
 
     name: str
-    """As the preset names it."""
+    """Name in the preset."""
     model: str
-    """Which model it is given; empty: it brings its own."""
+    """Its model; empty: it brings its own."""
     licence: str
-    """Of the model where it is known, else of the library."""
+    """Licence of the model where it is known, else of the library."""
     devices: tuple[str, ...]
-    """What it can compute on."""
+    """Devices that it can compute on."""
     tested: str
-    """With what our tests run it."""
+    """Weights or doubles with which our tests run it."""
     files: Files = "none needed"
-    """Whether the files of its model are on this machine."""
+    """State of its model's files on this machine."""
 
 
 def without_model(spec: PipelineSpec) -> list[Part]:
@@ -51,7 +53,7 @@ def licence_of(model: str) -> str:
 
 
 def files_of(model: str) -> Files:
-    """Whether the files of a model that `pipelines.models` knows, or of a path, are there."""
+    """State of the files of a model that `pipelines.models` knows, or of a path."""
     try:
         resolve(model)
     except ModelFilesError:

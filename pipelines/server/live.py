@@ -29,13 +29,13 @@ CALLED = (
     "pipecat.transports.smallwebrtc.transport",
     "pipecat.workers.runner",
 )
-"""What a call needs: imported before the first one comes, since WebRTC's timers run meanwhile."""
+"""Modules that a call needs, imported before the first one, since WebRTC's timers run meanwhile."""
 OUT_RATE_HZ = 24_000
-"""What WebRTC is handed: 10 ms of it are a whole number of samples, unlike of 22,050 Hz."""
+"""Rate of the audio for WebRTC: 10 ms of it are a whole number of samples, unlike at 22,050 Hz."""
 
 
 def check_installed() -> None:
-    """Says what to do where the extra is missing.
+    """Checks that the extra is installed.
 
     Raises:
         LabError: it is.
@@ -53,7 +53,7 @@ class Call:
 
     Args:
         spec: The preset.
-        version: Of the face's messages.
+        version: Version of the face's messages.
         states: A table of states; None: ours.
     """
 
@@ -62,7 +62,7 @@ class Call:
         self._version = version
         self._states = states or TABLE
         self.feed: Feed | None = None
-        """Who is told what the face shows."""
+        """Receivers of the face's messages."""
         self._marks = MarkList()
         self._models: ModelPool | None = None
         self._talking: asyncio.Task[None] | None = None
@@ -99,7 +99,7 @@ class Call:
 
         if self._models is None:
             raise LabError("the models are still loading: try again in a few seconds")
-        async with self._calling:  # two pages may call at one moment
+        async with self._calling:  # two pages may call at the same moment
             await self._hang_up()
             self._connection = connection = SmallWebRTCConnection()
             await connection.initialize(sdp=request["sdp"], type=request["type"])
@@ -127,7 +127,7 @@ class Call:
         ended = "ended"
         try:
             await self._talk(connection, models)
-        except Exception as error:  # whatever ends a call, the next one is to be had
+        except Exception as error:  # whatever ends a call, the next one must be possible
             ended = f"ended by an error: {error}"
         finally:
             assert self.feed is not None

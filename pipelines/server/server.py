@@ -1,7 +1,7 @@
 """The face's server: the page, its websocket, and what the page measured. aiohttp, one loop.
 
-Pages are told what comes in by `FaceServer.put` or by a feed's websocket (`pipelines.face.feed`).
-A page that does not keep up is let go: it connects again.
+Messages reach the pages by `FaceServer.put` or by a feed's websocket (`pipelines.face.feed`). A
+page that does not keep up is disconnected: it connects again.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from pipelines.errors import LabError
 from pipelines.server.page import POLICY, page_html
 
 PREROLL_MS = 160
-"""How long the page holds audio back: two frames, so that a frame's mouth is known before it is
-heard. It delays the page's sound, and nothing that is measured of the agent."""
+"""Time for which the page holds audio back: two frames, so that a frame's mouth is known before it
+is heard. It delays the page's sound, and no measurement of the agent."""
 WAITING = 2000
-"""Messages that may wait for one page."""
+"""Longest queue of messages for one page."""
 PING_S = 0.5
 
 
 @dataclass(slots=True)
 class Clocks:
-    """The page's clock against ours, by the ping that came back quickest."""
+    """Offset of the page's clock, by the quickest ping."""
 
     rtt_ns: int | None = None
     offset_ns: int = 0
-    """Ours − the page's."""
+    """Our clock − the page's."""
 
     def pong(self, sent_ns: int, page_ms: float, now_ns: int) -> None:
-        """Takes an answer; the page's time is taken to lie half-way."""
+        """Takes an answer; the page's time is assumed to lie half-way."""
         rtt_ns = now_ns - sent_ns
         if self.rtt_ns is None or rtt_ns < self.rtt_ns:
             self.rtt_ns = rtt_ns
@@ -47,22 +47,22 @@ class Clocks:
 
 @dataclass(slots=True)
 class PageReport:
-    """What one page told."""
+    """The reports of one page."""
 
     clocks: Clocks = field(default_factory=Clocks)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    """Of each frame: trial, at, samples, mouth, heard_ms, drawn_ms on the page's clock."""
+    """Fields of each frame: trial, at, samples, mouth, heard_ms, drawn_ms on the page's clock."""
     stats: dict[str, Any] = field(default_factory=dict)
     """The newest counts and frame rate."""
     ready: bool = False
-    """Its user has switched the sound on."""
+    """True if its user has switched the sound on."""
 
 
 class FaceServer:
     """Serves the page to any number of browsers.
 
     Args:
-        title: What is talked to, for the page.
+        title: Name of the agent, for the page.
         mode: ``fixtures`` (the page plays the voices) or ``live`` (WebRTC does).
         offer: Answers a WebRTC offer; None: there is no live mode.
         plain: The page without the face.
@@ -82,18 +82,18 @@ class FaceServer:
         self._offer = offer
         self._pages: dict[web.WebSocketResponse, asyncio.Queue[str | bytes]] = {}
         self.reports: list[PageReport] = []
-        """Of every page that ever came."""
+        """Every page that ever connected."""
         self.token = secrets.token_urlsafe(16)
-        """Without it nobody may feed the face."""
+        """Secret without which nobody may feed the face."""
         self.ready = asyncio.Event()
         """Set once a page is there whose sound is on."""
         self._runner: web.AppRunner | None = None
         self.port = 0
         self.feed_port = 0
-        """Where feeds come in, without TLS, from this machine only."""
+        """Address for feeds, without TLS, from this machine only."""
 
     def put(self, message: str | bytes) -> None:
-        """Tells every page."""
+        """Sends a message to every page."""
         for socket, queue in list(self._pages.items()):
             try:
                 queue.put_nowait(message)
@@ -106,7 +106,7 @@ class FaceServer:
         """Begins to serve; port 0 takes a free one.
 
         Raises:
-            LabError: the address can't be had.
+            LabError: the address can't be used.
         """
         app = web.Application()
         app.add_routes(
@@ -130,12 +130,12 @@ class FaceServer:
             ) from None
         self.port = self._runner.addresses[0][1]
         self.feed_port = self.port
-        if secure is not None:  # an agent of this machine need not trust our certificate
+        if secure is not None:  # an agent on this machine need not trust our certificate
             await web.TCPSite(self._runner, "127.0.0.1", 0).start()
             self.feed_port = self._runner.addresses[-1][1]
 
     async def stop(self) -> None:
-        """Ends; pages try to connect again."""
+        """Stops; pages try to connect again."""
         for socket in list(self._pages):
             await socket.close()
         if self._runner:
@@ -178,7 +178,7 @@ class FaceServer:
         await socket.close()
 
     def _told(self, report: PageReport, text: str) -> None:
-        """Takes what a page says; what is no message of ours is left aside."""
+        """Takes a page's message; malformed ones are ignored."""
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             table = json.loads(text)
             kind = table["type"]
@@ -215,7 +215,7 @@ class FaceServer:
 
 
 def _own_pages_only(request: web.Request) -> None:
-    """Another site's page, open in the same browser, may neither listen nor speak."""
+    """Refuses another site's page, open in the same browser: it may neither listen nor speak."""
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
         raise web.HTTPForbidden(text="only this server's own page may connect")
@@ -224,6 +224,6 @@ def _own_pages_only(request: web.Request) -> None:
 async def _ping(queue: asyncio.Queue[str | bytes]) -> None:
     while True:
         with contextlib.suppress(asyncio.QueueFull):
-            # Stamped here, sent a moment later: what it waits in the queue counts as round trip.
+            # Stamped here, sent a moment later: its wait in the queue counts as round trip.
             queue.put_nowait(json.dumps({"type": "ping", "t_ns": time.monotonic_ns()}))
         await asyncio.sleep(PING_S)

@@ -19,9 +19,9 @@ class Serving:
 
     Args:
         server: What to serve.
-        port: Of the page.
+        port: Port of the page.
         https: By a self-signed certificate, to the whole network; else to this machine only.
-        beside: Runs on the same loop; is given an event to set once it has loaded.
+        beside: Runs on the same loop; gets an event to set once it has loaded.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Serving:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._task: Future[None] | None = None
         self.url = ""
-        """Where the page is."""
+        """Address of the page."""
 
     @property
     def feed_url(self) -> str:
-        """Where an agent's process of this machine feeds the face."""
+        """Address at which an agent's process of this machine feeds the face."""
         return f"ws://127.0.0.1:{self.server.feed_port}/feed?token={self.server.token}"
 
     def __enter__(self) -> Serving:
@@ -70,7 +70,7 @@ class Serving:
             return
         if self._task is not None:
             self._task.cancel()
-            # What runs beside closes its models' processes before the loop may end.
+            # Tasks on the same loop close their models' processes before the loop may end.
             asyncio.run_coroutine_threadsafe(self._idle(), self._loop).result()
         asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result()
         self._end()
@@ -104,7 +104,7 @@ class Serving:
         await self._beside(self._loaded)
 
     def put(self, message: str | bytes) -> None:
-        """Tells every page, from any thread."""
+        """Sends a message to every page, from any thread."""
         self._loop.call_soon_threadsafe(self.server.put, message)
 
     def wait_ready(self, timeout_s: float) -> bool:
@@ -116,13 +116,13 @@ class Serving:
         return False
 
     def wait_loaded(self) -> None:
-        """Waits until what runs beside has loaded; raises what it raised."""
+        """Waits until the task beside has loaded; raises what it raised."""
         while not self._loaded.is_set():
             self._raise_of_beside()
             time.sleep(0.05)
 
     def wait_for_ever(self) -> None:
-        """Until Ctrl-C, or until what runs beside fails."""
+        """Waits until Ctrl-C, or until the task beside fails."""
         while True:
             self._raise_of_beside()
             time.sleep(0.2)
@@ -132,12 +132,12 @@ class Serving:
             self._task.result()
 
     def sleep(self, seconds: float) -> None:
-        """Goes on serving meanwhile."""
+        """Keeps serving meanwhile."""
         time.sleep(seconds)
 
 
 def address_in_network() -> str:
-    """This machine's address as others in its network see it; sends nothing."""
+    """This machine's address as seen by others in its network; sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # an address for documentation: no packet leaves

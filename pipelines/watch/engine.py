@@ -1,6 +1,6 @@
-"""The watcher's two minds, each in a process of its own: one reads, one thinks slowly.
+"""The watcher's two engines, each in a process of its own: one reads, one plans slowly.
 
-Neither may ever hold up the voice: they are asked from behind the tap, and run at a lower priority
+Neither may ever delay the voice: they are asked from behind the tap, and run at a lower priority
 than the models that speak.
 """
 
@@ -16,7 +16,7 @@ from pipelines.watch.reading.judge import shipped_judge
 from pipelines.watch.reading.reader import Reader
 
 NICE = 10
-"""Of both: where a core is wanted twice, the voice has it."""
+"""Priority (niceness) of both: where two need a core, the voice gets it."""
 
 
 class ReaderEngine:
@@ -57,7 +57,7 @@ class ReasonerEngine:
     """Serves ``plan``: a stand-in for a slow planner, which computes for a given time."""
 
     def __init__(self, *, plan_s: float) -> None:
-        """``plan_s``: how long it thinks about each task."""
+        """``plan_s``: computing time for each task, s."""
         self._plan_s = plan_s
 
     def load(self) -> None:
@@ -68,7 +68,7 @@ class ReasonerEngine:
         """Nothing to warm."""
 
     def run(self, request: Request, emit: Emit) -> None:
-        """Thinks about one task, for all of its time: it does not sleep."""
+        """Computes for the whole time of one task: it does not sleep."""
         emit.mark("watch", "plan_start")
         end_s = time.monotonic() + self._plan_s
         digest = b""

@@ -1,4 +1,6 @@
-"""What the watcher puts into the pipeline. System frames: they overtake audio, and nobody waits."""
+"""Frames that the watcher adds to the pipeline. System frames: they overtake audio, and nothing
+waits.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ class PhysicalTaskFrame(SystemFrame):
     Parameters:
         call_id: Its id.
         arguments: Checked against `pipelines.watch.schema`.
-        who: Whose words it came of: user or agent.
+        who: Speaker of the words: user or agent.
         said: The phrase.
     """
 
@@ -26,10 +28,10 @@ class PhysicalTaskFrame(SystemFrame):
 
 @dataclass
 class PhysicalTaskCancelledFrame(SystemFrame):
-    """The call was taken back ("never mind").
+    """The call was cancelled by the speaker ("never mind").
 
     Parameters:
-        call_id: Of the call.
+        call_id: Id of the call.
     """
 
     call_id: str
@@ -40,8 +42,8 @@ class PhysicalTaskPlannedFrame(SystemFrame):
     """The slow loop has finished its plan for a call.
 
     Parameters:
-        call_id: Of the call.
-        plan: What it came to.
+        call_id: Id of the call.
+        plan: The plan.
     """
 
     call_id: str

@@ -1,4 +1,4 @@
-"""Which task is a new one: said twice it is one, taken back it is none. Pure; time is passed in."""
+"""Which task is a new one: said twice it is one, cancelled it is none. Pure; time is passed in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipelines.clock import NS_PER_S
 
 CANCEL_WITHIN_S = 30.0
-"""A "never mind" that comes later takes nothing back."""
+"""Age of a call after which a "never mind" no longer cancels it."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Ledger:
     """The calls of one conversation."""
 
     def __init__(self, repeat_s: float) -> None:
-        """``repeat_s``: the same task within so long of its last mention is the same call."""
+        """``repeat_s``: the same task within this time of its last mention is the same call."""
         self._repeat_ns = round(repeat_s * NS_PER_S)
         self._live: list[_Entry] = []
 
@@ -39,14 +39,14 @@ class Ledger:
         return None
 
     def withdraw(self, call_id: str) -> bool:
-        """Takes one call back; False if it is not there (any more)."""
+        """Cancels one call; False if it does not exist (any more)."""
         left = [entry for entry in self._live if entry.call_id != call_id]
         known = len(left) < len(self._live)
         self._live = left
         return known
 
     def cancel(self, t_ns: int) -> str | None:
-        """Takes the last call back; None if there is none that is young enough."""
+        """Cancels the last call; None if there is none recent enough."""
         if not self._live or t_ns - self._live[-1].last_ns > CANCEL_WITHIN_S * NS_PER_S:
             return None
         return self._live.pop().call_id

@@ -1,4 +1,4 @@
-"""``[watch]`` of a preset: whether an intent watcher listens along, and what stands behind it."""
+"""``[watch]`` of a preset: whether an intent watcher listens, and its engines."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class WatchOptions:
     """The intent watcher: a tap on the text stream that turns words into tasks for the robot."""
 
     intents: Literal["off", "rules", "classifier"] = "off"
-    """off: none. rules: whatever a pattern finds is a task. classifier: a pattern proposes, and a
+    """off: none. rules: every match of a pattern is a task. classifier: a pattern proposes, and a
     small classifier decides whether it is meant."""
     gap_ms: float = 600.0
-    """Silence of the text stream after which a phrase without an end is read as far as it goes."""
+    """Silence of the text stream after which a phrase without an end is read as it is."""
     repeat_s: float = 8.0
-    """The same task within this time is one task, said twice."""
+    """Time within which the same task is one task, said twice."""
     plan_s: float = 0.0
-    """The slow loop: each task is thought about for so long by a reasoner in a process of its own,
-    which computes all the while; 0: there is none."""
+    """Computing time of the slow planner for each task, s, by a reasoner in a process of its own;
+    0: no reasoner."""
 
     def __post_init__(self) -> None:
         if self.gap_ms <= 0 or self.repeat_s < 0 or not 0 <= self.plan_s <= 15:

@@ -1,7 +1,7 @@
-"""Is a call what its published schema says? The few keywords of JSON Schema that we use. Pure.
+"""Does a call match its published schema? The few keywords of JSON Schema that we use. Pure.
 
 `do_physical_task.schema.json` is the contract with whoever takes the calls; a test compares this
-check with a full implementation. A keyword that is not known here is refused, never skipped.
+check with a full implementation. An unknown keyword is refused, never skipped.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def schema() -> Mapping[str, Any]:
 
 
 def task_names() -> tuple[str, ...]:
-    """Every task that can be asked for."""
+    """Every task that can be requested."""
     return tuple(schema()["properties"]["task"]["enum"])
 
 
 def wrong(value: object, rule: Mapping[str, Any] | None = None, at: str = TOOL) -> str | None:
-    """What is wrong with a call's arguments, in a few words; None: nothing.
+    """The fault of a call's arguments, in a few words; None: none.
 
     Raises:
         ValueError: the schema uses a keyword that this check does not know.

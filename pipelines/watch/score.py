@@ -16,12 +16,12 @@ _CALL = re.compile(r"(\w+)(?:\(([^)]*)\))?")
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A sentence with what is to come of it."""
+    """A sentence with the expected calls."""
 
     who: str
     text: str
     heard: tuple[Heard, ...]
-    """Empty: nothing."""
+    """Expected calls; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +30,24 @@ class Score:
 
     sentences: int
     right: int
-    """Tasks found that are labelled, of the same name."""
+    """Number of tasks found that are labelled, of the same name."""
     found: int
     labelled: int
     slots_right: int
-    """Of the right ones, those whose slots are all right, word for word."""
+    """Number of those whose slots are all right, word for word."""
     exact: int
-    """Sentences of which everything is right, slots aside."""
+    """Number of sentences that are entirely right, slots aside."""
     wrong: tuple[str, ...]
-    """Of the others, one line each."""
+    """The other sentences, one line each."""
 
     @property
     def precision(self) -> float:
-        """Of what was found, the labelled share; of nothing found it is 0."""
+        """Labelled share of the tasks found; 0 if none was found."""
         return self.right / self.found if self.found else 0.0
 
     @property
     def recall(self) -> float:
-        """Of what is labelled, the share found."""
+        """Found share of the labelled tasks."""
         return self.right / self.labelled if self.labelled else 0.0
 
     @property

@@ -25,7 +25,7 @@ async def prepare_watch(options: WatchOptions, models: ModelPool) -> None:
 
 
 async def intent_taps(host: Host) -> list[FrameProcessor]:
-    """The processors to put where the text stream flows: one, or none.
+    """The processors to insert where the text stream flows: one, or none.
 
     Raises:
         ModelError: a process could not be started.

@@ -1,7 +1,7 @@
-"""`IntentWatcher`: a tap on the text stream. It listens to what is said and calls tasks.
+"""`IntentWatcher`: a tap on the text stream. It reads the words and calls tasks.
 
 It is no gate: every frame is pushed on, unchanged, before anything else is done with it. The words
-are read in a process of their own, so that the voice never waits for what is made of them.
+are read in a process of their own, so that the voice never waits for the reading.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _Piece = tuple[str, str, int, bool]  # who, text, when it came, whether the spea
 
 
 class Mind(Protocol):
-    """Whatever can be asked: a `ModelProcess` of `pipelines.watch.engine`."""
+    """Anything that can be asked: a `ModelProcess` of `pipelines.watch.engine`."""
 
     def request(
         self,
@@ -81,8 +81,8 @@ class IntentWatcher(FrameProcessor):
 
         Args:
             reader: Serves ``phrase`` (`pipelines.watch.engine.ReaderEngine`).
-            options: What ends a phrase, and what counts as said twice.
-            reasoner: Serves ``plan``, as slowly as it likes; None: nobody plans.
+            options: Rules for the end of a phrase, and for what counts as said twice.
+            reasoner: Serves ``plan``, at any speed; None: there is no planner.
             marks: Takes the stage ``watch`` of `pipelines.marks`.
             clock: Stamps when words came and calls went.
         """
@@ -117,7 +117,7 @@ class IntentWatcher(FrameProcessor):
         await super().cleanup()  # type: ignore[no-untyped-call]
 
     def _note(self, frame: Frame) -> None:
-        """Puts words aside for the listener; returns at once."""
+        """Queues words for the listener; returns at once."""
         if isinstance(frame, LLMTextFrame):
             self._pieces.put_nowait(("agent", frame.text, self._stamp_clock(), False))
         elif isinstance(frame, LLMFullResponseEndFrame):
@@ -139,7 +139,7 @@ class IntentWatcher(FrameProcessor):
                 for who, phrase in await self._ended():
                     await self._read(who, phrase)
         except ModelError as error:  # the voice goes on without us
-            logger.warning(f"The intent watcher listens no longer: {error}")
+            logger.warning(f"The intent watcher stopped listening: {error}")
             await report_failure(self, self._sink, error, self._conversation)
 
     async def _ended(self) -> list[tuple[str, Phrase]]:
@@ -156,7 +156,7 @@ class IntentWatcher(FrameProcessor):
         return [(who, phrase) for phrase in [*ended, *(speaker.end() if last else [])]]
 
     async def _read(self, who: str, phrase: Phrase) -> None:
-        """Reads a phrase, and acts on what is new in it since it was read last."""
+        """Reads a phrase, and acts on what is new since it was last read."""
         phrase_id = next_request_id("phrase")
         self._mark("phrase", phrase_id, t_ns=phrase.t_ns, text=phrase.text)
         header = {"session": self._conversation, "who": who, "text": phrase.text}
@@ -195,7 +195,7 @@ class IntentWatcher(FrameProcessor):
                 self._plans[call_id] = self.create_task(self._plan(call_id, arguments))
 
     async def _withdrawn(self, call_id: str, phrase_id: str) -> None:
-        """A call was taken back: nobody needs a plan for it any more."""
+        """A call was cancelled: its plan is no longer needed."""
         if self._reasoner is not None:
             self._reasoner.cancel(call_id)
         if (plan := self._plans.pop(call_id, None)) is not None:

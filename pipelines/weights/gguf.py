@@ -20,12 +20,12 @@ _MOST = 1 << 31
 
 
 def check_gguf(path: Path) -> None:
-    """Says what is wrong with a model file before a library meets it.
+    """Checks a model file before a library loads it.
 
     A ``manifest.toml`` beside it may name it (``file``) and hold its ``sha256``.
 
     Raises:
-        EngineError: the file is missing, no GGUF, or not the one that the manifest names.
+        EngineError: the file is missing, not a GGUF, or not the one that the manifest names.
     """
     expected = _manifest_sha256(path)
     try:

@@ -1,4 +1,4 @@
-"""How much memory a model may take on this machine, asked before it is loaded."""
+"""The memory that a model may take on this machine, checked before it is loaded."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from pipelines.weights.error import WeightsError
 
 _SPARE_BYTES = 0.5e9
-"""Left to the rest of the machine."""
+"""Memory left to the rest of the machine."""
 
 
 def free_bytes() -> float:
-    """What a new process can take without pushing others out."""
+    """Memory that a new process can take without pushing others out."""
     if platform.system() == "Linux":
         return min(_linux_free(), _control_group_free())
     # macOS: inactive and cached pages are given up on demand; a third stays with the system.
@@ -43,7 +43,9 @@ def _linux_free() -> float:
 
 
 def _control_group_free(room: Path = Path("/sys/fs/cgroup")) -> float:
-    """Below a container's limit, where there is one; the page cache is given up on demand."""
+    """Memory left below a container's limit, where there is one; the page cache is given up on
+    demand.
+    """
     try:
         limit = (room / "memory.max").read_text(encoding="ascii").strip()
         used = (room / "memory.current").read_text(encoding="ascii").strip()

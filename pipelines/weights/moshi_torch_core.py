@@ -1,7 +1,7 @@
 """The package moshi (torch), driven step by step for a batch of rows: loading, tensors, masks.
 
 Batch rows are independent: a row that is absent from a step is masked (`set_exec_mask` of the
-package), so its state stands still, and it goes on later as if nothing had happened.
+package), so its state stays as it is, and it goes on later without a difference.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def set_up_torch(threads: int, device: str) -> Any:
     """Imports torch, ready for the package moshi, which reads its environment when imported.
 
     Args:
-        threads: For the CPU; each thread of ours must call `pin_threads` too.
+        threads: Number of CPU threads; each thread of ours must call `pin_threads` too.
         device: ``cpu``, ``cuda`` or ``auto``.
 
     Returns:
@@ -66,7 +66,9 @@ def set_up_torch(threads: int, device: str) -> Any:
 
 
 def pin_threads(threads: int) -> None:
-    """For the calling thread: two threads on a contended core cost ten times what one does."""
+    """Sets threads for the calling thread: two threads on a contended core cost ten times as much
+    as one.
+    """
     import torch
 
     if torch.get_num_threads() != threads:
@@ -76,8 +78,8 @@ def pin_threads(threads: int) -> None:
 class TorchCore:
     """Codec and language model with the streaming state of ``batch`` rows.
 
-    Not for two threads at once, but for ``decode``: on the CPU it may run beside the others. CUDA
-    graphs of the package can't (it keeps a global flag), so there a lock takes turns.
+    Not for two threads at once, except ``decode``: on the CPU it may run beside the others. CUDA
+    graphs of the package can't (it keeps a global flag), so on CUDA a lock alternates them.
     """
 
     def __init__(
@@ -92,16 +94,16 @@ class TorchCore:
         threads: int = 1,
         generation: Mapping[str, Any] | None = None,
     ) -> None:
-        """Begins to stream; the models are the package's own.
+        """Starts streaming; the models are the package's own.
 
         Args:
             mimi: A ``MimiModel``.
             lm: An ``LMModel``.
             device: Where both are.
-            batch: Rows.
-            temperature: Of the audio tokens; 0: greedy.
-            text_temperature: Of the text tokens.
-            threads: Of the CPU.
+            batch: Number of rows.
+            temperature: Temperature of the audio tokens; 0: greedy.
+            text_temperature: Temperature of the text tokens.
+            threads: Number of CPU threads.
             generation: More keyword arguments of ``LMGen``, from the checkpoint's config.
         """
         from moshi.models import LMGen
@@ -134,7 +136,7 @@ class TorchCore:
         self._torch.manual_seed(seed)
 
     def reset(self, row: int | None = None) -> None:
-        """Forgets all of a row (of every row): caches, convolutions' rests, offsets."""
+        """Clears all state of a row (of every row): caches, convolutions' rests, offsets."""
         with self._turn():
             mask = None
             if row is not None:
@@ -160,8 +162,8 @@ class TorchCore:
         """One step of the language model.
 
         Args:
-            codes: Of `encode`.
-            present: Which rows step; None: all.
+            codes: Result of `encode`.
+            present: Rows that step; None: all.
             forced: Row → text token that it must say now.
 
         Returns:
@@ -186,12 +188,12 @@ class TorchCore:
 
     @contextlib.contextmanager
     def _turn(self) -> Any:
-        with self._lock, self._torch.no_grad():  # both are a thread's own: graphs, and no_grad
+        with self._lock, self._torch.no_grad():  # both belong to a thread: graphs, and no_grad
             pin_threads(self._threads)
             yield
 
     def _mask(self, module: Any, present: Sequence[bool] | None) -> None:
-        """Lets only the rows that are present step; touches every layer, so only on a change."""
+        """Lets only the present rows step; touches every layer, so only on a change."""
         wanted = tuple(present) if present is not None else (True,) * self.batch
         if self.batch > 1 and self._masks.get(id(module)) != wanted:
             module.set_exec_mask(self._torch.tensor(wanted, device=self._device))

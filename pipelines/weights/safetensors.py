@@ -34,19 +34,19 @@ class Tensor:
     dtype: str
     """``F32``, ``BF16``, ``U32``, …"""
     shape: tuple[int, ...]
-    """As written: the outermost dimension first."""
+    """Shape as written: the outermost dimension first."""
 
     @property
     def nbytes(self) -> int:
-        """Its bytes in the file."""
+        """Its byte range in the file."""
         return prod(self.shape) * ITEM_BYTES[self.dtype]
 
 
 def read_header(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, checked to be all there; no tensor is read.
+    """The tensors of a file, checked to be complete; no tensor is read.
 
     Raises:
-        WeightsError: the file is missing, no safetensors, or truncated.
+        WeightsError: the file is missing, not safetensors, or truncated.
     """
     try:
         with path.open("rb") as file:
@@ -54,13 +54,13 @@ def read_header(path: Path) -> dict[str, Tensor]:
             head = file.read(_LENGTH.size)
             length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
             if not 2 <= length <= min(_MOST_HEADER_BYTES, size):
-                raise WeightsError(f"{path} is no safetensors file, or truncated: {_MEND}")
+                raise WeightsError(f"{path} is not a safetensors file, or truncated: {_MEND}")
             table: dict[str, Any] = json.loads(file.read(length))
         return _checked(table, size - _LENGTH.size - length, path)
     except OSError as error:
         raise WeightsError(f"{path} can't be read ({error.strerror}): {_MEND}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path} is no safetensors file ({error}): {_MEND}") from error
+        raise WeightsError(f"{path} is not a safetensors file ({error}): {_MEND}") from error
 
 
 def _checked(table: dict[str, Any], held_bytes: int, path: Path) -> dict[str, Tensor]:
@@ -84,7 +84,7 @@ def _checked(table: dict[str, Any], held_bytes: int, path: Path) -> dict[str, Te
 
 
 def to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    """Rounds to bfloat16, whose bits numpy has no type for: the upper half of a float32."""
+    """Rounds to bfloat16, which numpy has no type for: the upper half of a float32."""
     bits = np.ascontiguousarray(values).view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
@@ -98,7 +98,7 @@ def write(
     """Writes a file tensor by tensor, so that one of any size needs the memory of one tensor.
 
     Args:
-        path: Where to; the file appears when it is whole.
+        path: Path of the file, which appears when it is whole.
         layout: Name → dtype and shape, in the order of the file.
         tensors: (name, data) in that order; a ``BF16`` tensor comes as uint16 (`to_bf16`).
         metadata: Text of the header.

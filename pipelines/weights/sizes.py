@@ -1,4 +1,4 @@
-"""The sizes of synthetic weights, and the ``config.json`` that each is described by.
+"""The sizes of synthetic weights, and the ``config.json`` of each.
 
 The format is that of Kyutai's torch checkpoints (`moshi.models.loaders._lm_kwargs`), which moshi
 and moshi_mlx (`LmConfig.from_config_dict`) both read; ``7b`` has Moshi's own numbers.
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 FORMAT = 3
-"""Of the folders made here: a change of what is written gets a new number, and new folders."""
+"""Version of the folders made here: a change of their contents gets a new number, and new
+folders."""
 
 CONFIG_NAME = "config.json"
 MIMI_NAME = "tokenizer-e351c8d8-checkpoint125.safetensors"
@@ -24,22 +25,22 @@ LM_NAMES = {
 }
 """Precision → the language model's file, as Kyutai names them; f32 is computed from bf16."""
 GROUP_SIZE = {"q4": 32, "q8": 64}
-"""Weights that share a scale in moshi_mlx's quantised files."""
+"""Number of weights that share a scale in moshi_mlx's quantised files."""
 BITS = {"q4": 4, "q8": 8}
 
 AUDIO_CARD = 2048
 PAD_ID = 3
-"""The text token that says nothing."""
+"""Text token of silence."""
 EPAD_ID = 0
 """The text token before a word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One size of the language model. The codec is full-size always."""
+    """One size of the language model. The codec always has its full size."""
 
     name: str
-    """Of the preset's model id, after ``moshi-``."""
+    """Name in the preset's model id, after ``moshi-``."""
     dim: int
     """Width of the temporal transformer; a multiple of 256, so that q8 divides."""
     heads: int
@@ -49,23 +50,25 @@ class Size:
     depth_heads: int
     depth_layers: int
     text_card: int
-    """Text tokens; those beyond the trained vocabulary are unused."""
+    """Number of text tokens; those beyond the trained vocabulary are unused."""
     precisions: tuple[str, ...] = ("f32", "bf16", "q8", "q4")
-    """In which it can be made."""
+    """Precisions in which it can be made."""
 
     @property
     def temporal_parameters(self) -> int:
-        """Of the temporal transformer's layers: 4 d² attention + 3 x 2.75 d² gated MLP each."""
+        """Parameters of the temporal transformer's layers: 4 d² attention + 3 x 2.75 d² gated MLP
+        each.
+        """
         return self.layers * (4 * self.dim**2 + 33 * self.dim**2 // 4)
 
     @property
     def depth_parameters(self) -> int:
-        """Of the depth transformer's layers, whose matrices exist once per codebook."""
+        """Parameters of the depth transformer's layers, whose matrices exist once per codebook."""
         return 8 * self.depth_layers * (4 * self.depth_dim**2 + 33 * self.depth_dim**2 // 4)
 
     @property
     def parameters(self) -> int:
-        """All of the language model, with its embeddings and heads; norms left out."""
+        """Parameters of the whole language model, with its embeddings and heads; without norms."""
         tokens = (2 * self.text_card + 1) * self.dim + 16 * (AUDIO_CARD + 1) * self.dim
         depth = self.text_card + 1 + 7 * (AUDIO_CARD + 1) + 8 * AUDIO_CARD + 8 * self.dim
         total = self.temporal_parameters + self.depth_parameters
@@ -130,4 +133,4 @@ def lm_bytes(parameters: float, precision: str) -> float:
 
 
 MIMI_BYTES = 385_000_000
-"""The codec's file: 96 M parameters in f32."""
+"""Bytes of the codec's file: 96 M parameters in f32."""

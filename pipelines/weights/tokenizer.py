@@ -14,13 +14,13 @@ _UNUSED = 5
 
 
 def train(card: int) -> tuple[bytes, int]:
-    """Trains as large a vocabulary as the text allows, filled up with unused pieces.
+    """Trains as large a vocabulary as the text allows, padded with unused pieces.
 
     Args:
-        card: Pieces in all, as ``text_card`` of the model.
+        card: Number of pieces, as ``text_card`` of the model.
 
     Returns:
-        The file's bytes, and how many pieces have a text.
+        The file's bytes, and the number of pieces with a text.
     """
     import sentencepiece
 
@@ -30,7 +30,7 @@ def train(card: int) -> tuple[bytes, int]:
         model_writer=model,
         model_type="unigram",
         vocab_size=card,
-        hard_vocab_limit=False,  # what the text does not give is not made up
+        hard_vocab_limit=False,  # pieces that the text lacks are not invented
         character_coverage=1.0,
         required_chars=".,!?'-:;0123456789" + string.ascii_letters,
         byte_fallback=True,  # any text can be forced

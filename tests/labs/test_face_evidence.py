@@ -47,7 +47,7 @@ def changed(which, **values):
     return frames
 
 
-def test_what_a_page_told_agrees_with_itself_also_where_two_pages_looked_on():
+def test_what_a_page_reported_agrees_with_itself_also_where_two_pages_looked_on():
     assert said(measured()) == []
     assert said([*measured(), *measured(page=1)]) == []
     assert said([]) == []
@@ -62,8 +62,8 @@ def test_a_pause_between_two_replies_and_frames_that_were_never_heard_are_no_con
     ("frames", "words"),
     [
         (changed(3, offset_ms=1.0), "offset_ms says 1.0, drawn − heard is 15.0"),
-        (changed(3, mouth=float("nan")), "is no finite number"),
-        (changed(3, offset_ms=float("nan")), "is no finite number"),
+        (changed(3, mouth=float("nan")), "is not a finite number"),
+        (changed(3, offset_ms=float("nan")), "is not a finite number"),
         (changed(3, mouth=1.5), "mouth 1.5 of 1764 samples can't be"),
         (changed(3, drawn_ms=640.25, offset_ms=-100.0), "drawn 100 ms before it was heard"),
         (changed(3, heard_ns=5), "tied by more than one offset"),

@@ -62,7 +62,7 @@ def verdict(one: Graded, check: str) -> tuple[bool | None, str]:
     return next((r["passed"], r["why"]) for r in one.results if r["name"] == check)
 
 
-def test_every_submission_is_graded_or_told_why_not(graded, folder):
+def test_every_submission_is_graded_or_refused_with_the_reason(graded, folder):
     assert len(graded) == len(list(folder.glob("*.zip"))) == len(CHANGES) + len(CODE) + 10
     for one in graded.values():
         assert one.results or one.error
@@ -87,7 +87,7 @@ def test_an_honest_start_that_lacks_the_rest_is_not_accused(graded):
     assert "results/pair is not there yet" in why
 
 
-def test_an_incomplete_one_is_told_what_is_missing(graded):
+def test_an_incomplete_one_is_named_with_what_is_missing(graded):
     one = graded["incomplete"]
     assert "waterfall.py is not there yet" in verdict(one, "waterfall-bars")[1]
     assert "not answered yet" in verdict(one, "floor-predicted")[1]

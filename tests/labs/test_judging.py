@@ -22,7 +22,7 @@ def answers(submission, text):
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_an_answer_that_is_not_finite_is_none(submission, value):
     answers(submission, f"a = {value}")
-    with pytest.raises(SubmissionError, match="no finite number"):
+    with pytest.raises(SubmissionError, match="not a finite number"):
         submission.answer("a", float)
 
 
@@ -49,18 +49,18 @@ def test_a_table_s_cell_that_is_no_number_is_named(submission, cell):
     (submission.root / "t.csv").write_text(f"a,b\n1,{cell}\n", encoding="utf-8")
     (row,) = table(submission, "t.csv", ("a", "b"))
     assert number(row, "a", "t.csv") == 1.0
-    with pytest.raises(SubmissionError, match=r"t\.csv: b = '.*' is no number"):
+    with pytest.raises(SubmissionError, match=r"t\.csv: b = '.*' is not a number"):
         number(row, "b", "t.csv")
 
 
-def test_a_table_that_lacks_a_column_or_rows_is_told(submission):
+def test_a_table_that_lacks_a_column_or_rows_is_reported(submission):
     (submission.root / "t.csv").write_text("a\n1\n", encoding="utf-8")
     for columns, least in ((("a", "b"), 1), (("a",), 2)):
         with pytest.raises(SubmissionError, match="rows or more, with a"):
             table(submission, "t.csv", columns, least)
 
 
-def test_an_answer_near_the_figure_passes_and_the_side_of_another_is_told(submission):
+def test_an_answer_near_the_figure_passes_and_the_side_of_another_is_reported(submission):
     answers(submission, "a = 101.0")
     assert near(submission, "a", 100.5, 0.6, 0.0).passed
     verdict = near(submission, "a", 90.0, 0.6, 0.0, "your marks")

@@ -75,7 +75,7 @@ def test_the_solution_passes_where_its_run_is_whole(work):
         assert found[name][0] is True, found[name]
 
 
-def test_a_bar_that_ends_elsewhere_is_told_by_its_name(work):
+def test_a_bar_that_ends_elsewhere_is_reported_by_its_name(work):
     text = (work / "waterfall.py").read_text(encoding="utf-8")
     changed = text.replace('"tts", "first_byte", spoken', '"tts", "request", spoken')
     assert changed != text
@@ -107,13 +107,13 @@ def test_a_picture_counts_that_has_bars_in_it(tmp_path):
         (picture(tmp_path / "b.png", 0), "only 0.0 % of it is coloured"),
         (picture(tmp_path / "c.png", 700, (2, 1)), "400 x 200 is the least"),
         (drawn[: len(drawn) // 2], "can't be decoded"),
-        (b"GIF89a", "is no PNG"),
+        (b"GIF89a", "is not a PNG"),
     ):
         passed, why = told(data)
         assert not passed and reason in why
 
 
-def test_an_answer_is_held_against_the_run_and_the_right_one_is_not_told(work):
+def test_an_answer_is_held_against_the_run_and_the_right_one_is_not_revealed(work):
     answers = (HOME / "starter" / "answers.toml").read_text(encoding="utf-8")
     for said, side in ((10.0, "below"), (5000.0, "above")):
         text = answers.replace('predicted_ms = "TODO"', f"predicted_ms = {said}")

@@ -73,7 +73,7 @@ def test_the_worked_codec_passes_and_the_answer_is_mimis_rate(work):
     assert not verdicts(work, "rvq-bits")["rvq-bits"][0]
 
 
-def test_a_codec_that_codes_the_vectors_and_not_the_residuals_is_told(work):
+def test_a_codec_that_codes_the_vectors_and_not_the_residuals_is_reported(work):
     with_solution(work, "rvq.py")
     path = work / "rvq.py"
     path.write_text(path.read_text().replace("residual = residual - codebook[code]", "pass"))
@@ -81,7 +81,7 @@ def test_a_codec_that_codes_the_vectors_and_not_the_residuals_is_told(work):
     assert not passed and "a level does not code what those before it left over" in why
 
 
-def test_the_shipped_weights_pass_and_others_are_told_with_their_f1(work):
+def test_the_shipped_weights_pass_and_others_are_reported_with_their_f1(work):
     shutil.copyfile(WEIGHTS, work / "weights.json")
     score = f1_of_weights(WEIGHTS, read_table(SENTENCES))
     answered(work, classifier_f1=round(score, 4))
@@ -131,7 +131,7 @@ def test_a_tone_comes_back_at_its_pitch():
     assert peak == pytest.approx(440, abs=40)
 
 
-def test_a_voice_is_told_by_its_mean_spectrum_however_loud_it_speaks():
+def test_a_voice_is_recognised_by_its_mean_spectrum_however_loud_it_speaks():
     rng = np.random.default_rng(0)
     shape = {name: rng.normal(size=80) for name in ("a", "b")}
     many = {name: one + rng.normal(size=(200, 80)) for name, one in shape.items()}

@@ -126,11 +126,11 @@ def test_messages_that_another_mouth_made_are_found(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"RIFF", b"", b"no sound"])
-def test_a_reply_that_is_no_sound_is_told(tmp_path, data):
+def test_a_reply_that_is_no_sound_is_reported(tmp_path, data):
     submission = work(tmp_path, "solution")
     measured(submission, 12.0)
     (submission.root / "reply.wav").write_bytes(data)
-    assert "is no WAV file" in verdict(submission, "messages-agree").why
+    assert "is not a WAV file" in verdict(submission, "messages-agree").why
 
 
 def test_frames_that_are_left_out_are_missed(tmp_path):

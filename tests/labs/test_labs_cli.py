@@ -98,7 +98,7 @@ def test_bad_input_is_one_sentence(lab, words, sentence):
     assert err.count("\n") == 1
 
 
-def test_an_empty_class_is_told(lab, tmp_path):
+def test_an_empty_class_is_reported(lab, tmp_path):
     (tmp_path / "class").mkdir()
     code, _, err = lab("grade", "class")
     assert code == 2

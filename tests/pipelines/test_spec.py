@@ -37,7 +37,7 @@ def test_a_table_becomes_options_with_its_defaults():
         ("text", "a table is needed"),
     ],
 )
-def test_a_wrong_table_is_told_by_key_and_value(table, sentence):
+def test_a_wrong_table_is_reported_by_key_and_value(table, sentence):
     with pytest.raises(SpecError, match=rf"^f\.toml \[o\]: .*{sentence}"):
         read_options(Options, table, "f.toml [o]")
 
@@ -86,7 +86,7 @@ weights = "scripted"
         ),
     ],
 )
-def test_a_wrong_preset_file_is_told_in_one_sentence(tmp_path, text, sentence):
+def test_a_wrong_preset_file_is_reported_in_one_sentence(tmp_path, text, sentence):
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(SpecError, match=sentence) as raised:

@@ -1,4 +1,4 @@
-"""``duplex-lab doctor``: what this machine has, what it can run, and what is missing."""
+"""``duplex-lab doctor``: the machine's hardware, what it can run, and what is missing."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def doctor(
     def line(what: str, text: str) -> None:
         say(f"{what + ':':<14}{text}", markup=False, highlight=False, soft_wrap=True)
 
-    line(
-        "CPU", f"{system['cpu'] or 'not told'}, {system['cores_allowed'] or system['cores']} cores"
-    )
+    line("CPU", f"{system['cpu'] or 'unknown'}, {system['cores_allowed'] or system['cores']} cores")
     line("features", ", ".join(found.features.items) or str(found.features.reason))
     line("memory", f"{system['memory_gb']} GB")
     names = [f"{gpu.name}, {gpu.memory_gb} GB" for gpu in found.gpus.items]

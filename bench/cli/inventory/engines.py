@@ -75,7 +75,7 @@ def build(
 
 @weights_app.command("list")
 def list_weights() -> None:
-    """All sizes, and which precisions of each are made."""
+    """All sizes, and the precisions of each that are made."""
     table = Table(box=None)
     for heading in ("size", "temporal", "all", "made", "could be made"):
         table.add_column(heading, overflow="fold")
@@ -105,7 +105,7 @@ def list_weights() -> None:
 @weights_app.command()
 def make(
     size: Annotated[str, typer.Argument(help=f"One of {', '.join(SIZES)}.")],
-    precision: Annotated[str, typer.Option(help="f32, bf16, q8 or q4; 7b: q4 alone.")] = "",
+    precision: Annotated[str, typer.Option(help="f32, bf16, q8 or q4; 7b: only q4.")] = "",
 ) -> None:
     """Makes synthetic weights where they are missing; prints their folder."""
     known = SIZES.get(size)

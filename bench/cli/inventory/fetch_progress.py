@@ -1,4 +1,4 @@
-"""How far a fetch has come: a bar on a terminal, else a line at every quarter."""
+"""The progress of a fetch: a bar on a terminal, else a line at every quarter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 Watch = Callable[[str, int, int | None], None]
-"""As `pipelines.models.fetching.fetch.Watch`."""
+"""See `pipelines.models.fetching.fetch.Watch`."""
 
 
 @contextlib.contextmanager
@@ -40,7 +40,7 @@ def fetching() -> Iterator[Watch]:
 
         def draw(path: str, done: int, total: int | None) -> None:
             if path not in tasks:
-                # What lies there from the last attempt does not count for the speed.
+                # Bytes from the last attempt do not count for the speed.
                 tasks[path] = bars.add_task(path, total=total, completed=done)
             bars.update(tasks[path], completed=done, total=total)
 
@@ -63,7 +63,7 @@ class _Lines:
 
 
 def size(n: float | None) -> str:
-    """``4.8 GB``, ``75 MB``, ``2 kB``; a dash where it is not known."""
+    """``4.8 GB``, ``75 MB``, ``2 kB``; a dash where it is unknown."""
     if n is None:
         return "–"
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):

@@ -33,7 +33,7 @@ def _sentences() -> Iterator[None]:
 def list_fixtures(
     selector: Annotated[str, typer.Argument(help="Names, globs, tags, kinds, or all.")] = "all",
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     root: Root = None,
 ) -> None:
     """Lists fixtures."""

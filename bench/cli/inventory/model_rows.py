@@ -1,4 +1,4 @@
-"""One model as a row of a table or of JSON: what it is, and what is here of it."""
+"""One model as a row of a table or of JSON: its facts, and its state on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines.models.state import State, state_of
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a table shows of a model."""
+    """The columns of a model's row."""
 
     id: str
     title: str
@@ -29,30 +29,30 @@ class Row:
     here: str
     """yes, no, in part, damaged, or in its package."""
     why: str
-    """What is wrong with it; empty: nothing."""
+    """The fault; empty: none."""
     folder: str
     bytes: int | None
-    """Of all its files; None: not known before it is fetched."""
+    """Size of all its files; None: unknown before it is fetched."""
     size: str
-    """The same in words; with ``~`` what its page says, rounded."""
+    """The size in words; with ``~`` the rounded one of its page."""
     memory_mb: dict[str, int]
     memory: str
-    """The same in words."""
+    """The memory in words."""
     trust: str
     """pinned, trusted, or unpinned."""
     sha256: str
-    """The HASH of name@sha256:HASH; empty: not known."""
+    """The HASH of name@sha256:HASH; empty if unknown."""
     manifest: str
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: numbers and words, without what only tables say."""
+        """The row for JSON: numbers and words, without the texts of tables."""
         table = asdict(self)
         del table["size"], table["memory"]
         return table
 
 
 def row_of(manifest: Manifest) -> Row:
-    """What is known of a model; a damaged lock is told in the row."""
+    """The facts about a model; a damaged lock is reported in the row."""
     try:
         state = state_of(manifest)
         lock = read_lock(manifest.id)
@@ -92,7 +92,7 @@ def _here(manifest: Manifest, state: State) -> str:
 
 
 def places() -> dict[str, str]:
-    """Where things lie, and how fetching would go."""
+    """Folders of models, and how a fetch would go."""
     folder = models_folder()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:

@@ -48,7 +48,7 @@ Extra = Annotated[
     list[Path] | None,
     typer.Option("--manifest", help="A manifest of your own (TOML); may be given again."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 EXIT_PROBLEMS = 1
 
 
@@ -65,8 +65,8 @@ def _tell(words: str) -> None:
 def list_(as_json: AsJson = False, manifest: Extra = None) -> None:
     """All models that have a manifest, a line each.
 
-    pinned: the manifest says every file's SHA-256. trusted: it does not, and what the first fetch
-    brought is held against all later ones. unpinned: it does not, and nothing was fetched yet.
+    pinned: the manifest says every file's SHA-256. trusted: it does not, and all later
+    fetches are compared with the first one. unpinned: it does not, and nothing was fetched yet.
     """
     rows = [row_of(m) for m in load_catalogue(manifest or ()).models.values()]
     if as_json:
@@ -84,20 +84,22 @@ def list_(as_json: AsJson = False, manifest: Extra = None) -> None:
 
 @app.command()
 def fetch(
-    ids: Annotated[list[str] | None, typer.Argument(help="As 'models list' shows them.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids, as 'models list' shows them.")
+    ] = None,
     preset: Annotated[
-        list[str] | None, typer.Option(help="Fetch what a preset needs; may be given again.")
+        list[str] | None, typer.Option(help="Fetch the models of a preset; may be given again.")
     ] = None,
     update: Annotated[
         bool,
-        typer.Option("--update", help="Trust what an unpinned model's source serves now, anew."),
+        typer.Option("--update", help="Trust the present files of an unpinned model's source."),
     ] = False,
     manifest: Extra = None,
 ) -> None:
-    """Bring models onto this machine: resumed where it broke off, checked, then there as a whole.
+    """Fetch models: resumed where a fetch broke off, checked, then there as a whole.
 
-    Prints each model's path. Gated models want an account that has accepted their conditions:
-    'hf auth login', or the environment variable HF_TOKEN. HF_ENDPOINT names a mirror.
+    Prints each model's path. Gated models need an account that has accepted their conditions: 'hf
+    auth login', or the environment variable HF_TOKEN. HF_ENDPOINT names a mirror.
 
     Exit codes: 0 all are there; 2 one could not be fetched (the others were).
     """
@@ -127,7 +129,7 @@ def _fetch_one(model: Manifest, sha256: str, update: bool) -> None:
 
 @app.command()
 def verify(ids: SomeIds = None, manifest: Extra = None) -> None:
-    """Read every byte again and hold it against its SHA-256; exit code 1 if one is damaged."""
+    """Read every byte again and compare it with its SHA-256; exit code 1 if one is damaged."""
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids] if ids else _here(catalogue)
     problems = 0
@@ -143,7 +145,7 @@ def verify(ids: SomeIds = None, manifest: Extra = None) -> None:
 
 @app.command()
 def status(ids: SomeIds = None, as_json: AsJson = False, manifest: Extra = None) -> None:
-    """What is on this machine, where it lies, what is half fetched, and how fetching would go."""
+    """What is on this machine, where it lies, what is half fetched, and how a fetch would go."""
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids] if ids else _here(catalogue, partial=True)
     rows = [row_of(model) for model in chosen]
@@ -166,29 +168,29 @@ def remove(
     ids: Ids,
     forget: Annotated[
         bool,
-        typer.Option("--forget", help="Also forget the SHA-256 of what was fetched."),
+        typer.Option("--forget", help="Also discard the SHA-256 of the fetched files."),
     ] = False,
     manifest: Extra = None,
 ) -> None:
-    """Remove models' files, half-fetched ones too; a later fetch is still held against theirs."""
+    """Remove models' files, half-fetched ones too; a later fetch is still compared with them."""
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids]
     with _one_by_one() as attempt:
         for model in chosen:
             with attempt():
                 freed = remove_model(model, forget=forget, tell=_tell)
-                print(f"{model.id} removed: {size(freed)} free again")
+                print(f"{model.id} removed: {size(freed)} freed")
 
 
 @app.command()
 def pin(
     ids: Ids,
     write: Annotated[
-        bool, typer.Option("--write", help="Into the manifest's file, instead of printing.")
+        bool, typer.Option("--write", help="Write into the manifest's file, and don't print.")
     ] = False,
     manifest: Extra = None,
 ) -> None:
-    """Print manifests with commit, sizes and SHA-256 filled in, as fetched or as the hub says."""
+    """Print manifests with commit, sizes and SHA-256 filled in, from the fetch or from the hub."""
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids]
     with _one_by_one() as attempt:
@@ -199,7 +201,7 @@ def pin(
 
 @app.command()
 def path(wanted: Annotated[str, typer.Argument(help="An id, or a path.")]) -> None:
-    """Print where a model lies, as a preset's option would find it."""
+    """Print the path of a model, as a preset's option would find it."""
     print(resolve(wanted))
 
 
@@ -217,7 +219,7 @@ def _table(*headings: str) -> Table:
 
 @contextmanager
 def _one_by_one() -> Iterator[Any]:
-    """Goes on with the next after an error; raises the last, so that the exit code tells."""
+    """Goes on with the next after an error; raises the last one, for the exit code."""
     failed: list[LabError] = []
 
     @contextmanager

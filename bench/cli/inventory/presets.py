@@ -1,4 +1,4 @@
-"""``duplex-lab presets`` and ``duplex-lab list``: which pipelines there are, and which run here."""
+"""``duplex-lab presets`` and ``duplex-lab list``: the pipelines, and which of them run here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The pipelines that can be measured."
 )
 list_app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="What there is: presets, fixtures, engines."
+    no_args_is_help=True, add_completion=False, help="Lists of presets, fixtures and engines."
 )
 
 
@@ -51,7 +51,7 @@ def list_presets(
     say = console().print
     say(table)
     say(
-        "\ntested: with which weights or doubles the tests run its parts; "
+        "\ntested: the weights or doubles with which the tests run its parts; "
         "no hosted service was run against the real one yet."
     )
     for row in found:

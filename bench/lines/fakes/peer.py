@@ -1,4 +1,4 @@
-"""What every fake peer can do, whatever its line."""
+"""The common abilities of fake peers, whatever their line."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ class Peer(Protocol):
 
 
 Play = Callable[[Peer], None]
-"""What an agent does in one conversation; it hangs up when that returns."""
+"""The agent's part in one conversation; it hangs up when the function returns."""

@@ -1,4 +1,4 @@
-"""A trial's recording for the page: as Opus to be played, and as an envelope to be drawn."""
+"""A trial's recording for the page: as Opus for listening, and as an envelope for drawing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.store.recording import AGENT, USER, Stereo
 from pipelines.audio.resample import resample
 
 OPUS_RATE_HZ = 24_000
-"""Of the rates that Opus allows, the one that no recording of ours exceeds."""
+"""Sample rate, of those that Opus allows, that no recording of ours exceeds."""
 OPUS_EFFORT = 0.94
 """libsndfile's "compression level" of Opus, 0 to 1: about 42 kbit/s for both channels together.
-Far less, and the encoder would mix them: one speaker would be heard on both sides."""
+Much less, and the encoder would mix them: one speaker would be heard on both sides."""
 LONG_S = 60.0
 BUCKET_MS, LONG_BUCKET_MS = 3.0, 10.0
-"""Time that one value of an envelope stands for, in recordings of up to `LONG_S`, and above."""
+"""Time that one value of an envelope covers, in recordings of up to `LONG_S`, and above."""
 
 
 def opus(pcm: Stereo, rate_hz: int) -> bytes:
@@ -47,14 +47,14 @@ def opus(pcm: Stereo, rate_hz: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """How a recording swings, for a waveform."""
+    """The envelope of a recording, for a waveform."""
 
     bucket_ms: float
-    """Time of one value."""
+    """Time that one value covers."""
     user: str
     """base64 of int8: least and largest sample of each bucket by turns, full scale 127."""
     agent: str
-    """The same of the agent."""
+    """The agent's envelope, likewise."""
 
 
 def envelope(pcm: Stereo, rate_hz: int) -> Envelope:
@@ -72,12 +72,12 @@ def envelope(pcm: Stereo, rate_hz: int) -> Envelope:
 def _swing(samples: NDArray[np.int16], rate_hz: int, bucket_ms: float) -> str:
     if len(samples) == 0:
         return ""
-    # Bucket edges by time: 5 ms are no whole number of samples at 22,050 Hz.
+    # Bucket edges by time: 5 ms are not a whole number of samples at 22,050 Hz.
     count = int(np.ceil(len(samples) / (rate_hz * bucket_ms / 1000)))
     edges = np.round(np.arange(count) * rate_hz * bucket_ms / 1000).astype(np.int64)
     edges = edges[edges < len(samples)]
     low, high = np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
     both = np.stack([low, high], axis=1).astype(np.float64) / 32768 * 127
-    # Away from zero, so that what is barely there is still seen.
+    # Away from zero, so that barely audible samples are still seen.
     values = np.where(both < 0, np.floor(both), np.ceil(both)).clip(-127, 127).astype(np.int8)
     return base64.b64encode(values.tobytes()).decode("ascii")

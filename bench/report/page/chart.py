@@ -1,4 +1,4 @@
-"""What a chart of the page is, and what all charts share: colours, reference lines, safe text.
+"""A chart of the page, and what all charts share: colours, reference lines, safe text.
 
 A chart is Plotly's JSON. Its colours are names such as ``@ink``, which the page's script replaces
 by those of the theme, so that light and dark show the same chart.
@@ -18,11 +18,11 @@ from bench.summary.references import CLAIM, CLAIM_MS, REFERENCES
 Trace = dict[str, Any]
 
 PRESET_COLOURS = 4
-"""So many colours presets have; then dashes and symbols change."""
+"""Number of colours for presets; beyond it, dashes and symbols change."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
 LEAST = 1.0
-"""On a logarithmic axis smaller values are drawn here."""
+"""Smallest value drawn on a logarithmic axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,19 @@ class Chart:
     """Part of its element's id: letters, digits and dashes."""
     title: str
     lead: str
-    """How it is to be read, a sentence or two."""
+    """Instruction for reading the chart, a sentence or two."""
     spoken: str
-    """What it shows, for who can't see it."""
+    """The chart's content, for readers who can't see it."""
     data: Sequence[Trace]
     layout: Mapping[str, Any] = field(default_factory=dict)
     height: int = 380
     """px."""
     wide: bool = False
-    """Takes the whole width of the page."""
+    """True for a chart of the page's whole width."""
 
 
 def safe(text: str) -> str:
-    """Text of others for a chart, where Plotly would read tags."""
+    """Text written by others, with Plotly's tags escaped."""
     return html.escape(visible(text), quote=False)
 
 
@@ -55,7 +55,7 @@ def colour(index: int) -> str:
 
 
 def line(index: int, **more: Any) -> dict[str, Any]:
-    """A preset's line: told apart without colour too."""
+    """A preset's line: distinguishable without colour too."""
     dash = DASHES[(index + index // PRESET_COLOURS) % len(DASHES)]
     return {"color": colour(index), "width": 2.5, "dash": dash, **more}
 
@@ -70,7 +70,7 @@ def upright(at: float, name: str, *, left: bool = False, low: bool = False) -> T
 
     Args:
         at: ms.
-        name: What it is.
+        name: Its name.
         left: The name stands left of the line.
         low: It stands at the axis, not at the top.
     """
@@ -139,7 +139,7 @@ def marked(layout: Mapping[str, Any], lines: Sequence[Trace]) -> dict[str, Any]:
 
 
 def references() -> list[Trace]:
-    """160, 200, 500 ms and the claim of a cascade: what a latency is read against."""
+    """160, 200, 500 ms and the claim of a cascade: the reference lines of a latency."""
     first = REFERENCES[0][0]
     lines = [upright(ms, name, left=ms == first, low=True) for ms, name, _ in REFERENCES]
     claim = upright(CLAIM_MS[0], CLAIM[0], low=True)
@@ -163,7 +163,7 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
 
 
 def interval_bars(estimates: Sequence[Estimate], scale: float = 1.0) -> Trace:
-    """Error bars of what has an interval."""
+    """Error bars of a figure with an interval."""
     plus, minus = [], []
     for one in estimates:
         known = one.value is not None and one.low is not None and one.high is not None

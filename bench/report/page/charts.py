@@ -1,4 +1,4 @@
-"""The page's charts of latency: its spread, the event log's error, its price."""
+"""The page's charts of latency: its distribution, the event log's error, its price."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from bench.stats.quantiles import Estimate
 from bench.summary.summary import RunSummary
 
 WIDEST = 1.6
-"""The time axis ends here, in times the largest median, unless all turns lie before."""
+"""End of the time axis, in multiples of the largest median, unless all turns lie before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The turns of one preset that count."""
+    """The valid turns of one preset."""
 
     name: str
     style: int
-    """Which colour, dash and symbol."""
+    """Number of its colour, dash and symbol."""
     turns: Sequence[tuple[float, str]]
     """(voice_to_voice in ms, key of the turn)."""
     p50: Estimate
 
 
 def series(summary: RunSummary, cards: Cards, run: int, prefix: str = "") -> list[Series]:
-    """Each preset's turns that count, slowest last; presets without any are left out.
+    """Each preset's valid turns, slowest last; presets without any are left out.
 
     Args:
         summary: The run's figures.
         cards: Its turns.
         run: Its number on the page.
-        prefix: Stands before the presets' names.
+        prefix: Text before the presets' names.
     """
     found = []
     for index, preset in enumerate(summary.presets):
@@ -77,7 +77,7 @@ def reach(medians: Sequence[float], values: Sequence[float]) -> tuple[float, flo
 
 
 def ecdf(name: str, found: Sequence[Series]) -> Chart:
-    """Which share of the turns was answered within a time."""
+    """The share of the turns that was answered within a time."""
     data: list[Trace] = []
     for one in found:
         ms = [value for value, _ in one.turns]
@@ -176,7 +176,7 @@ def heard_and_logged(summary: RunSummary, cards: Cards, run: int) -> Chart | Non
 
 
 def pareto(summary: RunSummary) -> Chart | None:
-    """Latency against what the answers are worth; None where no preset has both."""
+    """Latency against the quality of the answers; None where no preset has both."""
     known = [
         (i, p, p.p50.value, 100 * p.success.value)
         for i, p in enumerate(summary.presets)

@@ -9,7 +9,7 @@ from bench.summary.summary import PresetSummary, RunSummary
 from bench.timeline.critical_path import PIECES
 
 ROW_PX = 78
-"""Height of a preset among the bars."""
+"""Height of a preset's row in the chart, px."""
 
 
 def critical_bars(summary: RunSummary) -> Chart:
@@ -75,7 +75,7 @@ def _piece_bars(piece: str, label: str, rows: list[float], ms: list[float]) -> T
 
 
 def _unsplit_bars(unsplit: list[tuple[float, float]]) -> Trace:
-    """The bars of those whose path has no parts."""
+    """The bars of presets whose path has no parts."""
     return {
         "type": "bar",
         "orientation": "h",
@@ -103,7 +103,7 @@ def _p50_points(with_p50: list[tuple[float, PresetSummary, float]]) -> Trace:
 
 
 def _low_references() -> list[Trace]:
-    """The reference lines, named by their figure only: the bars need the room."""
+    """The reference lines, with their figures only: the bars need the room."""
     lines = references()
     for one in lines:
         words = one["annotation"]["text"].split(" ", 1)[0]

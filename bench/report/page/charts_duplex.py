@@ -1,4 +1,4 @@
-"""The page's charts of frames: each frame against its 80 ms, and what piles up."""
+"""The page's charts of frames: each frame against its 80 ms, and the backlog."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from bench.timeline.frames import FRAME_MS, Floats, Frames
 
 BIN_MS = 2.0
 LONGEST_MS = 400.0
-"""Where the histogram's axis ends at the latest."""
+"""Largest end of the histogram's axis."""
 SMOOTHED = 12
-"""Frames (about 1 s) of which a point of a stage's area is the median."""
+"""Number of frames (about 1 s) whose median is a point of a stage's area."""
 CEILING = 1.25
-"""An axis of time per frame ends here, in times what is seen in 99 % of frames."""
+"""End of an axis of time per frame, in multiples of the 99th percentile."""
 
 Shown = Sequence[tuple[int, DuplexSummary]]
-"""Duplex presets with a conversation that counts, and each one's place among all presets."""
+"""Duplex presets with a valid conversation, each with its index among all presets."""
 
 
 def frame_charts(shown: Shown) -> list[Chart]:
@@ -51,7 +51,7 @@ def _longest(preset: DuplexSummary) -> Frames:
 
 
 def histogram(shown: Shown) -> Chart:
-    """How long it is between two output frames."""
+    """The distribution of the time between two output frames."""
     found = {
         index: np.concatenate([inter_frame_ms(one.frames) for one in preset.conversations])
         for index, preset in shown
@@ -102,7 +102,7 @@ def _most(values: Floats) -> float:
 
 
 def timeline(shown: Shown) -> Chart:
-    """The same, gap by gap, through the longest conversation."""
+    """The time between output frames, gap by gap, through the longest conversation."""
     data: list[Trace] = []
     highest = [1.25 * FRAME_MS]
     for index, preset in shown:
@@ -205,7 +205,7 @@ def stages(index: int, preset: DuplexSummary) -> Chart:
 
 
 def backlog(shown: Shown) -> Chart:
-    """How much audio waits for the model."""
+    """The audio that waits for the model."""
     data: list[Trace] = []
     said = []
     for index, preset in shown:
@@ -228,7 +228,7 @@ def backlog(shown: Shown) -> Chart:
         "yaxis": axis("ms (logarithmic)", type="log", tickformat="~s", dtick=1),
     }
     line_of_one = level(FRAME_MS, "one frame, 80 ms")
-    line_of_one["annotation"]["y"] = float(np.log10(FRAME_MS))  # as annotations want it
+    line_of_one["annotation"]["y"] = float(np.log10(FRAME_MS))  # the form that annotations want
     return Chart(
         "backlog",
         "Audio that waits for the model",

@@ -10,10 +10,10 @@ from bench.timeline.replay import Playout, Stream, sweep
 
 PREROLLS_MS = range(0, 501, 20)
 TABLED_MS = (0, 80, 160, 300, 500)
-"""Of these, the ones in the table."""
+"""Pre-rolls, ms, in the table."""
 
 Swept = Sequence[tuple[Playout, Playout]]
-"""By pre-roll: (as it came, stretched)."""
+"""(as it came, stretched), by pre-roll."""
 
 
 def replayed(streams: Mapping[str, Sequence[Stream]]) -> dict[str, Swept]:

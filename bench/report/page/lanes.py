@@ -1,6 +1,7 @@
-"""A turn's marks as what is drawn under its waveforms: the critical path, the work, the moments.
+"""A turn's marks as the page draws them under its waveforms: the critical path, the work, the
+moments.
 
-All times are ms after the recording's first sample, so that they lie where the audio does.
+All times are ms after the recording's first sample, so that they line up with the audio.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ WORK: tuple[tuple[str, StageEvent, tuple[StageEvent, ...], str], ...] = (
     ("llm", ("llm", "request"), (("llm", "end"), ("llm", "cancelled")), "language model at work"),
     ("tts", ("tts", "request"), (("tts", "end"), ("tts", "cancelled")), "synthesiser at work"),
 )
-"""Lane, what begins a piece of work, what ends it, and what it is."""
+"""Lane, the event that begins a piece of work, the event that ends it, and its name."""
 
 MOMENTS: dict[StageEvent, tuple[str, str]] = {
     ("stt", "final"): ("stt", "final transcript"),
@@ -42,7 +43,7 @@ MOMENTS: dict[StageEvent, tuple[str, str]] = {
     ("pipecat", "bot_started"): ("out", "bot started, says the event log"),
     ("link", "clear"): ("out", "interruption: unheard audio dropped"),
 }
-"""(stage, event) → lane, and what is said of it."""
+"""(stage, event) → lane, and its text."""
 
 At = Callable[[int], float]
 """ns of the machine's clock → ms after the recording's first sample."""
@@ -50,7 +51,7 @@ At = Callable[[int], float]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From when to when something lasted."""
+    """A span of time."""
 
     lane: str
     name: str
@@ -67,15 +68,15 @@ class Moment:
     lane: str
     name: str
     at: float
-    """ms."""
+    """Time, ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A line of the list of what happened."""
+    """A line of the list of events."""
 
     ms: float
-    """After u_off."""
+    """Time after u_off."""
     name: str
     text: str
 
@@ -100,7 +101,7 @@ def critical(path: Path, at: At) -> list[Span]:
 
 
 def work(turn: Turn, at: At) -> list[Span]:
-    """What each component was at work on, wanted or not."""
+    """The work of each component, wanted or not."""
     return [
         Span(lane, name, at(start), None if end is None else at(end))
         for lane, begin, ends, name in WORK
@@ -111,7 +112,7 @@ def work(turn: Turn, at: At) -> list[Span]:
 def _pairs(
     marks: Sequence[Mark], begin: StageEvent, ends: Sequence[StageEvent]
 ) -> Iterator[tuple[int, int | None]]:
-    """Each beginning with the first end of the same request after it."""
+    """Each beginning, with the first end of the same request after it."""
     for mark in marks:
         if (mark.stage, mark.event) != begin:
             continue
@@ -131,7 +132,7 @@ def _pairs(
 
 
 def moments(turn: Turn, at: At) -> list[Moment]:
-    """What happened at one time, for ticks."""
+    """Events with one time, for ticks."""
     return [
         Moment(*MOMENTS[mark.stage, mark.event], at(mark.t_ns))
         for mark in turn.marks
@@ -140,7 +141,7 @@ def moments(turn: Turn, at: At) -> list[Moment]:
 
 
 def words(turn: Turn, at: At) -> list[tuple[float, str]]:
-    """(ms, piece of text) that a duplex model stepped."""
+    """(ms, piece of text) that a duplex model emitted."""
     return [(at(m.t_ns), m.text or "") for m in turn.all("duplex", "text")]
 
 
@@ -148,9 +149,9 @@ _LISTED: frozenset[Stage] = frozenset({"vad", "turn", "stt", "llm", "tts", "agen
 
 
 def events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:
-    """What happened in a turn, in order, for who reads rather than looks.
+    """The events of a turn, in order, for readers of text.
 
-    Of the agent's chunks only the reply's first; of a duplex model's frames none.
+    Of the agent's chunks only the reply's first; no frames of a duplex model.
     """
 
     def after(t_ns: int) -> float:

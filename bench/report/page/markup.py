@@ -1,4 +1,4 @@
-"""HTML of what the page says in words and tables; all text from data is escaped here."""
+"""HTML of the page's words and tables; all text from data is escaped in this module."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from bench.stats.quantiles import Estimate
 from bench.summary.summary import PresetSummary, RunSummary
 
 MAX_CALIBRATION_MS = 5.0
-"""An error of the clicks above this is said at the top."""
+"""Largest calibration error, ms, without a warning at the top."""
 MUCH_INVALID = 0.25
-"""And a share of turns that are not valid above this."""
+"""Largest share of invalidated turns without a warning at the top."""
 LONG = 14
-"""A table of more rows scrolls in itself."""
+"""Largest number of rows of a table that does not scroll by itself."""
 _TEXT_COLUMNS = frozenset({"preset", "weights", "model", "trial", "reason", "fixture", "status"})
 
 
 def esc(value: object) -> str:
-    """Text of others, fit to stand in HTML, between tags or in an attribute's quotes."""
+    """Text written by others, escaped for HTML, between tags or in an attribute's quotes."""
     return html.escape(visible(str(value)), quote=True)
 
 
@@ -63,7 +63,7 @@ def _kind(name: str, index: int) -> str:
 
 
 def figure(chart: Chart, run: str) -> str:
-    """The place of a chart; the script draws it."""
+    """The place of a chart; the script draws the chart."""
     name = f"{run}-{chart.name}"
     wide = " wide" if chart.wide else ""
     return (
@@ -75,7 +75,9 @@ def figure(chart: Chart, run: str) -> str:
 
 
 def tiles(summary: RunSummary) -> str:
-    """One card a preset: its one figure, how sure it is, and how much of it does not count."""
+    """One card per preset: its main figure, the interval, and the share of turns that are not
+    valid.
+    """
     return '<ul class="tiles">' + "".join(_tiles(summary)) + "</ul>"
 
 
@@ -127,7 +129,7 @@ def _tail(p95: Estimate) -> str:
 
 
 def spoilt(summary: RunSummary) -> str:
-    """All that does not count, with the reason; nothing is cut short."""
+    """All turns that are not valid, with the reasons; nothing is cut short."""
     turns = Block(
         "Turns that are not valid",
         ("trial", "turn", "reason"),
@@ -151,7 +153,7 @@ def spoilt(summary: RunSummary) -> str:
 
 
 def facts(title: str, pairs: Iterable[tuple[str, object]]) -> str:
-    """A list of names and values; what is not known is left out."""
+    """A list of names and values; unknown values are left out."""
     rows = "".join(
         f"<div><dt>{esc(name)}</dt><dd>{esc(value)}</dd></div>"
         for name, value in pairs
@@ -161,7 +163,7 @@ def facts(title: str, pairs: Iterable[tuple[str, object]]) -> str:
 
 
 def machine(summary: RunSummary) -> str:
-    """What it was measured on, with which versions, and how good the ruler was."""
+    """The machine, the versions, and the ruler's error."""
     info = summary.info
     where: Mapping[str, Any] = info.get("machine") or {}
     commit = where.get("commit") or {}
@@ -204,7 +206,7 @@ def _with_unit(value: object, unit: str) -> str | None:
 
 
 def alerts(summary: RunSummary, cards: Cards) -> list[str]:
-    """What must be known before any figure is believed."""
+    """Warnings that belong before any figure."""
     found = []
     error = summary.calibration_error_ms
     if error is None:
@@ -229,7 +231,7 @@ def alerts(summary: RunSummary, cards: Cards) -> list[str]:
 
 
 def listed(lines: Sequence[str], kind: str) -> str:
-    """Sentences as a list; nothing without any."""
+    """Sentences as a list; empty without any."""
     if not lines:
         return ""
     return (

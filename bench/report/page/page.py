@@ -1,7 +1,7 @@
 """Puts the report page together: one HTML file with its styles, its script, Plotly and the audio.
 
-Nothing is fetched when it is opened: a policy in the page forbids all but what it holds, and lets
-only the scripts run whose hashes it names, so that no text from a run can become code.
+Nothing is fetched when it is opened: a policy in the page forbids everything that the page does not
+hold, and runs only the scripts whose hashes it names, so that no text from a run can become code.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from bench.timeline.critical_path import PIECES
 from bench.timeline.replay import Stream, stream_of
 
 AUDIO = ("embed", "beside", "none")
-"""Where recordings go: into the page, into a folder beside it, or nowhere."""
+"""Places for recordings: in the page, in a folder beside it, or nowhere."""
 FOLDER = "report_audio"
 SCRIPTS = ("page.js", "water.js", "turns.js")
 """The page's own script, in this order."""
 
 Tell = Callable[[str], None]
-"""Takes a line that says how far it is."""
+"""Takes a line that reports progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A run to be reported."""
+    """A run to report."""
 
     run: Run
     rows: Sequence[MetricRow]
@@ -63,7 +63,7 @@ class _Part:
     swept: Mapping[str, Swept]
     """The playout replay of each preset."""
     audio: tuple[str | None, ...]
-    """By trial: base64 of its Opus, or the address of the file beside the page."""
+    """Recording of each trial: base64 of its Opus, or the address of the file beside the page."""
 
 
 def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> int:
@@ -73,7 +73,7 @@ def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> i
         path: The ``.html`` to write.
         inputs: At least one run.
         audio: One of `AUDIO`.
-        tell: Is told how far it is.
+        tell: Takes lines that report progress.
 
     Returns:
         Its size in bytes, without what lies beside it.
@@ -91,7 +91,7 @@ def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> i
 def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _Part:
     run = given.run
     waiting: dict[str, Future[bytes]] = {}
-    workers = ThreadPoolExecutor(max_workers=os.cpu_count())  # encoding lets go of the GIL
+    workers = ThreadPoolExecutor(max_workers=os.cpu_count())  # encoding releases the GIL
 
     def hear(trial: Trial, recording: Stereo) -> None:
         if audio != "none":
@@ -132,7 +132,7 @@ def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
 
 
 def _streams(run: Run, order: Sequence[str]) -> dict[str, list[Stream]]:
-    """What each preset emitted, trial by trial."""
+    """The emissions of each preset, trial by trial."""
     found: dict[str, list[Stream]] = {}
     for trial in run.trials:
         if trial.warmup or trial.preset not in order:
@@ -211,7 +211,7 @@ def _drawn(chart: Chart) -> dict[str, Any]:
 
 
 def _together(parts: Sequence[_Part]) -> list[Chart]:
-    """What shows all runs at once; nothing where there is only one."""
+    """The charts of all runs together; empty where there is only one run."""
     if len(parts) == 1:
         return []
     found: list[Series] = []
@@ -257,7 +257,7 @@ _CHARTS = {
     "frames": ("gaps", "gap-times", "stages", "backlog"),
     "playout": ("underruns", "delay"),
 }
-"""Section → its charts' names, or what they begin with."""
+"""Section → its charts' names, or the beginnings of names."""
 
 
 def _of(part: _Part, section: str) -> str:
@@ -305,7 +305,7 @@ def _section(part: _Part, *, alone: bool) -> str:
 
 
 def _sounds(parts: Sequence[_Part]) -> Iterator[str]:
-    """The recordings, each in an element of its own: decoded when they are played."""
+    """The recordings, each in an element of its own: they are decoded when played."""
     for part in parts:
         for i, sound in enumerate(part.audio):
             if sound is not None:

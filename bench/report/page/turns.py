@@ -33,7 +33,7 @@ from pipelines.kinds import Kind
 from pipelines.marks import EventName
 
 LEAD_MS, TAIL_MS = 300.0, 600.0
-"""What a turn's window shows before the user begins and after the agent has ended."""
+"""Time that a turn's window shows before the user begins and after the agent has ended."""
 CardStatus = Literal["valid", "invalid", "silent", "refused", "unasked"]
 STATUSES: dict[CardStatus, str] = {
     "valid": "valid",
@@ -42,7 +42,7 @@ STATUSES: dict[CardStatus, str] = {
     "refused": "refused",
     "unasked": "no answer expected",
 }
-"""What a turn is to the statistics, and how it is named."""
+"""Statuses of a turn in the statistics, and their names."""
 FRAME_COLUMNS: tuple[EventName, ...] = (
     "start",
     "encoded",
@@ -62,21 +62,21 @@ class TurnCard:
     turn: int
     status: CardStatus
     reason: str
-    """Why it is not valid or has no figure; empty where all is well."""
+    """Why it is not valid or has no figure; otherwise empty."""
     v2v: float | None
     """voice_to_voice, ms."""
     logged: float | None
-    """The same by the event log."""
+    """voice_to_voice by the event log, ms."""
     said: str
-    """What the user said; empty without labels."""
+    """The user's words; empty without labels."""
     heard: str
-    """What the recogniser made of it."""
+    """The recogniser's transcript."""
     answer: str
-    """What the agent meant to say."""
+    """The words that the agent meant to say."""
     wer: float | None
     success: float | None
     verdict: str
-    """What was wrong with the answer."""
+    """The fault of the answer."""
     window: tuple[float, float]
     u_on: float | None = None
     u_off: float | None = None
@@ -93,7 +93,7 @@ class TurnCard:
 
 @dataclass(frozen=True, slots=True)
 class TrialCard:
-    """One trial, for what its turns have in common."""
+    """One trial: what its turns have in common."""
 
     trial_id: str
     preset: str
@@ -103,9 +103,9 @@ class TrialCard:
     length_ms: float
     envelope: Envelope | None
     frames: Mapping[str, Sequence[float | None]] | None
-    """Of a duplex model: event → when it happened to each frame that was begun, ms."""
+    """For a duplex model: event → its times for each frame that was begun, ms."""
     problem: str
-    """Why there is nothing to hear; empty where there is."""
+    """Why there is nothing to hear; empty where there is a recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Cards:
 Hear = Callable[[Trial, Stereo], None]
 """Takes each recording once, while it is in memory."""
 Tell = Callable[[int, int, str], None]
-"""Progress: how many trials are done, of how many, and which is next."""
+"""Takes progress: trials done, trials in all, and the next one's name."""
 
 
 def cards(run: Run, rows: Sequence[MetricRow], hear: Hear, tell: Tell) -> Cards:
@@ -128,8 +128,8 @@ def cards(run: Run, rows: Sequence[MetricRow], hear: Hear, tell: Tell) -> Cards:
     Args:
         run: The run.
         rows: Its metrics.
-        hear: Is given each recording.
-        tell: Is told how far it is.
+        hear: Takes each recording.
+        tell: Takes progress.
     """
     of_turn: dict[str, dict[int, dict[str, MetricRow]]] = {}
     for row in rows:
@@ -153,7 +153,7 @@ def cards(run: Run, rows: Sequence[MetricRow], hear: Hear, tell: Tell) -> Cards:
 
 
 def _recording(run: Run, trial: Trial) -> tuple[Stereo | None, str]:
-    """A trial's recording; or why it can't be had: one that is missing must not cost the page."""
+    """A trial's recording, or why it can't be read: a missing one must not cost the page."""
     try:
         recording = run.recording(trial)
     except StoreError as error:
@@ -235,7 +235,7 @@ def _turn_card(
 
 
 def _spoken(card: TurnCard, timeline: Timeline, turn: Turn) -> TurnCard:
-    """A card with what is known of a turn that was spoken."""
+    """The card of a turn that was spoken, as far as it is known."""
     trial = timeline.trial
     at = clock_of(trial.t0_ns)
     path = critical_path(turn, timeline.chunks, trial.rate_hz)

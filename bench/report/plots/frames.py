@@ -1,4 +1,4 @@
-"""The duplex half of report.png: each frame against its 80 ms, where it goes, and what piles up."""
+"""The duplex half of report.png: each frame against its 80 ms, its stages, and the backlog."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, FAINT = "#222222", "#777777"
-# Okabe & Ito's palette: told apart with any kind of colour vision.
+# Okabe & Ito's palette: distinguishable with any kind of colour vision.
 PRESET_COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#000000")
 STAGE_COLOURS = {"encode": "#56B4E9", "step": "#E69F00", "decode": "#009E73"}
 
 HEIGHT_PX = 1000
-"""What the four panels and their heading need."""
+"""Height of the four panels and their heading."""
 PREROLLS_MS = range(0, 501, 25)
 SMOOTHED = 12
-"""Frames (about 1 s) of which a point of a stage's area is the median."""
+"""Number of frames (about 1 s) whose median is a point of a stage's area."""
 
 
 def draw_duplex(figure: Figure, presets: Sequence[DuplexSummary], bottom_px: float) -> None:
@@ -86,7 +86,7 @@ def draw_duplex(figure: Figure, presets: Sequence[DuplexSummary], bottom_px: flo
 
 
 def _legend(figure: Figure, shown: Sequence[DuplexSummary], y: float) -> None:
-    """Which colour is which preset, and of how much it speaks."""
+    """The legend: the colour of each preset, and how much it measured."""
     from matplotlib.lines import Line2D
 
     entries = [
@@ -144,7 +144,7 @@ def _budget(axes: Axes, *, upright: bool, label: str = "") -> None:
 
 
 def _inter_frame(axes: Axes, shown: Sequence[DuplexSummary]) -> None:
-    """1 − the distribution function, on a log scale: its tail is what is heard."""
+    """1 − the distribution function, on a log scale: its tail is what a listener hears."""
     from matplotlib.ticker import FuncFormatter
 
     _plain(axes)
@@ -184,7 +184,7 @@ def _longest(preset: DuplexSummary) -> Frames:
 
 
 def _work_ms(frames: Frames) -> Floats:
-    """(n,) from the start to the end of each frame's work."""
+    """(n,) ms from the start to the end of each frame's work."""
     return frames.between("start", "done")
 
 
@@ -255,7 +255,9 @@ def _stage_legend(figure: Figure, right: float, y: float) -> None:
 
 
 def _backlog(figure: Figure, axes: Axes, shown: Sequence[DuplexSummary]) -> None:
-    """One line a preset, of its longest conversation: linear up to a frame, then logarithmic."""
+    """One line per preset, over its longest conversation: linear up to a frame, then
+    logarithmic.
+    """
     _plain(axes)
     ends: list[tuple[float, float, str, str]] = []
     for preset, colour in zip(shown, PRESET_COLOURS, strict=False):
@@ -293,14 +295,14 @@ def _end_labels(figure: Figure, axes: Axes, ends: Sequence[tuple[float, float, s
     """The drifts at the lines' ends, moved apart where lines end together."""
     axes.apply_aspect()
     taken: list[float] = []
-    # From below: what would lie on another's words is moved up.
+    # From below: a label that would cover another is moved up.
     for x, y, words, colour in sorted(ends, key=lambda end: end[1]):
         pixel = float(axes.transData.transform((x, y))[1])
         least = max(pixel, float(axes.transData.transform((x, 0))[1]) + 12)
         wanted = least if not taken else max(least, taken[-1] + 22)
         budget = float(axes.transData.transform((x, FRAME_MS))[1])
         if 0 <= wanted - budget < 24 or -14 < wanted - budget < 0:
-            wanted = budget + 28  # clear of the words at the line of one frame
+            wanted = budget + 28  # clear of the label at the line of one frame
         taken.append(wanted)
         axes.annotate(
             words,

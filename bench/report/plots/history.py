@@ -61,7 +61,7 @@ def png_of(history: History) -> bytes:
 
 
 def name_of(point: Point) -> str:
-    """The preset, and what the figure is of."""
+    """The preset, and the subject of the figure."""
     return point.preset if point.subject is None else f"{point.preset}: {point.subject}"
 
 

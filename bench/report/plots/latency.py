@@ -48,7 +48,7 @@ def write_report(path: Path, summary: RunSummary) -> None:
 def draw_report(summary: RunSummary) -> Figure:
     """Draws a run's report, 1600 px wide and as high as its presets need.
 
-    Duplex presets have four panels more, below what is common to all.
+    Duplex presets have four panels more, below the common part.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -91,8 +91,8 @@ def draw_report(summary: RunSummary) -> Figure:
 def _limits(presets: Sequence[PresetSummary]) -> tuple[float, float]:
     """The range of the time axis: all bars and intervals, with room for their figures.
 
-    A few very slow or very early turns would squeeze everything else; they are counted at the
-    edges instead.
+    A few very slow or very early turns would squeeze the rest; they are counted at the edges
+    instead.
     """
     highest, lowest = [700.0], [0.0]
     for preset in presets:
@@ -106,7 +106,7 @@ def _limits(presets: Sequence[PresetSummary]) -> tuple[float, float]:
 
 
 def _references(axes: Axes, low: float, high: float) -> None:
-    """The lines that the figures are to be read against, named above the plot."""
+    """The reference lines, named above the plot."""
     axes.axvspan(CLAIM_MS[0], min(CLAIM_MS[1], high), color="#EFEFEF", zorder=0, lw=0)
     _above(axes, CLAIM_MS[0], CLAIM[0], CLAIM[1], "left")
     for ms, name, line in REFERENCES:
@@ -176,7 +176,7 @@ def _bar(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -
 
 
 def _stt(axes: Axes, row: int, preset: PresetSummary) -> None:
-    """The recogniser's tail, hatched inside the endpointing delay, up to the final transcript."""
+    """The STT tail, hatched inside the endpointing delay, up to the final transcript."""
     final, tail = preset.median("stt_final"), preset.median("stt_tail")
     if final is None or not tail:
         return
@@ -194,7 +194,7 @@ def _stt(axes: Axes, row: int, preset: PresetSummary) -> None:
 
 
 def _median(axes: Axes, row: int, preset: PresetSummary, high: float) -> None:
-    """p50 with its interval above the bar, and its value beside."""
+    """The interval of p50 above the bar, and its value beside it."""
     p50 = preset.p50
     if p50.value is None:
         return
@@ -235,7 +235,7 @@ def _why_empty(preset: PresetSummary) -> str:
 
 
 def _turns(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -> None:
-    """Every turn that counts as a small dot under the bar; how many lie beyond the axis."""
+    """Every valid turn as a small dot under the bar, and the number beyond the axis."""
     values = np.asarray(preset.values)
     rng = np.random.default_rng(0)
     y = row + BAR / 2 + 0.06 + rng.uniform(0, DOTS, len(values))
@@ -261,7 +261,7 @@ def _turns(axes: Axes, row: int, preset: PresetSummary, low: float, high: float)
 
 
 def _name(axes: Axes, row: int, preset: PresetSummary) -> None:
-    """The preset's name, how many turns count and why others do not, left of its bar."""
+    """The preset's name, and how many turns are valid and why others are not, left of its bar."""
     left = axes.get_yaxis_transform()
     name = preset.preset if len(preset.preset) <= 26 else f"{preset.preset[:25]}…"
     size = 15 if len(name) <= 20 else 12
@@ -321,7 +321,7 @@ def _legend(figure: Figure, height_px: int) -> None:
 
 
 def _footer(figure: Figure, summary: RunSummary, height_px: int) -> None:
-    """On what and when it was measured, and how to read a stack of medians."""
+    """The machine and time of the measurement, and how to read a stack of medians."""
     machine = summary.info.get("machine") or {}
     cores = machine.get("cores_allowed") or machine.get("cores")
     where = str(machine.get("cpu") or "unknown machine") + (f", {cores} cores" if cores else "")

@@ -1,4 +1,6 @@
-"""How figures look in notebooks: a paper's column or page, and colours that anyone can tell."""
+"""The style of figures in notebooks: a paper's column or page, in colours that anyone can
+distinguish.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMN_IN, PAGE_IN = 3.5, 7.2
-"""Width of a column, and of a page with two."""
+"""Width of a column, and of a page with two columns."""
 INK, FAINT = "#222222", "#777777"
-# Okabe & Ito's palette: told apart with any kind of colour vision. Yellow is left out: too pale.
+# Okabe & Ito's palette: distinguishable with any kind of colour vision. Yellow is too pale.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), "-.")
-"""Lines also differ in these, for a print in black and white."""
+"""Dashes of the lines, which also differ in print without colour."""
 
 RC: Any = {
     "figure.dpi": 180,
@@ -45,11 +47,11 @@ RC: Any = {
     "lines.linewidth": 1.3,
     "lines.markersize": 3.5,
 }
-"""What differs from matplotlib's own settings."""
+"""Settings that differ from matplotlib's own."""
 
 
 def use() -> None:
-    """Takes this style for all figures that follow."""
+    """Applies this style to all figures that follow."""
     import matplotlib as mpl
 
     mpl.rcParams.update(RC)

@@ -15,7 +15,7 @@ STATES = {"holds": "holds", "broken": "BROKEN", "unknown": "can't say"}
 
 
 def title(found: PairComparison) -> str:
-    """Which two are compared."""
+    """The names of the two sides."""
     return f"{_name(found, found.base.run, found.base.preset)} → " + _name(
         found, found.candidate.run, found.candidate.preset
     )
@@ -46,24 +46,24 @@ def _row(c: Comparison) -> tuple[str, ...]:
 
 
 def _with_unit(metric: str, unit: str) -> str:
-    """The name, and its unit unless the name says it."""
+    """The metric's name, and its unit unless the name says it."""
     is_said = unit.partition("/")[0].lower() in metric.split("_")
     return metric if is_said or not unit else f"{metric} ({unit})"
 
 
 def _change(c: Comparison, value: float) -> str:
-    """A ratio with its x, a difference with its sign."""
+    """A ratio with its x, or a difference with its sign."""
     return ratio(value) if c.compared.scale == "ratio" else figure(value, "+")
 
 
 def ratio(value: float) -> str:
-    """With its x, and with decimals enough to see that it is not 1."""
+    """A ratio with its x, and with enough decimals to see that it is not 1."""
     decimals = next((n for n in (3, 4, 5) if value == 1 or round(value, n) != 1), 6)
     return f"{value:.{decimals}f}x"
 
 
 def figure(value: float | None, sign: str = "") -> str:
-    """A figure with as many decimals as its size is worth."""
+    """A figure with as many decimals as its size deserves."""
     if value is None:
         return DASH
     decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
@@ -71,7 +71,7 @@ def figure(value: float | None, sign: str = "") -> str:
 
 
 def notes(found: Sequence[PairComparison]) -> list[str]:
-    """What must be said beside the tables, a sentence each."""
+    """Sentences that must stand beside the tables."""
     tested = [c for pair in found for c in pair.metrics if c.tested is not None]
     effects = sorted({effect_text(c.compared) for c in tested if "n needed" in c.verdict})
     tests = "test" if len(tested) == 1 else "tests"
@@ -131,7 +131,7 @@ def gate_block(outcomes: Sequence[Outcome]) -> Block:
 
 
 def pair_of(o: Outcome) -> str:
-    """Which two a gate was held against."""
+    """The names of the two sides that a gate was checked on."""
     if o.base.preset == o.candidate.preset:
         return o.base.preset
     return f"{o.base.preset} → {o.candidate.preset}"
@@ -146,7 +146,7 @@ def _limited(o: Outcome, value: float | None) -> str:
 
 
 def gate_sentence(o: Outcome) -> str:
-    """What a gate says, and why."""
+    """The result of a gate, and why."""
     where = f"{o.gate.text}, {pair_of(o)}"
     if o.bounds.reason is not None:
         return f"{where}: can't say, {o.bounds.reason}"
@@ -158,7 +158,7 @@ def gate_sentence(o: Outcome) -> str:
         return f"{where}: broken, the whole interval lies beyond the limit ({interval})"
     if o.state == "holds":
         return f"{where}: holds, the whole interval lies within the limit ({interval})"
-    more = "" if o.needed is None else f"; about {o.needed} conversations would tell"
+    more = "" if o.needed is None else f"; about {o.needed} conversations would decide it"
     return f"{where}: can't say, the limit lies inside the interval ({interval}){more}"
 
 
@@ -182,7 +182,7 @@ def _table(shown: Block) -> str:
 
 
 def as_data(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """All of it as plain JSON types; figures as they are, not rounded."""
+    """All of it as plain JSON types; figures are not rounded."""
     return {
         "pairs": [
             {

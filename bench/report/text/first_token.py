@@ -1,8 +1,8 @@
-"""The language model's first token, cold and warm: llm_ttft by where in a conversation it falls.
+"""The language model's first token, cold and warm: llm_ttft by its place in a conversation.
 
-Cold is a conversation's first turn: the model reads all that it was not given beforehand (a preset
-with ``prime`` gives it the system message before the user speaks). Warm are the later turns, whose
-beginning is in the prefix cache. How much was, each trial's timeline tells.
+Cold is a conversation's first turn: the model reads all that it was not given before (a preset with
+``prime`` gives it the system message before the user speaks). Warm are the later turns, whose
+beginning is in the prefix cache. Each trial's timeline says how much of it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ METRIC = "llm_ttft"
 
 @dataclass(frozen=True, slots=True)
 class FirstTokens:
-    """Of one preset, medians over distinct turns, ms."""
+    """One preset's figures: medians over distinct turns, ms."""
 
     preset: str
     cold: Estimate
@@ -30,7 +30,7 @@ class FirstTokens:
 
 
 def first_tokens(rows: Sequence[MetricRow]) -> tuple[FirstTokens, ...]:
-    """Of the presets that have a language model, in the order in which they were run."""
+    """Figures of the presets that have a language model, in the order in which they ran."""
     of = [
         row
         for row in rows
@@ -50,7 +50,7 @@ def first_tokens(rows: Sequence[MetricRow]) -> tuple[FirstTokens, ...]:
 
 
 def first_token_blocks(found: Sequence[FirstTokens]) -> list[Block]:
-    """The table; none where no preset has a language model."""
+    """The table; None where no preset has a language model."""
     if not found:
         return []
     rows = tuple((f.preset, with_interval(f.cold), with_interval(f.warm)) for f in found)
@@ -59,7 +59,7 @@ def first_token_blocks(found: Sequence[FirstTokens]) -> list[Block]:
 
 
 def first_token_line(turn: Turn, llm_id: str, row: MetricRow) -> str:
-    """One turn's, with what became of its prompt; empty where there is no figure."""
+    """One turn's first token, and what was read of its prompt; empty where there is no figure."""
     if row.value is None:
         return ""
     kind = "cold: the first turn" if turn.number == 0 else "warm: a later turn"

@@ -19,13 +19,13 @@ _DERIVED = {
     "PresetSummary": ("invalid_rate", "unanswered_rate"),
     "DuplexSummary": ("verdict",),
 }
-"""Properties that belong to the figures."""
+"""Properties of a summary that are figures."""
 _LEFT_OUT = frozenset({"conversations", "info"})
 """Fields that are raw data, not figures."""
 
 
 def as_markdown(summaries: Sequence[RunSummary]) -> str:
-    """The tables of each run under a heading of its own."""
+    """The tables of each run, each run under a heading of its own."""
     return "\n".join(f"## {s.run_id}\n\n{markdown(s)}" for s in summaries)
 
 
@@ -48,7 +48,7 @@ def as_csv(rows: Sequence[MetricRow]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Records as plain JSON types; what is no number (NaN, infinite) as null."""
+    """Records as plain JSON types; NaN and infinity as null."""
     if is_dataclass(value) and not isinstance(value, type):
         named = [f.name for f in fields(value) if f.name not in _LEFT_OUT]
         named += _DERIVED.get(type(value).__name__, ())

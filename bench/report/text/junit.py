@@ -10,11 +10,13 @@ from bench.report.text.comparison import gate_sentence, pair_of
 from bench.report.text.escape import visible
 
 ELEMENTS = {"broken": "failure", "unknown": "error"}
-"""State → the element of its test case; one that holds has none."""
+"""State → the element of its test case; a gate that holds has none."""
 
 
 def junit(outcomes: Sequence[Outcome]) -> bytes:
-    """One test case per gate and pair: a failure where it is broken, an error where n can't say."""
+    """One test case per gate and pair: a failure where it is broken, an error where n is too
+    small.
+    """
     states = [o.state for o in outcomes]
     counts = {
         "tests": str(len(states)),

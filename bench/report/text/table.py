@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH = 100
-"""Columns where the output is no terminal."""
+"""Width in columns where the output is no terminal."""
 REFUSED = "refused: synthetic"
-"""In the place of a figure of a conversation with weights that carry none."""
+"""Text in place of a conversation's figure for weights that carry no meaning."""
 LISTED = 8
-"""So many turns that are not valid are named; of the rest, how many there are."""
+"""Number of invalidated turns that are named; the rest are counted."""
 
 
 TWO_LINES = {"no answer": "no\nanswer", "endpointing delay": "endpoint-\ning delay"}
@@ -89,7 +89,7 @@ def _latency_row(p: PresetSummary) -> tuple[str, ...]:
 
 
 def _segments_block(summary: RunSummary) -> Iterator[Block]:
-    """The parts of an answer: what duplex models do not have is left out, not dashed out."""
+    """The parts of an answer; parts that duplex models lack are left out."""
     frame_by_frame = {p.preset for p in summary.duplex}
     first, *others = (p for p in PIECES if not p.is_gap)
     shown = [p for p in summary.presets if p.preset not in frame_by_frame]
@@ -153,7 +153,7 @@ def _tail(estimate: Estimate) -> str:
     return f"{number(estimate.value)} (≤ {number(estimate.high)})"
 
 
-# What the figures alone do not say
+# Sentences that the figures need beside them
 
 SMART_TURN_NOTE = (
     "cascade-stock: smart-turn calls most half-cut synthetic sentences complete, so its "
@@ -162,14 +162,14 @@ SMART_TURN_NOTE = (
 
 
 def notes(summary: RunSummary) -> list[str]:
-    """What must be said beside the figures, a sentence each."""
+    """Sentences that must stand beside the figures."""
     said = [
         f"p50: two-sided 95 % interval from order statistics, from n = {MIN_N_INTERVAL} on; "
         f"p95: one-sided 95 % upper bound, from n = {needed_n(0.95)} on. "
         "n counts distinct turns of fixtures, taken as independent: repeats of a turn are not, and "
         "stand in every median and interval by their own median (in rates, by their share). "
         "Medians of parts need not add up to the median of the whole.",
-        "valid/n: repeats counted; n holds the turns that had no answer or were never spoken. "
+        "valid/n: repeats counted; n includes the turns that had no answer or were never spoken. "
         "vs log: heard − what the event log says. underrun: silence inside the agent's speech. "
         "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
         "p99 of a trial, ms.",
@@ -225,7 +225,7 @@ def _were(count: int) -> str:
 
 
 def _caller_lines(p: PresetSummary) -> Iterator[str]:
-    """What measuring took of the machine, where it is more than it may."""
+    """The measuring side's share of the machine, where it exceeds the aim."""
     for value, aim, unit in (
         (p.caller_cpu_percent, CALLER_CPU_AIM, "% of a core"),
         (p.caller_rss_mb, CALLER_RSS_AIM_MB, "MB"),

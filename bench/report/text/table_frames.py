@@ -12,7 +12,7 @@ from bench.timeline.frames import DISCARDED, FRAME_MS
 
 
 def duplex_blocks(presets: Sequence[DuplexSummary]) -> Iterator[Block]:
-    """What a frame costs, and what becomes of it in a conversation; nothing without presets."""
+    """What a frame costs, and what becomes of it in a conversation; no table without presets."""
     if not presets:
         return
     yield Block(
@@ -46,7 +46,7 @@ def _figures(p: DuplexSummary, table: str) -> Iterator[str]:
 
 
 def duplex_notes(presets: Sequence[DuplexSummary]) -> Iterator[str]:
-    """What must be said beside the figures of duplex presets, a sentence each."""
+    """Sentences that must stand beside the figures of duplex presets."""
     if not presets:
         return
     yield (

@@ -9,7 +9,7 @@ from bench.summary.turn_taking import TurnTakingSummary
 
 
 def turn_taking_blocks(presets: Sequence[TurnTakingSummary]) -> Iterator[Block]:
-    """Nothing without presets: no turn of the run is an event over the agent's speech."""
+    """The tables; none where no turn of the run is an event over the agent's speech."""
     if not presets:
         return
     yield Block(
@@ -40,7 +40,7 @@ def _begins_row(p: TurnTakingSummary) -> tuple[str, ...]:
 
 
 def turn_taking_notes(presets: Sequence[TurnTakingSummary]) -> Iterator[str]:
-    """What must be said beside the figures, a sentence each."""
+    """Sentences that must stand beside the figures."""
     if not presets:
         return
     yield (

@@ -1,4 +1,4 @@
-"""One trial, told turn by turn: what happened when, what was said, what was heard."""
+"""One trial, turn by turn: what happened when, what was said, what was heard."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pipelines.marks import Mark
 
 WIDTH = 100
 AXIS = 44
-"""Columns of the time axis."""
+"""Width of the time axis in columns."""
 
-# What is too frequent to be shown one by one.
+# Events that are too frequent to be shown one by one.
 _MANY = frozenset({("user", "chunk_sent"), ("link", "chunk_in"), ("stt", "partial")})
 _NO_TIMES = frozenset({("llm", "prompt_read"), ("llm", "prompt_cached")})
 _NO_EVENTS = frozenset({"pipecat", "script"})
-"""What says of another event how long it took or when it was due."""
+"""Events that state the duration or the due time of another event."""
 _PER_CHUNK = frozenset({("link", "write"), ("ear", "received"), ("ear", "heard")})
 
 
@@ -35,7 +35,7 @@ class Event:
     """One line of a timeline."""
 
     ms: float
-    """After u_off."""
+    """Time after u_off."""
     name: str
     text: str = ""
 

@@ -44,10 +44,10 @@ def decode(codes: np.ndarray, codebooks: list[np.ndarray]) -> np.ndarray:
 
 
 def bits_per_frame(levels: int, size: int) -> float:
-    """What one frame costs."""
+    """Bits of one frame."""
     return levels * math.log2(size)
 
 
 def kbps(levels: int, size: int, frames_per_s: float) -> float:
-    """What a second costs, in thousands of bits."""
+    """Thousands of bits per second."""
     return bits_per_frame(levels, size) * frames_per_s / 1000

@@ -19,7 +19,7 @@ from pipelines.duplex.nano.model import NanoDuplex
 from pipelines.duplex.session.model import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 AFTER_S = 5.0
-"""It is listened to for so long after the user's last sample."""
+"""Time after the user's last sample for which it is heard."""
 BAR = 12
 
 
@@ -31,7 +31,7 @@ def bar(pcm: np.ndarray | None) -> str:
 
 
 def frames_of(name: str) -> tuple[str, np.ndarray]:
-    """What the user says in a fixture's first turn, and its frames (n, 1920) at 24 kHz."""
+    """The user's words in a fixture's first turn, and its frames (n, 1920) at 24 kHz."""
     turn = select(name)[0].turns[0]
     pcm = resample(read_pcm(turn) / 32768, RATE_HZ, SAMPLE_RATE_HZ).astype(np.float32)
     size = -(-(len(pcm) + int(AFTER_S * SAMPLE_RATE_HZ)) // FRAME_SAMPLES) * FRAME_SAMPLES
@@ -50,7 +50,7 @@ def main() -> None:
     with model.open(seed=0) as session:
         for number, pcm in enumerate(frames):
             heard = session.encode(pcm)
-            words = heard[VECTOR:]  # how likely no word is told in this frame, then each word
+            words = heard[VECTOR:]  # the likelihood of no word in this frame, then of each word
             best = int(words.argmax())
             read = f"{model.ear.words[best - 1]} {words[best]:.2f}" if best else ""
             if "--deaf" in sys.argv:

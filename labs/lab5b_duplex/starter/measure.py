@@ -14,14 +14,14 @@ from pipelines.spec import load_spec
 
 
 def lab(*words: str) -> None:
-    """Runs ``duplex-lab``; ends with it where it fails, for it has said why."""
+    """Runs ``duplex-lab``; ends with it where it fails, since it has printed the reason."""
     code = "from bench.cli.main import main; main()"
     if failed := subprocess.run([sys.executable, "-c", code, *words], check=False).returncode:
         sys.exit(failed)
 
 
 def run(name: str, presets: str, fixtures: str, repeats: int = 1) -> None:
-    """Measures a run anew: results/NAME."""
+    """Measures a run again: results/NAME."""
     folder = Path("results") / name
     if folder.exists():
         sys.exit(f"{folder} is there already. To measure again, remove it: rm -r {folder}")

@@ -35,12 +35,12 @@ def decode(codes: np.ndarray, codebooks: list[np.ndarray]) -> np.ndarray:
 
 
 def bits_per_frame(levels: int, size: int) -> float:
-    """What one frame costs."""
+    """Bits of one frame."""
     # TODO
     return 0.0
 
 
 def kbps(levels: int, size: int, frames_per_s: float) -> float:
-    """What a second costs, in thousands of bits."""
+    """Thousands of bits per second."""
     # TODO
     return 0.0

@@ -1,7 +1,7 @@
-"""Your face says three sentences: python play.py (--headless where no one looks).
+"""Your face says three sentences: python play.py (--headless without a window).
 
-It writes what the face is told (messages.jsonl), the voice (reply.wav), and, once a page has played
-it, each frame's audio-to-mouth offset (results/play/face.parquet).
+It writes the messages to the face (messages.jsonl), the voice (reply.wav), and, once a page has
+played it, each frame's audio-to-mouth offset (results/play/face.parquet).
 """
 
 import sys

@@ -1,9 +1,9 @@
 """Mimi by rustymimi: a new pair of codecs, one to encode and one to decode, for every session.
 
 Two, because a tokenizer that two threads use at once raises ``Already borrowed``. New, because its
-``reset()`` leaves something behind: after it the first frame's codes depend on the last frame of
-the session before, and decoded samples differ in the last bit (rustymimi 0.4.1, measured). Making
-one takes 0.4 s, in which it holds the GIL, so it is done as soon as a session ends.
+``reset()`` leaves state behind: after it the first frame's codes depend on the last frame of the
+session before, and decoded samples differ in the last bit (rustymimi 0.4.1, measured). Making a
+pair takes 0.4 s, in which it holds the GIL, so it is done as soon as a session ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipelines.weights.error import WeightsError
 
 CODEBOOKS = 8
 _REST_S = 0.05
-"""So long the old session's end may be told undisturbed, before the GIL is taken."""
+"""Pause before the GIL is taken, s, in which the old session's end is reported."""
 
 
 class FreshCodecs:
@@ -30,7 +30,7 @@ class FreshCodecs:
         self._timer = threading.Event()
 
     def take(self) -> tuple[Any, Any]:
-        """An encoder and a decoder that have heard nothing; waits while they are being made.
+        """A fresh encoder and decoder; waits while they are being made.
 
         Raises:
             WeightsError: the file can't be loaded.
@@ -51,7 +51,9 @@ class FreshCodecs:
         self._pair = self._make_pair()
 
     def make_soon(self) -> None:
-        """Makes the next pair in the background; a failure is told by `take`, which tries again."""
+        """Makes the next pair in the background; a failure is reported by `take`, which tries
+        again.
+        """
         self._timer.clear()
         self._maker = threading.Thread(target=self._make_quietly, name="codecs", daemon=True)
         self._maker.start()

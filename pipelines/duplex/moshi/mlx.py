@@ -41,7 +41,7 @@ Codes = npt.NDArray[np.uint32]
 
 TOP_K_TEXT = 25
 TOP_K_AUDIO = 250
-"""Tokens that sampling chooses among, as in moshi_mlx's own inference script."""
+"""Number of tokens that sampling chooses among, as in moshi_mlx's own inference script."""
 
 
 class MoshiMlx:
@@ -72,10 +72,10 @@ class MoshiMlx:
             mimi: Path of the codec.
             tokenizer: Path of the text tokenizer.
             precision: ``f32``, ``bf16``, ``q8`` or ``q4``.
-            temperature: Of the audio tokens; 0 is greedy.
-            text_temperature: Of the text tokens; 0 is greedy.
+            temperature: Temperature of the audio tokens; 0 is greedy.
+            text_temperature: Temperature of the text tokens; 0 is greedy.
             threads: Of the language model's f32 products on a CPU; mlx has one for the rest.
-            max_steps: Frames of a session; 0: the model's context (3000 = 240 s).
+            max_steps: Number of frames of a session; 0: the model's context (3000 = 240 s).
         """
         self._config_path, self._lm_path = Path(config), Path(lm)
         self._mimi_path, self._tokenizer_path = Path(mimi), Path(tokenizer)
@@ -114,7 +114,7 @@ class MoshiMlx:
             self.codecs.make_soon()
 
     def _check_memory(self, config: dict[str, Any]) -> None:
-        """The weights, both codecs, the context's keys and values, and what libraries take."""
+        """Bytes of the weights, both codecs, the context's keys and values, and the libraries."""
         wide = 2 if self.precision == "f32" else 1
         keys = 2 * int(config["context"]) * int(config["num_layers"]) * int(config["dim"])
         needed: float = wide * tensor_bytes(self._lm_path) + 2 * tensor_bytes(self._mimi_path)
@@ -155,7 +155,7 @@ class MoshiMlx:
 
 
 class MoshiMlxSession:
-    """A `StagedSession`. Made by `MoshiMlx.open`, with all of the last one's state gone."""
+    """A `StagedSession`. `MoshiMlx.open` makes it, without any state of the last one."""
 
     def __init__(self, model: MoshiMlx, seed: int) -> None:
         import mlx.core as mx
@@ -178,7 +178,7 @@ class MoshiMlxSession:
         )
 
     def close(self) -> None:
-        """Lets go of the codecs: the hook makes a circle, so they would stay until a late sweep."""
+        """Releases the codecs: the hook makes a cycle, so the garbage collector would be late."""
         del self._encoder, self._decoder, self._gen
 
     def say(self, text: str) -> None:

@@ -1,9 +1,9 @@
 """`MoshiTorch`: Kyutai's package moshi on CUDA (with its CUDA graphs) or on the CPU.
 
 Runs in the engine environment ``moshi-torch``; moshi 0.2.13 pins an older torch, and works with
-2.13. What it does that is worth knowing: frame t is read at step t, and the first codebook that
-knows of it is in the output of step t + 1 (160 ms); a session's first frame is ignored; no context
-ends by itself, so the end at ``context`` steps, beyond which it was never trained, is ours.
+2.13. Worth knowing: frame t is read at step t, and the first codebook that depends on it is in the
+output of step t + 1 (160 ms); a session's first frame is ignored; no context ends by itself, so the
+end at ``context`` steps, beyond which the model was never trained, is ours.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from pipelines.weights.moshi_torch_core import (
 
 DTYPES = {"bf16": "bfloat16", "f32": "float32"}
 DEADLINE_S = 0.040
-"""With a batch: how long a step waits for sessions that are late; half a frame."""
+"""Longest wait of a step for late sessions of a batch; half a frame."""
 
 
 class MoshiTorch:
@@ -51,7 +51,7 @@ class MoshiTorch:
 
     With ``batch`` = 1 a session's stages can be overlapped. With more, sessions are stepped in
     lock-step, each from a thread of its own: a step waits until all open sessions have given their
-    frame, at most `DEADLINE_S`; who is absent stands still in that step (its state is masked), and
+    frame, at most `DEADLINE_S`; an absent session keeps its state in that step (it is masked), and
     so says the same, later, as if it were alone. With sampling, the sessions of a batch share one
     stream of random numbers: only greedy ones can be repeated sample by sample.
     """
@@ -82,11 +82,11 @@ class MoshiTorch:
             mimi: Path of the codec's.
             tokenizer: Path of the sentencepiece model.
             precision: ``bf16`` or ``f32``.
-            temperature: Of the audio tokens; 0: greedy.
-            text_temperature: Of the text tokens; 0: greedy.
-            threads: Of the CPU.
+            temperature: Temperature of the audio tokens; 0: greedy.
+            text_temperature: Temperature of the text tokens; 0: greedy.
+            threads: Number of CPU threads.
             device: ``auto`` (CUDA where there is a GPU), ``cuda``, ``cuda:1`` or ``cpu``.
-            batch: Sessions that can be open at once.
+            batch: Number of sessions that can be open at once.
             deadline_s: As `DEADLINE_S`.
         """
         self._files = Files(Path(config), Path(lm), Path(mimi), Path(tokenizer))
@@ -160,7 +160,7 @@ class MoshiTorch:
     # for the sessions
 
     def text_stream(self) -> TextStream:
-        """A session's own: what it says as text, and what it is to say."""
+        """Per session: its text, and the texts it is forced to say."""
         return TextStream(self._vocabulary)
 
     @property
@@ -174,7 +174,7 @@ class MoshiTorch:
         return self._core
 
     def _work(self, given: Mapping[int, _Given]) -> dict[int, Step]:
-        """One step of the model for the rows that are there; their text is theirs to make."""
+        """One step of the model for the rows that are present; they decode their own text."""
         core = self._loaded
         pcm = np.zeros((core.batch, FRAME_SAMPLES), np.float32)
         for row, (frame, _) in given.items():
@@ -213,7 +213,7 @@ _Given = tuple[Pcm, int | None]
 
 
 class _Session:
-    """What both kinds share: the context's end, and texts to be said, one token a step.
+    """The common part of both kinds: the context's end, and forced texts, one token a step.
 
     The token that comes out of a step was sampled in the step before.
     """
@@ -229,7 +229,7 @@ class _Session:
         self._text.queue(text)
 
     def _begin_step(self) -> tuple[int | None, bool]:
-        """The token to force in this step, and whether the one that comes out of it was forced.
+        """The token to force in this step, and True if the one that comes out of it was forced.
 
         Raises:
             ContextEndError: the session has had all its steps.

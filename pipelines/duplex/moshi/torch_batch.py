@@ -1,4 +1,4 @@
-"""Many sessions on one model: each step of the model serves every session whose frame is there."""
+"""Many sessions on one model: each step serves every session whose frame has arrived."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Out = TypeVar("Out")
 class LockStep(Generic[In, Out]):
     """Gathers one input of each open row, and has them worked on together.
 
-    A round begins with its first input, and is worked on as soon as every open row's is there, or
-    ``deadline_s`` after the first: who is not there by then is left out of this round and waits
-    for the next. Work is done by the thread of the session that completes the round.
+    A round begins with its first input, and is worked on as soon as every open row's has arrived,
+    or ``deadline_s`` after the first: rows that are late are left out of this round and wait for
+    the next. The thread of the session that completes the round does the work.
     """
 
     def __init__(
@@ -28,16 +28,16 @@ class LockStep(Generic[In, Out]):
         *,
         deadline_s: float,
     ) -> None:
-        """Makes it, with no row open.
+        """Makes it, without open rows.
 
         Args:
-            rows: How many there are.
+            rows: Number of rows.
             work: Row → input in, row → output out; called by one thread at a time.
-            deadline_s: How long a round waits for those who are late.
+            deadline_s: Longest wait of a round for late rows.
         """
         self._work = work
         self._deadline_s = deadline_s
-        self._changed = threading.Condition()  # guards all that follows
+        self._changed = threading.Condition()  # guards all fields below
         self._free = list(reversed(range(rows)))
         self._open: set[int] = set()
         self._inputs: dict[int, In] = {}
@@ -49,7 +49,7 @@ class LockStep(Generic[In, Out]):
         """Opens a row.
 
         Args:
-            begin: Told the row; called while no work is done.
+            begin: Gets the row; called while no work is done.
 
         Raises:
             EngineError: all are open.

@@ -1,7 +1,7 @@
-"""duplex-nano's ear: 80 ms of the user's sound → what its language model hears of it.
+"""duplex-nano's ear: 80 ms of the user's sound → the vector that its language model hears.
 
-A causal network that was trained to be read, and what reads it: a vector, and how likely each word
-was told in this frame. A session holds all of its past, so a new one is a complete reset.
+A causal network that was trained to be read, and its reader: a vector, and how likely each word was
+said in this frame. A session holds all of its past, so a new one is a complete reset.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from pipelines.duplex.nano.sound import FRAME, Floats
 from pipelines.weights.error import WeightsError
 
 VECTOR = 96
-"""Floats that stand for a frame's sound; behind them lie the likelihoods of no word and each."""
+"""Number of floats that represent a frame's sound; after them come the likelihoods of no word and
+each."""
 EAR_NAME = "user_encoder.onnx"
 EAR_WORDS = "user_words.txt"
 PIECE = 250
-"""Frames that the graph is given at once, at most: what it needs grows with their square."""
+"""Largest number of frames that the graph gets at once: its memory grows with their square."""
 
 
 class NanoEar:
@@ -30,22 +31,22 @@ class NanoEar:
         """Loads it.
 
         Raises:
-            WeightsError: a file is missing, or is no such graph.
+            WeightsError: a file is missing, or is not such a graph.
         """
         self._graph = StreamingGraph(folder / EAR_NAME, "mel")
         try:
             self.words = tuple((folder / EAR_WORDS).read_text(encoding="utf-8").split())
-            """What it can read, as `words_told` counts."""
+            """Words that it can read, as `words_told` counts them."""
         except (OSError, ValueError) as error:
             raise WeightsError(
                 f"{folder / EAR_WORDS} can't be read ({error}): take the folder from the "
                 "repository again, or export the ear again (training/nano_duplex/README.md)"
             ) from error
         self.width = VECTOR + 1 + len(self.words)
-        """Floats that it says of a frame."""
+        """Number of floats per frame."""
 
     def open(self) -> NanoEarSession:
-        """A session that has heard nothing."""
+        """A fresh session."""
         return NanoEarSession(self._graph)
 
     def hear(self, pcm: Floats) -> Floats:
@@ -54,13 +55,13 @@ class NanoEar:
 
 
 class NanoEarSession(HearingStream):
-    """What was heard in one conversation."""
+    """The state of one conversation."""
 
     def vectors(self, pcm: Floats) -> Floats:
         """One or more frames: (frames · 1920,) samples → (frames, width); the same one by one.
 
         Raises:
-            ValueError: the samples are no whole number of frames.
+            ValueError: the samples are not a whole number of frames.
         """
         size = PIECE * FRAME
         pieces = [self.hear(pcm[at : at + size])[0] for at in range(0, max(1, len(pcm)), size)]
@@ -68,11 +69,11 @@ class NanoEarSession(HearingStream):
 
 
 def words_told(vectors: Floats, words: Sequence[str]) -> Iterator[str]:
-    """What the ear reads, greedily, as CTC has it: the likeliest of each frame, repeats once.
+    """The words that the ear reads, greedily, as in CTC: the likeliest of each frame, repeats once.
 
     Args:
         vectors: (frames, width) of `NanoEarSession.vectors`.
-        words: Of the ear.
+        words: Words of the ear.
     """
     best = vectors[:, VECTOR:].argmax(1)
     before = np.concatenate(([0], best[:-1]))

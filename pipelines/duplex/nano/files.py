@@ -1,4 +1,4 @@
-"""duplex-nano's weights: which files there are, whether they are whole, and what was trained.
+"""duplex-nano's weights: the files, their completeness, and the stages that were trained.
 
 ``nano.json`` describes a folder: format, sizes, checksums, and the stages that were trained. Only a
 model whose stages were all trained is called trained: any other one babbles, and is labelled so.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 SHIPPED = "shipped"
-"""``weights`` of a preset that means the package's own."""
+"""Value of a preset's ``weights`` for the package's own."""
 PACKAGED = Path(__file__).parent / "weights"
 CARD_NAME = "nano.json"
 VOCABULARY_NAME = "vocabulary.txt"
@@ -31,13 +31,13 @@ FILES = (EAR_NAME, EAR_WORDS, DECODER, LM_NAME, VOCABULARY_NAME)
 SPECIAL = 3
 """Text tokens before the words: nothing, begin, end."""
 STAGES = ("codec", "ear", "read", "speak", "joint")
-"""Of training, in order."""
+"""Stages of training, in order."""
 _MEND = "restore it (git checkout), or make it: training/nano_duplex/README.md says how"
 
 
 @dataclass(frozen=True, slots=True)
 class NanoWeights:
-    """A folder of weights that was found whole."""
+    """A folder of weights that is complete."""
 
     folder: Path
     trained: tuple[str, ...]
@@ -45,13 +45,13 @@ class NanoWeights:
     words: tuple[str, ...]
     """The words it can say; word i is text token i + 3."""
     word_frames: tuple[float, ...]
-    """How long it says each, in frames, to the next word's begin."""
+    """Duration of each in frames, to the next word's begin."""
     card: dict[str, Any]
-    """``nano.json``."""
+    """Contents of ``nano.json``."""
 
     @property
     def label(self) -> Literal["trained", "synthetic"]:
-        """What its results are to be labelled with: synthetic unless it learned to converse."""
+        """Label of its results: synthetic unless it learned to converse."""
         done = set(self.trained)
         whole = {"codec", "ear"} <= done and ("joint" in done or {"read", "speak"} <= done)
         return "trained" if whole else "synthetic"
@@ -65,7 +65,7 @@ class NanoFiles:
         return {"config": str(folder_of(model.weights) / CARD_NAME)}
 
     def check(self, model: ModelOptions, where: str) -> None:
-        """Nothing that the preset alone tells."""
+        """Nothing: the preset alone shows no fault."""
 
     def provide(self, model: ModelOptions, tell: Callable[[str], None]) -> str:
         """See `pipelines.duplex.session.row.Weights.provide`: no run makes them."""
@@ -97,7 +97,7 @@ def folder_of(weights: str) -> Path:
     """The folder that a preset's ``weights`` means.
 
     Raises:
-        WeightsError: it means none.
+        WeightsError: it names none.
     """
     if weights == SHIPPED:
         return PACKAGED
@@ -110,11 +110,11 @@ def folder_of(weights: str) -> Path:
 
 
 def read(folder: Path, *, hashes: bool = True) -> NanoWeights:
-    """Looks a folder over.
+    """Checks a folder.
 
     Args:
-        folder: With ``nano.json``.
-        hashes: Whether every byte is checked, not only the sizes.
+        folder: Folder with ``nano.json``.
+        hashes: True to check every byte, not only the sizes.
 
     Raises:
         WeightsError: a file is missing, cut short, changed, or of another version.
@@ -153,7 +153,7 @@ def _card(path: Path) -> dict[str, Any]:
 
 
 def _check(path: Path, told: Any, hashes: bool) -> None:
-    """One file against what ``nano.json`` says of it."""
+    """Checks one file against its entry in ``nano.json``."""
     if not path.is_file():
         raise WeightsError(f"{path} is missing: {_MEND}.")
     if not isinstance(told, dict) or not {"bytes", "sha256"} <= told.keys():
@@ -169,6 +169,6 @@ def _check(path: Path, told: Any, hashes: bool) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

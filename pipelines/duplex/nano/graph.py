@@ -1,7 +1,7 @@
 """How duplex-nano's ONNX graphs are loaded and streamed.
 
-One thread that does not spin, errors in a sentence, and the past outside the graph: a new stream is
-a complete reset, and nothing grows.
+One thread that does not spin, errors in a sentence, and the state outside the graph: a new stream
+is a complete reset, and nothing grows.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def open_graph(path: Path, inputs: tuple[str, ...] = (), *, arena: bool = True) 
 
     Args:
         path: The file.
-        inputs: The names that its inputs must have, in order; none: not asked.
-        arena: Whether memory that a call used is kept for the next.
+        inputs: The names that its inputs must have, in order; none: not checked.
+        arena: True to keep the memory of a call for the next.
 
     Raises:
         WeightsError: it is missing, can't be read, or is another graph.
@@ -53,7 +53,7 @@ def open_graph(path: Path, inputs: tuple[str, ...] = (), *, arena: bool = True) 
 
 
 class StreamingGraph:
-    """A graph whose past is its input ``state`` and its last output: (size,) float32."""
+    """A graph whose state is its input ``state`` and its last output: (size,) float32."""
 
     def __init__(self, path: Path, feed: str) -> None:
         """Loads it.
@@ -70,14 +70,14 @@ class StreamingGraph:
 
 
 class Stream:
-    """One conversation's past of a graph; what was told in pieces gives what all at once gives."""
+    """The state of one conversation; input in pieces gives the same as input all at once."""
 
     def __init__(self, of: StreamingGraph) -> None:
         self._of, self._past = of, np.zeros(of.size, np.float32)
 
     @property
     def state_bytes(self) -> int:
-        """What the past takes; nothing changes it."""
+        """Bytes of the state; constant."""
         return self._past.nbytes
 
     def __call__(self, fed: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
@@ -88,7 +88,7 @@ class Stream:
 
 
 class HearingStream(Stream):
-    """The same for sound: the graph is fed log-mel spectra of it."""
+    """The same for sound: the graph gets log-mel spectra of it."""
 
     def __init__(self, of: StreamingGraph) -> None:
         super().__init__(of)
@@ -98,8 +98,8 @@ class HearingStream(Stream):
         """(frames · 1920,) samples → all outputs but the state.
 
         Raises:
-            ValueError: the samples are no whole number of frames.
+            ValueError: the samples are not a whole number of frames.
         """
         if len(pcm) == 0 or len(pcm) % FRAME:
-            raise ValueError(f"{len(pcm)} samples are no whole number of frames of {FRAME}")
+            raise ValueError(f"{len(pcm)} samples are not a whole number of frames of {FRAME}")
         return self(self._mel(np.asarray(pcm, np.float32)))

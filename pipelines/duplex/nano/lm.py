@@ -1,8 +1,8 @@
 """duplex-nano's language model: one ONNX graph call a frame, with a state that never grows.
 
-Keys and values of the last frames lie in a ring here; the graph sees the ring, and gives what is
-new. Sampling is ``argmax(logits + temperature * Gumbel noise)``, the noise drawn here under the
-session's seed.
+Keys and values of the last frames lie in a ring in this module; the graph sees the ring, and
+returns the new ones. Sampling is ``argmax(logits + temperature * Gumbel noise)``, with noise drawn
+under the session's seed.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pipelines.weights.error import WeightsError
 
 LM_NAME = "lm.onnx"
 PAD, BOS = 0, 1
-"""The text tokens of a frame without any, and of that before the first."""
+"""Text tokens of a frame without any, and of the one before the first."""
 OUTPUTS = ["said", "out", "fresh", "text_logits", "code_logits"]
 ROPE_BASE = 10_000.0
 _NEVER = np.float32(-1e9)
 
 Vector = npt.NDArray[np.float32]
-"""(width,) of the user's frame, as the ear gives it."""
+"""(width,) of the user's frame, from the ear."""
 Codes = npt.NDArray[np.int64]
-"""(8,) of one frame of the agent's speech."""
+"""(8,) codes of one frame of the agent's speech."""
 
 
 class NanoLm:
@@ -36,7 +36,7 @@ class NanoLm:
         """Loads it.
 
         Raises:
-            WeightsError: it can't be read, or is no such graph.
+            WeightsError: it can't be read, or is not such a graph.
         """
         self._graph = open_graph(folder / LM_NAME, arena=False)
         shapes = {i.name: tuple(i.shape) for i in self._graph.get_inputs()}
@@ -49,8 +49,8 @@ class NanoLm:
             self.vector: int = shapes["vector"][0]
         except KeyError as error:
             raise WeightsError(
-                f"{folder / LM_NAME} has no input {error}: it is no language model of duplex-nano; "
-                "take the file from the repository again"
+                f"{folder / LM_NAME} has no input {error}: it is not a language model of "
+                "duplex-nano; take the file from the repository again"
             ) from error
 
     def open(
@@ -66,7 +66,7 @@ class NanoLm:
 
 
 class NanoLmSession:
-    """One conversation's state: what was said last, and the ring."""
+    """The state of one conversation: the last output, and the ring."""
 
     def __init__(self, lm: NanoLm, seed: int, temperature: float, text_temperature: float) -> None:
         self._lm = lm
@@ -75,7 +75,7 @@ class NanoLmSession:
         self._text_temperature = np.float32(text_temperature)
         self._frame = 0
         self._text = BOS
-        self._silent = 1.0  # how likely it would have said nothing since a text was waited for
+        self._silent = 1.0  # probability of having said nothing since a text began to wait
         self._codes = np.full(lm.books, lm.codes, np.int64)
         _, self._slots, width = lm.ring
         self._keys = [np.zeros(lm.ring, np.float32) for _ in range(lm.layers)]
@@ -89,20 +89,20 @@ class NanoLmSession:
 
     @property
     def state_bytes(self) -> int:
-        """What the conversation's past takes."""
+        """Bytes of the conversation's state."""
         return sum(array.nbytes for array in (*self._keys, *self._values, self._bias))
 
     @property
     def codes(self) -> Codes:
-        """(8,) of the last step as the graph is told them: books 1… are of the frame before."""
+        """(8,) of the last step as the graph gets them: books 1… are of the frame before."""
         return self._codes
 
     def step(self, vector: Vector, forced_text: int | None = None) -> tuple[int, Codes | None]:
         """One frame.
 
         Args:
-            vector: Of the user's frame.
-            forced_text: The text token to take instead of the model's own.
+            vector: The user's frame.
+            forced_text: Text token in place of the model's own.
 
         Returns:
             The text token, and the codes of the frame of speech that is now whole: books 1… come
@@ -112,10 +112,11 @@ class NanoLmSession:
         return text, codes
 
     def step_or_wait(self, vector: Vector, forced_text: int) -> tuple[int, Codes | None]:
-        """As `step`, with the token as soon as the model would go on itself, and silence till then.
+        """Like `step`, with the token as soon as the model would go on itself, and silence until
+        then.
 
         That is when it would more likely than not have said some token by now, since the last one:
-        so a forced text has the pace of what is said, which the model learned, and no average one.
+        so a forced text has the pace of the model's own speech, and not an average one.
         """
         inputs = self._asked(vector)
         waited = self._call(inputs, PAD)
@@ -126,12 +127,12 @@ class NanoLmSession:
     def step_with_logits(
         self, vector: Vector, forced_text: int | None = None
     ) -> tuple[int, Codes | None, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """As `step`, with what the tokens were chosen by: (words,) and (books, codes)."""
+        """Like `step`, with the logits: (words,) and (books, codes)."""
         found = self._call(self._asked(vector), -1 if forced_text is None else forced_text)
         return *self._take(found), found[3], found[4]
 
     def _asked(self, vector: Vector) -> dict[str, Any]:
-        """What the graph is told in this frame, but for a forced token."""
+        """The graph's input in this frame, except a forced token."""
         angles = self._frame * self._rates
         return self._inputs | {
             "vector": np.ascontiguousarray(vector, np.float32),
@@ -144,18 +145,18 @@ class NanoLmSession:
         }
 
     def _call(self, inputs: dict[str, Any], forced_text: int) -> list[Any]:
-        """What the graph answers; nothing is kept of it yet."""
+        """The graph's output; the state is unchanged."""
         return self._lm.run(OUTPUTS, inputs | {"forced": np.array(forced_text, np.int64)})
 
     def _take(self, found: list[Any]) -> tuple[int, Codes | None]:
-        """Goes on by one frame with what was answered."""
+        """Advances by one frame with that output."""
         said, out, fresh = found[:3]
         self._keep(fresh)
         whole = None if self._frame == 0 else np.concatenate((self._codes[:1], out[1:]))
         self._text, self._codes = int(said), np.array(out, np.int64)
         if self._text != PAD:
             self._silent = 1.0
-        if self._frame == 0:  # there is no frame before, so its books were nothing
+        if self._frame == 0:  # there is no frame before, so its books are empty
             self._codes[1:] = self._lm.codes
         self._frame += 1
         return self._text, whole

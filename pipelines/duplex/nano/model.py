@@ -1,7 +1,7 @@
 """duplex-nano: a small full-duplex model of our own that converses on one core, without torch.
 
 Its ear, its language model and its voice are ONNX graphs with their state outside, so that a
-session is a few arrays: a fresh one has nothing of the last, and no frame costs more than another.
+session is a few arrays: a fresh one has nothing of the last, and every frame costs the same.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class NanoDuplex:
 
         Args:
             config: Path of ``nano.json``; the other files lie beside it.
-            temperature: Of the audio tokens; 0 is greedy.
-            text_temperature: Of the text tokens; 0 is greedy.
+            temperature: Temperature of the audio tokens; 0 is greedy.
+            text_temperature: Temperature of the text tokens; 0 is greedy.
         """
         self._folder = Path(config).parent
         self.temperature, self.text_temperature = temperature, text_temperature
@@ -89,7 +89,7 @@ class NanoSession:
 
     @property
     def state_bytes(self) -> int:
-        """What the language model's past takes; no frame changes it."""
+        """Bytes of the language model's state; constant."""
         return self._lm.state_bytes
 
     def say(self, text: str) -> None:

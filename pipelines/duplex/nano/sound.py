@@ -1,7 +1,7 @@
 """Sound ↔ spectra for the codec of duplex-nano: causal log-mel in, overlap-add out; numpy only.
 
-Both are streaming: whatever they need of the past lies in the object, so that a signal cut into
-pieces of whole hops gives the same numbers as the signal at once. Training uses the same tables.
+Both are streaming: the past that they need is part of the object, so that a signal cut into pieces
+of whole hops gives the same numbers as the signal at once. Training uses the same tables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WINDOW = 960
 """Samples that a decoded spectrum covers: 40 ms, overlapping fourfold."""
 BINS = WINDOW // 2 + 1
 FLOOR = 1e-3
-"""Mel magnitudes below it count as silence (a sine of 1/32768 gives 8e-3)."""
+"""Mel magnitude below which a sound counts as silence (a sine of 1/32768 gives 8e-3)."""
 
 Floats = npt.NDArray[np.float32]
 

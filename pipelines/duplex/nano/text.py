@@ -15,27 +15,28 @@ _WORD = re.compile(r"[a-z']+")
 
 
 SOONEST, LATEST = 0.4, 1.5
-"""Of a word's mean length: a forced text goes on no sooner, and no later but for a frame."""
+"""Bounds as factors of a word's mean length: a forced text goes on no sooner, and no later except
+for a frame."""
 FIRST = 6
-"""Frames of a conversation before its first forced word: none that it learned from begins with it
-speaking, and what it says in its first frame is noise."""
+"""Frames of a conversation before its first forced word: in no conversation of its training does it
+speak first, and its output in its first frame is noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forced:
-    """What a forced text asks of a frame."""
+    """The request of a forced text for a frame."""
 
     token: int
     at_once: bool
-    """Else as soon as the model would go on itself."""
+    """True: at once. False: as soon as the model would go on itself."""
 
 
 class ForcedWords:
     """One session's queue of texts to be forced into the inner monologue.
 
     The model learned a word's token at the word's begin and nothing until the next, so that it
-    knows itself when the word that it is saying is over. A forced text waits for that, within
-    bounds; the end is told as a word would be.
+    knows itself when the current word is over. A forced text waits for that, within bounds; the end
+    token is forced like a word.
     """
 
     def __init__(self, words: Sequence[str], frames: Sequence[float]) -> None:
@@ -43,12 +44,12 @@ class ForcedWords:
 
         Args:
             words: The closed vocabulary; word i is token i + 3.
-            frames: How long the model says each on average, in frames.
+            frames: Average duration of each in the model's speech, in frames.
         """
         self._ids = {word: index + SPECIAL for index, word in enumerate(words)}
         self._frames = frames
         self._words: deque[int] = deque()
-        self._mean: float | None = None  # of the word whose end is not yet told
+        self._mean: float | None = None  # of the word whose end is not yet forced
         self._since = 0  # frames since that word's token
         self._early = FIRST  # frames of the conversation that are still too early
 
@@ -68,9 +69,9 @@ class ForcedWords:
         self._words.extend(self._ids[word] for word in said)
 
     def ask(self) -> Forced | None:
-        """What to force in the next frame; None: the model is free. `said` tells what came of it.
+        """The request for the next frame; None: the model is free. `said` reports the result.
 
-        To be asked once a frame.
+        Call it once a frame.
         """
         if self._early:
             self._early -= 1
@@ -93,5 +94,5 @@ class ForcedWords:
 
 
 def piece_of(token: int, words: Sequence[str]) -> str:
-    """A token's text: a word behind a blank; empty for what is not said."""
+    """A token's text: a word behind a blank; empty for silence."""
     return f" {words[token - SPECIAL]}" if token >= SPECIAL else ""

@@ -1,8 +1,8 @@
 """duplex-nano's voice: 8 codes → 80 ms of sound.
 
-It is the decoder of a neural codec that was trained on the agent's one voice; the encoder serves
-training alone (`training.nano_duplex.agent_codec`). A session holds all of its past, so a new one
-is a complete reset.
+It is the decoder of a neural codec that was trained on the agent's one voice; only training uses
+the encoder (`training.nano_duplex.agent_codec`). A session holds all of its past, so a new one is a
+complete reset.
 
 Delay: a frame's 1920 samples lie `NanoVoice.delay` samples behind the sound that the codes are of.
 """
@@ -30,15 +30,15 @@ class NanoVoice:
         """Loads it.
 
         Raises:
-            WeightsError: the file is missing or is no such graph.
+            WeightsError: the file is missing or is not such a graph.
         """
         self._graph = StreamingGraph(folder / DECODER, "codes")
         made = self._graph.graph.get_modelmeta().custom_metadata_map
         self.delay = int(made.get("delay_samples", 0))
-        """Samples by which decoded sound lies behind what was encoded, beside the frame itself."""
+        """Samples by which decoded sound lies behind the encoded sound, beside the frame itself."""
 
     def open(self) -> NanoVoiceSession:
-        """A session that has said nothing."""
+        """A fresh session."""
         return NanoVoiceSession(self._graph)
 
     def say(self, codes: Codes) -> Floats:
@@ -47,7 +47,7 @@ class NanoVoice:
 
 
 class NanoVoiceSession(Stream):
-    """What was said in one conversation."""
+    """The state of one conversation."""
 
     def __init__(self, of: StreamingGraph) -> None:
         super().__init__(of)

@@ -1,7 +1,7 @@
 """When a scripted duplex model speaks: by a timetable, or when the user has fallen silent.
 
-Pure sample arithmetic: it hears the input frame by frame and says at which sample of the input's
-time a reply begins, or ends because the user broke in.
+Pure sample arithmetic: it hears the input frame by frame and gives the sample of the input's time
+at which a reply begins, or ends because the user broke in.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pipelines.duplex.scripted.options import ScriptOptions
 from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 
 JOIN_MS = 100.0
-"""Silences of the user's shorter than this belong to the same speech."""
+"""Longest silence of the user within one stretch of speech."""
 
 
 class Mind(Protocol):
-    """What decides for a scripted model, frame by frame."""
+    """Decides when a scripted model speaks, frame by frame."""
 
     phrase: str
-    """What it says next."""
+    """Its next text."""
 
     def hear(self, pcm: Pcm) -> tuple[int | None, int | None]:
         """Takes a frame of the user's.
@@ -81,7 +81,7 @@ class ScriptMind:
         return None
 
     def _gate_opens(self, start: int, until: int) -> int | None:
-        """Where the user's silence becomes long enough, if that is before ``until``."""
+        """The time at which the user's silence becomes long enough, if that is before ``until``."""
         if not self._gate or self._answered or self._speech is None:
             return None
         opens = self._speech[1] + self._gate_samples

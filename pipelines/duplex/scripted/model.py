@@ -1,11 +1,11 @@
 """`ScriptedDuplex`: a duplex model without a model, so that every figure has a known answer.
 
-Each frame takes exactly as long as the script says: completions lie on cumulative deadlines
-while there is backlog, so that no error of a sleep adds up. It speaks real speech (espeak-ng) when
-its script or the user's silence says so, and listens while it speaks; as an oracle, it knows what
-the user will say, and gives the right answer. With an energy gate of g ms
-and a compute time of s ms < 80 it is heard g + 80 + s ms after the user's last audible sample
-(output sample i of a frame lies at input sample i's place in it), plus what the transport adds.
+Each frame takes exactly the time in the script: completions lie on cumulative deadlines while there
+is backlog, so that no error of a sleep adds up. It speaks real speech (espeak-ng) when its script
+or the user's silence says so, and listens while it speaks; as an oracle, it knows what the user
+will say, and gives the right answer. With an energy gate of g ms and a compute time of s ms < 80 it
+is heard g + 80 + s ms after the user's last audible sample (output sample i of a frame lies at
+input sample i's place in it), plus what the transport adds.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class ScriptedDuplex:
         self._known: Knowledge | None = None
 
     def load(self) -> None:
-        """Loads the voice and speaks once what it will say.
+        """Loads the voice and synthesises its text once.
 
         Raises:
             EngineError: espeak-ng, the recorded run or the fixtures can't be used.
@@ -83,14 +83,14 @@ class ScriptedDuplex:
             self.speech(phrase)
 
     def mind(self) -> Mind:
-        """What decides in a fresh session."""
+        """The mind of a fresh session."""
         if self._known is not None:
             return OracleMind(self.options, self._known.lines)
         return ScriptMind(self.options)
 
     @contextmanager
     def open(self, seed: int = 0) -> Iterator[ScriptedSession]:
-        """A fresh session; nothing is drawn by ``seed``: the script has its own."""
+        """A fresh session; ``seed`` has no effect: the script has its own."""
         yield ScriptedSession(self)
 
     def speech(self, text: str) -> Pcm:
@@ -125,7 +125,7 @@ class ScriptedSession:
         self._model = model
         self._times_ms = service_times_ms(model.options)
         self._mind = model.mind()
-        self._voice = np.zeros(0, np.float32)  # what is still to be said
+        self._voice = np.zeros(0, np.float32)  # audio still to be said
         self._words: deque[tuple[str, bool]] = deque()  # (piece of text, forced)
         self._pause_frames = 0.0  # from one word of the phrase to the next
         self._until_word = 0.0
@@ -134,16 +134,16 @@ class ScriptedSession:
         self._deadline_ns = 0
 
     def expect(self, *, waited: bool) -> None:
-        """Whether the next frame was there when the last was done: it then follows at once."""
+        """True if the next frame had arrived when the last was done: it then follows at once."""
         self._waited = waited
 
     def say(self, text: str) -> None:
-        """Says a text now: one word a frame in the text stream, and aloud."""
+        """Says a text now: one word a frame in the text stream, and as sound."""
         self._words = deque((f" {word}", True) for word in text.split())
         self._voice = self._model.speech(text)
 
     def step(self, pcm: Pcm) -> Step:
-        """Hears a frame, says one, and takes its time."""
+        """Hears a frame, says one, and takes the scripted time."""
         clock, options = self._model.clock, self._model.options
         start_ns = clock()
         if options.context_frames and self._frames >= options.context_frames:

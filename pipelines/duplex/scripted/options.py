@@ -11,35 +11,35 @@ class ScriptOptions:
     """A model-free duplex model."""
 
     service: Literal["constant", "normal", "lognormal", "list", "recorded"] = "constant"
-    """Where a frame's compute time comes from; a list and a recorded run begin again at the end."""
+    """Source of a frame's compute time; a list and a recorded run repeat at their end."""
     service_ms: float = 60.0
-    """constant: of every frame; normal: the mean; lognormal: the median."""
+    """constant: time of every frame; normal: the mean; lognormal: the median."""
     spread: float = 0.0
     """normal: the standard deviation, ms; lognormal: that of the logarithm."""
     service_list_ms: tuple[float, ...] = ()
-    """list: of one frame after the other."""
+    """list: time of each frame in turn."""
     recorded: str = ""
     """recorded: a text file with a frame's compute time in ms on each line."""
     seed: int = 1
-    """Of the drawn times."""
+    """Seed of the drawn times."""
     speak: Literal["gate", "times", "never", "oracle"] = "gate"
-    """What makes it speak. gate: the user was audible, then silent for ``gate_ms``. oracle: it
-    knows the fixtures, and recognises by its ear which one is played."""
+    """Rule for speaking. gate: the user was audible, then silent for ``gate_ms``. oracle: it knows
+    the fixtures, and recognises by its ear which one is played."""
     gate_ms: float = 200.0
-    """gate: silence of the user that it takes for an end; oracle: from the user's labelled end to
-    its answer."""
+    """gate: silence of the user after which the turn is over; oracle: time from the user's labelled
+    end to its answer."""
     times_s: tuple[float, ...] = ()
-    """times: when to begin, in s of the session's input audio."""
+    """times: start times, in s of the session's input audio."""
     yields_ms: float = 0.0
-    """Falls silent when the user has been audible for so long while it speaks; 0: never."""
+    """Duration of the user's speech over its own after which it falls silent; 0: never."""
     fixtures: str = ""
     """oracle: the folder of the fixtures; empty: where the run takes them from."""
     stop_ms: float = 240.0
-    """oracle: it falls silent so long after the labelled beginning of what wants an answer."""
+    """oracle: time to its silence after the labelled beginning of a sound that wants an answer."""
     context_frames: int = 0
-    """Steps of its context; 0: no end."""
+    """Number of steps of its context; 0: no end."""
     phrase: str = "All right, I will bring it to you as soon as I have found it."
-    """What it says each time."""
+    """Text of each reply."""
     voice: str = "en-us"
     """A voice of espeak-ng."""
     rate_wpm: int = 175

@@ -1,8 +1,8 @@
-"""What the oracle knows beforehand: how each turn of the fixtures sounds, and what to do about it.
+"""The oracle's knowledge: the sound of each turn of the fixtures, and the right reaction.
 
 It reads a folder of fixtures as the caller does (fixtures/README.md has the form) and brings the
-audio to the model's rate by the same arithmetic, so that what it hears is what it knows, sample for
-sample.
+audio to the model's rate by the same arithmetic, so that what it hears equals what it knows, sample
+for sample.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from pipelines.installation import FIXTURES_VARIABLE, shipped_fixtures
 from pipelines.process.engine import EngineError
 
 LEFT_S = 3.6
-"""So much of an answer must be left when the user breaks in, and a little more."""
+"""Part of an answer that must be left when the user breaks in, with a little more."""
 GOES_ON_S = 1.2
-"""An answer goes on for so long after the audio of a sound that it should not stop for."""
+"""Time that an answer goes on after the audio of a sound for which it should not stop."""
 WORDS_PER_S = 4.0
-"""The voice speaks more slowly than this: so many words last at least as long as wanted."""
+"""Speaking rate, words per s, that the voice stays below: a count of words lasts at least this
+long."""
 LEAST_WORDS = 5
-"""Fewer, and an answer might not count as taking the floor."""
+"""Least number of words of an answer that counts as taking the turn."""
 
 _INT16 = np.float32(32768)
 
@@ -43,7 +44,7 @@ class Line:
     fixture: str
     """Its fixture's name."""
     number: int
-    """Of the turn in the fixture, from 0."""
+    """Number of the turn in the fixture, from 0."""
     pcm: Pcm
     """(n,) 24 kHz, from the first audible sample of its audio to the last."""
     on: int
@@ -51,16 +52,16 @@ class Line:
     off: int
     """Index one past the last one."""
     answer: str
-    """What a right answer says; empty: it is held one's peace to."""
+    """Text of a right answer; empty: the right reaction is silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """All that the oracle knows."""
+    """Everything that the oracle knows."""
 
     lines: tuple[Line, ...]
     voice: Patchwork
-    """Of the recordings that are not variants of others."""
+    """Recordings that are not variants of others."""
 
 
 def read_knowledge(folder: str = "") -> Knowledge:
@@ -96,7 +97,7 @@ def read_knowledge(folder: str = "") -> Knowledge:
                 lines.append(_line(path, number, turn, sounds[root / turn["wav"]], answer))
     except (OSError, EOFError, wave.Error, KeyError, ValueError, TypeError) as error:
         raise EngineError(
-            f"{path} is no fixture that the oracle can read ({type(error).__name__}: {error}): "
+            f"{path} is not a fixture that the oracle can read ({type(error).__name__}: {error}): "
             "'duplex-lab fixtures verify' says what is wrong with it"
         ) from error
     if not lines:
@@ -144,13 +145,13 @@ def answer_to(
     voice: Patchwork,
     fillers: Sequence[str],
 ) -> str:
-    """A right answer, in words of the user's where these will do.
+    """A right answer, in words of the user's where possible.
 
     Args:
-        text: What the user says.
+        text: The user's words.
         expect: The fixture's expectation, see `bench.store.expectation`.
-        least_s: How long it must last at least.
-        voice: What it knows to say is preferred.
+        least_s: Least duration.
+        voice: The voice, whose own words are preferred.
         fillers: Sentences that make an answer longer, the longest first.
     """
     if not expect.get("respond", True):
@@ -174,7 +175,7 @@ def answer_to(
 def _named(
     wordings: Sequence[str], never: Sequence[str], voice: Patchwork, sentences: Sequence[str]
 ) -> str:
-    """One of the accepted wordings that may be said, in the shortest sentence that holds it.
+    """One of the accepted wordings, in the shortest sentence that holds it.
 
     A word that is cut out of its sentence is hardly understood.
     """
@@ -186,7 +187,7 @@ def _named(
 
 
 def _least_s(turns: Sequence[Mapping[str, Any]], number: int) -> float:
-    """How long the answer must last, so that what comes over it finds enough of it left."""
+    """The length that an answer needs, so that a later event finds enough of it left."""
     at_s = needed_s = 0.0
     for turn in turns[number + 1 :]:
         if turn["cue"]["after"] != "agent_onset":
@@ -202,6 +203,6 @@ def _least_s(turns: Sequence[Mapping[str, Any]], number: int) -> float:
 
 
 def _holds(text: str, wordings: Sequence[str]) -> bool:
-    """Whether a text holds one of the wordings, as whole words."""
+    """True if a text holds one of the wordings, as whole words."""
     said = f" {' '.join(words_of(text))} "
     return any(f" {' '.join(words_of(wording))} " in said for wording in wordings)

@@ -1,10 +1,11 @@
 """The oracle's mind: it recognises by ear which turn of the fixtures is played, and knows the rest.
 
-A turn's audio comes to the model sample for sample as `scripted.oracle_lines` made it, so
-that comparing is enough: what differs from what is heard is dropped, frame by frame. From the label
-it knows when the user has ended and when a silence is only a pause. It answers ``gate_ms`` after
-the labelled end of what wants an answer; while it speaks, it falls silent ``stop_ms`` after the
-labelled beginning of that, and speaks on over all else. To what it does not know it says nothing.
+A turn's audio reaches the model sample for sample as `scripted.oracle_lines` made it, so that
+comparing is enough: lines that differ from the sound are dropped, frame by frame. From the label it
+knows when the user has ended and when a silence is only a pause. It answers ``gate_ms`` after the
+labelled end of a turn that wants an answer; while it speaks, it falls silent ``stop_ms`` after the
+labelled beginning of such a turn, and speaks on over all other sounds. To unknown sounds it says
+nothing.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from pipelines.duplex.scripted.oracle_lines import Line
 from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 
 FAINT = 0.003
-"""RMS of a difference that is none: below what is audible."""
+"""RMS below which a difference is none: below what is audible."""
 SHARE = 0.1
-"""A difference of less than this share of the sound is none."""
+"""Share of the sound below which a difference is none."""
 _EDGE = round(WINDOW_MS * SAMPLE_RATE_HZ / 1000)
-"""An onset nearer than this to the end of what is heard may move when more of it is."""
+"""Distance from the end of the sound within which an onset may still move."""
 
 
 class OracleMind:
@@ -36,9 +37,9 @@ class OracleMind:
         self._stop = round(options.stop_ms * SAMPLE_RATE_HZ / 1e3)
         self._past = np.zeros(2 * FRAME_SAMPLES, np.float32)
         self._heard = 0
-        self._free = 0  # from here on something new may begin
+        self._free = 0  # from here on a new line may begin
         self._onset = 0
-        self._live: list[Line] = []  # what may be being said; empty: nothing is
+        self._live: list[Line] = []  # possible lines; empty: none
         self._answered = self._stopped = False
         self._last: tuple[str, int] | None = None
 
@@ -58,7 +59,7 @@ class OracleMind:
         return begin, stop
 
     def _begins(self, signal: Pcm) -> bool:
-        """Whether something new is heard; then it may be any line."""
+        """True if a new sound is heard; then it may be any line."""
         first = self._heard - len(signal)
         skip = max(0, self._free - first)
         at = first_audible(signal[skip:], SAMPLE_RATE_HZ)
@@ -70,7 +71,7 @@ class OracleMind:
         return True
 
     def _fits(self, line: Line, signal: Pcm, first: int, since: int) -> bool:
-        """Whether what was heard since a sample can be this line, which then ends in silence."""
+        """True if the sound since a sample can be this line, which then ends in silence."""
         heard = signal[since - first :]
         at = since - self._onset
         expected = np.zeros_like(heard)
@@ -79,7 +80,7 @@ class OracleMind:
         return _rms(heard - expected) <= FAINT + SHARE * _rms(expected)
 
     def _stops(self, start: int) -> int | None:
-        """From which sample of the frame on it is silent because the user takes the floor."""
+        """The sample of the frame from which it is silent because the user takes the turn."""
         if self._stopped or not self._live or not all(line.answer for line in self._live):
             return None
         at = self._onset + max(line.on for line in self._live) + self._stop
@@ -101,7 +102,7 @@ class OracleMind:
         return max(0, self._onset + line.off + self._gate - start) if line.answer else None
 
     def _chosen(self, due: Sequence[Line]) -> Line:
-        """Of lines that sound the same, the next one of the conversation, or one that begins."""
+        """Among lines that sound the same, the next one of the conversation, or one that begins."""
         follows = None if self._last is None else (self._last[0], self._last[1] + 1)
         for line in due:
             if (line.fixture, line.number) == follows:
@@ -109,7 +110,7 @@ class OracleMind:
         return next((line for line in due if line.number == 0), due[0])
 
     def _over(self) -> None:
-        """All of the audio was heard, and what is to be said of it is decided."""
+        """All of the audio was heard, and the reaction is decided."""
         if self._answered:
             self._free = self._onset + max(len(line.pcm) for line in self._live)
             self._live = []

@@ -1,8 +1,7 @@
 """The oracle's voice: it speaks in pieces cut from the recordings of the fixtures themselves.
 
-So a recogniser that understands the fixtures understands the oracle, and what it misses of others
-is not its own weakness. A piece is as long a run of words as any recording holds without
-a pause.
+So a recogniser that understands the fixtures understands the oracle, and its errors on other agents
+are not its own weakness. A piece is as long a run of words as any recording holds without a pause.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ import numpy as np
 from pipelines.duplex.session.model import SAMPLE_RATE_HZ, Pcm
 
 FADE = SAMPLE_RATE_HZ // 200
-"""A piece fades in and out over so many samples: 5 ms."""
+"""Length of a piece's fades in and out, in samples: 5 ms."""
 PAUSE = SAMPLE_RATE_HZ // 5
-"""A silence of 200 ms between two words is the user's hesitation, which the oracle does not repeat:
-a long one would pass for the end of its answer."""
+"""Silence between two words that is the user's hesitation and is not repeated: a long one would
+pass for the end of its answer."""
 
 _WORD = re.compile(r"[a-z0-9']+")
 
@@ -32,7 +31,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording of which it is known where each word is."""
+    """A recording with the place of each word."""
 
     pcm: Pcm
     """(n,) 24 kHz."""
@@ -51,11 +50,11 @@ class Patchwork:
                 self._at[word].append((recording, i))
 
     def knows(self, text: str) -> bool:
-        """Whether every word of a text is in some recording."""
+        """True if every word of a text is in some recording."""
         return all(word in self._at for word in words_of(text))
 
     def pieces(self, text: str) -> Iterator[Pcm | str]:
-        """A text as pieces of recordings; a word that is in none of them comes as it is."""
+        """A text as pieces of recordings; a word that is in none of them is synthesised."""
         left = words_of(text)
         while left:
             found = max(
@@ -85,7 +84,7 @@ def _fluent(recording: Recording, first: int) -> tuple[str, ...]:
 
 
 def _alike(left: Sequence[str], right: Sequence[str]) -> int:
-    """How many words two texts begin with alike."""
+    """Number of words with which two texts begin alike."""
     same = 0
     for a, b in zip(left, right, strict=False):
         if a != b:

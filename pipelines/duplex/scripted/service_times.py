@@ -50,7 +50,7 @@ def read_recorded_ms(path: Path) -> tuple[float, ...]:
         except ValueError:
             time_ms = -1.0
         if not 0 <= time_ms < math.inf:
-            raise EngineError(f"{path}, line {number}: {text!r} is no time in ms >= 0")
+            raise EngineError(f"{path}, line {number}: {text!r} is not a time in ms >= 0")
         times.append(time_ms)
     if not times:
         raise EngineError(f"{path} holds no compute times: one time in ms on each line is needed")

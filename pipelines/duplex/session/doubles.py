@@ -1,4 +1,4 @@
-"""Duplex models that stand in for real ones, in tests and drills: an echo, and one that fails."""
+"""Duplex models that replace real ones in tests and drills: an echo, and one that fails."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Fault = Literal["none", "crash", "hang", "raise", "decode", "shape", "nan"]
 
 
 class EchoModel:
-    """Says what it heard ``delay_frames`` steps ago: step t gives input frame t − d.
+    """Repeats the audio of ``delay_frames`` steps ago: step t gives input frame t − d.
 
-    Its floor is known: what enters with frame t leaves with frame t + d.
+    Its algorithmic latency is known: sound that enters with frame t leaves with frame t + d.
     """
 
     sample_rate_hz = SAMPLE_RATE_HZ
@@ -53,13 +53,13 @@ class EchoModel:
 
         Args:
             delay_frames: d above; the first d steps give no audio.
-            encode_ms: How long encoding a frame sleeps.
-            step_ms: How long a step sleeps.
-            decode_ms: How long decoding a frame sleeps.
+            encode_ms: Sleep of encoding a frame.
+            step_ms: Sleep of a step.
+            decode_ms: Sleep of decoding a frame.
             noise: Level of seeded noise that is added to the echo: the model's "sampling".
-            context_frames: Steps of a session's context; 0: no end.
-            fault: What goes wrong.
-            fault_frame: At which step of a session.
+            context_frames: Number of steps of a session's context; 0: no end.
+            fault: Kind of fault.
+            fault_frame: Step of a session with the fault.
         """
         self.delay_frames = delay_frames
         self.times_s = (encode_ms / 1e3, step_ms / 1e3, decode_ms / 1e3)

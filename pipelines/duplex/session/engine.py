@@ -1,8 +1,8 @@
 """`DuplexEngine`: a duplex model in its child process, one session a request.
 
-A session that is fed all its frames at once runs as fast as the model can: that is how its service
-time is measured. Only numpy, the standard library and light modules of ours, because the
-interpreter may be one of an engine environment.
+A session that is fed all its frames at once runs as fast as the model can: so its service time is
+measured. Only numpy, the standard library and light modules of ours, because the interpreter may be
+one of an engine environment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pipelines.process.engine import Emit, EngineError, Request, imported
 
 WARM_FRAMES = 4
 SWITCH_INTERVAL_S = 0.0005
-"""Python's default of 5 ms is how long a frame would wait for a thread that computes."""
+"""Switch interval of the GIL: with Python's default of 5 ms a frame would wait that long for a
+thread that computes."""
 
 
 class DuplexEngine:
@@ -66,20 +67,20 @@ class DuplexEngine:
         self._model = model
 
     def warm_up(self) -> None:
-        """Runs a few frames of a session that nobody hears."""
+        """Runs a few frames of a session without a listener."""
         with self._loaded.open() as session:
             try:
                 for pcm in like_speech(WARM_FRAMES):
                     session.step(pcm)
             except ContextEndError:
-                pass  # a model with so short a context is warm by now
-        give_back()  # what loading needed
+                pass  # a model with such a short context is warm by now
+        give_back()  # memory that loading needed
 
     def run(self, request: Request, emit: Emit) -> None:
         """Serves one session; see `pipelines.duplex.session.wire`.
 
-        The request's header: ``seed``; ``greeting``, said before the first frame;
-        ``queue_frames``, 0 to drop nothing; ``context_end``, stop or reset.
+        The request's header: ``seed``; ``greeting``, said before the first frame; ``queue_frames``,
+        0 to drop nothing; ``context_end``, stop or reset.
         """
         if request.op != SESSION:
             raise EngineError(f"a duplex model serves {SESSION!r}, not {request.op!r}")
@@ -110,7 +111,7 @@ class DuplexEngine:
 
 
 class _Sessions:
-    """One request: a session, and where its context ends perhaps another."""
+    """One request: a session, and perhaps another where its context ends."""
 
     def __init__(
         self,
@@ -140,7 +141,7 @@ class _Sessions:
             left = self._serve(refused)
             if left is refused:
                 raise EngineError("the model's context ends before its first frame")
-        while left is not None:  # the rest is heard by nobody
+        while left is not None:  # the rest has no listener
             self._answer(Reply(left.frame, context_end=True))
             left = self._inbox.next()
 
@@ -175,7 +176,7 @@ class _Sessions:
         self._emit(reply.header(), reply.pcm)
 
     def _say(self, text: str) -> None:
-        """A text to be said; a model that can't is no reason to end the session."""
+        """A text to be said; a model that can't say it is no reason to end the session."""
         try:
             if self._session is not None:
                 self._session.say(text)
@@ -185,7 +186,7 @@ class _Sessions:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What waits for a duplex model: its user's frames, and texts to be said. The child's side.
+"""The queue of a duplex model: its user's frames, and texts to be said. The child's side.
 
 Dropping is decided here, next to the model, so that the model never waits for a decision: of more
 than ``queue_frames`` waiting frames the oldest are dropped, just as a bounded queue would have.
@@ -25,9 +25,9 @@ class UserFrame:
     pcm: Pcm
     """(1920,) float32."""
     ready_ns: int
-    """When the model's thread was free to take it."""
+    """Time at which the model's thread was free to take it."""
     waited: bool
-    """Whether it was there by then: the model is behind."""
+    """True if it had arrived by then: the model is behind."""
 
 
 class Inbox:
@@ -45,9 +45,9 @@ class Inbox:
         """Makes the inbox of one session.
 
         Args:
-            request: Fed by the parent.
-            answer: Told of each frame that is dropped.
-            said: Told of each text to be said, in its place among the frames.
+            request: The request, fed by the parent.
+            answer: Gets each frame that is dropped.
+            said: Gets each text to be said, in its place among the frames.
             queue_frames: Most frames that may wait; 0: any number, nothing is dropped.
             clock: Stamps.
         """
@@ -57,14 +57,14 @@ class Inbox:
         self._queue_frames = queue_frames
         self._clock = clock
         self._held: deque[tuple[Header, bytes]] = deque()
-        self._frames = 0  # of those held
+        self._frames = 0  # of the frames held
         self._over = False
 
     def next(self) -> UserFrame | None:
         """Waits for the next frame; None when the session is over.
 
         Raises:
-            EngineError: a piece is none.
+            EngineError: a piece is malformed.
             RequestCancelled: the request was cancelled.
         """
         ready_ns = self._clock()
@@ -101,7 +101,7 @@ class Inbox:
             )
 
     def _drop(self) -> None:
-        """Lets the oldest frames go until no more than ``queue_frames`` wait."""
+        """Drops the oldest frames until at most ``queue_frames`` wait."""
         if not self._queue_frames:
             return
         kept: deque[tuple[Header, bytes]] = deque()

@@ -1,4 +1,4 @@
-"""What a duplex model is: it listens and speaks at once, one 80 ms frame after the other.
+"""The protocol of a duplex model: it listens and speaks at once, one 80 ms frame after the other.
 
 An adapter wraps one implementation (moshi_mlx, moshi, a server, a script) and is thin. The local
 ones run in a child process, by the interpreter of an engine environment, so this module needs only
@@ -32,56 +32,57 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an implementation can do beyond listening and speaking."""
+    """Abilities of an implementation beyond listening and speaking."""
 
     text_stream: bool = False
-    """It tells the text of what it says (its inner monologue)."""
+    """True if it reports the text of its speech (its inner monologue)."""
     forced_text: bool = False
-    """`DuplexSession.say` works: its text stream can be forced, token by token."""
+    """True if `DuplexSession.say` works: its text stream can be forced, token by token."""
     sum_condition: bool = False
-    """A vector can be added to the summed embedding at every step."""
+    """True if a vector can be added to the summed embedding at every step."""
     voice_prompt: bool = False
-    """It takes a sample of the voice to speak with."""
+    """True if it takes a sample of the voice to speak with."""
     text_prompt: bool = False
-    """It takes a text that says who it is."""
+    """True if it takes a text about its role."""
     batch: int = 1
-    """How many sessions can be open at once."""
+    """Number of sessions that can be open at once."""
     synchronous: bool = True
-    """Step t waits for the work on frame t, and gives its frame of speech. False: it gives whatever
-    has come by then from a model that computes elsewhere; what a step takes tells nothing of it."""
+    """True: step t waits for the work on frame t, and returns its frame of speech. False: it
+    returns whatever has arrived by then from a model that computes elsewhere; its duration says
+    nothing about the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one input frame led to."""
+    """The result of one input frame."""
 
     pcm: Pcm | None
-    """(1920,) of the model's speech; None while it has none to give (its first frames)."""
+    """(1920,) of the model's speech; None while it has none (its first frames)."""
     text: str = ""
     """The piece of text of this step; empty for padding."""
     ids: tuple[int, ...] = ()
     """The text token, then the audio codes where there are any."""
     spans: Mapping[str, Span] = field(default_factory=dict)
-    """``encode``, ``step``, ``decode`` → when that work was done; what was not done is missing."""
+    """``encode``, ``step``, ``decode`` → span of that work; work that was not done is missing."""
     forced: bool = False
-    """Whether the text token was forced by `DuplexSession.say`."""
+    """True if the text token was forced by `DuplexSession.say`."""
     unsaid_ms: float | None = None
-    """In the step in which it fell silent for the user: how much it had left to say. None in any
-    other step, and of models that don't know."""
+    """In the step in which it fell silent for the user: ms of speech that it had left to say. None
+    in any other step, and of models that don't know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What the language model made of one frame's codes; not yet audio."""
+    """The language model's output for one frame's codes, before decoding."""
 
     codes: Codes | None
     """Codes of the model's speech for `StagedSession.decode`; None while it has none."""
     text: str = ""
-    """As in `Step`."""
+    """See `Step`."""
     ids: tuple[int, ...] = ()
-    """As in `Step`."""
+    """See `Step`."""
     forced: bool = False
-    """As in `Step`."""
+    """See `Step`."""
 
 
 class DuplexSession(Protocol):
@@ -143,7 +144,7 @@ class DuplexModel(Protocol):
         """
 
     def open(self, seed: int = 0) -> AbstractContextManager[DuplexSession]:
-        """A fresh session: nothing of an earlier one is left. Streaming state lives inside it."""
+        """A fresh session without any state of an earlier one. Streaming state lives inside it."""
 
 
 class ContextEndError(Exception):

@@ -8,54 +8,56 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """``[model]``: which model, in which implementation, with which weights."""
+    """``[model]``: the model, its implementation and its weights."""
 
     id: str
-    """Its prefix says the family: ``moshi-tiny``, ``moshi-7b``, ``personaplex-7b``, …"""
+    """Model id, whose prefix names the family: ``moshi-tiny``, ``personaplex-7b``, …"""
     backend: str = "mlx"
-    """Which adapter runs it: a row of `pipelines.duplex.adapters`."""
+    """Adapter that runs it: a row of `pipelines.duplex.adapters`."""
     weights: str = "synthetic"
     """``synthetic`` (made here, of the id's size), a folder, or a model: an id of 'models list', or
     ``owner/name`` of the hub. Backend nano: ``shipped`` (in the package), or a folder."""
     precision: Literal["f32", "bf16", "q8", "q4"] = "bf16"
-    """Of the language model; the codec is f32 always."""
+    """Precision of the language model; the codec is always f32."""
     seed: int = 0
-    """Of the session's sampling: the same seed and input give the same samples."""
+    """Seed of the session's sampling: the same seed and input give the same samples."""
     temperature: float = 0.8
-    """Of the audio tokens; 0 is greedy."""
+    """Temperature of the audio tokens; 0 is greedy."""
     text_temperature: float = 0.7
-    """Of the text tokens; 0 is greedy."""
+    """Temperature of the text tokens; 0 is greedy."""
     threads: int = 1
-    """Threads of the language model where the library lets us say; the codec has its own."""
+    """Threads of the language model where the library has a setting; the codec has its own."""
     stages: Literal["auto", "serial", "pipelined"] = "auto"
-    """Whether decoding has a thread of its own; auto: where there are cores for it."""
+    """Serial or pipelined decoding (a thread of its own); auto: pipelined where there are cores for
+    it."""
     greeting: str = ""
-    """Forced into the inner monologue before the first frame."""
+    """Text forced into the inner monologue before the first frame."""
     probe_text: str = ""
     """Forced while ``duplex-lab algorithmic-latency`` probes it: a model that was trained to be
     silent says nothing that a single frame of the user could change."""
     url: str = ""
-    """Of the server (backend server): ws://host:port."""
+    """Address of the server (backend server): ws://host:port."""
     voice_prompt: str = ""
     """PersonaPlex: the voice to speak with."""
     text_prompt: str = ""
-    """PersonaPlex: who it is."""
+    """PersonaPlex: a text about its role."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessorOptions:
-    """``[processor]``: what `pipelines.duplex.processor.MoshiProcessor` does around the model."""
+    """``[processor]``: the policies of `pipelines.duplex.processor.MoshiProcessor`."""
 
     overload: Literal["lag", "drop"] = "lag"
-    """A model slower than real time: fall behind and show it, or drop the oldest frames."""
+    """Policy for a model slower than real time: fall behind visibly, or drop the oldest frames."""
     queue_frames: int = 4
-    """With ``drop``: most frames that wait for the model."""
+    """Largest number of frames that wait for the model, with ``drop``."""
     context_end: Literal["stop", "reset"] = "stop"
-    """At the end of the model's context: fall silent for good, or begin a new session."""
+    """Policy at the end of the model's context: fall silent for good, or begin a new session."""
     vad_tap: bool = True
-    """Silero listens along, so that Pipecat's observers see when the user speaks."""
+    """True if Silero listens too, so that Pipecat's observers see when the user speaks."""
     unpaced_frames: int = 125
-    """So many frames are run as fast as they go once the model is loaded: its service time,
-    apart from all conversations. 0: none. A server is given none."""
+    """Number of frames that are run as fast as they go once the model is loaded, for its service
+    time apart from all conversations. 0: none. A server gets none."""
     frame_timeout_s: float = 20.0
-    """A model that owes a frame for so long is hung: it is killed, and the trial says so."""
+    """Longest time that a model may owe a frame, s; then it is killed as hung, and the trial says
+    so."""

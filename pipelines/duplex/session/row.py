@@ -1,4 +1,4 @@
-"""What an adapter of a duplex model says of itself: one row, at the end of the adapter's module.
+"""The row of an adapter of a duplex model, at the end of the adapter's module.
 
 `pipelines.duplex.adapters` finds it there. The model's child process imports that module by the
 interpreter of its environment, so this one needs only the standard library.
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from pipelines.duplex.session.options import ModelOptions
 
 LOADER = "random weights through the real loader"
-"""How adapters of models are tested whose trained weights no test downloads."""
+"""Test of adapters of models whose trained weights no test downloads."""
 
 
 class Weights(Protocol):
-    """The files of an adapter's model: what a preset's ``weights`` means, and what there is of it.
+    """The files of an adapter's model: the meaning of a preset's ``weights``, and their state.
 
     Only `provide` builds or makes anything, and only it and `listed` read every byte.
     """
@@ -31,7 +31,7 @@ class Weights(Protocol):
         """
 
     def check(self, model: ModelOptions, where: str) -> None:
-        """Refuses what can't be had.
+        """Refuses impossible values.
 
         Raises:
             SpecError: one sentence that begins with ``where``, file and table of the preset.
@@ -54,7 +54,7 @@ class Weights(Protocol):
         """The random weights that a run makes first, in a word or two; empty: none."""
 
     def missing(self, model: ModelOptions) -> list[str]:
-        """What is not there and no fetch brings, a sentence each.
+        """Missing files that no fetch brings, a sentence each.
 
         Raises:
             LabError: the same, of files that are damaged.
@@ -66,13 +66,13 @@ class AdapterRow:
     """One adapter."""
 
     name: str
-    """As a preset's ``backend`` names it."""
+    """Name in a preset's ``backend``."""
     what: str
-    """Which library or server, on what."""
+    """Library or server, and its platform."""
     families: tuple[str, ...]
     """Prefixes of the ids of the models that it serves."""
     licence: str
-    """Of the library."""
+    """Licence of the library."""
     adapter: type[Any]
     """A `pipelines.duplex.session.model.DuplexModel`."""
     arguments: Callable[[ModelOptions, Any], dict[str, Any]] = lambda model, script: {}
@@ -82,19 +82,19 @@ class AdapterRow:
     environment: str = ""
     """Key of `pipelines.process.environment.ENVIRONMENTS`; empty: our own interpreter."""
     label: Literal["", "scripted"] = ""
-    """What a preset's rows are always labelled with; empty: what its weights are."""
+    """Label of a preset's rows; empty: that of its weights."""
     remote: bool = False
-    """Whether it computes elsewhere: it needs a ``url``, and its service time can't be measured."""
+    """True if it computes elsewhere: it needs a ``url``, and its service time can't be measured."""
     prompts: bool = False
-    """Whether it takes ``voice_prompt`` and ``text_prompt``."""
+    """True if it takes ``voice_prompt`` and ``text_prompt``."""
     devices: tuple[str, ...] = ("cpu",)
-    """What it can compute on, the usual one first."""
+    """Devices that it can compute on, the usual one first."""
     tested: str = LOADER
-    """With what our tests run it."""
+    """Weights or doubles with which our tests run it."""
     imports: tuple[str, ...] = ()
     """Packages of an extra that it needs in our own interpreter."""
     extra: str = ""
-    """That extra, of duplex-lab."""
+    """That extra of duplex-lab."""
 
     @property
     def path(self) -> str:

@@ -23,19 +23,19 @@ from pipelines.process.engine import RequestCancelled
 Answer = Callable[[Reply], None]
 
 QUEUED_FRAMES = 2
-"""Frames that may wait to be decoded. A decoder slower than the language model holds it up, so that
-what waits is counted where it belongs: before the model."""
+"""Number of frames that may wait to be decoded. A decoder slower than the language model blocks it,
+so that the waiting is counted where it belongs: before the model."""
 
 
 class TimedSession(DuplexSession, Protocol):
-    """A session that keeps a timetable, and so must know which frames have waited for it."""
+    """A session with a timetable, which must know which frames have waited for it."""
 
     def expect(self, *, waited: bool) -> None:
-        """Called before each frame; ``waited``: it was there when the last one was done."""
+        """Called before each frame; ``waited``: it had arrived when the last one was done."""
 
 
 def is_staged(session: DuplexSession) -> TypeGuard[StagedSession]:
-    """Whether a session's three stages can be called one by one."""
+    """True if a session's three stages can be called one by one."""
     return all(hasattr(session, name) for name in ("encode", "advance", "decode"))
 
 
@@ -54,7 +54,7 @@ class SerialStages:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is left to be done."""
+        """Does nothing: no work is left."""
 
     def take(self, frame: UserFrame, *, context_end: bool = False) -> None:
         """Works on a frame, and answers it.
@@ -113,7 +113,7 @@ class PipelinedStages:
 
         Args:
             session: Its ``decode`` is called from the other thread.
-            answer: Is called from the other thread.
+            answer: Called from the other thread.
             wake: Wakes the calling thread where it waits for a frame, because decoding failed.
             clock: Stamps.
         """
@@ -131,7 +131,7 @@ class PipelinedStages:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        # What was cancelled is not worth any more work.
+        # Cancelled work is not worth any more time.
         self._abandoned = kind is not None and issubclass(kind, RequestCancelled)
         self._queue.put(None)
         self._thread.join()
@@ -139,7 +139,7 @@ class PipelinedStages:
             raise self._error
 
     def take(self, frame: UserFrame, *, context_end: bool = False) -> None:
-        """Takes a frame to where only decoding is left; it is answered later, in order.
+        """Works on a frame until only decoding is left; it is answered later, in order.
 
         Raises:
             ContextEndError: the model's context is full; the frame was not answered.
@@ -158,7 +158,7 @@ class PipelinedStages:
 
 
 Stages = SerialStages | PipelinedStages
-"""How a session's frames are worked on; a context manager, left when all are answered."""
+"""The two ways to work on a session's frames; context managers, left when all are answered."""
 
 
 def _advance(session: StagedSession, frame: UserFrame, context_end: bool, clock: Clock) -> _Work:
@@ -189,7 +189,7 @@ def _decode(session: StagedSession, work: _Work, clock: Clock) -> Reply:
 
 
 def _stamps_of(step: Step) -> dict[EventName, int]:
-    """What a session that can't be taken apart told of its stages."""
+    """The stage times of a session that can't be taken apart, as it reports them."""
     stamps: dict[EventName, int] = {}
     if "step" in step.spans:
         stamps["encoded"], stamps["stepped"] = step.spans["step"]

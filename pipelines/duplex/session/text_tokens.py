@@ -18,7 +18,7 @@ class Vocabulary:
         """Loads it.
 
         Raises:
-            WeightsError: the file is missing or no tokenizer, or has more tokens than the model.
+            WeightsError: the file is missing or not a tokenizer, or has more tokens than the model.
         """
         import sentencepiece
 
@@ -27,7 +27,8 @@ class Vocabulary:
             self._model.Load(str(path))
         except (OSError, RuntimeError) as error:
             raise WeightsError(
-                f"{path} is no sentencepiece tokenizer, or can't be read: restore or fetch it again"
+                f"{path} is not a sentencepiece tokenizer, or can't be read: "
+                "restore or fetch it again"
             ) from error
         if self._model.vocab_size() > card:
             raise WeightsError(
@@ -40,7 +41,7 @@ class Vocabulary:
         return [int(token) for token in self._model.encode(text)]
 
     def piece(self, token: int) -> bytes:
-        """A token's text in UTF-8; empty for padding and what is never said."""
+        """A token's text in UTF-8; empty for padding and for tokens that are never said."""
         model = self._model
         if token in (PAD_ID, EPAD_ID) or not 0 <= token < model.vocab_size():
             return b""
@@ -53,7 +54,7 @@ class Vocabulary:
 
 
 class TextStream:
-    """One session's: what comes out as text, and what is queued to be forced into it."""
+    """One session's text: the output, and the queue of tokens to be forced."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary

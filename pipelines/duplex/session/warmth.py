@@ -14,7 +14,7 @@ def like_speech(frames: int, seed: int = 0) -> list[Pcm]:
     """Seeded noise that falls with frequency and swells four times a second.
 
     Args:
-        frames: How many.
+        frames: Number of frames.
         seed: The same seed gives the same samples.
 
     Returns:

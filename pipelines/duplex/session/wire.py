@@ -1,4 +1,4 @@
-"""What a duplex model's process and its parent say to each other, frame by frame: both ends' side.
+"""The messages between a duplex model's process and its parent, frame by frame: both ends' side.
 
 Request ``session`` is fed pieces and answers each but the last once:
 
@@ -44,31 +44,31 @@ _FULL_SCALE = np.float32(32768)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What became of one frame."""
+    """The result of one frame."""
 
     frame: int
     """Index of the input frame in the session, from 0."""
     stamps: Mapping[EventName, int] = field(default_factory=dict)
-    """Name of `STAMPS` → ns on the machine's monotonic clock; what did not happen is missing."""
+    """Name of `STAMPS` → ns on the machine's monotonic clock; a missing event did not happen."""
     text: str = ""
     """The step's piece of text; empty for padding."""
     token: int | None = None
-    """The step's text token; None where the model tells none."""
+    """The step's text token; None where the model reports none."""
     codes: tuple[int, ...] = ()
     """The audio codes of the frame of speech, first codebook first; empty where there are none."""
     forced: bool = False
-    """Whether the text was forced by ``say``."""
+    """True if the text was forced by ``say``."""
     context_end: bool = False
     """The model's context was full before this frame: it fell silent, or began a new session."""
     pcm: bytes = b""
-    """`PCM_BYTES` of the model's speech; empty if it gave none."""
+    """`PCM_BYTES` of the model's speech; empty without any."""
     synchronous: bool = True
-    """Whether all this is the work on that frame. False, as for a server: it is what had come by
+    """True if this is the work on that frame. False, as for a server: it is whatever had arrived by
     then. So the j-th frame of speech counts as the answer to the j-th input frame: the latency is
     that of the stream, from when a frame's worth of audio goes in to when as much comes out. It
-    holds the frames that the model says none for at its start. The stamps tell of no work."""
+    includes the frames at its start for which the model says nothing. The stamps show no work."""
     unsaid_ms: float | None = None
-    """As in `pipelines.duplex.session.model.Step`."""
+    """See `pipelines.duplex.session.model.Step`."""
 
     def header(self) -> dict[str, Any]:
         """All but the PCM, as JSON can carry it."""
@@ -93,7 +93,7 @@ class Reply:
 
     @staticmethod
     def read(header: Mapping[str, Any], payload: bytes) -> Reply:
-        """The other way round.
+        """The inverse of `to_header`.
 
         Raises:
             ValueError: it is not a reply; the text says what is wrong with it.

@@ -1,8 +1,8 @@
-"""What the engines of language models share: the words ``chat`` and ``prime``, and the marks.
+"""The common part of engines of language models: the words ``chat`` and ``prime``, and the marks.
 
 Request ``chat`` with header ``messages`` (and ``max_tokens``) answers ``{"text": piece}`` for each
 token that carries text, then ``{"tokens": n}``. Request ``prime`` reads the messages into the
-prefix cache and says nothing.
+prefix cache and answers nothing.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ Take = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What became of a prompt, in tokens."""
+    """Use of a prompt, in tokens."""
 
     read: int
-    """Read for this answer."""
+    """Tokens read for this answer."""
     cached: int
-    """Known from the last one: they were in the prefix cache."""
+    """Tokens known from the last answer: they were in the prefix cache."""
 
 
 CHAT_CAPABILITIES = ("streaming", "prefix cache", "any GGUF with a chat template")
-"""Of the rows of these engines."""
-_MOST_CONTEXT = 8192  # some models were trained for so much that its cache fits no memory
+"""Capabilities in the rows of these engines."""
+_MOST_CONTEXT = 8192  # some models were trained for a context whose cache fits no memory
 
 
 class ChatEngine:
@@ -76,8 +76,8 @@ class ChatEngine:
         facts = read_facts(self.path)
         if "tokenizer.chat_template" not in facts:
             raise EngineError(
-                f"{self.path.name} has no chat template, so it can't tell the user's words from "
-                "its own: take the model's 'instruct' or 'chat' form"
+                f"{self.path.name} has no chat template, so it can't distinguish the "
+                "user's words from its own: take the model's 'instruct' or 'chat' form"
             )
         trained = int(facts.get(f"{facts.get('general.architecture')}.context_length", 0))
         if not self.context_tokens:
@@ -89,7 +89,9 @@ class ChatEngine:
         raise NotImplementedError
 
     def chat(self, messages: Messages, max_tokens: int, take: Take) -> Prompt | None:
-        """Answers, token by token, until ``take`` says stop; None: its library does not tell."""
+        """Answers, token by token, until ``take`` says stop; None: its library does not report
+        it.
+        """
         raise NotImplementedError
 
     def warm_up(self) -> None:

@@ -1,8 +1,8 @@
-"""LocalAgreement-2: what two decodings in a row agree on is said to be heard. Pure.
+"""LocalAgreement-2: the words on which two successive decodings agree are final. Pure.
 
-A recogniser of whole stretches (Whisper) is made a streaming one by decoding the utterance again
+A recogniser of whole stretches (Whisper) becomes a streaming one by decoding the utterance again
 and again while it grows: the words at which the last two results agree, from the start on, are the
-partial transcript. What was once agreed on is not taken back (Macháček and others, 2023).
+partial transcript. Agreed words are not taken back (Macháček and others, 2023).
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ class LocalAgreement:
 
 
 def _bare(word: str) -> str:
-    """Without case and punctuation, which waver while a sentence grows."""
+    """The word without case and punctuation, which vary while a sentence grows."""
     return "".join(c for c in word.casefold() if c.isalnum()) or word

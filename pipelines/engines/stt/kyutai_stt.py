@@ -1,8 +1,8 @@
 """Speech recognition by Kyutai's delayed-streams model (moshi on torch): a token every 80 ms.
 
-One request is one utterance, as in `pipelines.engines.stt.pocketsphinx`. The model hears as
-the user speaks and writes half a second later (its config says so), so at the end of an utterance
-it is given as much silence at once, as fast as it can take it.
+One request is one utterance, as in `pipelines.engines.stt.pocketsphinx`. The model hears as the
+user speaks and writes half a second later (by its config), so at the end of an utterance it gets
+that much silence at once, as fast as it can take it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAMES = {
 }
 """Keys of the config → the files that they name, and Kyutai's own names."""
 _SILENT = (0, 3)
-"""Text tokens that say nothing: the end of a pause, and a pause."""
+"""Text tokens of silence: the end of a pause, and a pause."""
 
 
 class KyutaiSttEngine:
@@ -43,8 +43,8 @@ class KyutaiSttEngine:
         Args:
             model: Folder of a checkpoint with its ``config.json``.
             device: ``cpu``, ``cuda`` or ``auto``.
-            threads: Of torch, on the CPU.
-            partials: Whether to say the words as they come.
+            threads: Threads of torch, on the CPU.
+            partials: True to report the words as they come.
         """
         self._folder = Path(model)
         self._device = device
@@ -140,13 +140,13 @@ class KyutaiSttEngine:
         self._steps.reset_streaming()
 
     def _hear(self, pcm: bytes, first: bool) -> list[int]:
-        """Whole frames of float32 at 24 kHz → the text tokens that they brought."""
+        """Whole frames of float32 at 24 kHz → the text tokens that they gave."""
         torch, found = self._torch, []
         with torch.no_grad():
             audio = torch.frombuffer(bytearray(pcm), dtype=torch.float32).to(self._on)
             for frame in audio.view(-1, 1, 1, FRAME):
                 codes = self._mimi.encode(frame)
-                if first:  # the model's first step sees its start tokens, whatever it is given
+                if first:  # the model's first step sees its start tokens, whatever its input
                     self._steps.step(codes)
                     first = False
                 out = self._steps.step(codes)
@@ -222,7 +222,7 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 
 def check_weights(*paths: Path) -> None:
-    """Says what is wrong with a safetensors file before torch is imported for it.
+    """Checks a safetensors file before torch is imported for it.
 
     Raises:
         EngineError: one is damaged, or none.

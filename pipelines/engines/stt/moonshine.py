@@ -1,8 +1,8 @@
 """Speech recognition by Moonshine (moonshine-voice), with streaming partials.
 
-One request is one utterance, as in `pipelines.engines.stt.pocketsphinx`. While it grows the
-library transcribes it again every ``step_ms`` of audio (a streaming model: what is new of it), and
-what two transcripts agree on is a partial; at the end it is transcribed once more.
+One request is one utterance, as in `pipelines.engines.stt.pocketsphinx`. While it grows the library
+transcribes it again every ``step_ms`` of audio (a streaming model: only the new audio), and the
+words on which two transcripts agree are a partial; at the end it is transcribed once more.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class MoonshineEngine:
 
         Args:
             model: Folder of the model's files.
-            partials: Whether to transcribe while the utterance grows.
+            partials: True to transcribe while the utterance grows.
             step_ms: New audio that a partial transcript waits for.
             tokens_per_s: Tokens to say for each second of audio, for random weights, which never
                 stop by themselves; 0: the model decides.
@@ -57,7 +57,7 @@ class MoonshineEngine:
         from moonshine_voice import Transcriber, string_to_model_arch
         from moonshine_voice.errors import MoonshineError
 
-        # The pipeline has a VAD of its own, and what it calls speech is speech.
+        # The pipeline has a VAD of its own, and its decision counts.
         options: dict[str, Any] = {"vad_threshold": 0.0, "return_audio_data": False}
         if self._tokens_per_s:
             options["max_tokens_per_second"] = self._tokens_per_s
@@ -77,10 +77,10 @@ class MoonshineEngine:
         hiss = np.random.default_rng(0).normal(0, 0.05, RATE_HZ // 2).tolist()
         try:
             self._transcriber.transcribe_without_streaming(hiss, RATE_HZ)
-        except Exception as error:  # MoonshineError; files of another size are found out here
+        except Exception as error:  # MoonshineError; files of another size are detected here
             raise EngineError(
                 f"{self._folder} does not work as {architecture_of(self._folder)!r} ({error}): its "
-                "size is told by its folder's name (moonshine-base is a base, any other a tiny)"
+                "size is read off its folder's name (moonshine-base is a base, any other a tiny)"
             ) from error
 
     def run(self, request: Request, emit: Emit) -> None:
@@ -117,7 +117,7 @@ class MoonshineEngine:
 
 
 def architecture_of(folder: Path) -> str:
-    """Which of Moonshine's architectures a folder holds, by its files and its name.
+    """The Moonshine architecture in a folder, by its files and its name.
 
     Raises:
         EngineError: it is not there, or lacks a file.
@@ -142,7 +142,7 @@ def _floats(pcm: bytes) -> list[float]:
 
 
 def _text(transcript: Any) -> str:
-    """What all lines of a transcript say; None where the library failed at the last pass."""
+    """The text of all lines of a transcript; None where the library failed at the last pass."""
     if transcript is None:
         raise EngineError("Moonshine could not transcribe: its own words are in the agent's log")
     return " ".join(line.text.strip() for line in transcript.lines if line.text.strip())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RATE_HZ = 16000
 _WARM_UP_S = 0.5
 SENTENCES = Path(__file__).parents[2] / "models" / "creature" / "user_sentences.txt"
-"""One sentence a line, lower case: what a user is likely to say. Lines with # are comments."""
+"""Likely sentences of a user, one a line, lower case. Lines with # are comments."""
 
 
 class PocketSphinxEngine:
@@ -60,7 +60,7 @@ class PocketSphinxEngine:
                 lm = Path(folder) / "domain.arpa"
                 _write_trigrams(self._sentences, lm)
             self._decoder = Decoder(lm=str(lm), loglevel="FATAL", **paths, **self._passes)
-        # Cepstral means adapt to what is heard; a new conversation starts from these.
+        # Cepstral means adapt to the sound heard; a new conversation starts from these.
         self._fresh_cmn = self._decoder.get_cmn(False)
 
     def warm_up(self) -> None:
@@ -71,7 +71,7 @@ class PocketSphinxEngine:
         self._decoder.set_cmn(self._fresh_cmn)
 
     def run(self, request: Request, emit: Emit) -> None:
-        """Recognises one utterance; header ``fresh`` forgets what was learnt of the speaker."""
+        """Recognises one utterance; header ``fresh`` discards what was learnt of the speaker."""
         decoder = self._decoder
         if request.header.get("fresh"):
             decoder.set_cmn(self._fresh_cmn)

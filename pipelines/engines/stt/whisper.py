@@ -1,9 +1,9 @@
 """Speech recognition by Whisper (faster-whisper on CTranslate2), with streaming partials.
 
 One request is one utterance, as in `pipelines.engines.stt.pocketsphinx`. While it grows it is
-decoded anew every ``step_ms`` of audio, and what two decodings agree on is a partial transcript;
-at the end it is decoded once more. A decoding can't be broken off, so the end may have to wait for
-one that runs: set ``partials = false`` where that matters more than partials do.
+decoded again every ``step_ms`` of audio, and the words on which two decodings agree are a partial
+transcript; at the end it is decoded once more. A decoding can't be interrupted, so the end may have
+to wait for a running one: set ``partials = false`` where that matters more than partials do.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16000
 FILES = ("model.bin", "config.json", "tokenizer.json")
-"""What faster-whisper needs in a model's folder; without the last it would look on the network."""
+"""Files that faster-whisper needs in a model's folder; without the last it would look on the
+network."""
 _FULL_FRAMES = 3000  # 30 s of 10 ms
-_LONGEST_BYTES = 28 * 2 * RATE_HZ  # what is longer is decoded in parts
+_LONGEST_BYTES = 28 * 2 * RATE_HZ  # longer answers are decoded in parts
 _MOST_TOKENS = 448
 _PAD_FRAMES = 50
 _NO_SPEECH = 0.6
@@ -58,7 +59,7 @@ class WhisperEngine:
             beam: Hypotheses kept; 1 is greedy.
             window: ``full`` encodes 30 s of padded audio, as Whisper was trained; ``short`` only
                 what is there, many times as fast, for some loss of accuracy.
-            partials: Whether to decode while the utterance grows.
+            partials: True to decode while the utterance grows.
             step_ms: New audio that a partial decoding waits for.
             tokens_per_s: Tokens to say for each second of audio, for random weights, which never
                 stop by themselves; 0: the model decides.
@@ -101,7 +102,7 @@ class WhisperEngine:
     def run(self, request: Request, emit: Emit) -> None:
         """Recognises one utterance."""
         agreement = LocalAgreement()
-        done: list[str] = []  # texts of parts that were too long to be decoded again and again
+        done: list[str] = []  # texts of parts that were too long to decode again and again
         pcm = bytearray()
         decoded_bytes = 0
         told = ""
@@ -132,7 +133,7 @@ class WhisperEngine:
             emit({"final": final})
 
     def _text(self, pcm: bytes) -> str:
-        """What is said in int16 PCM of one window at most."""
+        """The text of int16 PCM of one window at most."""
         result = self.generate(self.encode(pcm), len(pcm) / 2 / RATE_HZ)
         if result.no_speech_prob > _NO_SPEECH and result.scores[0] < _UNSURE:
             return ""
@@ -167,7 +168,7 @@ class WhisperEngine:
 
 
 def check_folder(folder: Path) -> None:
-    """Says what is missing before a library that would look for it on the network.
+    """Reports what is missing before a library would look for it on the network.
 
     Raises:
         EngineError: the folder or one of its files is not there.

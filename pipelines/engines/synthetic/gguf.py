@@ -38,17 +38,17 @@ class Size:
     """Dimensions of one llama."""
 
     width: int
-    """Of the model."""
+    """Width of the model."""
     layers: int
-    """How many."""
+    """Number of layers."""
     hidden: int
-    """Of the feed-forward layers."""
+    """Width of the feed-forward layers."""
     heads: int
-    """Of the queries."""
+    """Number of query heads."""
     kv_heads: int
-    """Of keys and values."""
+    """Number of key and value heads."""
     vocabulary: int
-    """Tokens."""
+    """Number of tokens."""
     context: int = 4096
     """Most tokens of prompt and answer."""
     quantised: bool = True

@@ -26,7 +26,7 @@ STYLE = 128
 LONGEST = 510
 """Phonemes of one batch: a voice has a vector for each length."""
 FRAMES_PER_TOKEN = 3.0
-"""Of 25 ms."""
+"""Number of frames of 25 ms per token."""
 FRAME_SAMPLES = 600
 VOICES = ("af_heart", "bf_emma")
 
@@ -36,11 +36,11 @@ class Size:
     """Dimensions of one network."""
 
     bert: int
-    """Of the ALBERT, in heads of 64."""
+    """Width of the ALBERT, in heads of 64."""
     bert_layers: int
-    """How often its one layer is applied."""
+    """Number of times that its one layer is applied."""
     hidden: int
-    """Of the encoders and predictors; the decoder is twice as wide."""
+    """Width of the encoders and predictors; the decoder is twice as wide."""
 
 
 SIZES: dict[str, Size] = {"micro": Size(64, 1, 32), "82m": Size(768, 12, 512)}

@@ -73,7 +73,7 @@ def config(size: Size) -> dict[str, Any]:
 
 
 def codec_config(size: Size) -> dict[str, Any]:
-    """The codec's: Kyutai's own, narrower where the size says so."""
+    """The config of the codec: Kyutai's own, narrower where the size says so."""
     from moshi.models import loaders
 
     table: dict[str, Any] = copy.deepcopy(loaders._mimi_config)
@@ -121,7 +121,7 @@ def make(folder: Path, size: Size, seed: int = 0) -> None:
     state = {name: value.clone().contiguous() for name, value in lm.state_dict().items()}
     head = state["text_linear.weight"]  # (text_card, dim)
     torch.nn.init.normal_(head, std=size.dim**-0.5)
-    head[:4], head[pieces:] = 0, 0  # what says nothing is never said
+    head[:4], head[pieces:] = 0, 0  # the token of silence is never said
     save_file(state, folder / NAMES["moshi_name"])
     for name, values in ((CONFIG, table), (_MIMI, codec), (SYNTHETIC_FILE, {"seed": seed})):
         (folder / name).write_text(json.dumps(values, indent=1), encoding="utf-8")

@@ -26,19 +26,19 @@ SPECIAL = 3
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Dimensions; the library knows layers and width of a head by the model's name."""
+    """Dimensions; the library derives layers and width of a head from the model's name."""
 
     hidden: int
     head: int
     layers: int
     words: int
-    """Of the tokenizer's 32,768, the first so many can be said."""
+    """Number of the tokenizer's 32,768 tokens, from the first on, that can be said."""
     around: int = 0
     """Width of the layers' in- and output; 0: ``hidden``."""
 
     @property
     def width(self) -> int:
-        """Of the layers' in- and output."""
+        """Width of the layers' in- and output."""
         return self.around or self.hidden
 
 
@@ -73,7 +73,9 @@ def encoder(size: Size, seed: int) -> Graph:
 
 
 def decoder(size: Size, seed: int) -> Graph:
-    """One token on what was said and heard; what it computed of both comes back as ``present``."""
+    """One token, given the text and the sound so far; the keys and values of both come back as
+    ``present``.
+    """
     g, d = Graph(seed), size.width
     table = g.random(size.words, d, fan_in=1)
     x = g.add("Gather", table, "input_ids")  # (1, 1, width)
@@ -100,7 +102,7 @@ def decoder(size: Size, seed: int) -> Graph:
 
 
 def _after(g: Graph, past: str, new: str, again: str, name: str) -> str:
-    """What was, where there was something, and what is new."""
+    """The old keys and values, where there were some, and the new ones."""
     length = g.add("Slice", g.add("Shape", past), *(g.constant([i], "int64") for i in (2, 3)))
     zero, two = g.constant([0], "int64"), g.constant([2], "int64")
     kept = g.add("Slice", past, zero, g.add("Mul", length, again), two)
@@ -108,7 +110,7 @@ def _after(g: Graph, past: str, new: str, again: str, name: str) -> str:
 
 
 def _heard(g: Graph, layer: int, size: Size, names: tuple[str, str]) -> None:
-    """Keys and values of what was heard: of the first token computed, of the others kept."""
+    """Keys and values of the sound: computed at the first token, kept for the others."""
     past = [f"past_key_values.{layer}.encoder.{name}" for name in ("key", "value")]
 
     def keep() -> tuple[str, ...]:

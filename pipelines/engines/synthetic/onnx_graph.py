@@ -1,4 +1,4 @@
-"""ONNX networks with random weights, written node by node: what the makers of this folder share.
+"""ONNX networks with random weights, written node by node: the common part of the makers.
 
 Needs the package onnx, of the engine environments that have makers.
 """
@@ -52,7 +52,7 @@ class Graph:
         )
 
     def split(self, x: str, sizes: str, axis: int) -> tuple[str, str]:
-        """Two parts of it."""
+        """Splits it into two parts."""
         from onnx import helper
 
         parts = self._name("first"), self._name("second")
@@ -60,13 +60,13 @@ class Graph:
         return parts
 
     def upsample(self, x: str, factor: int) -> str:
-        """Each of (1, n, T) stands that often."""
+        """Repeats each of (1, n, T) that often."""
         scales = self.constant([1.0, 1.0, float(factor)])
         return self.add("Resize", x, "", scales, mode="nearest", nearest_mode="floor",
                         coordinate_transformation_mode="asymmetric")  # fmt: skip
 
     def repeat(self, x: str, lengths: str, channels: int) -> str:
-        """Each of (1, channels, T) stands as long as the longest of ``lengths`` (1, T)."""
+        """Repeats each of (1, channels, T) up to the longest of ``lengths`` (1, T)."""
         frames = self.add("ReduceMax", lengths, keepdims=0)
         frames = self.add("Reshape", frames, self.constant([1], "int64"))
         shape = self.add("Concat", self.constant([1, channels, 1], "int64"), frames, axis=0)
@@ -105,7 +105,9 @@ class Graph:
         return self.add("Reshape", y, self.constant([0, 0, -1], "int64"))
 
     def branch(self, name: str, write: Callable[[], tuple[str, ...]]) -> Any:
-        """What ``write`` adds becomes a graph of its own, that sees all that is around it."""
+        """The nodes that ``write`` adds become a graph of its own, which sees everything around
+        it.
+        """
         from onnx import TensorProto, helper
 
         around, self.nodes = self.nodes, []

@@ -19,7 +19,8 @@ from pipelines.engines.synthetic.onnx_graph import Graph
 RATE_HZ = 22050
 HOP = 256
 FRAMES_PER_ID = 3.0
-"""Of 11.6 ms; an id is a phoneme or the pause after it, so that speech has its usual speed."""
+"""Number of frames of 11.6 ms per id; an id is a phoneme or the pause after it, so that speech has
+its usual speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Size:
     filter: int
     """Channels within the encoder's feed-forward layers."""
     layers: int
-    """Of the encoder."""
+    """Number of layers of the encoder."""
     first: int
     """Channels of the HiFi-GAN before it widens in time."""
     flows: int = 4
@@ -84,7 +85,7 @@ def _expand(g: Graph, x: str, scales: str, ids: str, hidden: int) -> str:
     """Repeats each phoneme for its frames: (1, hidden, T) → (1, hidden, frames)."""
     lengths = g.add("Mul", _last(g, scales, 1), g.constant([FRAMES_PER_ID]))
     ones = g.add("Add", g.add("Mul", g.add("Cast", ids, to=1), g.constant(0.0)), g.constant(1.0))
-    g.add("Ceil", g.add("Mul", ones, lengths), name="w_ceil")  # (1, T): what Piper aligns by
+    g.add("Ceil", g.add("Mul", ones, lengths), name="w_ceil")  # (1, T): Piper aligns by it
     return g.repeat(x, g.add("Cast", "w_ceil", to=7), hidden)
 
 

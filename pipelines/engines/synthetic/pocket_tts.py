@@ -17,7 +17,7 @@ from pipelines.engines.row import Maker
 from pipelines.engines.synthetic.words import SYNTHETIC_FILE, marked_beside
 
 LANGUAGE = "english_2026-10"
-"""The package's configuration that the sizes are made of."""
+"""The package's configuration from which the sizes are made."""
 VOICES = ("alba", "marius")
 CONFIG = "config.yaml"
 
@@ -46,7 +46,7 @@ def _narrow(table: dict[str, Any]) -> None:
 
 
 SIZES: dict[str, Callable[[dict[str, Any]], None]] = {"micro": _narrow, "english": _as_it_is}
-"""Name → what is changed in the package's configuration."""
+"""Name → changes to the package's configuration."""
 
 
 def make(folder: Path, size: str, seed: int = 0) -> None:

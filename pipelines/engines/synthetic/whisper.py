@@ -28,21 +28,21 @@ class Size:
     """Dimensions of one Whisper."""
 
     width: int
-    """Of the model."""
+    """Width of the model."""
     encoder_layers: int
-    """Layers over the audio."""
+    """Number of layers over the audio."""
     decoder_layers: int
-    """Layers over the text."""
+    """Number of layers over the text."""
     mels: int = 80
-    """Bands of the spectrogram."""
+    """Number of bands of the spectrogram."""
     texts: int = 50257
-    """Text tokens; fewer than Whisper's own make an English-only model."""
+    """Number of text tokens; fewer than Whisper's own make an English-only model."""
     languages: int = 99
-    """Language tokens."""
+    """Number of language tokens."""
 
     @property
     def heads(self) -> int:
-        """Attention heads, of 64 each."""
+        """Number of attention heads, of 64 each."""
         return max(1, self.width // 64)
 
 
@@ -73,7 +73,7 @@ def special_tokens(size: Size) -> list[str]:
 
 
 def text_tokens(size: Size) -> list[str]:
-    """Bytes, then words; an empty token at the end is how CTranslate2 knows multilingual ones."""
+    """Bytes, then words; CTranslate2 recognises multilingual ones by an empty token at the end."""
     last = [""] if size.languages else []
     return [*byte_alphabet(), *word_tokens(size.texts - _BYTES - len(last)), *last]
 

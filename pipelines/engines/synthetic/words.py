@@ -1,4 +1,4 @@
-"""The words that models with random weights say: syllables that a synthesiser can read. Pure."""
+"""The words of models with random weights: syllables that a synthesiser can read. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 _CONSONANTS = "bdfgklmnprstvz"
 _VOWELS = "aeiou"
 SYNTHETIC_KEY = "duplex_lab.synthetic"
-"""What models made here carry in their files, so that nobody takes them for trained ones."""
+"""Key in the files of models made here, so that nobody takes them for trained ones."""
 SYNTHETIC_FILE = "synthetic.json"
-"""Lies beside models made here whose own files have no place for that."""
+"""File beside models made here whose own files have no place for that key."""
 SPACE = "Ġ"
-"""How byte-level tokenizers write the space before a word."""
+"""Space before a word, as byte-level tokenizers write it."""
 
 
 def byte_alphabet() -> list[str]:
@@ -31,10 +31,10 @@ def words() -> Iterator[str]:
 
 
 def word_tokens(count: int) -> list[str]:
-    """So many tokens, each a word with its space."""
+    """The given number of tokens, each a word with its space."""
     return [SPACE + word for word in itertools.islice(words(), count)]
 
 
 def marked_beside(path: Path) -> bool:
-    """Whether `SYNTHETIC_FILE` lies in a model's folder, or beside its file."""
+    """True if `SYNTHETIC_FILE` lies in a model's folder, or beside its file."""
     return ((path if path.is_dir() else path.parent) / SYNTHETIC_FILE).is_file()

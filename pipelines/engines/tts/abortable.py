@@ -1,7 +1,7 @@
-"""Breaking off what a library computes when nobody wants it any more: a barge-in reaches it within.
+"""Interrupts a library's computation that is no longer wanted: a barge-in takes effect within it.
 
-A library that computes for half a second in one call would hold up the next answer by as much, so
-a thread looks every few ms whether the request was cancelled.
+A library that computes for half a second in one call would delay the next answer by as much, so a
+thread checks every few ms whether the request was cancelled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _POLL_S = 0.005
 
 @contextmanager
 def when_cancelled(emit: Emit, stop: Callable[[], None]) -> Iterator[None]:
-    """Calls ``stop``, from a thread of its own, once the request is cancelled while we are here."""
+    """Calls ``stop``, from a thread of its own, once the request is cancelled inside the block."""
     over = threading.Event()
 
     def watch() -> None:
@@ -37,7 +37,7 @@ def when_cancelled(emit: Emit, stop: Callable[[], None]) -> Iterator[None]:
 
 
 class AbortableSession:
-    """An onnxruntime session whose run ends early when nobody wants it any more."""
+    """An onnxruntime session whose run ends early once its request is cancelled."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -45,7 +45,7 @@ class AbortableSession:
 
     @contextmanager
     def wanted_by(self, emit: Emit) -> Iterator[None]:
-        """Runs in here stop when that request is cancelled."""
+        """Runs inside the block stop when that request is cancelled."""
         self._emit = emit
         try:
             yield
@@ -53,7 +53,7 @@ class AbortableSession:
             self._emit = None
 
     def run(self, outputs: Any, feeds: dict[str, Any]) -> Any:
-        """As onnxruntime's, which raises when it is stopped."""
+        """Like onnxruntime's ``run``, which raises when it is stopped."""
         emit = self._emit
         if emit is None:
             return self._session.run(outputs, feeds)
@@ -69,7 +69,7 @@ class AbortableSession:
 
 
 def until_aborted(chunks: Iterator[Any], emit: Emit) -> Iterator[Any]:
-    """What comes; a network that was stopped because of a cancel is no error."""
+    """Yields the items; a network that was stopped because of a cancel is no error."""
     try:
         yield from chunks
     except Exception:

@@ -73,7 +73,7 @@ class EspeakEngine:
         self._library.espeak_SetParameter(_PARAMETER_RATE, self._rate_wpm, 0)
 
     def warm_up(self) -> None:
-        """Says a word to nobody."""
+        """Synthesises a word without output."""
         self._synthesise("hello")
 
     def run(self, request: Request, emit: Emit) -> None:

@@ -1,4 +1,6 @@
-"""What espeak-ng's library hands to a callback, as its speak_lib.h declares it."""
+"""The structures that espeak-ng's library passes to a callback, as its speak_lib.h declares
+them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import ctypes
 
 
 class Name(ctypes.Union):
-    """What an event names: a number, a mark, or a phone in at most eight bytes of UTF-8."""
+    """Name in an event: a number, a mark, or a phone in at most eight bytes of UTF-8."""
 
     _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
 
@@ -29,4 +31,4 @@ class Event(ctypes.Structure):
 Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event)
 )
-"""t_espeak_callback: samples, how many, events up to one of type 0."""
+"""t_espeak_callback: samples, their number, events up to one of type 0."""

@@ -1,9 +1,9 @@
 """Speech synthesis by Kokoro (kokoro-onnx): a batch of phonemes at a time, abortable.
 
 Request ``speak`` with header ``text`` answers ``{}`` with 24 kHz int16 PCM in pieces of 100 ms; the
-first has the header ``phones``, where the model tells: (phone, start_ms, end_ms), for visemes. Of
-the library's own reading of text espeak-ng (GPL-3.0-or-later) is a part: it is loaded only in a
-child process, of an engine environment of its own.
+first has the header ``phones``, where the model reports them: (phone, start_ms, end_ms), for
+visemes. The library's own reading of text includes espeak-ng (GPL-3.0-or-later): it is loaded only
+in a child process, of an engine environment of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LANGUAGES = {
     "a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "j": "ja",
     "p": "pt-br", "z": "cmn",
 }  # fmt: skip
-"""First letter of a voice's name → what it speaks, as espeak-ng calls it."""
+"""First letter of a voice's name → its language, by espeak-ng's name."""
 
 
 class KokoroEngine:
@@ -49,8 +49,8 @@ class KokoroEngine:
             model: Path of the network's ``.onnx`` file; `VOICES` lies beside it.
             voice: One of that file's.
             threads: Threads within an operation.
-            length_scale: How slowly it speaks, 0.5–2; 0: as it was trained.
-            alignments: Whether to say when it says what, where the network tells.
+            length_scale: Slowness of the speech, 0.5–2; 0: as it was trained.
+            alignments: True to report the phones' times, where the network gives them.
         """
         self._path = Path(model)
         self._voice = voice
@@ -88,7 +88,7 @@ class KokoroEngine:
         self._kokoro.sess = self._session = AbortableSession(session)
 
     def warm_up(self) -> None:
-        """Says a word to nobody."""
+        """Synthesises a word without output."""
         list(self._spoken("hello"))
 
     def run(self, request: Request, emit: Emit) -> None:
@@ -106,7 +106,7 @@ class KokoroEngine:
             out.end()
 
     def _spoken(self, text: str) -> Iterator[tuple[bytes, list[tuple[str, float, float]]]]:
-        """All of a text's audio, and its phones; nothing where nothing in it can be said."""
+        """All of a text's audio, and its phones; empty for a text without any sound."""
         import numpy as np
 
         lang = _LANGUAGES.get(self._voice[:1], "en-us")

@@ -17,7 +17,7 @@ class PcmOut:
         self._emit = emit
         self._heard = False
         self.samples = 0
-        """Sent so far."""
+        """Number of samples sent."""
 
     def send(self, pcm: bytes, header: dict[str, Any] | None = None) -> None:
         """Sends int16 PCM, with the marks that are due."""
@@ -32,7 +32,7 @@ class PcmOut:
         self._emit(header or {}, pcm)
 
     def end(self) -> None:
-        """All of it came out."""
+        """Ends the audio: all of it came out."""
         self._emit.mark("tts", "end", value=self.samples)
 
 

@@ -1,8 +1,8 @@
 """Speech synthesis by Piper (piper-tts): a sentence at a time, abortable, with its phones.
 
 Request ``speak`` with header ``text`` answers ``{}`` with PCM in pieces of 100 ms. The first piece
-of each sentence has the header ``phones``, where the voice tells: (phone, start_ms, end_ms), from
-the request's first sample, for visemes. Piper is licensed under GPL-3.0-or-later: it is loaded
+of each sentence has the header ``phones``, where the voice reports them: (phone, start_ms, end_ms),
+from the request's first sample, for visemes. Piper is licensed under GPL-3.0-or-later: it is loaded
 only in a child process, of an engine environment of its own.
 """
 
@@ -40,9 +40,9 @@ class PiperEngine:
         Args:
             model: Path of its ``.onnx`` file; ``.onnx.json`` stands beside it.
             threads: Threads within an operation; a small voice is slowed down by more than one.
-            speaker: Of a voice with several.
-            length_scale: How slowly it speaks; 0: as its configuration says.
-            alignments: Whether to ask the voice when it says what.
+            speaker: Number of the speaker, in a voice with several.
+            length_scale: Slowness of the speech; 0: as its configuration says.
+            alignments: True to ask the voice for the phones' times.
         """
         self._path = Path(model)
         self._threads = threads
@@ -78,7 +78,7 @@ class PiperEngine:
         self._config = SynthesisConfig(speaker_id=self._speaker, length_scale=self._length_scale)
 
     def warm_up(self) -> None:
-        """Says a word to nobody."""
+        """Synthesises a word without output."""
         list(self._voice.synthesize("hello", self._config))
 
     def run(self, request: Request, emit: Emit) -> None:
@@ -122,7 +122,7 @@ def read_config(model: Path) -> dict[str, Any]:
 
 
 def _with_alignments(path: Path) -> Any:
-    """The network with one more output: how long each phoneme lasts."""
+    """The network with one more output: the duration of each phoneme."""
     import onnx
     from piper.patch_voice_with_alignment import add_alignment_output
 
@@ -130,7 +130,7 @@ def _with_alignments(path: Path) -> Any:
     try:
         add_alignment_output(model)
     except ValueError:
-        return str(path)  # it has the output already, or is of a kind that does not tell
+        return str(path)  # it has the output already, or is of a kind without durations
     return model.SerializeToString()
 
 

@@ -1,8 +1,8 @@
 """Speech synthesis by Pocket TTS (Kyutai's pocket-tts on torch): 80 ms at a time, streaming.
 
-Request ``speak`` with header ``text`` answers ``{}`` with 24 kHz int16 PCM, a piece for what was
-decoded at once. The package would fetch weights, tokenizer and voice where its configuration names
-the hub: here it is given a copy of its configuration that names the files of one folder.
+Request ``speak`` with header ``text`` answers ``{}`` with 24 kHz int16 PCM, a piece for each
+decoded block. The package would fetch weights, tokenizer and voice where its configuration names
+the hub: this engine passes a copy of its configuration that names the files of one folder.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 RATE_HZ = 24000
 FRAMES_PER_S = 12.5
 CONFIG = "config.yaml"
-"""In the folder, where the model is none of the package's own languages."""
+"""File in the folder, where the model is none of the package's own languages."""
 FORCED_S_PER_CHAR = 0.07
-"""How long each character lasts with random weights: as with a person, roughly."""
+"""Duration of each character with random weights, s: about as with a person."""
 _NEVER_BEFORE = 6
-"""Frames before which the package takes no end for one."""
+"""Number of frames before which the package accepts no end."""
 
 
 class PocketTtsEngine:
@@ -44,9 +44,9 @@ class PocketTtsEngine:
         Args:
             model: Folder with ``model.safetensors``, ``tokenizer.json`` or ``.model``, and the
                 voices as ``NAME.safetensors``; below it they may lie as on the hub.
-            voice: Which of the voices.
-            threads: Of torch.
-            forced_s_per_char: How long each character lasts, for random weights, which never stop
+            voice: Name of the voice.
+            threads: Threads of torch.
+            forced_s_per_char: Duration of each character, for random weights, which never stop
                 by themselves; 0: the model decides.
         """
         self._folder = Path(model)
@@ -80,7 +80,7 @@ class PocketTtsEngine:
                 ) from error
 
     def warm_up(self) -> None:
-        """Says a word to nobody."""
+        """Synthesises a word without output."""
         for _ in self._stream("Hello.", threading.Event()):
             pass
 

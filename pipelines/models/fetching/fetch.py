@@ -1,7 +1,7 @@
 """Fetching a model: disk space before, SHA-256 after, and the folder appears whole or not at all.
 
-What is on its way lies in a folder of its own, one ``.part`` for each unfinished file; whatever
-ends a fetch, the next one goes on from there. Nothing but this is ever downloaded.
+Unfinished files lie in a folder of their own, one ``.part`` each; whatever ends a fetch, the next
+one resumes it. Nothing else in the project downloads anything.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from pipelines.models.paths import VARIABLE, model_folder, partial_folder
 from pipelines.models.state import first_wrong, state_of
 
 Watch = Callable[[str, int, int | None], None]
-"""Takes a file's path, how many of its bytes are there, and its size if that is known."""
+"""Takes a file's path, the number of its bytes that are there, and its size if that is known."""
 PART = ".part"
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What one file must be, from all that is known before its bytes come."""
+    """The expectation of one file, from all that is known before its bytes arrive."""
 
     path: str
     remote: hub.Remote
     bytes: int | None
     sha256: str
-    """Empty: the server does not say, and nobody has pinned it."""
+    """SHA-256; empty: the server does not say, and nothing is pinned."""
     checked_by: str
-    """Of `LockedFile`: what its bytes are held against."""
+    """Field of `LockedFile`: the check of its bytes."""
 
 
 def no_watch(_path: str, _done: int, _total: int | None) -> None:
@@ -53,15 +53,15 @@ def fetch(
     tell: Tell = silent,
     watch: Watch = no_watch,
 ) -> bool:
-    """Brings a model's files, where they are not there already.
+    """Fetches a model's files, where they are missing.
 
     Args:
         manifest: The model.
-        sha256: The digest that was asked for by ``name@sha256:HASH``; empty: none.
-        update: Forget what an earlier fetch of an unpinned model brought, and take what its
-            revision is now.
-        tell: Is told of what happens.
-        watch: Is told of the bytes.
+        sha256: The digest requested by ``name@sha256:HASH``; empty: none.
+        update: Forget the result of an earlier fetch of an unpinned model, and take its revision
+            as it is now.
+        tell: Takes lines about the progress.
+        watch: Takes the number of bytes.
 
     Returns:
         Whether anything had to be fetched.
@@ -106,7 +106,7 @@ def fetch(
 
 
 def _usable(lock: Lock | None, manifest: Manifest) -> Lock | None:
-    """What is known of the model, unless its manifest speaks of something else by now."""
+    """What is known of the model, unless its manifest has changed to another source."""
     return lock if lock and lock.is_of(manifest.source) else None
 
 
@@ -115,10 +115,10 @@ def _wrong(manifest: Manifest, lock: Lock) -> str:
 
 
 def _expect(manifest: Manifest, remotes: list[hub.Remote], lock: Lock | None) -> list[Expected]:
-    """Puts together what manifest, server and an earlier fetch say; they must agree.
+    """Combines the statements of manifest, server and an earlier fetch; they must agree.
 
     Raises:
-        ModelFilesError: they don't.
+        ModelFilesError: they disagree.
     """
     return [
         _expect_file(manifest.id, file, remote, lock.files.get(file.path) if lock else None)
@@ -156,7 +156,7 @@ def _expect_file(
 
 
 def _take_back(model_id: str, partial: Path) -> None:
-    """A folder that is not whole is fetched in part: what is good of it is not fetched again."""
+    """Turns an incomplete folder into a partial fetch: its good files are not fetched again."""
     folder = model_folder(model_id)
     if not folder.is_dir():
         return
@@ -169,7 +169,7 @@ def _take_back(model_id: str, partial: Path) -> None:
 def _bring(
     manifest: Manifest, expected: list[Expected], partial: Path, tell: Tell, watch: Watch
 ) -> dict[str, LockedFile]:
-    """All files in the folder of unfinished ones, each held against what it must be."""
+    """All files in the folder of unfinished ones, each checked against its expectation."""
     needed = 0
     todo: list[Expected] = []
     locked: dict[str, LockedFile] = {}
@@ -207,7 +207,7 @@ def _bring(
 
 
 def part_of(file: Expected, partial: Path) -> Path:
-    """Where a file lies while it is unfinished; another version of it lies elsewhere."""
+    """Path of an unfinished file; another version of it has another path."""
     path = partial / file.path
     return path.with_name(f"{path.name}.{file.sha256[:12] or file.remote.identity}{PART}")
 
@@ -221,7 +221,7 @@ def _whole(file: Expected, path: Path) -> Hashes | None:
 
 
 def _differs(file: Expected, found: Hashes) -> str:
-    """How the bytes differ from what they must be; empty: they don't."""
+    """The difference of the bytes from the expectation; empty: none."""
     if file.bytes is not None and found.bytes != file.bytes:
         return f"{found.bytes} bytes instead of {file.bytes}"
     if file.sha256 and found.sha256 != file.sha256:
@@ -232,7 +232,7 @@ def _differs(file: Expected, found: Hashes) -> str:
 
 
 def _check_digest(manifest: Manifest, lock: Lock, wanted: str) -> None:
-    """Holds what was fetched against ``name@sha256:HASH``."""
+    """Compares the fetched files with ``name@sha256:HASH``."""
     digest = digest_of({f.path: lock.files[f.path].sha256 for f in manifest.files})
     if wanted and digest != wanted:
         raise ModelFilesError(
@@ -242,7 +242,7 @@ def _check_digest(manifest: Manifest, lock: Lock, wanted: str) -> None:
 
 
 def _finish(model_id: str, partial: Path, lock: Lock) -> None:
-    """Makes the folder appear, with nothing in it that is not the model's."""
+    """Makes the folder appear, with nothing in it but the model's files."""
     for path in sorted(partial.rglob("*"), reverse=True):
         if path.is_dir():
             if not any(path.iterdir()):

@@ -1,7 +1,7 @@
-"""Files over HTTP by `huggingface_hub`: what the server says of them, and their bytes, resumed.
+"""Files over HTTP by `huggingface_hub`: the server's facts about them, and their bytes, resumed.
 
-The library brings the addresses, the token from its usual place, redirects, retries and errors; a
-half-fetched file is ours, because its own download throws half a file away when it fails.
+The library provides the addresses, the token from its usual place, redirects, retries and errors; a
+half-fetched file is ours, because the library's own download discards half a file when it fails.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from pipelines.models.ids import SHA256, ModelFilesError
 from pipelines.models.sources import Source
 
 Advance = Callable[[int], None]
-"""Takes how many bytes of the file are there by now."""
+"""Takes the number of bytes of the file that are there."""
 
 PIECE = 1 << 18
-"""Bytes that are written at a time: a connection that breaks loses at most so many, where the
-library's own 10 MB would be fetched again."""
+"""Bytes that are written at a time: a broken connection loses at most this, where the library's own
+10 MB would be fetched again."""
 _GIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What a server says of one file."""
+    """The facts that a server gives about one file."""
 
     path: str
     url: str
     bytes: int | None = None
-    """None: it does not say."""
+    """Size; None: the server does not say."""
     sha256: str = ""
-    """The hub says it of large files; empty: not said."""
+    """SHA-256, which the hub gives for large files; empty if not given."""
     git_sha1: str = ""
-    """The hub says it of small ones: SHA-1 of git's header and the bytes."""
+    """SHA-1 of git's header and the bytes, which the hub gives for small files."""
     commit: str = ""
-    """The commit that it belongs to."""
+    """The commit that the file belongs to."""
 
     @property
     def identity(self) -> str:
-        """Tells apart two files of one name: a half-fetched one is gone on with only if it fits."""
+        """Distinguishes two files of one name: a half-fetched one is resumed only if it matches."""
         return (self.sha256 or self.git_sha1 or self.commit or "any")[:12]
 
 
 def look(source: Source, paths: list[str], revision: str) -> list[Remote]:
-    """Asks what the files are, without fetching them; all are of one commit.
+    """Asks for the facts about files, without fetching them; all are of one commit.
 
     Args:
-        source: A repository, or a plain address (of which nothing is asked).
-        paths: Of the files.
+        source: A repository, or a plain address (which is not asked).
+        paths: Paths of the files.
         revision: The commit, tag or branch to ask for.
 
     Raises:
@@ -91,11 +91,11 @@ def download(source: Source, remote: Remote, part: Path, size: int | None, tell:
     """Fetches a file into ``part``, from where the last attempt left it.
 
     Args:
-        source: Whence; a token is sent to the hub only.
+        source: The source; a token is sent to the hub only.
         remote: The file.
-        part: What is there is kept, and gone on with.
-        size: Of the whole file, where it is known.
-        tell: Is told of the progress.
+        part: The partial file; its bytes are kept, and the fetch goes on after them.
+        size: Size of the whole file, where it is known.
+        tell: Takes the progress.
 
     Raises:
         ModelFilesError: it broke off; what has come is kept in ``part``.
@@ -148,7 +148,7 @@ def endpoint() -> str:
 
 
 def has_token() -> bool:
-    """Whether a token lies in one of its usual places."""
+    """True if a token lies in one of its usual places."""
     try:
         return bool(client().get_token())
     except (OSError, ValueError):
@@ -156,14 +156,14 @@ def has_token() -> bool:
 
 
 class _Counted:
-    """A file that tells how long it has become."""
+    """A file that reports its length."""
 
     def __init__(self, file: Any, tell: Advance) -> None:
         self._file = file
         self._tell = tell
 
     def write(self, data: bytes) -> int:
-        """Writes, and tells."""
+        """Writes, and reports."""
         written: int = self._file.write(data)
         self._tell(self._file.tell())
         return written
@@ -173,7 +173,7 @@ class _Counted:
 
 
 class _NoBar:
-    """In place of the library's progress bar: ours counts what is written."""
+    """Replaces the library's progress bar: ours counts written bytes."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self.n = 0
@@ -185,7 +185,7 @@ class _NoBar:
         pass
 
     def update(self, n: float = 1) -> None:
-        """Told of every piece."""
+        """Takes every piece; the library calls it."""
 
     def close(self) -> None:
-        """At the end."""
+        """Ends the bar."""

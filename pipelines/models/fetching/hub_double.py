@@ -17,7 +17,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 STALL_S = 1.0
-"""How long the fault ``stall`` keeps a client waiting for its first byte."""
+"""Time that the fault ``stall`` keeps a client waiting for its first byte."""
 TOKEN = "hf_double"
 """The one token that it accepts."""
 COMMIT = "c" * 40
@@ -47,25 +47,25 @@ class Repository:
 
 @dataclass
 class HubDouble:
-    """What is served, how it is spoilt, and what was asked for."""
+    """What is served, its fault, and the requests received."""
 
     repositories: dict[str, Repository] = field(default_factory=dict)
     fault: Fault = ""
     faulty: str = ""
-    """The path that the fault is of; empty: of all."""
+    """The path that has the fault; empty: all."""
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and range of every request."""
     authorised: list[bool] = field(default_factory=list)
-    """Of the same requests: whether they carried a token."""
+    """True for each of these requests that carried a token."""
     url: str = ""
 
     def ranges(self, path: str) -> list[str]:
-        """Ranges of the GETs for a file that brought (or would have brought) its bytes."""
+        """Ranges of the GETs for a file that sent (or would have sent) its bytes."""
         ends = (f"/{path}",)
         return [asked[2] for asked in self.asked if asked[0] == "GET" and asked[1].endswith(ends)]
 
     def fails(self, path: str, *faults: Fault) -> bool:
-        """Whether a file is to be spoilt in one of these ways now."""
+        """True if a file has one of these faults now."""
         if self.fault not in faults or self.faulty not in ("", path):
             return False
         if self.fault == "cut once":
@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
     def do_HEAD(self) -> None:
         self._answer(body=False)

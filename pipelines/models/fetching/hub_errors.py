@@ -1,4 +1,4 @@
-"""What went wrong on the way to a file, as one sentence that says what to do."""
+"""Errors on the way to a file, each as one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pipelines.models.ids import ModelFilesError
 from pipelines.models.paths import VARIABLE
 from pipelines.models.sources import Source
 
-AGAIN = "what has come is kept, and the same command goes on with it"
+AGAIN = "the fetched part is kept, and the same command resumes it"
 BAD_TOKEN = (
-    "The hub's token holds a character that no token has: set HF_TOKEN, or 'hf auth login', anew."
+    "The hub's token holds a character that no token has: set HF_TOKEN again, or repeat "
+    "'hf auth login'."
 )
 BAD_ADDRESS = (
     "The address of {at} can't be used ({cause}): write HF_ENDPOINT, or the manifest's url, as "
@@ -82,10 +83,11 @@ BY_NAME: tuple[tuple[str, str], ...] = (
         "The server of {at} sends {path!r} round in circles: check HF_ENDPOINT, or the url.",
     ),
 )
-"""Name of an exception's class (or of one above it) → sentence; the first that fits counts."""
+"""Name of an exception's class (or of one above it) → sentence; the first match counts."""
 
 BY_STATUS: dict[int, str] = {
-    401: "The server refuses the token (401) for {at}: set HF_TOKEN, or 'hf auth login', anew.",
+    401: "The server refuses the token (401) for {at}: set HF_TOKEN again, or repeat "
+    "'hf auth login'.",
     403: "The server forbids {path!r} of {at} (403): the token's account may not read it; accept "
     "the conditions at https://huggingface.co/{at}, or give the token the right to read.",
     404: "There is no {path!r} at {at} (404): correct the manifest.",
@@ -101,7 +103,7 @@ SERVER = "The server of {at} failed ({status}) on {path!r}: try again later; {ag
 
 @contextmanager
 def explained(source: Source, path: str, revision: str) -> Iterator[None]:
-    """Turns whatever the network or the disk raises into a sentence.
+    """Turns any error of the network or the disk into a sentence.
 
     Raises:
         ModelFilesError: something was raised inside.
@@ -118,7 +120,7 @@ def explained(source: Source, path: str, revision: str) -> Iterator[None]:
 
 
 def sentence(error: Exception, source: Source, path: str, revision: str) -> str | None:
-    """The sentence; None: this is no fault of the network, the disk or the input."""
+    """The sentence; None: the error is not one of the network, the disk or the input."""
     names = [cls.__name__ for cls in type(error).__mro__]
     known = {
         "at": source.at,
@@ -139,15 +141,15 @@ def sentence(error: Exception, source: Source, path: str, revision: str) -> str 
 
 
 def disk_sentence(error: OSError, path: str) -> str:
-    """What a disk, or a file that is shorter than was promised, comes to."""
+    """The sentence for an error of the disk, or for a file shorter than announced."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full in the middle of {path!r}: free some space; {AGAIN}."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
-            f"{error.filename or path} can't be written ({os.strerror(error.errno)}): mend its "
+            f"{error.filename or path} can't be written ({os.strerror(error.errno)}): correct its "
             f"rights, or name another folder by {VARIABLE}."
         )
-    if error.errno is None:  # the client's own: other bytes than were promised
+    if error.errno is None:  # the client's own: other bytes than announced
         return f"{path!r} came shorter or longer than its server had said: {AGAIN}."
     return f"{error.filename or path}: {error.strerror}; {AGAIN}."
 

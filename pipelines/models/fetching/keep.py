@@ -1,4 +1,4 @@
-"""Verifying what was fetched, byte by byte, and removing it."""
+"""Verifying fetched files, byte by byte, and removing them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pipelines.models.state import state_of
 
 
 def verify(manifest: Manifest, watch: Watch = no_watch) -> list[str]:
-    """Reads every file, and holds it against its manifest and what was fetched.
+    """Reads every file, and compares it with its manifest and the record of its fetch.
 
     Returns:
-        A sentence for each file that is not what it must be; empty: all are.
+        A sentence for each file that differs; empty: none does.
 
     Raises:
         ModelFilesError: the model is not here, so that there is nothing to verify.
@@ -56,7 +56,7 @@ def _wrong(path: Path, hashes: set[str]) -> str:
         return f"can't be read ({error.strerror})"
     others = hashes - {found}
     if not hashes:
-        return "is known to nobody, neither pinned nor fetched"
+        return "is unknown, neither pinned nor fetched"
     return f"is damaged (its SHA-256 is {found} instead of {others.pop()})" if others else ""
 
 
@@ -65,12 +65,12 @@ def remove(manifest: Manifest, *, forget: bool = False, tell: Tell = silent) -> 
 
     Args:
         manifest: The model.
-        forget: Also throw away what is known of its bytes, so that the next fetch is trusted as
-            if it were the first.
-        tell: Is told if another process is at work on it.
+        forget: Also discard the record of its bytes, so that the next fetch is trusted as if it
+            were the first.
+        tell: Takes a line if another process is at work on it.
 
     Returns:
-        How many bytes are free again.
+        Number of bytes freed.
 
     Raises:
         ModelFilesError: there is nothing to remove, or it can't be removed.

@@ -1,4 +1,4 @@
-"""Pinning: a manifest with the commit, sizes and SHA-256 that a fetch, or the hub, tells."""
+"""Pinning: a manifest with the commit, sizes and SHA-256 from a fetch, or from the hub."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OF_FILES = ("file", "bytes", "sha256", "files", "revision")
 
 
 def pinned(manifest: Manifest) -> str:
-    """The manifest's text with nothing left open.
+    """The manifest's text with every hash filled in.
 
-    What was fetched is taken as it was fetched. Else the hub is asked: it says the hashes of large
-    files; small ones are fetched, to a place of their own, and hashed.
+    Fetched files keep the hashes of their fetch. Otherwise the hub is asked: it gives the hashes of
+    large files; small ones are fetched to a temporary place and hashed.
 
     Raises:
         ModelFilesError: the files are not here and can't be asked for.
@@ -46,7 +46,7 @@ def pinned(manifest: Manifest) -> str:
 
 
 def write_pinned(manifest: Manifest) -> Path:
-    """Puts the pinned text in the place of the manifest's file; its comments are lost.
+    """Replaces the manifest's file by the pinned text; its comments are lost.
 
     Raises:
         ModelFilesError: as `pinned`, or the file can't be written.
@@ -64,7 +64,7 @@ def write_pinned(manifest: Manifest) -> Path:
 
 
 def _known(manifest: Manifest) -> tuple[str, list[ModelFile]] | None:
-    """What is on disk, or was fetched at some time; None: nothing of the kind."""
+    """The record of files on disk, or fetched at some time; None: there is none."""
     if not manifest.source.fetched:
         state = state_of(manifest)
         if state.folder is None or state.word == "damaged":
@@ -81,7 +81,7 @@ def _known(manifest: Manifest) -> tuple[str, list[ModelFile]] | None:
 
 
 def _asked(manifest: Manifest) -> tuple[str, list[ModelFile]]:
-    """What the hub says of files that are not here."""
+    """The hub's facts about files that are not here."""
     if manifest.source.kind == "url":
         return "", list(manifest.files)  # a manifest of a plain address is pinned
     paths = [file.path for file in manifest.files]

@@ -1,4 +1,4 @@
-// Idle life: blinks at random, a slow sway, nods and mm-hms when it is told to, a gaze that wanders.
+// Idle life: blinks at random, a slow sway, nods and mm-hms on request, a gaze that wanders.
 // With "reduced motion" asked for, nothing moves but what carries meaning: the expression, the lips.
 "use strict";
 

@@ -1,5 +1,5 @@
 // What a face looks like: presets, the valence–arousal plane, and the drawing itself. It decides
-// nothing: it is told a preset or a point of the plane, and how the lips stand.
+// nothing: it is given a preset or a point of the plane, and the shape of the lips.
 "use strict";
 
 const NEUTRAL = { browIn: 0, browOut: 0, lid: 0, lower: 0, eye: 0, smile: 0, sneer: 0, gape: 0, pupil: 0 };

@@ -1,4 +1,4 @@
-"""What the classifier looks at: the little words around a candidate, not what it is about. Pure.
+"""Features for the classifier: the function words around a candidate, not its topic. Pure.
 
 Every word that is not in a fixed list of function words becomes ``_``, so that what is learned of
 "did you bring the cup" holds for the newspaper, and a small corpus suffices.
@@ -12,10 +12,10 @@ from pipelines.watch.reading.spot import Candidate, Spotted
 from pipelines.watch.reading.words import lexicon
 
 FUNCTION_WORDS = frozenset(lexicon()["function_words"])
-"""All other words are ``_``."""
+"""Function words; all other words become ``_``."""
 
 SIDE = 4
-"""So many words on each side have a place; further ones are only there or not."""
+"""Number of words on each side that have a position; further ones only count as present."""
 
 
 def plain(word: str) -> str:
@@ -24,7 +24,7 @@ def plain(word: str) -> str:
 
 
 def features(spotted: Spotted, candidate: Candidate, who: str) -> list[str]:
-    """Names of what is true of a candidate.
+    """Names of the features that a candidate has.
 
     Args:
         spotted: Its sentence.

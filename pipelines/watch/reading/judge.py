@@ -1,7 +1,7 @@
 """The classifier: is a candidate meant as a task? Logistic regression, its weights a small file.
 
-It was made with scikit-learn (`training/intent_watcher`); running it is one sum per candidate, so
-nothing but the standard library is needed.
+It was trained with scikit-learn (`training/intent_watcher`); running it is one sum per candidate,
+so only the standard library is needed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WEIGHTS = Path(__file__).parent / "weights.json"
 
 
 class WatchError(LabError):
-    """The intent watcher's files are not what they should be."""
+    """The intent watcher's files are missing or broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,18 @@ class Judge:
 
     bias: float
     weights: dict[str, float]
-    """Feature → weight; of all others it is 0."""
+    """Feature → weight; 0 for all other features."""
     threshold: float = 0.5
     """Least probability that counts as meant."""
 
     def probability(self, spotted: Spotted, candidate: Candidate, who: str) -> float:
-        """That the candidate is meant as a task, 0–1."""
+        """Probability that the candidate is meant as a task, 0–1."""
         names = features(spotted, candidate, who)
         logit = self.bias + sum(self.weights.get(name, 0.0) for name in names)
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
 
     def meant(self, spotted: Spotted, candidate: Candidate, who: str) -> bool:
-        """Whether it is."""
+        """True if it is meant."""
         return self.probability(spotted, candidate, who) >= self.threshold
 
 
@@ -63,7 +63,7 @@ def load_judge(path: Path) -> Judge:
 
 @cache
 def shipped_judge() -> Judge:
-    """The one of this package.
+    """The classifier of this package.
 
     Raises:
         WatchError: its file is missing or broken.

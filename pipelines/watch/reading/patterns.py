@@ -1,4 +1,4 @@
-"""What a physical task sounds like: one row per way of saying it, as patterns over plain words.
+"""The wordings of physical tasks: one row per way of saying it, as patterns over plain words.
 
 ``{o}`` is a thing, ``{p}`` a place, ``{r}`` a relation (on, under …); ``<word>`` is a verb, also in
 its -ing form. A pattern only proposes: "did you pick up the ball" fits one too.
@@ -38,7 +38,7 @@ RELATIONS: tuple[tuple[str, str], ...] = (
     ("in", "in"),
     ("to", "to"),
 )
-"""As said → as the call says it."""
+"""Relation as said → as the call names it."""
 
 PRONOUNS = ("it", "them", "that", "this", "one", "these", "those", "that one", "this one")
 _LEXICON = lexicon()
@@ -107,7 +107,7 @@ TASKS: tuple[tuple[str, str], ...] = (
     ("gesture", "(?P<o><dance|wave|sit|spin|bow|jump|nod>)"
                 "(?: down| around)?(?: for (?:me|us|you)| to (?:me|us|you|[a-z]+))?"),
 )  # fmt: skip
-"""(task, pattern); where two find the same words, the earlier row has them."""
+"""(task, pattern); where two match the same words, the earlier row gets them."""
 
 CANCELS: tuple[str, ...] = (
     r"^(?:(?:oh|okay|alright|no|ah|well|wait|sorry|actually) )*never mind\b(?! (?!bring)\w+ing\b)",
@@ -121,7 +121,7 @@ CANCELS: tuple[str, ...] = (
     r"^(?:please )?leave it(?: alone)?(?: i\b.*)?$",
     r"^(?:okay |alright |no )*i will (?:not do|leave) (?:it|that)$",
 )
-"""Takes back what was asked for; patterns over a sentence's words."""
+"""Patterns over a sentence's words that cancel a request."""
 
 
 def gerund(verb: str) -> str:
@@ -142,7 +142,7 @@ def _verbs(found: re.Match[str]) -> str:
 
 @cache
 def task_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """`TASKS`, ready to be searched for in a sentence's words."""
+    """`TASKS`, compiled."""
     rows = []
     for task, pattern in TASKS:
         pattern = re.sub(r"(?<!\?P)<([a-z| ]+)>", _verbs, pattern)  # not a group's name
@@ -154,5 +154,5 @@ def task_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 @cache
 def cancel_patterns() -> tuple[re.Pattern[str], ...]:
-    """`CANCELS`, ready."""
+    """`CANCELS`, compiled."""
     return tuple(re.compile(pattern) for pattern in CANCELS)

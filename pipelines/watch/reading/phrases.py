@@ -1,7 +1,7 @@
-"""Rolling phrases: pieces of text, as a model utters them, joined until something ends a phrase.
+"""Rolling phrases: pieces of text, as a model emits them, joined until something ends a phrase.
 
-An end is punctuation (``. ! ? ;``) or the speaker's own end. A mere silence ends nothing: what was
-said so far is looked at, and again when it has gone on ("I could … fetch it, if you like"). Pure.
+An end is punctuation (``. ! ? ;``) or the speaker's own end. A mere silence ends nothing: the
+phrase so far is read, and read again when it has gone on ("I could … fetch it, if you like"). Pure.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import re
 from dataclasses import dataclass
 
 MAX_CHARACTERS = 400
-"""A stream that never ends a phrase is cut here: the oldest half is forgotten."""
+"""Longest phrase without an end; of a longer one the older half is dropped."""
 _END = re.compile(r"[.!?;](?=\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """What was said in one go."""
+    """Text said in one go."""
 
     text: str
     """Its words, with the punctuation that ended it."""
     t_ns: int
-    """When its last word came."""
+    """Time of its last word."""
     over: bool = True
-    """False: it may go on, and will then be told again from its beginning."""
+    """False: it may go on, and will then be given again from its beginning."""
 
 
 class RollingPhrases:
@@ -36,12 +36,12 @@ class RollingPhrases:
 
     @property
     def unseen(self) -> bool:
-        """Whether a phrase has gone on since it was last looked at."""
+        """True if a phrase has gone on since it was last read."""
         return not self._looked_at and bool(self._text.strip())
 
     @property
     def last_ns(self) -> int:
-        """When its last piece came."""
+        """Time of its last piece."""
         return self._t_ns
 
     def feed(self, piece: str, t_ns: int) -> list[Phrase]:
@@ -60,13 +60,13 @@ class RollingPhrases:
         return ended
 
     def look(self) -> list[Phrase]:
-        """What was said so far, after a silence; it stays open."""
+        """The text so far, after a silence; the phrase stays open."""
         self._looked_at = True
         text = self._text.strip()
         return [Phrase(text, self._t_ns, over=False)] if re.search(r"\w", text) else []
 
     def end(self) -> list[Phrase]:
-        """Ends what goes on: the speaker has finished."""
+        """Ends the open phrase: the speaker has finished."""
         return self._cut(len(self._text))
 
     def _cut(self, at: int) -> list[Phrase]:

@@ -1,4 +1,4 @@
-"""Text → what is to be done: the watcher's rules and classifier together. Pure; runs anywhere."""
+"""Text → requested tasks: the watcher's rules and classifier together. Pure; runs anywhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ CANCEL = "cancel"
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One thing that a phrase asks for."""
+    """One request of a phrase."""
 
     task: str
-    """A task's name, or `CANCEL`: what was asked for last is taken back."""
+    """A task's name, or `CANCEL`: the last request is cancelled."""
     object: str | None = None
     relation: str | None = None
     place: str | None = None
 
     @property
     def slots(self) -> dict[str, str]:
-        """Those of its slots that were named."""
+        """The slots that were named."""
         named = {"object": self.object, "relation": self.relation, "place": self.place}
         return {key: value for key, value in named.items() if value is not None}
 
@@ -37,7 +37,7 @@ class Reader:
         self._before: str | None = None
 
     def read(self, text: str, who: str) -> list[Heard]:
-        """What a phrase asks for, in its order.
+        """The requests of a phrase, in order.
 
         Args:
             text: One phrase, perhaps of several sentences.

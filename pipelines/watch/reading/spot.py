@@ -28,7 +28,7 @@ _NAMED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What might be a task."""
+    """A possible task."""
 
     task: str
     """One of the tasks of `pipelines.watch.task.TASK_NAMES`."""
@@ -39,28 +39,28 @@ class Candidate:
     object: str | None = None
     """The thing, without its article; None: the task has none, or it was not named."""
     relation: str | None = None
-    """Where to put it: on, under, next to, …"""
+    """Relation to the place: on, under, next to, …"""
     place: str | None = None
     """The place, without its article."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spotted:
-    """A sentence, looked through."""
+    """A sentence with its candidates."""
 
     words: list[str]
     candidates: list[Candidate]
-    """In the order of their words; none overlaps another."""
+    """The candidates, in the order of their words; none overlaps another."""
     cancel_at: int | None
-    """Word at which something is taken back; None: nothing is."""
+    """Word at which something is cancelled; None: nothing is."""
 
 
 def spot(sentence: str, before: str | None = None) -> Spotted:
-    """Looks through a sentence.
+    """Searches a sentence.
 
     Args:
-        sentence: As it was said.
-        before: The thing that was spoken of last, which "it" may mean.
+        sentence: The sentence as it was said.
+        before: The thing mentioned last, which "it" may mean.
     """
     said = words(sentence)
     plain = [w for w in said if w != "?"]
@@ -95,7 +95,7 @@ def _candidate(task: str, match: re.Match[str], span: tuple[int, int], text: str
 
 
 def _bare(name: str | None) -> str | None:
-    """Without its articles."""
+    """The text without its articles."""
     if name is None:
         return None
     if name in PRONOUNS:
@@ -120,7 +120,9 @@ def _place_before(text: str, word: str) -> tuple[str | None, str | None]:
 
 
 def _without_pronouns(found: list[Candidate], text: str, before: str | None) -> list[Candidate]:
-    """Each "it" is what was named before it: by an earlier task, by the sentence, or earlier."""
+    """Replaces each "it" by the thing named before it: by an earlier task, by the sentence, or
+    earlier.
+    """
     resolved: list[Candidate] = []
     for candidate in found:
         if candidate.object in PRONOUNS:

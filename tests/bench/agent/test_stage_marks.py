@@ -114,7 +114,7 @@ def test_a_cascades_frames_become_its_stages():
     assert marks["tts.request"].request_id == f"{marks['llm.request'].request_id}/tts-2"
 
 
-def test_a_model_that_speaks_itself_tells_its_text_and_asks_for_no_request():
+def test_a_model_that_speaks_itself_reports_its_text_and_asks_for_no_request():
     found = pushed(
         LLMFullResponseStartFrame(),
         TTSTextFrame("Hello", TextType.SENTENCE),

@@ -243,8 +243,8 @@ def test_after_what_wants_no_answer_the_user_goes_on_though_the_agent_fell_silen
     ("choice", "sentence"),
     [
         (LineChoice("pcm-websocket", "ws://127.0.0.1:1/"), "no agent answers at ws://127.0.0.1:1/"),
-        (LineChoice("pcm-websocket", "ws://127.0.0.1:99999/"), "no address of a WebSocket"),
-        (LineChoice("pcm-websocket", "http://127.0.0.1:1/"), "no address of a WebSocket"),
+        (LineChoice("pcm-websocket", "ws://127.0.0.1:99999/"), "not the address of a WebSocket"),
+        (LineChoice("pcm-websocket", "http://127.0.0.1:1/"), "not the address of a WebSocket"),
         (LineChoice("pigeon"), "there is no line 'pigeon'"),
     ],
 )

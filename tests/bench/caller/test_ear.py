@@ -113,7 +113,7 @@ def test_with_a_pre_roll_what_meets_silence_waits_and_the_rest_follows():
     assert np.count_nonzero(out) == 3 * 1920
 
 
-def test_what_was_cut_while_it_waited_leaves_no_trace_and_the_next_waits_anew():
+def test_what_was_cut_while_it_waited_leaves_no_trace_and_the_next_waits_again():
     ear = Ear(RATE, T0, 300)
     ear.receive("g0:0", 0, chunk(1920), T0 + 100 * MS)
     assert ear.clear(1, T0 + 150 * MS) == 1920

@@ -88,7 +88,7 @@ def test_what_the_agent_spoke_is_at_the_voices_own_rate(run):
     assert run.recording(trial)[:, 1].any()
 
 
-def test_loading_is_told_apart_from_answering(run):
+def test_loading_is_distinguished_from_answering(run):
     warmup = next(t for t in run.trials if t.warmup)
     cold = [r for r in store.read_metrics(run.path) if r.metric == "cold_load"]
     assert {r.subject for r in cold if r.trial_id == warmup.trial_id} == {

@@ -182,7 +182,7 @@ def test_computing_the_metrics_again_gives_the_same_bytes(run):
 
 def test_a_folder_that_holds_a_run_is_not_written_into(run):
     plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 1)
-    with pytest.raises(LabError, match="already holds a run: go on with it by --resume"):
+    with pytest.raises(LabError, match="already holds a run: resume it by --resume"):
         execute(plan, run.path, resume=False, watch=quiet)
     with pytest.raises(LabError, match="measured with other presets"):
         execute(plan, run.path, resume=True, watch=quiet)

@@ -109,7 +109,7 @@ def test_it_is_heard_when_the_script_says_plus_what_was_stamped_on_the_way(trial
     assert script_ms - 2 <= v2v_ms <= script_ms + late_ms + 2
 
 
-def test_it_yields_in_the_frame_that_the_script_says_and_tells_what_it_left_unsaid(trial):
+def test_it_yields_in_the_frame_that_the_script_says_and_reports_what_it_left_unsaid(trial):
     row, marks, recording = trial
     timeline = reconstruct(row, marks, recording)
     second = timeline.turn(1)
@@ -136,7 +136,7 @@ def _latest_frame_ms(row, marks, before_ns):
     return max(late) / NS_PER_MS
 
 
-def test_the_hold_back_and_the_words_are_told(trial):
+def test_the_hold_back_and_the_words_are_reported(trial):
     _, marks, _ = trial
     assert [m.value for m in marks if m.event == "hold_back"] == [2.0]
     answers = [m.text for m in marks if (m.stage, m.event) == ("agent", "answer_text")]

@@ -210,7 +210,7 @@ def test_a_bot_that_cannot_be_imported_is_one_sentence(name, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_bot_that_is_not_there_is_told_as_its_name_is_read(tmp_path):
+def test_a_bot_that_is_not_there_is_reported_as_its_name_is_read(tmp_path):
     with pytest.raises(BotError, match=r"There is no bot .*gone\.py"):
         bot_spec(tmp_path / "gone.py")
     with pytest.raises(BotError, match=r"is a folder: give the Python file"):
@@ -274,7 +274,7 @@ def test_a_face_looks_on_at_a_bot_as_at_any_preset(tmp_path, monkeypatch):
     assert "transport:OutputAudioRawFrame" in seen or "transport:TTSAudioRawFrame" in seen
 
 
-def test_a_face_tells_what_is_missing_before_it_waits_for_a_page(tmp_path, monkeypatch, capsys):
+def test_a_face_reports_what_is_missing_before_it_waits_for_a_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text('bot = "gone.py"\n', encoding="utf-8")
     assert typed("face", "mine.toml", "--fixtures", "greet_hello", "--no-open-page") == 2
@@ -284,7 +284,7 @@ def test_a_face_tells_what_is_missing_before_it_waits_for_a_page(tmp_path, monke
 
 
 @pytest.mark.parametrize("how", [["face"], ["talk"]])
-def test_a_bot_has_no_live_call_here_and_is_told_so(how, tmp_path, capsys):
+def test_a_bot_has_no_live_call_here_and_is_reported(how, tmp_path, capsys):
     (tmp_path / "my.py").write_text(ECHO, encoding="utf-8")
     (tmp_path / "mine.toml").write_text('bot = "my.py"\n', encoding="utf-8")
     assert typed(*how, str(tmp_path / "mine.toml"), "--no-open-page") == 2
@@ -299,7 +299,7 @@ TALKS = {
         "    raise TypeError('no connection')\n",
         "TypeError: no connection, before it asked create_transport for its transport",
     ),
-    "wanted": ("    {ask}\n", "knows no transport 'daily': it has webrtc"),
+    "wanted": ("    {ask}\n", "has no transport 'daily': it has webrtc"),
     "never": ("    await asyncio.sleep(60)\n", "asked for no transport within 0 s"),
     "idle": ("    {ask}\n    await asyncio.sleep(60)\n", "started no pipeline within 0 s"),
     "rate": (

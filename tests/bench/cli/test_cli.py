@@ -53,7 +53,7 @@ def test_help_lists_every_command_with_a_line(lab):
         assert f"  {name} " in out
 
 
-def test_an_unknown_preset_is_told_with_the_nearest(lab):
+def test_an_unknown_preset_is_reported_with_the_nearest(lab):
     code, _, err = lab("run", "--presets", "cascade-embeded")
     assert code == 2
     assert "did you mean 'cascade-embedded'?" in one_sentence(err)
@@ -65,7 +65,7 @@ def test_two_presets_of_one_name_are_refused(lab):
     assert "the same name" in one_sentence(err)
 
 
-def test_an_unknown_fixture_is_told(lab):
+def test_an_unknown_fixture_is_reported(lab):
     code, _, err = lab("run", "--presets", "cascade-scripted", "--fixtures", "greet_helo")
     assert code == 2
     assert "greet_hello" in one_sentence(err)
@@ -79,7 +79,7 @@ def test_an_unknown_fixture_is_told(lab):
         ("[llm]\nx = 1", "unknown table [llm]"),
     ],
 )
-def test_a_preset_file_with_a_wrong_line_is_told_by_file_table_and_key(lab, line, sentence):
+def test_a_preset_file_with_a_wrong_line_is_reported_by_file_table_and_key(lab, line, sentence):
     Path("mine.toml").write_text(SCRIPTED + line)
     code, _, err = lab("run", "--presets", "mine.toml")
     assert code == 2
@@ -97,7 +97,7 @@ def test_a_missing_gguf_is_found_before_the_first_trial(lab):
     assert not list(Path("r").glob("**/*.parquet"))
 
 
-def test_a_corrupt_gguf_is_told_as_such(lab):
+def test_a_corrupt_gguf_is_reported_as_such(lab):
     shipped = Path(cli.__file__).parents[2] / "pipelines/presets/cascade-embedded.toml"
     Path("broken.gguf").write_bytes(b"GGUF" + os.urandom(2000))
     broken = Path("broken.gguf").absolute()
@@ -137,28 +137,28 @@ def test_a_folder_in_which_another_run_writes_is_refused(lab, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_is_told(lab, tmp_path):
+def test_a_folder_that_may_not_be_written_is_reported(lab, tmp_path):
     tmp_path.chmod(0o500)
     code, _, err = lab("run", "--presets", "cascade-scripted", "--out", "r")
     assert code == 2
     assert "no permission" in one_sentence(err)
 
 
-def test_a_file_where_the_folder_should_be_is_told(lab):
+def test_a_file_where_the_folder_should_be_is_reported(lab):
     Path("r").write_text("x")
     code, _, err = lab("run", "--presets", "cascade-scripted", "--out", "r")
     assert code == 2
     assert "a file stands where a folder is needed" in one_sentence(err)
 
 
-def test_resuming_what_is_no_run_is_told(lab):
+def test_resuming_what_is_no_run_is_reported(lab):
     code, _, err = lab("run", "--resume", "nothing")
     assert code == 2
     assert "there is no run to resume" in one_sentence(err)
 
 
 @pytest.mark.parametrize("words", [("show", "nothing"), ("metrics", "nothing")])
-def test_reading_what_is_no_run_is_told(lab, words):
+def test_reading_what_is_no_run_is_reported(lab, words):
     code, _, err = lab(*words)
     assert code == 2
     assert "there is no such" in one_sentence(err)

@@ -43,7 +43,7 @@ def test_a_model_that_dies_is_one_sentence():
         measure(run)
 
 
-def test_a_context_that_ends_too_soon_is_told():
+def test_a_context_that_ends_too_soon_is_reported():
     with (
         pytest.raises(LabError, match="frame 10 was not answered"),
         sessions(echo(context_frames=10), seed=0) as run,
@@ -79,7 +79,7 @@ def test_a_scripted_model_has_no_response_to_content(tmp_path, capsys):
     assert json.loads((tmp_path / "floor.json").read_text())["floor_ms"] is None
 
 
-def test_the_findings_are_told_with_their_derivation():
+def test_the_findings_are_reported_with_their_derivation():
     found = Floor((Response(4, 2), Response(6, 2), Response(7, 3), Response(9, None)), 1)
     assert list(told("x", found)) == [
         "x: floor 3 frames = 240 ms",
@@ -92,14 +92,14 @@ def test_the_findings_are_told_with_their_derivation():
     ]
 
 
-def test_a_trace_before_the_floor_is_told_apart():
+def test_a_trace_before_the_floor_is_distinguished():
     found = Floor((Response(4, 1, 0), Response(6, 1, 0)), 1)
     lines = list(told("x", found))
     assert lines[0] == "x: floor 2 frames = 160 ms"
     assert "codebooks 2–8 of a frame decided before) differs from 1 frame = 80 ms on" in lines[-2]
 
 
-def test_what_it_was_made_to_say_is_told_and_where_nothing_was_the_flag_is():
+def test_what_it_was_made_to_say_is_named_and_where_nothing_was_the_flag_is():
     found = Floor((Response(4, 1), Response(6, 1)), 0)
     assert "while it was made to say 'go left'" in list(told("x", found, "go left"))
     deaf = Floor((Response(4, None),), 0)

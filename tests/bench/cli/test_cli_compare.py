@@ -152,7 +152,7 @@ def test_fewer_metrics_are_one_smaller_family_in_which_the_rates_stay(lab):
         (("one", "--presets", "cascade-stock,scripted-600"), "their weights differ"),
     ],
 )
-def test_what_can_not_be_compared_is_told_in_a_sentence(lab, words, told):
+def test_what_can_not_be_compared_is_reported_in_a_sentence(lab, words, told):
     assert told in refused(lab(*words))
     assert not Path("j.xml").exists()
 
@@ -182,7 +182,7 @@ def test_other_audio_under_the_same_name_is_refused(lab):
     assert "their sha256 differ" in refused(lab("one", "two"))
 
 
-def test_a_run_without_metrics_is_told_how_to_get_them(lab):
+def test_a_run_without_metrics_is_refused_with_how_to_get_them(lab):
     Path("two/metrics.parquet").unlink()
     assert "duplex-lab metrics two" in refused(lab("one", "two"))
 

@@ -90,7 +90,7 @@ def test_one_of_two_that_fails_does_not_hinder_the_other(lab, hub, home, manifes
         (("fetch", "tinny"), "no model 'tinny' (did you mean 'tiny'?)"),
         (("fetch", "tiny@q9"), "no variant 'q9'"),
         (("fetch", "tiny@sha256:1"), "64 of the characters"),
-        (("fetch", "../tiny"), "is no model id"),
+        (("fetch", "../tiny"), "is not a model id"),
         (("fetch", "--preset", "no-such"), "no preset 'no-such'"),
         (("verify", "tiny"), "nothing to verify: duplex-lab models fetch tiny@f16"),
         (("remove", "tiny"), "nothing to remove"),
@@ -108,7 +108,7 @@ def test_bad_input_is_one_sentence(lab, manifest, home, words, told):
     assert left(home) == []
 
 
-def test_a_broken_manifest_of_the_users_is_told_by_every_command(lab, home, manifest):
+def test_a_broken_manifest_of_the_users_is_reported_by_every_command(lab, home, manifest):
     (home / "manifests").mkdir(parents=True)
     (home / "manifests" / "bad.toml").write_text('name = "x"')
     for words in (("list",), ("status",), ("fetch", "x"), ("remove", "x"), ("verify",)):

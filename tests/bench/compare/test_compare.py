@@ -79,7 +79,7 @@ def test_the_same_figures_twice_are_the_same() -> None:
     assert found.change == (0.0, 0.0, 0.0)
 
 
-def test_where_the_scatter_hides_30_ms_the_n_that_is_needed_is_told() -> None:
+def test_where_the_scatter_hides_30_ms_the_n_that_is_needed_is_given() -> None:
     noise = np.random.default_rng(4).normal(0, 150, 25)
     noisy = side({"voice_to_voice": [v + e for v, e in zip(RAMP, noise, strict=True)]})
     found = one(side({"voice_to_voice": RAMP}), noisy, V2V)
@@ -154,7 +154,7 @@ def test_turns_on_which_no_answer_is_expected_are_in_no_rate() -> None:
     assert own.values("no_answer") == {}
 
 
-def test_a_value_of_zero_has_no_ratio_and_is_told_so() -> None:
+def test_a_value_of_zero_has_no_ratio_and_is_reported() -> None:
     base = side({"llm_ttft": [0.0, *RAMP]})
     assert one(base, base, TTFT).verdict == "a value of 0 has no ratio"
 
@@ -238,7 +238,7 @@ def test_a_run_that_does_not_say_its_machine_is_refused() -> None:
         check_runs(origin(), Origin("b", {}, 2), across_machines=False)
 
 
-def test_another_schema_is_refused_with_the_command_that_mends_it() -> None:
+def test_another_schema_is_refused_with_the_command_that_fixes_it() -> None:
     with pytest.raises(NotComparableError, match=r"duplex-lab metrics old$"):
         check_runs(origin("new"), origin("old", schema=1), across_machines=True)
 

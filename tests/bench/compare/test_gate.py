@@ -57,7 +57,7 @@ def test_a_gate_is_read(text: str, kind: str, limit: float, at_most: bool) -> No
         ("voice_to_voice.p50<=+1.05x", "without a sign"),
     ],
 )
-def test_a_gate_that_is_wrong_is_told_in_a_sentence(text: str, told: str) -> None:
+def test_a_gate_that_is_wrong_is_reported_in_a_sentence(text: str, told: str) -> None:
     with pytest.raises(LabError) as error:
         Gate.parse(text)
     assert told in str(error.value) and text in str(error.value)
@@ -96,7 +96,7 @@ def test_chance_alone_does_not_break_a_gate_and_is_no_proof_that_it_holds() -> N
     assert "the limit lies inside the interval" in gate_sentence(outcome)
     # In truth nothing has changed; so many conversations would have shown it.
     assert outcome.needed is not None and outcome.needed > 25
-    assert f"about {outcome.needed} conversations would tell" in gate_sentence(outcome)
+    assert f"about {outcome.needed} conversations would decide it" in gate_sentence(outcome)
 
 
 def test_with_few_conversations_nothing_is_said_however_slow_the_candidate() -> None:

@@ -137,7 +137,7 @@ def test_the_command_prints_a_line_per_run_and_draws(root, tmp_path):
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_day_that_is_none_and_an_empty_answer_are_told(root):
+def test_a_day_that_is_none_and_an_empty_answer_are_reported(root):
     for words, sentence in (
         (["--since", "monday"], "a day is needed"),
         (["--preset", "nobody"], "no run in it has voice_to_voice"),

@@ -104,5 +104,5 @@ def test_a_server_that_refuses_is_named_with_its_answer():
 
 
 def test_what_is_no_websocket_is_said():
-    with pytest.raises(LineError, match="no address of a WebSocket"):
+    with pytest.raises(LineError, match="not the address of a WebSocket"):
         PcmWebSocket("http://127.0.0.1/")

@@ -94,7 +94,7 @@ def test_the_level_follows_the_largest_gpu(sizes_gb, wanted):
     assert level([Gpu("x", gb) for gb in sizes_gb])[0] == wanted
 
 
-def test_cpu_features_are_read_as_linux_tells_them():
+def test_cpu_features_are_read_as_linux_lists_them():
     x86 = "processor : 0\nmodel name : X\nflags : fpu avx2 fma avx512f amx_int8\n"
     assert cpu_features(x86).items == ("avx2", "fma", "avx512f", "amx_int8")
     assert cpu_features("Features : fp asimd\n").items == ("asimd",)
@@ -175,7 +175,7 @@ def test_the_examination_names_what_to_install_and_what_may_run():
     assert json.loads(json.dumps(found.to_dict()))["level"]["number"] in range(7)
 
 
-def test_the_command_tells_all_of_it_as_json():
+def test_the_command_prints_all_of_it_as_json():
     command = [sys.executable, "-m", "bench.cli.main", "doctor", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)

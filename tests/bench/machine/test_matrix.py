@@ -101,7 +101,7 @@ def test_what_is_refused_stands_in_the_matrix_with_its_pointer():
 
 
 @pytest.mark.parametrize("model", ["qwen3.5-omni-7b", "Qwen/Qwen3.5-Omni", "seamless-m4t-v2"])
-def test_a_refused_model_is_told_with_what_to_do_instead(model):
+def test_a_refused_model_is_reported_with_what_to_do_instead(model):
     with pytest.raises(SpecError, match=r"can't run here yet: .*own-agent"):
         adapter_of(ModelOptions(id=model))
     with pytest.raises(SpecError, match="can't run here yet"):

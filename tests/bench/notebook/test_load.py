@@ -186,7 +186,7 @@ def test_a_truncated_parquet_is_named(folder, name):
         _ = bench.load(folder).rows
 
 
-def test_an_empty_folder_and_a_missing_one_are_told_apart(tmp_path):
+def test_an_empty_folder_and_a_missing_one_are_distinguished(tmp_path):
     with pytest.raises(StoreError, match="there are no trials in it"):
         bench.load(tmp_path)
     with pytest.raises(StoreError, match="there is no such folder"):

@@ -71,7 +71,7 @@ def test_a_model_that_answers_at_once_has_a_floor_of_the_frame_itself():
     assert [n for _, n in floor.derivation()] == [1, 0]
 
 
-def test_positions_without_response_are_told_and_the_minimum_counts():
+def test_positions_without_response_are_reported_and_the_minimum_counts():
     class Both(Model):
         """Says every third frame at once, and all of them two frames late."""
 
@@ -142,7 +142,7 @@ def test_the_signal_is_speech_like_and_within_bounds():
     assert rms.max() > 2 * rms.min()
 
 
-def test_what_is_said_is_told_from_the_fine_detail_of_what_was_said_before():
+def test_what_is_said_is_distinguished_from_the_fine_detail_of_what_was_said_before():
     """Codes as the Moshi family samples them: the first a step before the other seven."""
 
     def run(frames: Pcm) -> Iterator[Said]:

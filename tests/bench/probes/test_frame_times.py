@@ -135,7 +135,7 @@ def test_one_preset_that_fails_takes_no_others_figures_along(tmp_path, monkeypat
         ([","], "name at least one"),
     ],
 )
-def test_what_can_not_be_run_unpaced_is_told(args, said):
+def test_what_can_not_be_run_unpaced_is_reported(args, said):
     result = CliRunner().invoke(app, ["service", *args])
     assert isinstance(result.exception, LabError)
     assert said in str(result.exception)

@@ -134,7 +134,7 @@ def test_both_kinds_share_one_table_and_one_picture(both: RunSummary) -> None:
     assert "Frame by frame" in markdown(both)
 
 
-def test_frames_that_were_lost_are_told_loudly(duplex: RunSummary) -> None:
+def test_frames_that_were_lost_are_reported_loudly(duplex: RunSummary) -> None:
     broken = replace(duplex.duplex[0], lost=2, dropped=3)
     said = " ".join(duplex_notes([broken]))
     assert "2 frames were lost" in said and "not to be trusted" in said

@@ -42,12 +42,12 @@ def test_what_is_named_for_all_is_played_to_all():
 @pytest.mark.parametrize(
     ("fixtures", "said"),
     [
-        ("robot:cmd_stop", "'robot' is no kind"),
+        ("robot:cmd_stop", "'robot' is not a kind"),
         ("duplex:cmd_stop", "nothing of it is for cascade-embedded"),
         ("duplex:cmd_stop,click:cmd_stop,cmd_wait", "cmd_stop is named for two kinds"),
     ],
 )
-def test_a_kind_that_fits_nothing_is_told(fixtures, said):
+def test_a_kind_that_fits_nothing_is_reported(fixtures, said):
     with pytest.raises(LabError, match=said):
         plan(fixtures)
 

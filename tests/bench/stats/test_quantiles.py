@@ -51,7 +51,7 @@ def test_p99_is_bounded_from_299_values_on_by_the_largest() -> None:
 
 
 @pytest.mark.parametrize(("p", "n"), [(0.5, 20), (0.95, 59), (0.99, 299)])
-def test_each_quantile_needs_so_many_values(p: float, n: int) -> None:
+def test_each_quantile_needs_a_known_number_of_values(p: float, n: int) -> None:
     assert needed_n(p) == n
 
 

@@ -50,7 +50,7 @@ def test_a_table_is_written_and_read_back(tmp_path):
     assert read_face(tmp_path / "elsewhere") == []
 
 
-def test_a_damaged_or_foreign_table_is_told(tmp_path):
+def test_a_damaged_or_foreign_table_is_reported(tmp_path):
     path = tmp_path / "face.parquet"
     path.write_bytes(b"no")
     with pytest.raises(StoreError, match="damaged"):

@@ -36,7 +36,7 @@ def test_an_empty_recording_is_refused(tmp_path: Path) -> None:
         write_recording(tmp_path / "a.flac", np.zeros((0, 2), np.int16), 16_000)
 
 
-def test_a_missing_a_damaged_and_a_mono_file_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_a_damaged_and_a_mono_file_are_distinguished(tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
     with pytest.raises(StoreError, match="the recording is missing"):
         read_recording(path)

@@ -266,7 +266,7 @@ def test_labels_that_can_not_be_understood_are_named(tmp_path: Path) -> None:
             read_run(tmp_path).labels("f")
 
 
-def test_a_missing_folder_and_an_empty_one_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_folder_and_an_empty_one_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such folder"):
         read_run(tmp_path / "none")
     with pytest.raises(StoreError, match="no trials in it"):
@@ -388,7 +388,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_half_file(
     assert done_trials(tmp_path) == {trial.trial_id}
 
 
-def test_a_really_full_device_is_told_as_such() -> None:
+def test_a_really_full_device_is_reported_as_such() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     with (
@@ -416,7 +416,7 @@ def test_a_file_in_the_folders_place_is_a_sentence(tmp_path: Path) -> None:
         write_info(tmp_path / "run", {})
 
 
-def test_another_error_of_the_system_is_told_in_its_words(tmp_path: Path) -> None:
+def test_another_error_of_the_system_is_reported_in_its_words(tmp_path: Path) -> None:
     (tmp_path / "run.json").mkdir()
     with pytest.raises(StoreError, match=r"run\.json: "):
         write_info(tmp_path, {})

@@ -46,7 +46,7 @@ def only(summary: RunSummary) -> PresetSummary:
     return preset
 
 
-def test_valid_invalid_unanswered_and_unasked_turns_are_told_apart(tmp_path: Path) -> None:
+def test_valid_invalid_unanswered_and_unasked_turns_are_distinguished(tmp_path: Path) -> None:
     p = only(run_of(tmp_path, [TurnPlan(), TurnPlan(), SILENT, MISHEARD, HOLD]))
     assert (p.trials, p.turns, p.answered, len(p.values)) == (5, 4, 3, 2)
     assert [(s.trial_id, s.turn, s.reason) for s in p.invalid] == [("p.f3.0", 0, "WER 1.00 > 0.5")]
@@ -207,7 +207,7 @@ def test_with_one_repeat_every_turn_counts(tmp_path: Path) -> None:
 # What measuring takes
 
 
-def test_a_caller_that_takes_more_than_it_may_is_told(tmp_path: Path) -> None:
+def test_a_caller_that_takes_more_than_it_may_is_reported(tmp_path: Path) -> None:
     summary = run_of(tmp_path, [TurnPlan()])
     p = only(summary)
     assert p.caller_cpu_percent == pytest.approx(3.0) and p.caller_rss_mb == 120.0

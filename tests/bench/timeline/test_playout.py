@@ -1,4 +1,4 @@
-"""Where the ear ran dry: only within one reply, and only where there is speech on both sides."""
+"""Underruns of the ear: only within one reply, and only where there is speech on both sides."""
 
 from collections.abc import Sequence
 
@@ -113,7 +113,7 @@ def test_the_time_between_two_replies_within_a_turn_is_no_underrun() -> None:
     assert underruns_ns(timeline_of(chunks, users=made(("a", 1400), ("b", 3900)))) == []
 
 
-def test_a_synthesiser_that_stalls_within_one_answer_leaves_the_ear_dry() -> None:
+def test_a_synthesiser_that_stalls_within_one_answer_makes_an_underrun() -> None:
     chunks = [("g0:0", 1500, 500, True), ("g0:1", 4000, 500, True)]
     assert underruns_ns(timeline_of(chunks, users=made(("a", 1400), ("a", 3900)))) == [
         2_000_000_000

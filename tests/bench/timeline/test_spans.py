@@ -107,7 +107,7 @@ def test_attributes_say_whose_it_is_and_what_was_found(folder):
     assert "duplex_lab.voice_to_voice_ms" not in second[0].attributes
 
 
-def test_a_cancelled_request_is_told_as_such(folder):
+def test_a_cancelled_request_is_reported_as_such(folder):
     (cancelled,) = [s for s in turns_of(folder)[0] if s.error == "cancelled"]
     assert cancelled.attributes["duplex_lab.request_id"] == "old"
     assert cancelled.end_ns - cancelled.start_ns == 50 * MS
@@ -207,7 +207,7 @@ def test_a_collector_receives_the_run_over_http(folder, collector):
     assert [s.start_time_unix_nano for s in spans] == [s.start_ns for s in wanted]
 
 
-def test_a_collector_that_refuses_is_told_in_a_sentence(folder, collector):
+def test_a_collector_that_refuses_is_reported_in_a_sentence(folder, collector):
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
     endpoint, _, handler = collector
     handler.status = 400
@@ -216,7 +216,7 @@ def test_a_collector_that_refuses_is_told_in_a_sentence(folder, collector):
     assert "the traces were not taken" in str(done.exception)
 
 
-def test_an_address_that_is_none_and_a_missing_extra_are_told(folder, monkeypatch):
+def test_an_address_that_is_none_and_a_missing_extra_are_reported(folder, monkeypatch):
     done = invoke(folder, "--endpoint", "localhost:4318")
     assert "an address is needed" in str(done.exception)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)

@@ -99,7 +99,7 @@ def test_frames_joined_are_the_stream(frame, sizes, count):
     np.testing.assert_array_equal(joined, signal[: len(joined)])
 
 
-def test_a_cleared_reframer_begins_anew():
+def test_a_cleared_reframer_starts_over():
     reframer = Reframer(4)
     reframer.feed(np.arange(3))
     reframer.clear()

@@ -81,7 +81,7 @@ async def test_a_server_that_fails_is_an_error_frame_and_no_answer() -> None:
     assert events(marks) == ["llm.request"]
 
 
-async def test_what_a_server_lacks_is_told_before_the_first_trial(
+async def test_what_a_server_lacks_is_reported_before_the_first_trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     double = ChatServerDouble(models=["small", "big"], key="secret")

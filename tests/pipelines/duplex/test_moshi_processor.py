@@ -162,7 +162,7 @@ async def test_marks_of_the_child_carry_its_pid_and_lie_between_the_processors_o
         assert {m.request_id for m in life} == {session.request_id}
 
 
-async def test_text_is_told_as_pipecats_speech_to_speech_services_do(echo):
+async def test_text_is_sent_as_pipecats_speech_to_speech_services_do(echo):
     marks = MarkList()
     processor = MoshiProcessor(await echo(), marks=marks, greeting="hello there")
     frames = chunks(noise(20 * FRAME), FRAME)
@@ -327,7 +327,10 @@ def errors(up: Sequence[Frame], marks: MarkList) -> str:
         ("raise", "The model echo failed on a request: RuntimeError: the model broke."),
         ("decode", "The model echo failed on a request: RuntimeError: the codec broke."),
         ("shape", "The model echo failed on a request: ValueError: a frame of shape (1919,)"),
-        ("nan", "The model echo sent what is no frame: a frame holds NaN or infinity."),
+        (
+            "nan",
+            "The model echo sent something that is not a frame: a frame holds NaN or infinity.",
+        ),
     ],
 )
 async def test_a_model_that_fails_is_one_sentence_and_the_next_conversation_works(
@@ -372,7 +375,7 @@ async def test_a_model_killed_from_outside_is_one_sentence(echo):
     assert errors(up, marks).startswith("The model echo crashed (killed by SIGKILL)")
 
 
-async def test_a_model_that_can_not_be_loaded_is_told_to_the_pipeline():
+async def test_a_model_that_can_not_be_loaded_is_reported_to_the_pipeline():
     process = ModelProcess(
         "echo",
         "pipelines.duplex.session.engine:DuplexEngine",
@@ -384,7 +387,7 @@ async def test_a_model_that_can_not_be_loaded_is_told_to_the_pipeline():
     assert "the package 'no_such_package' is not installed" in errors(up, marks)
 
 
-async def test_the_tap_tells_pipecat_when_the_user_speaks_and_interrupts_nothing(echo):
+async def test_the_tap_reports_to_pipecat_when_the_user_speaks_and_interrupts_nothing(echo):
     turn = load(fixtures_root() / "cmd_red_block_window.toml").turns[0]
     speech = resample(read_pcm(turn), turn.rate_hz, 24_000)
     pcm = np.concatenate((speech, np.zeros(12_000, np.int16)))

@@ -218,9 +218,9 @@ def test_folders_that_are_not_whole_say_what_they_lack(tmp_path: Path) -> None:
     ("engine", "broken", "told"),
     [
         ("moonshine", "encoder_model.ort", "Moonshine can't load"),
-        ("kyutai-stt", "model.safetensors", "is no safetensors file"),
+        ("kyutai-stt", "model.safetensors", "is not a safetensors file"),
         ("kokoro", "kokoro.onnx", "Kokoro can't load"),
-        ("pocket-tts", "alba.safetensors", "is no safetensors file"),
+        ("pocket-tts", "alba.safetensors", "is not a safetensors file"),
     ],
 )
 async def test_files_that_are_none_are_one_sentence(

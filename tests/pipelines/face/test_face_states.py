@@ -69,7 +69,7 @@ def test_every_event_of_the_pipeline_is_used_by_the_table():
         ("'''\\b(sorry", "'''\\b((sorry", "no pattern"),
     ],
 )
-def test_a_wrong_table_is_told_by_place(tmp_path, old, new, why):
+def test_a_wrong_table_is_reported_by_place(tmp_path, old, new, why):
     text = STATES.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "mine.toml"

@@ -26,7 +26,7 @@ def test_each_80_ms_of_audio_become_one_message_numbered_by_sample(track):
     assert all(m.speaking for m in told)
 
 
-def test_the_last_piece_is_told_too_and_then_the_mouth_closes_where_the_sound_ends(track):
+def test_the_last_piece_is_sent_too_and_then_the_mouth_closes_where_the_sound_ends(track):
     track.event("agent_started", 0)
     track.audio(tone(FRAME + 240), RATE_HZ)
     last, closed = track.event("agent_stopped", 500)

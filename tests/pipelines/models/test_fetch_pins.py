@@ -37,7 +37,7 @@ def test_another_file_than_the_pinned_one_is_not_taken(hub, home, manifest, path
     assert path not in [Path(p).name for p in left(home)]
 
 
-def test_another_size_than_the_pinned_one_is_told_before_fetching(hub, home, manifest):
+def test_another_size_than_the_pinned_one_is_reported_before_fetching(hub, home, manifest):
     refused(manifest(files=pins(big=BIG + b"!")), "bytes is 204801 by its manifest and 204800 by")
     assert left(home) == []
 
@@ -67,7 +67,7 @@ def test_a_branch_that_moved_on_is_not_followed_until_asked(hub, home, manifest)
     assert read_lock("tiny@f16").revision == "d" * 40
 
 
-def test_a_manifest_of_another_revision_begins_anew(hub, manifest):
+def test_a_manifest_of_another_revision_starts_over(hub, manifest):
     fetch(manifest())
     repository = hub.repositories["lab/tiny"]
     repository.revisions.add("v2")
@@ -120,7 +120,7 @@ def test_a_lost_file_alone_is_fetched_again(hub, home, manifest):
     assert left(home) == WHOLE
 
 
-def test_one_flipped_bit_is_found_by_verify_and_mended_by_remove_and_fetch(hub, home, manifest):
+def test_one_flipped_bit_is_found_by_verify_and_fixed_by_remove_and_fetch(hub, home, manifest):
     model = manifest()
     fetch(model)
     assert verify(model) == []

@@ -30,7 +30,7 @@ def replace(monkeypatch, row, **fields):
     monkeypatch.setitem(environment.ENVIRONMENTS, row.name, dataclasses.replace(row, **fields))
 
 
-def test_it_is_built_once_and_told(nothing):
+def test_it_is_built_once_and_reported(nothing):
     told: list[str] = []
     python = environment.ensure("nothing", told.append)
     assert python == str(nothing.python) == environment.find("nothing")
@@ -41,7 +41,7 @@ def test_it_is_built_once_and_told(nothing):
     assert told == []
 
 
-def test_a_killed_build_is_begun_anew(nothing):
+def test_a_killed_build_is_started_over(nothing):
     left_over = nothing.folder.with_name(f".{nothing.folder.name}.building")
     (left_over / "bin").mkdir(parents=True)
     (left_over / "bin" / "python").write_text("half")
@@ -115,20 +115,20 @@ def test_what_was_built_must_import_the_engine(nothing, monkeypatch):
     assert environment.find("nothing") is None
 
 
-def test_the_wrong_machine_is_told_the_right_ones(nothing, monkeypatch):
+def test_the_wrong_machine_is_refused_with_the_right_ones(nothing, monkeypatch):
     replace(monkeypatch, nothing, machines=("Plan9 mips",))
     with pytest.raises(LabError, match="made for Plan9 mips"):
         environment.ensure("nothing")
 
 
-def test_no_uv_is_told_how_to_get_it(nothing, monkeypatch, tmp_path):
+def test_no_uv_is_refused_with_how_to_get_it(nothing, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(LabError, match="make setup"):
         environment.ensure("nothing")
 
 
-def test_a_full_disk_is_told_before_anything_is_written(nothing, monkeypatch, tmp_path):
+def test_a_full_disk_is_reported_before_anything_is_written(nothing, monkeypatch, tmp_path):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(9e9, 9e9, 1e6))
     with pytest.raises(LabError, match=r"needs 0.1 GB of disk .* has 0.0 GB free"):
@@ -148,7 +148,7 @@ def test_the_users_own_python_is_taken_if_it_has_the_engine(nothing, monkeypatch
     assert environment.ensure("nothing") == sys.executable
     assert not nothing.folder.exists()
     replace(monkeypatch, nothing, imports=("no_such_engine",))
-    with pytest.raises(LabError, match=r"DUPLEX_LAB_NOTHING_PYTHON\) is no Python for"):
+    with pytest.raises(LabError, match=r"DUPLEX_LAB_NOTHING_PYTHON\) is not a Python for"):
         environment.ensure("nothing")
     monkeypatch.setenv("DUPLEX_LAB_NOTHING_PYTHON", "/no/such/python")
     with pytest.raises(LabError, match="/no/such/python"):

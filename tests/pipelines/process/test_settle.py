@@ -104,7 +104,7 @@ async def test_a_cancel_that_is_not_confirmed_kills_within_a_second_replies_or_n
         assert "did not stop within 1 s of a cancel" in sentence
 
 
-async def test_a_request_that_was_told_of_the_death_is_not_told_of_again(agent: Agent) -> None:
+async def test_a_request_that_reported_the_death_does_not_report_it_again(agent: Agent) -> None:
     with pytest.raises(ModelError, match="crashed"):
         async for _ in agent.model.request("crash"):
             pass
@@ -112,7 +112,7 @@ async def test_a_request_that_was_told_of_the_death_is_not_told_of_again(agent: 
     assert [m for m in agent.marks.marks if m.event == "error"] == []
 
 
-async def test_a_death_in_a_pause_of_the_trial_is_told_but_not_on_the_next_trial(
+async def test_a_death_in_a_pause_of_the_trial_is_reported_but_not_on_the_next_trial(
     agent: Agent,
 ) -> None:
     for settles in (True, False):

@@ -43,7 +43,7 @@ async def test_the_page_is_served_with_a_policy_that_loads_nothing(server, sessi
         assert "<canvas" in await answer.text()
 
 
-async def test_a_page_is_greeted_and_told_what_a_feed_brings(server, session):
+async def test_a_page_is_greeted_and_sent_what_a_feed_brings(server, session):
     async with session.ws_connect(url(server, "/face")) as page:
         hello = json.loads(await next_of(page, aiohttp.WSMsgType.TEXT))
         assert (hello["type"], hello["mode"]) == ("hello", "fixtures")

@@ -101,7 +101,7 @@ async def test_a_call_is_answered_in_sound_and_in_the_face():
     assert {m.v for m in told} == {2}
 
 
-async def test_an_offer_before_the_models_are_loaded_is_told():
+async def test_an_offer_before_the_models_are_loaded_is_reported():
     with pytest.raises(LabError, match="still loading"):
         pytest.importorskip("aiortc", reason=WHY)
         await Call(load_spec("duplex-scripted-60ms")).offer({"sdp": "", "type": "offer"})

@@ -33,7 +33,7 @@ def test_a_phrase_ends_with_its_punctuation_and_carries_the_time_of_its_last_wor
     assert not stream.unseen and stream.end() == []
 
 
-def test_after_a_silence_a_phrase_is_looked_at_once_and_told_again_when_it_has_gone_on():
+def test_after_a_silence_a_phrase_is_looked_at_once_and_again_when_it_has_gone_on():
     stream = RollingPhrases()
     stream.feed(" I could", 1)
     assert stream.unseen and stream.look() == [Phrase("I could", 1, over=False)]
@@ -138,7 +138,7 @@ def test_the_same_words_are_a_task_where_they_are_meant_and_none_where_not(who, 
     assert len(Reader(None).read(not_meant, who)) == 1  # the patterns alone fall for it
 
 
-def test_weights_that_cannot_be_read_are_told_in_a_sentence(tmp_path):
+def test_weights_that_cannot_be_read_are_reported_in_a_sentence(tmp_path):
     with pytest.raises(WatchError, match=r"w\.json: the classifier's weights can't be read"):
         load_judge(tmp_path / "w.json")
     (tmp_path / "w.json").write_text('{"bias": 1}')
@@ -206,7 +206,7 @@ def test_weights_and_schema_are_plain_files_of_the_package():
 JUG, TIN = {"task": "bring", "object": "jug"}, {"task": "bring", "object": "tin"}
 
 
-def test_the_same_task_within_the_time_is_the_same_call_and_each_mention_begins_it_anew():
+def test_the_same_task_within_the_time_is_the_same_call_and_each_mention_restarts_it():
     ledger = Ledger(repeat_s=8)
     assert ledger.offer("a", JUG, 0) is None
     assert ledger.offer("b", JUG, 8 * NS_PER_S) == "a"

@@ -247,7 +247,7 @@ async def test_the_face_acts_while_the_slow_loop_is_at_a_task(answers, said):
     assert face.states == ["acting", "listening"]
 
 
-async def test_it_without_a_thing_is_refused_by_the_schema_and_told():
+async def test_it_without_a_thing_is_refused_by_the_schema_and_reported():
     marks = MarkList()
     down = await run(IntentWatcher(ready(), marks=marks), [said_by_user("please bring it")])
     assert not [f for f in down if isinstance(f, PhysicalTaskFrame)]
@@ -256,7 +256,7 @@ async def test_it_without_a_thing_is_refused_by_the_schema_and_told():
     ]
 
 
-async def test_a_reader_that_fails_is_told_of_and_the_frames_go_on():
+async def test_a_reader_that_fails_is_reported_and_the_frames_go_on():
     marks = MarkList()
     frames = [said_by_user("close the gate"), SleepFrame(0.05), *spoken("I am still here.")]
     down = await run(IntentWatcher(ready(fails=True), marks=marks), frames)

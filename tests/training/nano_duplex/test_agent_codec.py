@@ -117,7 +117,7 @@ def test_ten_minutes_leave_no_more_state_than_one_frame(codec, sound):
 
 
 def test_odd_numbers_of_samples_are_refused(codec):
-    with pytest.raises(ValueError, match="100 samples are no whole number of frames of 1920"):
+    with pytest.raises(ValueError, match="100 samples are not a whole number of frames of 1920"):
         codec.open().encode(np.zeros(100, np.float32))
 
 

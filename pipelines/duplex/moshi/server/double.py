@@ -31,7 +31,7 @@ Misbehaviour = Literal[
     "closes",  # politely, after `misbehave_after` frames
     "closes_in_mid_frame",  # tears the connection after half an Ogg page
     "silent",  # stops answering
-    "bad_kind",  # sends kinds that nobody knows
+    "bad_kind",  # sends kinds that no protocol has
     "bad_opus",
     "bad_text",  # not UTF-8
     "text_message",  # not binary: another protocol
@@ -42,7 +42,8 @@ Misbehaviour = Literal[
 class MoshiServerDouble:
     """A server on a free port of this machine, within a ``with``; one session at a time.
 
-    ``url`` is its address; ``queries``: what each session asked for; ``errors``: what they died of.
+    ``url`` is its address; ``queries``: the query of each session; ``errors``: the errors that
+    ended sessions.
     """
 
     def __init__(
@@ -58,12 +59,12 @@ class MoshiServerDouble:
         """Describes the server.
 
         Args:
-            misbehaviour: What it does wrong.
-            misbehave_after: How many frames of the user it hears before.
+            misbehaviour: The fault.
+            misbehave_after: Number of the user's frames before the fault.
             delay_frames: Frame t is answered by an echo of frame t − delay; before that by none.
-            compute_s: How long it takes over each frame.
-            speech: (n, 1920) said instead of the echo, over and over.
-            words: One is said with each frame, until they are used up.
+            compute_s: Time for each frame.
+            speech: (n, 1920) said in place of the echo, repeated.
+            words: Words, one with each frame, until they are used up.
         """
         self._misbehaviour = misbehaviour
         self._misbehave_after = misbehave_after
@@ -161,7 +162,7 @@ class MoshiServerDouble:
             connection.send(b"\x02" + self._words[number].encode())
 
     def _misbehave(self, connection: ServerConnection, writer: Any) -> bool:
-        """Does it once; whether the session goes on."""
+        """Misbehaves once; returns whether the session goes on."""
         page = b"\x01" + writer.append_pcm(np.zeros(FRAME_SAMPLES, np.float32))
         if self._misbehaviour == "closes":
             connection.close()

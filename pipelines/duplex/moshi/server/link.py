@@ -1,7 +1,7 @@
 """The websocket of a Moshi server: messages out, frames and text in, every failure one sentence.
 
-A thread of its own receives, so that what arrives is decoded at once and its time of arrival does
-not hang on when a step asks for it.
+A thread of its own receives, so that arriving messages are decoded at once and their time of
+arrival does not depend on when a step asks for them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 from pipelines.process.engine import EngineError
 
 HANDSHAKE, AUDIO, TEXT, CONTROL, METADATA, ERROR, PING, COLOURED_TEXT = range(8)
-"""First byte of a message. From 3 on only the Rust server sends them."""
+"""First byte of a message. Kinds from 3 on come only from the Rust server."""
 UNKNOWN_LIMIT = 10
-"""Messages of an unknown kind are skipped, as the protocol demands; a server that sends so many and
-no audio between speaks something else."""
+"""Number of messages of unknown kinds without audio between them that ends the session. The
+protocol demands that each be skipped; this many show another protocol."""
 CLOSE_TIMEOUT_S = 1.0
 
 
@@ -36,12 +36,12 @@ class ServerLink:
         self._handshake_timeout_s = handshake_timeout_s
         parts = urlsplit(url)
         self.name = f"the server {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        """For errors: without a password or the query, which may hold keys."""
+        """Name for errors: without a password or the query, which may hold keys."""
         self._inside = contextlib.ExitStack()
         self._socket: Any = None
         self._reader: Any = None
         self._thread = threading.Thread(target=self._receive, name="moshi-server", daemon=True)
-        self._changed = threading.Condition()  # guards all that follows
+        self._changed = threading.Condition()  # guards all fields below
         self._frames: deque[Pcm] = deque()
         self._rest = np.zeros(0, np.float32)
         self._text: list[str] = []
@@ -111,7 +111,7 @@ class ServerLink:
 
     @property
     def silent_s(self) -> float:
-        """How long ago audio last came (or the handshake)."""
+        """Time since audio last arrived (or the handshake)."""
         with self._changed:
             return time.monotonic() - self._heard_s
 
@@ -129,17 +129,17 @@ class ServerLink:
             self._socket.send(bytes((kind,)) + content)
         except (ConnectionClosed, OSError) as error:
             with self._changed:
-                # The receiver may know better why, and is about to say so.
+                # The receiver may know the reason better, and is about to report it.
                 self._changed.wait_for(lambda: self._error is not None, CLOSE_TIMEOUT_S)
                 said = self._error
             raise EngineError(said or f"{self.name} is gone ({error})") from error
 
     def take(self, wait_s: float) -> tuple[Pcm | None, str]:
-        """The oldest frame that has come, waiting for one at most ``wait_s``, and the new text.
+        """The oldest frame that has arrived, waiting for one at most ``wait_s``, and the new text.
 
         Raises:
-            EngineError: the connection broke or what came is not the protocol, and every frame
-                that came before has been taken.
+            EngineError: the connection broke or the messages are not the protocol's, and every
+                earlier frame has been taken.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._frames or self._error is not None, wait_s)
@@ -162,7 +162,7 @@ class ServerLink:
             self._fail(f"broke the connection off after {self._heard} frames ({error})")
         except _NotTheProtocolError as error:
             self._fail(str(error))
-        except Exception as error:  # nobody else would tell of it
+        except Exception as error:  # no other part would report it
             self._fail(f"sent what could not be read ({type(error).__name__}: {error})")
 
     def _fail(self, what: str) -> None:
@@ -174,7 +174,9 @@ class ServerLink:
     def _handle(self, message: str | bytes) -> None:
         """One message."""
         if isinstance(message, str) or not message:
-            raise _NotTheProtocolError("sent a message that is not binary: it is no Moshi server")
+            raise _NotTheProtocolError(
+                "sent a message that is not binary: it is not a Moshi server"
+            )
         kind, content = message[0], message[1:]
         if kind > COLOURED_TEXT:
             self._skip(kind)
@@ -205,7 +207,7 @@ class ServerLink:
         self._unknown += 1
         if self._unknown >= UNKNOWN_LIMIT or not self._shaken:
             raise _NotTheProtocolError(
-                f"sent messages of unknown kind (the last: {kind}) and no audio: it is no Moshi "
+                f"sent messages of unknown kind (the last: {kind}) and no audio: it is not a Moshi "
                 "server, or one of a newer protocol"
             )
 
@@ -218,7 +220,7 @@ class ServerLink:
 
 
 class _NotTheProtocolError(Exception):
-    """What the server did, as the second half of a sentence."""
+    """The server's action, as the second half of a sentence."""
 
 
 def _text(content: bytes) -> str:

@@ -1,15 +1,14 @@
-"""`MoshiServer`: a Moshi or PersonaPlex server somewhere else, spoken to over its websocket.
+"""`MoshiServer`: a Moshi or PersonaPlex server elsewhere, reached over its websocket.
 
 ``GET /api/chat`` of Kyutai's ``moshi.server``, of its Rust server and of NVIDIA's PersonaPlex
-server; each binary message is one byte that says its kind, then its content. We send audio only.
+server; each binary message is one byte for its kind, then its content. We send audio only.
 
-What a measurement through it means: the server computes where we can't stamp, so there are no
+The meaning of a measurement through it: the server computes where we can't stamp, so there are no
 service and stage times, no backlog and no drift. Nor does a frame of speech say which input frame
 it answers: the j-th out counts as the answer to the j-th in, so that a frame's latency is that of
-the stream (`session.wire.Reply.synchronous`). Opus keeps 6.4 ms back each way (154 samples
-at 24 kHz, measured), so that each side's last samples of a frame come with the packet after: a
-frame's wait each way. All this a user of such a server waits for. Only PersonaPlex listens to the
-seed.
+the stream (`session.wire.Reply.synchronous`). Opus holds 6.4 ms back each way (154 samples at 24
+kHz, measured), so that each side's last samples of a frame come with the next packet: a frame's
+wait each way. A user of such a server waits for all of this. Only PersonaPlex uses the seed.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ if TYPE_CHECKING:
 
 PATH = "/api/chat"
 PERSONAPLEX = "personaplex"
-"""Model ids with this prefix are served by a server that takes prompts."""
+"""Prefix of model ids that are served by a server that takes prompts."""
 
 
 class MoshiServer:
     """One server, by its address.
 
-    Step t sends frame t and waits until one frame of the server's is there, at most ``patience_s``:
-    so a frame is handed out as soon as it arrives, and a server slower than real time holds nobody
-    up. Frames that pile up (a network that stalls) are handed out one a step: what came late stays
-    late, as it would for a listener.
+    Step t sends frame t and waits until one frame of the server's has arrived, at most
+    ``patience_s``: so a frame is passed on as soon as it arrives, and a server slower than real
+    time blocks nothing. Frames that pile up (a network that stalls) are passed on one a step: a
+    late frame stays late, as it would for a listener.
     """
 
     sample_rate_hz = SAMPLE_RATE_HZ
@@ -63,12 +62,12 @@ class MoshiServer:
             id: ``personaplex-…`` for a server that takes prompts, else ``moshi-…``.
             voice_prompt: PersonaPlex: the name of a voice file on the server, as ``NATF0.pt``.
             text_prompt: PersonaPlex: who it is.
-            connect_timeout_s: For the connection itself.
-            handshake_timeout_s: For the server's first byte: it comes when the server is free
+            connect_timeout_s: Limit for the connection itself.
+            handshake_timeout_s: Limit for the server's first byte: it comes when the server is free
                 (they serve one at a time) and has read its prompts. Less than the preset's
-                ``frame_timeout_s``, so that it is this that is told.
-            silence_timeout_s: A server that is sent frames and says none for so long is given up.
-            patience_s: Most that a step waits; a little less than a frame.
+                ``frame_timeout_s``, so that this error is the one reported.
+            silence_timeout_s: Longest time without a frame from a server that is sent frames.
+            patience_s: Longest wait of a step; a little less than a frame.
         """
         self._url = url
         self._id = id
@@ -86,14 +85,14 @@ class MoshiServer:
         )
 
     def load(self) -> None:
-        """Checks the options and the packages; the server itself is first met by `open`.
+        """Checks the options and the packages; `open` is the first to contact the server.
 
         Raises:
             EngineError: a package is missing, or an option can't be used.
         """
         if urlsplit(self._url).scheme not in ("ws", "wss") or not urlsplit(self._url).hostname:
             raise EngineError(
-                f"[model] url = {self._url!r} is no server's address: write ws://host:port"
+                f"[model] url = {self._url!r} is not a server's address: write ws://host:port"
             )
         given = [name for name, value in self._prompts.items() if value]
         if given and not self._takes_prompts:
@@ -114,7 +113,7 @@ class MoshiServer:
         """A connection of its own; it is made on entering.
 
         Args:
-            seed: Of the server's sampling; only PersonaPlex's servers listen to it.
+            seed: Seed of the server's sampling; only PersonaPlex's servers use it.
         """
         return ServerSession(
             ServerLink(
@@ -161,10 +160,10 @@ class ServerSession:
         self._link.close()
 
     def step(self, pcm: Pcm) -> Step:
-        """Sends a frame; gives the oldest that has come, and the text since the last step.
+        """Sends a frame; returns the oldest that has arrived, and the text since the last step.
 
         Raises:
-            EngineError: the server closed, spoke what is not the protocol, or fell silent.
+            EngineError: the server closed, broke the protocol, or fell silent.
         """
         self._link.send(AUDIO, self._writer.append_pcm(pcm))
         heard, text = self._link.take(self._patience_s)

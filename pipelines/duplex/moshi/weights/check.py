@@ -1,4 +1,4 @@
-"""Checks a model's files against its config.json before a library meets them: headers only."""
+"""Checks a model's files against its config.json before a library loads them: headers only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MEND = "these are another model's weights or a damaged file: fetch or make them
 
 
 def check_config(config: dict[str, Any], path: Path) -> None:
-    """Raises a WeightsError unless the numbers that a model is made of are there."""
+    """Raises a WeightsError unless the numbers that define a model are present."""
     for name in _NEEDED:
         if name not in config:
             raise WeightsError(f"{path} lacks {name!r}: restore it, or fetch it with the weights")
@@ -68,7 +68,7 @@ def check_mimi(path: Path) -> None:
     """Checks the codec's file.
 
     Raises:
-        WeightsError: it is damaged, or no Mimi.
+        WeightsError: it is damaged, or not Mimi.
     """
     found = read_header(path)
     _check(found, "encoder.model.0.conv.conv.weight", (64, 1, 7), path)

@@ -1,6 +1,6 @@
 """A duplex model's files: synthetic ones made here, a user's folder, or a model that was fetched.
 
-Synthetic weights have the true formats and shapes and know nothing: they cost what real ones cost,
+Synthetic weights have the true formats and shapes and no knowledge: they cost what real ones cost,
 so every time can be measured with nothing downloaded. The loading code is the same for all.
 """
 
@@ -44,7 +44,7 @@ class Folder:
     """The files of one model."""
 
     config: Path
-    """``config.json`` in torch's format; not in the folder where Moshi's own numbers are meant."""
+    """``config.json`` in torch's format; lies elsewhere where Moshi's own numbers are meant."""
     lm: Path
     """The language model's safetensors."""
     mimi: Path
@@ -52,9 +52,9 @@ class Folder:
     tokenizer: Path
     """The sentencepiece model of the text stream."""
     synthetic: bool
-    """Made here: it costs what a real model costs, and knows nothing."""
+    """True if made here: it costs what a real model costs, and knows nothing."""
     manifest: dict[str, Any]
-    """What is known of the files: sizes, checksums, codes; empty for a user's own."""
+    """Facts about the files: sizes, checksums, codes; empty for a user's own."""
 
     @property
     def options(self) -> dict[str, str]:
@@ -88,7 +88,7 @@ def ensure(size: str, precision: str = "bf16", tell: Tell = silent, seed: int = 
     Args:
         size: A key of `SIZES`.
         precision: ``f32`` (computed from bf16), ``bf16``, ``q8`` or ``q4``.
-        tell: Is told of the progress.
+        tell: Takes the progress.
         seed: The same seed gives the same files on the same machine.
 
     Raises:
@@ -112,7 +112,7 @@ def ensure(size: str, precision: str = "bf16", tell: Tell = silent, seed: int = 
 
 
 def folder_of(size: str, seed: int = 0) -> Path:
-    """Where synthetic weights of a size are kept, there or not."""
+    """Folder of the synthetic weights of a size, which may not exist."""
     return cache_folder() / "weights" / f"{size}-seed{seed}-v{FORMAT}"
 
 
@@ -160,7 +160,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """A model's ``config.json``.
 
     Raises:
-        WeightsError: it is missing, or no JSON table.
+        WeightsError: it is missing, or not a JSON table.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -169,7 +169,7 @@ def read_config(path: Path) -> dict[str, Any]:
             f"{path} can't be read ({error.strerror}): restore it, or fetch it with the weights"
         ) from error
     except ValueError as error:
-        raise WeightsError(f"{path} is no JSON ({error}): restore or fetch it again") from error
+        raise WeightsError(f"{path} is not JSON ({error}): restore or fetch it again") from error
     if not isinstance(table, dict):
         raise WeightsError(f"{path} holds no JSON table: restore or fetch it again")
     return table
@@ -206,16 +206,18 @@ def _moshis_own(folder: Path, lm: Path, precision: str) -> Path:
             temporary.replace(path)
     except OSError as error:
         raise WeightsError(
-            f"{path} can't be written ({error.strerror}): mend its rights, or put a "
+            f"{path} can't be written ({error.strerror}): change its permissions, or put a "
             f"{CONFIG_NAME} into {folder}."
         ) from error
     return path
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What is known of a folder's files; empty, as if nothing were finished, if it is no manifest.
+    """The facts about a folder's files; empty, as if nothing were finished, without a valid
+    manifest.
 
-    What is read of one made here has the types that `pipelines.duplex.moshi.weights.make` writes.
+    The values of a manifest made here have the types that `pipelines.duplex.moshi.weights.make`
+    writes.
     """
     try:
         held = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
@@ -239,7 +241,7 @@ def _is_manifest(held: Any) -> bool:
 
 
 def _finished(folder: Path, precision: str) -> Folder | None:
-    """The folder's files if all were finished and have their sizes still."""
+    """The folder's files if all were finished and still have their sizes."""
     manifest = read_manifest(folder)
     if manifest.get("synthetic") is not True:
         return None
@@ -283,6 +285,6 @@ def _run(command: list[str], tell: Tell) -> None:
     if process.returncode:
         last = next((line for line in reversed(said) if line), "it said nothing")
         raise WeightsError(
-            f"Synthetic weights could not be made ({last[-300:]}): mend that and run again; "
+            f"Synthetic weights could not be made ({last[-300:]}): correct that and run again; "
             "what was finished is kept."
         )

@@ -21,17 +21,17 @@ from pipelines.weights.sizes import AUDIO_CARD, PAD_ID, Size
 
 F32 = npt.NDArray[np.float32]
 STEADY_DIMS = 32
-"""First dimensions of the residual stream that every text token adds the same to (one group of
-q4), so that the head has something to tell the padding token by."""
+"""First dimensions of the residual stream, to which every text token adds the same (one group of
+q4), so that the head can distinguish the padding token."""
 STEADY = 1.0
 PAD_LOGIT = 7.0
-"""About the padding token's logit; the others' are N(0, 1), of which the 25 highest compete."""
+"""Logit of the padding token, about; the others' are N(0, 1), of which the 25 highest compete."""
 AUDIO_LOGIT = 2.0
-"""Standard deviation of the audio tokens' logits: with top-k 250 at 0.8, many tokens have a say."""
+"""Standard deviation of the audio tokens' logits: with top-k 250 at 0.8, many tokens are likely."""
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
-    """A tensor's own stream of numbers: it is the same whatever is made before it."""
+    """A tensor's own stream of numbers: it does not depend on the tensors made before it."""
     return np.random.Generator(np.random.SFC64([seed, zlib.crc32(name.encode())]))
 
 
@@ -64,7 +64,7 @@ def scales(size: Size) -> dict[str, tuple[tuple[int, ...], float]]:
         layer = f"depformer.layers.{i}"
         table |= {
             f"{layer}.norm1.alpha": ((1, 1, e), 0.0),
-            # One matrix per codebook, one upon the other.
+            # One matrix per codebook, stacked.
             f"{layer}.self_attn.in_proj_weight": ((8 * 3 * e, e), e**-0.5),
             f"{layer}.self_attn.out_proj.weight": ((8 * e, e), depth_deep * e**-0.5),
             f"{layer}.norm2.alpha": ((1, 1, e), 0.0),
@@ -83,10 +83,10 @@ def tensor(size: Size, name: str, seed: int, pieces: int) -> F32:
     """One tensor of the bf16 checkpoint.
 
     Args:
-        size: Of the model.
+        size: Size of the model.
         name: A key of `scales`.
-        seed: Of all of them.
-        pieces: Text tokens with a text; the others are never said.
+        seed: Seed of all tensors.
+        pieces: Number of text tokens with a text; the others are never said.
     """
     shape, std = scales(size)[name]
     if not std:
@@ -102,7 +102,7 @@ def tensor(size: Size, name: str, seed: int, pieces: int) -> F32:
 
 
 def pad_weight() -> float:
-    """What is added to the padding token's head, for its logit to be about `PAD_LOGIT`."""
+    """The vector that is added to the padding token's head, for a logit of about `PAD_LOGIT`."""
     return PAD_LOGIT / (STEADY_DIMS * STEADY * 0.8)
 
 
@@ -119,7 +119,7 @@ def write_bf16(path: Path, size: Size, seed: int, pieces: int, tell: Tell) -> No
 
 
 def watched(layout: dict[str, Tensor], tell: Tell, what: str) -> Iterator[str]:
-    """The layout's names; tells at every tenth of the bytes how far the writing is."""
+    """The layout's names; reports the progress at every tenth of the bytes."""
     total = sum(t.nbytes for t in layout.values())
     done, told = 0, 0
     for name, entry in layout.items():

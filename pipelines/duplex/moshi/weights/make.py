@@ -2,7 +2,7 @@
 
 ``python -m pipelines.duplex.moshi.weights.make SIZE PRECISION FOLDER SHARED SEED AUDIO…`` prints
 its progress. Each file appears whole and is then entered in the folder's ``manifest.json``, so a
-killed making goes on where it was.
+killed run resumes where it was.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from pipelines.weights.sizes import (
 
 
 class Manifest:
-    """What is in a folder: files with their checksums, and what is known of them.
+    """The contents of a folder: files with their checksums, and facts about them.
 
-    One that can't be read, or is none, counts as empty: all is made again.
+    A manifest that can't be read, or is none, counts as empty: all is made again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,7 +46,7 @@ class Manifest:
         self.table: dict[str, Any] = {"files": {}} | read_manifest(folder)
 
     def has(self, name: str, fact: str = "") -> bool:
-        """Whether that file was finished and is what it was, and that fact is known of it."""
+        """True if that file was finished and is unchanged, and that fact about it is known."""
         entry = self.table["files"].get(name)
         path = self.path.with_name(name)
         known = not fact or fact in self.table
@@ -108,7 +108,7 @@ def make_codec(folder: Path, seed: int, audio: list[Path], tell: Callable[[str],
 def make(
     size: Size, precision: str, folder: Path, shared: Path, seed: int, audio: list[Path]
 ) -> None:
-    """Makes what is missing of a folder."""
+    """Makes the missing files of a folder."""
     make_codec(shared, seed, audio, tell)
     manifest = Manifest(folder)
     about = {"format": FORMAT, "synthetic": True, "size": size.name, "seed": seed}
@@ -159,7 +159,7 @@ def tell(words: str) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Entry point; see the module."""
+    """Entry point; see the module's docstring."""
     size, precision, folder, shared, seed, *audio = argv
     assert precision in BITS or precision in ("f32", "bf16"), precision
     paths = [Path(a) for a in audio]

@@ -1,7 +1,7 @@
 """Synthetic weights of Mimi, the codec: full size, so that it costs what the real one costs.
 
 One file serves rustymimi, moshi (torch) and moshi_mlx: attention has the legacy key names. The
-codebooks are filled with what real audio looks like at their place, so that codes vary with it.
+codebooks are filled with what real audio gives at their place, so that codes vary with it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from pipelines.weights.sizes import AUDIO_CARD
 RATE_HZ = 24_000
 FRAME_SAMPLES = 1920
 CALIBRATION_S = 16
-"""So much audio the codebooks are made of: 200 frames."""
+"""Audio that the codebooks are made of: 200 frames."""
 _DECODED_FRAMES = 50
 _CODE_DIM = 256
 _CODEBOOKS = {"rvq_first": 1, "rvq_rest": 31}
 _LEVEL = 0.05
-"""Standard deviation of what the decoder says, about -26 dBFS."""
+"""Standard deviation of the decoder's output, about -26 dBFS."""
 _STRENGTH = np.float32(0.3)
-"""How much of a residual a codebook takes away, at most."""
+"""Largest share of a residual that a codebook removes."""
 
 
 def read_audio(paths: Sequence[Path], most_s: float) -> F32:
@@ -73,7 +73,7 @@ def distinct_codes(path: Path, pcm: F32) -> tuple[int, int]:
     """Encodes ``pcm`` with rustymimi, frame by frame, as a session does.
 
     Returns:
-        Different (codebook, code) pairs among the 8 codebooks, and frames.
+        Number of different (codebook, code) pairs among the 8 codebooks, and of frames.
     """
     import rustymimi
 
@@ -87,7 +87,7 @@ def distinct_codes(path: Path, pcm: F32) -> tuple[int, int]:
 
 
 def _draw_quantiser(drawing: Drawing, name: str, latent: F32, levels: int) -> F32:
-    """Draws one residual quantiser on ``latent`` (512, frames); returns what it makes of it."""
+    """Draws one residual quantiser on ``latent`` (512, frames); returns its reconstruction."""
     rng = generator(drawing.seed, name)
     down = rng.standard_normal((_CODE_DIM, DIM), np.float32) * np.float32(DIM**-0.5)
     drawing.tensors[f"{name}.input_proj.weight"] = down[:, :, None]
@@ -96,8 +96,8 @@ def _draw_quantiser(drawing: Drawing, name: str, latent: F32, levels: int) -> F3
     residual = (down @ latent).T  # (frames, 256)
     total = np.zeros_like(residual)
     for level in range(levels):
-        # Points between two frames of the audio, drawn towards zero: they would be so near the
-        # frames they are made of that nothing was left over for the codebooks to come.
+        # Points between two frames of the audio, drawn towards zero: else they would be so near the
+        # frames they are made of that nothing remained for the later codebooks.
         pairs = rng.integers(0, len(residual), (2, AUDIO_CARD))
         share = rng.random((AUDIO_CARD, 1), np.float32)
         book = residual[pairs[0]] * share + residual[pairs[1]] * (1 - share)

@@ -2,7 +2,7 @@
 
 A random convolution network maps all inputs to nearly the same point. So each layer is drawn,
 applied to real audio, and rescaled until every output channel has mean 0 and standard deviation 1
-on it; what it computed is the next layer's input. Signals are ``(channels, time)``.
+on it; its output is the next layer's input. Signals are ``(channels, time)``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Drawing:
         return x + y
 
     def transformer(self, name: str) -> None:
-        """Draws a transformer whose layers add little, as the layer scale 0.01 of Mimi says."""
+        """Draws a transformer whose layers add little, like Mimi's with its layer scale of 0.01."""
         for i in range(8):
             layer = f"{name}.transformer.layers.{i}"
             self._normal(f"{layer}.self_attn.in_proj_weight", (3 * DIM, DIM), DIM**-0.5)
@@ -136,11 +136,11 @@ def draw_decoder(drawing: Drawing, latent: F32, level: float) -> F32:
 
     Args:
         drawing: Takes the tensors.
-        latent: What the quantiser gives.
+        latent: Output of the quantiser.
         level: Standard deviation of the samples; 0.05 is about -26 dBFS.
 
     Returns:
-        (1, samples) of what it says.
+        (1, samples) of its output.
     """
     name = "upsample.convtr.convtr.convtr.weight"
     weight = np.zeros((DIM, 1, 4), np.float32)  # each channel by itself

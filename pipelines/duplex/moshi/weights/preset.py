@@ -1,4 +1,4 @@
-"""What a preset's ``weights`` means for Moshi's adapters, see `duplex.session.row.Weights`."""
+"""The meaning of a preset's ``weights`` for Moshi's adapters, see `duplex.session.row.Weights`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class MoshiWeights:
         return "" if there else f"{name} {precision}"
 
     def missing(self, model: ModelOptions) -> list[str]:
-        """Nothing: what a fetch brings is told by what `reads` names."""
+        """Nothing: the models of `reads` report what a fetch brings."""
         return []
 
 

@@ -1,7 +1,8 @@
-"""Synthetic language models in moshi_mlx's quantised form; mlx is needed, so it runs there.
+"""Synthetic language models in moshi_mlx's quantised form; it needs mlx, so it runs in its
+environment.
 
-A small one is quantised from its bf16 checkpoint, as Kyutai's are. One whose bf16 file no small
-machine could hold is made directly of random packed bits with constant scales: the same shapes and
+A small one is quantised from its bf16 checkpoint, as Kyutai's are. One whose bf16 file would not
+fit a small machine is made directly of random packed bits with constant scales: the same shapes and
 the same work for the machine, never anything else in memory or on disk.
 """
 
@@ -55,7 +56,7 @@ def write_directly(
     from moshi_mlx.models import Lm, LmConfig
 
     mx.set_default_device(mx.cpu)
-    model = Lm(LmConfig.from_config_dict(config(size)))  # mlx is lazy: nothing is computed of it
+    model = Lm(LmConfig.from_config_dict(config(size)))  # mlx is lazy: none of it is computed
     model.set_dtype(mx.bfloat16)
     _quantise(model, precision)
     parameters = sorted(tree_flatten(model.parameters()))

@@ -73,7 +73,7 @@ def test_work_and_moments_lie_on_their_lanes(tmp_path):
     assert ("stt", "final transcript", 2230.0) in [(m.lane, m.name, m.at) for m in turn.moments]
 
 
-def test_a_missing_recording_is_told_and_costs_nothing_else(tmp_path):
+def test_a_missing_recording_is_reported_and_costs_nothing_else(tmp_path):
     found, heard = written(tmp_path, [TurnPlan()], keep_recording=False)
     (trial,), (turn,) = found.trials, found.turns
     assert "recording is missing" in trial.problem

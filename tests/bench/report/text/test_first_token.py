@@ -46,7 +46,7 @@ def test_the_table_has_a_dash_where_no_conversation_went_on():
     assert block.rows == (("p", "50 (n 1)", "–"), ("q", "–", "8 (n 1)"))
 
 
-def test_a_turn_tells_how_much_of_its_prompt_was_in_the_cache():
+def test_a_turn_shows_how_much_of_its_prompt_was_in_the_cache():
     trial, marks, pcm = trial_of([TurnPlan(), TurnPlan(u_on_ms=6500.0, u_off_ms=8000.0)])
     first, later = reconstruct(trial, marks, pcm).turns
     assert first_token_line(first, "llm-1", row(0, 28.0)) == (

@@ -23,7 +23,7 @@ def shown(folder: Path, plans: Sequence[TurnPlan], **changes: object) -> str:
     return show(read_run(folder), trial.trial_id)
 
 
-def test_a_turn_is_told_with_what_was_said_heard_and_judged(tmp_path: Path) -> None:
+def test_a_turn_is_shown_with_what_was_said_heard_and_judged(tmp_path: Path) -> None:
     text = shown(tmp_path, [TurnPlan(transcript="put the bed block on the table")])
     assert "  said    put the red block on the table\n" in text
     assert "  heard   put the bed block on the table   (WER 14 %)\n" in text
@@ -55,7 +55,7 @@ def test_a_turn_that_is_not_valid_says_why(tmp_path: Path) -> None:
     assert "voice to voice 384.0 ms  NOT VALID  (WER 1.00 > 0.5)" in text
 
 
-def test_no_answer_is_told_and_the_path_says_where_it_breaks(tmp_path: Path) -> None:
+def test_no_answer_is_reported_and_the_path_says_where_it_breaks(tmp_path: Path) -> None:
     text = shown(tmp_path, [replace(TurnPlan(), heard_ms=None)], error="the TTS died")
     assert "error: the TTS died\n" in text
     assert "voice to voice –  (no answer)" in text
@@ -75,7 +75,7 @@ def test_no_line_is_wider_than_100_columns(tmp_path: Path) -> None:
     assert "── turn 1 " in text
 
 
-def test_an_answer_that_nobody_asked_for_is_told_with_its_path(tmp_path: Path) -> None:
+def test_an_answer_that_nobody_asked_for_is_reported_with_its_path(tmp_path: Path) -> None:
     text = shown(tmp_path, [TurnPlan(expect=Expectation(respond=False))])
     assert "voice to voice –  (no answer is expected here)" in text
     assert "verdict wrong (it spoke)" in text

@@ -128,7 +128,7 @@ def test_unanswered_turns_stand_beside_the_invalid_ones(summary: RunSummary) -> 
     assert (shown["valid/n"], shown["invalid"], shown["no answer"]) == ("20/25", "0 %", "20 %")
 
 
-def test_a_calibration_without_counts_is_told_all_the_same(summary: RunSummary) -> None:
+def test_a_calibration_without_counts_is_shown_all_the_same(summary: RunSummary) -> None:
     old = replace(summary, info={"calibration": {"max_error_ms": 0.2}})
     said = "Calibration: largest error of the clicks, idle, before the run: 0.20 ms."
     assert said in notes(old)

@@ -61,7 +61,7 @@ def test_one_who_leaves_is_no_longer_waited_for():
     assert time.monotonic() - begin < 5.0
 
 
-def test_a_row_is_begun_anew_for_each_session_and_never_while_others_are_served():
+def test_a_row_is_started_over_for_each_session_and_never_while_others_are_served():
     begun: list[int] = []
     rows = LockStep(1, Work(), deadline_s=1.0)
     first = rows.join(begun.append)

@@ -56,7 +56,7 @@ def test_the_floor_is_160_ms(found):
     assert found["floor"] == [160.0, 1, [1, 1, 0]]
 
 
-def test_the_end_of_the_context_is_told(found):
+def test_the_end_of_the_context_is_reported(found):
     assert found["context_end"] == "the context of 2 steps is full"
 
 
@@ -78,7 +78,7 @@ def test_a_precision_that_torch_lacks_is_one_sentence(tiny_weights):
         MoshiTorch(**tiny_weights.options, precision="q4").load()
 
 
-def test_a_truncated_file_is_told_before_torch_meets_it(copied_weights, tiny_weights):
+def test_a_truncated_file_is_reported_before_torch_meets_it(copied_weights, tiny_weights):
     from pipelines.duplex.moshi.torch import MoshiTorch
     from pipelines.weights.error import WeightsError
 

@@ -255,7 +255,7 @@ def test_ten_minutes_take_no_more_memory_than_one_and_no_larger_inputs(model: Na
     ],
     ids=["card", "json", "table", "missing", "truncated", "changed", "version", "vocabulary"],
 )
-def test_harmed_weights_are_told_in_one_sentence(copy: Path, harm, told: str):
+def test_harmed_weights_are_reported_in_one_sentence(copy: Path, harm, told: str):
     harm(copy)
     model = NanoDuplex(config=str(copy / "nano.json"))
     with pytest.raises(WeightsError, match=told) as caught:
@@ -264,7 +264,7 @@ def test_harmed_weights_are_told_in_one_sentence(copy: Path, harm, told: str):
     assert "\n" not in text and text.rstrip(".").endswith("README.md says how")
 
 
-def test_a_whole_file_that_is_no_graph_is_told_in_one_sentence(copy: Path):
+def test_a_whole_file_that_is_no_graph_is_reported_in_one_sentence(copy: Path):
     (copy / "lm.onnx").write_bytes(b"no graph")
     with pytest.raises(WeightsError, match=r"lm\.onnx can't be loaded by onnxruntime \("):
         NanoLm(copy)

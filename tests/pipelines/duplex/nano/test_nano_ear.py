@@ -72,11 +72,11 @@ def test_the_words_are_the_likeliest_of_each_frame_and_repeats_count_once():
 
 
 def test_odd_numbers_of_samples_are_refused(ear):
-    with pytest.raises(ValueError, match="100 samples are no whole number of frames of 1920"):
+    with pytest.raises(ValueError, match="100 samples are not a whole number of frames of 1920"):
         ear.open().vectors(np.zeros(100, np.float32))
 
 
-def test_a_missing_file_and_another_graph_are_told_in_one_sentence(tmp_path):
+def test_a_missing_file_and_another_graph_are_reported_in_one_sentence(tmp_path):
     with pytest.raises(WeightsError, match=f"{EAR_NAME} is missing"):
         NanoEar(tmp_path)
     (tmp_path / EAR_NAME).write_bytes((TINY / EAR_NAME).read_bytes())

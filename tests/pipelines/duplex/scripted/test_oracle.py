@@ -113,7 +113,7 @@ def test_it_answers_the_right_line_to_the_sample_wherever_in_a_frame_it_began(fo
     assert begins == [(before + line.off + GATE, line.answer)]
 
 
-def test_a_line_that_begins_like_another_is_told_from_it(folder):
+def test_a_line_that_begins_like_another_is_distinguished_from_it(folder):
     lines = read_lines(str(folder))
     assert "red block" in line_of(lines, "block").answer
     begins, _ = played(OracleMind(OPTIONS, lines), after(line_of(lines, "sock"), 6000))
@@ -171,7 +171,7 @@ def test_a_folder_without_fixtures_and_one_with_a_broken_one_are_refused(folder,
     with pytest.raises(EngineError, match="holds no fixtures"):
         read_lines(str(tmp_path / "nowhere"))
     (folder / "sock.wav").unlink()
-    with pytest.raises(EngineError, match=r"sock.toml is no fixture that the oracle can read"):
+    with pytest.raises(EngineError, match=r"sock.toml is not a fixture that the oracle can read"):
         read_lines(str(folder))
 
 

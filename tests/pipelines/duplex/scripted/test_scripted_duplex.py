@@ -88,8 +88,8 @@ def test_a_recorded_run_is_played_exactly(tmp_path):
     [
         (None, "can't be read"),
         ("# nothing\n", "holds no compute times"),
-        ("80\nfast\n", "line 2: 'fast' is no time in ms"),
-        ("nan\n", "line 1: 'nan' is no time in ms"),
+        ("80\nfast\n", "line 2: 'fast' is not a time in ms"),
+        ("nan\n", "line 1: 'nan' is not a time in ms"),
     ],
 )
 def test_a_recorded_run_that_is_none_is_refused(tmp_path, text, sentence):
@@ -168,7 +168,7 @@ def steps_of(model: ScriptedDuplex, signal: np.ndarray) -> list[Step]:
         return [session.step(frame) for frame in padded.reshape(-1, FRAME_SAMPLES)]
 
 
-def test_it_speaks_its_phrase_from_that_sample_on_and_tells_its_words():
+def test_it_speaks_its_phrase_from_that_sample_on_and_reports_its_words():
     model, _ = model_of(service_ms=1, speak="times", times_s=[0.5], phrase="yes I will do it")
     steps = steps_of(model, np.zeros(4 * RATE, np.float32))
     said = np.concatenate([step.pcm for step in steps if step.pcm is not None])
@@ -184,7 +184,7 @@ def test_it_speaks_its_phrase_from_that_sample_on_and_tells_its_words():
     assert not any(step.forced for step in steps)
 
 
-def test_it_listens_while_it_speaks_and_yields_only_if_it_is_told_to():
+def test_it_listens_while_it_speaks_and_yields_only_if_it_is_asked_to():
     signal = np.concatenate((np.zeros(RATE, np.float32), tone(1.0), np.zeros(RATE, np.float32)))
     lengths = {}
     for yields_ms in (0, 300):
@@ -214,7 +214,7 @@ def test_its_context_ends_where_the_script_says():
             session.step(SILENCE)
 
 
-def test_it_tells_what_it_left_unsaid_in_the_frame_in_which_it_yields_and_in_no_other():
+def test_it_reports_what_it_left_unsaid_in_the_frame_in_which_it_yields_and_in_no_other():
     model, _ = model_of(service_ms=0, speak="times", times_s=[0.0], yields_ms=300)
     signal = np.concatenate((np.zeros(RATE, np.float32), tone(1.0)))
     steps = steps_of(model, signal)

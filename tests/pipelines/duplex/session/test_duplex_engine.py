@@ -154,7 +154,7 @@ def test_at_the_contexts_end_stop_answers_the_rest_with_silence(stages):
 
 
 @BOTH
-def test_at_the_contexts_end_reset_begins_anew_and_loses_no_frame(stages):
+def test_at_the_contexts_end_reset_starts_over_and_loses_no_frame(stages):
     said = frames(10)
     replies = serve(engine_of(stages, context_frames=4), said, {"context_end": "reset"})
     assert [r.frame for r in replies] == list(range(10))

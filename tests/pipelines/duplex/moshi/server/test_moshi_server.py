@@ -155,7 +155,7 @@ def test_frames_that_pile_up_are_kept_and_handed_out_one_a_step():
         ("closes", "closed the connection after 2 frames"),
         ("closes_in_mid_frame", "broke the connection off after 2 frames"),
         ("silent", "has sent no audio for 1 s"),
-        ("bad_kind", "unknown kind .* no Moshi server"),
+        ("bad_kind", "unknown kind .* not a Moshi server"),
         ("bad_opus", "not Opus in Ogg"),
         ("bad_text", "text that is not UTF-8"),
         ("text_message", "not binary"),

@@ -36,7 +36,7 @@ def replace_by(path, data):
     path.write_bytes(data)
 
 
-def test_an_error_of_weights_is_told_by_the_command_line_and_by_a_childs_process():
+def test_an_error_of_weights_is_reported_by_the_command_line_and_by_a_childs_process():
     assert issubclass(WeightsError, LabError)
     assert issubclass(WeightsError, EngineError)
 
@@ -88,12 +88,12 @@ def test_an_unknown_size_lists_the_known_ones():
         weights.find(ModelOptions("moshi-3b"))
 
 
-def test_a_precision_that_is_not_made_is_told():
+def test_a_precision_that_is_not_made_is_reported():
     with pytest.raises(WeightsError, match="7b are made in q4, not in bf16"):
         weights.ensure("7b", "bf16")
 
 
-def test_a_full_disk_is_told_before_anything_is_made(monkeypatch, tmp_path):
+def test_a_full_disk_is_reported_before_anything_is_made(monkeypatch, tmp_path):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(9e9, 8e9, 1e9))
     monkeypatch.setenv("DUPLEX_LAB_CACHE", str(tmp_path))
@@ -121,7 +121,7 @@ def test_a_harmed_manifest_is_as_if_nothing_were_finished(tmp_path, text):
     assert weights._finished(tmp_path, "bf16") is None
 
 
-def test_a_making_begins_anew_on_a_harmed_manifest(moshi_mlx_python, tmp_path):
+def test_a_making_starts_over_on_a_harmed_manifest(moshi_mlx_python, tmp_path):
     (tmp_path / "manifest.json").write_text('{"files": {"a": 1}')
     code = (
         "import sys; from pathlib import Path; from pipelines.duplex.moshi.weights.make import *; "
@@ -145,7 +145,7 @@ def test_a_users_folder_is_found_by_the_same_code(copied_weights):
 
 
 @pytest.mark.parametrize("name", ["config.json", MIMI_NAME, TOKENIZER_NAME, "model.safetensors"])
-def test_a_missing_file_is_named_with_its_mend(copied_weights, name):
+def test_a_missing_file_is_named_with_its_fix(copied_weights, name):
     folder = copied_weights(name)
     with pytest.raises(WeightsError, match=f"{name}.*(restore|put it there)"):
         weights.find(ModelOptions("moshi-mine", weights=str(folder)))
@@ -191,23 +191,23 @@ def test_neither_a_folder_nor_a_model_that_was_fetched(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", [MIMI_NAME, "model.safetensors"])
 @pytest.mark.parametrize("keep", [0, 5, 3000, -1])
-def test_a_truncated_safetensors_is_told(copied_weights, name, keep):
+def test_a_truncated_safetensors_is_reported(copied_weights, name, keep):
     folder = copied_weights()
     with (folder / name).open("rb") as file:
         data = file.read(1_000_000)  # of far more: short of its tensors
     replace_by(folder / name, data[:keep])
-    with pytest.raises(WeightsError, match=rf"{name} is (truncated|no safetensors)"):
+    with pytest.raises(WeightsError, match=rf"{name} is (truncated|not a safetensors)"):
         load(folder)
 
 
 def test_garbage_is_no_safetensors(copied_weights):
     folder = copied_weights()
     replace_by(folder / MIMI_NAME, struct.pack("<Q", 8) + b"{]garba!" + bytes(64))
-    with pytest.raises(WeightsError, match="no safetensors file"):
+    with pytest.raises(WeightsError, match="is not a safetensors file"):
         load(folder)
 
 
-def test_weights_of_another_shape_are_told_before_they_are_loaded(copied_weights):
+def test_weights_of_another_shape_are_reported_before_they_are_loaded(copied_weights):
     folder = copied_weights()
     table = json.loads((folder / "config.json").read_text()) | {"dim": 1024}
     replace_by(folder / "config.json", json.dumps(table).encode())
@@ -226,19 +226,19 @@ def test_another_models_file_in_the_codecs_place(copied_weights):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[1]", "holds no JSON table"),
         ('{"dim": 512}', "lacks 'num_heads'"),
     ],
 )
-def test_a_bad_config_is_told(copied_weights, text, words):
+def test_a_bad_config_is_reported(copied_weights, text, words):
     folder = copied_weights()
     replace_by(folder / "config.json", text.encode())
     with pytest.raises(WeightsError, match=words):
         load(folder)
 
 
-def test_numbers_that_make_no_model_are_told(copied_weights):
+def test_numbers_that_make_no_model_are_reported(copied_weights):
     folder = copied_weights()
     table = json.loads((folder / "config.json").read_text()) | {"num_layers": "four"}
     replace_by(folder / "config.json", json.dumps(table).encode())
