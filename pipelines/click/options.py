@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.ranges import DelayMs, Seed
+
 CLICK_LEVEL = 24000
 """A click is one sample of this height."""
 
@@ -12,11 +14,7 @@ CLICK_LEVEL = 24000
 class ClickOptions:
     """The click agent's known behaviour."""
 
-    delay_ms: float = 80.0
+    delay_ms: DelayMs = 80.0
     """From a click to its answer; never before the end of the chunk that held the click."""
-    seed: int = 1
+    seed: Seed = 1
     """Of the answer's offset inside its chunk."""
-
-    def __post_init__(self) -> None:
-        if self.delay_ms < 0:
-            raise ValueError("delay_ms must be >= 0")

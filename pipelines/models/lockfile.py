@@ -15,6 +15,7 @@ from pipelines.models.ids import SHA256, ModelFilesError
 from pipelines.models.manifest import digest_of
 from pipelines.models.paths import lock_path
 from pipelines.models.sources import Source
+from pipelines.texts import parse_json
 
 FORMAT = 1
 
@@ -69,7 +70,7 @@ def read_lock(model_id: str) -> Lock | None:
     """
     path = lock_path(model_id)
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_bytes())
         return _lock(table)
     except FileNotFoundError:
         return None

@@ -8,7 +8,6 @@ sample.
 from __future__ import annotations
 
 import os
-import tomllib
 import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pipelines.duplex.scripted.oracle_voice import Patchwork, Recording, words_o
 from pipelines.duplex.session.model import SAMPLE_RATE_HZ, Pcm
 from pipelines.installation import FIXTURES_VARIABLE, shipped_fixtures
 from pipelines.process.engine import EngineError
+from pipelines.texts import parse_toml
 
 LEFT_S = 3.6
 """So much of an answer must be left when the user breaks in, and a little more."""
@@ -80,7 +80,7 @@ def read_knowledge(folder: str = "") -> Knowledge:
     path = root
     try:
         for path in sorted(root.glob("*.toml")):
-            fixtures[path] = tomllib.loads(path.read_text(encoding="utf-8"))
+            fixtures[path] = parse_toml(path.read_bytes())
             for turn in fixtures[path]["turn"]:
                 wav = root / turn["wav"]
                 sounds[wav] = sounds[wav] if wav in sounds else _sound(wav)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pipelines.ranges import Range, Seed, Temperature, Threads, TimeoutS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,13 @@ class ModelOptions:
     ``owner/name`` of the hub. Backend nano: ``shipped`` (in the package), or a folder."""
     precision: Literal["f32", "bf16", "q8", "q4"] = "bf16"
     """Of the language model; the codec is f32 always."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the session's sampling: the same seed and input give the same samples."""
-    temperature: float = 0.8
+    temperature: Temperature = 0.8
     """Of the audio tokens; 0 is greedy."""
-    text_temperature: float = 0.7
+    text_temperature: Temperature = 0.7
     """Of the text tokens; 0 is greedy."""
-    threads: int = 1
+    threads: Threads = 1
     """Threads of the language model where the library lets us say; the codec has its own."""
     stages: Literal["auto", "serial", "pipelined"] = "auto"
     """Whether decoding has a thread of its own; auto: where there are cores for it."""
@@ -48,14 +50,14 @@ class ProcessorOptions:
 
     overload: Literal["lag", "drop"] = "lag"
     """A model slower than real time: fall behind and show it, or drop the oldest frames."""
-    queue_frames: int = 4
+    queue_frames: Annotated[int, Range(1, 10_000, "frames")] = 4
     """With ``drop``: most frames that wait for the model."""
     context_end: Literal["stop", "reset"] = "stop"
     """At the end of the model's context: fall silent for good, or begin a new session."""
     vad_tap: bool = True
     """Silero listens along, so that Pipecat's observers see when the user speaks."""
-    unpaced_frames: int = 125
+    unpaced_frames: Annotated[int, Range(0, 100_000, "frames")] = 125
     """So many frames are run as fast as they go once the model is loaded: its service time,
     apart from all conversations. 0: none. A server is given none."""
-    frame_timeout_s: float = 20.0
+    frame_timeout_s: TimeoutS = 20.0
     """A model that owes a frame for so long is hung: it is killed, and the trial says so."""

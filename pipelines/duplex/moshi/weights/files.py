@@ -20,6 +20,7 @@ from pipelines.installation import engine_path, shipped_fixtures
 from pipelines.models.find import resolve
 from pipelines.models.ids import ModelFilesError
 from pipelines.process import environment
+from pipelines.texts import parse_json
 from pipelines.weights.error import WeightsError
 from pipelines.weights.sizes import (
     CONFIG_NAME,
@@ -163,7 +164,7 @@ def read_config(path: Path) -> dict[str, Any]:
         WeightsError: it is missing, or no JSON table.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_bytes())
     except OSError as error:
         raise WeightsError(
             f"{path} can't be read ({error.strerror}): restore it, or fetch it with the weights"
@@ -218,7 +219,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     What is read of one made here has the types that `pipelines.duplex.moshi.weights.make` writes.
     """
     try:
-        held = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        held = parse_json((folder / MANIFEST_NAME).read_bytes())
     except (OSError, ValueError):
         return {}
     return held if _is_manifest(held) else {}
