@@ -9,7 +9,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from bench.report.text.escape import visible
 from pipelines.errors import LabError
+from pipelines.secrets import redact
 
 COMMANDS: dict[str, str] = {
     "run": "bench.cli.run:run",
@@ -92,7 +94,9 @@ def main() -> None:
     try:
         app()
     except LabError as error:
-        typer.echo(f"duplex-lab: {error}", err=True)
+        # A bot's text may be in it, and in that a key, or what steers a terminal.
+        said = "\n".join(visible(line) for line in redact(str(error)).splitlines())
+        typer.echo(f"duplex-lab: {said}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("duplex-lab: interrupted.", err=True)

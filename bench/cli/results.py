@@ -34,8 +34,9 @@ def show(
         say = console().print
         say("\ntrials")
         for trial in run.trials:
-            note = f": {visible(trial.error)}" if trial.error else ""
-            say(f"  {trial.trial_id}  {trial.status}{note}", soft_wrap=True, markup=False)
+            note = f": {trial.error}" if trial.error else ""
+            line = visible(f"{trial.trial_id}  {trial.status}{note}")
+            say(f"  {line}", soft_wrap=True, markup=False)
         return
     if not (path.parent / "run.json").is_file():
         raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")

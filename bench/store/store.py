@@ -423,7 +423,9 @@ def _read(path: Path, name: str) -> pa.Table:
     file = _open(path, name)
     with _damage(path):
         known = file.schema_arrow.names  # an older file lacks what came later
-        return file.read(columns=[c.name for c in TABLES[name] if c.name in known])
+        table = file.read(columns=[c.name for c in TABLES[name] if c.name in known])
+        table.validate(full=True)  # a text that is not UTF-8 among them
+        return table
 
 
 def _read_marks(path: Path) -> dict[str, pa.Table]:
@@ -432,6 +434,7 @@ def _read_marks(path: Path) -> dict[str, pa.Table]:
     found, start = {}, 0
     with _damage(path):
         table = file.read()
+        table.validate(full=True)
         for i in range(file.num_row_groups):
             length = file.metadata.row_group(i).num_rows
             group, start = table.slice(start, length), start + length

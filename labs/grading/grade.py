@@ -18,6 +18,7 @@ from typing import Any
 
 from labs.grading.worker import Graded
 from pipelines.errors import LabError
+from pipelines.texts import parse_json
 
 WORKER_S = 900.0
 """Longest time that one submission may take."""
@@ -88,7 +89,7 @@ def _in_worker(path: Path, order: Mapping[str, Any], worker_s: float) -> Graded:
             _kill(process)
         out.seek(0)
         try:
-            return Graded(**json.load(out))
+            return Graded(**parse_json(out.read()))
         except (ValueError, TypeError):
             code = process.returncode
             return Graded(path.name, error=f"its grading ended with code {code}")
