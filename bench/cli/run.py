@@ -78,7 +78,7 @@ def run(
     """Play each preset on each fixture in real time, interleaved; print a table, draw a picture.
 
     Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input; 130 stopped
-    by Ctrl-C (what was done is kept: --resume DIR goes on).
+    by Ctrl-C, SIGTERM or SIGHUP (what was done is kept: --resume DIR goes on).
     """
     if resume is not None:
         plan, run_dir = _planned_in(resume), resume

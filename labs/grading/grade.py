@@ -18,6 +18,7 @@ from typing import Any
 
 from labs.grading.worker import Graded
 from pipelines.errors import LabError
+from pipelines.process.scratch import sweep
 from pipelines.texts import parse_json
 
 WORKER_S = 900.0
@@ -60,6 +61,7 @@ def grade_class(
         worker_s: Longest time for each.
         call_s: Longest time for each call of its code.
     """
+    sweep()
     graded = []
     for path in paths:
         order = {"path": str(path.resolve()), "lab": lab, "bwrap": bwrap, "call_s": call_s}

@@ -69,7 +69,7 @@ def test_half_a_character_and_a_broken_page_keep_no_page_of_the_others(tmp_path)
     odd = Graded("a\ud800.zip", student="=\udcff", error="\ud83d")
     broken = Graded("b.zip", lab="5a", findings=[{"kind": "copy", "text": "no run named"}])
     fine = Graded("c.zip", student="C")
-    told = []
+    told: list[str] = []
     path = write_all([odd, broken, fine], tmp_path, "no sandbox", told.append)
     assert [line.partition(":")[0] for line in told] == ["b.zip"]
     with path.open(encoding="utf-8", newline="") as file:

@@ -130,7 +130,7 @@ def test_a_list_is_checked_number_by_number():
 
 
 def test_every_number_of_a_preset_has_a_range():
-    rows = [("audio", AudioOptions)]
+    rows: list[tuple[str, type]] = [("audio", AudioOptions)]
     for name in ARCHITECTURES:
         rows += stage_options(name).items()
     bare = [
