@@ -9,6 +9,7 @@ import typer
 
 from bench.fixtures.library import select
 from bench.report.text.console import console
+from bench.report.text.escape import visible
 from bench.runner.plan import Plan, make_plan
 from bench.runner.progress import progress
 from bench.runner.run import execute, new_run_id
@@ -72,13 +73,19 @@ def run(
         ),
     ] = 0.0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say how long it will take and what n can bound.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say how long it will take and what n can bound; load bots, models and keys as "
+            "the run would, and say what would stop it. Nothing is played or written.",
+        ),
     ] = False,
 ) -> None:
     """Play each preset on each fixture in real time, interleaved; print a table, draw a picture.
 
-    Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input; 130 stopped
-    by Ctrl-C, SIGTERM or SIGHUP (what was done is kept: --resume DIR goes on).
+    Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input, or a dry run
+    that found what would stop it; 130 stopped by Ctrl-C, SIGTERM or SIGHUP (what was done is kept:
+    --resume DIR goes on).
     """
     if resume is not None:
         plan, run_dir = _planned_in(resume), resume
@@ -89,6 +96,7 @@ def run(
         run_dir = out or RESULTS / new_run_id(plan.specs)
     if dry_run:
         _describe(plan)
+        _rehearse(plan, run_dir, resume is not None)
         return
     with progress() as watch:
         failed = execute(plan, run_dir, resume=resume is not None, watch=watch, retries=retries)
@@ -125,6 +133,25 @@ def _describe(plan: Plan) -> None:
         need = needed_n(int(name[1:]) / 100)
         word = "can be bounded" if bounded else f"insufficient n ({n}, {need})"
         say(f"  {name}:     {word}")
+
+
+def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
+    """Says of each preset what it loads, and ends with 2 if anything would stop the run."""
+    from bench.runner.rehearse import rehearse
+
+    with progress() as watch:
+        found = list(rehearse(plan, run_dir, resume, watch))
+    for one in found:
+        head = f"{one.preset}: " if one.preset else ""
+        if one.loaded_s is not None:
+            typer.echo(f"{head}loads, in {one.loaded_s:.1f} s")
+        if one.builds and not one.stops:
+            typer.echo(f"{head}not tried: the run first builds {', '.join(one.builds)}")
+        for why in one.stops:
+            said = why if one.preset and one.preset in why else f"{head}{why}"
+            typer.echo(f"duplex-lab: {visible(said)}", err=True)
+    if any(one.stops for one in found):
+        raise typer.Exit(2)
 
 
 def _report(run_dir: Path) -> None:
