@@ -158,10 +158,22 @@ def _main(spec: PipelineSpec, connection: Connection) -> None:
     asyncio.run(_serve(spec, connection))
 
 
+class _Nowhere:
+    """A stream that keeps nothing."""
+
+    def write(self, _: str) -> None:
+        """Takes a text."""
+
+
 def _quiet_logs() -> None:
+    """Sends the log nowhere, but leaves Loguru's first sink: bots remove it, by its number 0."""
+    if "loguru" not in sys.modules:
+        os.environ["LOGURU_LEVEL"] = "CRITICAL"  # of that sink: what it ignores costs nothing
+        with contextlib.redirect_stderr(_Nowhere()):  # type: ignore[type-var]
+            pass
+        del os.environ["LOGURU_LEVEL"]
     from loguru import logger
 
-    logger.remove()
     level = os.environ.get("DUPLEX_LAB_AGENT_LOG", "")
     if level:
         logger.add(_log, level=level.upper())

@@ -6,6 +6,10 @@ import psutil
 import pytest
 
 from bench.agent.process import AgentProcess
+from bench.fixtures.library import fixtures_root, load
+from bench.runner.plan import Plan
+from bench.runner.run import execute
+from bench.store.store import read_run
 from pipelines.bot import check
 from pipelines.bot.preset import bot_spec
 
@@ -58,3 +62,35 @@ def test_what_a_bot_starts_ends_with_its_agent(spec, tmp_path):
     finally:
         agent.stop()
     assert running(tmp_path) == (3, [])
+
+
+def test_a_bot_that_removes_the_first_sink_of_the_log_finds_it(tmp_path):
+    """As many of Pipecat's own examples do."""
+    path = tmp_path / "quiet_bot.py"
+    lines = ("from loguru import logger", "logger.remove(0)", "async def bot(runner_args): pass")
+    path.write_text("\n".join(lines), encoding="utf-8")
+    agent = AgentProcess(bot_spec(path))
+    try:
+        agent.ask("prepare")
+        assert agent.wait(90).error is None
+    finally:
+        agent.stop()
+
+
+def test_an_agent_that_dies_is_noticed_though_a_helper_holds_its_pipes(tmp_path):
+    path = tmp_path / "dying_bot.py"
+    source = """
+import os, time
+if os.fork() == 0:
+    time.sleep(600)
+async def bot(runner_args):
+    os._exit(3)
+"""
+    path.write_text(source, encoding="utf-8")
+    fixture = load(fixtures_root() / "greet_hello.toml")
+    plan = Plan((bot_spec(path),), (fixture,), 1)
+    began_s = time.monotonic()
+    execute(plan, tmp_path / "run", resume=False, watch=lambda progress: None)
+    assert time.monotonic() - began_s < 60
+    errors = {trial.error for trial in read_run(tmp_path / "run").trials}
+    assert errors == {"the agent process ended with exit code 3"}
