@@ -21,7 +21,7 @@ from bench.store.records import MetricRow
 from labs.code import Box, call
 from labs.within import within
 from pipelines.errors import LabError
-from pipelines.texts import parse_toml
+from pipelines.guards.texts import parse_toml
 
 ANSWERS = "answers.toml"
 LARGEST_TEXT = 1_000_000

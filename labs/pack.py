@@ -14,7 +14,7 @@ from bench.store.atomic import atomic_write, explained
 from bench.store.store import read_json
 from labs.check import Lab
 from pipelines.errors import LabError
-from pipelines.texts import whole
+from pipelines.guards.texts import whole
 
 MANIFEST = "submission.json"
 LARGEST_FILES = 2000

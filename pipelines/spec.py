@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pipelines.errors import SpecError
+from pipelines.guards.ranges import Range, RateHz, WholeMs, outside
+from pipelines.guards.texts import fit_name, parse_toml, toml_string, whole
 from pipelines.kinds import Kind, Weights
-from pipelines.ranges import Range, RateHz, WholeMs, outside
-from pipelines.texts import fit_name, parse_toml, toml_string, whole
 
 PRESETS = Path(__file__).parent / "presets"
 

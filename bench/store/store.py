@@ -27,8 +27,8 @@ from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo, read_recording, write_recording
 from bench.store.records import MetricRow, Trial
 from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
+from pipelines.guards.texts import parse_json, whole
 from pipelines.marks import Mark
-from pipelines.texts import parse_json, whole
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
 

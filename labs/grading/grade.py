@@ -18,8 +18,8 @@ from typing import Any
 
 from labs.grading.worker import Graded
 from pipelines.errors import LabError
+from pipelines.guards.texts import parse_json
 from pipelines.process.scratch import sweep
-from pipelines.texts import parse_json
 
 WORKER_S = 900.0
 """Longest time that one submission may take."""

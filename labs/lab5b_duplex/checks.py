@@ -13,7 +13,7 @@ from labs.check import Check, Lab, Submission, SubmissionError, Verdict
 from labs.judging import first_wrong, near, number, sentence, table
 from labs.lab5b_duplex.reading import SENTENCES, f1, f1_of_weights, read_table
 from pipelines.duplex.session.model import FRAME_MS
-from pipelines.texts import parse_json
+from pipelines.guards.texts import parse_json
 from pipelines.watch import schema
 
 LEAST_F1 = 0.90

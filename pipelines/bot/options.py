@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pipelines.ranges import Range
+from pipelines.guards.ranges import Range
 from pipelines.spec import PRESETS, PipelineSpec
 
 

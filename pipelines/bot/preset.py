@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pipelines.bot.load import require_file
 from pipelines.errors import SpecError
+from pipelines.guards.texts import fit_name, toml_string, whole
 from pipelines.spec import PipelineSpec, parse_spec, with_folder
-from pipelines.texts import fit_name, toml_string, whole
 
 
 def bot_spec(file: Path) -> PipelineSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pipelines.ranges import DelayMs, Range, Seed
+from pipelines.guards.ranges import DelayMs, Range, Seed
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.ranges import DelayMs, Seed
+from pipelines.guards.ranges import DelayMs, Seed
 
 CLICK_LEVEL = 24000
 """A click is one sample of this height."""

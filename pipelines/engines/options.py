@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pipelines.engines.adapters import engine_row
 from pipelines.errors import SpecError
-from pipelines.ranges import (
+from pipelines.guards.ranges import (
     Range,
     Share,
     Temperature,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pipelines.errors import LabError
-from pipelines.texts import parse_json
+from pipelines.guards.texts import parse_json
 
 Emotion = Literal["neutral", "happy", "sad", "angry", "afraid", "surprised", "disgusted"]
 """Neutral, and the six basic emotions of Ekman, as v1 names them."""

@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pipelines.errors import LabError
 from pipelines.face.messages import Emotion
+from pipelines.guards.texts import parse_toml
 from pipelines.spec import did_you_mean, read_options
-from pipelines.texts import parse_toml
 
 TABLE = Path(__file__).parent / "states.toml"
 

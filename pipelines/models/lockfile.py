@@ -11,11 +11,11 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipelines.guards.texts import parse_json
 from pipelines.models.ids import SHA256, ModelFilesError
 from pipelines.models.manifest import digest_of
 from pipelines.models.paths import lock_path
 from pipelines.models.sources import Source
-from pipelines.texts import parse_json
 
 FORMAT = 1
 

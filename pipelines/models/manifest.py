@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.errors import SpecError
+from pipelines.guards.texts import parse_toml
 from pipelines.models.ids import NAME, SHA256, ModelFilesError
 from pipelines.models.paths import check_relative
 from pipelines.models.sources import Source, read_source
 from pipelines.spec import read_options
-from pipelines.texts import parse_toml
 
 DEVICES = ("cpu", "cuda", "metal")
 

@@ -20,9 +20,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from pipelines.errors import LabError
 from pipelines.face.feed import AGENT, HEAD, USER
+from pipelines.guards.texts import parse_json, whole
 from pipelines.server.guard import Guard, same
 from pipelines.server.page import POLICY, page_html
-from pipelines.texts import parse_json, whole
 
 PREROLL_MS = 160
 """How long the page holds audio back: two frames, so that a frame's mouth is known before it is

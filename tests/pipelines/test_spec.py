@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.duplex.scripted.options import ScriptOptions as DuplexScript
 from pipelines.errors import SpecError
-from pipelines.ranges import Range
+from pipelines.guards.ranges import Range
 from pipelines.registry import ARCHITECTURES, stage_options
 from pipelines.spec import AudioOptions, load_spec, parse_spec, preset_names, read_options
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS
 from pipelines.duplex.nano.lm import LM_NAME
 from pipelines.duplex.nano.voice import DECODER
-from pipelines.texts import parse_json
+from pipelines.guards.texts import parse_json
 from pipelines.weights.error import WeightsError
 
 if TYPE_CHECKING:

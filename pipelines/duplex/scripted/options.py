@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pipelines.ranges import DelayMs, Range, Seed, WordsPerMinute
+from pipelines.guards.ranges import DelayMs, Range, Seed, WordsPerMinute
 
 
 @dataclass(frozen=True, slots=True)

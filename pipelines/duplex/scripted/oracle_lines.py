@@ -20,9 +20,9 @@ from pipelines.audio.onsets import first_audible, last_audible
 from pipelines.audio.resample import resample
 from pipelines.duplex.scripted.oracle_voice import Patchwork, Recording, words_of
 from pipelines.duplex.session.model import SAMPLE_RATE_HZ, Pcm
+from pipelines.guards.texts import parse_toml
 from pipelines.installation import FIXTURES_VARIABLE, shipped_fixtures
 from pipelines.process.engine import EngineError
-from pipelines.texts import parse_toml
 
 LEFT_S = 3.6
 """So much of an answer must be left when the user breaks in, and a little more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pipelines.ranges import Range, Seed, Temperature, Threads, TimeoutS
+from pipelines.guards.ranges import Range, Seed, Temperature, Threads, TimeoutS
 
 
 @dataclass(frozen=True, slots=True)

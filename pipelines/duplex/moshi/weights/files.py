@@ -16,11 +16,11 @@ from typing import Any
 from pipelines.cache import Tell, building, cache_folder, need_disk, silent
 from pipelines.duplex.moshi.weights.check import check_lm
 from pipelines.duplex.session.options import ModelOptions
+from pipelines.guards.texts import parse_json
 from pipelines.installation import engine_path, shipped_fixtures
 from pipelines.models.find import resolve
 from pipelines.models.ids import ModelFilesError
 from pipelines.process import environment
-from pipelines.texts import parse_json
 from pipelines.weights.error import WeightsError
 from pipelines.weights.sizes import (
     CONFIG_NAME,

@@ -6,8 +6,8 @@ import tomllib
 import pytest
 
 from pipelines.errors import SpecError
+from pipelines.guards.texts import fit_name, parse_json, parse_toml, toml_string, whole
 from pipelines.spec import load_spec, with_folder
-from pipelines.texts import fit_name, parse_json, parse_toml, toml_string, whole
 
 DEEP = 100_000
 
