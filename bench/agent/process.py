@@ -167,12 +167,13 @@ class _Nowhere:
 
 def _quiet_logs() -> None:
     """Sends the log nowhere, but leaves Loguru's first sink: bots remove it, by its number 0."""
-    if "loguru" not in sys.modules:
-        os.environ["LOGURU_LEVEL"] = "CRITICAL"  # of that sink: what it ignores costs nothing
-        with contextlib.redirect_stderr(_Nowhere()):  # type: ignore[type-var]
-            pass
-        del os.environ["LOGURU_LEVEL"]
-    from loguru import logger
+    before = os.environ.get("LOGURU_LEVEL")
+    os.environ["LOGURU_LEVEL"] = "CRITICAL"  # of that sink: what it ignores costs nothing
+    with contextlib.redirect_stderr(_Nowhere()):  # type: ignore[type-var]
+        from loguru import logger
+    del os.environ["LOGURU_LEVEL"]
+    if before is not None:
+        os.environ["LOGURU_LEVEL"] = before
 
     level = os.environ.get("DUPLEX_LAB_AGENT_LOG", "")
     if level:

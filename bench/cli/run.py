@@ -17,6 +17,7 @@ from bench.stats.format import duration
 from bench.stats.quantiles import bounded_quantiles, needed_n
 from bench.store import store
 from pipelines.errors import LabError
+from pipelines.guards.texts import fit_name
 from pipelines.spec import parse_spec
 
 RESULTS = Path("results")
@@ -113,11 +114,17 @@ def _planned_in(run_dir: Path) -> Plan:
     planned = store.read_info(run_dir).get("plan")
     if planned is None:
         raise LabError(f"{run_dir}: there is no run to resume (no run.json).")
-    specs = tuple(parse_spec(name, toml) for name, toml in planned["presets"].items())
-    fixtures = tuple(select(",".join(planned["fixtures"])))
-    return Plan(
-        specs, fixtures, planned["repeats"], planned.get("only", {}), planned.get("wait_s", 0.0)
-    )
+    try:
+        presets, names = planned["presets"].items(), ",".join(planned["fixtures"])
+        repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))
+        wait_s = float(planned.get("wait_s", 0.0))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise LabError(
+            f"{run_dir / 'run.json'}: its plan can't be understood, so that the run can't be gone "
+            "on with: begin a new one."
+        ) from None
+    specs = tuple(parse_spec(fit_name(name), str(toml)) for name, toml in presets)
+    return Plan(specs, tuple(select(names)), repeats, only, wait_s)
 
 
 def _describe(plan: Plan) -> None:

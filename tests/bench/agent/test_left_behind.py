@@ -64,7 +64,7 @@ def test_what_a_bot_starts_ends_with_its_agent(spec, tmp_path):
     assert running(tmp_path) == (3, [])
 
 
-def test_a_bot_that_removes_the_first_sink_of_the_log_finds_it(tmp_path):
+def test_a_bot_that_removes_the_first_sink_of_the_log_finds_it_and_it_is_silent(tmp_path, capfd):
     """As many of Pipecat's own examples do."""
     path = tmp_path / "quiet_bot.py"
     lines = ("from loguru import logger", "logger.remove(0)", "async def bot(runner_args): pass")
@@ -75,6 +75,7 @@ def test_a_bot_that_removes_the_first_sink_of_the_log_finds_it(tmp_path):
         assert agent.wait(90).error is None
     finally:
         agent.stop()
+    assert capfd.readouterr().err == ""
 
 
 def test_an_agent_that_dies_is_noticed_though_a_helper_holds_its_pipes(tmp_path):

@@ -212,3 +212,12 @@ def test_a_dry_run_says_which_key_is_missing(lab, monkeypatch):
     code, _, err = lab("run", "--presets", "hosted-openai-realtime", "--dry-run")
     assert code == 2
     assert "OPENAI_API_KEY" in err
+
+
+@pytest.mark.parametrize("plan", ["[]", "7", '{"presets": []}', '{"presets": {}, "fixtures": 3}'])
+def test_a_run_whose_plan_is_odd_is_one_sentence_when_it_is_gone_on_with(lab, tmp_path, plan):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "run.json").write_text(f'{{"plan": {plan}}}', encoding="utf-8")
+    code, _, err = lab("run", "--resume", "r")
+    assert code == 2
+    assert "run.json: its plan can't be understood" in one_sentence(err)
