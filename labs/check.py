@@ -21,6 +21,7 @@ from bench.store.records import MetricRow
 from labs.code import Box, call
 from labs.within import within
 from pipelines.errors import LabError
+from pipelines.guards.texts import parse_toml
 
 ANSWERS = "answers.toml"
 LARGEST_TEXT = 1_000_000
@@ -95,7 +96,7 @@ class Submission:
             SubmissionError: it is missing or not TOML.
         """
         try:
-            return tomllib.loads(self.text(ANSWERS))
+            return parse_toml(self.text(ANSWERS))
         except tomllib.TOMLDecodeError as error:
             raise SubmissionError(f"{ANSWERS}: {error}.") from None
 

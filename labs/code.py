@@ -150,7 +150,7 @@ def call(
         raise CodeError(f"{where} did not end within {timeout_s:g} s.")
     try:
         told = json.loads(ended.output, object_hook=_decoded) if ended.output else None
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         last = next((s for s in reversed(ended.said.strip().splitlines()) if s.strip()), "")

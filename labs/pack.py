@@ -14,6 +14,7 @@ from bench.store.atomic import atomic_write, explained
 from bench.store.store import read_json
 from labs.check import Lab
 from pipelines.errors import LabError
+from pipelines.guards.texts import whole
 
 MANIFEST = "submission.json"
 LARGEST_FILES = 2000
@@ -192,4 +193,4 @@ def changed_files(folder: Path, manifest: Manifest) -> list[str]:
 
 def write_report(path: Path, text: str) -> None:
     """Writes a page or a table, whole or not at all."""
-    atomic_write(path, text.encode())
+    atomic_write(path, whole(text).encode())

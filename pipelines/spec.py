@@ -10,16 +10,17 @@ import contextlib
 import dataclasses
 import difflib
 import functools
-import json
 import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pipelines.errors import SpecError
+from pipelines.guards.ranges import Range, RateHz, WholeMs, outside
+from pipelines.guards.texts import fit_name, parse_toml, toml_string, whole
 from pipelines.kinds import Kind, Weights
 
 PRESETS = Path(__file__).parent / "presets"
@@ -31,15 +32,15 @@ T = TypeVar("T")
 class AudioOptions:
     """Rates and chunking at the pipeline's two ends."""
 
-    in_rate_hz: int = 16000
+    in_rate_hz: RateHz = 16000
     """Rate that the microphone delivers; the caller speaks at it."""
-    out_rate_hz: int = 22050
+    out_rate_hz: RateHz = 22050
     """Rate that the agent writes; best the TTS's own rate (a resampler holds audio back)."""
-    out_10ms_chunks: int = 1
+    out_10ms_chunks: Annotated[int, Range(1, 100, "pieces of 10 ms")] = 1
     """Number of 10 ms pieces that Pipecat's output transport writes at a time."""
-    device_buffer_ms: int = 40
+    device_buffer_ms: Annotated[int, Range(0, 2_000, "ms")] = 40
     """Largest lead of a write over the audio heard, ms."""
-    preroll_ms: int = 0
+    preroll_ms: WholeMs = 0
     """Pre-roll B of the ear's jitter buffer, ms: the wait of audio that meets silence."""
     stretch: bool = False
     """True if the ear makes audio last longer, pitch kept, while its queue is short: for duplex
@@ -87,11 +88,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 @functools.cache  # each string of an annotation is compiled anew
 def _hints(cls: Any) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+    return typing.get_type_hints(cls, include_extras=True)
 
 
 def _fits(value: object, kind: Any) -> bool:
     origin = typing.get_origin(kind)
+    if origin is Annotated:
+        return _fits(value, typing.get_args(kind)[0])
     if kind is Any:
         return True
     if origin in (typing.Union, types.UnionType):
@@ -111,6 +114,8 @@ def _fits(value: object, kind: Any) -> bool:
 
 
 def _type_name(kind: Any) -> str:
+    if typing.get_origin(kind) is Annotated:
+        return _type_name(typing.get_args(kind)[0])
     if typing.get_origin(kind) is Literal:
         return "one of " + ", ".join(map(repr, typing.get_args(kind)))
     if typing.get_origin(kind) in (tuple, list):
@@ -136,7 +141,7 @@ def read_options(cls: type[T], table: object, where: str) -> T:
         where: File and table, for the error's text.
 
     Raises:
-        SpecError: an unknown key, a missing one, or a value of the wrong type.
+        SpecError: an unknown key, a missing one, or a value of the wrong type or out of range.
     """
     if not isinstance(table, Mapping):
         raise SpecError(f"{where}: a table is needed, not {table!r}.")
@@ -152,6 +157,9 @@ def read_options(cls: type[T], table: object, where: str) -> T:
         if not _fits(value, hints[key]):
             must = f"{_type_name(hints[key])}{_near(value, hints[key])}"
             raise SpecError(f"{where}: {key} = {value!r} must be {must}.")
+        for number, allowed in outside(value, hints[key]):
+            must = str(allowed) if allowed else "finite"
+            raise SpecError(f"{where}: {key} = {number!r} must be {must}.")
         values[key] = tuple(value) if isinstance(value, list) else value
     for name, f in fields.items():
         no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
@@ -185,20 +193,29 @@ def load_spec(name_or_path: str) -> PipelineSpec:
         )
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: can't be read: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: is no text in UTF-8: {error}.") from None
+    except OSError as error:
+        raise SpecError(f"{path}: can't be read: {error.strerror}.") from None
     if path.parent != PRESETS:
         text = with_folder(text, path.parent)
-    return parse_spec(path.stem, text)
+    return parse_spec(fit_name(path.stem), text)
 
 
 def with_folder(text: str, folder: Path) -> str:
     """A bot's preset with the folder that its path is relative to: a run is resumed without it."""
     with contextlib.suppress(tomllib.TOMLDecodeError):
-        table = tomllib.loads(text)
+        table = parse_toml(text)
         if "bot" in table and "bot_folder" not in table:
-            return f"bot_folder = {json.dumps(str(folder.resolve()))}\n{text}"
+            return f"bot_folder = {toml_string(_writable(folder.resolve()))}\n{text}"
     return text
+
+
+def _writable(folder: Path) -> str:
+    """The folder as a text that a preset's file can hold."""
+    if whole(str(folder)) != str(folder):
+        raise SpecError(f"{whole(str(folder))}: the folder's name is not UTF-8: rename it.")
+    return str(folder)
 
 
 def _of_bot(table: dict[str, Any], where: str) -> dict[str, Any]:
@@ -232,7 +249,7 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
 
     where = f"{name}.toml"
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{where}: not valid TOML: {error}.") from None
     if "bot" in table:
@@ -256,8 +273,6 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
     audio = read_options(AudioOptions, table.get("audio", {}), f"{where} [audio]")
     spec = read_options(PipelineSpec, {"name": name, **top}, where)
     spec = dataclasses.replace(spec, audio=audio, stages=stages, toml=text)
-    if not 0 <= audio.preroll_ms <= 10_000:
-        raise SpecError(f"{where} [audio]: preroll_ms lies between 0 and 10000.")
     if audio.stretch and spec.kind != "duplex":
         raise SpecError(f"{where} [audio]: stretch is for presets of kind 'duplex'.")
     if spec.sees_labels and spec.kind not in ("scripted", "click"):

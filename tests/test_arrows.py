@@ -26,7 +26,7 @@ ANALYSIS = (
     "timeline",
 )  # fmt: skip
 """Rooms of bench that open a run anywhere: no agent, no model, no Pipecat."""
-PURE_PIPELINES = {"marks", "kinds", "clock", "audio", "errors"}
+PURE_PIPELINES = {"marks", "kinds", "clock", "audio", "errors", "guards"}
 ENGINE_SIDE = {
     *(f"pipelines.process.{m}" for m in ("child", "wire", "engine")),
     *(f"pipelines.duplex.session.{m}"

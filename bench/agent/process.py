@@ -24,6 +24,7 @@ from bench.agent.open_work import WatchedMarks
 from pipelines.errors import LabError
 from pipelines.heap import give_back
 from pipelines.marks import Mark, MarkList
+from pipelines.process.family import end_family, family
 from pipelines.secrets import redact
 from pipelines.spec import PipelineSpec
 
@@ -74,7 +75,8 @@ class AgentProcess:
         self._process = context.Process(
             target=_main, args=(spec, child), name=f"duplex-lab agent {spec.name}", daemon=True
         )
-        self._process.start()
+        with family() as self._family:
+            self._process.start()
         child.close()
         self.cold_start: list[Mark] = []
         """Marks of loading, until a trial takes them."""
@@ -133,27 +135,46 @@ class AgentProcess:
             self.connection.send("stop")
 
     def stop(self, grace_s: float = STOP_TIMEOUT_S) -> None:
-        """Ends the process and its models; kills them if they take longer than ``grace_s``."""
+        """Ends the process, its models, and whatever a bot has left behind.
+
+        Args:
+            grace_s: Who takes longer is killed.
+        """
         self.ask_to_stop()
         self._process.join(grace_s)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
         self.connection.close()
+        end_family(self._family)
 
 
 def _main(spec: PipelineSpec, connection: Connection) -> None:
-    """The child's entry: quiet, ignores Ctrl-C (the run decides), one asyncio loop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The child's entry: quiet, ignores Ctrl-C and SIGHUP (the run decides), one asyncio loop."""
+    for signum in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
     os.environ["HF_HUB_OFFLINE"] = "1"  # no service downloads in a trial: see pipelines.models
     _quiet_logs()
     asyncio.run(_serve(spec, connection))
 
 
-def _quiet_logs() -> None:
-    from loguru import logger
+class _Nowhere:
+    """A stream that keeps nothing."""
 
-    logger.remove()
+    def write(self, _: str) -> None:
+        """Takes a text."""
+
+
+def _quiet_logs() -> None:
+    """Sends the log nowhere, but leaves Loguru's first sink: bots remove it, by its number 0."""
+    before = os.environ.get("LOGURU_LEVEL")
+    os.environ["LOGURU_LEVEL"] = "CRITICAL"  # of that sink: what it ignores costs nothing
+    with contextlib.redirect_stderr(_Nowhere()):  # type: ignore[type-var]
+        from loguru import logger
+    del os.environ["LOGURU_LEVEL"]
+    if before is not None:
+        os.environ["LOGURU_LEVEL"] = before
+
     level = os.environ.get("DUPLEX_LAB_AGENT_LOG", "")
     if level:
         logger.add(_log, level=level.upper())

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing as mp
-import shutil
 import signal
 import socket
-import tempfile
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from bench.caller.call import call, raise_priority
 from bench.caller.connection import listen
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines.table import row_of
 from pipelines.errors import LabError
+from pipelines.process.scratch import Scratch, sweep
 
 START_TIMEOUT_S = 30.0
 
@@ -25,7 +23,8 @@ class CallerProcess:
 
     def __init__(self) -> None:
         # Short: a Unix socket's path may hold some 100 characters.
-        self._folder = Path(tempfile.mkdtemp(prefix="dlab-"))
+        self._scratch = Scratch()
+        sweep()
         self._trials = 0
         self._socket_path = ""
         context = mp.get_context("spawn")
@@ -67,7 +66,7 @@ class CallerProcess:
         self._trials += 1
         self._socket_path = ""
         if row_of(plan.line.name).connects == "agent":
-            self._socket_path = str(self._folder / f"{self._trials}.sock")
+            self._socket_path = str(self._scratch.path / f"{self._trials}.sock")
         try:
             self.connection.send((plan, self._socket_path))
             self.connection.recv()
@@ -98,11 +97,12 @@ class CallerProcess:
         self._process.kill()
         self._process.join()
         self.connection.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.close()
 
 
 def _main(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for signum in (signal.SIGINT, signal.SIGHUP):  # the run decides
+        signal.signal(signum, signal.SIG_IGN)
     connection.send(raise_priority())
     with contextlib.suppress(EOFError):
         while True:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
+import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from bench.report.text.escape import visible
 from pipelines.errors import LabError
+from pipelines.secrets import redact
 
 COMMANDS: dict[str, str] = {
     "run": "bench.cli.run:run",
@@ -87,12 +93,40 @@ def _root() -> None:
     """
 
 
+@contextlib.contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP do what Ctrl-C does: what was done is kept.
+
+    A signal that is ignored (``nohup``) stays ignored.
+    """
+    taken = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
+    for signum in taken:
+        signal.signal(signum, _interrupt)
+    try:
+        yield
+    finally:
+        for signum in taken:
+            signal.signal(signum, signal.SIG_DFL)
+
+
+def _interrupt(signum: int, _frame: object) -> None:
+    if signum == signal.SIGHUP:  # the terminal is gone: what would be printed there goes nowhere
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            if os.isatty(stream):
+                os.dup2(nowhere, stream)
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The console script: an expected error is one sentence on stderr, never a traceback."""
     try:
-        app()
+        with ended_like_ctrl_c():
+            app()
     except LabError as error:
-        typer.echo(f"duplex-lab: {error}", err=True)
+        # A bot's text may be in it, and in that a key, or what steers a terminal.
+        said = "\n".join(visible(line) for line in redact(str(error)).splitlines())
+        typer.echo(f"duplex-lab: {said}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("duplex-lab: interrupted.", err=True)

@@ -15,6 +15,7 @@ from bench.report.text.table import print_block, print_table, terminal
 from bench.report.text.trial import show as timeline
 from bench.store import store
 from bench.summary.summary import summarise
+from bench.timeline.agreement import mismatches
 from pipelines.errors import LabError
 
 
@@ -34,8 +35,9 @@ def show(
         say = console().print
         say("\ntrials")
         for trial in run.trials:
-            note = f": {visible(trial.error)}" if trial.error else ""
-            say(f"  {trial.trial_id}  {trial.status}{note}", soft_wrap=True, markup=False)
+            note = f": {trial.error}" if trial.error else ""
+            line = visible(f"{trial.trial_id}  {trial.status}{note}")
+            say(f"  {line}", soft_wrap=True, markup=False)
         return
     if not (path.parent / "run.json").is_file():
         raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
@@ -45,6 +47,15 @@ def show(
 def metrics(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
 ) -> None:
-    """Compute all metrics again from the marks and recordings on disk; print the table."""
+    """Compute all metrics again from the marks and recordings on disk; print the table.
+
+    Exit codes: 0 done; 1 done, but a recording does not match its marks (it is named); 2 bad input.
+    """
     found, rows = analyse_again(run)
     print_table(summarise(found, rows))
+    wrong = list(mismatches(found))
+    for trial_id, why in wrong:
+        said = visible(f"{trial_id}: its recording does not match its marks: {why}")
+        typer.echo(f"duplex-lab: {said}; its figures can't be trusted.", err=True)
+    if wrong:
+        raise typer.Exit(1)

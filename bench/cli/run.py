@@ -9,6 +9,7 @@ import typer
 
 from bench.fixtures.library import select
 from bench.report.text.console import console
+from bench.report.text.escape import visible
 from bench.runner.plan import Plan, make_plan
 from bench.runner.progress import progress
 from bench.runner.run import execute, new_run_id
@@ -16,6 +17,7 @@ from bench.stats.format import duration
 from bench.stats.quantiles import bounded_quantiles, needed_n
 from bench.store import store
 from pipelines.errors import LabError
+from pipelines.guards.texts import fit_name
 from pipelines.spec import parse_spec
 
 RESULTS = Path("results")
@@ -76,14 +78,17 @@ def run(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print how long it will take and which quantiles n can bound."
+            "--dry-run",
+            help="Print how long it will take and which quantiles n can bound; load bots, models "
+            "and keys as the run would, and name what would stop it. Nothing is played or written.",
         ),
     ] = False,
 ) -> None:
     """Play each preset on each fixture in real time, interleaved; print a table, draw a picture.
 
-    Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input; 130 stopped by
-    Ctrl-C (finished trials are kept: --resume DIR goes on).
+    Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input, or a dry run
+    that found what would stop it; 130 stopped by Ctrl-C, SIGTERM or SIGHUP (finished trials are
+    kept: --resume DIR goes on).
     """
     if resume is not None:
         plan, run_dir = _planned_in(resume), resume
@@ -94,6 +99,7 @@ def run(
         run_dir = out or RESULTS / new_run_id(plan.specs)
     if dry_run:
         _describe(plan)
+        _rehearse(plan, run_dir, resume is not None)
         return
     with progress() as watch:
         failed = execute(plan, run_dir, resume=resume is not None, watch=watch, retries=retries)
@@ -110,11 +116,17 @@ def _planned_in(run_dir: Path) -> Plan:
     planned = store.read_info(run_dir).get("plan")
     if planned is None:
         raise LabError(f"{run_dir}: there is no run to resume (no run.json).")
-    specs = tuple(parse_spec(name, toml) for name, toml in planned["presets"].items())
-    fixtures = tuple(select(",".join(planned["fixtures"])))
-    return Plan(
-        specs, fixtures, planned["repeats"], planned.get("only", {}), planned.get("wait_s", 0.0)
-    )
+    try:
+        presets, names = planned["presets"].items(), ",".join(planned["fixtures"])
+        repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))
+        wait_s = float(planned.get("wait_s", 0.0))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise LabError(
+            f"{run_dir / 'run.json'}: its plan can't be understood, so that the run can't be gone "
+            "on with: begin a new one."
+        ) from None
+    specs = tuple(parse_spec(fit_name(name), str(toml)) for name, toml in presets)
+    return Plan(specs, tuple(select(names)), repeats, only, wait_s)
 
 
 def _describe(plan: Plan) -> None:
@@ -130,6 +142,25 @@ def _describe(plan: Plan) -> None:
         need = needed_n(int(name[1:]) / 100)
         word = "can be bounded" if bounded else f"insufficient n ({n}, {need})"
         say(f"  {name}:     {word}")
+
+
+def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
+    """Says of each preset what it loads, and ends with 2 if anything would stop the run."""
+    from bench.runner.rehearse import rehearse
+
+    with progress() as watch:
+        found = list(rehearse(plan, run_dir, resume, watch))
+    for one in found:
+        head = f"{one.preset}: " if one.preset else ""
+        if one.loaded_s is not None:
+            typer.echo(f"{head}loads, in {one.loaded_s:.1f} s")
+        if one.builds and not one.stops:
+            typer.echo(f"{head}not tried: the run first builds {', '.join(one.builds)}")
+        for why in one.stops:
+            said = why if one.preset and one.preset in why else f"{head}{why}"
+            typer.echo(f"duplex-lab: {visible(said)}", err=True)
+    if any(one.stops for one in found):
+        raise typer.Exit(2)
 
 
 def _report(run_dir: Path) -> None:

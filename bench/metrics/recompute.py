@@ -152,4 +152,5 @@ def _packed(table: pa.Table) -> bytes:
 
 def _ignore_interrupts() -> None:
     """Ctrl-C reaches all processes; the first one reports it, and ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for signum in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bench.report.text.escape import visible
 from bench.stats.format import duration
 
 
@@ -29,6 +30,7 @@ Watcher = Callable[[Progress], None]
 def progress() -> Iterator[Watcher]:
     """Shows a run's progress on stderr: a bar on a terminal, else a line per change."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as Bar
 
@@ -37,7 +39,7 @@ def progress() -> Iterator[Watcher]:
 
         def line(p: Progress) -> None:
             print(
-                f"[{p.done}/{p.total}] {p.text} (about {duration(p.left_s)} left)",
+                f"[{p.done}/{p.total}] {visible(p.text)} (about {duration(p.left_s)} left)",
                 file=sys.stderr,
                 flush=True,
             )
@@ -56,6 +58,7 @@ def progress() -> Iterator[Watcher]:
 
         def draw(p: Progress) -> None:
             left = duration(p.left_s)
-            bar.update(task, completed=p.done, total=p.total, description=p.text, left=left)
+            text = escape(visible(p.text))
+            bar.update(task, completed=p.done, total=p.total, description=text, left=left)
 
         yield draw

@@ -96,7 +96,7 @@ def execute(
     """
     provide(plan, watch)  # before the folder exists: a refused run leaves nothing behind
     with RunLock(run_dir), ExitStack() as stack:
-        info = _open(plan, run_dir, resume)
+        info = open_run(plan, run_dir, resume)
         done = store.done_trials(run_dir)
         todo = [t for t in plan.trials if t.trial_id not in done]
         if done and not todo:
@@ -140,8 +140,12 @@ def provide(plan: Plan, watch: Watcher) -> None:
             load_object(path)(spec, tell)
 
 
-def _open(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
-    """The contents of ``run.json``: new, or as they are where a run of the same plan is resumed."""
+def open_run(plan: Plan, run_dir: Path, resume: bool) -> dict[str, Any]:
+    """The contents of ``run.json``: new, or as they are where a run of the same plan is resumed.
+
+    Raises:
+        LabError: the folder holds another run.
+    """
     found = store.read_info(run_dir)
     if found and not resume and store.done_trials(run_dir):
         raise LabError(

@@ -230,8 +230,12 @@ def _watch(
         if now >= next_sample:
             meter.sample()
             next_sample = now + SAMPLE_RSS_S
-        if agent.connection in ready and report is None:
-            got = agent.receive()
+        # A helper that the agent forked may hold its end of the connection open when it has died.
+        died = report is None and not agent.alive and not agent.connection.poll()
+        if report is None and (died or agent.connection in ready):
+            got = Report("done", error=agent.death()) if died else agent.receive()
+            if died:
+                agent.stop()  # and its helpers, one of which may hold the caller's line too
             marks += got.marks
             if got.kind == "done":
                 report = got

@@ -27,6 +27,7 @@ from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo, read_recording, write_recording
 from bench.store.records import MetricRow, Trial
 from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
+from pipelines.guards.texts import parse_json, whole
 from pipelines.marks import Mark
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
@@ -107,7 +108,7 @@ class Run:
 
 def write_info(run_dir: Path, info: Mapping[str, Any]) -> None:
     """Writes ``run.json``, whole or not at all."""
-    text = json.dumps(info, indent=2, ensure_ascii=False, sort_keys=True)
+    text = whole(json.dumps(info, indent=2, ensure_ascii=False, sort_keys=True))
     atomic_write(run_dir / "run.json", (text + "\n").encode())
 
 
@@ -193,9 +194,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     with explained(path):
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     try:
-        info = json.loads(text)
+        info = parse_json(text)
     except ValueError as error:
         raise StoreError(f"{path}: the file is damaged ({error})") from None
     if not isinstance(info, dict):
@@ -320,7 +321,10 @@ def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.T
     """Records as a table; columns that are not fields of the records are passed as arguments."""
     schema = arrow_schema(name)
     fields = [field for field in schema.names if field not in columns]
+    texts = {column.name for column in TABLES[name] if column.type == "string"}
     data = {field: [getattr(record, field) for record in records] for field in fields}
+    for field in texts & data.keys():
+        data[field] = [whole(text) if text else text for text in data[field]]
     return pa.Table.from_pydict({**columns, **data}, schema=schema)
 
 
@@ -419,7 +423,9 @@ def _read(path: Path, name: str) -> pa.Table:
     file = _open(path, name)
     with _damage(path):
         known = file.schema_arrow.names  # an older file lacks later columns
-        return file.read(columns=[c.name for c in TABLES[name] if c.name in known])
+        table = file.read(columns=[c.name for c in TABLES[name] if c.name in known])
+        table.validate(full=True)  # a text that is not UTF-8 among them
+        return table
 
 
 def _read_marks(path: Path) -> dict[str, pa.Table]:
@@ -428,6 +434,7 @@ def _read_marks(path: Path) -> dict[str, pa.Table]:
     found, start = {}, 0
     with _damage(path):
         table = file.read()
+        table.validate(full=True)
         for i in range(file.num_row_groups):
             length = file.metadata.row_group(i).num_rows
             group, start = table.slice(start, length), start + length

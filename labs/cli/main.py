@@ -121,7 +121,7 @@ def grade(
         say(visible(line), markup=False, soft_wrap=True)
 
     graded = grade_class(paths, lab, program, tell)
-    path = write_all(graded, out, sentence)
+    path = write_all(graded, out, sentence, tell)
     named = [one for one in graded if one.findings or one.error]
     say(f"\n{path}: {len(graded)} submissions, {len(named)} with something to look at:")
     for one in named:

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.store.recording import AGENT
+from bench.timeline.agreement import sound_unmarked
 from labs.evidence.trial import Evidence
 from pipelines.audio.onsets import audible_spans
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark
 
-EDGE_SAMPLES = 2
-"""Tolerance for rounding times to samples at a chunk's ends."""
 ONSET_MS = 1.0
 """Tolerance between the onset by the marks and the one in the recording."""
 VOICE_HZ = {"espeak": 22_050}
@@ -25,22 +24,9 @@ def agent_channel(e: Evidence) -> Iterator[str]:
     """The agent's channel compared with the ear's marks: sound only where a chunk was heard."""
     if e.recording is None:
         return
-    agent = e.recording[:, AGENT]
-    covered = np.zeros(len(agent) + 1, np.int32)
+    yield from sound_unmarked(e.trial, e.marks, e.recording)
     heard = sorted(e.all("ear", "heard"), key=lambda m: m.t_ns)
-    for mark in heard:
-        first = e.sample(mark.t_ns) - EDGE_SAMPLES
-        stop = first + int(mark.value or 0) + 2 * EDGE_SAMPLES
-        covered[min(max(0, first), len(agent))] += 1
-        covered[min(max(0, stop), len(agent))] -= 1
-    outside = np.flatnonzero((np.cumsum(covered)[:-1] <= 0) & (agent != 0))
-    if outside.size:
-        at_ms, long_ms = (1000 * int(n) / e.trial.rate_hz for n in (outside[0], outside.size))
-        yield (
-            f"the agent sounds at {at_ms:.1f} ms of the recording, where no chunk is marked as "
-            f"heard ({long_ms:.0f} ms in all)"
-        )
-    yield from _onsets(e, agent, heard)
+    yield from _onsets(e, e.recording[:, AGENT], heard)
 
 
 def _onsets(e: Evidence, agent: NDArray[np.int16], heard: Sequence[Mark]) -> Iterator[str]:

@@ -18,6 +18,8 @@ from typing import Any
 
 from labs.grading.worker import Graded
 from pipelines.errors import LabError
+from pipelines.guards.texts import parse_json
+from pipelines.process.scratch import sweep
 
 WORKER_S = 900.0
 """Longest time for one submission."""
@@ -59,6 +61,7 @@ def grade_class(
         worker_s: Longest time for each.
         call_s: Longest time for each call of its code.
     """
+    sweep()
     graded = []
     for path in paths:
         order = {"path": str(path.resolve()), "lab": lab, "bwrap": bwrap, "call_s": call_s}
@@ -88,7 +91,7 @@ def _in_worker(path: Path, order: Mapping[str, Any], worker_s: float) -> Graded:
             _kill(process)
         out.seek(0)
         try:
-            return Graded(**json.load(out))
+            return Graded(**parse_json(out.read()))
         except (ValueError, TypeError):
             code = process.returncode
             return Graded(path.name, error=f"its grading ended with code {code}")

@@ -6,9 +6,10 @@ import csv
 import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.report.text.csv_rows import csv_row
 from labs.evidence.finding import KINDS
 from labs.grading.worker import Graded
 from labs.pack import write_report
@@ -29,22 +30,31 @@ td { overflow-wrap: anywhere }
 WORDS = {True: ("yes", "passed"), False: ("no", "not passed"), None: ("open", "not run")}
 
 
-def write_all(graded: Sequence[Graded], out: Path, sandbox: str) -> Path:
-    """Writes ``grades.csv`` and the pages.
+def write_all(
+    graded: Sequence[Graded],
+    out: Path,
+    sandbox: str,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Writes ``grades.csv``, then the pages: one that can't be written keeps none of the others.
 
     Args:
         graded: The class.
         out: The folder.
         sandbox: A sentence about how code was run.
+        tell: Told of each page that could not be written.
 
     Returns:
         The CSV.
     """
     names = _page_names(graded)
-    for one, name in zip(graded, names, strict=True):
-        write_report(out / name, page(one, sandbox))
     path = out / "grades.csv"
     write_report(path, table(graded, names))
+    for one, name in zip(graded, names, strict=True):
+        try:
+            write_report(out / name, page(one, sandbox))
+        except Exception as error:  # whatever a submission has put there
+            tell(f"{one.file}: its page was not written: {type(error).__name__}: {error}")
     return path
 
 
@@ -61,15 +71,8 @@ def table(graded: Sequence[Graded], names: Sequence[str]) -> str:
         kinds = dict.fromkeys(f["kind"] for f in one.findings)
         row: list[object] = [one.file, one.student, one.lab, one.passed, len(one.results), not_run]
         row += [" ".join(kinds), one.error, name, *(said.get(check, "") for check in checks)]
-        writer.writerow([_cell(value) for value in row])
+        writer.writerow(csv_row(row))
     return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Changes a text that a spreadsheet would take for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
 
 
 def page(one: Graded, sandbox: str) -> str:

@@ -15,13 +15,13 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from labs.code import CHILD, Box, CodeError, Ended, Limits, call, run_child
+from pipelines.process.scratch import Scratch
 
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
@@ -154,12 +154,12 @@ def leak_of(box: Box) -> str | None:
     Returns:
         The first that went through, or why it can't be tried; None if it holds.
     """
-    with tempfile.TemporaryDirectory(prefix="dlab-try-") as name:
-        folder, secret = Path(name) / "work", Path(name) / "secret"
+    with Scratch("try-") as place:
+        folder, secret, name = place / "work", place / "secret", str(place)
         folder.mkdir()
         secret.write_text("seen", encoding="utf-8")
         (folder / "attempt.py").write_text(ATTEMPTS, encoding="utf-8")
-        readable(Path(name))
+        readable(place)
 
         def tried(function: str, *arguments: Any) -> Any:
             return call(box, folder, "attempt.py", function, arguments, 20.0)

@@ -11,7 +11,6 @@ import os
 import resource
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +30,7 @@ from labs.evidence.finding import Finding
 from labs.grading.sandbox import Bubblewrap, readable
 from labs.grading.sizes import check_sizes
 from pipelines.errors import LabError
+from pipelines.process.scratch import Scratch
 
 MEMORY_GB = 8
 """Address space of the worker, GB: everything that is read of a submission must fit."""
@@ -69,8 +69,8 @@ def grade_one(path: Path, lab_name: str, bwrap: str, call_s: float = 20.0) -> Gr
         bwrap: Path of bubblewrap; empty: no code is run.
         call_s: Longest time of one call of its code.
     """
-    with tempfile.TemporaryDirectory(prefix="dlab-grade-") as name:
-        root = Path(name) / "submission"
+    with Scratch("grade-") as folder:
+        root = folder / "submission"
         try:
             if path.is_dir():
                 _copy(path, root)
@@ -83,7 +83,7 @@ def grade_one(path: Path, lab_name: str, bwrap: str, call_s: float = 20.0) -> Gr
             lab = catalogue.load(lab_name or (manifest.lab if manifest else ""))
         except LabError as error:
             return Graded(path.name, lab=lab_name, error=str(error))
-        readable(Path(name))
+        readable(folder)
         submission = Submission(root, Bubblewrap(bwrap) if bwrap else None, call_s)
         results = examine(lab, submission)
         findings, prints = _evidence(submission)

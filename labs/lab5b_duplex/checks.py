@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from itertools import pairwise
 from statistics import fmean, median
@@ -14,6 +13,7 @@ from labs.check import Check, Lab, Submission, SubmissionError, Verdict
 from labs.judging import first_wrong, near, number, sentence, table
 from labs.lab5b_duplex.reading import SENTENCES, f1, f1_of_weights, read_table
 from pipelines.duplex.session.model import FRAME_MS
+from pipelines.guards.texts import parse_json
 from pipelines.watch import schema
 
 LEAST_F1 = 0.90
@@ -116,7 +116,7 @@ def ablation_table(submission: Submission) -> Verdict:
 def floor_figures(submission: Submission) -> Verdict:
     """The derivation, and what the probe found."""
     try:
-        found: Any = json.loads(submission.text("floor.json"))
+        found: Any = parse_json(submission.text("floor.json"))
         measured, frames = float(found["floor_ms"]), int(found["floor_frames"])
     except (ValueError, KeyError, TypeError):
         return Verdict(
@@ -208,7 +208,7 @@ def watch_calls(submission: Submission) -> Verdict:
         marks = run.marks(trial.trial_id)
         for mark in marks:
             if (mark.stage, mark.event) == ("watch", "call"):
-                if fault := schema.wrong(json.loads(mark.text or "{}").get("arguments")):
+                if fault := schema.wrong(parse_json(mark.text or "{}").get("arguments")):
                     return Verdict(False, f"results/watch: a call breaks the schema: {fault}.")
                 calls += 1
         out = [m.t_ns for m in marks if (m.stage, m.event) == ("duplex", "frame_out")]

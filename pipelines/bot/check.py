@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipelines.bot.load import BotError, load_bot, require_file
 from pipelines.cache import Tell
+from pipelines.process.family import VARIABLE, end_family, family
 from pipelines.spec import PipelineSpec
 
 IMPORT_S = 240.0
@@ -34,29 +37,45 @@ def provide(spec: PipelineSpec, tell: Tell) -> None:
     tell(f"importing {path.name}")
     command = [sys.executable, "-m", "pipelines.bot.check", str(path)]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path)}
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            env=variables,
-            timeout=IMPORT_S,
-        )
-    except subprocess.TimeoutExpired:
+    status, said = _run(command, variables)
+    if status is None:
         raise BotError(
             f"{path.name} was still being imported after {IMPORT_S:.0f} s: load what takes long in "
             "bot(), or put what starts it under if __name__ == '__main__'."
-        ) from None
-    if done.returncode == _WRONG:
-        raise BotError(done.stdout.rpartition(_FAULT)[2].strip())
-    if done.returncode != _RIGHT:
+        )
+    if status == _WRONG:
+        raise BotError(said.rpartition(_FAULT)[2].strip())
+    if status != _RIGHT:
         raise BotError(
-            f"{path.name} ended the process that imported it (exit status {done.returncode}): "
+            f"{path.name} ended the process that imported it (exit status {status}): "
             f"'python {path}' shows how."
         )
+
+
+def _run(command: list[str], variables: Mapping[str, str]) -> tuple[int | None, str]:
+    """A command's exit status (None: it did not end in time) and what it printed.
+
+    What it started ends with it. Its output is a file: a helper that it leaves behind holds a pipe
+    open for as long as it lives.
+    """
+    with family() as mark, tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            env={**variables, VARIABLE: mark},
+        )
+        try:
+            status: int | None = process.wait(IMPORT_S)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            process.kill()
+            process.wait()
+            end_family(mark)
+        out.seek(0)
+        return status, out.read().decode(errors="replace")
 
 
 def main(file: str) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from pipelines.bot.errors_logged import errors_logged
+from pipelines.bot.mend import mend_of
 from pipelines.errors import LabError
 from pipelines.moved import told
 
@@ -76,28 +78,20 @@ def _module(path: Path) -> Any:
     module.__file__ = str(path)
     sys.modules[name] = module
     try:
-        exec(code, module.__dict__)
-    except ImportError as error:
-        if sentence := told(*_lines(error, path), error.name):
-            raise BotError(f"{path.name}{line_of(error, path)}: {sentence}.") from None
-        if not isinstance(error, ModuleNotFoundError):
-            raise BotError(_cannot(error, path)) from None
-        raise BotError(
-            f"{path.name}{line_of(error, path)} needs the package {error.name!r}, which is not "
-            "installed: install what the bot needs into the environment of duplex-lab."
-        ) from None
+        with errors_logged() as logged:
+            exec(code, module.__dict__)
     except SystemExit:
         raise BotError(
             f"{path.name} ends the program while it is imported: put what starts it under "
             "if __name__ == '__main__'."
         ) from None
     except Exception as error:
-        raise BotError(_cannot(error, path)) from None
+        where = f"{path.name}{line_of(error, path)}"
+        if isinstance(error, ImportError) and (new := told(*_lines(error, path), error.name)):
+            raise BotError(f"{where}: {new}.") from None
+        mend = mend_of(error, logged.texts) or f"can't be imported: {kind_and_text(error)}"
+        raise BotError(f"{where} {mend}.") from None
     return module
-
-
-def _cannot(error: Exception, path: Path) -> str:
-    return f"{path.name}{line_of(error, path)} can't be imported: {kind_and_text(error)}."
 
 
 def _lines(error: BaseException, path: Path) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from pipelines.guards.ranges import Range
 from pipelines.spec import PRESETS, PipelineSpec
 
 
@@ -17,7 +19,7 @@ class BotOptions:
     transport: str = ""
     """The key of the bot's transport_params to use; empty: the first that the bot has, in the order
     of `pipelines.bot.seat.TRANSPORTS`."""
-    greeting_s: float = 4.0
+    greeting_s: Annotated[float, Range(0, 60, "s")] = 4.0
     """Longest wait for the bot to speak first, s; once it has begun, the caller waits until it is
     silent. 0: the caller speaks at once."""
     folder: str = ""
@@ -26,8 +28,6 @@ class BotOptions:
     def __post_init__(self) -> None:
         if not self.file:
             raise ValueError("file names no file")
-        if not 0 <= self.greeting_s <= 60:
-            raise ValueError("greeting_s lies between 0 and 60")
 
     @property
     def path(self) -> Path:

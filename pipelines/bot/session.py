@@ -17,7 +17,9 @@ from typing import Any
 
 from pipecat.runner.types import SmallWebRTCRunnerArguments
 
+from pipelines.bot.errors_logged import ErrorsLogged, errors_logged
 from pipelines.bot.load import Bot, kind_and_text, line_of, load_bot
+from pipelines.bot.mend import mend_of
 from pipelines.bot.options import BotOptions
 from pipelines.bot.seat import Seat, current, taken
 from pipelines.errors import LabError
@@ -32,6 +34,16 @@ LEAVE_S = 5.0
 PARTICIPANTS = frozenset({"daily", "livekit", "vonage"})
 """Transports that report participants beside clients."""
 HOOKS = str(Path(__file__).with_name("hooks.py"))
+
+USED_UP = (
+    "An earlier conversation of this process went well: is something used up that the file makes "
+    "when it is imported (a service, a context, a transport)? Make it in bot()."
+)
+"""What is asked where a later conversation fails: a file is imported once, as Pipecat's runner does
+it."""
+
+_one_went_well = False
+"""Whether this process has had a conversation without a fault."""
 
 
 async def prepare(spec: PipelineSpec, models: ModelPool) -> None:
@@ -62,8 +74,14 @@ async def converse(host: Host) -> str | None:
         host.spec.audio.in_rate_hz,
         host.closed.set,
     )
-    with taken(seat):
-        return await _play(bot, seat, options.path, host.closed)
+    global _one_went_well
+    with taken(seat), errors_logged() as logged:
+        fault = await _play(bot, seat, options.path, host.closed, logged)
+    if fault is None:
+        _one_went_well = True
+    elif _one_went_well:
+        fault += f" {USED_UP}"
+    return fault
 
 
 def give_links() -> None:
@@ -92,7 +110,9 @@ def give_links() -> None:
     utils.create_transport = create_transport
 
 
-async def _play(bot: Bot, seat: Seat, path: Path, closed: asyncio.Event) -> str | None:
+async def _play(
+    bot: Bot, seat: Seat, path: Path, closed: asyncio.Event, logged: ErrorsLogged
+) -> str | None:
     """Runs the bot until the caller hangs up, or it fails."""
     # The kind that most bots check for, if any: a browser's.
     args = SmallWebRTCRunnerArguments(webrtc_connection=None)
@@ -107,7 +127,7 @@ async def _play(bot: Bot, seat: Seat, path: Path, closed: asyncio.Event) -> str 
     hung_up.cancel()
     ended_early = running.done() and not by_caller
     await _leave(running, seat)
-    return fault or seat.fault or _told(running, seat, path, ended_early)
+    return fault or seat.fault or _told(running, seat, path, ended_early, logged)
 
 
 async def _connect(
@@ -151,7 +171,9 @@ async def _leave(running: asyncio.Future[Any], seat: Seat) -> None:
         await asyncio.wait({running}, timeout=LEAVE_S)
 
 
-def _told(running: asyncio.Future[Any], seat: Seat, path: Path, ended_early: bool) -> str | None:
+def _told(
+    running: asyncio.Future[Any], seat: Seat, path: Path, ended_early: bool, logged: ErrorsLogged
+) -> str | None:
     """The problem that the bot's own end shows; None if all is well."""
     if running.done() and not running.cancelled():
         error = running.exception()
@@ -159,14 +181,18 @@ def _told(running: asyncio.Future[Any], seat: Seat, path: Path, ended_early: boo
             return str(error)
         if error is not None:
             early = "" if seat.transport else ", before it asked create_transport for its transport"
-            return f"{seat.bot}{line_of(error, path)}: bot() raised {kind_and_text(error)}{early}."
+            where = f"{seat.bot}{line_of(error, path)}"
+            if mend := mend_of(error, logged.texts):
+                return f"{where} {mend}."
+            return f"{where}: bot() raised {kind_and_text(error)}{early}."
     if not ended_early:
         return None
+    said = f" Pipecat's last error: {logged.last.rstrip('.')}." if logged.last else ""
     if seat.transport is None:
         return (
             f"{seat.bot}: bot() returned without a transport: it must take the one of "
             "create_transport(runner_args, transport_params)."
         )
     if not seat.workers:
-        return f"{seat.bot}: bot() returned without running a pipeline."
-    return f"{seat.bot}: bot() returned before the caller had hung up."
+        return f"{seat.bot}: bot() returned without running a pipeline.{said}"
+    return f"{seat.bot}: bot() returned before the caller had hung up.{said}"

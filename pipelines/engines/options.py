@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pipelines.engines.adapters import engine_row
 from pipelines.errors import SpecError
+from pipelines.guards.ranges import (
+    Range,
+    Share,
+    Temperature,
+    Threads,
+    TimeoutS,
+    Tokens,
+    TokensOrNone,
+    WaitS,
+    WholeMs,
+    WordsPerMinute,
+)
 from pipelines.spec import read_options
+
+SilenceS = Annotated[float, Range(0, 30, "s")]
+"""Voice or silence that Silero waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +33,19 @@ class TurnOptions:
     preset: Literal["vad", "smart-turn", "stock"] = "vad"
     """vad: VAD stop, a short timeout, the final transcript. smart-turn: Pipecat's end-of-turn
     model. stock: all of Pipecat's defaults; the numbers below then don't apply."""
-    vad_confidence: float = 0.7
+    vad_confidence: Share = 0.7
     """Least confidence of Silero that counts as voice, 0–1."""
-    vad_start_secs: float = 0.2
+    vad_start_secs: SilenceS = 0.2
     """Voice of this length starts speech, s."""
-    vad_stop_secs: float = 0.2
+    vad_stop_secs: SilenceS = 0.2
     """Silence of this length stops it, s. It is part of every answer's latency."""
-    vad_min_volume: float = 0.6
+    vad_min_volume: Share = 0.6
     """Least volume that counts as voice, 0–1 (EBU R128 scale)."""
-    speech_timeout_secs: float = 0.0
+    speech_timeout_secs: WaitS = 0.0
     """vad only: time after the VAD's stop in which the user may go on, s."""
-    smart_turn_stop_secs: float = 3.0
+    smart_turn_stop_secs: WaitS = 3.0
     """smart-turn only: silence that ends a turn which the model calls incomplete, s."""
-    turn_stop_timeout_secs: float = 5.0
+    turn_stop_timeout_secs: TimeoutS = 5.0
     """Ends a turn for which no transcript comes, s."""
 
 
@@ -57,28 +72,28 @@ class SttOptions:
     """faster-whisper and kyutai-stt: device of the computation."""
     compute: str = "int8"
     """faster-whisper: CTranslate2's type of arithmetic."""
-    threads: int = 1
+    threads: Threads = 1
     """faster-whisper and kyutai-stt: threads of the computation."""
-    beam: int = 1
+    beam: Annotated[int, Range(1, 64, "hypotheses")] = 1
     """faster-whisper: hypotheses kept while decoding; 1 is greedy."""
     window: Literal["full", "short"] = "full"
     """faster-whisper. full: 30 s of padded audio, as Whisper was trained. short: only the audio
     there is, many times as fast; scripts/whisper_window_cost.py measures what that costs in
     accuracy."""
-    step_ms: int = 500
+    step_ms: Annotated[int, Range(20, 30_000, "ms")] = 500
     """faster-whisper and moonshine: new audio after which a growing utterance is decoded again, for
     partials."""
-    forced_tokens_per_s: float = 3.0
+    forced_tokens_per_s: Annotated[float, Range(0, 100, "tokens per second")] = 3.0
     """faster-whisper and moonshine, random weights only, which never stop: tokens per second of
     audio."""
-    pre_roll_ms: int = 800
+    pre_roll_ms: WholeMs = 800
     """Audio before the VAD's start that is recognised too: Silero is 300–600 ms late."""
     partials: bool = True
     """Push partial transcripts into the pipeline."""
-    ttfs_p99_secs: float = 0.5
+    ttfs_p99_secs: WaitS = 0.5
     """Time from speech end to final transcript that Pipecat is given, s. Finals are marked as
     final, so this wait is cut short; unset it would be 1.0 s."""
-    timeout_secs: float = 5.0
+    timeout_secs: TimeoutS = 5.0
     """Longest silence of the engine while it owes an answer, s; it is then killed. Half of a
     fixture's wait for an answer, so that a hang is reported on its own trial."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -103,21 +118,21 @@ class LlmOptions:
     """Environment variable that holds a server's key; empty: it needs none."""
     system: str = ""
     """Text before the scene in the system message; creature-3m knows only scenes."""
-    max_tokens: int = 96
+    max_tokens: Tokens = 96
     """Longest answer, in tokens."""
-    forced_tokens: int = 24
+    forced_tokens: Tokens = 24
     """Random weights only, which never stop: the length of every answer, in tokens."""
-    temperature: float = 0.0
+    temperature: Temperature = 0.0
     """0 always takes the likeliest token, so that a trial can be repeated."""
-    context_tokens: int = 0
+    context_tokens: TokensOrNone = 0
     """Most tokens of the conversation; 0: as many as it was trained for, 8192 at most."""
-    threads: int = 1
+    threads: Threads = 1
     """Threads; a model this small is slowed down by a second one."""
-    gpu_layers: int = 0
+    gpu_layers: Annotated[int, Range(-1, 1_000, "layers")] = 0
     """Layers on a GPU, where llama.cpp was built for one; a model this small is faster without."""
     prime: bool = True
     """Read the system prompt and the scene into the prefix cache before the user speaks."""
-    timeout_secs: float = 5.0
+    timeout_secs: TimeoutS = 5.0
     """Longest silence, see ``[stt]``; a large model on a slow machine may need longer for its first
     token."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -139,20 +154,20 @@ class TtsOptions:
     voice: str = ""
     """espeak-ng: one of ``espeak-ng --voices``; Kokoro, Pocket TTS: one of the model's; default:
     the row's. Piper's models are a voice each."""
-    rate_wpm: int = 175
+    rate_wpm: WordsPerMinute = 175
     """espeak-ng: words per minute, 80–450."""
-    threads: int = 1
+    threads: Threads = 1
     """All but espeak-ng: threads within an operation; more slow a small voice down."""
-    speaker: int = 0
+    speaker: Annotated[int, Range(0, 100_000)] = 0
     """Piper: number of the speaker, in a voice with several."""
-    length_scale: float = 0.0
+    length_scale: Annotated[float, Range(0, 10)] = 0.0
     """Piper and Kokoro: slowness of the speech; 0: the model's own."""
     alignments: bool = True
     """Piper and Kokoro: true to report when each phoneme is spoken, for visemes."""
     aggregation: Literal["clause", "sentence"] = "clause"
     """Text to wait for before speaking. clause: the first ``, . ! ? ; :`` of an answer, then
     sentences. sentence: Pipecat's default, which waits for the word after a sentence."""
-    timeout_secs: float = 5.0
+    timeout_secs: TimeoutS = 5.0
     """Longest silence, see ``[stt]``."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Options of this engine only: the fields of ``settings`` of its row."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pipelines.errors import LabError
+from pipelines.guards.texts import parse_json
 
 Emotion = Literal["neutral", "happy", "sad", "angry", "afraid", "surprised", "disgusted"]
 """Neutral, and the six basic emotions of Ekman, as v1 names them."""
@@ -102,7 +103,7 @@ def parse(text: str) -> FaceMessage:
         MessageError: it is not one; the text says why.
     """
     try:
-        table = json.loads(text)
+        table = parse_json(text)
     except ValueError:
         raise MessageError(f"not JSON: {text[:40]!r}") from None
     if not isinstance(table, dict):

@@ -7,7 +7,6 @@ in, so that a test needs no clock.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pipelines.errors import LabError
 from pipelines.face.messages import Emotion
+from pipelines.guards.texts import parse_toml
 from pipelines.spec import did_you_mean, read_options
 
 TABLE = Path(__file__).parent / "states.toml"
@@ -93,7 +93,7 @@ def read_policy(path: Path = TABLE) -> Policy:
         StatesError: it can't be used; the text says where.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_bytes())
     except (OSError, ValueError) as error:
         raise StatesError(f"{path}: can't be read: {error}") from None
     try:

@@ -11,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipelines.guards.texts import parse_json
 from pipelines.models.ids import SHA256, ModelFilesError
 from pipelines.models.manifest import digest_of
 from pipelines.models.paths import lock_path
@@ -69,7 +70,7 @@ def read_lock(model_id: str) -> Lock | None:
     """
     path = lock_path(model_id)
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_bytes())
         return _lock(table)
     except FileNotFoundError:
         return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.errors import SpecError
+from pipelines.guards.texts import parse_toml
 from pipelines.models.ids import NAME, SHA256, ModelFilesError
 from pipelines.models.paths import check_relative
 from pipelines.models.sources import Source, read_source
@@ -139,7 +140,7 @@ def load_manifest(path: Path) -> Manifest:
         ModelFilesError: it can't be read, or is wrong; one sentence with the file and the key.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelFilesError(
             f"{path} can't be read ({error.strerror}): change its permissions, "

@@ -12,13 +12,16 @@ import json
 import secrets
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from pipelines.errors import LabError
+from pipelines.face.feed import AGENT, HEAD, USER
+from pipelines.guards.texts import parse_json, whole
+from pipelines.server.guard import Guard, same
 from pipelines.server.page import POLICY, page_html
 
 PREROLL_MS = 160
@@ -27,6 +30,17 @@ is heard. It delays the page's sound, and no measurement of the agent."""
 WAITING = 2000
 """Longest queue of messages for one page."""
 PING_S = 0.5
+LOOPBACK = ("127.0.0.1", "localhost")
+"""Names of this machine for itself."""
+LARGEST_OFFER = 2**18
+"""Bytes; a browser's offer has some 5,000."""
+LARGEST_FED = 2**20
+"""Bytes of one message of a feed; 80 ms of audio have 4,000."""
+FED_RATES_HZ = range(8_000, 48_001)
+
+
+class BodyError(ValueError):
+    """What came in is not what is taken here; the text says why."""
 
 
 @dataclass(slots=True)
@@ -88,12 +102,16 @@ class FaceServer:
         self.ready = asyncio.Event()
         """Set once a page is there whose sound is on."""
         self._runner: web.AppRunner | None = None
+        self._feed_runner: web.AppRunner | None = None
         self.port = 0
         self.feed_port = 0
         """Address for feeds, without TLS, from this machine only."""
+        self.key = ""
+        """What the page's address must hold; empty: this machine alone can call it."""
 
     def put(self, message: str | bytes) -> None:
         """Sends a message to every page."""
+        message = whole(message) if isinstance(message, str) else message
         for socket, queue in list(self._pages.items()):
             try:
                 queue.put_nowait(message)
@@ -102,22 +120,34 @@ class FaceServer:
                 queue.get_nowait()
                 queue.put_nowait("")  # its writer closes it
 
-    async def start(self, host: str, port: int, secure: ssl.SSLContext | None = None) -> None:
+    async def start(
+        self,
+        host: str,
+        port: int,
+        secure: ssl.SSLContext | None = None,
+        names: Sequence[str] = LOOPBACK,
+    ) -> None:
         """Begins to serve; port 0 takes a free one.
+
+        Args:
+            host: The address to listen at.
+            port: Its port.
+            secure: For https, which others can call: nothing is served without `key` then.
+            names: By which the page may be called.
 
         Raises:
             LabError: the address can't be used.
         """
-        app = web.Application()
-        app.add_routes(
-            [
-                web.get("/", self._page),
-                web.get("/face", self._face),
-                web.get("/feed", self._feed),
-                web.post("/offer", self._take_offer),
-            ]
-        )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        scheme = "https" if secure else "http"
+        guard = Guard(scheme, tuple(names), lambda: self.port, needs_key=secure is not None)
+        self.key = guard.key if guard.needs_key else ""
+        routes = [
+            web.get("/", self._page),
+            web.get("/face", self._face),
+            web.post("/offer", self._take_offer),
+        ]
+        feed = web.get("/feed", self._feed)
+        self._runner = _runner(guard, [*routes, *([] if secure else [feed])])
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, ssl_context=secure)
         try:
@@ -131,22 +161,24 @@ class FaceServer:
         self.port = self._runner.addresses[0][1]
         self.feed_port = self.port
         if secure is not None:  # an agent on this machine need not trust our certificate
-            await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-            self.feed_port = self._runner.addresses[-1][1]
+            self._feed_runner = _runner(Guard("http", LOOPBACK, lambda: self.feed_port), [feed])
+            await self._feed_runner.setup()
+            await web.TCPSite(self._feed_runner, "127.0.0.1", 0).start()
+            self.feed_port = self._feed_runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Stops; pages try to connect again."""
         for socket in list(self._pages):
             await socket.close()
-        if self._runner:
-            await self._runner.cleanup()
+        for runner in (self._runner, self._feed_runner):
+            if runner:
+                await runner.cleanup()
 
     async def _page(self, _: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
         return web.Response(text=page_html(), content_type="text/html", headers=headers)
 
     async def _face(self, request: web.Request) -> web.WebSocketResponse:
-        _own_pages_only(request)
         socket = web.WebSocketResponse(heartbeat=20)
         await socket.prepare(request)
         report = PageReport()
@@ -179,8 +211,8 @@ class FaceServer:
 
     def _told(self, report: PageReport, text: str) -> None:
         """Takes a page's message; malformed ones are ignored."""
-        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            table = json.loads(text)
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            table = parse_json(text)
             kind = table["type"]
             if kind == "pong":
                 now_ns = time.monotonic_ns()
@@ -194,31 +226,88 @@ class FaceServer:
                 self.ready.set()
 
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
-        if not secrets.compare_digest(request.query.get("token", ""), self.token):
+        if not same(request.query.get("token", ""), self.token):
             raise web.HTTPForbidden(text="a feed needs the server's token")
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(max_msg_size=LARGEST_FED)
         await socket.prepare(request)
         async for message in socket:
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                self.put(message.data)
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                continue
+            try:
+                check_fed(message.data)
+            except BodyError as error:
+                reason = str(error).encode()[:123]  # as much as a close frame holds
+                await socket.close(code=WSCloseCode.INVALID_TEXT, message=reason)
+                break
+            self.put(message.data)
         return socket
 
     async def _take_offer(self, request: web.Request) -> web.Response:
-        _own_pages_only(request)
         if self._offer is None:
             raise web.HTTPNotFound(text="nobody listens here: this face plays recorded users")
         try:
-            answer = await self._offer(await request.json())
-        except (LabError, ValueError, KeyError) as error:
+            offer = read_offer(await request.read())
+        except BodyError as error:
+            raise web.HTTPBadRequest(text=f"this is no offer of a call: {error}") from None
+        try:
+            answer = await self._offer(offer)
+        except LabError as error:
             raise web.HTTPBadRequest(text=f"the call failed: {error}") from None
+        except Exception as error:  # whatever WebRTC raises of an offer that it can't use
+            said = " ".join(str(error).split())[:200]
+            told = f"the call failed: {type(error).__name__}{said and f': {said}'}"
+            raise web.HTTPBadRequest(text=whole(told)) from None
         return web.json_response(answer)
 
 
-def _own_pages_only(request: web.Request) -> None:
-    """Refuses another site's page, open in the same browser: it may neither listen nor speak."""
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != request.host:
-        raise web.HTTPForbidden(text="only this server's own page may connect")
+def _runner(guard: Guard, routes: Sequence[web.RouteDef]) -> web.AppRunner:
+    """A server of some routes, behind a guard."""
+    app = web.Application(middlewares=[guard.check], client_max_size=LARGEST_OFFER)
+    app.add_routes(routes)
+    return web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+
+
+def read_offer(body: bytes) -> dict[str, Any]:
+    """A browser's offer of a call: ``{"type": "offer", "sdp": "v=0…"}``.
+
+    Raises:
+        BodyError: it is none.
+    """
+    try:
+        table = parse_json(body)
+    except ValueError as error:
+        raise BodyError(f"it is no JSON ({error})") from None
+    if not isinstance(table, dict):
+        raise BodyError("it is no JSON object")
+    if table.get("type") != "offer":
+        raise BodyError("its type is not 'offer'")
+    sdp = table.get("sdp")
+    if not isinstance(sdp, str) or not sdp.startswith("v=0"):
+        raise BodyError("its sdp is no session description, which begins with v=0")
+    return {"type": "offer", "sdp": sdp}
+
+
+def check_fed(data: str | bytes) -> None:
+    """Checks one message of a feed: a JSON object, or samples behind their `HEAD`.
+
+    Raises:
+        BodyError: it is neither.
+    """
+    if isinstance(data, str):
+        try:
+            table = parse_json(data)
+        except ValueError as error:
+            raise BodyError(f"a text is no JSON ({error})") from None
+        if not isinstance(table, dict):
+            raise BodyError("a text is no JSON object")
+        return
+    if len(data) < HEAD.size or len(data) % 2:
+        raise BodyError(f"audio of {len(data)} bytes is no head of {HEAD.size} and 16-bit samples")
+    kind, rate_hz, _, _ = HEAD.unpack_from(data)
+    if kind not in (AGENT, USER):
+        raise BodyError(f"audio of kind {kind}: it is {AGENT} (agent) or {USER} (user)")
+    if rate_hz not in FED_RATES_HZ:
+        raise BodyError(f"audio at {rate_hz} Hz: {FED_RATES_HZ[0]} to {FED_RATES_HZ[-1]} are taken")
 
 
 async def _ping(queue: asyncio.Queue[str | bytes]) -> None:

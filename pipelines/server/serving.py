@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from types import TracebackType
 
-from pipelines.server.server import FaceServer
+from pipelines.server.guard import KEY
+from pipelines.server.server import LOOPBACK, FaceServer
 
 
 class Serving:
@@ -40,7 +41,7 @@ class Serving:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._task: Future[None] | None = None
         self.url = ""
-        """Address of the page."""
+        """Address of the page; with its key, where others can call it too."""
 
     @property
     def feed_url(self) -> str:
@@ -86,14 +87,16 @@ class Serving:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _start(self) -> None:
-        secure = None
         if self._https:
             from pipelines.certificate import context
 
-            secure = context([address_in_network()])
-        await self.server.start("0.0.0.0" if self._https else "127.0.0.1", self._port, secure)
-        name = address_in_network() if self._https else "127.0.0.1"
-        self.url = f"http{'s' if self._https else ''}://{name}:{self.server.port}/"
+            address = address_in_network()
+            names = (*LOOPBACK, address)
+            await self.server.start("0.0.0.0", self._port, context([address]), names)
+            self.url = f"https://{address}:{self.server.port}/?{KEY}={self.server.key}"
+        else:
+            await self.server.start("127.0.0.1", self._port)
+            self.url = f"http://127.0.0.1:{self.server.port}/"
         if self._beside is not None:
             self._task = asyncio.run_coroutine_threadsafe(self._named(), self._loop)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pipelines.guards.ranges import Range, WaitS
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +15,10 @@ class WatchOptions:
     intents: Literal["off", "rules", "classifier"] = "off"
     """off: none. rules: every match of a pattern is a task. classifier: a pattern proposes, and a
     small classifier decides whether it is meant."""
-    gap_ms: float = 600.0
+    gap_ms: Annotated[float, Range(1, 60_000, "ms")] = 600.0
     """Silence of the text stream after which a phrase without an end is read as it is."""
-    repeat_s: float = 8.0
+    repeat_s: WaitS = 8.0
     """Time within which the same task is one task, said twice."""
-    plan_s: float = 0.0
+    plan_s: Annotated[float, Range(0, 15, "s")] = 0.0
     """Computing time of the slow planner for each task, s, by a reasoner in a process of its own;
     0: no reasoner."""
-
-    def __post_init__(self) -> None:
-        if self.gap_ms <= 0 or self.repeat_s < 0 or not 0 <= self.plan_s <= 15:
-            raise ValueError("gap_ms must be > 0, repeat_s >= 0, plan_s between 0 and 15")

@@ -1,5 +1,8 @@
 """Submissions that are made to harm the grader itself: what they try does not come about."""
 
+import csv
+import zipfile
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,8 +11,9 @@ import soundfile
 
 from labs.grading import sizes
 from labs.grading.grade import grade_class
+from labs.grading.pages import write_all
 from labs.grading.sizes import check_sizes
-from labs.grading.worker import grade_one
+from labs.grading.worker import Graded, grade_one
 from labs.pack import PackError
 
 
@@ -59,3 +63,39 @@ def test_hours_of_silence_are_refused(root):
 def test_a_damaged_file_is_left_to_whoever_reads_it(root, name):
     (root / name).write_bytes(b"PAR1 fLaC no")
     check_sizes(root)
+
+
+def test_half_a_character_and_a_broken_page_keep_no_page_of_the_others(tmp_path):
+    odd = Graded("a\ud800.zip", student="=\udcff", error="\ud83d")
+    broken = Graded("b.zip", lab="5a", findings=[{"kind": "copy", "text": "no run named"}])
+    fine = Graded("c.zip", student="C")
+    told: list[str] = []
+    path = write_all([odd, broken, fine], tmp_path, "no sandbox", told.append)
+    assert [line.partition(":")[0] for line in told] == ["b.zip"]
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["a\ufffd.zip", "b.zip", "c.zip"]
+    assert rows[0]["student"] == "'=\ufffd"
+    assert sorted(p.name for p in tmp_path.glob("*.html")) == ["a_.html", "c.html"]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b'{"lab": "5c", "student": "\\ud800", "files": {}}',
+        b"[" * 100_000,
+        b'{"lab": "\xff"}',
+    ],
+)
+def test_a_submission_whose_manifest_is_odd_is_graded_or_refused_in_a_sentence(tmp_path, manifest):
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.writestr("submission.json", manifest)
+        archive.writestr("answers.toml", "a = " + "[" * 100_000)
+    (one,) = grade_class([tmp_path / "one.zip"], "5c", "", lambda _: None)
+    if one.error:
+        assert "submission.json: the file is damaged" in one.error
+    else:
+        assert one.student == "\ufffd"
+        assert len(one.results) > 10
+    write_all([one], tmp_path / "out", "no sandbox")

@@ -1,10 +1,14 @@
+import typing
 from dataclasses import dataclass
 from typing import Literal
 
 import pytest
 
+from pipelines.duplex.scripted.options import ScriptOptions as DuplexScript
 from pipelines.errors import SpecError
-from pipelines.spec import load_spec, preset_names, read_options
+from pipelines.guards.ranges import Range
+from pipelines.registry import ARCHITECTURES, stage_options
+from pipelines.spec import AudioOptions, load_spec, parse_spec, preset_names, read_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,9 @@ weights = "scripted"
         (PRESET + "[scirpt]\nllm_ttft_ms = 1", r"unknown table \[scirpt\] \(did you mean 'script"),
         (PRESET + "[script]\nllm_ttft = 1", r"\[script\]: unknown key 'llm_ttft'"),
         (PRESET + "[script]\nllm_ttft_ms = 'x'", r"llm_ttft_ms = 'x' must be a number"),
-        (PRESET + "[script]\nllm_ttft_ms = -1", r"\[script\]: delays must be >= 0"),
+        (PRESET + "[script]\nllm_ttft_ms = -1", r"llm_ttft_ms = -1 must be from 0 to 60000 ms\."),
         (PRESET + "[audio]\nout_rate = 1", r"\[audio\]: unknown key 'out_rate'"),
-        (PRESET + "[audio]\npreroll_ms = -1", r"\[audio\]: preroll_ms lies between"),
+        (PRESET + "[audio]\npreroll_ms = -1", r"preroll_ms = -1 must be from 0 to 10000 ms\."),
         (PRESET + "[audio]\nstretch = true", r"\[audio\]: stretch is for presets of kind 'duplex'"),
         (PRESET.replace('weights = "scripted"', ""), "'weights' is missing"),
         (
@@ -92,3 +96,48 @@ def test_a_wrong_preset_file_is_reported_in_one_sentence(tmp_path, text, sentenc
     with pytest.raises(SpecError, match=sentence) as raised:
         load_spec(str(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("in_rate_hz = 0", "in_rate_hz = 0 must be from 8000 to 48000 Hz."),
+        ("out_rate_hz = 192000", "out_rate_hz = 192000 must be from 8000 to 48000 Hz."),
+        ("out_10ms_chunks = 0", "out_10ms_chunks = 0 must be from 1 to 100 pieces of 10 ms."),
+        ("device_buffer_ms = -40", "device_buffer_ms = -40 must be from 0 to 2000 ms."),
+        ("preroll_ms = 99999999999999999999", "must be from 0 to 10000 ms."),
+    ],
+)
+def test_a_rate_or_a_buffer_out_of_range_is_refused_before_anything_is_loaded(line, told):
+    with pytest.raises(SpecError) as error:
+        parse_spec("mine", f"{PRESET}[audio]\n{line}\n")
+    assert str(error.value).startswith(f"mine.toml [audio]: {line.partition(' ')[0]}")
+    assert str(error.value).endswith(told)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400"])
+def test_a_number_that_is_not_finite_is_refused_everywhere(value):
+    with pytest.raises(SpecError, match=r"stt_ms = .* must be from 0 to 60000 ms\."):
+        parse_spec("mine", f"{PRESET}[script]\nstt_ms = {value}\n")
+    hosted = PRESET.replace('"scripted"', '"hosted"', 1).replace('"scripted"', '"cascade"', 1)
+    with pytest.raises(SpecError, match=r"settings = (nan|-?inf) must be finite\."):
+        parse_spec("mine", f"{hosted}[llm.settings]\nnested = [{value}]\n")
+
+
+def test_a_list_is_checked_number_by_number():
+    with pytest.raises(SpecError, match=r"service_list_ms = -2\.0 must be from 0 to 60000 ms\."):
+        read_options(DuplexScript, {"service_list_ms": [1, -2.0]}, "mine [script]")
+
+
+def test_every_number_of_a_preset_has_a_range():
+    rows: list[tuple[str, type]] = [("audio", AudioOptions)]
+    for name in ARCHITECTURES:
+        rows += stage_options(name).items()
+    bare = [
+        f"{stage}.{field}"
+        for stage, cls in rows
+        for field, kind in typing.get_type_hints(cls, include_extras=True).items()
+        if kind in (int, float) or typing.get_args(kind)[:1] in ((int,), (float,))
+        if not any(isinstance(m, Range) for m in getattr(kind, "__metadata__", ()))
+    ]
+    assert bare == []

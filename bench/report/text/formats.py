@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from bench.report.text.csv_rows import csv_row
 from bench.report.text.table import markdown, notes
 from bench.store.records import MetricRow
 from bench.summary.summary import RunSummary
@@ -43,7 +44,7 @@ def as_csv(rows: Sequence[MetricRow]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     names = [field.name for field in fields(MetricRow)]
     writer.writerow(names)
-    writer.writerows([getattr(row, name) for name in names] for row in rows)
+    writer.writerows(csv_row(getattr(row, name) for name in names) for row in rows)
     return out.getvalue()
 
 

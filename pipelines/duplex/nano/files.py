@@ -7,7 +7,6 @@ model whose stages were all trained is called trained: any other one babbles, an
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS
 from pipelines.duplex.nano.lm import LM_NAME
 from pipelines.duplex.nano.voice import DECODER
+from pipelines.guards.texts import parse_json
 from pipelines.weights.error import WeightsError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def read(folder: Path, *, hashes: bool = True) -> NanoWeights:
 
 def _card(path: Path) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise WeightsError(
             f"{path} is missing, so there are no weights of duplex-nano here: {_MEND}."

@@ -8,7 +8,6 @@ for sample.
 from __future__ import annotations
 
 import os
-import tomllib
 import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pipelines.audio.onsets import first_audible, last_audible
 from pipelines.audio.resample import resample
 from pipelines.duplex.scripted.oracle_voice import Patchwork, Recording, words_of
 from pipelines.duplex.session.model import SAMPLE_RATE_HZ, Pcm
+from pipelines.guards.texts import parse_toml
 from pipelines.installation import FIXTURES_VARIABLE, shipped_fixtures
 from pipelines.process.engine import EngineError
 
@@ -81,7 +81,7 @@ def read_knowledge(folder: str = "") -> Knowledge:
     path = root
     try:
         for path in sorted(root.glob("*.toml")):
-            fixtures[path] = tomllib.loads(path.read_text(encoding="utf-8"))
+            fixtures[path] = parse_toml(path.read_bytes())
             for turn in fixtures[path]["turn"]:
                 wav = root / turn["wav"]
                 sounds[wav] = sounds[wav] if wav in sounds else _sound(wav)

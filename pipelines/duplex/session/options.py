@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pipelines.guards.ranges import Range, Seed, Temperature, Threads, TimeoutS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,13 @@ class ModelOptions:
     ``owner/name`` of the hub. Backend nano: ``shipped`` (in the package), or a folder."""
     precision: Literal["f32", "bf16", "q8", "q4"] = "bf16"
     """Precision of the language model; the codec is always f32."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the session's sampling: the same seed and input give the same samples."""
-    temperature: float = 0.8
+    temperature: Temperature = 0.8
     """Temperature of the audio tokens; 0 is greedy."""
-    text_temperature: float = 0.7
+    text_temperature: Temperature = 0.7
     """Temperature of the text tokens; 0 is greedy."""
-    threads: int = 1
+    threads: Threads = 1
     """Threads of the language model where the library has a setting; the codec has its own."""
     stages: Literal["auto", "serial", "pipelined"] = "auto"
     """Serial or pipelined decoding (a thread of its own); auto: pipelined where there are cores for
@@ -49,15 +51,15 @@ class ProcessorOptions:
 
     overload: Literal["lag", "drop"] = "lag"
     """Policy for a model slower than real time: fall behind visibly, or drop the oldest frames."""
-    queue_frames: int = 4
+    queue_frames: Annotated[int, Range(1, 10_000, "frames")] = 4
     """Largest number of frames that wait for the model, with ``drop``."""
     context_end: Literal["stop", "reset"] = "stop"
     """Policy at the end of the model's context: fall silent for good, or begin a new session."""
     vad_tap: bool = True
     """True if Silero listens too, so that Pipecat's observers see when the user speaks."""
-    unpaced_frames: int = 125
+    unpaced_frames: Annotated[int, Range(0, 100_000, "frames")] = 125
     """Number of frames that are run as fast as they go once the model is loaded, for its service
     time apart from all conversations. 0: none. A server gets none."""
-    frame_timeout_s: float = 20.0
+    frame_timeout_s: TimeoutS = 20.0
     """Longest time that a model may owe a frame, s; then it is killed as hung, and the trial says
     so."""

@@ -7,12 +7,12 @@ with ``last``. It answers ``{"partial": text}`` whenever the hypothesis changes,
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.engines.row import EngineRow, Model, in_package, on_disk
 from pipelines.process.engine import Emit, EngineError, Request, pieces
+from pipelines.process.scratch import Scratch
 
 if TYPE_CHECKING:
     from pipelines.engines.options import SttOptions
@@ -54,10 +54,10 @@ class PocketSphinxEngine:
 
         model = Path(get_model_path()) / "en-us"
         paths = {"hmm": str(model / "en-us"), "dict": str(model / "cmudict-en-us.dict")}
-        with tempfile.TemporaryDirectory(prefix="duplex-lab-lm-") as folder:
+        with Scratch("lm-") as folder:
             lm = model / "en-us.lm.bin"
             if self._lm == "domain":
-                lm = Path(folder) / "domain.arpa"
+                lm = folder / "domain.arpa"
                 _write_trigrams(self._sentences, lm)
             self._decoder = Decoder(lm=str(lm), loglevel="FATAL", **paths, **self._passes)
         # Cepstral means adapt to the sound heard; a new conversation starts from these.

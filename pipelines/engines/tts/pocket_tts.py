@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from pipelines.engines.stt.kyutai_stt import check_weights
 from pipelines.engines.tts.abortable import first_line, when_cancelled
 from pipelines.engines.tts.pcm_out import PcmOut
 from pipelines.process.engine import Emit, EngineError, Request
+from pipelines.process.scratch import Scratch
 
 if TYPE_CHECKING:
     from pipelines.engines.options import TtsOptions
@@ -65,8 +65,8 @@ class PocketTtsEngine:
         from pocket_tts import TTSModel
 
         torch.set_num_threads(self._threads)  # the package sets 1 when it is imported
-        with tempfile.TemporaryDirectory(prefix="duplex-lab-pocket-") as scratch:
-            path = Path(scratch) / CONFIG
+        with Scratch("pocket-") as folder:
+            path = folder / CONFIG
             path.write_text(_local_config(files), encoding="utf-8")
             # Random weights would end anywhere: they end at once, and go on for a set time.
             ends = {"eos_threshold": -math.inf} if self._forced else {}

@@ -181,3 +181,43 @@ def test_an_old_name_of_a_command_works_says_the_new_one_and_is_not_listed(lab):
         "",
     )
     assert "  floor " not in lab("--help")[1]
+
+
+def test_a_dry_run_loads_each_preset_and_names_all_that_would_stop_it(lab, tmp_path):
+    (tmp_path / "good.py").write_text("async def bot(runner_args): pass\n", encoding="utf-8")
+    (tmp_path / "bad.py").write_text("import no_such_thing\n", encoding="utf-8")
+    (tmp_path / "worse.py").write_text(
+        "import os\nif os.environ.get('HF_HUB_OFFLINE'):\n    raise ValueError('a\\x1b')\n"
+        "async def bot(runner_args): pass\n",
+        encoding="utf-8",
+    )
+    for name in ("good", "bad", "worse"):
+        (tmp_path / f"{name}.toml").write_text(f'bot = "{name}.py"\n', encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    common = ["run", "--fixtures", "greet_hello", "--dry-run", "--presets"]
+    code, out, err = lab(*common, "good.toml")
+    assert code == 0
+    assert "good: loads, in " in out
+    code, out, err = lab(*common, "good.toml,bad.toml,worse.toml")
+    assert code == 2
+    told = [line for line in err.splitlines() if line.startswith("duplex-lab: ")]
+    assert "bad.py, line 1 needs the package 'no_such_thing'" in told[0]
+    assert r"worse.py, line 3 can't be imported: ValueError: a\x1b." in told[1]
+    assert len(told) == 2 and "good: loads, in " in out and "\x1b" not in err + out
+    assert sorted(p for p in tmp_path.rglob("*") if "__pycache__" not in p.parts) == before
+
+
+def test_a_dry_run_says_which_key_is_missing(lab, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    code, _, err = lab("run", "--presets", "hosted-openai-realtime", "--dry-run")
+    assert code == 2
+    assert "OPENAI_API_KEY" in err
+
+
+@pytest.mark.parametrize("plan", ["[]", "7", '{"presets": []}', '{"presets": {}, "fixtures": 3}'])
+def test_a_run_whose_plan_is_odd_is_one_sentence_when_it_is_gone_on_with(lab, tmp_path, plan):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "run.json").write_text(f'{{"plan": {plan}}}', encoding="utf-8")
+    code, _, err = lab("run", "--resume", "r")
+    assert code == 2
+    assert "run.json: its plan can't be understood" in one_sentence(err)

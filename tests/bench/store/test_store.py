@@ -431,3 +431,36 @@ def test_run_json_is_plain_json(tmp_path: Path) -> None:
 
 def test_the_records_of_a_trial_are_the_columns_of_its_table() -> None:
     assert {f.name for f in fields(Trial)} == set(arrow_schema("trials").names)
+
+
+def test_half_a_character_in_a_trials_texts_is_written_as_its_replacement(tmp_path: Path) -> None:
+    trial, marks, _ = some_trial()
+    said = Mark(1, "stt", "final", 0, "r", 1, None, "go\ud83d")
+    write_trial(tmp_path, replace(trial, error="bot: \udcff"), [*marks, said])
+    write_info(tmp_path, {"machine": "\ud800", "presets": {"\udfff": 1}})
+    run = read_run(tmp_path)
+    assert run.trials[0].error == "bot: \ufffd"
+    assert "go\ufffd" in {m.text for m in run.marks(trial.trial_id)}
+    assert read_info(tmp_path) == {"machine": "\ufffd", "presets": {"\ufffd": 1}}
+
+
+@pytest.mark.parametrize(
+    ("data", "told"), [(b"[" * 100_000, "nested too deeply"), (b'{"a": "\xff"}', "can't decode")]
+)
+def test_a_run_json_of_hostile_form_is_one_sentence(tmp_path: Path, data: bytes, told: str) -> None:
+    (tmp_path / "run.json").write_bytes(data)
+    with pytest.raises(StoreError, match=rf"run\.json: the file is damaged \(.*{told}"):
+        read_info(tmp_path)
+
+
+def test_a_table_whose_text_is_not_utf8_is_damaged(tmp_path: Path) -> None:
+    trial, marks, _ = some_trial()
+    write_trial(tmp_path, replace(trial, error="XYZ"), marks)
+    (path,) = tmp_path.glob("parts/*.trials.parquet")
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("error")
+    bad = pa.array([b"\xff"], pa.binary()).view(pa.string())
+    table = table.set_column(at, table.schema.field("error"), bad)
+    pq.write_table(table, path)
+    with pytest.raises(StoreError, match="the file is damaged"):
+        read_run(tmp_path)

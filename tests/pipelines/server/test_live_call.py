@@ -114,10 +114,25 @@ async def test_https_serves_the_page_and_feeds_stay_plain():
     try:
         trusting = ssl.create_default_context()
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        async with aiohttp.ClientSession() as session:
+        jar = aiohttp.CookieJar(unsafe=True)  # a cookie of a bare address
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
             page = f"https://127.0.0.1:{server.port}/"
             async with session.get(page, ssl=trusting) as answer:
+                assert answer.status == 403
+            async with session.get(f"{page}?key={server.key}", ssl=trusting) as answer:
                 assert "<canvas" in await answer.text()
+                assert str(answer.url) == page
+                cookie = answer.history[0].cookies[f"duplex-lab-{server.port}"]
+                assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (
+                    True,
+                    True,
+                    "Lax",
+                )
+            for away in ("face", "offer", "feed"):
+                async with session.get(f"http://127.0.0.1:{server.feed_port}/{away}") as answer:
+                    assert answer.status == (403 if away == "feed" else 404)
+            async with session.get(f"{page}feed?token={server.token}", ssl=trusting) as answer:
+                assert answer.status == 404
             feed = f"ws://127.0.0.1:{server.feed_port}/feed?token={server.token}"
             async with session.ws_connect(feed) as socket:
                 assert not socket.closed

@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 
 from pipelines.clock import NS_PER_S
+from pipelines.errors import SpecError
+from pipelines.spec import read_options
 from pipelines.watch import schema
 from pipelines.watch.ledger import CANCEL_WITHIN_S, Ledger
 from pipelines.watch.options import WatchOptions
@@ -237,7 +239,14 @@ def test_a_cancel_that_comes_too_late_takes_nothing_back():
     assert ledger.cancel(round(CANCEL_WITHIN_S * NS_PER_S) + 1) is None
 
 
-@pytest.mark.parametrize("wrong", [{"gap_ms": 0}, {"repeat_s": -1}, {"plan_s": 16}])
-def test_options_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(ValueError, match="gap_ms must be > 0"):
-        WatchOptions(**wrong)
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"gap_ms": 0}, "gap_ms = 0 must be from 1 to 60000 ms"),
+        ({"repeat_s": -1}, "repeat_s = -1 must be from 0 to 600 s"),
+        ({"plan_s": 16}, "plan_s = 16 must be from 0 to 15 s"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(wrong, told):
+    with pytest.raises(SpecError, match=told):
+        read_options(WatchOptions, wrong, "mine")

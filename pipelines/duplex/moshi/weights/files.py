@@ -16,6 +16,7 @@ from typing import Any
 from pipelines.cache import Tell, building, cache_folder, need_disk, silent
 from pipelines.duplex.moshi.weights.check import check_lm
 from pipelines.duplex.session.options import ModelOptions
+from pipelines.guards.texts import parse_json
 from pipelines.installation import engine_path, shipped_fixtures
 from pipelines.models.find import resolve
 from pipelines.models.ids import ModelFilesError
@@ -163,7 +164,7 @@ def read_config(path: Path) -> dict[str, Any]:
         WeightsError: it is missing, or not a JSON table.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_bytes())
     except OSError as error:
         raise WeightsError(
             f"{path} can't be read ({error.strerror}): restore it, or fetch it with the weights"
@@ -220,7 +221,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     writes.
     """
     try:
-        held = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        held = parse_json((folder / MANIFEST_NAME).read_bytes())
     except (OSError, ValueError):
         return {}
     return held if _is_manifest(held) else {}

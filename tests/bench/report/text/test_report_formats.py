@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -91,3 +92,11 @@ def test_reading_changes_nothing_in_the_runs_folder(example, tmp_path):
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     assert call(folder, "--audio", "none", "--out", tmp_path / "page.html").exit_code == 0
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\n=1", " =1", "\uff1d1"])
+def test_no_text_of_a_csv_is_a_formula(example, text):
+    rows = [replace(example[2][0], fixture=text, value=-1.5, reason="=" + text, subject=None)]
+    (row,) = csv.DictReader(io.StringIO(as_csv(rows), newline=""))
+    assert (row["fixture"], row["reason"]) == (f"'{text}", f"'={text}")
+    assert (row["value"], row["subject"]) == ("-1.5", "")

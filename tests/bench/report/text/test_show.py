@@ -5,7 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli.main import app
+from bench.metrics.recompute import analyse
 from bench.report.text.trial import WIDTH, show
 from bench.simulated.turns import TurnPlan, labels_of, trial_of
 from bench.store.atomic import StoreError
@@ -107,3 +110,15 @@ def test_the_answer_that_is_shown_is_that_of_the_request_that_was_heard(tmp_path
     write_info(tmp_path, {"fixtures": {trial.fixture: labels_of("f", [TurnPlan()]).to_dict()}})
     text = show(read_run(tmp_path), trial.trial_id)
     assert "  answer  I put the red block on the table\n  verdict right\n" in text
+
+
+def test_what_a_bot_says_steers_no_terminal(tmp_path: Path) -> None:
+    steering = "a\x1b]0;title\x07\x9b2J\x1b[31m\r\u202e"
+    text = shown(tmp_path, [TurnPlan(transcript=steering, answer=steering)], error=steering)
+    run = CliRunner().invoke(app, ["show", str(tmp_path)])
+    listed = CliRunner().invoke(app, ["metrics", str(tmp_path)]).output
+    assert analyse(tmp_path)
+    listed += CliRunner().invoke(app, ["show", str(tmp_path)]).output + run.output
+    assert "\\x1b]0;title" in text and "a\\x1b" in listed
+    for out in (text, listed):
+        assert not set("\x1b\x07\x9b\r\u202e") & set(out)

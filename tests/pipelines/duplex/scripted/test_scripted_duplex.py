@@ -15,8 +15,9 @@ from pipelines.duplex.scripted.model import ScriptedDuplex, ScriptedSession
 from pipelines.duplex.scripted.options import ScriptOptions
 from pipelines.duplex.scripted.service_times import service_times_ms
 from pipelines.duplex.session.model import FRAME_SAMPLES, ContextEndError, Step
+from pipelines.errors import SpecError
 from pipelines.process.engine import EngineError
-from pipelines.spec import load_spec
+from pipelines.spec import load_spec, read_options
 
 RATE = 24_000
 SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
@@ -113,8 +114,8 @@ def test_drawn_times_have_the_distribution_and_the_same_seed_gives_the_same():
 
 
 def test_options_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="must be >= 0"):
-        ScriptOptions(service_ms=-1)
+    with pytest.raises(SpecError, match="service_ms = -1 must be from 0 to 60000 ms"):
+        read_options(ScriptOptions, {"service_ms": -1}, "mine")
     with pytest.raises(ValueError, match="needs service_list_ms"):
         ScriptOptions(service="list")
     with pytest.raises(ValueError, match="needs times_s"):
