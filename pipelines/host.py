@@ -22,6 +22,15 @@ DUE_NS = "due_ns"
 ns on the machine's clock. A late pipeline sees the frame later, and must not count from then."""
 
 
+class LeftEarly(str):
+    """What a conversation's agent says of itself when it ended the call, one sentence.
+
+    It is a fault only where the agent had not answered by then, which the caller knows.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class LabelFeed:
     """The fixture's labels, for scripted presets only: a real agent must never see them."""

@@ -59,6 +59,8 @@ class Report:
     kind: Literal["marks", "prepared", "done"]
     marks: list[Mark] = field(default_factory=list)
     error: str | None = None
+    left_early: bool = False
+    """Whether ``error`` says no more than that the agent ended the call itself."""
 
 
 class AgentProcess:
@@ -118,7 +120,7 @@ class AgentProcess:
             report = self.receive()
             marks += report.marks
             if report.kind != "marks":
-                return Report(report.kind, marks, report.error)
+                return Report(report.kind, marks, report.error, report.left_early)
         return Report("done", marks, f"the agent did not finish in {timeout_s:.0f} s")
 
     def death(self) -> str:
@@ -186,6 +188,7 @@ def _log(line: str) -> None:
 
 
 async def _serve(spec: PipelineSpec, connection: Connection) -> None:
+    from pipelines.host import LeftEarly
     from pipelines.process.pool import ModelPool
     from pipelines.registry import architecture, load_object
 
@@ -224,7 +227,9 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
             error = error or next(iter(unsettled), None)
             kind: Literal["prepared", "done"] = "prepared" if order == "prepare" else "done"
             give_back()
-            connection.send(Report(kind, _without_secrets(marks), error and redact(error)))
+            left_early = isinstance(error, LeftEarly)
+            report = Report(kind, _without_secrets(marks), error and redact(error), left_early)
+            connection.send(report)
 
 
 async def _stream_marks(marks: MarkList, connection: Connection) -> None:

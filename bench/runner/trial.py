@@ -174,7 +174,7 @@ def play(
     with contextlib.suppress(LabError):  # a dead agent is reported by its connection, below
         agent.ask(TrialOrder(order.trial_id, path, scene, extra or {}, taps))
     result, report = _watch(caller, agent, meter)
-    error = report.error or result.error or _restarted(report.marks, result.t0_ns)
+    error = _error(result, report) or _restarted(report.marks, result.t0_ns)
     row = replace(
         order,
         status="error" if error else result.status,
@@ -199,6 +199,15 @@ def play(
         row = replace(row, audio_s=len(stereo) / result.rate_hz)
     marks = sorted([*result.marks, *report.marks], key=lambda m: m.t_ns)
     return Outcome(row, marks, stereo, result.rate_hz)
+
+
+def _error(result: CallerResult, report: Report) -> str | None:
+    """What went wrong on either side; an agent that hangs up after its answer did nothing wrong."""
+    if not report.left_early:
+        return report.error or result.error
+    if result.status == "hung_up":
+        return None
+    return f"{result.error}; {report.error}" if result.error else report.error
 
 
 def _restarted(marks: Sequence[Mark], t0_ns: int) -> str | None:
@@ -253,7 +262,7 @@ def _watch(
         if report is None and now > deadline:
             agent.stop()
             report = Report("done", [], f"the agent did not end within {AGENT_GRACE_S:.0f} s")
-    return result, Report("done", marks, report.error)
+    return result, Report("done", marks, report.error, report.left_early)
 
 
 def stereo_of(result: CallerResult, in_rate_hz: int) -> npt.NDArray[np.int16] | None:

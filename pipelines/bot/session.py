@@ -23,7 +23,7 @@ from pipelines.bot.mend import mend_of
 from pipelines.bot.options import BotOptions
 from pipelines.bot.seat import Seat, current, taken
 from pipelines.errors import LabError
-from pipelines.host import Host
+from pipelines.host import Host, LeftEarly
 from pipelines.process.pool import ModelPool
 from pipelines.spec import PipelineSpec
 
@@ -195,4 +195,4 @@ def _told(
         )
     if not seat.workers:
         return f"{seat.bot}: bot() returned without running a pipeline.{said}"
-    return f"{seat.bot}: bot() returned before the caller had hung up.{said}"
+    return LeftEarly(f"{seat.bot}: bot() returned before the caller had hung up.{said}")
