@@ -22,6 +22,7 @@ from bench.report.text.junit import junit
 from bench.report.text.table import print_block, terminal
 from bench.store import store
 from bench.store.atomic import atomic_write
+from bench.store.labels import proposed_note
 from bench.store.schema import VERSION_KEY
 from pipelines.errors import LabError
 
@@ -141,7 +142,7 @@ def _sides(
                 "--presets BASE=CANDIDATE."
             )
     sides = [(base.side(own), candidate.side(theirs)) for own, theirs in wanted]
-    return sides, [[*remarks, *check_sides(*pair)] for pair in sides]
+    return sides, [[*remarks, *check_sides(*pair), *base.proposed(pair)] for pair in sides]
 
 
 def _of_one_run(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -177,6 +178,12 @@ class _Opened:
     def presets(self) -> list[str]:
         """The presets that it holds."""
         return list(dict.fromkeys(t.preset for t in self.run.trials if not t.warmup))
+
+    def proposed(self, pair: tuple[Side, Side]) -> list[str]:
+        """Says how many of the fixtures that both sides heard have proposed labels."""
+        own, theirs = pair
+        names = [n for n in self.run.proposed() if n in own.fixtures and n in theirs.fixtures]
+        return [proposed_note(names)] if names else []
 
     def side(self, preset: str) -> Side:
         """One preset of it.

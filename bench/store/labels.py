@@ -6,7 +6,7 @@ fixtures they were measured on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -23,6 +23,11 @@ IGNORED: tuple[UserEvent, ...] = ("backchannel", "cough", "side_talk")
 """Events of the user during which a good agent keeps speaking."""
 WORDLESS: tuple[UserEvent, ...] = ("backchannel", "cough")
 """Events that hold no words to recognise."""
+
+PROPOSED = "vad"
+"""Source of labels that a detector proposed and nobody has checked."""
+NAMED = 3
+"""Fixtures that a note names, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,9 @@ class FixtureLabels:
     """The fixture's name."""
     turns: tuple[TurnLabels, ...]
     """The turns, in the order in which they are spoken."""
+    proposed: bool = False
+    """Whether a program proposed them and nobody has checked them; False in runs from before this
+    was stored."""
 
     def of(self, number: int) -> TurnLabels | None:
         """A turn's labels; None where there are none."""
@@ -103,7 +111,8 @@ class FixtureLabels:
 
     def to_dict(self) -> dict[str, Any]:
         """The labels as plain JSON types; the name is the key under which they are stored."""
-        return {"turns": [turn.to_dict() for turn in self.turns]}
+        source = {"labels": PROPOSED} if self.proposed else {}
+        return {**source, "turns": [turn.to_dict() for turn in self.turns]}
 
     @classmethod
     def from_dict(cls, name: str, table: Mapping[str, Any]) -> FixtureLabels:
@@ -114,4 +123,21 @@ class FixtureLabels:
         """
         if not isinstance(table.get("turns"), list):
             raise ValueError(f"labels of fixture {name!r}: a list 'turns' is needed")
-        return cls(name, tuple(TurnLabels.from_dict(turn) for turn in table["turns"]))
+        turns = tuple(TurnLabels.from_dict(turn) for turn in table["turns"])
+        return cls(name, turns, proposed=table.get("labels") == PROPOSED)
+
+
+def proposed_note(fixtures: Sequence[str]) -> str:
+    """The sentence that stands beside every figure of fixtures with proposed labels.
+
+    Args:
+        fixtures: Their names, at least one.
+    """
+    named = ", ".join(fixtures[:NAMED])
+    if len(fixtures) > NAMED:
+        named += f" and {len(fixtures) - NAMED} more"
+    count = "1 fixture" if len(fixtures) == 1 else f"{len(fixtures)} fixtures"
+    return (
+        f"labels proposed, not checked: {count} ({named}); check them, and write "
+        'labels = "hand" in the TOML.'
+    )

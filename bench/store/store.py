@@ -102,6 +102,16 @@ class Run:
         except (ValueError, TypeError, AttributeError) as error:
             raise StoreError(f"{self.path / 'run.json'}: {error}") from None
 
+    def proposed(self) -> tuple[str, ...]:
+        """The fixtures of its trials whose labels were proposed and not checked, by name.
+
+        Raises:
+            StoreError: labels can't be understood.
+        """
+        names = sorted({trial.fixture for trial in self.trials})
+        labels = ((name, self.labels(name)) for name in names)
+        return tuple(name for name, of in labels if of is not None and of.proposed)
+
 
 # Writing
 

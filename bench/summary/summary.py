@@ -129,6 +129,8 @@ class RunSummary:
     turn_taking: tuple[TurnTakingSummary, ...] = ()
     """All presets, where turns of the run are labelled as events over the agent's speech; else
     none."""
+    proposed: tuple[str, ...] = ()
+    """Fixtures whose labels were proposed and not checked."""
 
     @property
     def calibration_error_ms(self) -> float | None:
@@ -165,7 +167,16 @@ def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
     warmups = sum(trial.warmup for trial in run.trials)
     started = min((t.started_utc for t in run.trials if t.started_utc), default="")
     duplex, turn_taking = summarise_duplex(run, rows), summarise_turn_taking(run, rows)
-    return RunSummary(run.run_id, presets, run.info, warmups, started, duplex, turn_taking)
+    return RunSummary(
+        run.run_id,
+        presets,
+        run.info,
+        warmups,
+        started,
+        duplex,
+        turn_taking,
+        proposed=run.proposed(),
+    )
 
 
 def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> PresetSummary:

@@ -13,6 +13,7 @@ from bench.report.text.escape import visible
 from bench.report.text.formats import plain
 from bench.stats.format import DASH, Block, number, percent
 from bench.stats.quantiles import Estimate
+from bench.store.labels import proposed_note
 from bench.summary.summary import PresetSummary, RunSummary
 
 MAX_CALIBRATION_MS = 5.0
@@ -219,6 +220,8 @@ def alerts(summary: RunSummary, cards: Cards) -> list[str]:
     failed = sum(len(p.failed) for p in summary.presets)
     if failed:
         found.append(f"{failed} of {sum(p.trials for p in summary.presets)} trials failed.")
+    if summary.proposed:
+        found.append(proposed_note(summary.proposed))
     found += [
         f"{p.preset}: {percent(p.invalid_rate)} of the turns are not valid."
         for p in summary.presets

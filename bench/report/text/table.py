@@ -11,6 +11,7 @@ from bench.report.text.table_frames import duplex_blocks, duplex_notes
 from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
 from bench.stats.format import DASH, Block, number, percent, with_interval
 from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, needed_n
+from bench.store.labels import proposed_note
 from bench.summary.headlines import columns
 from bench.summary.summary import (
     CALLER_CPU_AIM,
@@ -174,6 +175,8 @@ def notes(summary: RunSummary) -> list[str]:
         "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
         "p99 of a trial, ms.",
     ]
+    if summary.proposed:
+        said.append(proposed_note(summary.proposed))
     said += turn_taking_notes(summary.turn_taking)
     said += duplex_notes(summary.duplex)
     if summary.warmups:

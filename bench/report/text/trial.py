@@ -91,7 +91,8 @@ def _turn_lines(
     label = labels.turns[turn.number] if labels is not None and known else None
     path = critical_path(turn, timeline.chunks, timeline.trial.rate_hz)
     yield f"── turn {turn.number} ".ljust(WIDTH, "─")
-    yield f"  said    {label.text if label else '(no labels)'}"
+    proposed = "   (labels proposed, not checked)" if labels is not None and labels.proposed else ""
+    yield f"  said    {label.text if label else '(no labels)'}{proposed}"
     wer = rows["stt_wer"]
     error = "" if wer.value is None else f"   (WER {wer.value:.0f} %)"
     yield f"  heard   {turn.transcript or '–'}{error}"

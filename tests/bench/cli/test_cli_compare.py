@@ -193,3 +193,16 @@ def test_the_rule_of_the_gate_stands_in_the_help(lab):
     told = " ".join(out.split())
     assert "broken only where the whole 95 % interval lies beyond its limit" in told
     assert "Bad usage and runs that can't be compared end with 2 too" in told
+
+
+def test_labels_that_were_proposed_are_said_under_the_comparison(lab):
+    info = read_info(Path("one"))
+    for name in ("cmd_example_03", "cmd_example_04"):
+        info["fixtures"][name]["labels"] = "vad"
+    write_info(Path("one"), info)
+    said = "labels proposed, not checked: 2 fixtures (cmd_example_03, cmd_example_04)"
+    code, out, _ = lab(*PAIR, "--markdown", "told.md")
+    assert code == 0
+    assert said in " ".join(out.split())
+    assert said in Path("told.md").read_text(encoding="utf-8")
+    assert "labels proposed" not in lab("two", *PAIR[1:])[1]

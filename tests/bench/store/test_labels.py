@@ -7,7 +7,7 @@ import pytest
 
 from bench.simulated.turns import TurnPlan, labels_of
 from bench.store.expectation import Expectation
-from bench.store.labels import FixtureLabels, TurnLabels
+from bench.store.labels import FixtureLabels, TurnLabels, proposed_note
 from pipelines.audio.onsets import Span
 
 
@@ -31,3 +31,28 @@ def test_a_missing_field_is_named(field: str) -> None:
 def test_labels_without_turns_are_named() -> None:
     with pytest.raises(ValueError, match="fixture 'f': a list 'turns' is needed"):
         FixtureLabels.from_dict("f", {})
+
+
+def test_labels_that_were_proposed_say_so_and_others_are_stored_as_before() -> None:
+    known = labels_of("name", [TurnPlan()])
+    assert list(known.to_dict()) == ["turns"]
+    proposed = replace(known, proposed=True)
+    stored = json.loads(json.dumps(proposed.to_dict()))
+    assert stored["labels"] == "vad"
+    assert FixtureLabels.from_dict("name", stored) == proposed
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        (["a"], "1 fixture (a)"),
+        (["a", "b", "c"], "3 fixtures (a, b, c)"),
+        (["a", "b", "c", "d", "e"], "5 fixtures (a, b, c and 2 more)"),
+    ],
+)
+def test_the_note_on_proposed_labels_counts_and_names_the_fixtures(
+    names: list[str], count: str
+) -> None:
+    assert proposed_note(names) == (
+        f'labels proposed, not checked: {count}; check them, and write labels = "hand" in the TOML.'
+    )

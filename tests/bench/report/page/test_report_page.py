@@ -10,7 +10,7 @@ from bench.report.page.markup import esc, script_json
 from bench.report.page.page import FOLDER, Input, write_page
 from bench.simulated.frames import DuplexPlan, duplex_trial_of
 from bench.simulated.turns import TurnPlan, labels_of, trial_of, write_example_run
-from bench.store.store import read_run, save_recording, write_info, write_trial
+from bench.store.store import read_info, read_run, save_recording, write_info, write_trial
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\x1b[31m"
 
@@ -208,3 +208,15 @@ def test_what_is_not_known_of_the_machine_is_left_out_and_no_calibration_is_said
 def test_a_quick_run_s_page_stays_small(example, tmp_path):
     _, text = page_of(tmp_path / "page.html", example, audio="embed")
     assert len(text) < 6e6  # of which Plotly takes almost 5
+
+
+def test_labels_that_were_proposed_are_said_on_the_page(tmp_path):
+    run = tmp_path / "run"
+    write_example_run(run, trials=2)
+    said = "labels proposed, not checked: 1 fixture (cmd_example_01)"
+    assert said not in page_of(tmp_path / "page.html", run)[1]
+    info = read_info(run)
+    info["fixtures"]["cmd_example_01"]["labels"] = "vad"
+    write_info(run, info)
+    _, text = page_of(tmp_path / "page.html", run)
+    assert text.count(said) == 2  # above the figures and under the tables

@@ -133,3 +133,11 @@ def test_a_calibration_without_counts_is_shown_all_the_same(summary: RunSummary)
     said = "Calibration: largest error of the clicks, idle, before the run: 0.20 ms."
     assert said in notes(old)
     assert "The harness was not calibrated in this run." in notes(replace(summary, info={}))
+
+
+def test_labels_that_were_proposed_are_said_under_every_table(summary: RunSummary) -> None:
+    said = "labels proposed, not checked: 2 fixtures (mine, yours); check them"
+    of = replace(summary, proposed=("mine", "yours"))
+    for text in (printed(of).replace("\n", " "), markdown(of)):
+        assert said in text
+    assert "labels proposed" not in printed(summary) + markdown(summary)
