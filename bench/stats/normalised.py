@@ -37,16 +37,19 @@ BEFORE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     ]
 )
 """What is replaced in a lower-case text before Whisper's rules, in this order."""
+LONGEST = 10_000
+"""Characters of a text, at most, that Whisper's rules are given: of brackets alone they need the
+square of that."""
 
 
 def normalised_words(*texts: str) -> list[list[str]]:
     """Finds the words of texts that are compared with each other.
 
-    All are read as English where all are in Latin script, none otherwise. A text of which nothing
-    would be left ("uh", "mhm") keeps all texts as they are.
+    All are read as English where all are in Latin script and no longer than `LONGEST`, none
+    otherwise. A text of which nothing would be left ("uh", "mhm") keeps all texts as they are.
     """
     plain = [words(text) for text in texts]
-    if not all(map(_is_latin, texts)):
+    if max(map(len, texts), default=0) > LONGEST or not all(map(_is_latin, texts)):
         return plain
     found = [_english(text) for text in texts]
     lost = any(before and not after for before, after in zip(plain, found, strict=True))
@@ -63,7 +66,7 @@ def _is_latin(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _spelt(text: str) -> tuple[str, ...]:
-    text = unicodedata.normalize("NFKC", text).lower()
+    text = " ".join(unicodedata.normalize("NFKC", text).lower().split())
     for pattern, replacement in BEFORE:
         text = pattern.sub(replacement, text)
     rules = _rules()

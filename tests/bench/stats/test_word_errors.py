@@ -75,6 +75,8 @@ def test_the_same_words_in_another_spelling_are_no_errors(said: str, transcript:
         ("привет 2", "привет два", 1, 2),
         ("9" * 5_000, "9", 1, 1),
         ("1/0", "one over zero", 3, 1),
+        ("seven" + " " * 100_000 + "thirty", "7:30", 2, 2),
+        ("seven" + " " * 9_000 + "thirty", "7:30", 0, 1),
     ],
 )
 def test_other_words_are_errors_in_any_spelling(
