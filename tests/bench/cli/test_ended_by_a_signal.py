@@ -60,7 +60,7 @@ def test_a_run_that_is_terminated_keeps_what_was_done(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, rest = process.communicate(timeout=90)
     assert process.returncode == 130
-    kept = re.search(r"Stopped; (\d) of 9 trials are done and kept\. To go on: .* --resume", rest)
+    kept = re.search(r"Stopped; (\d) of 9 trials are done and kept\. To resume: .* --resume", rest)
     whole = [t for t in done_trials(tmp_path / "run") if "warmup" not in t]
     assert kept and int(kept[1]) == len(whole) >= 1
     assert (tmp_path / "run" / "metrics.parquet").is_file()

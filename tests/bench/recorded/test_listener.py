@@ -110,4 +110,4 @@ def test_where_nobody_has_listened_the_figures_are_null_and_say_so(tmp_path):
     write(tmp_path, GOES_ON, "the block")
     found = figures(analyse(tmp_path)[1])
     for metric in ("heard_success", "agent_wer", "agent_words", "agent_word_errors"):
-        assert found[0, metric] == (None, "nobody has listened to it: duplex-lab listen RUN")
+        assert found[0, metric] == (None, "no recogniser has listened to it: duplex-lab listen RUN")

@@ -76,7 +76,7 @@ def test_a_backend_that_can_not_serve_a_model_is_refused():
         ({"weights": "trained"}, r"mine.toml: weights = 'trained', but \[model\] has scripted"),
         ({"out_rate_hz": 22_050}, r"\[audio\]: out_rate_hz = 22050 must be 24000"),
         ({"chunks": 3}, r"out_10ms_chunks = 3 must divide"),
-        ({"chunks": 0}, r"out_10ms_chunks = 0 must divide"),
+        ({"chunks": 0}, r"out_10ms_chunks = 0 must be from 1 to 100 pieces"),
         (
             {"id": "moshi-7b", "backend": "torch", "weights": "synthetic"},
             r"mine.toml \[model\]: precision = 'bf16', but .* 'moshi-7b' are made in q4 alone",
@@ -95,13 +95,18 @@ def test_a_preset_that_would_mislead_is_refused_before_the_run(changes, sentence
 
 
 @pytest.mark.parametrize(
-    "wrong", ["queue_frames = 0", "frame_timeout_s = 0", "unpaced_frames = -1"]
+    ("wrong", "bounds"),
+    [
+        ("queue_frames = 0", "from 1 to 10000 frames"),
+        ("frame_timeout_s = 0", "from 0.1 to 600 s"),
+        ("unpaced_frames = -1", "from 0 to 100000 frames"),
+    ],
 )
-def test_numbers_of_the_processor_that_make_no_sense_are_refused(wrong):
+def test_numbers_of_the_processor_that_make_no_sense_are_refused(wrong, bounds):
     text = SCRIPTED.format(
         weights="scripted", out_rate_hz=24_000, chunks=8, id="scripted-x", backend="scripted"
     )
-    with pytest.raises(SpecError, match=r"mine.toml \[processor\]: queue_frames must be"):
+    with pytest.raises(SpecError, match=rf"mine.toml \[processor\]: {wrong} must be {bounds}\."):
         check(parse_spec("mine", f"{text}\n[processor]\n{wrong}\n"))
 
 
