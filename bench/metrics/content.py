@@ -13,6 +13,7 @@ from bench.metrics.metric import (
     Figure,
     Metric,
     TurnMeasure,
+    Unit,
     UnspokenMeasure,
     not_spoken,
 )
@@ -209,7 +210,7 @@ def unspoken_heard_success(turn: UnspokenTurn) -> Figure:
 
 def _row(
     name: str,
-    unit: str,
+    unit: Unit,
     description: str,
     on_turn: TurnMeasure,
     on_unspoken: UnspokenMeasure = not_spoken,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.metrics.metric import Effect, Figure, Headline, Metric, TrialMeasure, in_ms
+from bench.metrics.metric import Effect, Figure, Headline, Metric, TrialMeasure, Unit, in_ms
 from bench.metrics.reading import TrialReading
 from pipelines.marks import EventName
 
@@ -69,11 +69,11 @@ def capacity(_: TrialReading) -> list[Figure]:
     return [Figure(None, "not measured: a run plays one conversation at a time")]
 
 
-def _row(name: str, unit: str, description: str, on_trial: TrialMeasure) -> Metric:
+def _row(name: str, unit: Unit, description: str, on_trial: TrialMeasure) -> Metric:
     return Metric(20, name, unit, "machine", description, on_trial)
 
 
-def _caller(name: str, unit: str, description: str, on_trial: TrialMeasure) -> Metric:
+def _caller(name: str, unit: Unit, description: str, on_trial: TrialMeasure) -> Metric:
     return Metric(20, name, unit, "harness", description, on_trial)
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.metrics.metric import Effect, Figure, Headline, Metric, Over, TrialMeasure
+from bench.metrics.metric import Effect, Figure, Headline, Metric, Over, TrialMeasure, Unit
 from bench.metrics.reading import TrialReading
 from bench.stats.dip import rejects_one_mode
 from bench.stats.trend import MIN_SPAN_S, Slope, theil_sen
@@ -238,7 +238,7 @@ def _frames(
     name: str,
     description: str,
     on_trial: TrialMeasure,
-    unit: str = "ms",
+    unit: Unit = "ms",
     compared: Effect | None = None,
     headline: Headline | None = None,
 ) -> Metric:
@@ -259,7 +259,7 @@ def _machine(
     name: str,
     description: str,
     on_trial: TrialMeasure,
-    unit: str = "ms",
+    unit: Unit = "ms",
     compared: Effect | None = None,
     headline: Headline | None = None,
 ) -> Metric:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.metrics.metric import Figure, Headline, Metric, TrialMeasure
 from bench.metrics.reading import TrialReading
+from bench.metrics.validity import GroupName
 from bench.timeline.lateness import Lateness, Latenesses
 
 
@@ -16,7 +17,7 @@ class Late:
 
     name: str
     """Prefix of the metrics' names."""
-    group: str
+    group: GroupName
     """Their group."""
     description: str
     """Their definition."""

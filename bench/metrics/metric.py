@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.metrics.reading import TrialReading, TurnReading, UnspokenTurn
-from bench.metrics.validity import NOT_SPOKEN
+from bench.metrics.validity import NOT_SPOKEN, GroupName
 from bench.store.records import MetricRow
 from pipelines.clock import NS_PER_MS
+
+Unit = Literal["ms", "%", "ms/s", "1/min", "s/min", "MB", "J", "sessions", ""]
+"""Unit of a metric's values; empty for a number without one."""
 
 Over = Literal["median", "mean", "largest", "sum"]
 """Rule that makes a preset's figure from its trials' figures."""
@@ -77,9 +80,9 @@ class Metric:
     """Its row in the list of definitions; several figures may share one."""
     name: str
     """Name in the column ``metric``."""
-    unit: str
+    unit: Unit
     """Unit of its values."""
-    group: str
+    group: GroupName
     """Key of ``bench.metrics.validity.GROUPS``: what it needs to be valid."""
     description: str
     """Its definition, one line."""

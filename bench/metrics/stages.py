@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from statistics import median
 
-from bench.metrics.metric import Effect, Figure, Metric, TrialMeasure, TurnMeasure, between, in_ms
+from bench.metrics.metric import (
+    Effect,
+    Figure,
+    Metric,
+    TrialMeasure,
+    TurnMeasure,
+    Unit,
+    between,
+    in_ms,
+)
 from bench.metrics.reading import TrialReading, TurnReading
 from bench.timeline.critical_path import PIECES, residual_ns
 from pipelines.marks import EventName, Mark
@@ -128,7 +137,7 @@ def _row(
     description: str,
     on_turn: TurnMeasure,
     *,
-    unit: str = "ms",
+    unit: Unit = "ms",
     compared: Effect | None = None,
 ) -> Metric:
     return Metric(number, name, unit, "latency", description, on_turn=on_turn, compared=compared)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.metrics.metric import Figure, Metric, TrialMeasure, TurnMeasure
+from bench.metrics.metric import Figure, Metric, TrialMeasure, TurnMeasure, Unit
 from bench.metrics.reading import TrialReading, TurnReading
 from bench.metrics.validity import NO_LABELS
 from bench.store.labels import IGNORED, TurnLabels
@@ -304,11 +304,11 @@ def _merged(intervals: Iterator[Interval] | Sequence[Interval]) -> list[Interval
     return found
 
 
-def _turn(number: int, name: str, unit: str, description: str, on_turn: TurnMeasure) -> Metric:
+def _turn(number: int, name: str, unit: Unit, description: str, on_turn: TurnMeasure) -> Metric:
     return Metric(number, name, unit, "turn_taking", description, on_turn=on_turn)
 
 
-def _trial(number: int, name: str, unit: str, description: str, on_trial: TrialMeasure) -> Metric:
+def _trial(number: int, name: str, unit: Unit, description: str, on_trial: TrialMeasure) -> Metric:
     return Metric(number, name, unit, "turn_taking", description, on_trial)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.stats.word_errors import word_errors
 from bench.store.expectation import judge
@@ -46,6 +47,10 @@ VALID = Invalidations()
 """Nothing makes a figure invalid."""
 
 
+GroupName = Literal["harness", "machine", "playout", "frames", "latency", "turn_taking", "content"]
+"""Kind of a metric: a key of `GROUPS`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """The needs of a group of metrics for a valid figure."""
@@ -82,7 +87,7 @@ class Group:
 
 _NO_CONVERSATION = {"synthetic": SYNTHETIC}
 
-GROUPS: dict[str, Group] = {
+GROUPS: dict[GroupName, Group] = {
     # How the harness itself did: always shown.
     "harness": Group({}),
     # What work costs on this machine: does not depend on what was said.

@@ -63,7 +63,7 @@ def test_a_new_metric_is_one_function_and_one_row(
     new = Metric(
         21,
         "audio_s",
-        "s",
+        "",
         "harness",
         "length of the recording",
         trial_seconds,
