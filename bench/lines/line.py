@@ -121,7 +121,7 @@ class LineRow:
     """One line of the table."""
 
     name: str
-    """Name for ``--line``."""
+    """Name in a `LineChoice`; its module is called so too, with underscores for hyphens."""
     what: str
     """The protocol, in a few words."""
     connects: Literal["agent", "caller"]

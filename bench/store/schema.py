@@ -121,7 +121,7 @@ METRICS = (
     Column("repeat", "int64", "", "number of the repetition, from 0"),
     Column("warmup", "bool", "", "a warm-up: kept, never in a statistic"),
     Column("turn", "int64", "", "the user's turn, from 0; −1: the figure is of the whole trial"),
-    Column("metric", "string", "", "name of the metric, see the list in `bench/metrics/table.py`"),
+    Column("metric", "string", "", "name of the metric, see the rows in `bench/metrics/`"),
     _nullable("subject", "string", "", "what the figure is of where there are several: a model"),
     _nullable("value", "float64", "", "the figure; null where there is none, with the reason"),
     Column("unit", "string", "", "unit of the value"),

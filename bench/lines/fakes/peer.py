@@ -1,4 +1,8 @@
-"""The common abilities of fake peers, whatever their line."""
+"""The common abilities of fake peers, whatever their line.
+
+The module of a line on which the caller dials has ``serving(play)``, which yields the address; of
+one on which the agent connects, ``playing(path, play)``.
+"""
 
 from __future__ import annotations
 

@@ -71,6 +71,19 @@ def test_a_second_turn_begins_at_its_delay_after_the_agent_fell_silent():
     assert events(result, "agent_end") == [("agent_end", 0, 600), ("agent_end", 1, 2600)]
 
 
+def test_the_next_sentence_of_a_reply_that_was_broken_into_is_no_answer():
+    """The third turn waits for an answer to the second, which began over the first one's reply."""
+    over: dict[str, Any] = {"after": "agent_onset", "delay_ms": 200.0, "timeout_s": 2.0}
+    pcm = np.zeros(11_200, np.int16)  # 700 ms, of which 100–580 are audible
+    pcm[1600:9280] = 5000
+    reply = [(420, tone(0)), (520, tone(1)), (620, tone(2))]  # to the first turn
+    more = [(900, tone(3)), (1500, tone(4))]  # its next sentence; the answer to the second turn
+    second = CallerTurn(pcm, 1600, 9280, **over)  # begins at 620: audible from 720 to 1200
+    result, _ = converse([*reply, *more], turn(), second, turn(**over))
+    begun = [("turn_start", 0, 0), ("turn_start", 1, 620), ("turn_start", 2, 1700)]
+    assert events(result, "turn_start") == begun
+
+
 def test_what_is_cleared_is_not_heard():
     script = [(500, tone(0)), (540, Clear(1)), (560, tone(1, generation=1))]
     result, _ = converse(script)
