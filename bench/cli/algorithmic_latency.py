@@ -90,7 +90,7 @@ def told(name: str, found: Floor, text: str = "") -> Iterator[str]:
     """The findings in lines of text; ``text``: the text that it was made to say."""
     n = len(found.responses)
     if found.frames is None:
-        yield f"{name}: no floor, because there is no response to content of one frame"
+        yield f"{name}: no algorithmic latency, for there is no response to content of one frame"
         yield (
             f"noise in place of one frame of the user, at {n} positions, changed nothing that the "
             "model said in the next second: its words depend on no single frame, or on none at all"

@@ -113,9 +113,11 @@ def run(
 
 def _planned_in(run_dir: Path) -> Plan:
     """The plan of a run, with its presets as they were, whatever their files say now."""
-    planned = store.read_info(run_dir).get("plan")
+    info = store.read_info(run_dir)
+    planned = info.get("plan")
     if planned is None:
-        raise LabError(f"{run_dir}: there is no run to resume (no run.json).")
+        why = "its run.json holds no plan, as a sample's" if info else "no run.json"
+        raise LabError(f"{run_dir}: there is no run to resume ({why}).")
     try:
         presets, names = planned["presets"].items(), ",".join(planned["fixtures"])
         repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))

@@ -123,7 +123,10 @@ def grade(
     graded = grade_class(paths, lab, program, tell)
     path = write_all(graded, out, sentence, tell)
     named = [one for one in graded if one.findings or one.error]
-    say(f"\n{path}: {len(graded)} submissions, {len(named)} with something to look at:")
+    say(
+        f"\n{path}: {len(graded)} submissions, {len(named)} with something to look at"
+        + (":" if named else ".")
+    )
     for one in named:
         kinds = dict.fromkeys(f["kind"] for f in one.findings)
         tell(f"  {one.file}: {one.error or ', '.join(kinds)}")
