@@ -19,11 +19,19 @@ OPENS: dict[StageEvent, str] = {
 CLOSES: dict[StageEvent, str] = {
     ("llm", "end"): "llm",
     ("llm", "cancelled"): "llm",
+    ("agent", "answer_text"): "llm",  # of a model that speaks itself, in place of llm.end
     ("llm", "tool_end"): "tool",
     ("tts", "end"): "tts",
     ("tts", "cancelled"): "tts",
 }
 """A mark that closes one."""
+
+
+ASKS: frozenset[StageEvent] = frozenset(
+    {("turn", "start"), ("turn", "release"), ("vad", "speech_stop"), ("llm", "tool_end")}
+)
+"""What a language model is asked for: a turn of the user, or a function's result. A model that
+hears and speaks itself is handed the context once more after its answer, which asks for nothing."""
 
 
 class WatchedMarks(MarkList):
@@ -32,11 +40,14 @@ class WatchedMarks(MarkList):
     def __init__(self) -> None:
         super().__init__()
         self._open: set[tuple[str, str]] = set()
+        self._is_asked = False
+        """Whether something has happened that a language model is asked for."""
         self._report: Callable[[int], None] = lambda count: None
 
     def report_to(self, report: Callable[[int], None]) -> None:
         """Begins a conversation: nothing is open, and ``report`` is given each new number."""
         self._open.clear()
+        self._is_asked = False
         self._report = report
 
     def put(self, mark: Mark) -> None:
@@ -44,9 +55,14 @@ class WatchedMarks(MarkList):
         super().put(mark)
         event = (mark.stage, mark.event)
         before = len(self._open)
-        if event in OPENS:
+        if event in ASKS:
+            self._is_asked = True
+        if event in OPENS and (event != ("llm", "request") or self._is_asked):
             self._open.add((OPENS[event], mark.request_id))
         elif event in CLOSES:
-            self._open.discard((CLOSES[event], mark.request_id))
+            closed = (CLOSES[event], mark.request_id)
+            if event == ("agent", "answer_text") or (closed in self._open and closed[0] == "llm"):
+                self._is_asked = False
+            self._open.discard(closed)
         if len(self._open) != before:
             self._report(len(self._open))

@@ -9,9 +9,10 @@ def reported(*events):
     marks = WatchedMarks()
     counts: list[int] = []
     marks.report_to(counts.append)
+    marks.put(stamp("turn", "release"))
     for stage, event, request_id in events:
         marks.put(stamp(stage, event, request_id=request_id))
-    assert len(marks.marks) == len(events)
+    assert len(marks.marks) == len(events) + 1
     return counts
 
 
@@ -20,6 +21,10 @@ def test_a_request_is_open_until_its_end_or_its_cancelling():
         ("llm", "request", "a"), ("llm", "first_token", "a"), ("tts", "request", "a/1"),
         ("llm", "end", "a"), ("tts", "cancelled", "a/1"),
     ) == [1, 2, 1, 0]  # fmt: skip
+
+
+def test_a_model_that_speaks_itself_has_ended_with_its_text():
+    assert reported(("llm", "request", "a"), ("agent", "answer_text", "a")) == [1, 0]
 
 
 def test_a_function_that_runs_is_open_work():
@@ -37,5 +42,15 @@ def test_a_new_conversation_begins_with_nothing_open():
     counts: list[int] = []
     marks.put(stamp("llm", "request", request_id="a"))
     marks.report_to(counts.append)
+    marks.put(stamp("turn", "release"))
     marks.put(stamp("llm", "request", request_id="b"))
     assert counts == [1]
+
+
+def test_a_context_that_nobody_asked_for_is_no_open_work():
+    """A model that speaks itself is handed its own answer; nothing comes of that."""
+    assert reported(("agent", "answer_text", "a"), ("llm", "request", "b")) == []
+    answered = [("llm", "request", "a"), ("agent", "answer_text", "a")]
+    assert reported(*answered, ("llm", "request", "b")) == [1, 0]
+    tool = [("llm", "tool_start", "t"), ("llm", "tool_end", "t")]
+    assert reported(*answered, *tool, ("llm", "request", "b")) == [1, 0, 1, 0, 1]
