@@ -16,7 +16,7 @@ from typing import Any
 from bench.judge import Expectation
 from training.creature_llm.corpus import normal
 from training.creature_llm.language import Language, Place, Thing
-from training.nano_duplex.world import fixture_sentences, is_held_out, tables
+from training.nano_duplex.world import fixture_sentences, is_held_out, is_sealed, tables
 
 TRIES = 300
 FRAMED, CORRECTED, CHAINED, UNCOLOURED = 0.5, 0.08, 0.10, 0.25
@@ -43,9 +43,18 @@ class Exchange:
 class NanoLanguage:
     """Draws sentences; all randomness comes from ``rng``."""
 
-    def __init__(self, rng: random.Random, held_out: bool = False) -> None:
+    def __init__(
+        self, rng: random.Random, held_out: bool = False, sealed: bool | None = None
+    ) -> None:
+        """Says what training may say, or what it may not.
+
+        Args:
+            rng: Draws.
+            held_out: Only sentences that training never sees.
+            sealed: Of these, only those of the sealed fixtures, or only the others; None: any.
+        """
         self.rng = rng
-        self.held_out = held_out
+        self.held_out, self.sealed = held_out, sealed
         self.table = tables()
         self.fill = Language(rng)
         self.fill.rules = self.table["rules"]
@@ -100,6 +109,8 @@ class NanoLanguage:
     def _allows(self, said: Exchange, followed: bool = False) -> bool:
         # What follows may have many answers: its sentence alone decides.
         held = is_held_out(said.user, "" if followed else said.agent)
+        if self.held_out and self.sealed not in (None, is_sealed(said.user)):
+            return False
         return held == self.held_out and said.user not in fixture_sentences()
 
     def _row(self, kind: str, intent: str, long: bool | None) -> dict[str, Any]:

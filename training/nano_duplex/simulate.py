@@ -57,7 +57,7 @@ class Simulator:
         cache: Path | None = None,
     ) -> None:
         self.rng = rng
-        self.language = NanoLanguage(rng, held_sentences)
+        self.language = NanoLanguage(rng, held_sentences, sealed=False)
         self.held_voices = held_voices
         self.cache = cache
         self._begin()

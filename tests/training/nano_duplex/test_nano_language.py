@@ -62,6 +62,19 @@ def test_training_and_held_out_share_no_sentence(some):
     assert all(world.is_held_out(said.user, said.agent) for said in held)
 
 
+def test_a_sealed_sentence_is_said_where_it_is_asked_for_and_nowhere_else():
+    sealed, others = (NanoLanguage(random.Random(5), True, sealed=s) for s in (True, False))
+    one, two = ({d.exchange().user for _ in range(300)} for d in (sealed, others))
+    assert not one & two
+    assert all(world.is_sealed(user) for user in one)
+    assert not any(world.is_sealed(user) for user in two)
+
+
+def test_half_of_the_held_out_sentences_are_sealed():
+    held = {said.user for said in drawn("any", 1500, held_out=True)}
+    assert 0.4 < sum(map(world.is_sealed, held)) / len(held) < 0.6
+
+
 def test_an_answer_with_two_things_is_held_out_by_itself_but_a_common_one_is_not():
     folds = world.FOLDS
     rooms = (f"i will put the {colour} pen on the bed" for colour in world.tables()["colours"])
