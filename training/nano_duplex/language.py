@@ -20,6 +20,9 @@ from training.nano_duplex.world import fixture_sentences, is_held_out, is_sealed
 
 TRIES = 300
 FRAMED, CORRECTED, CHAINED, UNCOLOURED = 0.5, 0.08, 0.10, 0.25
+TWICE = 0.15
+"""Of the murmurs."""
+LISTS = ("count", "count", "colours", "rooms", "describe", "places")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +96,24 @@ class NanoLanguage:
 
         return self._allowed(draw)
 
+    def listing(self) -> Exchange:
+        """What is answered by a list: numbers, colours, places, things."""
+        return self._allowed(lambda: self._draw(self._row("", self.fill.pick(LISTS), None)))
+
     def side_talk(self) -> Exchange:
         """What is said to somebody else."""
         return self.exchange(kind="side_talk")
 
     def backchannel(self) -> str:
-        """What a listener says who doesn't want the floor."""
+        """What a listener says who doesn't want the floor: a word, as fixtures have it."""
         return str(self.fill.pick(self.table["backchannels"]["say"]))
+
+    def murmur(self) -> str:
+        """The same as people do it: sometimes twice, or two of them."""
+        said = self.backchannel()
+        if self.rng.random() < TWICE:
+            said += " " + (said if self.rng.random() < 0.5 else self.backchannel())
+        return said
 
     def _allowed(self, draw: Callable[[], Exchange], followed: bool = False) -> Exchange:
         while not self._allows(made := draw(), followed):

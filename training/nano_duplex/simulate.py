@@ -36,9 +36,16 @@ PAUSE_S = (0.3, 1.2)
 LENGTH_S = (20.0, 40.0)
 PAUSED, OPEN_PAUSE = 0.30, 0.85
 """Shares: of sentences with pauses; of pauses where the sentence can't be over."""
-SIDE_TALK, MURMURED, LONG, FOLLOWED = 0.04, 0.03, 0.22, 0.10
+SIDE_TALK, MURMURED, LONG, FOLLOWED = 0.04, 0.03, 0.18, 0.08
+LISTED, LISTENED, OVERLAPPED = 0.07, 0.08, 0.07
 """Shares of what is said next: to somebody else, to nobody, what gets a long answer, about the
-thing before. The rest are short commands, questions and courtesies."""
+thing before; what is answered by a list, which nobody breaks into; what gets any answer, and is
+murmured over; what gets any answer, whose end is spoken into. The rest are short commands,
+questions and courtesies."""
+EARLY_S = 0.45
+"""Before the end of an answer, as heard, at most, that the next sentence begins in an overlap; and
+sooner in `SOONER` of them, like an interruption that isn't begun by a word of its own."""
+SOONER = 0.35
 GAP_S, LONG_GAP_S, LONG_GAP = (0.3, 1.2), (3.0, 6.0), 0.06
 """From the end of an answer to what is said next; how much of it is long."""
 SILENT = Expectation(respond=False)
@@ -92,6 +99,15 @@ class Simulator:
             return None
         if (draw := draw - LONG) < 0:
             return self._long()
+        if (draw := draw - LISTED) < 0:
+            return self._listed()
+        if (draw := draw - LISTENED) < 0:
+            exchange, said = self._drawn(self._anything)
+            self._answered(exchange, said)
+            self._listen()
+            return exchange
+        if (draw := draw - OVERLAPPED) < 0:
+            return self._overlapped()
         if before and draw < FOLLOWED and (follow := self.language.follow_up(before)):
             said = self._said(follow)
             if said:
@@ -118,15 +134,49 @@ class Simulator:
                 exchange, said = self._drawn(self.language.interruption, at)
                 self._answered(exchange, said, "interruption" if self._cut(said) else "")
             else:
-                while at < end * FRAME - round(0.3 * RATE_HZ):
-                    if self.rng.random() < 0.2:
-                        self._ignored(self.language.side_talk(), at)
-                    else:
-                        self._noise_or_backchannel(at)
-                    at = self._heard_until() + round(self.rng.uniform(0.8, 2.0) * RATE_HZ)
-                self._now = max(self._now, end * FRAME, self._heard_until())
+                self._listen(at)
                 return exchange
         return exchange
+
+    def _listed(self) -> Exchange:
+        """A list, told to its end, whatever is heard meanwhile."""
+        exchange, said = self._drawn(self.language.listing)
+        self._answered(exchange, said, "list")
+        if self.rng.random() < 0.5:
+            self._listen()
+        return exchange
+
+    def _listen(self, at: int | None = None) -> None:
+        """Murmurs, coughs and side talk over the last answer, which goes on to its end."""
+        start, end = self._turns[-1].agent_frames or (0, 0)
+        if at is None:
+            at = round(start * FRAME + (room.FLOOR_S + self.rng.uniform(0.3, 1.2)) * RATE_HZ)
+        while at < end * FRAME - round(0.3 * RATE_HZ):
+            if self.rng.random() < 0.2:
+                self._ignored(self.language.side_talk(), at)
+            else:
+                self._noise_or_backchannel(at)
+            at = self._heard_until() + round(self.rng.uniform(0.8, 2.0) * RATE_HZ)
+        self._now = max(self._now, end * FRAME, self._heard_until())
+
+    def _overlapped(self) -> Exchange:
+        """An answer, and into its end, or sooner, the next sentence; this one is answered too."""
+        exchange, said = self._drawn(self._anything)
+        self._answered(exchange, said)
+        start, end = self._turns[-1].agent_frames or (0, 0)
+        heard = round(room.FLOOR_S * RATE_HZ)
+        first = start * FRAME + heard + round(0.4 * RATE_HZ)
+        last = end * FRAME + heard
+        if self.rng.random() >= SOONER:
+            first = max(first, last - round(EARLY_S * RATE_HZ))
+        at = self.rng.randrange(first, last) if first < last else last
+        exchange, said = self._drawn(self._anything, at)
+        self._cut(said)
+        self._answered(exchange, said, "overlap")
+        return exchange
+
+    def _anything(self) -> Exchange:
+        return self.language.exchange(long=self.rng.random() < 0.15)
 
     def _drawn(self, draw: Any, at: int | None = None) -> tuple[Exchange, Said]:
         while True:
@@ -219,7 +269,7 @@ class Simulator:
             said: Said | None = Said([(at, Utterance(burst, mark, ()))], at + burst.size)
             exchange = Exchange("", "", SILENT, "cough", False, {})
         else:
-            word = self.language.backchannel()
+            word = self.language.murmur()
             exchange = Exchange(word, "", SILENT, "backchannel", False, {})
             said = self._said(exchange, at=at)
         if said:

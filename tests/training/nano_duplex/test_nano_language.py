@@ -102,6 +102,22 @@ def test_every_word_of_a_user_is_in_the_list_for_probes(some):
     assert {word for said in some for word in said.user.split()} <= known
 
 
+def test_a_listing_is_answered_by_a_list():
+    nano = NanoLanguage(random.Random(2))
+    assert {nano.listing().expect.intent for _ in range(60)} == set(language.LISTS)
+    held = NanoLanguage(random.Random(2), True, sealed=False)  # some intents have none there
+    assert {held.listing().expect.intent for _ in range(60)} <= set(language.LISTS)
+
+
+def test_a_murmur_is_a_backchannel_or_two():
+    nano = NanoLanguage(random.Random(2))
+    said = [nano.murmur() for _ in range(400)]
+    known = set(world.tables()["backchannels"]["say"])
+    twos = [m for m in said if m not in known]
+    assert 40 < len(twos) < 80
+    assert all(any(m == f"{a} {b}" for a in known for b in known) for m in twos)
+
+
 def test_side_talk_gets_no_answer():
     said = NanoLanguage(random.Random(1)).side_talk()
     assert said.agent == "" and not said.expect.respond
