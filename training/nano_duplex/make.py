@@ -28,6 +28,7 @@ MODULES = {
     "speak": "training.nano_duplex.train_lm",
     "joint": "training.nano_duplex.train_lm",
     "rehearse": "training.nano_duplex.rehearse",
+    "reopen": "training.nano_duplex.reopen",
     "evaluate": "training.nano_duplex.evaluate",
 }
 """Stage → the module whose ``main`` does it."""

@@ -125,6 +125,9 @@ class Training:
         spoken = list(single(args.data / "codec" / "train"))
         spoken += list(turns(args.data / "dialogues" / "train"))
         self.vocabulary = sorted({w for s in spoken for w in s.words})
+        if args.begin:  # its words are in its weights; of others, it is told none
+            held = torch.load(args.begin, weights_only=True, map_location="cpu")
+            self.vocabulary = list(held["vocabulary"])
         self.data = Utterances(spoken, self.vocabulary)
         self.tests = {
             split: Utterances(list(single(args.data / "codec" / split)), self.vocabulary)
