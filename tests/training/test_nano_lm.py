@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch trains; the product has none")
 
+from training.creature_llm.muon import orthogonal  # noqa: E402
 from training.nano_duplex.crops import cut, spoil  # noqa: E402
 from training.nano_duplex.lm import BOS, Lm, LmSizes, delayed  # noqa: E402
 from training.nano_duplex.make import TINY_LM  # noqa: E402
@@ -202,3 +203,22 @@ def test_a_rehearsal_counts_right_answers_taken_turns_and_talking_in_pauses():
     assert found.taken == (2, 3)
     assert found.in_pauses == (1, 3)
     assert found.frames_late == 2.0
+
+
+def test_in_bfloat16_the_losses_are_the_same_to_a_hundredth():
+    lm, stage = tiny(), STAGES["joint"]
+    crops = cut([dialogue(40, i) for i in range(4)], 4, 24, np.random.default_rng(0), NONE)
+    found = []
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            found.append(losses(lm, crops, stage, crops.codes_before, np.random.default_rng(1)))
+    assert found[0].text != found[1].text
+    for name in ("text", "ctc", "book_0", "books"):
+        assert getattr(found[1], name) == pytest.approx(getattr(found[0], name), rel=0.01)
+
+
+def test_half_precision_orthogonalises_to_a_hundredth():
+    matrix = torch.randn(12, 30, generator=torch.Generator().manual_seed(1))
+    whole, half = orthogonal(matrix), orthogonal(matrix, half=True)
+    assert half.dtype == torch.float32
+    assert (whole - half).abs().max() < 0.02 and not torch.equal(whole, half)
