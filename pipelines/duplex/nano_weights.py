@@ -46,6 +46,11 @@ class NanoWeights:
     """``nano.json``."""
 
     @property
+    def eagerness(self) -> float:
+        """Its threshold to speak, calibrated on validation dialogues: see `NanoLm.open`."""
+        return float(self.card.get("eagerness", 0.0))
+
+    @property
     def label(self) -> Literal["trained", "synthetic"]:
         """What its results are to be labelled with: synthetic unless it learned to converse."""
         done = set(self.trained)

@@ -10,10 +10,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch trains; the product has none")
 
 from training.creature_llm.muon import orthogonal  # noqa: E402
+from training.nano_duplex.calibrate import choose  # noqa: E402
 from training.nano_duplex.crops import cut, spoil  # noqa: E402
-from training.nano_duplex.lm import BOS, Lm, LmSizes, delayed  # noqa: E402
+from training.nano_duplex.lm import BOS, EOS, PAD, Lm, LmSizes, delayed  # noqa: E402
 from training.nano_duplex.make import TINY_LM  # noqa: E402
-from training.nano_duplex.rehearse import judge  # noqa: E402
+from training.nano_duplex.rehearse import Figures, judge  # noqa: E402
 from training.nano_duplex.stream import Stream  # noqa: E402
 from training.nano_duplex.tokens import Encoded, write_shard  # noqa: E402
 from training.nano_duplex.train_lm import (  # noqa: E402
@@ -202,7 +203,46 @@ def test_a_rehearsal_counts_right_answers_taken_turns_and_talking_in_pauses():
     assert found.right == (1, 3)
     assert found.taken == (2, 3)
     assert found.in_pauses == (1, 3)
+    assert found.unasked == (0, 0)
     assert found.frames_late == 2.0
+
+
+def test_a_rehearsal_counts_what_is_answered_though_nobody_asked():
+    over = {"kind": "backchannel", "agent": "", "pauses": [], "agent_frames": None}
+    asked = {"kind": "command", "agent": "go left", "cut": False, "pauses": []}
+    asked |= {"user_frames": [0, 5], "agent_frames": [8, 14]}
+    turns = [asked, over | {"user_frames": [9, 11]}, over | {"user_frames": [20, 22]}]
+    held = replace(dialogue(60), turns=turns)
+    silent, meddling = np.zeros((2, 60), int)
+    meddling[[25, 50]] = 3
+    found = judge([held, held], np.stack([silent, meddling]), ["go", "left"])
+    assert found.unasked == (1, 2)  # what is murmured over an answer is not counted here
+
+
+def test_the_least_eagerness_is_taken_that_answers_nearly_all_and_breaks_into_few_pauses():
+    def figures(taken: int, in_pauses: int, unasked: int = 0) -> Figures:
+        return Figures((0, 1), (taken, 100), (in_pauses, 100), (unasked, 100), 2.0)
+
+    enough = {0.0: figures(90, 1), 1.0: figures(98, 3), 2.0: figures(99, 4)}
+    assert choose(enough) == 1.0
+    hasty = {0.0: figures(90, 1), 1.0: figures(94, 8), 2.0: figures(99, 9)}
+    assert choose(hasty) == 1.0
+    meddling = {0.0: figures(90, 1, 16), 1.0: figures(98, 3, 20)}
+    assert choose(meddling) == 0.0
+
+
+def test_a_stream_that_is_eager_speaks_where_the_graph_would():
+    lm = tiny()
+    vectors = torch.randn(2, 12, 99, generator=torch.Generator().manual_seed(2))
+    said = {}
+    for eagerness in (0.0, 100.0):
+        stream = Stream(lm, 2, eagerness=eagerness)
+        said[eagerness] = torch.stack([stream.step(vectors[:, f])[0] for f in range(12)], 1)
+    assert (said[100.0][:, 0] != PAD).all()
+    words = said[100.0][0] >= 3
+    if words.any():  # then it is as free to be silent as ever, up to an end
+        first = int(words.nonzero()[0])
+        assert not stream.listening[0] or (said[100.0][0, first:] == EOS).any()
 
 
 def test_in_bfloat16_the_losses_are_the_same_to_a_hundredth():
