@@ -219,9 +219,22 @@ def test_a_rehearsal_counts_what_is_answered_though_nobody_asked():
     assert found.unasked == (1, 2)  # what is murmured over an answer is not counted here
 
 
+def test_a_rehearsal_counts_answers_that_go_on_under_a_murmur():
+    asked = {"kind": "list", "agent": "go left go", "cut": False, "pauses": []}
+    asked |= {"user_frames": [0, 5], "agent_frames": [8, 20]}
+    over = {"kind": "backchannel", "agent": "", "pauses": [], "agent_frames": None}
+    over |= {"user_frames": [12, 14]}
+    held = replace(dialogue(40), turns=[asked, over])
+    broken, whole = np.zeros((2, 40), int)
+    broken[[7, 9, 12]] = [3, 4, 2]
+    whole[[7, 9, 16, 20]] = [3, 4, 3, 2]
+    found = judge([held, held], np.stack([broken, whole]), ["go", "left"])
+    assert found.went_on == (1, 2) and found.right == (1, 2)
+
+
 def test_the_least_eagerness_is_taken_that_answers_nearly_all_and_breaks_into_few_pauses():
     def figures(taken: int, in_pauses: int, unasked: int = 0) -> Figures:
-        return Figures((0, 1), (taken, 100), (in_pauses, 100), (unasked, 100), 2.0)
+        return Figures((0, 1), (taken, 100), (in_pauses, 100), (unasked, 100), (0, 0), 2.0)
 
     enough = {0.0: figures(90, 1), 1.0: figures(98, 3), 2.0: figures(99, 4)}
     assert choose(enough) == 1.0

@@ -36,6 +36,8 @@ class Figures:
     """Pauses in which it begins to speak."""
     unasked: tuple[int, int]
     """Murmurs, coughs and side talk in its silence that it answers."""
+    went_on: tuple[int, int]
+    """Answers over which these come that are told to as many words as they have."""
     frames_late: float
     """Median frames from the user's end to the first word; NaN without any."""
 
@@ -48,6 +50,7 @@ class Figures:
                 ("taken", self.taken),
                 ("in pauses", self.in_pauses),
                 ("unasked", self.unasked),
+                ("went on", self.went_on),
             )
         ]
         return ", ".join([*parts, f"first word {self.frames_late:.0f} frames after the end"])
@@ -92,7 +95,7 @@ def judge(dialogues: list[Encoded], said: np.ndarray, words: list[str]) -> Figur
                     count["ignored"] += 1
                     count["unasked"] += bool((tokens[end : _until(turns, index, end)] >= 3).any())
                 continue
-            until = turns[index + 1]["user_frames"][0] if index + 1 < len(turns) else len(tokens)
+            until = _next_asked(turns[index + 1 :], len(tokens))
             count["turns"] += 1
             soon = np.flatnonzero(tokens[end : end + SOON] >= 3)
             if len(soon):
@@ -102,13 +105,28 @@ def judge(dialogues: list[Encoded], said: np.ndarray, words: list[str]) -> Figur
                 count["whole"] += 1
                 heard = [words[t - 3] for t in tokens[end - 1 : until] if t >= 3]
                 count["right"] += heard == turn["agent"].split()
+                if _is_listened_to(turns[index + 1 :], turn):
+                    count["over"] += 1
+                    count["went on"] += len(heard) >= len(turn["agent"].split())
     return Figures(
         (count["right"], count["whole"]),
         (count["taken"], count["turns"]),
         (count["in pauses"], count["pauses"]),
         (count["unasked"], count["ignored"]),
+        (count["went on"], count["over"]),
         float(np.median(late)) if late else float("nan"),
     )
+
+
+def _next_asked(later: list[dict[str, Any]], length: int) -> int:
+    """Where the next turn that is answered begins; the dialogue's end, where there is none."""
+    return next((int(t["user_frames"][0]) for t in later if t["agent"]), length)
+
+
+def _is_listened_to(later: list[dict[str, Any]], turn: dict[str, Any]) -> bool:
+    """Whether somebody murmurs, coughs or talks to others over a turn's answer."""
+    first, past = turn["agent_frames"]
+    return any(not t["agent"] and first <= t["user_frames"][0] < past for t in later)
 
 
 def _in_silence(before: list[dict[str, Any]], turn: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 All times are the model's own: what it says is heard `room.FLOOR_S` later. It sees a user's sentence
 end, waits `WAIT_S`, and begins its text in the next frame; its voice follows `TEXT_LEAD` frames on.
-So the gap that a person hears is 300 to 460 ms. Interrupted, it falls silent `YIELD_S` after the
+So the gap that a person hears is 260 to 420 ms. Interrupted, it falls silent `YIELD_S` after the
 user's onset, on the next frame.
 """
 
@@ -28,8 +28,9 @@ from training.nano_duplex.world import pause_points
 
 TEXT_LEAD = 2
 """Frames from a word in the text stream to its first phone."""
-WAIT_S = (0.060, 0.140)
-"""From the user's last phone to the end of the frame in which the text begins, at least."""
+WAIT_S = (0.020, 0.100)
+"""From the user's last phone to the end of the frame in which the text begins, at least. It was 40
+ms more: then a person heard the answer after 432 ms, where 400 are wanted."""
 YIELD_S = (0.120, 0.200)
 """From an interruption's first phone to the agent's silence, at least; then the frame is filled."""
 PAUSE_S = (0.3, 1.2)

@@ -43,8 +43,8 @@ def test_both_channels_and_the_text_are_whole_frames_of_20_s_or_more(some):
         assert 20 <= dialogue.text.size * 0.08 < 70
 
 
-def test_a_person_hears_the_answer_300_to_500_ms_after_the_last_phone(some):
-    # The last phone ends inside the user's last frame, so 160 ms of floor and 80 to 320 more.
+def test_a_person_hears_the_answer_260_to_420_ms_after_the_last_phone(some):
+    # The last phone ends inside the user's last frame, so 160 ms of floor and 100 to 260 more.
     gaps = {turn.agent_frames[0] - turn.user_frames[1] for _, turn in answered(some)}
     assert gaps == {1, 2, 3}
 
