@@ -3,8 +3,9 @@
     python -m training.nano_duplex.make reopen --out build/nano/reopened
 
 The inverse of `export_lm` and `export_ear`: numbers of eight or sixteen bits, as the graphs keep
-them. What training alone needs is not in a graph and begins anew: the language model's CTC and the
-ear's phones (random), both optimisers.
+them. What training alone needs is not in a graph and begins anew: the language model's CTC (silence
+in every frame, so that it tells the rest nothing before it knows something), the ear's phones
+(random), both optimisers.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from training.nano_duplex.ear import Ear
 from training.nano_duplex.lm import Lm, LmSizes
 from training.nano_duplex.reader import ReaderShape
 
+BLANK = 8.0
+"""Logit of no word in the CTC that begins anew, beside the words' 0."""
 BOOKS_NAMES = "select_"
 """How the exporter calls a row of ``depth_book``, which it folded; in the order of the books."""
 
@@ -77,6 +80,10 @@ def lm_of(folder: Path) -> tuple[Lm, dict[str, Any]]:
     state = {k.removeprefix("lm."): v for k, v in found.items() if k.startswith("lm.")}
     state["depth_book"] = np.stack([v for k, v in found.items() if k.startswith(BOOKS_NAMES)])
     _fill(lm, state, fresh=("ctc_out.",))
+    if lm.ctc_out is not None:  # a random one would pull at the rest by 44 nats a word
+        torch.nn.init.zeros_(lm.ctc_out.weight)
+        torch.nn.init.zeros_(lm.ctc_out.bias)
+        lm.ctc_out.bias.data[0] = BLANK
     return lm, card
 
 
