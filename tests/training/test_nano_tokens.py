@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.nano_duplex import tokens
 from training.nano_duplex.agent_codec import Encoded as Heard
 from training.nano_duplex.tokens import (
     FRAME,
@@ -37,12 +38,12 @@ class Ear:
 
 
 def encoded(frames: int, text: dict[int, int]) -> Encoded:
-    tokens = np.zeros(frames, np.uint16)
-    tokens[list(text)] = list(text.values())
+    told = np.zeros(frames, np.uint16)
+    told[list(text)] = list(text.values())
     return Encoded(
         vectors=np.full((frames, 96), frames, np.float16),
         codes=np.full((frames, 8), 3, np.uint16),
-        text=tokens,
+        text=told,
         speaking=np.zeros(frames, bool),
         words=np.array([1, 0], np.uint16),
         ends=np.array([2, 5], np.int32),
@@ -115,6 +116,30 @@ def test_a_shard_comes_back_as_it_was_written(tmp_path):
         for name in ("vectors", "codes", "text", "speaking", "words", "ends"):
             assert np.array_equal(getattr(now, name), getattr(was, name)), name
     assert [p.name for p in tmp_path.iterdir()] == ["000.npz"]
+
+
+def test_another_ear_hears_users_whose_agent_is_gone_and_takes_the_codes_from_before(
+    tmp_path, monkeypatch
+):
+    source, first, second = (tmp_path / name / "000.npz" for name in ("sound", "one", "two"))
+    for path in (source, first, second):
+        path.parent.mkdir()
+    dialogue_shard(source)
+    monkeypatch.setattr(tokens, "_graphs", [(Codec(), Ear())])
+    assert tokens._encode((str(source), str(first), str(first), {"left": 7})) == 5
+    with np.load(source) as held:
+        kept = {name: held[name] for name in held.files} | {"agent": np.zeros(0, np.int16)}
+    np.savez(source, **kept)
+
+    class Better(Ear):
+        def hear(self, pcm):
+            return 2 * super().hear(pcm)
+
+    monkeypatch.setattr(tokens, "_graphs", [(Codec(), Better())])
+    assert tokens._encode((str(source), str(second), str(first), {"left": 7})) == 5
+    for one, two in zip(read_all(first.parent), read_all(second.parent), strict=True):
+        assert np.array_equal(two.vectors, 2 * one.vectors) and two.vectors.any()
+        assert np.array_equal(two.codes, one.codes) and np.array_equal(two.text, one.text)
 
 
 def test_a_word_lasts_to_the_next_token_and_an_unheard_one_as_long_as_the_mean():

@@ -3,7 +3,8 @@
 ``encode`` runs the exported graphs over every dialogue once, so that training sees the very numbers
 of the product. Encoded shards lie beside each other as ``NNN.npz``; a shard that is there is not
 made again. Without an ear there are codes alone, enough for learning to speak; with one, the
-vectors are added to the shards that lack them.
+vectors are added to the shards that lack them. ``--codes`` takes all but the vectors from what was
+encoded before: for another ear, which needs the users' sound alone.
 """
 
 from __future__ import annotations
@@ -168,11 +169,11 @@ def _start(codec: str, ear: str) -> None:
     _graphs.append((AgentCodec(Path(codec)), NanoEar(Path(ear)) if ear else None))
 
 
-def _encode(job: tuple[str, str, dict[str, int]]) -> int:
-    source, target, ids = Path(job[0]), Path(job[1]), job[2]
+def _encode(job: tuple[str, str, str, dict[str, int]]) -> int:
+    source, target, encoded, ids = Path(job[0]), Path(job[1]), Path(job[2]), job[3]
     (codec, ear), dialogues = _graphs[0], read_dialogues(Path(source))
-    if target.exists():
-        held = read_shard(target)
+    if encoded.is_file():
+        held = read_shard(encoded)
         done = [
             replace(one, vectors=hear(ear, dialogue, len(ids)))
             for one, dialogue in zip(held, dialogues, strict=True)
@@ -222,6 +223,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--dialogues", type=Path, default=Path("build/nano/data/dialogues"))
     parser.add_argument("--codec", type=Path, default=FOLDER, help="folder with its ONNX files")
     parser.add_argument("--ear", type=Path, help="folder with its ONNX file; none: codes alone")
+    parser.add_argument("--codes", type=Path, help="folder of encoded dialogues to hear again")
     parser.add_argument("--out", type=Path, default=Path("build/nano/tokens"))
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args(argv)
@@ -229,7 +231,7 @@ def main(argv: list[str] | None = None) -> None:
     shards = sorted((args.dialogues / "train").glob(SHARDS))
     ids = vocabulary(shards, args.ear, args.out / USER_WORDS)
     jobs = [
-        (str(shard), str(target), ids)
+        (str(shard), str(target), str((args.codes or args.out) / split.name / shard.name), ids)
         for split in splits
         for shard in sorted(split.glob(SHARDS))
         if not (target := args.out / split.name / shard.name).exists()
