@@ -10,6 +10,7 @@ import pytest
 
 from training.nano_duplex import tokens
 from training.nano_duplex.agent_codec import Encoded as Heard
+from training.nano_duplex.pack import Packed
 from training.nano_duplex.tokens import (
     FRAME,
     Encoded,
@@ -140,6 +141,28 @@ def test_another_ear_hears_users_whose_agent_is_gone_and_takes_the_codes_from_be
     for one, two in zip(read_all(first.parent), read_all(second.parent), strict=True):
         assert np.array_equal(two.vectors, 2 * one.vectors) and two.vectors.any()
         assert np.array_equal(two.codes, one.codes) and np.array_equal(two.text, one.text)
+
+
+def test_packed_vectors_come_back_with_the_likeliest_words_alone():
+    whole = np.random.default_rng(0).random((7, 96 + 40)).astype(np.float16)
+    packed = Packed(whole)
+    assert len(packed) == 7 and packed.shape == (7, 136)
+    found = packed[2:5]
+    assert np.array_equal(found[:, :96], whole[2:5, :96])
+    for was, now in zip(whole[2:5, 96:], found[:, 96:], strict=True):
+        kept = np.flatnonzero(now)
+        assert len(kept) == 12 and np.array_equal(now[kept], was[kept])
+        assert was[kept].min() >= np.delete(was, kept).max()
+    narrow = whole[:, :99]
+    assert np.array_equal(Packed(narrow)[:], narrow)
+
+
+def test_a_shard_that_is_read_packed_is_the_same_but_for_its_unlikely_words(tmp_path):
+    write_shard(tmp_path / "000.npz", [encoded(4, {1: 3}), encoded(6, {2: 4})])
+    for whole, packed in zip(read_all(tmp_path), read_all(tmp_path, packed=True), strict=True):
+        assert np.array_equal(packed.vectors[:], whole.vectors)
+        assert np.array_equal(packed.codes, whole.codes)
+        assert np.array_equal(packed.ends, whole.ends)
 
 
 def test_a_word_lasts_to_the_next_token_and_an_unheard_one_as_long_as_the_mean():

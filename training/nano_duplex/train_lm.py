@@ -203,7 +203,7 @@ class Trainer:
             rows=args.rows or STAGES[args.stage].rows,
             crop=args.crop or STAGES[args.stage].crop,
         )
-        self.data = [d for folder in args.tokens for d in read_all(folder / "train")]
+        self.data = [d for folder in args.tokens for d in read_all(folder / "train", packed=True)]
         self.valid = read_all(args.tokens[0] / "valid")
         self.mean, self.spread = spread_of(self.data)
         self.path = args.out / f"{args.stage}.pt"
