@@ -20,6 +20,7 @@ from training.nano_duplex.world import fixture_sentences, is_held_out, is_sealed
 
 TRIES = 300
 FRAMED, CORRECTED, CHAINED, UNCOLOURED = 0.5, 0.08, 0.10, 0.25
+REPEAT = ("say", "say", "please say", "now say", "say again", "robot say", "can you say")
 TWICE = 0.15
 """Of the murmurs."""
 LISTS = ("count", "count", "colours", "rooms", "describe", "places")
@@ -99,6 +100,25 @@ class NanoLanguage:
     def listing(self) -> Exchange:
         """What is answered by a list: numbers, colours, places, things."""
         return self._allowed(lambda: self._draw(self._row("", self.fill.pick(LISTS), None)))
+
+    def repetition(self) -> Exchange:
+        """Things in any order, to be said again: answers are composed, not known by heart.
+
+        The world's own promises are few enough to be learned as wholes, and the held-out ones
+        among them are then what is never said.
+        """
+
+        def draw() -> Exchange:
+            things = [self._thing() for _ in range(self.rng.randint(1, 3))]
+            told = " ".join(self.fill.pick([t.phrase, t.phrase, t.the]) for t in things)
+            if self.rng.random() < 0.3:
+                told += " " + self.fill.place(0.0).phrase
+            said = f"{self.fill.pick(REPEAT)} {told}"
+            words = tuple(dict.fromkeys(told.split()))
+            expect = Expectation(intent="say", slots={word: (word,) for word in words})
+            return Exchange(said, told, expect, "command", False, {})
+
+        return self._allowed(draw)
 
     def side_talk(self) -> Exchange:
         """What is said to somebody else."""

@@ -38,11 +38,11 @@ LENGTH_S = (20.0, 40.0)
 PAUSED, OPEN_PAUSE = 0.30, 0.85
 """Shares: of sentences with pauses; of pauses where the sentence can't be over."""
 SIDE_TALK, MURMURED, LONG, FOLLOWED = 0.04, 0.03, 0.18, 0.08
-LISTED, LISTENED, OVERLAPPED = 0.07, 0.08, 0.07
+LISTED, LISTENED, OVERLAPPED, REPEATED = 0.07, 0.08, 0.07, 0.08
 """Shares of what is said next: to somebody else, to nobody, what gets a long answer, about the
 thing before; what is answered by a list, which nobody breaks into; what gets any answer, and is
-murmured over; what gets any answer, whose end is spoken into. The rest are short commands,
-questions and courtesies."""
+murmured over; what gets any answer, whose end is spoken into; things to be said again. The rest
+are short commands, questions and courtesies."""
 EARLY_S = 0.45
 """Before the end of an answer, as heard, at most, that the next sentence begins in an overlap; and
 sooner in `SOONER` of them, like an interruption that isn't begun by a word of its own."""
@@ -109,6 +109,10 @@ class Simulator:
             return exchange
         if (draw := draw - OVERLAPPED) < 0:
             return self._overlapped()
+        if (draw := draw - REPEATED) < 0:
+            exchange, said = self._drawn(self.language.repetition)
+            self._answered(exchange, said)
+            return None
         if before and draw < FOLLOWED and (follow := self.language.follow_up(before)):
             said = self._said(follow)
             if said:

@@ -109,6 +109,17 @@ def test_a_listing_is_answered_by_a_list():
     assert {held.listing().expect.intent for _ in range(60)} <= set(language.LISTS)
 
 
+def test_a_repetition_is_answered_by_its_own_words_and_has_no_word_that_is_unknown():
+    nano = NanoLanguage(random.Random(2))
+    said = [nano.repetition() for _ in range(500)]
+    assert len({one.agent for one in said}) > 450
+    for one in said:
+        assert one.user.endswith(one.agent) and one.user != one.agent
+        assert judge(one.expect, one.agent).right
+        assert set(one.agent.split()) <= set(vocabulary.words())
+        assert set(one.user.split()) <= set(vocabulary.possible_user_words())
+
+
 def test_a_murmur_is_a_backchannel_or_two():
     nano = NanoLanguage(random.Random(2))
     said = [nano.murmur() for _ in range(400)]

@@ -114,7 +114,7 @@ def test_a_list_is_told_to_its_end_whatever_is_heard_meanwhile(some):
 def test_an_overlap_begins_in_an_answer_and_is_answered(some):
     overlaps = [(d.turns[i - 1], t) for d in some for i, t in enumerate(d.turns)
                 if t.kind == "overlap"]  # fmt: skip
-    assert len(overlaps) > 15
+    assert len(overlaps) > 5
     for before, turn in overlaps:
         # As heard, two frames later than in the model's own time; its last frame is rounded up.
         assert turn.user_frames[0] <= before.agent_frames[1] + 2
