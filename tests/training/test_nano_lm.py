@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch trains; the product has none")
 
+from training.creature_llm.muon import orthogonal  # noqa: E402
+from training.nano_duplex.calibrate import choose  # noqa: E402
 from training.nano_duplex.crops import cut, spoil  # noqa: E402
-from training.nano_duplex.lm import BOS, Lm, LmSizes, delayed  # noqa: E402
+from training.nano_duplex.lm import BOS, EOS, PAD, Lm, LmSizes, delayed  # noqa: E402
 from training.nano_duplex.make import TINY_LM  # noqa: E402
-from training.nano_duplex.rehearse import judge  # noqa: E402
+from training.nano_duplex.rehearse import Figures, judge  # noqa: E402
 from training.nano_duplex.stream import Stream  # noqa: E402
 from training.nano_duplex.tokens import Encoded, write_shard  # noqa: E402
 from training.nano_duplex.train_lm import (  # noqa: E402
@@ -58,7 +61,7 @@ def test_a_crop_is_told_what_came_before_it_and_what_is_to_come():
     held = dialogue(30)
     for step in range(20):
         crops = cut([held], 1, 10, np.random.default_rng(step), NONE)
-        start = int(np.flatnonzero(held.vectors[:21, 0] == crops.vectors[0, 0, 0].numpy())[0])
+        start = int(np.flatnonzero(held.vectors[:21][:, 0] == crops.vectors[0, 0, 0].numpy())[0])
         assert crops.text[0].tolist() == held.text[start : start + 10].tolist()
         assert crops.text_before[0, 1:].tolist() == held.text[start : start + 9].tolist()
         assert crops.text_before[0, 0] == (held.text[start - 1] if start else BOS)
@@ -81,7 +84,7 @@ def test_answers_to_what_was_cut_away_are_not_learned():
     starts = set()
     for step in range(40):
         crops = cut([held], 1, 10, np.random.default_rng(step), NONE)
-        start = int(np.flatnonzero(held.vectors[:21, 0] == crops.vectors[0, 0, 0].numpy())[0])
+        start = int(np.flatnonzero(held.vectors[:21][:, 0] == crops.vectors[0, 0, 0].numpy())[0])
         deaf = 0 if start == 0 else max(0, 16 - start)
         assert crops.asked[0].tolist() == [i >= deaf for i in range(10)]
         starts.add(start)
@@ -201,4 +204,75 @@ def test_a_rehearsal_counts_right_answers_taken_turns_and_talking_in_pauses():
     assert found.right == (1, 3)
     assert found.taken == (2, 3)
     assert found.in_pauses == (1, 3)
+    assert found.unasked == (0, 0)
     assert found.frames_late == 2.0
+
+
+def test_a_rehearsal_counts_what_is_answered_though_nobody_asked():
+    over: dict[str, Any] = {"kind": "backchannel", "agent": "", "pauses": [], "agent_frames": None}
+    asked: dict[str, Any] = {"kind": "command", "agent": "go left", "cut": False, "pauses": []}
+    asked |= {"user_frames": [0, 5], "agent_frames": [8, 14]}
+    turns = [asked, over | {"user_frames": [9, 11]}, over | {"user_frames": [20, 22]}]
+    held = replace(dialogue(60), turns=turns)
+    silent, meddling = np.zeros((2, 60), int)
+    meddling[[25, 50]] = 3
+    found = judge([held, held], np.stack([silent, meddling]), ["go", "left"])
+    assert found.unasked == (1, 2)  # what is murmured over an answer is not counted here
+
+
+def test_a_rehearsal_counts_answers_that_go_on_under_a_murmur():
+    asked: dict[str, Any] = {"kind": "list", "agent": "go left go", "cut": False, "pauses": []}
+    asked |= {"user_frames": [0, 5], "agent_frames": [8, 20]}
+    over: dict[str, Any] = {"kind": "backchannel", "agent": "", "pauses": [], "agent_frames": None}
+    over |= {"user_frames": [12, 14]}
+    held = replace(dialogue(40), turns=[asked, over])
+    broken, whole = np.zeros((2, 40), int)
+    broken[[7, 9, 12]] = [3, 4, 2]
+    whole[[7, 9, 16, 20]] = [3, 4, 3, 2]
+    found = judge([held, held], np.stack([broken, whole]), ["go", "left"])
+    assert found.went_on == (1, 2) and found.right == (1, 2)
+
+
+def test_the_least_eagerness_is_taken_that_answers_nearly_all_and_breaks_into_few_pauses():
+    def figures(taken: int, in_pauses: int, unasked: int = 0) -> Figures:
+        return Figures((0, 1), (taken, 100), (in_pauses, 100), (unasked, 100), (0, 0), 2.0)
+
+    enough = {0.0: figures(90, 1), 1.0: figures(98, 3), 2.0: figures(99, 4)}
+    assert choose(enough) == 1.0
+    hasty = {0.0: figures(90, 1), 1.0: figures(94, 8), 2.0: figures(99, 9)}
+    assert choose(hasty) == 1.0
+    meddling = {0.0: figures(90, 1, 16), 1.0: figures(98, 3, 20)}
+    assert choose(meddling) == 0.0
+
+
+def test_a_stream_that_is_eager_speaks_where_the_graph_would():
+    lm = tiny()
+    vectors = torch.randn(2, 12, 99, generator=torch.Generator().manual_seed(2))
+    said = {}
+    for eagerness in (0.0, 100.0):
+        stream = Stream(lm, 2, eagerness=eagerness)
+        said[eagerness] = torch.stack([stream.step(vectors[:, f])[0] for f in range(12)], 1)
+    assert (said[100.0][:, 0] != PAD).all()
+    words = said[100.0][0] >= 3
+    if words.any():  # then it is as free to be silent as ever, up to an end
+        first = int(words.nonzero()[0])
+        assert not stream.listening[0] or (said[100.0][0, first:] == EOS).any()
+
+
+def test_in_bfloat16_the_losses_are_the_same_to_a_hundredth():
+    lm, stage = tiny(), STAGES["joint"]
+    crops = cut([dialogue(40, i) for i in range(4)], 4, 24, np.random.default_rng(0), NONE)
+    found = []
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            found.append(losses(lm, crops, stage, crops.codes_before, np.random.default_rng(1)))
+    assert found[0].text != found[1].text
+    for name in ("text", "ctc", "book_0", "books"):
+        assert getattr(found[1], name) == pytest.approx(getattr(found[0], name), rel=0.01)
+
+
+def test_half_precision_orthogonalises_to_a_hundredth():
+    matrix = torch.randn(12, 30, generator=torch.Generator().manual_seed(1))
+    whole, half = orthogonal(matrix), orthogonal(matrix, half=True)
+    assert half.dtype == torch.float32
+    assert (whole - half).abs().max() < 0.02 and not torch.equal(whole, half)

@@ -58,7 +58,7 @@ def spread_of(dialogues: list[Encoded]) -> tuple[Tensor, Tensor]:
 
     What the ear reads, behind them, is taken as it is: 0 and 1.
     """
-    some = np.concatenate([d.vectors for d in dialogues[:: max(1, len(dialogues) // 200)]])
+    some = np.concatenate([d.vectors[:] for d in dialogues[:: max(1, len(dialogues) // 200)]])
     sound = some[:, :VECTOR].astype(np.float32)
     mean, spread = np.zeros(some.shape[1], np.float32), np.ones(some.shape[1], np.float32)
     mean[:VECTOR], spread[:VECTOR] = sound.mean(0), sound.std(0)

@@ -17,8 +17,9 @@ class Turn:
     """One thing that the user says, and what the model does."""
 
     kind: str
-    """command, question, talk, refusal, pause (a sentence with pauses), interruption; and what is
-    not answered: backchannel, cough, side_talk."""
+    """command, question, talk, refusal, pause (a sentence with pauses), list (its answer is one,
+    and told to its end), interruption, overlap (said into another answer's end); and what is not
+    answered: backchannel, cough, side_talk."""
     user: str
     """What is said."""
     agent: str

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipelines.duplex.nano.ear import VECTOR
-from pipelines.duplex.nano.sound import mel_filters
+from pipelines.duplex.nano.sound import RATE_HZ, mel_filters
 from training.nano_duplex.codec import PLACES, Carry, Encoder, Shape
 from training.nano_duplex.reader import ReaderShape, WordReader
 
@@ -50,17 +50,26 @@ class Ear(nn.Module):
         return torch.cat((vectors, self.reader(vectors, carry).exp()), -1)
 
 
-def warped_filters(stretch: Tensor) -> Tensor:
+PIVOT_HZ, SLOPE_HZ = 2000.0, 1000.0
+"""Between the first formants and the higher ones; how far from there both are apart."""
+
+
+def warped_filters(stretch: Tensor, bend: Tensor | None = None) -> Tensor:
     """The filters as a shorter or longer vocal tract would need them.
 
     Args:
         stretch: (B,) 1.1 hears all formants a tenth lower.
+        bend: (B,) 0.1 hears the high ones a tenth lower still, and the low ones a tenth higher: two
+            throats differ in mouth and pharynx, not in length alone.
 
     Returns:
         (B, bins, 80): filter m hears at bin f what it would have heard at f / stretch.
     """
     plain = torch.from_numpy(mel_filters())
     bins = torch.arange(len(plain))[None] / stretch[:, None]
+    if bend is not None:
+        hz = bins * (RATE_HZ / 2 / (len(plain) - 1))
+        bins = bins / (1 + bend[:, None] * torch.tanh((hz - PIVOT_HZ) / SLOPE_HZ))
     low = bins.floor().long().clamp(max=len(plain) - 1)
     high = (low + 1).clamp(max=len(plain) - 1)
     share = (bins - low).clamp(0, 1)[..., None]

@@ -26,6 +26,8 @@ PITCH = (0.8, 1.45)
 """Speech is played faster or slower by this: its pitch, its formants and its tempo."""
 FORMANTS = (0.85, 1.3)
 """Then the filters are stretched until its formants, as heard, are changed by this in all."""
+BEND = 0.1
+"""And bent by up to this, the high ones against the low ones: see `ear.warped_filters`."""
 BEFORE, AFTER = 2, 4
 """Frames of a dialogue that are cut out with a turn; in the last ones its last word may be told."""
 
@@ -56,6 +58,8 @@ class Batch:
     """(B, frames, 2) int64, `UNKNOWN` where there is no label."""
     stretch: Tensor
     """(B,) the filters' stretch, see `ear.warped_filters`."""
+    bend: Tensor
+    """(B,) and their bend."""
 
 
 def single(folder: Path) -> Iterator[Spoken]:
@@ -110,11 +114,12 @@ class Utterances:
     def batch(self, chosen: Sequence[int], rng: np.random.Generator | None) -> Batch:
         """These utterances; with a generator, changed: pitch, formants, tilt, gain, noise."""
         speeds = np.ones(len(chosen))
-        stretch = np.ones(len(chosen), np.float32)
+        stretch, bend = np.ones(len(chosen)), np.zeros(len(chosen))
         if rng is not None:
             speeds = np.where(rng.random(len(chosen)) < 0.7, rng.uniform(*PITCH, len(chosen)), 1.0)
             formants = rng.uniform(*FORMANTS, len(chosen))
             stretch = np.where(rng.random(len(chosen)) < 0.8, speeds / formants, 1.0)
+            bend = np.where(rng.random(len(chosen)) < 0.6, rng.uniform(-BEND, BEND, len(chosen)), 0)
         rows = [
             self._row(self.spoken[i], speed, rng) for i, speed in zip(chosen, speeds, strict=True)
         ]
@@ -132,6 +137,7 @@ class Utterances:
             frames,
             torch.from_numpy(phones),
             torch.from_numpy(stretch.astype(np.float32)),
+            torch.from_numpy(bend.astype(np.float32)),
         )
 
     @staticmethod

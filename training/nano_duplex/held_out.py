@@ -74,7 +74,7 @@ class Author:
         exchange = self._new(lambda: self.language.exchange(long=False))
         while paused and len(exchange.user.split()) < 6:
             exchange = self._new(lambda: self.language.exchange(kind="command", long=False))
-        row = {**_row(exchange), "expect": _expect(exchange)}
+        row = {**row_of(exchange), "expect": _expect(exchange)}
         if paused:
             row["pauses"] = self._pauses(exchange.user)
         voice = self._voice()
@@ -104,7 +104,7 @@ class Author:
 
         def sentence(exchange: Exchange) -> str:
             key = f"{name}.s{len(sentences)}"
-            sentences[key] = _row(exchange)
+            sentences[key] = row_of(exchange)
             return key
 
         for _ in range(2):
@@ -169,8 +169,8 @@ def _expect(exchange: Exchange) -> dict[str, Any]:
     return {**table, "slots": _lists(expect.slots), "never": list(expect.never)}
 
 
-def _row(exchange: Exchange) -> dict[str, Any]:
-    """As a sentence stands in floor.toml."""
+def row_of(exchange: Exchange) -> dict[str, Any]:
+    """A sentence as it stands in floor.toml."""
     expect = exchange.expect
     return {"text": exchange.user, "intent": expect.intent, "slots": _lists(expect.slots)}
 

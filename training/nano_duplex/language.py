@@ -16,10 +16,14 @@ from typing import Any
 from bench.store.expectation import Expectation
 from training.creature_llm.corpus import normal
 from training.creature_llm.language import Language, Place, Thing
-from training.nano_duplex.world import fixture_sentences, is_held_out, tables
+from training.nano_duplex.world import fixture_sentences, is_held_out, is_sealed, tables
 
 TRIES = 300
 FRAMED, CORRECTED, CHAINED, UNCOLOURED = 0.5, 0.08, 0.10, 0.25
+REPEAT = ("say", "say", "please say", "now say", "say again", "robot say", "can you say")
+TWICE = 0.15
+"""Of the murmurs."""
+LISTS = ("count", "count", "colours", "rooms", "describe", "places")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,18 @@ class Exchange:
 class NanoLanguage:
     """Draws sentences; all randomness comes from ``rng``."""
 
-    def __init__(self, rng: random.Random, held_out: bool = False) -> None:
+    def __init__(
+        self, rng: random.Random, held_out: bool = False, sealed: bool | None = None
+    ) -> None:
+        """Says what training may say, or what it may not.
+
+        Args:
+            rng: Draws.
+            held_out: Only sentences that training never sees.
+            sealed: Of these, only those of the sealed fixtures, or only the others; None: any.
+        """
         self.rng = rng
-        self.held_out = held_out
+        self.held_out, self.sealed = held_out, sealed
         self.table = tables()
         self.fill = Language(rng)
         self.fill.rules = self.table["rules"]
@@ -84,13 +97,43 @@ class NanoLanguage:
 
         return self._allowed(draw)
 
+    def listing(self) -> Exchange:
+        """What is answered by a list: numbers, colours, places, things."""
+        return self._allowed(lambda: self._draw(self._row("", self.fill.pick(LISTS), None)))
+
+    def repetition(self) -> Exchange:
+        """Things in any order, to be said again: answers are composed, not known by heart.
+
+        The world's own promises are few enough to be learned as wholes, and the held-out ones
+        among them are then what is never said.
+        """
+
+        def draw() -> Exchange:
+            things = [self._thing() for _ in range(self.rng.randint(1, 3))]
+            told = " ".join(self.fill.pick([t.phrase, t.phrase, t.the]) for t in things)
+            if self.rng.random() < 0.3:
+                told += " " + self.fill.place(0.0).phrase
+            said = f"{self.fill.pick(REPEAT)} {told}"
+            words = tuple(dict.fromkeys(told.split()))
+            expect = Expectation(intent="say", slots={word: (word,) for word in words})
+            return Exchange(said, told, expect, "command", False, {})
+
+        return self._allowed(draw)
+
     def side_talk(self) -> Exchange:
         """What is said to somebody else."""
         return self.exchange(kind="side_talk")
 
     def backchannel(self) -> str:
-        """What a listener says who doesn't want the floor."""
+        """What a listener says who doesn't want the floor: a word, as fixtures have it."""
         return str(self.fill.pick(self.table["backchannels"]["say"]))
+
+    def murmur(self) -> str:
+        """The same as people do it: sometimes twice, or two of them."""
+        said = self.backchannel()
+        if self.rng.random() < TWICE:
+            said += " " + (said if self.rng.random() < 0.5 else self.backchannel())
+        return said
 
     def _allowed(self, draw: Callable[[], Exchange], followed: bool = False) -> Exchange:
         while not self._allows(made := draw(), followed):
@@ -100,6 +143,8 @@ class NanoLanguage:
     def _allows(self, said: Exchange, followed: bool = False) -> bool:
         # What follows may have many answers: its sentence alone decides.
         held = is_held_out(said.user, "" if followed else said.agent)
+        if self.held_out and self.sealed not in (None, is_sealed(said.user)):
+            return False
         return held == self.held_out and said.user not in fixture_sentences()
 
     def _row(self, kind: str, intent: str, long: bool | None) -> dict[str, Any]:

@@ -32,6 +32,8 @@ MODULES = {
     "speak": "training.nano_duplex.train_lm",
     "joint": "training.nano_duplex.train_lm",
     "rehearse": "training.nano_duplex.rehearse",
+    "reopen": "training.nano_duplex.reopen",
+    "calibrate": "training.nano_duplex.calibrate",
     "evaluate": "training.nano_duplex.evaluate",
 }
 """Stage → the module whose ``main`` does it."""
@@ -56,6 +58,7 @@ def export(argv: list[str]) -> None:
     parser.add_argument("--codec", type=Path, default=FOLDER, help="folder with its ONNX files")
     parser.add_argument("--ear", type=Path, default=PACKAGED, help="folder with its ONNX file")
     parser.add_argument("--hours", type=float, default=0.0, help="of dialogues it was trained on")
+    parser.add_argument("--eagerness", type=float, default=0.0, help="what calibrate found")
     parser.add_argument("--vocabulary", type=Path, default=VOCABULARY)
     parser.add_argument("--out", type=Path, default=PACKAGED)
     args = parser.parse_args(argv)
@@ -72,6 +75,7 @@ def export(argv: list[str]) -> None:
         word_frames=state["word_frames"],
         seed=state["seed"],
         data={"dialogue_hours": args.hours, "lm_stage": state["stage"], "lm_steps": state["step"]},
+        eagerness=args.eagerness,
     )
 
 
@@ -139,6 +143,7 @@ def _write(
     word_frames: list[float],
     seed: int,
     data: dict[str, object],
+    eagerness: float = 0.0,
     keep_reference: bool = False,
 ) -> None:
     """All files of a folder of weights, and their card; the stream is held against the model."""
@@ -174,6 +179,7 @@ def _write(
         seed=seed,
         command=command,
         data=data,
+        eagerness=eagerness,
     )
     size = sum((out / name).stat().st_size for name in FILES)
     print(f"{out}: {parameters_of(lm):,} parameters of the language model, {size / 1e6:.1f} MB")

@@ -55,6 +55,7 @@ def seal(
     codec: Mapping[str, Any],
     ear: Mapping[str, Any],
     data: Mapping[str, Any],
+    eagerness: float = 0.0,
 ) -> Path:
     """Describes a folder whose files are all there.
 
@@ -68,6 +69,7 @@ def seal(
         codec: What is told of the codec.
         ear: What is told of the ear.
         data: What it was trained on.
+        eagerness: Its threshold to speak, in nats, of `calibrate`.
     """
     wrong = set(trained) - set(STAGES)
     if wrong:
@@ -77,6 +79,7 @@ def seal(
         "model": "duplex-nano",
         "trained": [stage for stage in STAGES if stage in trained],
         "seed": seed,
+        "eagerness": eagerness,
         "command": command,
         "data": dict(data),
         "codec": dict(codec),

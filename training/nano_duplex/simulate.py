@@ -2,7 +2,7 @@
 
 All times are the model's own: what it says is heard `room.FLOOR_S` later. It sees a user's sentence
 end, waits `WAIT_S`, and begins its text in the next frame; its voice follows `TEXT_LEAD` frames on.
-So the gap that a person hears is 300 to 460 ms. Interrupted, it falls silent `YIELD_S` after the
+So the gap that a person hears is 260 to 420 ms. Interrupted, it falls silent `YIELD_S` after the
 user's onset, on the next frame.
 """
 
@@ -28,17 +28,25 @@ from training.nano_duplex.world import pause_points
 
 TEXT_LEAD = 2
 """Frames from a word in the text stream to its first phone."""
-WAIT_S = (0.060, 0.140)
-"""From the user's last phone to the end of the frame in which the text begins, at least."""
+WAIT_S = (0.020, 0.100)
+"""From the user's last phone to the end of the frame in which the text begins, at least. It was 40
+ms more: then a person heard the answer after 432 ms, where 400 are wanted."""
 YIELD_S = (0.120, 0.200)
 """From an interruption's first phone to the agent's silence, at least; then the frame is filled."""
 PAUSE_S = (0.3, 1.2)
 LENGTH_S = (20.0, 40.0)
 PAUSED, OPEN_PAUSE = 0.30, 0.85
 """Shares: of sentences with pauses; of pauses where the sentence can't be over."""
-SIDE_TALK, MURMURED, LONG, FOLLOWED = 0.04, 0.03, 0.22, 0.10
+SIDE_TALK, MURMURED, LONG, FOLLOWED = 0.04, 0.03, 0.18, 0.08
+LISTED, LISTENED, OVERLAPPED, REPEATED = 0.07, 0.08, 0.07, 0.08
 """Shares of what is said next: to somebody else, to nobody, what gets a long answer, about the
-thing before. The rest are short commands, questions and courtesies."""
+thing before; what is answered by a list, which nobody breaks into; what gets any answer, and is
+murmured over; what gets any answer, whose end is spoken into; things to be said again. The rest
+are short commands, questions and courtesies."""
+EARLY_S = 0.45
+"""Before the end of an answer, as heard, at most, that the next sentence begins in an overlap; and
+sooner in `SOONER` of them, like an interruption that isn't begun by a word of its own."""
+SOONER = 0.35
 GAP_S, LONG_GAP_S, LONG_GAP = (0.3, 1.2), (3.0, 6.0), 0.06
 """From the end of an answer to what is said next; how much of it is long."""
 SILENT = Expectation(respond=False)
@@ -57,7 +65,7 @@ class Simulator:
         cache: Path | None = None,
     ) -> None:
         self.rng = rng
-        self.language = NanoLanguage(rng, held_sentences)
+        self.language = NanoLanguage(rng, held_sentences, sealed=False)
         self.held_voices = held_voices
         self.cache = cache
         self._begin()
@@ -92,17 +100,30 @@ class Simulator:
             return None
         if (draw := draw - LONG) < 0:
             return self._long()
+        if (draw := draw - LISTED) < 0:
+            return self._listed()
+        if (draw := draw - LISTENED) < 0:
+            exchange, said = self._drawn(self._anything)
+            self._answered(exchange, said)
+            self._listen()
+            return exchange
+        if (draw := draw - OVERLAPPED) < 0:
+            return self._overlapped()
+        if (draw := draw - REPEATED) < 0:
+            exchange, said = self._drawn(self.language.repetition)
+            self._answered(exchange, said)
+            return None
         if before and draw < FOLLOWED and (follow := self.language.follow_up(before)):
-            said = self._said(follow)
-            if said:
-                self._answered(follow, said)
+            followed = self._said(follow)
+            if followed:
+                self._answered(follow, followed)
                 return follow
         while True:
             exchange = self.language.exchange(long=False)
             paused = self.rng.random() < PAUSED
-            said = self._said(exchange, paused)
-            if said:
-                self._answered(exchange, said)
+            spoken = self._said(exchange, paused)
+            if spoken:
+                self._answered(exchange, spoken)
                 return exchange
 
     def _long(self) -> Exchange | None:
@@ -118,15 +139,49 @@ class Simulator:
                 exchange, said = self._drawn(self.language.interruption, at)
                 self._answered(exchange, said, "interruption" if self._cut(said) else "")
             else:
-                while at < end * FRAME - round(0.3 * RATE_HZ):
-                    if self.rng.random() < 0.2:
-                        self._ignored(self.language.side_talk(), at)
-                    else:
-                        self._noise_or_backchannel(at)
-                    at = self._heard_until() + round(self.rng.uniform(0.8, 2.0) * RATE_HZ)
-                self._now = max(self._now, end * FRAME, self._heard_until())
+                self._listen(at)
                 return exchange
         return exchange
+
+    def _listed(self) -> Exchange:
+        """A list, told to its end, whatever is heard meanwhile."""
+        exchange, said = self._drawn(self.language.listing)
+        self._answered(exchange, said, "list")
+        if self.rng.random() < 0.5:
+            self._listen()
+        return exchange
+
+    def _listen(self, at: int | None = None) -> None:
+        """Murmurs, coughs and side talk over the last answer, which goes on to its end."""
+        start, end = self._turns[-1].agent_frames or (0, 0)
+        if at is None:
+            at = round(start * FRAME + (room.FLOOR_S + self.rng.uniform(0.3, 1.2)) * RATE_HZ)
+        while at < end * FRAME - round(0.3 * RATE_HZ):
+            if self.rng.random() < 0.2:
+                self._ignored(self.language.side_talk(), at)
+            else:
+                self._noise_or_backchannel(at)
+            at = self._heard_until() + round(self.rng.uniform(0.8, 2.0) * RATE_HZ)
+        self._now = max(self._now, end * FRAME, self._heard_until())
+
+    def _overlapped(self) -> Exchange:
+        """An answer, and into its end, or sooner, the next sentence; this one is answered too."""
+        exchange, said = self._drawn(self._anything)
+        self._answered(exchange, said)
+        start, end = self._turns[-1].agent_frames or (0, 0)
+        heard = round(room.FLOOR_S * RATE_HZ)
+        first = start * FRAME + heard + round(0.4 * RATE_HZ)
+        last = end * FRAME + heard
+        if self.rng.random() >= SOONER:
+            first = max(first, last - round(EARLY_S * RATE_HZ))
+        at = self.rng.randrange(first, last) if first < last else last
+        exchange, said = self._drawn(self._anything, at)
+        self._cut(said)
+        self._answered(exchange, said, "overlap")
+        return exchange
+
+    def _anything(self) -> Exchange:
+        return self.language.exchange(long=self.rng.random() < 0.15)
 
     def _drawn(self, draw: Any, at: int | None = None) -> tuple[Exchange, Said]:
         while True:
@@ -219,7 +274,7 @@ class Simulator:
             said: Said | None = Said([(at, Utterance(burst, mark, ()))], at + burst.size)
             exchange = Exchange("", "", SILENT, "cough", False, {})
         else:
-            word = self.language.backchannel()
+            word = self.language.murmur()
             exchange = Exchange(word, "", SILENT, "backchannel", False, {})
             said = self._said(exchange, at=at)
         if said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.nano_duplex.lm import BOS, Lm, rotate, rotation
+from training.nano_duplex.lm import BOS, EOS, PAD, Lm, rotate, rotation
 
 
 class Stream:
@@ -19,6 +19,7 @@ class Stream:
         speaks: bool = True,
         temperature: float = 0.0,
         text_temperature: float = 0.0,
+        eagerness: float = 0.0,
         seed: int = 0,
     ) -> None:
         """Begins them.
@@ -29,11 +30,13 @@ class Stream:
             speaks: Whether it makes codes and hears its own; False: text alone (stage ``read``).
             temperature: Of the codes; 0 is greedy.
             text_temperature: Of the text; 0 is greedy.
+            eagerness: In nats, taken from silence while it listens; as `NanoLm.open` has it.
             seed: Of the sampling.
         """
         s = lm.sizes
         self.lm, self.speaks = lm, speaks
         self.temperature, self.text_temperature = temperature, text_temperature
+        self.eagerness, self.listening = eagerness, torch.ones(batch, dtype=torch.bool)
         self.random = torch.Generator().manual_seed(seed)
         self.frame = 0
         self.text = torch.full((batch,), BOS)
@@ -64,8 +67,11 @@ class Stream:
             scores = (keys @ q[..., None])[..., 0] * layer.width**-0.5
             x = layer.finish(x, (scores.softmax(-1)[..., None, :] @ values)[..., 0, :])
         z = lm.norm(x)
-        text = self._draw(lm.text_out(z), self.text_temperature)
+        logits = lm.text_out(z)
+        logits[:, PAD] -= self.eagerness * self.listening
+        text = self._draw(logits, self.text_temperature)
         self.text = text if forced is None else torch.where(forced >= 0, forced, text)
+        self.listening = torch.where(self.text == PAD, self.listening, self.text == EOS)
         if self.speaks:
             self.codes = self._books(z)
             if self.frame == 0:

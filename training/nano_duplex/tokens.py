@@ -3,7 +3,8 @@
 ``encode`` runs the exported graphs over every dialogue once, so that training sees the very numbers
 of the product. Encoded shards lie beside each other as ``NNN.npz``; a shard that is there is not
 made again. Without an ear there are codes alone, enough for learning to speak; with one, the
-vectors are added to the shards that lack them.
+vectors are added to the shards that lack them. ``--codes`` takes all but the vectors from what was
+encoded before: for another ear, which needs the users' sound alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy.typing as npt
 
 from pipelines.duplex.nano.ear import EAR_WORDS, VECTOR, NanoEar
 from training.nano_duplex.agent_codec import FOLDER, AgentCodec
+from training.nano_duplex.pack import Packed
 
 FRAME = 1920
 AUDIBLE = 0.003
@@ -50,7 +52,7 @@ class Dialogue:
 class Encoded:
     """One dialogue in frames."""
 
-    vectors: Array
+    vectors: Array | Packed
     """(frames, width) float16 of the user, see `NanoEar`; zeros where no ear has heard it yet."""
     codes: Array
     """(frames, 8) uint16 of the agent."""
@@ -124,7 +126,7 @@ def write_shard(path: Path, dialogues: list[Encoded]) -> None:
     part.replace(path)
 
 
-def read_shard(path: Path) -> list[Encoded]:
+def read_shard(path: Path, packed: bool = False) -> list[Encoded]:
     """What `write_shard` wrote."""
     with np.load(path, allow_pickle=False) as file:
         held = {key: file[key] for key in file.files}
@@ -135,16 +137,19 @@ def read_shard(path: Path) -> list[Encoded]:
         first, last = held["counts"][index : index + 2]
         of_frames = {n: held[n][start:end] for n in ARRAYS[:4]}
         of_words = {n: held[n][first:last] for n in ARRAYS[4:]}
+        if packed:  # copied, or the whole shard would stay in memory
+            of_frames = {n: values.copy() for n, values in of_frames.items() if n != "vectors"}
+            of_frames["vectors"] = Packed(held["vectors"][start:end])
         found.append(Encoded(**of_frames, **of_words, turns=turns[index]))
     return found
 
 
-def read_all(folder: Path) -> list[Encoded]:
-    """Every dialogue of a split."""
+def read_all(folder: Path, *, packed: bool = False) -> list[Encoded]:
+    """Every dialogue of a split; ``packed``: many of them, in a quarter of the memory."""
     shards = sorted(folder.glob(SHARDS))
     if not shards:
         raise SystemExit(f"{folder} has no encoded dialogues: run the step 'encode' first.")
-    return [dialogue for shard in shards for dialogue in read_shard(shard)]
+    return [dialogue for shard in shards for dialogue in read_shard(shard, packed)]
 
 
 def word_frames(dialogues: list[Encoded], words: int) -> list[float]:
@@ -169,11 +174,11 @@ def _start(codec: str, ear: str) -> None:
     _graphs.append((AgentCodec(Path(codec)), NanoEar(Path(ear)) if ear else None))
 
 
-def _encode(job: tuple[str, str, dict[str, int]]) -> int:
-    source, target, ids = Path(job[0]), Path(job[1]), job[2]
+def _encode(job: tuple[str, str, str, dict[str, int]]) -> int:
+    source, target, encoded, ids = Path(job[0]), Path(job[1]), Path(job[2]), job[3]
     (codec, ear), dialogues = _graphs[0], read_dialogues(Path(source))
-    if target.exists():
-        held = read_shard(target)
+    if encoded.is_file():
+        held = read_shard(encoded)
         done = [
             replace(one, vectors=hear(ear, dialogue, len(ids)))
             for one, dialogue in zip(held, dialogues, strict=True)
@@ -223,6 +228,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--dialogues", type=Path, default=Path("build/nano/data/dialogues"))
     parser.add_argument("--codec", type=Path, default=FOLDER, help="folder with its ONNX files")
     parser.add_argument("--ear", type=Path, help="folder with its ONNX file; none: codes alone")
+    parser.add_argument("--codes", type=Path, help="folder of encoded dialogues to hear again")
     parser.add_argument("--out", type=Path, default=Path("build/nano/tokens"))
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args(argv)
@@ -230,7 +236,7 @@ def main(argv: list[str] | None = None) -> None:
     shards = sorted((args.dialogues / "train").glob(SHARDS))
     ids = vocabulary(shards, args.ear, args.out / USER_WORDS)
     jobs = [
-        (str(shard), str(target), ids)
+        (str(shard), str(target), str((args.codes or args.out) / split.name / shard.name), ids)
         for split in splits
         for shard in sorted(split.glob(SHARDS))
         if not (target := args.out / split.name / shard.name).exists()

@@ -54,7 +54,7 @@ class Hearing(nn.Module):
         pcm = batch.pcm
         if rng is None:
             return self.sound.log_mel(pcm)
-        filters = warped_filters(batch.stretch)
+        filters = warped_filters(batch.stretch, batch.bend)
         pieces = F.pad(pcm, (MEL_WINDOW - HOP, 0)).unfold(1, MEL_WINDOW, HOP)
         spectra = torch.fft.rfft(pieces * self.sound.ear)
         magnitude = (spectra.real.square() + spectra.imag.square()).sqrt()
@@ -125,6 +125,9 @@ class Training:
         spoken = list(single(args.data / "codec" / "train"))
         spoken += list(turns(args.data / "dialogues" / "train"))
         self.vocabulary = sorted({w for s in spoken for w in s.words})
+        if args.begin:  # its words are in its weights; others it can't be told
+            held = torch.load(args.begin, weights_only=True, map_location="cpu")
+            self.vocabulary = list(held["vocabulary"])
         self.data = Utterances(spoken, self.vocabulary)
         self.tests = {
             split: Utterances(list(single(args.data / "codec" / split)), self.vocabulary)

@@ -96,10 +96,10 @@ def losses(lm: Lm, crops: Crops, stage: Stage, own: Tensor, rng: np.random.Gener
     total = z.new_zeros(())
     told: dict[str, float] = {}
     if stage.text:
-        text = _text_loss(lm.text_out(z), crops)
+        text = _text_loss(lm.text_out(z).float(), crops)
         total, told["text"] = total + stage.text * text, float(text.detach())
     if stage.ctc and lm.ctc_out is not None:
-        ctc = _ctc_loss(lm.ctc_out(early), crops)
+        ctc = _ctc_loss(lm.ctc_out(early).float(), crops)
         total, told["ctc"] = total + stage.ctc * ctc, float(ctc.detach())
     if stage.codes:
         each = _code_losses(lm, z, crops, stage.depth_share, rng)
@@ -133,7 +133,7 @@ def _code_losses(lm: Lm, z: Tensor, crops: Crops, share: float, rng: np.random.G
     text = crops.text.flatten()[chosen].clamp(min=0)
     told = codes[chosen]
     wanted = torch.where(there[chosen], told, -1)
-    logits = lm.book_logits(z.flatten(0, 1)[chosen], text, told.clamp(max=lm.none - 1))
+    logits = lm.book_logits(z.flatten(0, 1)[chosen], text, told.clamp(max=lm.none - 1)).float()
     each = F.cross_entropy(
         logits.flatten(0, 1), wanted.flatten(), ignore_index=-1, reduction="none"
     )
@@ -163,14 +163,14 @@ def frames_to_learn(
     return torch.from_numpy(np.concatenate((still[:few], loud))[:count])
 
 
-def optimizers_of(lm: Lm, rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the blocks' matrices, AdamW for the rest."""
+def optimizers_of(lm: Lm, rate: float, half: bool = False) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices (``half``: in bfloat16), AdamW for the rest."""
     blocks = [p for n, p in lm.named_parameters() if ".qkv" in n or ".out." in n or ".up." in n
               or ".down." in n]  # fmt: skip
     held = {id(p) for p in blocks}
     rest = [p for p in lm.parameters() if id(p) not in held]
     return [
-        Muon(blocks, rate, weight_decay=0.05),
+        Muon(blocks, rate, weight_decay=0.05, half=half),
         torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
@@ -203,8 +203,8 @@ class Trainer:
             rows=args.rows or STAGES[args.stage].rows,
             crop=args.crop or STAGES[args.stage].crop,
         )
-        self.data = read_all(args.tokens / "train")
-        self.valid = read_all(args.tokens / "valid")
+        self.data = [d for folder in args.tokens for d in read_all(folder / "train", packed=True)]
+        self.valid = read_all(args.tokens[0] / "valid")
         self.mean, self.spread = spread_of(self.data)
         self.path = args.out / f"{args.stage}.pt"
         words = (args.vocabulary).read_text(encoding="utf-8").split()
@@ -212,7 +212,7 @@ class Trainer:
         self.done: list[str] = []
         self.lm, self.began_with = self._model()
         self.lm.to(args.device)
-        self.optimizers = optimizers_of(self.lm, self.stage.rate)
+        self.optimizers = optimizers_of(self.lm, self.stage.rate, args.bf16)
         self.step = 0
         if self.path.exists():
             self._resume()
@@ -228,7 +228,7 @@ class Trainer:
                     lm.standardise(self.mean, self.spread)
                 return lm, str(earlier)
         torch.manual_seed(self.args.seed)
-        heard = (self.args.tokens / USER_WORDS).read_text(encoding="utf-8").split()
+        heard = (self.args.tokens[0] / USER_WORDS).read_text(encoding="utf-8").split()
         width = self.data[0].vectors.shape[1]
         lm = Lm(LmSizes(words=self.words + 3, vector=width, user_words=len(heard)))
         lm.standardise(self.mean, self.spread)
@@ -237,7 +237,7 @@ class Trainer:
     def _resume(self) -> None:
         self.lm, state = load_lm(self.path)
         self.lm.to(self.args.device)
-        self.optimizers = optimizers_of(self.lm, self.stage.rate)
+        self.optimizers = optimizers_of(self.lm, self.stage.rate, self.args.bf16)
         for optimizer, held in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(held)
         self.step, self.done = int(state["step"]), list(state["done"])
@@ -272,7 +272,8 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = stage.rate * pace(self.step, stage.steps)
         crops, own = crops.to(args.device), own.to(args.device)
-        found = losses(self.lm, crops, stage, own, rng)
+        with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
+            found = losses(self.lm, crops, stage, own, rng)
         found.total.backward()
         torch.nn.utils.clip_grad_norm_(self.lm.parameters(), 1.0)
         for optimizer in self.optimizers:
@@ -290,7 +291,8 @@ class Trainer:
             stage = self.stage
             crops = cut(self.valid, stage.rows, stage.crop, rng, self.lm.none, stage.at_speech)
             crops = crops.to(self.args.device)
-            found.append(losses(self.lm, crops, stage, crops.codes_before, rng))
+            with torch.autocast(self.args.device, torch.bfloat16, enabled=self.args.bf16):
+                found.append(losses(self.lm, crops, stage, crops.codes_before, rng))
         return told_of(found)
 
     def run(self) -> None:
@@ -335,7 +337,10 @@ def arguments() -> argparse.ArgumentParser:
     """Options of a stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", choices=STAGES)
-    parser.add_argument("--tokens", type=Path, default=Path("build/nano/tokens"))
+    parser.add_argument(
+        "--tokens", type=Path, nargs="+", default=[Path("build/nano/tokens")],
+        help="folders of encoded dialogues; held-out ones are the first's",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("build/nano/lm"))
     parser.add_argument(
         "--vocabulary", type=Path, default=Path(__file__).with_name("vocabulary.txt")
@@ -347,6 +352,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--crop", type=int, default=0, help="frames of a row; 0: the stage's own")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="multiply in bfloat16: AMX, a GPU")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=device, help="cpu or cuda")
     return parser

@@ -13,6 +13,8 @@ from training.creature_llm.corpus import ROOT, normal, texts_in
 HERE = Path(__file__).parent
 FOLDS = 16
 """One sentence of so many is kept out of training, and likewise one answer."""
+SEALED = 2
+"""One held-out sentence of so many is sealed: it is said in one judgement, and nowhere before."""
 
 
 @functools.cache
@@ -42,6 +44,14 @@ def is_held_out(user: str, agent: str) -> bool:
     promised = agent.startswith("i will") and len(set(agent.split()) & _things()) >= 2
     texts = [user, f"answer: {agent}"] if promised else [user]
     return any(zlib.crc32(text.encode()) % FOLDS == 0 for text in texts)
+
+
+def is_sealed(user: str) -> bool:
+    """Whether a held-out sentence is kept for the sealed fixtures, by another checksum.
+
+    The others serve while training goes on: for looking at losses and for calibration.
+    """
+    return zlib.crc32(f"sealed: {user}".encode()) % SEALED == 0
 
 
 @functools.cache

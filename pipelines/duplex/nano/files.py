@@ -50,6 +50,11 @@ class NanoWeights:
     """Contents of ``nano.json``."""
 
     @property
+    def eagerness(self) -> float:
+        """Its threshold to speak, calibrated on validation dialogues: see `NanoLm.open`."""
+        return float(self.card.get("eagerness", 0.0))
+
+    @property
     def label(self) -> Literal["trained", "synthetic"]:
         """Label of its results: synthetic unless it learned to converse."""
         done = set(self.trained)

@@ -17,8 +17,8 @@ from pipelines.duplex.nano.graph import open_graph
 from pipelines.weights.error import WeightsError
 
 LM_NAME = "lm.onnx"
-PAD, BOS = 0, 1
-"""Text tokens of a frame without any, and of the one before the first."""
+PAD, BOS, EOS = 0, 1, 2
+"""Text tokens of a frame without any, of the one before the first, and of an utterance's end."""
 OUTPUTS = ["said", "out", "fresh", "text_logits", "code_logits"]
 ROPE_BASE = 10_000.0
 _NEVER = np.float32(-1e9)
@@ -54,10 +54,23 @@ class NanoLm:
             ) from error
 
     def open(
-        self, seed: int = 0, *, temperature: float = 0.8, text_temperature: float = 0.7
+        self,
+        seed: int = 0,
+        *,
+        temperature: float = 0.8,
+        text_temperature: float = 0.7,
+        eagerness: float = 0.0,
     ) -> NanoLmSession:
-        """A fresh session; a temperature of 0 is greedy."""
-        return NanoLmSession(self, seed, temperature, text_temperature)
+        """A fresh session.
+
+        Args:
+            seed: Of its sampling.
+            temperature: Of the codes; 0 is greedy.
+            text_temperature: Of the text; 0 is greedy.
+            eagerness: In nats; while it listens, a first word that is so much less likely than
+                silence is said all the same. 0: what is likelier.
+        """
+        return NanoLmSession(self, seed, temperature, text_temperature, eagerness)
 
     def run(self, outputs: list[str], inputs: dict[str, Any]) -> list[Any]:
         """One call of the graph."""
@@ -68,8 +81,17 @@ class NanoLm:
 class NanoLmSession:
     """The state of one conversation: the last output, and the ring."""
 
-    def __init__(self, lm: NanoLm, seed: int, temperature: float, text_temperature: float) -> None:
+    def __init__(
+        self,
+        lm: NanoLm,
+        seed: int,
+        temperature: float,
+        text_temperature: float,
+        eagerness: float = 0.0,
+    ) -> None:
         self._lm = lm
+        self._eagerness = np.float32(eagerness)
+        self._listening = True  # between an utterance's end and the next one's first word
         self._random = np.random.default_rng(seed)
         self._temperature = np.float32(temperature)
         self._text_temperature = np.float32(text_temperature)
@@ -134,13 +156,16 @@ class NanoLmSession:
     def _asked(self, vector: Vector) -> dict[str, Any]:
         """The graph's input in this frame, except a forced token."""
         angles = self._frame * self._rates
+        text_noise = self._text_temperature * self._gumbel(self._lm.words)
+        if self._listening:
+            text_noise[PAD] -= self._eagerness
         return self._inputs | {
             "vector": np.ascontiguousarray(vector, np.float32),
             "text": np.array(self._text, np.int64),
             "codes": self._codes,
             "cos": np.cos(angles).astype(np.float32),
             "sin": np.sin(angles).astype(np.float32),
-            "text_noise": self._text_temperature * self._gumbel(self._lm.words),
+            "text_noise": text_noise,
             "code_noise": self._temperature * self._gumbel(self._lm.books, self._lm.codes),
         }
 
@@ -156,6 +181,7 @@ class NanoLmSession:
         self._text, self._codes = int(said), np.array(out, np.int64)
         if self._text != PAD:
             self._silent = 1.0
+            self._listening = self._text == EOS
         if self._frame == 0:  # there is no frame before, so its books are empty
             self._codes[1:] = self._lm.codes
         self._frame += 1

@@ -84,7 +84,10 @@ class NanoSession:
         self._forced = ForcedWords(self._words, model.weights.word_frames)
         self._ear, self._voice = model.ear.open(), model.voice.open()
         self._lm = model.lm.open(
-            seed, temperature=model.temperature, text_temperature=model.text_temperature
+            seed,
+            temperature=model.temperature,
+            text_temperature=model.text_temperature,
+            eagerness=model.weights.eagerness,
         )
 
     @property

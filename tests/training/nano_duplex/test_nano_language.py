@@ -62,6 +62,19 @@ def test_training_and_held_out_share_no_sentence(some):
     assert all(world.is_held_out(said.user, said.agent) for said in held)
 
 
+def test_a_sealed_sentence_is_said_where_it_is_asked_for_and_nowhere_else():
+    sealed, others = (NanoLanguage(random.Random(5), True, sealed=s) for s in (True, False))
+    one, two = ({d.exchange().user for _ in range(300)} for d in (sealed, others))
+    assert not one & two
+    assert all(world.is_sealed(user) for user in one)
+    assert not any(world.is_sealed(user) for user in two)
+
+
+def test_half_of_the_held_out_sentences_are_sealed():
+    held = {said.user for said in drawn("any", 1500, held_out=True)}
+    assert 0.4 < sum(map(world.is_sealed, held)) / len(held) < 0.6
+
+
 def test_an_answer_with_two_things_is_held_out_by_itself_but_a_common_one_is_not():
     folds = world.FOLDS
     rooms = (f"i will put the {colour} pen on the bed" for colour in world.tables()["colours"])
@@ -87,6 +100,33 @@ def test_the_word_of_the_first_line_has_the_id_3():
 def test_every_word_of_a_user_is_in_the_list_for_probes(some):
     known = set(vocabulary.possible_user_words())
     assert {word for said in some for word in said.user.split()} <= known
+
+
+def test_a_listing_is_answered_by_a_list():
+    nano = NanoLanguage(random.Random(2))
+    assert {nano.listing().expect.intent for _ in range(60)} == set(language.LISTS)
+    held = NanoLanguage(random.Random(2), True, sealed=False)  # some intents have none there
+    assert {held.listing().expect.intent for _ in range(60)} <= set(language.LISTS)
+
+
+def test_a_repetition_is_answered_by_its_own_words_and_has_no_word_that_is_unknown():
+    nano = NanoLanguage(random.Random(2))
+    said = [nano.repetition() for _ in range(500)]
+    assert len({one.agent for one in said}) > 450
+    for one in said:
+        assert one.user.endswith(one.agent) and one.user != one.agent
+        assert judge(one.expect, one.agent).right
+        assert set(one.agent.split()) <= set(vocabulary.words())
+        assert set(one.user.split()) <= set(vocabulary.possible_user_words())
+
+
+def test_a_murmur_is_a_backchannel_or_two():
+    nano = NanoLanguage(random.Random(2))
+    said = [nano.murmur() for _ in range(400)]
+    known = set(world.tables()["backchannels"]["say"])
+    twos = [m for m in said if m not in known]
+    assert 40 < len(twos) < 80
+    assert all(any(m == f"{a} {b}" for a in known for b in known) for m in twos)
 
 
 def test_side_talk_gets_no_answer():

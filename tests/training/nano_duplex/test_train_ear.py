@@ -101,6 +101,20 @@ def test_filters_that_are_stretched_by_a_tenth_hear_a_tone_where_it_was_a_tenth_
     assert up[at].argmax() == plain[lower].argmax() != plain[at].argmax()
 
 
+def test_filters_that_are_bent_hear_high_tones_lower_and_low_ones_higher():
+    plain = torch.from_numpy(mel_filters())
+    straight, bent = warped_filters(torch.ones(2), torch.tensor([0.0, 0.1]))
+    assert torch.allclose(straight, plain)
+
+    def band(filters, hz: float) -> int:
+        return int(filters[round(hz * 1024 / RATE_HZ)].argmax())
+
+    # 1 + 0.1 · tanh: 1.1 at 6 kHz, 0.912 at 600 Hz.
+    assert abs(band(bent, 6000) - band(plain, 6000 / 1.1)) <= 1
+    assert abs(band(bent, 600) - band(plain, 600 / 0.912)) <= 1
+    assert band(bent, 6000) < band(plain, 6000) and band(bent, 600) > band(plain, 600)
+
+
 def test_colours_are_smooth_differ_from_row_to_row_and_leave_some_rows_as_they_are():
     curves = train_ear.coloured(200, np.random.default_rng(0))
     assert curves.shape == (200, 80) and curves.dtype == np.float32

@@ -18,7 +18,7 @@ import pytest
 from bench.fixtures.library import read_pcm, select
 from pipelines.audio.resample import resample
 from pipelines.duplex.nano import files as nano_weights
-from pipelines.duplex.nano.lm import NanoLm
+from pipelines.duplex.nano.lm import EOS, PAD, NanoLm
 from pipelines.duplex.nano.model import NanoDuplex
 from pipelines.duplex.nano.text import FIRST, ForcedWords
 from pipelines.duplex.processes import describe
@@ -66,6 +66,31 @@ def converse(model: NanoDuplex, seed: int, frames: int = 20) -> list[Step]:
 
 def sound(steps: list[Step]) -> np.ndarray:
     return np.concatenate([step.pcm for step in steps if step.pcm is not None])
+
+
+@pytest.mark.parametrize("eagerness", [0.0, 0.5, 1000.0])
+def test_while_it_listens_silence_has_to_be_likelier_by_its_eagerness(eagerness):
+    session = NanoLm(TINY).open(seed=0, text_temperature=0.0, eagerness=eagerness)
+    listening, silent = True, 0
+    for vector in np.load(TINY / "reference.npz")["vectors"]:
+        token, _, logits, _ = session.step_with_logits(vector)
+        wanted = logits.copy()
+        wanted[PAD] -= eagerness * listening
+        assert token == wanted.argmax()
+        silent += token == PAD
+        listening = listening if token == PAD else token == EOS
+    assert silent < 30 or eagerness == 0.0
+
+
+def test_its_eagerness_is_what_its_card_says_and_none_where_it_says_nothing(copy):
+    assert nano_weights.read(copy).eagerness == 0.0
+    card = json.loads((copy / "nano.json").read_text())
+    (copy / "nano.json").write_text(json.dumps(card | {"eagerness": 1.5}))
+    assert nano_weights.read(copy).eagerness == 1.5
+    model = NanoDuplex(config=str(copy / "nano.json"), temperature=0.0, text_temperature=0.0)
+    model.load()
+    with model.open(0) as session:
+        assert session._lm._eagerness == 1.5
 
 
 def test_the_streaming_graph_gives_the_logits_of_torch_over_all_frames_at_once():
