@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_rows_are_the_same_in_the_same_order(folder: Path) -> None:
     run = read_run(folder)
     assert len(run.trials) == 3 * TRIALS > recompute.CHUNK_TRIALS
-    rows = compute_run(run, processes=2)
+    rows = compute_run(run, processes=2).metrics
     assert [repr(row) for row in rows] == [repr(row) for row in compute(run)]
 
 
