@@ -24,7 +24,7 @@ MOST_STEPS = 2_000_000
 """Steps of the loop after which the work in it is taken to spin."""
 
 
-class _Selector(selectors.DefaultSelector): 
+class _Selector(selectors.DefaultSelector):
     """Waits by moving the clock."""
 
     clock: FakeClock
