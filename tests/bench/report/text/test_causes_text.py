@@ -32,8 +32,11 @@ LATE = TurnPlan(
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three turns of one trial, the last of them slow."""
     folder = tmp_path_factory.mktemp("causes") / "run"
-    later = [{"u_on_ms": 6000.0, "u_off_ms": 7500.0}, {"u_on_ms": 12000.0, "u_off_ms": 13500.0}]
-    plans = [TurnPlan(), replace(TurnPlan(), **later[0]), replace(LATE, **later[1])]
+    plans = [
+        TurnPlan(),
+        TurnPlan(u_on_ms=6000.0, u_off_ms=7500.0),
+        replace(LATE, u_on_ms=12000.0, u_off_ms=13500.0),
+    ]
     trial, marks, pcm = trial_of(plans)
     path = save_recording(folder, trial.trial_id, pcm, trial.rate_hz)
     write_trial(folder, replace(trial, recording=path), marks)
