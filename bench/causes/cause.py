@@ -87,3 +87,21 @@ class Cause:
 def in_ms(ns: int) -> float:
     """Nanoseconds as milliseconds."""
     return ns / NS_PER_MS
+
+
+# What the detectors share
+
+LEAST_MS = 50.0
+"""Least wait that is named, ms: below it lies what a busy event loop does by itself."""
+PIPECAT = "https://github.com/pipecat-ai/pipecat/blob/v1.14.0/src/pipecat"
+"""Where Pipecat's files lie, for `Cause.source`."""
+
+
+def since(
+    start_ns: int | None, end_ns: int | None, detail: str, least_ms: float = LEAST_MS
+) -> Evidence | None:
+    """The wait from one time to another; None if it is not worth a name, or not marked."""
+    if start_ns is None or end_ns is None:
+        return None
+    waited_ms = in_ms(end_ns - start_ns)
+    return Evidence(waited_ms, detail) if waited_ms >= least_ms else None
