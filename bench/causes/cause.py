@@ -105,3 +105,13 @@ def since(
         return None
     waited_ms = in_ms(end_ns - start_ns)
     return Evidence(waited_ms, detail) if waited_ms >= least_ms else None
+
+
+def voice_rate_hz(case: Case) -> float | None:
+    """Rate of the answer's audio as it leaves the synthesiser; None where it is not marked.
+
+    It is marked when the pipeline pushes the audio, which may be after its making was.
+    """
+    until_ns = case.path.write
+    rates = [m for m in case.timeline.all("tts", "rate") if until_ns is None or m.t_ns <= until_ns]
+    return rates[-1].value if rates else None

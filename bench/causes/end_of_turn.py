@@ -10,6 +10,8 @@ from pipelines.marks import Mark
 COMPLETE = 0.5
 """Probability above which an end-of-turn model calls a turn complete, where its verdict is not
 marked."""
+GIVEN_UP_MS = 2500.0
+"""Wait from which it is no strategy's timer any more, but user_turn_stop_timeout (5 s), ms."""
 TIMER_MS = 100.0
 """Time within which a release after a deadline is that deadline's, ms."""
 
@@ -114,13 +116,26 @@ def unfinalised_transcript(case: Case) -> Evidence | None:
 
 
 def silence_timer(case: Case) -> Evidence | None:
-    """The wait for nothing but time: VAD and transcript were there, no model was asked."""
+    """The wait for nothing but time: VAD, transcript and verdict were there."""
+    waited = _unexplained(case)
+    return waited if waited and waited.lost_ms < GIVEN_UP_MS and not _verdicts(case) else None
+
+
+def turn_stop_timeout(case: Case) -> Evidence | None:
+    """The same, so long that no strategy ended the turn, but the limit for all of them."""
+    waited = _unexplained(case)
+    return waited if waited and waited.lost_ms >= GIVEN_UP_MS else None
+
+
+def _unexplained(case: Case) -> Evidence | None:
+    """From when all was there that a turn waits for to its release, if no other row explains it."""
     path, final, stop = case.path, _final(case), _vad_stop(case)
-    if path.release is None or final is None or stop is None or _verdicts(case):
+    if path.release is None or final is None or stop is None:
         return None
     if path.llm_request is not None and path.llm_request < path.release:
         return None  # the language model itself was waited for
-    if stop_before_transcript(case) or unfinalised_transcript(case):
+    others = (smart_turn_incomplete, stop_before_transcript, unfinalised_transcript)
+    if any(other(case) for other in others):
         return None
     return since(_known_ns(case, final, stop), path.release, "")
 
@@ -217,6 +232,19 @@ ROWS = (
         "Pipecat 1.14",
         f"{PIPECAT}/turns/user_stop/speech_timeout_user_turn_stop_strategy.py",
         on_turn=silence_timer,
+    ),
+    Cause(
+        "turn_stop_timeout",
+        "no strategy ended the turn",
+        "No stop strategy ended the user's turn, though VAD and transcript were there, until the "
+        "aggregator's limit for all of them was over (user_turn_stop_timeout, 5 s).",
+        "See why the strategy does not end it (a transcript that is never final, clocks that "
+        "differ); lower user_turn_stop_timeout, here turn_stop_timeout_secs in [turns].",
+        "turn.release 2.5 s or more after the last of stt.final, vad.speech_stop and the verdict, "
+        "where no other row explains the wait",
+        "Pipecat 1.14",
+        f"{PIPECAT}/turns/user_turn_controller.py",
+        on_turn=turn_stop_timeout,
     ),
     Cause(
         "vad_start_late",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from bench.causes.cause import PIPECAT, Case, Cause, Evidence, InRun, in_ms, since
+from bench.causes.cause import PIPECAT, Case, Cause, Evidence, InRun, in_ms, since, voice_rate_hz
 from bench.store.records import MetricRow, Trial
 from bench.timeline.utterances import heard_from_ns
 from pipelines.clock import NS_PER_MS
@@ -123,24 +123,19 @@ def sentence_aggregation(case: Case) -> Evidence | None:
 def whole_answer_at_once(case: Case) -> Evidence | None:
     """The synthesiser's time beyond that of a first piece of `PIECE_S`, at its own speed."""
     asked_ns, byte_ns = case.path.tts_request, case.path.first_byte
-    first = next((m for m in case.turn.all("tts", "first_byte") if m.t_ns == byte_ns), None)
-    if asked_ns is None or first is None or not first.value:
+    pieces = [m for m in case.turn.all("tts", "first_byte") if m.t_ns == byte_ns and m.value]
+    if asked_ns is None or not pieces:
         return None
+    first = pieces[0]
     ends = [m for m in case.turn.all("tts", "end") if m.request_id == first.request_id]
-    rate_hz = _rate_hz(case, first.t_ns)
-    if not ends or ends[0].value != first.value or first.value < WHOLE_S * rate_hz:
+    rate_hz = voice_rate_hz(case) or case.timeline.trial.rate_hz
+    length_s = (first.value or 0.0) / rate_hz
+    if not ends or ends[0].value != first.value or length_s < WHOLE_S:
         return None
-    length_s = first.value / rate_hz
     took_ms = in_ms(first.t_ns - asked_ns)
     lost_ms = took_ms * (1 - PIECE_S / length_s)
     seen = f"{length_s:.1f} s of audio in one piece after {took_ms:.0f} ms"
     return since(0, round(lost_ms * NS_PER_MS), seen)
-
-
-def _rate_hz(case: Case, until_ns: int) -> float:
-    """Rate of the synthesiser's audio: that of the link where it is not marked."""
-    rates = [m.value for m in case.timeline.all("tts", "rate") if m.t_ns <= until_ns]
-    return rates[-1] if rates and rates[-1] else float(case.timeline.trial.rate_hz)
 
 
 def filler_counted(case: Case) -> Evidence | None:

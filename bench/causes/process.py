@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.causes.cause import PIPECAT, Case, Cause, Evidence, in_ms, since
+from bench.causes.cause import PIPECAT, Case, Cause, Evidence, in_ms, since, voice_rate_hz
 from pipelines.clock import NS_PER_MS
 
 HELD_MS = 5.0
@@ -38,13 +38,11 @@ def resampler(case: Case) -> Evidence | None:
     told = [m.value for m in case.timeline.all("duplex", "hold_back") if m.value]
     if told:
         return since(0, round(told[-1] * NS_PER_MS), "on the way in", HELD_MS)
-    first, rate_hz = case.path.first_byte, case.timeline.trial.rate_hz
-    if first is None:
+    path, rate_hz = case.path, case.timeline.trial.rate_hz
+    voice_hz = voice_rate_hz(case)
+    if voice_hz is None or voice_hz == rate_hz:
         return None
-    rates = [m.value for m in case.timeline.all("tts", "rate") if m.t_ns <= first and m.value]
-    if not rates or rates[-1] == rate_hz:
-        return None
-    return since(first, case.path.write, f"{rates[-1]:.0f} → {rate_hz} Hz", HELD_MS)
+    return since(path.first_byte, path.write, f"{voice_hz:.0f} → {rate_hz} Hz", HELD_MS)
 
 
 ROWS = (
