@@ -30,6 +30,7 @@ from pipecat.metrics.metrics import (
     TurnMetricsData,
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.transports.base_output import BaseOutputTransport
 
 from pipelines.clock import monotonic_ns
 from pipelines.marks import EventName, MarkSink, StageEvent, stamp
@@ -97,7 +98,9 @@ class MarkObserver(BaseObserver):
         if isinstance(frame, MetricsFrame):
             self._metrics(frame, t_ns)
         elif isinstance(frame, TTSAudioRawFrame):
-            if frame.sample_rate != self._rate_hz:
+            # The transport's own chunks have the link's rate.
+            is_voice = not isinstance(data.source, BaseOutputTransport)
+            if is_voice and frame.sample_rate != self._rate_hz:
                 self._rate_hz = frame.sample_rate
                 self._marks.put(stamp("tts", "rate", t_ns=t_ns, value=float(frame.sample_rate)))
         elif isinstance(frame, ErrorFrame):

@@ -76,7 +76,10 @@ def test_a_stop_that_is_proposed_before_its_transcript_lost_half_a_second_and_af
 
 
 def test_a_voice_at_another_rate_than_the_links_is_held_back_by_the_resampler():
-    assert called("stop_last").lost_ms()["resampler"] == pytest.approx(60, abs=1)
+    voice = called("stop_last")
+    assert voice.lost_ms()["resampler"] == pytest.approx(60, abs=1)
+    rates = [m.value for m in voice.marks if (m.stage, m.event) == ("tts", "rate")]
+    assert rates == [22050.0]  # the transport's own chunks are no voice
 
 
 def test_a_transcript_that_is_not_said_to_be_final_is_waited_for_until_the_p99():
