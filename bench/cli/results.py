@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.metrics.recompute import analyse_again
+from bench.report.text.causes import NOT_COMPUTED, cause_blocks, slow_lines
 from bench.report.text.console import Screen, console
 from bench.report.text.escape import visible
 from bench.report.text.first_look.explain import explained
@@ -23,6 +24,8 @@ from bench.report.text.trial import show as timeline
 from bench.store import store
 from bench.store.records import MetricRow
 from bench.store.store import Run
+from bench.summary.causes import explained as explained_turns
+from bench.summary.causes import summarise_causes
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.agreement import mismatches
 from pipelines.errors import LabError
@@ -94,12 +97,19 @@ def _show_run(
             print_lists(form, headline(summary))
         return
     out = console()
-    print_headline(summary, path, out)
+    known = store.read_causes(path)
+    causes = summarise_causes(rows, known or ())
+    print_headline(summary, path, explained_turns(causes), out)
+    if known is None:
+        out.line(NOT_COMPUTED.replace("RUN", str(path)))
     if everything:
         out.line()
         print_table(summary, out)
-        for block in first_token_blocks(first_tokens(rows)):
+        for block in (*first_token_blocks(first_tokens(rows)), *cause_blocks(causes)):
+            out.line()
             out.table(block)
+        for line in slow_lines(causes):
+            out.say(line)
     elif frames:
         _show_frames(summary, out)
     out.line()
@@ -131,7 +141,8 @@ def metrics(
     Exit codes: 0 done; 1 done, but a recording does not match its marks (it is named); 2 bad input.
     """
     found, rows = analyse_again(run)
-    print_headline(summarise(found, rows), run)
+    causes = summarise_causes(rows, store.read_causes(run) or ())
+    print_headline(summarise(found, rows), run, explained_turns(causes))
     wrong = list(mismatches(found))
     for trial_id, why in wrong:
         said = visible(f"{trial_id}: its recording does not match its marks: {why}")

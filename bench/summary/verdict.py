@@ -97,10 +97,14 @@ def _without(preset: PresetSummary) -> str:
     return f"{silent} of {preset.turns} turns had none, {len(preset.invalid)} are not valid."
 
 
-def outlier_sentence(group: Outliers) -> str:
-    """What a group of slow answers has in common: ``5 turns took 3.3 s: smart-turn said …``."""
-    count = "1 turn" if len(group.answers) == 1 else f"{len(group.answers)} turns"
-    said = f"{count} took {group.took}"
+def outlier_sentence(group: Outliers, of: int) -> str:
+    """What slow answers have in common: ``5 of 25 turns took 3.3 s: smart-turn said …``.
+
+    Args:
+        group: The slow answers.
+        of: Number of all answers of the preset.
+    """
+    said = f"{len(group.answers)} of {of} {'turn' if of == 1 else 'turns'} took {group.took}"
     if group.cause:
         return f"{said}: {group.cause}"
     return said if group.part is None else f"{said}, most of it in {PARTS[group.part].name}"

@@ -82,15 +82,15 @@ def test_outliers_are_grouped_by_their_cause_or_else_by_their_largest_part() -> 
         answer(2000, turn=2, endpointing_delay=200, llm_to_clause=1800),
         answer(2100, turn=3),
     ]
-    by_part = [outlier_sentence(group) for group in outliers(answers, 400)]
+    by_part = [outlier_sentence(group, 20) for group in outliers(answers, 400)]
     assert by_part == [
-        "2 turns took 3.1–3.3 s, most of it in endpointing",
-        "1 turn took 2.1 s",
-        "1 turn took 2.0 s, most of it in the LLM",
+        "2 of 20 turns took 3.1–3.3 s, most of it in endpointing",
+        "1 of 20 turns took 2.1 s",
+        "1 of 20 turns took 2.0 s, most of it in the LLM",
     ]
     known = {("p.f.0", 0): "smart-turn said incomplete", ("p.f.0", 1): "smart-turn said incomplete"}
     first = outliers(answers, 400, known)[0]
-    assert outlier_sentence(first) == "2 turns took 3.1–3.3 s: smart-turn said incomplete"
+    assert outlier_sentence(first, 2) == "2 of 2 turns took 3.1–3.3 s: smart-turn said incomplete"
 
 
 def test_the_headline_is_a_line_a_preset_and_its_sentences_name_the_outliers(
@@ -99,7 +99,7 @@ def test_the_headline_is_a_line_a_preset_and_its_sentences_name_the_outliers(
     (line,) = headline(summary).block().rows
     assert line == ("p", "384 [384–384]", "3384", "5", "endpointing 65 %", "25/25", "100 %")
     assert list(sentences(summary, Path("results/one"))) == [
-        "p: 5 turns took 3.4 s, most of it in endpointing; see duplex-lab show results/one/p.f0.0",
+        "p: 5 of 25 turns took 3.4 s, most of it in endpointing; see duplex-lab show results/one/p.f0.0",
         "p: endpointing is 65 % of the answer; cascade-embedded waits less.",
         "n: 25 turns in 25 conversations.",
     ]

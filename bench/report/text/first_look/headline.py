@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.report.text.console import Screen
 from bench.report.text.listing import Column, Listing, Row
 from bench.stats.format import number, percent
-from bench.summary.outliers import Outliers
+from bench.summary.outliers import Outliers, Turn, outliers
 from bench.summary.summary import PresetSummary, RunSummary
 from bench.summary.verdict import outlier_sentence, part_name, verdicts
 
@@ -80,15 +80,18 @@ def _row(p: PresetSummary, verdict: str) -> dict[str, Any]:
     }
 
 
-def sentences(summary: RunSummary, where: Path) -> Iterator[str]:
+def sentences(
+    summary: RunSummary, where: Path, causes: Mapping[Turn, str] | None = None
+) -> Iterator[str]:
     """What stands below the table: outliers, verdicts, warnings, and n.
 
     Args:
         summary: The run's figures.
         where: Its folder, for the commands that show more.
+        causes: The cause of a slow turn, where one is known.
     """
     for p in summary.presets:
-        yield from _outliers(p, where)
+        yield from _outliers(p, where, causes)
     for name, verdict in verdicts(summary).items():
         yield f"{name}: {verdict}"
     yield from warnings(summary)
@@ -96,15 +99,18 @@ def sentences(summary: RunSummary, where: Path) -> Iterator[str]:
         yield counts
 
 
-def _outliers(p: PresetSummary, where: Path) -> Iterator[str]:
-    for group in p.outliers[:NAMED]:
-        yield f"{p.preset}: {outlier_sentence(group)}; see {_command(group, where)}"
-    if more := sum(len(group.answers) for group in p.outliers[NAMED:]):
+def _outliers(p: PresetSummary, where: Path, causes: Mapping[Turn, str] | None) -> Iterator[str]:
+    found = outliers(p.answers, p.p50.value, causes)
+    for group in found[:NAMED]:
+        yield f"{p.preset}: {outlier_sentence(group, len(p.answers))}; see {_command(group, where)}"
+    if more := sum(len(group.answers) for group in found[NAMED:]):
         yield f"{p.preset}: {more} more took long for other reasons: duplex-lab show {where} --all"
 
 
 def _command(group: Outliers, where: Path) -> str:
-    return f"duplex-lab show {where / group.answers[0].trial_id}"
+    slowest = group.answers[0]
+    turn = f" (turn {slowest.turn})" if slowest.turn else ""
+    return f"duplex-lab show {where / slowest.trial_id}{turn}"
 
 
 def warnings(summary: RunSummary) -> Iterator[str]:
@@ -137,15 +143,21 @@ def _both(p: PresetSummary) -> str:
     return f"{turns} in {conversations}"
 
 
-def print_headline(summary: RunSummary, where: Path, screen: Screen | None = None) -> None:
+def print_headline(
+    summary: RunSummary,
+    where: Path,
+    causes: Mapping[Turn, str] | None = None,
+    screen: Screen | None = None,
+) -> None:
     """Prints the table and the sentences below it.
 
     Args:
         summary: The run's figures.
         where: The run's folder.
+        causes: The cause of a slow turn, where one is known.
         screen: Where to; by default standard output.
     """
     out = screen or Screen()
     out.table(headline(summary).block())
-    for sentence in sentences(summary, where):
+    for sentence in sentences(summary, where, causes):
         out.say(sentence)
