@@ -98,8 +98,8 @@ def test_the_headline_is_a_line_a_preset_and_its_sentences_name_the_outliers(
 ) -> None:
     (line,) = headline(summary).block().rows
     assert line == ("p", "384 [384–384]", "3384", "5", "endpointing 65 %", "25/25", "100 %")
-    assert list(sentences(summary, Path("results/one"))) == [
-        "p: 5 of 25 turns took 3.4 s, most of it in endpointing; see duplex-lab show results/one/p.f0.0",
+    assert list(sentences(summary, Path("r"))) == [
+        "p: 5 of 25 turns took 3.4 s, most of it in endpointing; see duplex-lab show r/p.f0.0",
         "p: endpointing is 65 % of the answer; cascade-embedded waits less.",
         "n: 25 turns in 25 conversations.",
     ]
