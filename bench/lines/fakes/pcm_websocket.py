@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 from bench.lines.fakes.peer import Play
+from bench.lines.fakes.websocket import serving_by
 
-HOST = "127.0.0.1"
+RATE_HZ = 24_000
+"""Rate of the audio that it sends."""
 
 
 class PcmWebSocketPeer:
@@ -41,19 +42,6 @@ class PcmWebSocketPeer:
 
 @contextmanager
 def serving(play: Play) -> Iterator[str]:
-    """Within, a server on this machine plays ``play`` with whoever connects.
-
-    Yields:
-        Its address, ``ws://…``.
-    """
-
-    def converse(connection: ServerConnection) -> None:
-        play(PcmWebSocketPeer(connection))
-
-    with serve(converse, HOST, 0, compression=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        port = server.socket.getsockname()[1]
-        yield f"ws://{HOST}:{port}/talk"
-        server.shutdown()
-        thread.join()
+    """Within, a server on this machine plays ``play`` with whoever connects; yields its address."""
+    with serving_by(PcmWebSocketPeer, play) as url:
+        yield url
