@@ -72,6 +72,7 @@ def _header(text: str) -> tuple[str, str]:
     header, is_there, name = text.partition("=")
     if not is_there or not header.strip() or not name.strip():
         raise LabError(
-            f"--header-from-env {text}: write Header=VARIABLE, Authorization=OPENAI_API_KEY for one."
+            f"--header-from-env {text}: write Header=VARIABLE, "
+            "Authorization=OPENAI_API_KEY for one."
         )
     return header.strip(), name.strip()

@@ -23,6 +23,8 @@ from bench.lines.fakes import pcm_websocket
 from bench.lines.line import LineChoice
 from bench.lines.local import Kind, Message, encode
 
+pytestmark = pytest.mark.realtime
+
 RATE = 24_000
 LINES = ["local", "pcm-websocket"]
 """An agent that the lab starts, and one that is dialled; the others: tests/bench/lines."""
