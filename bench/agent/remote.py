@@ -81,7 +81,8 @@ class RemoteAgent:
         self._options: RemoteOptions = spec.stages["agent"]
         self._process: subprocess.Popen[bytes] | None = None
         self._family = ""
-        self._log: IO[bytes] = log.open("w+b") if log else TemporaryFile()  # noqa: SIM115: closed by `stop`
+        # Closed by `stop`.
+        self._log: IO[bytes] = log.open("w+b") if log else TemporaryFile()  # noqa: SIM115
         if self._options.start:
             self._start()
 
