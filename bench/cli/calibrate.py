@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from bench.caller.mouth import CHUNK_MS
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import select
 from bench.machine import description as machine
@@ -26,11 +27,22 @@ from bench.runner.calibration import (
     Spread,
     first_words,
 )
+from bench.runner.line_calibration import calibrate_line
 from bench.store.atomic import atomic_write
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
 
 WORDS = 40
+_LINE_HEADINGS = (
+    "line",
+    "packet ms",
+    "look-ahead ms",
+    "n",
+    "error in, ms",
+    "error heard, ms",
+    "aim: |median| / p99",
+    "kept",
+)
 AIM = "aim: |median| ≤ 0.5 ms, p99 ≤ 2 ms"
 
 
@@ -41,6 +53,13 @@ def calibrate(
     ] = "cascade-embedded",
     seed: Annotated[
         int | None, typer.Option(help="Seed; the same seed gives the same phases.")
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A line that the caller dials ('duplex-lab lines'): clicks through that very "
+            "protocol on loopback, instead; once for each line."
+        ),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
@@ -53,6 +72,9 @@ def calibrate(
     its own offset (0–10 ms) too.
     """
     rng = random.Random(seed)
+    if line:
+        _lines(line, clicks, rng, json_file)
+        return
     secret_ms = round(rng.uniform(20.0, 700.0), 3)
     chosen = load_spec(load) if load else None
     fixtures = select("clean")
@@ -81,6 +103,37 @@ def calibrate(
     )
     if json_file is not None:
         found["secret_ms"] = secret_ms
+        atomic_write(json_file, (json.dumps(found, indent=2) + "\n").encode())
+
+
+def _lines(names: Sequence[str], clicks: int, rng: random.Random, json_file: Path | None) -> None:
+    """The fixed delays of each line, and its error beyond them."""
+    table = Table(box=None)
+    for heading in _LINE_HEADINGS:
+        table.add_column(heading, justify="right" if table.columns else "left")
+    found: dict[str, Any] = {"machine": machine.describe(), "lines": {}}
+    with CallerProcess() as caller:
+        for name in names:
+            result = calibrate_line(name, caller, clicks, rng.randrange(2**31))
+            row, sent, heard = result.row, result.arrivals, result.heard
+            found["lines"][name] = {"in": sent.to_dict(), "out": heard.to_dict()}
+            table.add_row(
+                name,
+                f"{row.packet_ms or CHUNK_MS:g}",
+                f"{row.look_ahead_ms:g}",
+                str(result.sent),
+                *(f"{s.median:+.2f} / {s.p99:.2f} / {s.max:.2f}" for s in (sent, heard)),
+                f"{row.aim_ms[0]:g} / {row.aim_ms[1]:g}",
+                "yes" if result.holds else "no",
+            )
+    console().print(table)
+    console().print(
+        "packet: audio that is gathered before it is sent; look-ahead: of the codec, each way. "
+        "Both are the protocol's and are in every latency of an agent behind it. error: median / "
+        "p99 / max of what they don't explain; the error heard is that of a measured latency.",
+        markup=False,
+    )
+    if json_file is not None:
         atomic_write(json_file, (json.dumps(found, indent=2) + "\n").encode())
 
 

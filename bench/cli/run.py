@@ -130,12 +130,27 @@ def run(
         return
     with progress() as watch:
         failed = execute(plan, run_dir, resume=resume is not None, watch=watch, retries=retries)
+    if any(spec.kind == "remote" for spec in plan.specs):
+        _listen(run_dir)
     _report(run_dir)
     if failed:
         typer.echo(
             f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
         )
         raise typer.Exit(1)
+
+
+def _listen(run_dir: Path) -> None:
+    """Has a recogniser listen to agents elsewhere that report no words of their own."""
+    run = store.read_run(run_dir)
+    remote = [trial for trial in run.trials if trial.kind == "remote" and not trial.warmup]
+    if all(any(m.event == "agent_text" for m in run.marks(t.trial_id)) for t in remote):
+        return
+    from bench.recorded.listener import Sphinx, listen
+
+    typer.echo("The agent reports no words: a recogniser listens to its answers …", err=True)
+    recogniser = Sphinx()
+    listen(run_dir, recogniser, recogniser.described)
 
 
 def _planned_in(run_dir: Path) -> Plan:

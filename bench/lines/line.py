@@ -207,5 +207,12 @@ class LineRow:
     in_rate_hz: Callable[[Mapping[str, Any]], int | None] = lambda options: None
     """Rate of the user's audio by the line's options, where the protocol has only one; None: the
     preset's."""
+    packet_ms: float = 0.0
+    """Audio that a message to the agent must hold before it is sent, ms; 0: the caller's chunk."""
+    look_ahead_ms: float = 0.0
+    """Delay of the codec, each way, ms."""
+    aim_ms: tuple[float, float] = (0.5, 2.0)
+    """Largest error on loopback that is aimed at, beyond the fixed delays: of the median, and of
+    the 99th percentile, ms."""
     refusal: str = ""
     """Why it can't be spoken, and what to do instead; empty: it can."""

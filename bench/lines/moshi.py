@@ -109,4 +109,7 @@ ROW = LineRow(
     make=Moshi,
     options=MoshiOptions,
     in_rate_hz=lambda options: moshi.RATE_HZ,
+    packet_ms=40.0,
+    look_ahead_ms=6.5,
+    aim_ms=(1.0, 3.0),
 )

@@ -83,4 +83,5 @@ ROW = LineRow(
     make=Twilio,
     options=TwilioOptions,
     in_rate_hz=lambda options: g711.RATE_HZ,
+    aim_ms=(1.0, 3.0),
 )

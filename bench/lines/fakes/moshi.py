@@ -7,33 +7,32 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from websockets.exceptions import ConnectionClosed
+import numpy.typing as npt
 from websockets.sync.server import ServerConnection
 
 from bench.lines.fakes.peer import Play
-from bench.lines.fakes.websocket import serving_by
+from bench.lines.fakes.websocket import WebSocketPeer, serving_by
 from pipelines.wires import moshi
 
 RATE_HZ = moshi.RATE_HZ
 """Rate of the audio that it sends."""
-CHUNK_SAMPLES = RATE_HZ // 50
-"""Samples of one of the caller's chunks, 20 ms."""
 
 
-class MoshiPeer:
+class MoshiPeer(WebSocketPeer):
     """One session that the server has taken.
 
     Args:
         connection: Of the websockets package.
     """
 
+    IN_RATE_HZ = RATE_HZ
+
     def __init__(self, connection: ServerConnection) -> None:
         import sphn
 
-        self.connection = connection
+        super().__init__(connection)
         self._reader: Any = sphn.OpusStreamReader(RATE_HZ)
         self._writer: Any = sphn.OpusStreamWriter(RATE_HZ)
-        self._samples = 0
         connection.send(moshi.message(moshi.HANDSHAKE))
 
     def say(self, piece: str) -> None:
@@ -45,15 +44,11 @@ class MoshiPeer:
         page = self._writer.append_pcm(np.frombuffer(pcm, np.int16).astype(np.float32) / 32_768)
         self.connection.send(moshi.message(moshi.AUDIO, page))
 
-    def wait_for_chunk(self, k: int) -> None:
-        """See `Peer.wait_for_chunk`, to the 40 ms of a page."""
-        while self._samples <= k * CHUNK_SAMPLES:
-            try:
-                data = self.connection.recv()
-            except ConnectionClosed:
-                return
-            assert isinstance(data, bytes) and data[0] == moshi.AUDIO
-            self._samples += len(self._reader.append_bytes(data[1:]))
+    def decode(self, message: str | bytes) -> npt.NDArray[np.int16] | None:
+        """See `WebSocketPeer.decode`; audio comes by the 40 ms of a page."""
+        assert isinstance(message, bytes) and message[0] == moshi.AUDIO
+        pcm = self._reader.append_bytes(message[1:])
+        return np.asarray(np.rint(pcm * 32_767), np.int16)
 
 
 @contextmanager

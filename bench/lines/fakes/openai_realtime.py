@@ -8,25 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed
+import numpy as np
+import numpy.typing as npt
 from websockets.sync.server import ServerConnection
 
 from bench.lines.fakes.peer import Play
-from bench.lines.fakes.websocket import serving_by
+from bench.lines.fakes.websocket import WebSocketPeer, serving_by
 
 RATE_HZ = 24_000
 """Rate of the audio that it sends."""
 
 
-class OpenAIPeer:
+class OpenAIPeer(WebSocketPeer):
     """One session that the server has taken.
 
     Args:
         connection: Of the websockets package.
     """
 
+    IN_RATE_HZ = 24_000
+
     def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self.send("session.created", session={"type": "realtime"})
         self.session: dict[str, Any] = json.loads(connection.recv())["session"]
         """The caller's ``session.update``."""
@@ -35,7 +38,6 @@ class OpenAIPeer:
         """Events of the caller's, but for audio."""
         self.response = 0
         """Number of the answer that audio belongs to."""
-        self._appended = 0
 
     def send(self, kind: str, **more: Any) -> None:
         """Sends any event."""
@@ -52,17 +54,13 @@ class OpenAIPeer:
             delta=base64.b64encode(pcm).decode(),
         )
 
-    def wait_for_chunk(self, k: int) -> None:
-        """See `Peer.wait_for_chunk`; an ``append`` is a chunk."""
-        while self._appended <= k:
-            try:
-                event = json.loads(self.connection.recv())
-            except ConnectionClosed:
-                return
-            if event["type"] == "input_audio_buffer.append":
-                self._appended += 1
-            else:
-                self.heard.append(event)
+    def decode(self, message: str | bytes) -> npt.NDArray[np.int16] | None:
+        """See `WebSocketPeer.decode`."""
+        event = json.loads(message)
+        if event["type"] == "input_audio_buffer.append":
+            return np.frombuffer(base64.b64decode(event["audio"]), np.int16)
+        self.heard.append(event)
+        return None
 
 
 @contextmanager

@@ -5,39 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection
+import numpy as np
+import numpy.typing as npt
 
 from bench.lines.fakes.peer import Play
-from bench.lines.fakes.websocket import serving_by
+from bench.lines.fakes.websocket import WebSocketPeer, serving_by
 
 RATE_HZ = 24_000
 """Rate of the audio that it sends."""
 
 
-class PcmWebSocketPeer:
-    """One conversation that the server has taken.
+class PcmWebSocketPeer(WebSocketPeer):
+    """One conversation that the server has taken."""
 
-    Args:
-        connection: Of the websockets package.
-    """
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
-        self._received = 0
+    def decode(self, message: str | bytes) -> npt.NDArray[np.int16] | None:
+        """See `WebSocketPeer.decode`."""
+        return np.frombuffer(message, np.int16) if isinstance(message, bytes) else None
 
     def speak(self, pcm: bytes) -> None:
         """See `Peer.speak`."""
         self.connection.send(pcm)
-
-    def wait_for_chunk(self, k: int) -> None:
-        """See `Peer.wait_for_chunk`; a message is a chunk."""
-        while self._received <= k:
-            try:
-                self.connection.recv()
-            except ConnectionClosed:
-                return
-            self._received += 1
 
 
 @contextmanager

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from websockets.exceptions import ConnectionClosed
+import numpy.typing as npt
 from websockets.sync.server import ServerConnection
 
 from bench.lines.fakes.peer import Play
-from bench.lines.fakes.websocket import serving_by
+from bench.lines.fakes.websocket import WebSocketPeer, serving_by
 from pipelines.wires import pipecat_frames
 
 RATE_HZ = 24_000
 """Rate of the audio that it sends."""
 
 
-class PipecatPeer:
+class PipecatPeer(WebSocketPeer):
     """One conversation that the bot has taken.
 
     Args:
@@ -25,26 +25,20 @@ class PipecatPeer:
     """
 
     def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self.messages: list[str] = []
         """RTVI messages of the caller's."""
-        self._received = 0
 
     def speak(self, pcm: bytes) -> None:
         """See `Peer.speak`."""
         self.connection.send(pipecat_frames.audio(np.frombuffer(pcm, np.int16), RATE_HZ))
 
-    def wait_for_chunk(self, k: int) -> None:
-        """See `Peer.wait_for_chunk`; a frame of audio is a chunk."""
-        while self._received <= k:
-            try:
-                data = self.connection.recv()
-            except ConnectionClosed:
-                return
-            frame = pipecat_frames.read(data if isinstance(data, bytes) else data.encode())
-            if isinstance(frame, pipecat_frames.MessageFrame):
-                self.messages.append(frame.data)
-            self._received += isinstance(frame, pipecat_frames.AudioFrame)
+    def decode(self, message: str | bytes) -> npt.NDArray[np.int16] | None:
+        """See `WebSocketPeer.decode`."""
+        frame = pipecat_frames.read(message if isinstance(message, bytes) else message.encode())
+        if isinstance(frame, pipecat_frames.MessageFrame):
+            self.messages.append(frame.data)
+        return frame.pcm if isinstance(frame, pipecat_frames.AudioFrame) else None
 
 
 @contextmanager

@@ -9,32 +9,33 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from websockets.exceptions import ConnectionClosed
+import numpy.typing as npt
 from websockets.sync.server import ServerConnection
 
 from bench.lines.fakes.peer import Play
-from bench.lines.fakes.websocket import serving_by
+from bench.lines.fakes.websocket import WebSocketPeer, serving_by
 from pipelines.wires import g711
 
 RATE_HZ = 8_000
 """Rate of the audio that it sends."""
 
 
-class TwilioPeer:
+class TwilioPeer(WebSocketPeer):
     """One call that the server has taken.
 
     Args:
         connection: Of the websockets package.
     """
 
+    IN_RATE_HZ = 8_000
+
     def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
+        super().__init__(connection)
         first, second = json.loads(connection.recv()), json.loads(connection.recv())
         assert (first["event"], second["event"]) == ("connected", "start")
         self.stream_sid: str = second["start"]["streamSid"]
         self.heard: list[dict[str, Any]] = []
         """Messages of the caller's, whole."""
-        self._media = 0
 
     def send(self, event: str, **more: Any) -> None:
         """Sends any message."""
@@ -45,15 +46,13 @@ class TwilioPeer:
         codes = g711.encode(np.frombuffer(pcm, np.int16))
         self.send("media", media={"payload": base64.b64encode(codes).decode()})
 
-    def wait_for_chunk(self, k: int) -> None:
-        """See `Peer.wait_for_chunk`; a ``media`` is a chunk."""
-        while self._media <= k:
-            try:
-                message = json.loads(self.connection.recv())
-            except ConnectionClosed:
-                return
-            self.heard.append(message)
-            self._media += message["event"] == "media"
+    def decode(self, message: str | bytes) -> npt.NDArray[np.int16] | None:
+        """See `WebSocketPeer.decode`."""
+        said = json.loads(message)
+        self.heard.append(said)
+        if said["event"] != "media":
+            return None
+        return g711.decode(base64.b64decode(said["media"]["payload"]))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from server_double import Server
+from bench.lines.fakes.server import Server
 
 from bench.lines.line import Chunk, Clear, LineError, Ready, Words, Work
 from bench.lines.openai_realtime import OpenAIRealtime

@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from server_double import Server
+from bench.lines.fakes.server import Server
 
 from bench.lines.line import Chunk, Clear, LineError, Ready, Words, Work
 from bench.lines.pipecat import Pipecat
@@ -29,9 +29,11 @@ def test_a_bot_is_greeted_and_hears_16_khz_in_protobuf(talk):
     line, server = talk
     (hello,) = server.take(line.owed())
     frame = pipecat_frames.read(hello.data)
+    assert isinstance(frame, pipecat_frames.MessageFrame)
     assert rtvi.read(frame.data).type == "client-ready"
     (sent,) = server.take(line.encode(Chunk(0, 0, PCM)))
     audio = pipecat_frames.read(sent.data)
+    assert isinstance(audio, pipecat_frames.AudioFrame)
     assert (audio.pcm.tolist(), audio.rate_hz) == ([1, -2], 16_000)
 
 

@@ -1,6 +1,7 @@
 """Messages of the wire protocols: read as their documents say, refused in one sentence."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,15 +95,16 @@ def test_an_older_server_puts_audio_under_another_key_with_its_rate():
 
 def test_functions_that_a_model_called_are_told_with_the_end_of_its_answer():
     call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
-    event = {"type": "response.done", "response": {"id": "r", "status": "completed"}}
-    event["response"]["output"] = [{"type": "message"}, call]
+    response = {"id": "r", "status": "completed", "output": [{"type": "message"}, call]}
+    event = {"type": "response.done", "response": response}
     read = openai_realtime.read(json.dumps(event))
     assert read == openai_realtime.ResponseOver("r", "completed", "", (("c", "look", "{}"),))
 
 
 def test_pipecats_own_classes_read_our_frames_and_we_read_theirs():
-    from pipecat.frames.protobufs import frames_pb2
+    from pipecat.frames.protobufs import frames_pb2 as generated
 
+    frames_pb2: Any = generated  # its classes are made when it is imported
     theirs = frames_pb2.Frame.FromString(pipecat_frames.audio(PCM, 16_000)).audio
     assert (theirs.sample_rate, theirs.num_channels) == (16_000, 1)
     assert theirs.audio == PCM.tobytes()
