@@ -16,7 +16,7 @@ from bench.caller.mouth import CHUNK_MS
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.caller.process import CallerProcess
 from bench.lines.fakes.clicker import Click, clicking
-from bench.lines.line import LineChoice, LineRow
+from bench.lines.line import LineChoice, LineError, LineRow
 from bench.lines.table import row_of
 from bench.runner.calibration import SPACING_MS, LostClickError, Spread, click_turn
 from pipelines.clock import NS_PER_MS, samples_to_ns
@@ -62,6 +62,21 @@ class LineClicks:
         return abs(self.heard.median) <= median_ms and self.heard.p99 <= p99_ms
 
 
+def dialled_row(name: str) -> LineRow:
+    """The row of a line that the caller dials.
+
+    Raises:
+        LabError: there is none of that name, or it is not one to be dialled.
+    """
+    try:
+        row = row_of(name)
+    except LineError as error:
+        raise LabError(f"--line: {error}.") from None
+    if row.refusal or row.connects != "caller":
+        raise LabError(f"--line {name}: it is none that the caller dials.")
+    return row
+
+
 def calibrate_line(name: str, caller: CallerProcess, clicks: int, seed: int) -> LineClicks:
     """Plays clicks over a line on this machine's loopback.
 
@@ -74,9 +89,7 @@ def calibrate_line(name: str, caller: CallerProcess, clicks: int, seed: int) -> 
     Raises:
         LabError: the line is none to be dialled, or a click was lost.
     """
-    row = row_of(name)
-    if row.refusal or row.connects != "caller":
-        raise LabError(f"--line {name}: it is none that the caller dials.")
+    row = dialled_row(name)
     rate_hz = row.in_rate_hz({}) or IN_RATE_HZ
     turn = click_turn(clicks, seed, rate_hz, SPACING_MS)
     limit_s = len(turn.pcm) / rate_hz + 15.0

@@ -8,7 +8,6 @@ from typing import Any
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from bench.lines.line import Event
 from bench.lines.websocket_line import WebSocketLine
 from pipelines.wires.messages import json_object, json_text
 
@@ -33,14 +32,14 @@ class Server:
         """The bytes that it sends."""
         return b"".join(self.protocol.data_to_send())
 
-    def accept(self, line: WebSocketLine) -> list[Event]:
+    def accept(self, line: WebSocketLine) -> list[Any]:
         """Accepts the caller; returns what its line makes of that."""
         (self.request,) = self.take(line.hello())
         self.protocol.send_response(self.protocol.accept(self.request))
         return line.feed(self.give())
 
-    def say(self, line: WebSocketLine, message: bytes | Mapping[str, Any]) -> list[Event]:
-        """Sends one message, JSON or binary; returns the line's events."""
+    def say(self, line: WebSocketLine, message: bytes | Mapping[str, Any]) -> list[Any]:
+        """Sends one message, JSON or binary; returns the line's events, each of its own class."""
         if isinstance(message, bytes):
             self.protocol.send_binary(message)
         else:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import sphn
-from bench.lines.fakes.server import Server
 
+from bench.lines.fakes.server import Server
 from bench.lines.line import Chunk, LineError, Ready, Words
 from bench.lines.moshi import Moshi
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from bench.lines.fakes.server import Server
 
+from bench.lines.fakes.server import Server
 from bench.lines.line import Audio, Bye, Chunk, Clear, LineError, Ready, Words
 from bench.lines.pcm_websocket import PcmWebSocket
 

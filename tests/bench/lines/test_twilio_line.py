@@ -4,8 +4,8 @@ import base64
 
 import numpy as np
 import pytest
-from bench.lines.fakes.server import Server
 
+from bench.lines.fakes.server import Server
 from bench.lines.line import Chunk, Clear, LineError, Ready
 from bench.lines.twilio import Twilio
 from pipelines.wires import g711

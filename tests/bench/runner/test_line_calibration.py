@@ -1,4 +1,4 @@
-"""The error of a line: what its fixed delays leave unexplained, by hand-made calls and a real one."""
+"""The error of a line: what its fixed delays leave unexplained."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from bench.caller.process import CallerProcess
 from bench.lines.fakes.clicker import Click
 from bench.lines.table import row_of
 from bench.runner.calibration import LostClickError
-from bench.runner.line_calibration import calibrate_line, explained
+from bench.runner.line_calibration import calibrate_line, dialled_row, explained
 from pipelines.errors import LabError
 from pipelines.marks import stamp
 
@@ -54,9 +54,13 @@ def test_a_click_that_was_lost_on_either_way_is_said():
         explained(row_of("pcm-websocket"), plan, result, [])
 
 
-def test_only_a_line_that_the_caller_dials_can_be_calibrated():
-    with CallerProcess() as caller, pytest.raises(LabError, match="none that the caller dials"):
-        calibrate_line("local", caller, 20, 1)
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("local", "none that the caller dials"), ("sip", "none that"), ("pigeon", "no line 'pigeon'")],
+)
+def test_only_a_line_that_the_caller_dials_can_be_calibrated(name, sentence):
+    with pytest.raises(LabError, match=sentence):
+        dialled_row(name)
 
 
 @pytest.mark.realtime
