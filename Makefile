@@ -15,8 +15,8 @@ BOTH_DUPLEX := duplex-nano,duplex-tiny
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full demo bench bench-full bench-cascade bench-moshi bench-conversation \
-  bench-engines \
-  face talk calibrate notebooks labs test gate test-browser check lint format types lock clean
+  bench-engines face talk calibrate notebooks labs test test-fast gate test-browser check lint \
+  format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,8 +90,11 @@ labs: $(STAMP) ## run the worked solutions of all labs in build/labs, and check 
 	@rm -rf build/labs
 	@$(BIN)/duplex-lab labs solve $(ARGS)
 
-test: $(STAMP) ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run the tests: on all cores, then alone what plays in real time; ARGS=FILE for some
+	@$(BIN)/python scripts/run_tests.py $(ARGS)
+
+test-fast: $(STAMP) ## run the tests of what only computes, with no model and no process (a minute at most)
+	@$(BIN)/python scripts/run_tests.py --fast $(ARGS)
 
 gate: check ## the release gate: checks, a quick run, against the last kept run of this machine
 	@$(BIN)/python scripts/gate.py $(ARGS)

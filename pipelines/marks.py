@@ -29,7 +29,7 @@ EventName = Literal[
     "call", "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready",
     "answer_text", "process_start", "load_start", "load_end", "warm_end", "guest", "error",
     "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
-    "bot_stopped", "tool_start", "tool_end",
+    "bot_stopped", "tool_start", "tool_end", "proposed", "ttfs_p99", "blocked",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -60,17 +60,22 @@ EVENTS: dict[StageEvent, str] = {
     ("ear", "transcript"): "afterwards: what a recogniser makes of the answer to the turn, as "
     "heard; text, empty of none; t_ns: the answer's first sound",
     # vad and turn
-    ("vad", "speech_start"): "the VAD says that the user began",
+    ("vad", "speech_start"): "the VAD says that the user began; value: its start_secs, in s",
     ("vad", "speech_stop"): "the VAD says that the user stopped; value: its stop_secs, in s",
     ("turn", "start"): "the pipeline takes it that the user's turn began",
-    ("turn", "analysis"): "an end-of-turn model gave its verdict; value: probability of complete",
+    ("turn", "analysis"): "an end-of-turn model gave its verdict; value: probability of complete; "
+    "text: complete or incomplete",
+    ("turn", "proposed"): "a service with its own turn detection proposes that the turn is over",
     ("turn", "release"): "the user's turn is over: the agent may answer",
     ("turn", "interruption"): "the pipeline interrupts the agent",
     # stt
     ("stt", "request"): "an utterance's audio begins to reach the recogniser",
     ("stt", "partial"): "a partial transcript; text",
     ("stt", "finalize"): "the recogniser is asked for its final word",
-    ("stt", "final"): "the final transcript; text",
+    ("stt", "final"): "the final transcript; text; value: 1, the recogniser says that nothing "
+    "follows; 0, it does not say so",
+    ("stt", "ttfs_p99"): "the recogniser's time to its last word, 99th percentile, as the pipeline "
+    "is told: how long a transcript is waited for that is not the final one; value: s",
     ("stt", "cancelled"): "the utterance was dropped",
     # llm
     ("llm", "request"): "the context is handed to the language model",
@@ -140,6 +145,8 @@ EVENTS: dict[StageEvent, str] = {
         "guest",
     ): "the pipeline stamps no marks itself: its stages are marked from its frames",
     ("agent", "error"): "something failed; text: one sentence",
+    ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
+    "processor that held it, empty where none was seen",
     # Pipecat's own MetricsFrames, under its own names; value in Pipecat's unit (s), text: processor
     ("pipecat", "ttfb"): "TTFBMetricsData.value",
     ("pipecat", "ttfa"): "TTFAMetricsData.ttfa",

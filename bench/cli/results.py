@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.metrics.recompute import analyse_again
+from bench.report.text.causes import NOT_COMPUTED, cause_blocks, slow_lines
 from bench.report.text.console import console
 from bench.report.text.escape import visible
 from bench.report.text.first_token import first_token_blocks, first_tokens
 from bench.report.text.table import print_block, print_table, terminal
 from bench.report.text.trial import show as timeline
 from bench.store import store
+from bench.store.records import MetricRow
+from bench.summary.causes import summarise_causes
 from bench.summary.summary import summarise
 from bench.timeline.agreement import mismatches
 from pipelines.errors import LabError
@@ -32,6 +36,7 @@ def show(
         print_table(summarise(run, rows))
         for block in first_token_blocks(first_tokens(rows)):
             print_block(block, terminal())
+        _show_causes(path, rows)
         say = console().print
         say("\ntrials")
         for trial in run.trials:
@@ -42,6 +47,19 @@ def show(
     if not (path.parent / "run.json").is_file():
         raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
     console().print(timeline(store.read_run(path.parent), path.name), markup=False, soft_wrap=True)
+
+
+def _show_causes(path: Path, rows: Sequence[MetricRow]) -> None:
+    """The table of known causes, and the slow turns with theirs."""
+    causes = store.read_causes(path)
+    if causes is None:
+        console().print(f"\n{NOT_COMPUTED.replace('RUN', str(path))}", markup=False, soft_wrap=True)
+        return
+    found = summarise_causes(rows, causes)
+    for block in cause_blocks(found):
+        print_block(block, terminal())
+    for line in slow_lines(found):
+        console().print(visible(line), markup=False, soft_wrap=True)
 
 
 def metrics(

@@ -318,7 +318,7 @@ def print_block(block: Block, console: Console) -> None:
         pad_edge=False,
     )
     for i, name in enumerate(block.header):
-        is_text = i == 0 or name in ("weights", "model")
+        is_text = i == 0 or name in ("weights", "model", "cause")
         table.add_column(
             Text(TWO_LINES.get(name, name).replace("→ ", "→\n")),
             justify="left" if is_text else "right",

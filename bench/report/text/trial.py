@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.metrics.compute import compute_trial
+from bench.metrics.compute import trial_with_causes
 from bench.metrics.table import METRICS
+from bench.report.text.causes import turn_lines
 from bench.report.text.escape import visible
 from bench.report.text.first_token import first_token_line
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo
-from bench.store.records import MetricRow
-from bench.store.store import Run
+from bench.store.records import CauseRow, MetricRow
+from bench.store.store import Run, read_causes
+from bench.summary.causes import of_turns
 from bench.timeline.critical_path import PIECES, Path, critical_path, durations, residual_ns
 from bench.timeline.timeline import Timeline, Turn, reconstruct
 from pipelines.clock import NS_PER_MS
@@ -50,7 +52,8 @@ def show(run: Run, trial_id: str) -> str:
     marks, recording = run.marks(trial_id), run.recording(trial)
     labels = run.labels(trial.fixture)
     timeline = reconstruct(trial, marks, recording)
-    rows = compute_trial(trial, marks, recording, labels)
+    computed = trial_with_causes(trial, marks, recording, labels)
+    rows, causes = computed.metrics, of_turns(_causes(run, computed.causes))
     head = (
         f"{trial.trial_id}   status {trial.status}   weights {trial.weights}"
         f"{'   warm-up' if trial.warmup else ''}"
@@ -59,11 +62,18 @@ def show(run: Run, trial_id: str) -> str:
     lines += [_whole(rows, recording), *_pipecats(rows)]
     for turn in timeline.turns:
         of_turn = {row.metric: row for row in rows if row.turn == turn.number}
-        lines += ["", *_turn_lines(timeline, turn, of_turn, labels)]
+        of = causes.get((trial_id, turn.number), [])
+        lines += ["", *_turn_lines(timeline, turn, of_turn, labels, of)]
     unspoken = trial.turns - len(timeline.turns)
     if unspoken > 0:
         lines += ["", f"{unspoken} of {trial.turns} turns were not spoken."]
     return "\n".join(_cut(visible(line)) for line in lines) + "\n"
+
+
+def _causes(run: Run, of_turns_alone: list[CauseRow]) -> list[CauseRow]:
+    """The causes stored with the run, which know all its trials; else those of the trial alone."""
+    stored = read_causes(run.path)
+    return of_turns_alone if stored is None else stored
 
 
 def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
@@ -85,7 +95,11 @@ def _ms(value: float | None) -> str:
 
 
 def _turn_lines(
-    timeline: Timeline, turn: Turn, rows: dict[str, MetricRow], labels: FixtureLabels | None
+    timeline: Timeline,
+    turn: Turn,
+    rows: dict[str, MetricRow],
+    labels: FixtureLabels | None,
+    causes: Sequence[CauseRow],
 ) -> Iterator[str]:
     known = labels is not None and turn.number < len(labels.turns)
     label = labels.turns[turn.number] if labels is not None and known else None
@@ -105,6 +119,7 @@ def _turn_lines(
     yield f"  voice to voice {figure}{spoilt}{reason}"
     if said := first_token_line(turn, path.llm_id, rows["llm_ttft"]):
         yield said
+    yield from turn_lines(causes, WIDTH)
     yield ""
     yield from _axis(turn, _events(timeline, turn, path))
     yield ""

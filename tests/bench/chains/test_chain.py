@@ -19,6 +19,8 @@ from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
 
+pytestmark = pytest.mark.realtime
+
 TOLERANCE_MS = 2.0
 
 PLAYED = {"ok", "ruler_late"}

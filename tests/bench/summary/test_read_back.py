@@ -1,16 +1,9 @@
 """The known answers: what a preset's script makes, against what was heard."""
 
-import io
-
 import pytest
 
-from bench.report.text.table import print_table, terminal
 from bench.runner.run import _describe
-from bench.simulated.turns import TurnPlan, labels_of, trial_of
-from bench.metrics.compute import compute
-from bench.store.store import read_run, save_recording, write_info, write_trial
-from bench.summary.read_back import known_ms, read_back
-from bench.summary.summary import summarise
+from bench.summary.read_back import known_ms
 from pipelines.spec import load_spec
 
 
