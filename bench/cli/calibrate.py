@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import select
@@ -26,6 +25,7 @@ from bench.runner.calibration import (
     Spread,
     first_words,
 )
+from bench.stats.format import Block
 from bench.store.atomic import atomic_write
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
@@ -57,7 +57,7 @@ def calibrate(
     chosen = load_spec(load) if load else None
     fixtures = select("clean")
     words = first_words(fixtures, WORDS, load_spec("click").audio.out_rate_hz)
-    say = console().print
+    say = console().say
     found: dict[str, Any] = {"machine": machine.describe(), "seed": seed}
     with CallerProcess() as caller, Calibrator(caller) as calibrator:
         found["caller_priority"] = caller.priority
@@ -85,9 +85,8 @@ def calibrate(
 
 
 def _show(name: str, results: Sequence[DelayResult], spoken: Sequence[Answered]) -> dict[str, Any]:
-    table = Table(title=name, box=None, title_justify="left")
-    for heading in ("", "n", "ruler's error ms: median", "p99", "max", "agent late ms: p50", "max"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    header = ("", "n", "ruler's error ms: median", "p99", "max", "agent late ms: p50", "max")
+    cells: list[tuple[str, ...]] = []
     rows = [(f"delay {r.delay_ms:g} ms", r.answered) for r in results]
     rows[-1] = ("delay drawn", rows[-1][1])
     rows.append(("all clicks", tuple(a for r in results for a in r.answered)))
@@ -95,22 +94,17 @@ def _show(name: str, results: Sequence[DelayResult], spoken: Sequence[Answered])
     for label, answers in rows:
         ruler = Spread.of([a.ruler_ms for a in answers])
         agent = Spread.of([a.agent_ms for a in answers])
-        table.add_row(
-            label,
-            str(ruler.n),
-            f"{ruler.median:+.3f}",
-            f"{ruler.p99:.3f}",
-            f"{ruler.max:.3f}",
-            f"{agent.median:.2f}",
-            f"{agent.max:.2f}",
-        )
+        errors = (f"{ruler.median:+.3f}", f"{ruler.p99:.3f}", f"{ruler.max:.3f}")
+        late = (f"{agent.median:.2f}", f"{agent.max:.2f}")
+        cells.append((label, str(ruler.n), *errors, *late))
         saved[label] = {"ruler": ruler.to_dict(), "agent": agent.to_dict()}
-    console().print(table)
+    console().table(Block(name, header, tuple(cells)))
     detector = Spread.of([a.ruler_ms for a in spoken])
-    console().print(
+    console().say(
         f"onset detector, {detector.n} words: heard − first phone's label: "
         f"median {detector.median:+.1f} ms, p99 {detector.p99:.1f} ms, max {detector.max:.1f} ms "
-        "(a stop consonant begins with silence)\n"
+        "(a stop consonant begins with silence)"
     )
+    console().line()
     saved["words"] = {"detector": detector.to_dict()}
     return saved

@@ -153,7 +153,7 @@ def _planned_in(run_dir: Path) -> Plan:
 
 
 def _describe(plan: Plan) -> None:
-    say = console().print
+    say = console().line
     n = plan.turns_per_preset
     say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
     say(f"fixtures:  {len(plan.fixtures)}, each {plan.repeats} times")
@@ -189,12 +189,19 @@ def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
 
 def _report(run_dir: Path) -> None:
     from bench.report.plots.latency import write_report
-    from bench.report.text.table import print_table
+    from bench.report.text.first_look.headline import print_headline
+    from bench.summary.causes import explained, summarise_causes
     from bench.summary.summary import summarise
 
     run = store.read_run(run_dir)
-    summary = summarise(run, store.read_metrics(run_dir))
-    print_table(summary)
+    rows = store.read_metrics(run_dir)
+    summary = summarise(run, rows)
+    causes = summarise_causes(rows, store.read_causes(run_dir) or ())
+    print_headline(summary, run_dir, explained(causes))
     write_report(run_dir / "report.png", summary)
-    console().print(f"\nPicture: {run_dir / 'report.png'}", soft_wrap=True)
-    console().print(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL", soft_wrap=True)
+    say = console().line
+    say()
+    say(f"Picture: {run_dir / 'report.png'}")
+    say(f"All figures: duplex-lab show {run_dir} --all (columns: --explain)")
+    say(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL")
+    say(f"The page, with every turn to hear: duplex-lab report {run_dir}")
