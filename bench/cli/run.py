@@ -123,7 +123,7 @@ def run(
         )
     with stopwatch.part("report"):
         _report(run_dir)
-    console().print(f"Time: {stopwatch.text()}", soft_wrap=True)
+    console().say(f"Time: {stopwatch.text()}")
     if failed:
         typer.echo(
             f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
