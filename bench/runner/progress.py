@@ -30,7 +30,6 @@ Watcher = Callable[[Progress], None]
 def progress() -> Iterator[Watcher]:
     """Shows a run's progress on stderr: a bar on a terminal, else a line per change."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as Bar
 
@@ -49,8 +48,8 @@ def progress() -> Iterator[Watcher]:
     columns = (
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[left]} left"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.fields[left]} left", markup=False),
+        TextColumn("{task.description}", markup=False),
     )
     # A slow refresh: the bar must not take the cores that are being measured.
     with Bar(*columns, console=err, transient=True, refresh_per_second=2) as bar:
@@ -58,7 +57,7 @@ def progress() -> Iterator[Watcher]:
 
         def draw(p: Progress) -> None:
             left = duration(p.left_s)
-            text = escape(visible(p.text))
+            text = visible(p.text)
             bar.update(task, completed=p.done, total=p.total, description=text, left=left)
 
         yield draw
