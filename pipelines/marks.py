@@ -22,14 +22,14 @@ EventName = Literal[
     "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
     "write", "clear", "received", "heard", "cleared", "agent_onset", "agent_end", "transcript",
     "speech_start", "speech_stop", "start", "analysis", "release", "interruption", "request",
-    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts",
-    "end", "prompt_read", "prompt_cached", "first_byte", "first_audible", "session",
-    "hold_back", "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done",
-    "frame_out", "dropped", "text", "forced", "yielded", "context_end", "phrase", "read",
-    "call", "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready",
-    "answer_text", "process_start", "load_start", "load_end", "warm_end", "guest", "error",
-    "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
-    "bot_stopped", "tool_start", "tool_end", "proposed", "ttfs_p99", "blocked",
+    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts", "end",
+    "prompt_read", "prompt_cached", "first_byte", "first_audible", "session", "hold_back",
+    "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done", "frame_out",
+    "dropped", "text", "forced", "yielded", "context_end", "phrase", "read", "call", "repeated",
+    "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
+    "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
+    "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
+    "tool_end", "proposed", "ttfs_p99", "blocked", "spoke_over",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -45,6 +45,8 @@ EVENTS: dict[StageEvent, str] = {
     ("user", "turn_end"): "the turn's audio is over",
     ("user", "chunk_sent"): "t_ns: chunk handed to the socket (fact); value: chunk index k",
     ("user", "cue_missed"): "what the turn waited for never came",
+    ("user", "spoke_over"): "the agent's greeting did not end, and the longest wait for that was "
+    "over; value: s since the trial's start; text: the agent's level at its quietest",
     # link: the agent's end of the wire.
     ("link", "chunk_in"): "the pipeline's first processor saw input chunk value=k",
     ("link", "write"): "an output chunk was stamped and sent; value: its first sample's index "

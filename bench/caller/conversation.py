@@ -7,6 +7,7 @@ conversation in virtual time.
 
 from __future__ import annotations
 
+from bench.caller.audible import MERGE_NS
 from bench.caller.connection import AgentGoneError, Connection
 from bench.caller.decisions import Asked, Decision, HangUp, Speak, decide, first_answer, greeted
 from bench.caller.ear import Ear
@@ -14,6 +15,7 @@ from bench.caller.mouth import Mouth
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines.line import Audio, Bye, Chunk, Clear, Event, Work
 from bench.store.records import Status
+from pipelines.audio.ambience import dbfs
 from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samples
 from pipelines.marks import EventName, MarkList, Stage, stamp
 
@@ -24,6 +26,10 @@ START_DELAY_NS = 300 * NS_PER_MS
 SETTLE_NS = 500 * NS_PER_MS
 """Time without open work after which the agent counts as idle: between a function's result and the
 next request of the language model lies a moment in which nothing is open."""
+
+
+LONG_S = 3.0
+"""Sound without a pause that is worth a sentence where the trial reached its limit in it."""
 
 
 class Conversation:
@@ -150,12 +156,20 @@ class Conversation:
         if decision.agent_end_ns is not None:
             self._mark("ear", "agent_end", decision.agent_end_ns)
         if isinstance(decision, Speak):
+            if decision.over_agent:
+                self._say_spoke_over(decision.cue_ns)
             self._next_turn(decision.cue_ns)
             return False
         self._status = decision.status
         if decision.status == "cue_missed":
             self._mark("user", "cue_missed", self._mouth.due_ns(self._mouth.next_k - 1))
         return True
+
+    def _say_spoke_over(self, t_ns: int) -> None:
+        waited_s = (t_ns - self._mouth.t0_ns) / NS_PER_S
+        level = dbfs(self._ear.quietest_dbfs)
+        mark = stamp("user", "spoke_over", t_ns=t_ns, turn=0, value=waited_s, text=level)
+        self._marks.put(mark)
 
     def _next_turn(self, cue_ns: int) -> None:
         mouth = self._mouth
@@ -217,4 +231,17 @@ class Conversation:
             user=self._mouth.render(spoken),
             agent=self._ear.render(end_ns),
             chunks_sent=self._mouth.next_k,
+            note=self._never_silent(end_ns) if self._status == "cut_off" else None,
+        )
+
+    def _never_silent(self, end_ns: int) -> str | None:
+        """A sentence where the agent was audible all the time at the trial's end; else None."""
+        start_ns, last_ns = self._ear.audible[-1] if self._ear.audible else (end_ns, 0)
+        long_s = (end_ns - start_ns) / NS_PER_S
+        if last_ns < end_ns - MERGE_NS or long_s < LONG_S:
+            return None
+        return (
+            f"the agent was never silent in the last {long_s:.0f} s "
+            f"({dbfs(self._ear.quietest_dbfs)} at its quietest); if that is ambience, it can't be "
+            "told from speech"
         )

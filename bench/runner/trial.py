@@ -22,7 +22,13 @@ import psutil
 
 from bench.agent.process import AgentProcess, Report, TrialOrder
 from bench.caller.mouth import CHUNK_MS
-from bench.caller.plan import SILENCE_AFTER_AGENT_S, CallerPlan, CallerResult, CallerTurn
+from bench.caller.plan import (
+    LONGEST_GREETING_S,
+    SILENCE_AFTER_AGENT_S,
+    CallerPlan,
+    CallerResult,
+    CallerTurn,
+)
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import Fixture, read_pcm
 from bench.store.records import Trial
@@ -129,7 +135,7 @@ def caller_plan(
     # Only an agent written by others may speak first, and its options say so.
     greeting_s = max((getattr(o, "greeting_s", 0.0) for o in spec.stages.values()), default=0.0)
     if greeting_s:
-        limit_s += greeting_s + TURN_LIMIT_S / 2
+        limit_s += greeting_s + LONGEST_GREETING_S
     return CallerPlan(
         trial_id,
         rate_hz,
@@ -178,7 +184,7 @@ def play(
     row = replace(
         order,
         status="error" if error else result.status,
-        error=error,
+        error=error or result.note,
         t0_ns=result.t0_ns,
         rate_hz=result.rate_hz,
         chunk_ms=CHUNK_MS,
