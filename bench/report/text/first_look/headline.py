@@ -8,7 +8,9 @@ from typing import Any
 
 from bench.report.text.console import Screen
 from bench.report.text.listing import Column, Listing, Row
+from bench.report.text.table_read_back import read_back_blocks
 from bench.stats.format import number, percent
+from bench.stats.quantiles import Method
 from bench.summary.outliers import Outliers, Turn, outliers
 from bench.summary.summary import PresetSummary, RunSummary
 from bench.summary.verdict import outlier_sentence, part_name, verdicts
@@ -51,6 +53,14 @@ LEAVE = ("largest stage", "> 1 s", "max")
 """Columns that leave first: the sentences below say the same."""
 
 
+INTERVALS: dict[Method, str] = {
+    "turns": "",
+    "conversations": ", the intervals by resampling conversations",
+    "few conversations": ", too few to resample: the intervals are of the turns, and too narrow",
+}
+"""Where an interval comes from → what stands beside n."""
+
+
 def headline(summary: RunSummary) -> Listing:
     """A row a preset."""
     said = verdicts(summary)
@@ -68,6 +78,7 @@ def _row(p: PresetSummary, verdict: str) -> dict[str, Any]:
         "p50_high_ms": p.p50.high,
         "turns": p.p50.n,
         "conversations": p.conversations,
+        "interval_from": p.p50.method,
         "slowest_ms": p.slowest_ms,
         "over_1s": p.slow_answers if p.values else None,
         "largest_stage": part_name(largest.part) if largest else None,
@@ -140,7 +151,7 @@ def _counts(summary: RunSummary) -> str:
 def _both(p: PresetSummary) -> str:
     turns = "1 turn" if p.p50.n == 1 else f"{p.p50.n} turns"
     conversations = "1 conversation" if p.conversations == 1 else f"{p.conversations} conversations"
-    return f"{turns} in {conversations}"
+    return f"{turns} in {conversations}{INTERVALS[p.p50.method] if p.p50.low is not None else ''}"
 
 
 def print_headline(
@@ -159,5 +170,8 @@ def print_headline(
     """
     out = screen or Screen()
     out.table(headline(summary).block())
+    for block in read_back_blocks(summary):
+        out.line()
+        out.table(block)
     for sentence in sentences(summary, where, causes):
         out.say(sentence)
