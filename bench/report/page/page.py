@@ -25,13 +25,15 @@ from bench.report.page.charts_critical import critical_bars
 from bench.report.page.charts_duplex import frame_charts
 from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
 from bench.report.page.tiles import Answers, stage_blocks, tiles
-from bench.report.page.turns import STATUSES, Cards, cards
+from bench.report.page.turns import STATUSES, Cards, cards, known_causes
+from bench.report.text.causes import cause_blocks, slow_lines
 from bench.report.text.table import blocks, notes
 from bench.store.atomic import atomic_write
 from bench.store.recording import Stereo
-from bench.store.records import MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import Run
 from bench.summary.answers import answers_of
+from bench.summary.causes import PresetCauses, summarise_causes
 from bench.summary.colours import SHADES, STAGES, look
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import PIECES
@@ -53,6 +55,8 @@ class Input:
 
     run: Run
     rows: Sequence[MetricRow]
+    causes: Sequence[CauseRow] | None = ()
+    """The known causes of its turns; None where they were never computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class _Part:
     number: int
     summary: RunSummary
     answers: Answers
+    causes: Sequence[PresetCauses]
     cards: Cards
     charts: tuple[Chart, ...]
     swept: Mapping[str, Swept]
@@ -106,7 +111,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
 
     with workers:
         summary = summarise(run, given.rows)
-        found = cards(run, given.rows, hear, told)
+        found = cards(run, given.rows, hear, told, known_causes(given.causes or ()))
         tell(f"{run.run_id}: charts and playout replay")
         order = [p.preset for p in summary.presets]
         swept = replayed(_streams(run, order))
@@ -121,7 +126,8 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
             kept[name] = f"{FOLDER}/{number}-{name}.opus"
             atomic_write(folder / f"{number}-{name}.opus", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
-    return _Part(number, summary, _answers(given.rows), found, charts, swept, by_trial)
+    causes = summarise_causes(given.rows, given.causes or ())
+    return _Part(number, summary, _answers(given.rows), causes, found, charts, swept, by_trial)
 
 
 def _answers(rows: Iterable[MetricRow]) -> Answers:
@@ -294,8 +300,12 @@ def _section(part: _Part, *, alone: bool) -> str:
     content = {
         "headline": markup.listed(markup.alerts(summary, part.cards), "alerts")
         + tiles(summary, part.answers)
+        + markup.listed(list(slow_lines(part.causes)), "slow card")
         + markup.figure(bars, f"r{n}")
-        + "".join(markup.table(block) for block in stage_blocks(summary, part.answers))
+        + "".join(
+            markup.table(block)
+            for block in (*stage_blocks(summary, part.answers), *cause_blocks(part.causes))
+        )
         + markup.table(tables[0]),
         "latency": _of(part, "latency"),
         "turns": f'<div class="turns" data-run="{n}"></div>',
