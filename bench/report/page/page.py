@@ -41,6 +41,8 @@ from bench.timeline.replay import Stream, stream_of
 
 AUDIO = ("embed", "beside", "none")
 """Places for recordings: in the page, in a folder beside it, or nowhere."""
+SERVED = "served"
+"""Place of recordings that a server makes when they are asked for."""
 FOLDER = "report_audio"
 SCRIPTS = ("page.js", "water.js", "turns.js")
 """The page's own script, in this order."""
@@ -97,13 +99,24 @@ def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> i
     return len(data)
 
 
+def served_page(given: Input, home: str, tell: Tell) -> str:
+    """A run's page for a server that has the recordings: at ``audio/TRIAL.opus``, as `opus` makes.
+
+    Args:
+        given: The run.
+        home: Address of the list of runs.
+        tell: Takes lines that report progress.
+    """
+    return render([_part(0, given, SERVED, Path(), tell)], embedded=False, home=home)
+
+
 def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _Part:
     run = given.run
     waiting: dict[str, Future[bytes]] = {}
     workers = ThreadPoolExecutor(max_workers=os.cpu_count())  # encoding releases the GIL
 
     def hear(trial: Trial, recording: Stereo) -> None:
-        if audio != "none":
+        if audio in ("embed", "beside"):
             waiting[trial.trial_id] = workers.submit(opus, recording, trial.rate_hz)
 
     def told(done: int, total: int, what: str) -> None:
@@ -119,6 +132,8 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
         tell(f"{run.run_id}: recordings as Opus")
         sound = {name: one.result() for name, one in waiting.items()}
     kept: dict[str, str] = {}
+    if audio == SERVED:
+        kept = {t.trial_id: f"audio/{t.trial_id}.opus" for t in found.trials if not t.problem}
     for name, data in sound.items():
         if audio == "embed":
             kept[name] = base64.b64encode(data).decode("ascii")
@@ -164,8 +179,8 @@ def _streams(run: Run, order: Sequence[str]) -> dict[str, list[Stream]]:
 # HTML
 
 
-def render(parts: Sequence[_Part], *, embedded: bool) -> str:
-    """The whole page as text."""
+def render(parts: Sequence[_Part], *, embedded: bool, home: str = "") -> str:
+    """The whole page as text, with a link to the list of runs if it has an address."""
     import plotly.offline  # type: ignore[import-untyped]
 
     script = "\n".join(_asset(name) for name in SCRIPTS)
@@ -197,8 +212,8 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     return Template(_asset("page.html")).substitute(
         title=markup.esc(title),
         hashes=" ".join(_hash(one) for one in (plotly_js, script)),
-        css=_colours() + _asset("page.css"),
-        nav="".join(_nav(parts)),
+        css=colours() + _asset("page.css"),
+        nav=(f'<a href="{markup.esc(home)}">Runs</a>' if home else "") + "".join(_nav(parts)),
         all="".join(_all(together)),
         runs="".join(_section(part, alone=len(parts) == 1) for part in parts),
         audio="".join(_sounds(parts)) if embedded else "",
@@ -208,7 +223,7 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     )
 
 
-def _colours() -> str:
+def colours() -> str:
     """The colours of stages and presets, as variables of the page's styles."""
     stages = {p.name: p.colour for p in PIECES if not p.is_gap} | STAGES
     light, dark = (
