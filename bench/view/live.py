@@ -15,7 +15,6 @@ from bench.stats.format import number, percent, with_interval
 from bench.store.atomic import StoreError
 from bench.store.records import ENDED_WELL, MetricRow, Trial
 from bench.store.store import Run, read_more
-from bench.summary.answers import SLOW_MS
 from bench.summary.colours import look
 from bench.summary.summary import PresetSummary, summarise
 
@@ -133,8 +132,8 @@ def _card(p: PresetSummary, measured: Sequence[Trial]) -> Card:
         look(p.preset).colour,
         p.weights,
         "no figures: synthetic weights" if p.weights == "synthetic" else with_interval(p.p50),
-        number(max(p.values, default=None)),
-        f"{sum(ms > SLOW_MS for ms in p.values)} of {len(p.values)}",
+        number(p.slowest_ms),
+        f"{p.slow_answers} of {len(p.values)}",
         f"{p.answered} of {p.turns} ({percent(p.answered / p.turns if p.turns else None)})",
         sum(t.status == "ruler_late" for t in own),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
@@ -24,15 +24,14 @@ from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, ser
 from bench.report.page.charts_critical import critical_bars
 from bench.report.page.charts_duplex import frame_charts
 from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
-from bench.report.page.tiles import Answers, stage_blocks, tiles
+from bench.report.page.tiles import slow_turns, stage_blocks, tiles
 from bench.report.page.turns import STATUSES, Cards, cards, known_causes
-from bench.report.text.causes import cause_blocks, slow_lines
+from bench.report.text.causes import cause_blocks
 from bench.report.text.table import blocks, notes
 from bench.store.atomic import atomic_write
 from bench.store.recording import Stereo
 from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import Run
-from bench.summary.answers import answers_of
 from bench.summary.causes import PresetCauses, summarise_causes
 from bench.summary.colours import SHADES, STAGES, look
 from bench.summary.summary import RunSummary, summarise
@@ -67,7 +66,6 @@ class _Part:
 
     number: int
     summary: RunSummary
-    answers: Answers
     causes: Sequence[PresetCauses]
     cards: Cards
     charts: tuple[Chart, ...]
@@ -142,15 +140,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
             atomic_write(folder / f"{number}-{name}.opus", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
     causes = summarise_causes(given.rows, given.causes or ())
-    return _Part(number, summary, _answers(given.rows), causes, found, charts, swept, by_trial)
-
-
-def _answers(rows: Iterable[MetricRow]) -> Answers:
-    """The valid answers of each preset."""
-    by_preset: dict[str, list[MetricRow]] = {}
-    for row in rows:
-        by_preset.setdefault(row.preset, []).append(row)
-    return {preset: answers_of(of) for preset, of in by_preset.items()}
+    return _Part(number, summary, causes, found, charts, swept, by_trial)
 
 
 def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
@@ -314,12 +304,11 @@ def _section(part: _Part, *, alone: bool) -> str:
     bars = next(c for c in part.charts if c.name == "critical")
     content = {
         "headline": markup.listed(markup.alerts(summary, part.cards), "alerts")
-        + tiles(summary, part.answers)
-        + markup.listed(list(slow_lines(part.causes)), "slow card")
+        + tiles(summary)
+        + slow_turns(summary, part.causes, part.cards, n)
         + markup.figure(bars, f"r{n}")
         + "".join(
-            markup.table(block)
-            for block in (*stage_blocks(summary, part.answers), *cause_blocks(part.causes))
+            markup.table(block) for block in (*stage_blocks(summary), *cause_blocks(part.causes))
         )
         + markup.table(tables[0]),
         "latency": _of(part, "latency"),

@@ -365,7 +365,11 @@ def test_known_causes_are_named_above_and_in_their_turn(tmp_path):
             "detail": "probability 0.03"}  # fmt: skip
     assert found == [[], [], [], [said]]
     (lines,) = Tree(text).of("ul", "slow")
-    assert lines["text"].startswith(f"cascade-embedded: 1 of 4 turns took 3.4 s: {known.short}")
+    assert lines["text"] == (
+        f"cascade-embedded: 1 of 4 turns took 3.4 s: {known.short}; see the slowest"
+    )
+    (link,) = [part for part in lines["parts"][0]["parts"] if part["tag"] == "a"]
+    assert link["attrs"]["href"] == "#turn-0-3"
 
 
 def test_a_run_without_causes_has_no_line_of_them(tmp_path):
