@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "metrics": "bench.cli.results:metrics",
     "compare": "bench.cli.compare:compare_command",
     "report": "bench.cli.report:report",
+    "view": "bench.cli.view:view",
     "face": "bench.cli.talk:face",
     "talk": "bench.cli.talk:talk",
     "calibrate": "bench.cli.calibrate:calibrate",
