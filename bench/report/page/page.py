@@ -24,6 +24,7 @@ from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, ser
 from bench.report.page.charts_critical import critical_bars
 from bench.report.page.charts_duplex import frame_charts
 from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
+from bench.report.page.known_causes import known_causes
 from bench.report.page.tiles import Answers, stage_blocks, tiles
 from bench.report.page.turns import STATUSES, Cards, cards
 from bench.report.text.table import blocks, notes
@@ -106,7 +107,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
 
     with workers:
         summary = summarise(run, given.rows)
-        found = cards(run, given.rows, hear, told)
+        found = cards(run, given.rows, hear, told, known_causes(run))
         tell(f"{run.run_id}: charts and playout replay")
         order = [p.preset for p in summary.presets]
         swept = replayed(_streams(run, order))
