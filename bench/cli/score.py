@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,8 +13,6 @@ from bench.recorded.files import calls_in
 from bench.recorded.score import PRESET, score
 from bench.report.text.console import console
 from bench.report.text.escape import visible
-from bench.runner.run import new_run_name
-from pipelines.errors import LabError
 from pipelines.guards.texts import fit_name
 
 
@@ -44,7 +43,7 @@ def score_command(
     from bench.cli.results import show
 
     preset = fit_name(name)
-    run_dir = out or Path("results") / new_run_name([preset])
+    run_dir = out or Path("results") / f"{datetime.now():%Y%m%d-%H%M%S}-{preset}"
     left_out = score(
         calls_in(what),
         run_dir,
@@ -55,6 +54,5 @@ def score_command(
     show(str(run_dir))
     for sentence in left_out:
         console().say(f"left out: {visible(sentence)}")
-    console().say(f"Page with players: duplex-lab report {run_dir}")
     if left_out:
         raise typer.Exit(1)

@@ -1,13 +1,15 @@
 """A recorded call as turns: who spoke when, proposed from the two channels. Pure.
 
-A turn is what the user says until the agent speaks, or until a long pause. What begins while the agent
-speaks is an event of its own: long enough to be words it is an interruption, else a backchannel.
+A turn is what the user says until the agent speaks, or until a long pause. What begins while the
+agent speaks is an event of its own: long enough to be words it is an interruption, else a
+backchannel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bench.store.labels import UserEvent
 from pipelines.audio.onsets import Span
@@ -15,8 +17,8 @@ from pipelines.audio.onsets import Span
 LONG_PAUSE_S = 2.0
 """Pause of the user, s, after which what follows is another turn, as in `fixtures add`."""
 WORDS_S = 0.8
-"""Least length of what the user says over the agent that is taken for words, s: backchannels in
-people's dialogues are shorter as a rule (Heldner & Edlund 2010 take 1 s of silence around them)."""
+"""Least length of what the user says over the agent that is taken for words, s. Our own choice: the
+shipped fixtures' backchannels last 0.23 to 0.47 s, their interruptions 1.57 s and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +69,5 @@ def _turn(spans: Sequence[Span], agent: Sequence[Span], rate_hz: int) -> UserTur
     if _over(spans[0], agent):
         spoken = sum(span.end - span.start for span in spans)
         event = "interruption" if spoken >= WORDS_S * rate_hz else "backchannel"
-    pauses = tuple(Span(a.end, b.start) for a, b in zip(spans, spans[1:], strict=False))
+    pauses = tuple(Span(a.end, b.start) for a, b in pairwise(spans))
     return UserTurn(spans[0].start, spans[-1].end, pauses, event)

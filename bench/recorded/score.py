@@ -1,7 +1,7 @@
 """Recorded calls become an ordinary run: turns proposed from the recording, metrics as of any run.
 
-Nobody spoke on a schedule and nothing stamped marks, so only what can be heard is measured. The given
-files are read and never written.
+Nobody spoke on a schedule and nothing stamped marks, so only what can be heard is measured. The
+given files are read and never written.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.fixtures.proposed_labels import propose
 from bench.fixtures.fixture import RATE_HZ as LABEL_RATE_HZ
+from bench.fixtures.proposed_labels import propose
 from bench.machine import description as machine
 from bench.metrics.recompute import analyse
 from bench.recorded.conversation import UserTurn, turns_of
@@ -81,7 +81,9 @@ def score(
 def _scored(call: Call, run_dir: Path, preset: str) -> FixtureLabels:
     turns = found_turns(call)
     if not turns:
-        raise LabError(f"{call.name}: nobody speaks on the user's channel, as far as a detector can tell.")
+        raise LabError(
+            f"{call.name}: nobody speaks on the user's channel, as far as a detector can tell."
+        )
     trial_id = f"{preset}.{call.name}.0"
     path = store.save_recording(run_dir, trial_id, call.stereo, call.rate_hz)
     trial = Trial(
@@ -110,7 +112,7 @@ def found_turns(call: Call) -> list[UserTurn]:
     def at(sample: int) -> int:
         return sample * call.rate_hz // LABEL_RATE_HZ
 
-    user = [Span(at(s.u_on), at(s.u_off)) for s in speech]
+    user = [Span(at(s.audible_start), at(s.audible_end)) for s in speech]
     agent, _ = audible_in(call.stereo[:, 1], call.rate_hz)
     return turns_of(user, agent, call.rate_hz)
 
