@@ -27,6 +27,7 @@ class Expected:
 
 EXPECTED = (
     Expected(r"\bextra '?\w+'? is not installed", "an optional extra of pyproject.toml"),
+    Expected(r"^Playwright is not installed", "the extra 'browser'"),
     Expected(r"could not import '(aiortc|av|cryptography|segno)'", "the extra 'talk'"),
     Expected(r"could not import '(nbclient|opentelemetry[\w.]*)'", "an extra of that name"),
     Expected(r"could not import '(torch|onnx|onnxscript|onnxruntime)'", "what trains models"),
