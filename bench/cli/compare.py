@@ -17,9 +17,8 @@ from bench.compare.gate import Gate, Outcome, exit_code, judge
 from bench.compare.pairs import Side
 from bench.metrics.table import SHARES
 from bench.report.text.comparison import as_data, block, gate_block, gate_sentence, markdown, notes
-from bench.report.text.escape import visible
+from bench.report.text.console import console
 from bench.report.text.junit import junit
-from bench.report.text.table import print_block, terminal
 from bench.store import store
 from bench.store.atomic import atomic_write
 from bench.store.labels import proposed_note
@@ -200,17 +199,17 @@ class _Opened:
 
 
 def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> None:
-    from rich.text import Text
-
-    out = terminal()
+    out = console()
     for pair in found:
-        print_block(block(pair), out)
+        out.table(block(pair))
+        out.line()
     if outcomes:
-        print_block(gate_block(outcomes), out)
+        out.table(gate_block(outcomes))
+        out.line()
         for outcome in outcomes:
-            out.print(Text(visible(gate_sentence(outcome))))
+            out.say(gate_sentence(outcome))
     for note in notes(found):
-        out.print(Text(visible(note), style="dim"))
+        out.say(note, "dim")
 
 
 def _json(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> bytes:

@@ -18,6 +18,7 @@ from bench.stats.quantiles import bounded_quantiles, needed_n
 from bench.store import store
 from pipelines.errors import LabError
 from pipelines.guards.texts import fit_name
+from pipelines.remote.preset import remote_specs
 from pipelines.spec import parse_spec
 
 RESULTS = Path("results")
@@ -64,6 +65,27 @@ def run(
         Path | None,
         typer.Option(help="Your own Pipecat bot, a .py file with async def bot(runner_args)."),
     ] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address of an agent that runs elsewhere, ws://127.0.0.1:8765/talk for one; once "
+            "for each agent, each with its --line."
+        ),
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Protocol that the agent speaks: pcm-websocket, openai-realtime, pipecat, twilio, "
+            "moshi; 'duplex-lab lines' explains them."
+        ),
+    ] = None,
+    header_from_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Header of the request that opens the connection, its value from an environment "
+            "variable: Authorization=OPENAI_API_KEY. For all --agent."
+        ),
+    ] = None,
     wait_after_answer: Annotated[
         float,
         typer.Option(
@@ -94,7 +116,12 @@ def run(
         plan, run_dir = _planned_in(resume), resume
     else:
         plan = make_plan(
-            presets or ("" if bot else DEFAULT_PRESETS), fixtures, repeats, bot, wait_after_answer
+            presets or ("" if bot or agent else DEFAULT_PRESETS),
+            fixtures,
+            repeats,
+            bot,
+            wait_after_answer,
+            remote_specs(agent or [], line or [], header_from_env or []),
         )
         run_dir = out or RESULTS / new_run_id(plan.specs)
     if dry_run:
@@ -103,12 +130,27 @@ def run(
         return
     with progress() as watch:
         failed = execute(plan, run_dir, resume=resume is not None, watch=watch, retries=retries)
+    if any(spec.kind == "remote" for spec in plan.specs):
+        _listen(run_dir)
     _report(run_dir)
     if failed:
         typer.echo(
             f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
         )
         raise typer.Exit(1)
+
+
+def _listen(run_dir: Path) -> None:
+    """Has a recogniser listen to agents elsewhere that report no words of their own."""
+    run = store.read_run(run_dir)
+    remote = [trial for trial in run.trials if trial.kind == "remote" and not trial.warmup]
+    if all(any(m.event == "agent_text" for m in run.marks(t.trial_id)) for t in remote):
+        return
+    from bench.recorded.listener import Sphinx, listen
+
+    typer.echo("The agent reports no words: a recogniser listens to its answers …", err=True)
+    recogniser = Sphinx()
+    listen(run_dir, recogniser, recogniser.described)
 
 
 def _planned_in(run_dir: Path) -> Plan:
@@ -132,7 +174,7 @@ def _planned_in(run_dir: Path) -> Plan:
 
 
 def _describe(plan: Plan) -> None:
-    say = console().print
+    say = console().line
     n = plan.turns_per_preset
     say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
     say(f"fixtures:  {len(plan.fixtures)}, each {plan.repeats} times")
@@ -167,12 +209,19 @@ def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
 
 def _report(run_dir: Path) -> None:
     from bench.report.plots.latency import write_report
-    from bench.report.text.table import print_table
+    from bench.report.text.first_look.headline import print_headline
+    from bench.summary.causes import explained, summarise_causes
     from bench.summary.summary import summarise
 
     run = store.read_run(run_dir)
-    summary = summarise(run, store.read_metrics(run_dir))
-    print_table(summary)
+    rows = store.read_metrics(run_dir)
+    summary = summarise(run, rows)
+    causes = summarise_causes(rows, store.read_causes(run_dir) or ())
+    print_headline(summary, run_dir, explained(causes))
     write_report(run_dir / "report.png", summary)
-    console().print(f"\nPicture: {run_dir / 'report.png'}", soft_wrap=True)
-    console().print(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL", soft_wrap=True)
+    say = console().line
+    say()
+    say(f"Picture: {run_dir / 'report.png'}")
+    say(f"All figures: duplex-lab show {run_dir} --all (columns: --explain)")
+    say(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL")
+    say(f"The page, with every turn to hear: duplex-lab report {run_dir}")

@@ -13,8 +13,10 @@ from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
 from bench.stats.quantiles import Estimate, Key, per_key, quantile, rate_per_key
 from bench.store.records import FAILED, MetricRow, Status, Trial
 from bench.store.store import Run
+from bench.summary.answers import SLOW_MS, Answer, PartShare, answers_of, shares
 from bench.summary.frames import DuplexSummary, summarise_duplex
 from bench.summary.headlines import OVER, columns
+from bench.summary.outliers import Outliers, outliers
 from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
 from pipelines.kinds import Weights
 
@@ -94,6 +96,8 @@ class PresetSummary:
     """Model → (load, warm-up, warm start), medians; warm-up trials count."""
     preroll_ms: float = 0.0
     """Pre-roll B of the ear's jitter buffer: everything was heard behind it."""
+    answers: tuple[Answer, ...] = ()
+    """The valid answers, one per repeat: ``values`` with the parts of each."""
 
     @property
     def invalid_rate(self) -> float | None:
@@ -104,6 +108,31 @@ class PresetSummary:
     def unanswered_rate(self) -> float | None:
         """Share of the turns that had no answer."""
         return 1 - self.answered / self.turns if self.turns else None
+
+    @property
+    def slowest_ms(self) -> float | None:
+        """The largest of ``values``, ms; None without values."""
+        return max(self.values, default=None)
+
+    @property
+    def slow_answers(self) -> int:
+        """Number of ``values`` above `SLOW_MS`."""
+        return sum(value > SLOW_MS for value in self.values)
+
+    @property
+    def conversations(self) -> int:
+        """Number of fixtures that the valid answers are from."""
+        return len({one.fixture for one in self.answers})
+
+    @property
+    def shares(self) -> tuple[PartShare, ...]:
+        """What each part is of an answer, the largest first; none where answers are not split."""
+        return shares(self.answers)
+
+    @property
+    def outliers(self) -> tuple[Outliers, ...]:
+        """The answers that took far longer than the others, the largest group first."""
+        return outliers(self.answers, self.p50.value)
 
     def median(self, metric: str) -> float | None:
         """Median of a metric of a turn; None without values."""
@@ -221,6 +250,7 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         caller_rss_mb=max(values("caller_rss_mb"), default=None),
         cold=_cold(rows),
         preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
+        answers=answers_of(rows),
     )
 
 

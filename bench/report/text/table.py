@@ -1,12 +1,12 @@
-"""A run's figures as text: for the terminal (rich), and as Markdown."""
+"""All of a run's figures as text: for the terminal, and as Markdown."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING
 
+from bench.report.text.console import Screen
 from bench.report.text.escape import visible
+from bench.report.text.listing import markdown_of
 from bench.report.text.table_frames import duplex_blocks, duplex_notes
 from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
 from bench.stats.format import DASH, Block, number, percent, with_interval
@@ -23,19 +23,10 @@ from bench.summary.summary import (
 )
 from bench.timeline.critical_path import PIECES
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-WIDTH = 100
-"""Width in columns where the output is no terminal."""
 REFUSED = "refused: synthetic"
 """Text in place of a conversation's figure for weights that carry no meaning."""
 LISTED = 8
 """Number of invalidated turns that are named; the rest are counted."""
-
-
-TWO_LINES = {"no answer": "no\nanswer", "endpointing delay": "endpoint-\ning delay"}
-"""Heads that a terminal shows on two lines: room for what stands beside."""
 
 
 def blocks(summary: RunSummary) -> list[Block]:
@@ -263,61 +254,23 @@ def _spoilt_lines(preset: str, spoilt: Sequence[Spoilt]) -> Iterator[str]:
 # Output
 
 
-def terminal(file: IO[str] | None = None) -> Console:
-    """A console: coloured on a terminal unless NO_COLOR is set, else plain and `WIDTH` wide."""
-    from rich.console import Console
+def print_table(summary: RunSummary, screen: Screen | None = None) -> None:
+    """Prints a run's tables and notes.
 
-    out = file or sys.stdout
-    return Console(file=out, width=None if out.isatty() else WIDTH, highlight=False)
-
-
-def print_table(summary: RunSummary, console: Console | None = None) -> None:
-    """Prints a run's tables and notes."""
-    from rich.text import Text
-
-    console = console or terminal()
+    Args:
+        summary: The run's figures.
+        screen: Where to; by default standard output.
+    """
+    out = screen or Screen()
     for block in blocks(summary):
-        print_block(block, console)
+        out.table(block)
+        out.line()
     for note in notes(summary):
-        console.print(Text(visible(note), style="dim"))
-
-
-def print_block(block: Block, console: Console) -> None:
-    """Prints one table."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(block.title, style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for i, name in enumerate(block.header):
-        is_text = i == 0 or name in ("weights", "model", "cause")
-        table.add_column(
-            Text(TWO_LINES.get(name, name).replace("→ ", "→\n")),
-            justify="left" if is_text else "right",
-            no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
-        )
-    for row in block.rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    console.print(table)
+        out.say(note, "dim")
 
 
 def markdown(summary: RunSummary) -> str:
     """The same as Markdown, for a README."""
-    parts = []
-    for block in blocks(summary):
-        lines = [f"**{block.title}**", "", "| " + " | ".join(block.header) + " |"]
-        lines.append("|" + "---|" * len(block.header))
-        lines += ["| " + " | ".join(_escaped(row)) + " |" for row in block.rows]
-        parts.append("\n".join(lines))
+    parts = [markdown_of(block) for block in blocks(summary)]
     parts.append("\n".join(f"- {visible(note.strip())}" for note in notes(summary)))
     return "\n\n".join(parts) + "\n"
-
-
-def _escaped(row: Sequence[str]) -> list[str]:
-    return [visible(cell).replace("|", "\\|") for cell in row]

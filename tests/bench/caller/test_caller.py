@@ -23,7 +23,8 @@ from bench.lines.local import Kind, Message, encode
 from tests.bench.caller.lock_step import call_in_steps
 
 RATE = 24_000
-LINES = list(table.rows())
+LINES = ["local", "pcm-websocket"]
+"""An agent that the lab starts, and one that is dialled; the others: tests/bench/lines."""
 TONE = np.full(RATE // 10, 8000, np.int16).tobytes()  # 100 ms
 
 

@@ -62,7 +62,7 @@ def test_two_presets_of_one_run_are_compared(lab):
     code, out, _ = lab(*PAIR)
     assert code == 0
     assert "cascade-stock → cascade-tuned" in out
-    (line,) = [line for line in out.splitlines() if line.startswith(" voice_to_voice (ms)")]
+    (line,) = [line for line in out.splitlines() if line.startswith("voice_to_voice (ms)")]
     assert line.split()[-1] == "faster"
     assert "one after the other" not in out
 
@@ -136,7 +136,7 @@ def test_fewer_metrics_are_one_smaller_family_in_which_the_rates_stay(lab):
     code, out, _ = lab(*PAIR, "--metrics", "voice_to_voice")
     assert code == 0
     assert "over the 3 tests shown" in " ".join(out.split())
-    assert " no_answer (%)" in out and " invalid (%)" in out
+    assert "\nno_answer (%)" in out and "\ninvalid (%)" in out
     assert "endpointing_delay" not in out
 
 
