@@ -16,7 +16,6 @@ from bench.caller.call import call
 from bench.caller.connection import listen
 from bench.caller.plan import CallerPlan, CallerResult, CallerTurn
 from bench.caller.process import CallerProcess
-from bench.lines import table
 from bench.lines.fakes import local, pcm_websocket
 from bench.lines.line import LineChoice
 from bench.lines.local import Kind, Message, encode
