@@ -35,6 +35,7 @@ EXPECTED = (
     Expected(r"^no chromium or google-chrome in PATH", "a browser"),
     Expected(r"^flite 2\.2 is not installed", "the synthesiser that made the fixtures"),
     Expected(r"^torch is optional: ", "an engine environment that is built on request"),
+    Expected(r"^the engine environment [\w-]+ is not built", "one that a run builds"),
     Expected(r"^llama-cpp-python is compiled for minutes: ", "an engine that is compiled"),
     Expected(r"\bno GPU\b|\bCUDA\b", "a GPU"),
     Expected(r"\bbubblewrap\b", "the sandbox of the grader"),

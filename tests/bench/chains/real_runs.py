@@ -72,6 +72,11 @@ class Scripted:
     """What the double of the hosted service has heard."""
 
 
+def failures(run: store.Run) -> list[str]:
+    """The trials that failed, warm-ups left out."""
+    return [t.trial_id for t in run.trials if t.status in FAILED and not t.warmup]
+
+
 @contextlib.contextmanager
 def served(service: str) -> Iterator[Any]:
     """A double in a thread of its own; yields what it hears."""
@@ -105,8 +110,10 @@ def play_scripted(folder: Path) -> Scripted:
         names = ("cascade-scripted", "cascade-scripted-random", str(preset))
         fixtures = (fixture("greet_hello"), two_turns())
         plan = PlanOfSome(tuple(map(load_spec, names)), fixtures, 1, own={HOSTED: ("greet_hello",)})
-        assert execute(plan, folder / "run", resume=False, watch=quiet, retries=4) == 0
-    return Scripted(store.read_run(folder / "run"), heard)
+        failed = execute(plan, folder / "run", resume=False, watch=quiet, retries=4)
+    run = store.read_run(folder / "run")
+    assert failed == len(failures(run))
+    return Scripted(run, heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +154,12 @@ def play_engines(folder: Path) -> Engines:
         beside = Beside((f"{tap.stem}:tap",), {"seen": str(folder)})
         failed = execute(plan, folder / "run", resume=False, watch=watch, beside=beside)
     run = store.read_run(folder / "run")
-    bad = [t.trial_id for t in run.trials if t.status in FAILED and not t.warmup]
-    assert KILLED in bad and failed == len(bad)
+    assert KILLED in failures(run) and failed == len(failures(run))
     return Engines(run, set((folder / f"{BOT}.seen").read_text(encoding="utf-8").split()))
 
 
 def _kill_recogniser(folder: Path) -> None:
-    """By the pid that it stamped on its marks in the warm-up."""
+    """By the pid with which it started, before the warm-up."""
     marks = store.read_run(folder).marks(WARMUP)
-    pid = next(m.pid for m in marks if (m.stage, m.event) == ("stt", "final"))
-    psutil.Process(pid).kill()
+    pid = next(m.value for m in marks if (m.event, m.text) == ("process_start", "pocketsphinx"))
+    psutil.Process(int(pid or 0)).kill()
