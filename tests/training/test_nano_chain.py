@@ -9,9 +9,8 @@ import pytest
 
 from bench.fixtures.library import fixtures_root
 from bench.recorded.listener import Sphinx, listen
-from bench.runner.plan import make_plan
+from bench.runner.plan import Plan, make_plan
 from bench.runner.run import execute
-from tests.bench.chains.real_runs import PlanOfSome
 from training.nano_duplex.verdicts import Evaluation, evaluate
 
 pytestmark = pytest.mark.realtime
@@ -44,7 +43,7 @@ def found(tmp_path_factory) -> dict[str, Evaluation]:
         patch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
         every = make_plan(",".join(PRESETS), "all", 1)
         own = {"duplex-mute": ("hes_bring_key",)}
-        plan = PlanOfSome(every.specs, every.fixtures, 1, own=own)
+        plan = Plan(every.specs, every.fixtures, 1, own=own)
         execute(plan, run_dir, resume=False, watch=lambda _: None, retries=4)
         run, _ = listen(run_dir, recogniser, recogniser.described)
         return {preset: evaluate([run], preset) for preset in PRESETS}

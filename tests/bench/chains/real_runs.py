@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from bench.fixtures.library import Cue, Fixture, fixtures_root, load
-from bench.runner.plan import Plan, Planned
-from bench.runner.run import Beside, execute
+from bench.runner.plan import Plan
+from bench.runner.run import execute
+from bench.runner.session import Beside
 from bench.store import store
 from bench.store.records import FAILED
 from pipelines.hosted.doubles import double
@@ -42,25 +43,6 @@ def two_turns() -> Fixture:
     hello, thanks = fixture("greet_hello"), fixture("greet_thanks")
     second = replace(thanks.turns[0], cue=Cue("agent_end", 800))
     return replace(hello, name="hello_thanks", turns=(hello.turns[0], second))
-
-
-@dataclass(frozen=True, slots=True)
-class PlanOfSome(Plan):
-    """A plan of which some presets are played but a part."""
-
-    own: Any = None
-    """Preset → the names of its fixtures; a preset that is not in it is played all."""
-
-    def fixtures_of(self, spec: Any) -> tuple[Fixture, ...]:
-        """See `Plan.fixtures_of`."""
-        mine = self.own.get(spec.name)
-        return tuple(f for f in self.fixtures if mine is None or f.name in mine)
-
-    @property
-    def trials(self) -> list[Planned]:
-        """See `Plan.trials`."""
-        every = Plan.trials.fget(self)  # type: ignore[attr-defined]
-        return [t for t in every if t.fixture in self.fixtures_of(t.spec)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +91,7 @@ def play_scripted(folder: Path) -> Scripted:
         preset.write_text(f'{text}url = "{heard.url}"\n', encoding="utf-8")
         names = ("cascade-scripted", "cascade-scripted-random", str(preset))
         fixtures = (fixture("greet_hello"), two_turns())
-        plan = PlanOfSome(tuple(map(load_spec, names)), fixtures, 1, own={HOSTED: ("greet_hello",)})
+        plan = Plan(tuple(map(load_spec, names)), fixtures, 1, own={HOSTED: ("greet_hello",)})
         failed = execute(plan, folder / "run", resume=False, watch=quiet, retries=4)
     run = store.read_run(folder / "run")
     assert failed == len(failures(run))
@@ -137,7 +119,7 @@ def play_engines(folder: Path) -> Engines:
     """
     tap = Path(__file__).with_name("tap_double.py")
     command = fixture(COMMAND)
-    plan = PlanOfSome(
+    plan = Plan(
         (load_spec(EMBEDDED), load_spec(BOT)),
         (command, replace(command, name=f"{COMMAND}_again")),
         1,

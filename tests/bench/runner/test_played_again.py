@@ -56,10 +56,10 @@ def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monk
 
     monkeypatch.setattr(run, "CallerProcess", caller)
     monkeypatch.setattr(run, "Agents", Agents)
-    clicks = {"sent": 3, "heard": 3, "max_error_ms": 0.25}
+    clicks = {"sent": 3, "heard": 3, "max_error_ms": 0.25, "timers_late_ms": None}
     monkeypatch.setattr(run, "_calibrate", lambda caller: clicks)
-    monkeypatch.setattr("bench.runner.run.play", answered)
-    monkeypatch.setattr("bench.runner.run.with_lateness", late_at_first)
+    monkeypatch.setattr("bench.runner.session.play", answered)
+    monkeypatch.setattr("bench.runner.session.with_lateness", late_at_first)
 
     def watch(progress):
         told.append(progress.text)

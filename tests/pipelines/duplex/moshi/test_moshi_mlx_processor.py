@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from pipecat.frames.frames import (
     ErrorFrame,
     InputAudioRawFrame,
