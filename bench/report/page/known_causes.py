@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.causes.table import BY_NAME
 from bench.report.page.turns import Causes, KnownCause
 from bench.report.text.causes import OF
 from bench.store.records import CauseRow
-from bench.store.store import Run, read_causes
 from bench.summary.causes import of_turns
 
 
-def known_causes(run: Run) -> Causes:
-    """(trial id, turn) → its causes, the largest loss first; none of a run that holds no table.
+def known_causes(rows: Sequence[CauseRow]) -> Causes:
+    """(trial id, turn) → its causes, the largest loss first; those that this program knows.
 
-    Raises:
-        StoreError: the table is damaged or newer than this program.
+    Args:
+        rows: The run's table of causes.
     """
-    rows = [row for row in read_causes(run.path) or () if row.cause in BY_NAME]
-    return {key: tuple(map(_shown, of)) for key, of in of_turns(rows).items()}
+    known = [row for row in rows if row.cause in BY_NAME]
+    return {key: tuple(map(_shown, of)) for key, of in of_turns(known).items()}
 
 
 def _shown(row: CauseRow) -> KnownCause:
