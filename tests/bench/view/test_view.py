@@ -23,6 +23,7 @@ from bench.cli.main import app
 from bench.metrics.compute import compute
 from bench.simulated.turns import T0_NS, TurnPlan, labels_of, trial_of
 from bench.store.store import (
+    read_info,
     read_more,
     read_run,
     save_recording,
@@ -214,7 +215,12 @@ def test_a_list_reads_only_what_has_changed(root, monkeypatch):
     library = Library(root)
     library.entries()
     read = []
-    monkeypatch.setattr("bench.view.library.read_info", lambda path: read.append(path.name) or {})
+
+    def counted(path):
+        read.append(path.name)
+        return read_info(path)
+
+    monkeypatch.setattr("bench.view.library.read_info", counted)
     library.entries()
     assert read == []
     put(root / "live", 2)
