@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "algorithmic-latency": "bench.cli.algorithmic_latency:algorithmic_latency",
     "service": "bench.cli.frame_times:measure",
     "replay": "bench.cli.replay:replay",
+    "score": "bench.cli.score:score_command",
     "listen": "bench.cli.listen:listen_command",
     "history": "bench.cli.history:history",
     "export-traces": "bench.cli.traces:export_traces",

@@ -13,8 +13,8 @@ from bench.report.text.escape import visible
 from bench.runner.plan import Plan, make_plan
 from bench.runner.progress import progress
 from bench.runner.run import execute, new_run_id
+from bench.runner.stopwatch import Stopwatch
 from bench.stats.format import duration
-from bench.stats.quantiles import bounded_quantiles, needed_n
 from bench.store import store
 from pipelines.errors import LabError
 from pipelines.guards.texts import fit_name
@@ -37,7 +37,8 @@ def run(
         str,
         typer.Option(
             help="Fixtures, by commas: names, patterns, kinds or tags (quick, clean, all). "
-            "duplex:session_150s is played only to presets of the kind duplex."
+            "duplex:session_150s is played only to presets of the kind duplex; after a preset's "
+            "name and a colon stands what that preset plays, and nothing else."
         ),
     ] = "quick",
     repeats: Annotated[
@@ -97,6 +98,14 @@ def run(
             show_default="1.5",
         ),
     ] = 0.0,
+    no_spin: Annotated[
+        bool,
+        typer.Option(
+            "--no-spin",
+            help="Let the cores doze, even if this machine's timers wake late; else a process of "
+            "the idle class keeps each core awake while the run lasts, and the run says so.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -128,11 +137,23 @@ def run(
         _describe(plan)
         _rehearse(plan, run_dir, resume is not None)
         return
+    stopwatch = Stopwatch()
     with progress() as watch:
-        failed = execute(plan, run_dir, resume=resume is not None, watch=watch, retries=retries)
+        failed = execute(
+            plan,
+            run_dir,
+            resume=resume is not None,
+            watch=watch,
+            retries=retries,
+            stopwatch=stopwatch,
+            spin=not no_spin,
+        )
     if any(spec.kind == "remote" for spec in plan.specs):
-        _listen(run_dir)
-    _report(run_dir)
+        with stopwatch.part("listening"):
+            _listen(run_dir)
+    with stopwatch.part("report"):
+        _report(run_dir)
+    console().say(f"Time: {stopwatch.text()}")
     if failed:
         typer.echo(
             f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
@@ -163,6 +184,7 @@ def _planned_in(run_dir: Path) -> Plan:
     try:
         presets, names = planned["presets"].items(), ",".join(planned["fixtures"])
         repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))
+        own = {str(name): tuple(of) for name, of in planned.get("own", {}).items()}
         wait_s = float(planned.get("wait_s", 0.0))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise LabError(
@@ -170,7 +192,7 @@ def _planned_in(run_dir: Path) -> Plan:
             "on with: begin a new one."
         ) from None
     specs = tuple(parse_spec(fit_name(name), str(toml)) for name, toml in presets)
-    return Plan(specs, tuple(select(names)), repeats, only, wait_s)
+    return Plan(specs, tuple(select(names)), repeats, only, own, wait_s)
 
 
 def _describe(plan: Plan) -> None:
@@ -182,10 +204,11 @@ def _describe(plan: Plan) -> None:
     say(f"audio:     {duration(plan.audio_s)} of the user's speech")
     say(f"duration:  about {duration(plan.seconds())}")
     say(f"turns:     n = {n} per preset, if all are valid (repeats of a turn are not counted)")
-    for name, bounded in bounded_quantiles(n).items():
-        need = needed_n(int(name[1:]) / 100)
-        word = "can be bounded" if bounded else f"insufficient n ({n}, {need})"
-        say(f"  {name}:     {word}")
+    if plan.conversations_per_preset < n:
+        say(f"           in {plan.conversations_per_preset} conversations")
+    for p, (have, need) in plan.bounds().items():
+        word = "can be bounded" if have >= need else f"insufficient n ({have}, {need})"
+        say(f"  p{100 * p:g}:     {word}")
 
 
 def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:

@@ -163,7 +163,8 @@ def _announce(serving: Serving, https: bool, open_page: bool) -> None:
 
 def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path | None) -> bool:
     """Plays the plan with the face attached; returns True if something was wrong."""
-    from bench.runner.run import Beside, execute
+    from bench.runner.run import execute
+    from bench.runner.session import Beside
 
     options = {
         "url": serving.feed_url,

@@ -132,6 +132,7 @@ def caller_plan(
             timeout_s=turn.timeout_s,
             wait_s=max(turn.wait_s, wait_s, SILENCE_AFTER_AGENT_S),
             expects_answer=turn.expect.respond and listens,
+            goes_on=turn.cue.unanswered == "go_on",
         )
         for turn in fixture.turns
     )

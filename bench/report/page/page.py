@@ -24,8 +24,9 @@ from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, ser
 from bench.report.page.charts_critical import critical_bars
 from bench.report.page.charts_duplex import frame_charts
 from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
+from bench.report.page.known_causes import known_causes
 from bench.report.page.tiles import slow_turns, stage_blocks, tiles
-from bench.report.page.turns import STATUSES, Cards, cards, known_causes
+from bench.report.page.turns import STATUSES, Cards, cards
 from bench.report.text.causes import cause_blocks
 from bench.report.text.table import blocks, notes
 from bench.store.atomic import atomic_write

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 
-from bench.causes.table import BY_NAME
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
 from bench.report.page.audio import Envelope, envelope
 from bench.report.page.lanes import (
@@ -25,9 +24,8 @@ from bench.report.page.lanes import (
 from bench.store.atomic import StoreError
 from bench.store.labels import TurnLabels
 from bench.store.recording import Stereo
-from bench.store.records import CauseRow, MetricRow, Trial
+from bench.store.records import MetricRow, Trial
 from bench.store.store import Run
-from bench.summary.causes import of_turns
 from bench.timeline.critical_path import critical_path
 from bench.timeline.frames import Frames, sessions
 from bench.timeline.timeline import Timeline, Turn, reconstruct
@@ -69,18 +67,6 @@ class KnownCause:
 
 Causes = Mapping[tuple[str, int], Sequence[KnownCause]]
 """(trial id, turn) → its causes."""
-
-
-def known_causes(rows: Sequence[CauseRow]) -> Causes:
-    """The causes in a run's rows that this program knows, turn by turn."""
-    return {
-        key: [
-            KnownCause(row.lost_ms, cause.sentence, cause.mend, row.detail or "")
-            for row in of
-            if (cause := BY_NAME.get(row.cause)) is not None
-        ]
-        for key, of in of_turns(rows).items()
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from bench.report.text.console import Screen
 from bench.report.text.escape import visible
 from bench.report.text.listing import markdown_of
 from bench.report.text.table_frames import duplex_blocks, duplex_notes
+from bench.report.text.table_read_back import read_back_blocks
 from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
 from bench.stats.format import DASH, Block, number, percent, with_interval
-from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, needed_n
+from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, Method, needed_n
 from bench.store.labels import proposed_note
 from bench.summary.headlines import columns
 from bench.summary.summary import (
@@ -60,6 +61,7 @@ def blocks(summary: RunSummary) -> list[Block]:
             ),
             tuple(_quality_row(p) for p in presets),
         ),
+        *read_back_blocks(summary),
         *turn_taking_blocks(summary.turn_taking),
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
@@ -156,11 +158,11 @@ SMART_TURN_NOTE = (
 def notes(summary: RunSummary) -> list[str]:
     """Sentences that must stand beside the figures."""
     said = [
-        f"p50: two-sided 95 % interval from order statistics, from n = {MIN_N_INTERVAL} on; "
-        f"p95: one-sided 95 % upper bound, from n = {needed_n(0.95)} on. "
-        "n counts distinct turns of fixtures, taken as independent: repeats of a turn are not, and "
-        "stand in every median and interval by their own median (in rates, by their share). "
+        f"p50: two-sided 95 % interval, from n = {MIN_N_INTERVAL} on; p95: one-sided 95 % upper "
+        f"bound, from n = {needed_n(0.95)} on. n counts distinct turns of fixtures: repeats of a "
+        "turn stand in every median and interval by their own median (in rates, by their share). "
         "Medians of parts need not add up to the median of the whole.",
+        *_interval_notes(summary),
         "valid/n: repeats counted; n includes the turns that had no answer or were never spoken. "
         "vs log: heard − what the event log says. underrun: silence inside the agent's speech. "
         "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
@@ -177,6 +179,26 @@ def notes(summary: RunSummary) -> list[str]:
     for p in summary.presets:
         said += _preset_notes(p)
     return said
+
+
+INTERVALS: dict[Method, str] = {
+    "turns": "{n} turns, each a conversation of its own: intervals from order statistics.",
+    "conversations": "{n} turns in {conversations} conversations: intervals by resampling "
+    "conversations, for turns of one are not independent; p95 counts conversations.",
+    "few conversations": "{n} turns in only {conversations} of the 5 conversations that can be "
+    "resampled: intervals from the turns as if they were independent, and so too narrow.",
+}
+"""Method → the sentence that stands beside its intervals."""
+
+
+def _interval_notes(summary: RunSummary) -> list[str]:
+    """What the intervals come from; presets that agree share a sentence."""
+    of: dict[str, list[str]] = {}
+    for p in summary.presets:
+        if p.p50.n:
+            told = INTERVALS[p.p50.method].format(n=p.p50.n, conversations=p.p50.n_conversations)
+            of.setdefault(told, []).append(p.preset)
+    return [f"{', '.join(presets)}: {told}" for told, presets in of.items()]
 
 
 def _calibration(summary: RunSummary) -> str:

@@ -23,7 +23,6 @@ from bench.cli.main import app
 from bench.metrics.compute import compute
 from bench.simulated.turns import T0_NS, TurnPlan, labels_of, trial_of
 from bench.store.store import (
-    read_info,
     read_more,
     read_run,
     save_recording,
@@ -214,13 +213,13 @@ def test_a_lock_without_a_process_is_no_run_that_goes_on(tmp_path, text):
 def test_a_list_reads_only_what_has_changed(root, monkeypatch):
     library = Library(root)
     library.entries()
-    read = []
+    read: list[str] = []
 
-    def counted(path):
+    def noted(path):
         read.append(path.name)
-        return read_info(path)
+        return {}
 
-    monkeypatch.setattr("bench.view.library.read_info", counted)
+    monkeypatch.setattr("bench.view.library.read_info", noted)
     library.entries()
     assert read == []
     put(root / "live", 2)

@@ -8,7 +8,10 @@ from typing import Any
 
 from bench.report.text.console import Screen
 from bench.report.text.listing import Column, Listing, Row
+from bench.report.text.table_read_back import read_back_blocks
 from bench.stats.format import number, percent
+from bench.stats.quantiles import Method
+from bench.store.labels import proposed_note
 from bench.summary.outliers import Outliers, Turn, outliers
 from bench.summary.summary import PresetSummary, RunSummary
 from bench.summary.verdict import outlier_sentence, part_name, verdicts
@@ -20,6 +23,9 @@ MUCH_INVALID = 0.25
 """Largest share of invalidated turns without a warning."""
 MAX_CALIBRATION_MS = 5.0
 """Largest calibration error, ms, without a warning."""
+RECORDED = (
+    "Recorded calls: what was said is not judged, and no ruler was at work when they were made."
+)
 
 
 def _p50(row: Row) -> str:
@@ -51,6 +57,14 @@ LEAVE = ("largest stage", "> 1 s", "max")
 """Columns that leave first: the sentences below say the same."""
 
 
+INTERVALS: dict[Method, str] = {
+    "turns": "",
+    "conversations": ", the intervals by resampling conversations",
+    "few conversations": ", too few to resample: the intervals are of the turns, and too narrow",
+}
+"""Where an interval comes from → what stands beside n."""
+
+
 def headline(summary: RunSummary) -> Listing:
     """A row a preset."""
     said = verdicts(summary)
@@ -68,6 +82,7 @@ def _row(p: PresetSummary, verdict: str) -> dict[str, Any]:
         "p50_high_ms": p.p50.high,
         "turns": p.p50.n,
         "conversations": p.conversations,
+        "interval_from": p.p50.method,
         "slowest_ms": p.slowest_ms,
         "over_1s": p.slow_answers if p.values else None,
         "largest_stage": part_name(largest.part) if largest else None,
@@ -116,7 +131,9 @@ def _command(group: Outliers, where: Path) -> str:
 def warnings(summary: RunSummary) -> Iterator[str]:
     """What makes the figures doubtful; mostly nothing."""
     error_ms = summary.calibration_error_ms
-    if error_ms is None:
+    if summary.info.get("recorded"):
+        yield RECORDED
+    elif error_ms is None:
         yield "The harness was not calibrated in this run."
     elif error_ms > MAX_CALIBRATION_MS:
         yield f"The harness's own error reached {error_ms:.1f} ms: the machine was busy."
@@ -125,6 +142,8 @@ def warnings(summary: RunSummary) -> Iterator[str]:
             yield f"{p.preset}: {len(p.failed)} of {p.trials} trials failed."
         if (p.invalid_rate or 0.0) > MUCH_INVALID:
             yield f"{p.preset}: {percent(p.invalid_rate)} of the turns are not valid."
+    if summary.proposed:
+        yield proposed_note(summary.proposed)
 
 
 def _counts(summary: RunSummary) -> str:
@@ -140,7 +159,7 @@ def _counts(summary: RunSummary) -> str:
 def _both(p: PresetSummary) -> str:
     turns = "1 turn" if p.p50.n == 1 else f"{p.p50.n} turns"
     conversations = "1 conversation" if p.conversations == 1 else f"{p.conversations} conversations"
-    return f"{turns} in {conversations}"
+    return f"{turns} in {conversations}{INTERVALS[p.p50.method] if p.p50.low is not None else ''}"
 
 
 def print_headline(
@@ -159,5 +178,8 @@ def print_headline(
     """
     out = screen or Screen()
     out.table(headline(summary).block())
+    for block in read_back_blocks(summary):
+        out.line()
+        out.table(block)
     for sentence in sentences(summary, where, causes):
         out.say(sentence)
