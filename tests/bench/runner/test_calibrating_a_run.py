@@ -21,7 +21,7 @@ class Clicks:
         self.lost = lost
         self.timers_late_ms = list(timers_late_ms)
 
-    def __call__(self, caller: object) -> Clicks:
+    def __call__(self, caller: object, agent: object) -> Clicks:
         return self
 
     def __enter__(self) -> Clicks:
