@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat",
+    "agent", "pipecat", "line",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -22,14 +22,15 @@ EventName = Literal[
     "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
     "write", "clear", "received", "heard", "cleared", "agent_onset", "agent_end", "transcript",
     "speech_start", "speech_stop", "start", "analysis", "release", "interruption", "request",
-    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts",
-    "end", "prompt_read", "prompt_cached", "first_byte", "first_audible", "session",
-    "hold_back", "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done",
-    "frame_out", "dropped", "text", "forced", "yielded", "context_end", "phrase", "read",
-    "call", "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready",
-    "answer_text", "process_start", "load_start", "load_end", "warm_end", "guest", "error",
-    "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
-    "bot_stopped", "tool_start", "tool_end", "proposed", "ttfs_p99", "blocked",
+    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts", "end",
+    "prompt_read", "prompt_cached", "first_byte", "first_audible", "session", "hold_back",
+    "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done", "frame_out",
+    "dropped", "text", "forced", "yielded", "context_end", "phrase", "read", "call", "repeated",
+    "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
+    "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
+    "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
+    "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
+    "proposed", "ttfs_p99", "blocked", "spoke_over",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -45,6 +46,8 @@ EVENTS: dict[StageEvent, str] = {
     ("user", "turn_end"): "the turn's audio is over",
     ("user", "chunk_sent"): "t_ns: chunk handed to the socket (fact); value: chunk index k",
     ("user", "cue_missed"): "what the turn waited for never came",
+    ("user", "spoke_over"): "the agent's greeting did not end, and the longest wait for that was "
+    "over; value: s since the trial's start; text: the agent's level at its quietest",
     # link: the agent's end of the wire.
     ("link", "chunk_in"): "the pipeline's first processor saw input chunk value=k",
     ("link", "write"): "an output chunk was stamped and sent; value: its first sample's index "
@@ -145,6 +148,14 @@ EVENTS: dict[StageEvent, str] = {
         "guest",
     ): "the pipeline stamps no marks itself: its stages are marked from its frames",
     ("agent", "error"): "something failed; text: one sentence",
+    # line: what an agent that the caller dials reports over its own protocol; t_ns: on the caller's
+    # clock, when it arrived
+    ("line", "dialled"): "the caller asks for a connection",
+    ("line", "connected"): "TCP and TLS are up",
+    ("line", "agent_ready"): "the protocol's own greeting is over: the agent listens",
+    ("line", "agent_text"): "a piece of what the agent means to say; text",
+    ("line", "user_text"): "what the agent understood of the user; text",
+    ("line", "reported_error"): "an error that the agent reports and survives; text",
     ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
     "processor that held it, empty where none was seen",
     # Pipecat's own MetricsFrames, under its own names; value in Pipecat's unit (s), text: processor

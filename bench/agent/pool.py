@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable
 
 from bench.agent.process import AgentProcess
+from bench.agent.remote import RemoteAgent
 from pipelines.errors import LabError
 from pipelines.spec import PipelineSpec
 
@@ -14,15 +15,23 @@ PREPARE_TIMEOUT_S = 240.0
 load for 170 s, and a burst takes 15 s and the end of its last frame."""
 
 
+Agent = AgentProcess | RemoteAgent
+"""One agent under test, here or elsewhere."""
+
+
+def _agent(spec: PipelineSpec) -> Agent:
+    return RemoteAgent(spec) if spec.architecture == "remote" else AgentProcess(spec)
+
+
 class Agents:
     """One warm agent process for each preset; a dead one is replaced, and warmed like the first."""
 
     def __init__(self) -> None:
-        self._agents: dict[str, AgentProcess] = {}
+        self._agents: dict[str, Agent] = {}
         self._unprepared: set[str] = set()
         """Presets whose process runs, and has loaded no model yet."""
 
-    def get(self, spec: PipelineSpec) -> AgentProcess:
+    def get(self, spec: PipelineSpec) -> Agent:
         """The preset's agent, its models loaded and warm; a new one if the last has died.
 
         Raises:
@@ -35,7 +44,7 @@ class Agents:
         if agent is not None and spec.name not in self._unprepared:
             return agent
         self._unprepared.discard(spec.name)
-        agent = self._agents[spec.name] = agent or AgentProcess(spec)
+        agent = self._agents[spec.name] = agent or _agent(spec)
         try:
             agent.ask("prepare")
             report = agent.wait(PREPARE_TIMEOUT_S)
@@ -49,14 +58,14 @@ class Agents:
         return agent
 
     def start(self, specs: Iterable[PipelineSpec]) -> None:
-        """Starts the presets' processes together, and waits until none of them is at work.
+        """Starts the processes of presets of the lab together, and waits until none of them is at work.
 
         They import the same libraries, each for some seconds; no model is loaded yet, so that
         loading one is measured beside idle processes.
         """
         started = []
         for spec in specs:
-            if spec.name not in self._agents:
+            if spec.name not in self._agents and spec.architecture != "remote":
                 agent = self._agents[spec.name] = AgentProcess(spec)
                 self._unprepared.add(spec.name)
                 started.append(agent)

@@ -12,10 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.caller.mouth import CHUNK_MS
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import select
 from bench.machine import description as machine
 from bench.report.text.console import console
+from bench.report.text.listing import Column, Format, Listing, Row, print_lists
 from bench.runner.calibration import (
     DELAYS_MS,
     Answered,
@@ -25,12 +27,29 @@ from bench.runner.calibration import (
     Spread,
     first_words,
 )
+from bench.runner.line_calibration import calibrate_line
 from bench.stats.format import Block
 from bench.store.atomic import atomic_write
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
 
 WORDS = 40
+_LINES = (
+    Column("line", "line"),
+    Column("error heard, ms", lambda row: _spread(row, "error_heard"), is_figure=True),
+    Column("kept", "kept"),
+    Column("aim, ms", lambda row: "{:g} / {:g}".format(*row["aim_ms"]), is_figure=True),
+    Column("error in, ms", lambda row: _spread(row, "error_in"), is_figure=True),
+    Column("packet ms", "packet_ms", is_figure=True),
+    Column("look-ahead ms", "look_ahead_ms", is_figure=True),
+    Column("n", "n", is_figure=True),
+)
+_OF_LINES = (
+    "error: median / p99 / max of what the fixed delays don't explain; the error heard is that of "
+    "a measured latency, and the aim is for its median and p99. packet: audio that is gathered "
+    "before it is sent; look-ahead: of the codec, each way. Both are the protocol's own, and are "
+    "in every latency of an agent behind it."
+)
 AIM = "aim: |median| ≤ 0.5 ms, p99 ≤ 2 ms"
 
 
@@ -41,6 +60,13 @@ def calibrate(
     ] = "cascade-embedded",
     seed: Annotated[
         int | None, typer.Option(help="Seed; the same seed gives the same phases.")
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A line that the caller dials ('duplex-lab lines'): clicks through that very "
+            "protocol on loopback, instead; once for each line."
+        ),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
@@ -53,6 +79,9 @@ def calibrate(
     its own offset (0–10 ms) too.
     """
     rng = random.Random(seed)
+    if line:
+        _lines(line, clicks, rng, json_file)
+        return
     secret_ms = round(rng.uniform(20.0, 700.0), 3)
     chosen = load_spec(load) if load else None
     fixtures = select("clean")
@@ -82,6 +111,36 @@ def calibrate(
     if json_file is not None:
         found["secret_ms"] = secret_ms
         atomic_write(json_file, (json.dumps(found, indent=2) + "\n").encode())
+
+
+def _lines(names: Sequence[str], clicks: int, rng: random.Random, json_file: Path | None) -> None:
+    """The fixed delays of each line, and its error beyond them."""
+    rows: list[dict[str, Any]] = []
+    with CallerProcess() as caller:
+        for name in names:
+            result = calibrate_line(name, caller, clicks, rng.randrange(2**31))
+            row = result.row
+            rows.append(
+                {
+                    "line": name,
+                    "packet_ms": row.packet_ms or CHUNK_MS,
+                    "look_ahead_ms": row.look_ahead_ms,
+                    "n": result.sent,
+                    "error_in": result.arrivals.to_dict(),
+                    "error_heard": result.heard.to_dict(),
+                    "aim_ms": list(row.aim_ms),
+                    "kept": result.holds,
+                }
+            )
+    print_lists(Format.table, Listing("lines", _LINES, tuple(rows)), notes=[_OF_LINES])
+    if json_file is not None:
+        found = {"machine": machine.describe(), "lines": rows}
+        atomic_write(json_file, (json.dumps(found, indent=2) + "\n").encode())
+
+
+def _spread(row: Row, key: str) -> str:
+    found = row[key]
+    return f"{found['median_ms']:+.2f} / {found['p99_ms']:.2f} / {found['max_ms']:.2f}"
 
 
 def _show(name: str, results: Sequence[DelayResult], spoken: Sequence[Answered]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from bench.stats.format import duration
 from bench.store import store
 from pipelines.errors import LabError
 from pipelines.guards.texts import fit_name
+from pipelines.remote.preset import remote_specs
 from pipelines.spec import parse_spec
 
 RESULTS = Path("results")
@@ -65,6 +66,27 @@ def run(
         Path | None,
         typer.Option(help="Your own Pipecat bot, a .py file with async def bot(runner_args)."),
     ] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address of an agent that runs elsewhere, ws://127.0.0.1:8765/talk for one; once "
+            "for each agent, each with its --line."
+        ),
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Protocol that the agent speaks: pcm-websocket, openai-realtime, pipecat, twilio, "
+            "moshi; 'duplex-lab lines' explains them."
+        ),
+    ] = None,
+    header_from_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Header of the request that opens the connection, its value from an environment "
+            "variable: Authorization=OPENAI_API_KEY. For all --agent."
+        ),
+    ] = None,
     wait_after_answer: Annotated[
         float,
         typer.Option(
@@ -103,7 +125,12 @@ def run(
         plan, run_dir = _planned_in(resume), resume
     else:
         plan = make_plan(
-            presets or ("" if bot else DEFAULT_PRESETS), fixtures, repeats, bot, wait_after_answer
+            presets or ("" if bot or agent else DEFAULT_PRESETS),
+            fixtures,
+            repeats,
+            bot,
+            wait_after_answer,
+            remote_specs(agent or [], line or [], header_from_env or []),
         )
         run_dir = out or RESULTS / new_run_id(plan.specs)
     if dry_run:
@@ -121,6 +148,9 @@ def run(
             stopwatch=stopwatch,
             spin=not no_spin,
         )
+    if any(spec.kind == "remote" for spec in plan.specs):
+        with stopwatch.part("listening"):
+            _listen(run_dir)
     with stopwatch.part("report"):
         _report(run_dir)
     console().say(f"Time: {stopwatch.text()}")
@@ -129,6 +159,19 @@ def run(
             f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
         )
         raise typer.Exit(1)
+
+
+def _listen(run_dir: Path) -> None:
+    """Has a recogniser listen to agents elsewhere that report no words of their own."""
+    run = store.read_run(run_dir)
+    remote = [trial for trial in run.trials if trial.kind == "remote" and not trial.warmup]
+    if all(any(m.event == "agent_text" for m in run.marks(t.trial_id)) for t in remote):
+        return
+    from bench.recorded.listener import Sphinx, listen
+
+    typer.echo("The agent reports no words: a recogniser listens to its answers …", err=True)
+    recogniser = Sphinx()
+    listen(run_dir, recogniser, recogniser.described)
 
 
 def _planned_in(run_dir: Path) -> Plan:

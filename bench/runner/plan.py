@@ -186,17 +186,30 @@ def _seconds(trial: Planned) -> float:
 
 
 def make_plan(
-    presets: str, fixtures: str, repeats: int, bot: Path | None = None, wait_s: float = 0.0
+    presets: str,
+    fixtures: str,
+    repeats: int,
+    bot: Path | None = None,
+    wait_s: float = 0.0,
+    agents: Sequence[PipelineSpec] = (),
 ) -> Plan:
     """A plan from the user's command line.
+
+    Args:
+        presets: Names or files, by commas.
+        fixtures: Selectors, by commas.
+        repeats: Number of times that each fixture is played.
+        bot: A bot's file that has no preset.
+        wait_s: Least silence after which an answer is taken to be over.
+        agents: Presets of agents that are given by their addresses.
 
     Raises:
         LabError: a preset or a fixture is unknown or wrong.
     """
     names = [name.strip() for name in presets.split(",") if name.strip()]
-    if not names and bot is None:
+    if not names and bot is None and not agents:
         raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
-    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []))
+    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []), *agents)
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError(
             "--presets: two presets have the same name; rename one file, "

@@ -136,6 +136,12 @@ def test_a_greeting_is_over_after_a_second_and_a_half_of_silence_or_has_not_come
     assert greeted(hello, 0, by_ns, 2400 * MS) == Speak(2400 * MS)
 
 
+def test_a_greeting_that_never_ends_is_waited_for_half_a_minute_more():
+    endless = heard((100, 60_000))
+    assert greeted(endless, 0, 3000 * MS, 32_999 * MS) == Wait()
+    assert greeted(endless, 0, 3000 * MS, 33_000 * MS) == Speak(33_000 * MS, over_agent=True)
+
+
 def test_a_fixture_may_ask_for_a_longer_silence():
     state = asked(wait_s=4.0)
     assert at(state, 5999, (1900, 2000)) == Wait()
