@@ -58,7 +58,7 @@ class Agents:
         return agent
 
     def start(self, specs: Iterable[PipelineSpec]) -> None:
-        """Starts the processes of presets of the lab together, and waits until none of them is at work.
+        """Starts the presets' processes together, and waits until none of them is at work.
 
         They import the same libraries, each for some seconds; no model is loaded yet, so that
         loading one is measured beside idle processes.

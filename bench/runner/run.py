@@ -31,13 +31,14 @@ from bench.runner.late_again import late_again
 from bench.runner.plan import Plan, Planned, closing_s
 from bench.runner.progress import Progress, Watcher
 from bench.runner.session import NOTHING_BESIDE, Beside, Session
-from bench.runner.spinner import WAKES_LATE_MS, Spinner
+from bench.runner.spinner import Spinner
 from bench.runner.spinner import start as start_spinner
 from bench.runner.stopwatch import Stopwatch
 from bench.store import store
 from bench.store.lock import RunLock
 from bench.store.records import FAILED
 from bench.store.schema import SCHEMA_VERSION
+from bench.timeline.lateness import WAKES_LATE_MS
 from pipelines.errors import LabError
 from pipelines.models.needed import require as require_models
 from pipelines.registry import architecture, load_object

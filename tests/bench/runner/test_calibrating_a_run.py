@@ -9,7 +9,8 @@ import pytest
 
 from bench.runner import run
 from bench.runner.calibration import CALIBRATIONS, Answered, DelayResult, LostClickError
-from bench.runner.spinner import WAKES_LATE_MS, Spinner
+from bench.runner.spinner import Spinner
+from bench.timeline.lateness import WAKES_LATE_MS
 
 
 class Clicks:
