@@ -239,6 +239,8 @@ def _play_all(
         playing.warm_up(len(info["sessions"]), todo)
     with stopwatch.part("conversations"):
         playing.play_all(todo)
+    info["sessions"][-1]["seconds"] = {name: round(s, 1) for name, s in stopwatch.parts.items()}
+    store.write_info(run_dir, info)
 
 
 def _calibrate(caller: CallerProcess, clicker: AgentProcess | None = None) -> dict[str, Any]:
