@@ -49,15 +49,14 @@ def progress() -> Iterator[Watcher]:
         return
     from rich.console import Group
     from rich.live import Live
-    from rich.markup import escape
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as Bar
 
     bar = Bar(
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[left]} left"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.fields[left]} left", markup=False),
+        TextColumn("{task.description}", markup=False),
         console=err,
     )
     task = bar.add_task("starting", total=None, left="")
@@ -66,7 +65,7 @@ def progress() -> Iterator[Watcher]:
 
         def draw(p: Progress) -> None:
             left = duration(p.left_s)
-            text = escape(visible(p.text))
+            text = visible(p.text)
             bar.update(task, completed=p.done, total=p.total, description=text, left=left)
             live.update(Group(table(p.standings), bar) if p.standings else bar)
 

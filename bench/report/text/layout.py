@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len
-
 from bench.report.text.escape import visible
 from bench.stats.format import Block
 
+NARROW = (("\x20", "\u02ff"), ("\u2010", "\u22ff"))
+"""Ranges of characters that take one column each: Latin; dashes, arrows and mathematics."""
 PROSE = 100
 """Width of prose, and of a table's heads, in columns, where there is no terminal."""
 GAP = 2
 """Columns between two columns of a table."""
+
+
+def columns(text: str) -> int:
+    """Number of a terminal's columns that a text takes: letters of East Asia take two."""
+    if all(any(first <= c <= last for first, last in NARROW) for c in text):
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def prose(text: str, width: int | None, indent: str = "") -> list[str]:
@@ -31,7 +40,7 @@ def prose(text: str, width: int | None, indent: str = "") -> list[str]:
     lines, line = [], lead
     for word in text.split():
         longer = f"{line} {word}" if line.strip() else f"{line}{word}"
-        if cell_len(longer) > (width or PROSE) and line.strip():
+        if columns(longer) > (width or PROSE) and line.strip():
             lines.append(line)
             line = f"{lead}{indent}{word}"
         else:
@@ -90,7 +99,7 @@ def _kept(block: Block, rows: Sequence[Sequence[str]], width: int | None) -> lis
 def _least(head: str, cells: Sequence[str]) -> int:
     """The smallest width of a column in which nothing is broken."""
     words = visible(head).split()
-    return max((cell_len(text) for text in (*words, *cells)), default=0)
+    return max((columns(text) for text in (*words, *cells)), default=0)
 
 
 def _heads(heads: Sequence[str], widths: list[int], room: int) -> list[list[str]]:
@@ -102,8 +111,8 @@ def _heads(heads: Sequence[str], widths: list[int], room: int) -> list[list[str]
         room: Width of all of them together with the gaps, at most.
     """
     spare = room - sum(widths) - GAP * (len(widths) - 1)
-    for i in sorted(range(len(heads)), key=lambda i: cell_len(heads[i]) - widths[i]):
-        wanted = cell_len(heads[i]) - widths[i]
+    for i in sorted(range(len(heads)), key=lambda i: columns(heads[i]) - widths[i]):
+        wanted = columns(heads[i]) - widths[i]
         if 0 < wanted <= spare:
             widths[i], spare = widths[i] + wanted, spare - wanted
     wrapped = [_wrapped(head, width) for head, width in zip(heads, widths, strict=True)]
@@ -116,7 +125,7 @@ def _heads(heads: Sequence[str], widths: list[int], room: int) -> list[list[str]
 
 def _wrapped(head: str, width: int) -> list[str]:
     """A head on as many lines as it takes."""
-    return [head] if cell_len(head) <= width else prose(head, width)
+    return [head] if columns(head) <= width else prose(head, width)
 
 
 def _is_text(block: Block, column: int) -> bool:
@@ -127,6 +136,6 @@ def _line(cells: Sequence[str], widths: Sequence[int], texts: Sequence[bool]) ->
     """The cells of a line: text to the left, figures to the right."""
     parts = []
     for cell, width, is_text in zip(cells, widths, texts, strict=True):
-        space = " " * (width - cell_len(cell))
+        space = " " * (width - columns(cell))
         parts.append(f"{cell}{space}" if is_text else f"{space}{cell}")
     return (" " * GAP).join(parts).rstrip()
