@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import multiprocessing as mp
 import os
@@ -38,6 +39,15 @@ if TYPE_CHECKING:
 MARKS_EVERY_S = 0.2
 """Interval at which marks are sent to the run's process."""
 STOP_TIMEOUT_S = 5.0
+NEEDED = (
+    "bench.agent.observer",
+    "bench.agent.stage_marks",
+    "bench.agent.transport",
+    "pipecat.pipeline.worker",
+    "pipecat.workers.runner",
+    "pipelines.host",
+)
+"""Modules that every trial needs and a process imports once, all of Pipecat's with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +248,8 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
 
 def _import() -> None:
     """Imports what every trial needs, some 2 s of work: several agents may do so at a time."""
-    import pipelines.host  # noqa: F401
+    for name in NEEDED:
+        importlib.import_module(name)
 
 
 async def _stream_marks(marks: MarkList, connection: Connection) -> None:
