@@ -8,27 +8,15 @@ import random
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from bench.caller.process import CallerProcess
-from bench.fixtures.library import select
-from bench.machine import description as machine
 from bench.report.text.console import console
-from bench.runner.calibration import (
-    DELAYS_MS,
-    Answered,
-    Calibrator,
-    DelayResult,
-    Load,
-    Spread,
-    first_words,
-)
-from bench.store.atomic import atomic_write
 from pipelines.errors import LabError
-from pipelines.spec import load_spec
+
+if TYPE_CHECKING:
+    from bench.runner.calibration import Answered, DelayResult
 
 WORDS = 40
 AIM = "aim: |median| ≤ 0.5 ms, p99 ≤ 2 ms"
@@ -52,6 +40,13 @@ def calibrate(
     apart; delay 0 counts from the end of the chunk that holds the click, so that answer is late by
     its own offset (0–10 ms) too.
     """
+    from bench.caller.process import CallerProcess
+    from bench.fixtures.library import select
+    from bench.machine import description as machine
+    from bench.runner.calibration import DELAYS_MS, Calibrator, Load, first_words
+    from bench.store.atomic import atomic_write
+    from pipelines.spec import load_spec
+
     rng = random.Random(seed)
     secret_ms = round(rng.uniform(20.0, 700.0), 3)
     chosen = load_spec(load) if load else None
@@ -85,6 +80,10 @@ def calibrate(
 
 
 def _show(name: str, results: Sequence[DelayResult], spoken: Sequence[Answered]) -> dict[str, Any]:
+    from rich.table import Table
+
+    from bench.runner.calibration import Spread
+
     table = Table(title=name, box=None, title_justify="left")
     for heading in ("", "n", "ruler's error ms: median", "p99", "max", "agent late ms: p50", "max"):
         table.add_column(heading, justify="left" if not heading else "right")

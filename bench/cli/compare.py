@@ -6,25 +6,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pyarrow.parquet as pq
 import typer
 
-from bench.compare.comparable import Origin, check_runs, check_sides
-from bench.compare.compare import COMPARED, Compared, PairComparison, compare
-from bench.compare.gate import Gate, Outcome, exit_code, judge
-from bench.compare.pairs import Side
-from bench.metrics.table import SHARES
-from bench.report.text.comparison import as_data, block, gate_block, gate_sentence, markdown, notes
 from bench.report.text.escape import visible
-from bench.report.text.junit import junit
-from bench.report.text.table import print_block, terminal
-from bench.store import store
-from bench.store.atomic import atomic_write
-from bench.store.labels import proposed_note
-from bench.store.schema import VERSION_KEY
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.compare.compare import Compared, PairComparison
+    from bench.compare.gate import Outcome
+    from bench.compare.pairs import Side
 
 
 def compare_command(
@@ -86,6 +78,12 @@ def compare_command(
     undecided: its line says "can't say". Bad usage and runs that can't be compared end with 2 too,
     with a line on stderr that begins with "duplex-lab:", and write no file.
     """
+    from bench.compare.compare import compare
+    from bench.compare.gate import Gate, exit_code, judge
+    from bench.report.text.comparison import markdown
+    from bench.report.text.junit import junit
+    from bench.store.atomic import atomic_write
+
     gates = [Gate.parse(text) for text in gate or ()]
     if junit_file is not None and not gates:
         raise LabError("--junit writes gates: give at least one --gate.")
@@ -108,6 +106,9 @@ def compare_command(
 
 
 def _metrics(names: str | None) -> Sequence[Compared]:
+    from bench.compare.compare import COMPARED
+    from bench.metrics.table import SHARES
+
     if names is None:
         return COMPARED
     known = {one.metric: one for one in COMPARED}
@@ -124,6 +125,8 @@ def _sides(
     runs: Sequence[Path], presets: str | None, *, across_machines: bool
 ) -> tuple[list[tuple[Side, Side]], list[list[str]]]:
     """The pairs to compare, and sentences about them."""
+    from bench.compare.comparable import check_runs, check_sides
+
     if len(runs) > 2:
         raise LabError(f"compare takes one run or two, not {len(runs)}.")
     names = [name.strip() for name in (presets or "").split(",") if name.strip()]
@@ -164,6 +167,12 @@ class _Opened:
     """A run's folder, read only."""
 
     def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        from bench.compare.comparable import Origin
+        from bench.store import store
+        from bench.store.schema import VERSION_KEY
+
         self.path = path
         self.run = store.read_run(path)
         if not (path / "metrics.parquet").is_file():
@@ -181,6 +190,8 @@ class _Opened:
 
     def proposed(self, pair: tuple[Side, Side]) -> list[str]:
         """Says how many of the fixtures that both sides heard have proposed labels."""
+        from bench.store.labels import proposed_note
+
         own, theirs = pair
         names = [n for n in self.run.proposed() if n in own.fixtures and n in theirs.fixtures]
         return [proposed_note(names)] if names else []
@@ -191,6 +202,8 @@ class _Opened:
         Raises:
             LabError: there is none of that name.
         """
+        from bench.compare.pairs import Side
+
         if preset not in self.presets:
             raise LabError(
                 f"{self.path}: there is no preset {preset!r} in it; there are "
@@ -201,6 +214,9 @@ class _Opened:
 
 def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> None:
     from rich.text import Text
+
+    from bench.report.text.comparison import block, gate_block, gate_sentence, notes
+    from bench.report.text.table import print_block, terminal
 
     out = terminal()
     for pair in found:
@@ -214,5 +230,7 @@ def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> None
 
 
 def _json(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> bytes:
+    from bench.report.text.comparison import as_data
+
     text = json.dumps(as_data(found, outcomes), indent=2, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.compare.history import History, Point, read_history
-from bench.report.plots.history import name_of, png_of
-from bench.report.text.table import print_block, terminal
-from bench.stats.format import Block, number
-from bench.store.atomic import atomic_write
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.compare.history import History, Point
+    from bench.stats.format import Block
 
 
 def history(
@@ -28,6 +27,9 @@ def history(
     Warm-ups and rows that are not valid are left out. A run that can't be read is skipped and
     reported.
     """
+    from bench.compare.history import read_history
+    from bench.report.text.table import print_block, terminal
+
     if since:
         try:
             since = date.fromisoformat(since).isoformat()
@@ -40,11 +42,16 @@ def history(
         raise LabError(f"{root}: no run in it has {metric} for this preset and date.")
     print_block(_block(found), terminal())
     if out is not None:
+        from bench.report.plots.history import png_of
+        from bench.store.atomic import atomic_write
+
         atomic_write(out, png_of(found))
         typer.echo(f"{out}")
 
 
 def _block(found: History) -> Block:
+    from bench.stats.format import Block
+
     unit = f" ({found.unit})" if found.unit else ""
     return Block(
         f"{found.metric}{unit}",
@@ -54,6 +61,9 @@ def _block(found: History) -> Block:
 
 
 def _row(point: Point) -> tuple[str, ...]:
+    from bench.report.plots.history import name_of
+    from bench.stats.format import number
+
     p50 = point.p50
     interval = f"{number(p50.low, '.1f')} – {number(p50.high, '.1f')}"
     return (

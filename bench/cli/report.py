@@ -7,17 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.metrics.compute import compute
-from bench.report.page.page import Input, write_page
-from bench.report.text.formats import as_csv, as_json, as_markdown
-from bench.store import store
-from bench.store.atomic import atomic_write
-from bench.summary.summary import summarise
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.report.page.page import Input
 
 LARGE_MB = 15.0
 """Size of a page, bytes, above which a hint says how to make it smaller."""
@@ -62,6 +59,8 @@ def report(
         raise LabError("report of several runs: say with --out where the page is to be written.")
     inputs = [_input(path) for path in runs]
     if form is Format.html:
+        from bench.report.page.page import write_page
+
         target = out or runs[0] / "report.html"
         with _progress() as tell:
             size = write_page(target, inputs, audio.value, tell)
@@ -69,6 +68,10 @@ def report(
         if size > LARGE_MB * 1e6 and audio is Audio.embed:
             typer.echo("--audio beside or --audio none makes a smaller page.", err=True)
         return
+    from bench.report.text.formats import as_csv, as_json, as_markdown
+    from bench.store.atomic import atomic_write
+    from bench.summary.summary import summarise
+
     if form is Format.csv:
         text = as_csv([row for one in inputs for row in one.rows])
     else:
@@ -83,6 +86,10 @@ def report(
 
 def _input(path: Path) -> Input:
     """A run and its metrics: computed now, and not written, if they are missing."""
+    from bench.metrics.compute import compute
+    from bench.report.page.page import Input
+    from bench.store import store
+
     run = store.read_run(path)
     rows = store.read_metrics(path) if (path / "metrics.parquet").exists() else compute(run)
     return Input(run, rows)

@@ -7,15 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.metrics.recompute import analyse_again
 from bench.report.text.console import console
 from bench.report.text.escape import visible
-from bench.report.text.first_token import first_token_blocks, first_tokens
-from bench.report.text.table import print_block, print_table, terminal
-from bench.report.text.trial import show as timeline
-from bench.store import store
-from bench.summary.summary import summarise
-from bench.timeline.agreement import mismatches
 from pipelines.errors import LabError
 
 
@@ -25,8 +18,14 @@ def show(
     ],
 ) -> None:
     """Print a run's table and its trials; or one trial's timeline: what was said, heard, when."""
+    from bench.store import store
+
     path = Path(what)
     if path.is_dir():
+        from bench.report.text.first_token import first_token_blocks, first_tokens
+        from bench.report.text.table import print_block, print_table, terminal
+        from bench.summary.summary import summarise
+
         run = store.read_run(path)
         rows = store.read_metrics(path)
         print_table(summarise(run, rows))
@@ -41,6 +40,8 @@ def show(
         return
     if not (path.parent / "run.json").is_file():
         raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
+    from bench.report.text.trial import show as timeline
+
     console().print(timeline(store.read_run(path.parent), path.name), markup=False, soft_wrap=True)
 
 
@@ -51,6 +52,11 @@ def metrics(
 
     Exit codes: 0 done; 1 done, but a recording does not match its marks (it is named); 2 bad input.
     """
+    from bench.metrics.recompute import analyse_again
+    from bench.report.text.table import print_table
+    from bench.summary.summary import summarise
+    from bench.timeline.agreement import mismatches
+
     found, rows = analyse_again(run)
     print_table(summarise(found, rows))
     wrong = list(mismatches(found))

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.fixtures.library import select
 from bench.report.text.console import console
 from bench.report.text.escape import visible
-from bench.runner.plan import Plan, make_plan
-from bench.runner.progress import progress
-from bench.runner.run import execute, new_run_id
-from bench.stats.format import duration
-from bench.stats.quantiles import bounded_quantiles, needed_n
-from bench.store import store
 from pipelines.errors import LabError
-from pipelines.guards.texts import fit_name
-from pipelines.spec import parse_spec
+
+if TYPE_CHECKING:
+    from bench.runner.plan import Plan
 
 RESULTS = Path("results")
 DEFAULT_PRESETS = "cascade-embedded,cascade-stock"
@@ -90,6 +84,10 @@ def run(
     that found what would stop it; 130 stopped by Ctrl-C, SIGTERM or SIGHUP (finished trials are
     kept: --resume DIR goes on).
     """
+    from bench.runner.plan import make_plan
+    from bench.runner.progress import progress
+    from bench.runner.run import execute, new_run_id
+
     if resume is not None:
         plan, run_dir = _planned_in(resume), resume
     else:
@@ -113,7 +111,13 @@ def run(
 
 def _planned_in(run_dir: Path) -> Plan:
     """The plan of a run, with its presets as they were, whatever their files say now."""
-    info = store.read_info(run_dir)
+    from bench.fixtures.library import select
+    from bench.runner.plan import Plan
+    from bench.store.store import read_info
+    from pipelines.guards.texts import fit_name
+    from pipelines.spec import parse_spec
+
+    info = read_info(run_dir)
     planned = info.get("plan")
     if planned is None:
         why = "its run.json holds no plan, as a sample's" if info else "no run.json"
@@ -132,6 +136,9 @@ def _planned_in(run_dir: Path) -> Plan:
 
 
 def _describe(plan: Plan) -> None:
+    from bench.stats.format import duration
+    from bench.stats.quantiles import bounded_quantiles, needed_n
+
     say = console().print
     n = plan.turns_per_preset
     say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
@@ -148,6 +155,7 @@ def _describe(plan: Plan) -> None:
 
 def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
     """Says of each preset what it loads, and ends with 2 if anything would stop the run."""
+    from bench.runner.progress import progress
     from bench.runner.rehearse import rehearse
 
     with progress() as watch:
@@ -168,6 +176,7 @@ def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
 def _report(run_dir: Path) -> None:
     from bench.report.plots.latency import write_report
     from bench.report.text.table import print_table
+    from bench.store import store
     from bench.summary.summary import summarise
 
     run = store.read_run(run_dir)

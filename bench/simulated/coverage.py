@@ -19,8 +19,9 @@ from bench.simulated.latencies import (
     one_slow,
     two_humps,
 )
+from bench.stats.bootstrap import RESAMPLES
 from bench.stats.differences import share_difference, typical
-from bench.stats.quantiles import CONFIDENCE, RESAMPLES, mean, quantile, rate
+from bench.stats.quantiles import CONFIDENCE, mean, quantile, rate
 from bench.stats.survival import km_median
 
 Interval = tuple[float | None, float | None]

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.metrics.turn_taking import LIMIT_MS
+from bench.stats.bootstrap import RESAMPLES
 from bench.stats.quantiles import (
     CONFIDENCE,
     MIN_N_INTERVAL,
-    RESAMPLES,
     Estimate,
     Key,
     per_key,

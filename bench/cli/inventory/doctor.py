@@ -6,7 +6,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from bench.report.text.console import console
 
@@ -19,6 +18,8 @@ def doctor(
     Costs were measured on another machine and are scaled by a probe of a second: estimates.
     'duplex-lab run' and 'duplex-lab service' measure.
     """
+    from rich.table import Table
+
     from bench.machine import core_speed as probe
     from bench.machine import costs
     from bench.machine.doctor import advice, examine

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from bench.report.text.console import console
-from pipelines.duplex.moshi.weights import files as weights
-from pipelines.duplex.session.row import AdapterRow
-from pipelines.engines.row import EngineRow
-from pipelines.process import environment
 from pipelines.weights.sizes import LM_NAMES, MIMI_BYTES, SIZES, lm_bytes
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipelines.duplex.session.row import AdapterRow
+    from pipelines.engines.row import EngineRow
 
 engines = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +34,10 @@ def _tell(words: str) -> None:
 @engines.command("list")
 def list_engines() -> None:
     """All engine environments, then all engines and duplex adapters, a line each."""
+    from rich.table import Table
+
+    from pipelines.process import environment
+
     table = Table(box=None)
     for heading in ("environment", "built", "size", "what it is"):
         table.add_column(heading, overflow="fold")
@@ -51,6 +56,8 @@ def list_engines() -> None:
 
 def _of_presets() -> Table:
     """What a preset may name: engines of a cascade's stages, adapters of duplex models."""
+    from rich.table import Table
+
     from pipelines.duplex import adapters as duplex
     from pipelines.engines import adapters as cascade
 
@@ -70,12 +77,18 @@ def build(
     name: Annotated[str, typer.Argument(help="An environment's name, as 'engines list' shows it.")],
 ) -> None:
     """Builds an engine environment where it is missing or broken; prints its interpreter."""
+    from pipelines.process import environment
+
     print(environment.ensure(name, _tell, verify=True))
 
 
 @weights_app.command("list")
 def list_weights() -> None:
     """All sizes, and the precisions of each that are made."""
+    from rich.table import Table
+
+    from pipelines.duplex.moshi.weights import files as weights
+
     table = Table(box=None)
     for heading in ("size", "temporal", "all", "made", "could be made"):
         table.add_column(heading, overflow="fold")
@@ -108,6 +121,8 @@ def make(
     precision: Annotated[str, typer.Option(help="f32, bf16, q8 or q4; 7b: only q4.")] = "",
 ) -> None:
     """Makes synthetic weights where they are missing; prints their folder."""
+    from pipelines.duplex.moshi.weights import files as weights
+
     known = SIZES.get(size)
     default = "bf16" if known is None or "bf16" in known.precisions else known.precisions[0]
     found = weights.ensure(size, precision or default, _tell)

@@ -7,11 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from bench.cli.inventory.fetch_progress import fetching, size
 from bench.cli.inventory.model_rows import places, row_of
@@ -27,7 +25,9 @@ from pipelines.models.manifest import Manifest
 from pipelines.models.needed import needed_by
 from pipelines.models.paths import models_folder
 from pipelines.models.state import path_of, state_of
-from pipelines.spec import load_spec
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +54,8 @@ EXIT_PROBLEMS = 1
 
 def _say(what: str | Table) -> None:
     """On standard output, in colour where it is a terminal and NO_COLOR is not set."""
+    from rich.console import Console
+
     Console(highlight=False, markup=False).print(what, soft_wrap=isinstance(what, str))
 
 
@@ -103,6 +105,8 @@ def fetch(
 
     Exit codes: 0 all are there; 2 one could not be fetched (the others were).
     """
+    from pipelines.spec import load_spec
+
     catalogue = load_catalogue(manifest or ())
     wanted = [(text, catalogue.find(text)) for text in ids or []]
     for name in preset or []:
@@ -211,6 +215,8 @@ def _here(catalogue: Catalogue, partial: bool = False) -> list[Manifest]:
 
 
 def _table(*headings: str) -> Table:
+    from rich.table import Table
+
     table = Table(box=None)
     for heading in headings:
         table.add_column(heading, overflow="fold")

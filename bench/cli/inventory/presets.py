@@ -7,10 +7,8 @@ from dataclasses import fields
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from bench.report.text.console import console
-from pipelines.spec import load_spec
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The pipelines that can be measured."
@@ -32,6 +30,8 @@ def list_presets(
     if as_json:
         print(json.dumps([row.to_dict() for row in found], indent=1, ensure_ascii=False))
         return
+    from rich.table import Table
+
     table = Table(box=None)
     columns = ("preset", "kind", "parts", "weights", "files", "device", "licence", "tested", "here")
     for heading in columns:
@@ -84,6 +84,7 @@ def _run(path: str, command: str) -> None:
 def show(preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")]) -> None:
     """One preset with every option, those left at their default too."""
     from pipelines.readiness.capability import builds_first, lacks
+    from pipelines.spec import load_spec
 
     spec = load_spec(preset)
     say = console().print
