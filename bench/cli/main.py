@@ -28,7 +28,7 @@ class Row:
     target: str
     """``module:name`` of a function, or of a Typer app with sub-commands of its own."""
     line: str
-    """Its line in the list of commands: the first sentence of its own help."""
+    """Its line in the list of commands, whole at 80 columns."""
 
 
 SECTIONS: dict[str, dict[str, Row]] = {
@@ -121,6 +121,7 @@ class LazyGroup(TyperGroup):
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command(cmd_name)(found)
             found = single
+        found.rich_markup_mode = None  # one style of help for all
         command = typer.main.get_command(found)
         command.name = cmd_name
         return take_plainly(command, ctx)

@@ -13,8 +13,8 @@ import numpy as np
 
 from bench.timeline.answers import REPLY_GAP_MS
 from bench.timeline.frames import FRAME_SAMPLES, MODEL_RATE_HZ, UNPACED, Frames
-from bench.timeline.playouts import Buffers
 from pipelines.audio.jitter import JitterBuffer
+from pipelines.audio.jitter_sweep import Buffers
 from pipelines.audio.stretch import BLOCK_MS, LEAST_TARGET_MS, SEARCH_MS, factor_for
 from pipelines.clock import NS_PER_MS, NS_PER_S, samples_to_ns
 from pipelines.marks import Mark
@@ -187,7 +187,7 @@ def _side_by_side(stream: Stream, prerolls_ms: Sequence[float]) -> list[Playout]
     stretched = [False] * n + [True] * n
     held_ns = round(STRETCH_HOLD_BACK_MS * NS_PER_MS)
     buffers = Buffers(stream.rate_hz, [*prerolls_ms, *prerolls_ms], stretched, held_ns)
-    delays_ms = buffers.play(stream)
+    delays_ms = buffers.play(stream.emissions)
     given = sum(piece.samples for piece in stream.emissions)
     medians, largest = np.median(delays_ms, axis=0), delays_ms.max(axis=0)
     found = []

@@ -18,7 +18,7 @@ from string import Template
 from typing import Any
 
 from bench.report.page import markup
-from bench.report.page.audio import opus
+from bench.report.page.audio import vorbis
 from bench.report.page.chart import Chart
 from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, series
 from bench.report.page.charts_critical import critical_bars
@@ -33,6 +33,7 @@ from bench.store.store import Run
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import PIECES
 from bench.timeline.replay import Stream, stream_of
+from pipelines.marks import Mark
 
 AUDIO = ("embed", "beside", "none")
 """Places for recordings: in the page, in a folder beside it, or nowhere."""
@@ -63,7 +64,7 @@ class _Part:
     swept: Mapping[str, Swept]
     """The playout replay of each preset."""
     audio: tuple[str | None, ...]
-    """Recording of each trial: base64 of its Opus, or the address of the file beside the page."""
+    """Recording of each trial: base64 of its Vorbis, or the address of the file beside the page."""
 
 
 def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> int:
@@ -93,29 +94,34 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
     waiting: dict[str, Future[bytes]] = {}
     workers = ThreadPoolExecutor(max_workers=os.cpu_count())  # encoding releases the GIL
 
-    def hear(trial: Trial, recording: Stereo) -> None:
-        if audio != "none":
-            waiting[trial.trial_id] = workers.submit(opus, recording, trial.rate_hz)
+    streams: dict[str, list[Stream]] = {}
+
+    def take(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -> None:
+        if recording is not None and audio != "none":
+            waiting[trial.trial_id] = workers.submit(vorbis, recording, trial.rate_hz)
+        stream = stream_of(sorted(marks, key=lambda mark: mark.t_ns), trial.rate_hz)
+        if stream is not None:
+            streams.setdefault(trial.preset, []).append(stream)
 
     def told(done: int, total: int, what: str) -> None:
         tell(f"{run.run_id}: trial {done} of {total} {what}".rstrip())
 
     with workers:
         summary = summarise(run, given.rows)
-        found = cards(run, given.rows, hear, told)
+        found = cards(run, given.rows, take, told)
         tell(f"{run.run_id}: charts and playout replay")
         order = [p.preset for p in summary.presets]
-        swept = replayed(_streams(run, order))
+        swept = replayed({preset: streams[preset] for preset in order if preset in streams})
         charts = (*_charts(summary, found, number), *playout(swept, order))
-        tell(f"{run.run_id}: recordings as Opus")
+        tell(f"{run.run_id}: recordings as Vorbis")
         sound = {name: one.result() for name, one in waiting.items()}
     kept: dict[str, str] = {}
     for name, data in sound.items():
         if audio == "embed":
             kept[name] = base64.b64encode(data).decode("ascii")
         else:
-            kept[name] = f"{FOLDER}/{number}-{name}.opus"
-            atomic_write(folder / f"{number}-{name}.opus", data)
+            kept[name] = f"{FOLDER}/{number}-{name}.ogg"
+            atomic_write(folder / f"{number}-{name}.ogg", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
     return _Part(number, summary, found, charts, swept, by_trial)
 
@@ -129,19 +135,6 @@ def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
             yield chart
     order = [p.preset for p in summary.presets]
     yield from frame_charts([(order.index(p.preset), p) for p in summary.duplex if p.conversations])
-
-
-def _streams(run: Run, order: Sequence[str]) -> dict[str, list[Stream]]:
-    """The emissions of each preset, trial by trial."""
-    found: dict[str, list[Stream]] = {}
-    for trial in run.trials:
-        if trial.warmup or trial.preset not in order:
-            continue
-        marks = sorted(run.marks(trial.trial_id), key=lambda mark: mark.t_ns)
-        stream = stream_of(marks, trial.rate_hz)
-        if stream is not None:
-            found.setdefault(trial.preset, []).append(stream)
-    return found
 
 
 # HTML

@@ -1,4 +1,4 @@
-"""A stream's playout behind many jitter buffers at once: `bench.timeline.replay` for a sweep.
+"""A stream's playout behind many jitter buffers at once, for a sweep over pre-rolls.
 
 Each buffer is one column of arrays, and each emission moves all of them on: the arithmetic is that
 of `pipelines.audio.jitter.JitterBuffer`, integer by integer, many times faster than one buffer
@@ -8,7 +8,7 @@ after the other. A test holds the two against each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,28 @@ from numpy.typing import NDArray
 from pipelines.audio.stretch import LEAST_TARGET_MS, MOST_FACTOR
 from pipelines.clock import NS_PER_MS, NS_PER_S
 
-if TYPE_CHECKING:
-    from bench.timeline.replay import Stream
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+class Piece(Protocol):
+    """A piece of the stream, as `bench.timeline.replay.Emission`."""
+
+    @property
+    def t_ns(self) -> int:
+        """Time of emission."""
+
+    @property
+    def samples(self) -> int:
+        """Its length."""
+
+    @property
+    def new_reply(self) -> bool:
+        """True where the silence before it was meant."""
+
+    @property
+    def clear_ns(self) -> int | None:
+        """Time at which what was queued before is cut."""
 
 
 class Buffers:
@@ -55,15 +72,18 @@ class Buffers:
         self._run_samples = np.zeros(n, np.int64)
         self._begun = False
 
-    def play(self, stream: Stream) -> Floats:
+    def play(self, pieces: Sequence[Piece]) -> Floats:
         """Plays a whole stream.
 
+        Args:
+            pieces: At least one, by time.
+
         Returns:
-            (emissions, buffers) heard − emitted of each piece's first sample, ms.
+            (pieces, buffers) heard − emitted of each piece's first sample, ms.
         """
-        t0_ns = stream.emissions[0].t_ns
-        delays = np.empty((len(stream.emissions), len(self._held_ns)))
-        for i, piece in enumerate(stream.emissions):
+        t0_ns = pieces[0].t_ns
+        delays = np.empty((len(pieces), len(self._held_ns)))
+        for i, piece in enumerate(pieces):
             if piece.clear_ns is not None:
                 self._clear(piece.clear_ns - t0_ns + self._held_ns)
             t_ns = piece.t_ns - t0_ns
@@ -99,7 +119,8 @@ class Buffers:
         """The lengths of a piece that is stretched while the queue is short."""
         queued_ms = np.maximum(0, end_ns - arrival_ns) / NS_PER_MS
         lack = np.minimum(1.0, np.maximum(0.0, 1 - queued_ms / self._target_ms))
-        return np.rint(samples * (1 + (MOST_FACTOR - 1) * lack)).astype(np.int64)
+        lengths: Ints = np.rint(samples * (1 + (MOST_FACTOR - 1) * lack)).astype(np.int64)
+        return lengths
 
     def _clear(self, t_ns: Ints) -> None:
         if not self._begun:
