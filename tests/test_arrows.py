@@ -27,7 +27,7 @@ SLOW = {
 }  # fmt: skip
 """Libraries that take longer to import than a command's help takes to print."""
 ANALYSIS = (
-    "compare", "metrics", "notebook", "report", "simulated", "stats", "store", "summary",
+    "causes", "compare", "metrics", "notebook", "report", "simulated", "stats", "store", "summary",
     "timeline",
 )  # fmt: skip
 """Rooms of bench that open a run anywhere: no agent, no model, no Pipecat."""

@@ -13,6 +13,9 @@ from pipecat.frames.frames import (
     Frame,
     InterruptionFrame,
     MetricsFrame,
+    ProposedUserStoppedSpeakingFrame,
+    STTMetadataFrame,
+    TTSAudioRawFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -27,6 +30,7 @@ from pipecat.metrics.metrics import (
     TurnMetricsData,
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.transports.base_output import BaseOutputTransport
 
 from pipelines.clock import monotonic_ns
 from pipelines.marks import EventName, MarkSink, StageEvent, stamp
@@ -35,12 +39,21 @@ FRAME_MARKS: dict[type[Frame], StageEvent] = {
     VADUserStartedSpeakingFrame: ("vad", "speech_start"),
     VADUserStoppedSpeakingFrame: ("vad", "speech_stop"),
     UserStartedSpeakingFrame: ("turn", "start"),
+    ProposedUserStoppedSpeakingFrame: ("turn", "proposed"),
     UserStoppedSpeakingFrame: ("turn", "release"),
     InterruptionFrame: ("turn", "interruption"),
+    STTMetadataFrame: ("stt", "ttfs_p99"),
     BotStartedSpeakingFrame: ("pipecat", "bot_started"),
     BotStoppedSpeakingFrame: ("pipecat", "bot_stopped"),
 }
 """Frame → the mark that its first push is."""
+
+FRAME_VALUES: dict[type[Frame], str] = {
+    VADUserStartedSpeakingFrame: "start_secs",
+    VADUserStoppedSpeakingFrame: "stop_secs",
+    STTMetadataFrame: "ttfs_p99_latency",
+}
+"""Frame → its field that is the mark's value."""
 
 METRIC_MARKS: dict[type, tuple[EventName, str]] = {
     TTFBMetricsData: ("ttfb", "value"),
@@ -77,19 +90,27 @@ class MarkObserver(BaseObserver):
         super().__init__(observe_every_push=False)
         self._marks = marks
         self._last_ns: dict[type[Frame], int] = {}
+        self._rate_hz = 0
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Marks a frame's first push; a broadcast's twins are one event."""
         frame, t_ns = data.frame, data.timestamp
         if isinstance(frame, MetricsFrame):
             self._metrics(frame, t_ns)
+        elif isinstance(frame, TTSAudioRawFrame):
+            # The transport's own chunks have the link's rate.
+            is_voice = not isinstance(data.source, BaseOutputTransport)
+            if is_voice and frame.sample_rate != self._rate_hz:
+                self._rate_hz = frame.sample_rate
+                self._marks.put(stamp("tts", "rate", t_ns=t_ns, value=float(frame.sample_rate)))
         elif isinstance(frame, ErrorFrame):
             self._marks.put(stamp("agent", "error", t_ns=t_ns, text=str(frame.error)))
         elif event := FRAME_MARKS.get(type(frame)):
             last_ns = self._last_ns.get(type(frame))
             if last_ns is None or t_ns - last_ns > TWIN_NS:
                 self._last_ns[type(frame)] = t_ns
-                value = getattr(frame, "stop_secs", None)
+                field = FRAME_VALUES.get(type(frame))
+                value = getattr(frame, field) if field else None
                 self._marks.put(stamp(*event, t_ns=t_ns, value=value))
 
     def _metrics(self, frame: MetricsFrame, t_ns: int) -> None:
@@ -102,4 +123,12 @@ class MarkObserver(BaseObserver):
                 continue  # the empty rows that Pipecat emits at the start
             self._marks.put(stamp("pipecat", event, t_ns=t_ns, value=value, text=data.processor))
             if isinstance(data, TurnMetricsData):
-                self._marks.put(stamp("turn", "analysis", t_ns=t_ns, value=data.probability))
+                self._marks.put(
+                    stamp(
+                        "turn",
+                        "analysis",
+                        t_ns=t_ns,
+                        value=data.probability,
+                        text="complete" if data.is_complete else "incomplete",
+                    )
+                )

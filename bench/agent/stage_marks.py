@@ -21,6 +21,7 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    MetricsFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
@@ -29,6 +30,7 @@ from pipecat.frames.frames import (
     TTSTextFrame,
     UserStoppedSpeakingFrame,
 )
+from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
 from pipecat.processors.frame_processor import FrameDirection
@@ -107,7 +109,7 @@ class StageObserver(MarkObserver):
 
     def _stages(self, frame: Frame, t_ns: int) -> None:
         if isinstance(frame, TranscriptionFrame):
-            self._transcript(frame.text, t_ns)
+            self._transcript(frame, t_ns)
         elif isinstance(frame, InterimTranscriptionFrame):
             self._marks.put(stamp("stt", "partial", t_ns=t_ns, text=frame.text))
         elif isinstance(frame, LLMContextFrame):
@@ -121,6 +123,8 @@ class StageObserver(MarkObserver):
             self._token(frame.text, t_ns)
         elif isinstance(frame, LLMFullResponseEndFrame):
             self._ended(t_ns)
+        elif isinstance(frame, MetricsFrame):
+            self._usage(frame, t_ns)
         elif isinstance(frame, FunctionCallInProgressFrame):
             self._tool("tool_start", frame, t_ns)
         elif isinstance(frame, FunctionCallResultFrame | FunctionCallCancelFrame):
@@ -137,10 +141,11 @@ class StageObserver(MarkObserver):
         elif isinstance(frame, InterruptionFrame):
             self._interrupted(t_ns)
 
-    def _transcript(self, text: str, t_ns: int) -> None:
+    def _transcript(self, frame: TranscriptionFrame, t_ns: int) -> None:
+        text, says_final = frame.text, float(frame.finalized)
         last, self._final = self._final, (text, t_ns)
         if last is None or last[0] != text or t_ns - last[1] > TWIN_NS:  # a broadcast's twin
-            self._marks.put(stamp("stt", "final", t_ns=t_ns, text=text))
+            self._marks.put(stamp("stt", "final", t_ns=t_ns, value=says_final, text=text))
 
     def _token(self, text: str, t_ns: int) -> None:
         answer = self._answer
@@ -164,6 +169,17 @@ class StageObserver(MarkObserver):
             self._put("llm", "end", t_ns, answer.id, float(len(answer.texts)), text)
         elif words := text or " ".join(answer.spoken):
             self._put("agent", "answer_text", t_ns, answer.id, text=words)
+
+    def _usage(self, frame: MetricsFrame, t_ns: int) -> None:
+        """What a service says of its prefix cache; services count prompts with or without it."""
+        for data in frame.data:
+            if not isinstance(data, LLMUsageMetricsData) or self._answer is None:
+                continue
+            cached = data.value.cache_read_input_tokens
+            if cached is not None and self._answer.asked:
+                read = data.value.total_tokens - data.value.completion_tokens - cached
+                self._put("llm", "prompt_read", t_ns, self._answer.id, float(max(0, read)))
+                self._put("llm", "prompt_cached", t_ns, self._answer.id, float(cached))
 
     def _announced(self, frame: AggregatedTextFrame) -> None:
         """The synthesiser says which text it speaks next, before it begins."""
@@ -193,7 +209,7 @@ class StageObserver(MarkObserver):
         elif isinstance(frame, TTSAudioRawFrame):
             speech = self._speech[context]
             if not speech.samples:
-                self._put("tts", "first_byte", t_ns, speech.id)
+                self._put("tts", "first_byte", t_ns, speech.id, float(frame.num_frames))
             speech.samples += frame.num_frames
         else:
             speech = self._speech.pop(context)

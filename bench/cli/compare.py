@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.report.text.escape import visible
+from bench.report.text.console import console
+from bench.report.text.listing import FORMAT_HELP, Format, print_lists
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
     from bench.compare.compare import Compared, PairComparison
     from bench.compare.gate import Outcome
+    from bench.compare.options import OptionDifference
     from bench.compare.pairs import Side
 
 
@@ -62,6 +65,7 @@ def compare_command(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures, not rounded.")
     ] = None,
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
     """Is it faster, slower, or undecided? Metric by metric, on the turns that both answered.
 
@@ -88,12 +92,13 @@ def compare_command(
     if junit_file is not None and not gates:
         raise LabError("--junit writes gates: give at least one --gate.")
     wanted = _metrics(metrics)
-    sides, remarks = _sides(runs, presets, across_machines=across_machines)
+    sides, remarks, options = _sides(runs, presets, across_machines=across_machines)
     found = [
-        replace(pair, notes=tuple(remarks[i])) for i, pair in enumerate(compare(sides, wanted))
+        replace(pair, notes=tuple(remarks[i]), options=options[i])
+        for i, pair in enumerate(compare(sides, wanted))
     ]
     outcomes = judge(gates, sides)
-    _print(found, outcomes)
+    _print(found, outcomes, form)
     writers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
         (junit_file, lambda: junit(outcomes)),
         (markdown_file, lambda: markdown(found, outcomes).encode()),
@@ -123,9 +128,10 @@ def _metrics(names: str | None) -> Sequence[Compared]:
 
 def _sides(
     runs: Sequence[Path], presets: str | None, *, across_machines: bool
-) -> tuple[list[tuple[Side, Side]], list[list[str]]]:
-    """The pairs to compare, and sentences about them."""
+) -> tuple[list[tuple[Side, Side]], list[list[str]], list[tuple[OptionDifference, ...]]]:
+    """The pairs to compare; of each, sentences about it and the options that differ."""
     from bench.compare.comparable import check_runs, check_sides
+    from bench.compare.options import differing
 
     if len(runs) > 2:
         raise LabError(f"compare takes one run or two, not {len(runs)}.")
@@ -145,7 +151,9 @@ def _sides(
                 "--presets BASE=CANDIDATE."
             )
     sides = [(base.side(own), candidate.side(theirs)) for own, theirs in wanted]
-    return sides, [[*remarks, *check_sides(*pair), *base.proposed(pair)] for pair in sides]
+    said = [[*remarks, *check_sides(*pair), *base.proposed(pair)] for pair in sides]
+    options = [differing(base.options(own), candidate.options(theirs)) for own, theirs in wanted]
+    return sides, said, options
 
 
 def _of_one_run(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -172,6 +180,8 @@ class _Opened:
         from bench.compare.comparable import Origin
         from bench.store import store
         from bench.store.schema import VERSION_KEY
+        from bench.summary.figures import figures_shown
+        from bench.summary.summary import summarise
 
         self.path = path
         self.run = store.read_run(path)
@@ -181,6 +191,9 @@ class _Opened:
             )
         self.rows = store.read_metrics(path)
         metadata = pq.read_schema(path / "metrics.parquet").metadata or {}
+        summary = summarise(self.run, self.rows)
+        frames = {one.preset: one for one in summary.duplex}
+        self._shown = {p.preset: figures_shown(p, frames.get(p.preset)) for p in summary.presets}
         self.origin = Origin(str(path), self.run.info, int(metadata.get(VERSION_KEY, b"0")))
 
     @property
@@ -209,24 +222,46 @@ class _Opened:
                 f"{self.path}: there is no preset {preset!r} in it; there are "
                 f"{', '.join(self.presets) or 'none'}."
             )
-        return Side.of(self.path.resolve().name, preset, self.run.trials, self.rows)
+        name = self.path.resolve().name
+        return Side.of(name, preset, self.run.trials, self.rows, self._shown.get(preset))
+
+    def options(self, preset: str) -> Mapping[str, Any] | None:
+        """What the run recorded of a preset; None if nothing."""
+        found = (self.run.info.get("presets") or {}).get(preset)
+        return found if isinstance(found, Mapping) else None
 
 
-def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> None:
-    from rich.text import Text
+def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome], form: Format) -> None:
+    from bench.report.text.comparison import (
+        block,
+        gate_block,
+        gate_sentence,
+        listing,
+        markdown,
+        notes,
+        option_lines,
+    )
 
-    from bench.report.text.comparison import block, gate_block, gate_sentence, notes
-    from bench.report.text.table import print_block, terminal
-
-    out = terminal()
+    if form is Format.csv:
+        print_lists(form, listing(found))
+        return
+    if form is not Format.table:
+        text = markdown(found, outcomes).encode() if form is Format.md else _json(found, outcomes)
+        sys.stdout.write(text.decode())
+        return
+    out = console()
     for pair in found:
-        print_block(block(pair), out)
+        out.table(block(pair))
+        for line in option_lines(pair):
+            out.say(line, indent="    ")
+        out.line()
     if outcomes:
-        print_block(gate_block(outcomes), out)
+        out.table(gate_block(outcomes))
+        out.line()
         for outcome in outcomes:
-            out.print(Text(visible(gate_sentence(outcome))))
+            out.say(gate_sentence(outcome))
     for note in notes(found):
-        out.print(Text(visible(note), style="dim"))
+        out.say(note, "dim")
 
 
 def _json(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> bytes:

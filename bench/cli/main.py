@@ -50,12 +50,14 @@ SECTIONS: dict[str, dict[str, Row]] = {
     "Read a run": {
         "show": Row("bench.cli.results:show", "Print a run's table and its trials, or one trial."),
         "report": Row("bench.cli.report:report", "Write a run's report: one page, with audio."),
+        "view": Row("bench.cli.view:view", "Serve all runs to a browser on this machine."),
         "compare": Row("bench.cli.compare:compare_command", "Say what is faster, and check gates."),
         "metrics": Row("bench.cli.results:metrics", "Compute a run's metrics again."),
         "replay": Row("bench.cli.replay:replay", "Play a run again behind a jitter buffer."),
         "listen": Row(
             "bench.cli.listen:listen_command", "Have a recogniser listen to every answer."
         ),
+        "score": Row("bench.cli.score:score_command", "Score recorded calls as an ordinary run."),
         "history": Row("bench.cli.history:history", "Print a metric's median in every run."),
         "export-traces": Row(
             "bench.cli.traces:export_traces", "Send a run's turns to an OpenTelemetry collector."
@@ -67,6 +69,7 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "fixtures": Row(
             "bench.cli.inventory.fixtures:app", "The user audio that agents are measured on."
         ),
+        "lines": Row("bench.cli.inventory.lines:lines", "How caller and agent are connected."),
         "models": Row(
             "bench.cli.inventory.models:app", "Model files: list, fetch, verify, and remove."
         ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.report.text.console import console
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ def replay(
     For each: how many underruns there would have been, the silence that they make, and the delay
     that it adds, as it is and with audio stretched (pitch kept) while the queue is short.
     """
-    from bench.report.text.table import print_block, terminal
     from bench.store import store
     from bench.timeline.replay import PREROLLS_MS, STRETCH_HOLD_BACK_MS, stream_of, sweep
 
@@ -46,15 +46,16 @@ def replay(
             streams.setdefault(trial.preset, []).append(stream)
     if not streams:
         raise LabError(f"{what}: nothing was emitted in it, so there is nothing to replay.")
-    out = terminal()
+    out = console()
     for preset, own in streams.items():
         prerolls = [ms for ms in PREROLLS_MS if ms % step_ms == 0]
-        print_block(_block(preset, len(own), sweep(own, prerolls)), out)
-    out.print(
+        out.table(_block(preset, len(own), sweep(own, prerolls)))
+        out.line()
+    out.say(
         "B: pre-roll at the start and after each underrun. added: heard − emitted. stretch: "
         "at most 1.3 times as long, while the queue is shorter than B; "
         f"{STRETCH_HOLD_BACK_MS:.0f} ms of hold-back are in its delay.",
-        style="dim",
+        "dim",
     )
 
 

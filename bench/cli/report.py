@@ -35,6 +35,13 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class Figures(StrEnum):
+    """Formats of figures for a paper."""
+
+    svg = "svg"
+    pdf = "pdf"
+
+
 class Audio(StrEnum):
     """Places for the recordings."""
 
@@ -50,22 +57,38 @@ def report(
     ] = Format.html,
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write; else RUN/report.html, and the other formats to stdout."),
+        typer.Option(
+            help="File to write; else RUN/report.html, and the other formats to stdout. With "
+            "--figures: the folder, else RUN/figures."
+        ),
     ] = None,
     audio: Annotated[
         Audio,
         typer.Option(help="Recordings as Vorbis in the page, in a folder beside it, or left out."),
     ] = Audio.embed,
+    figures: Annotated[
+        Figures | None,
+        typer.Option(
+            help="Instead of a page: each panel alone, for a paper, 89 mm (a column) and 183 mm "
+            "(a page) wide."
+        ),
+    ] = None,
 ) -> None:
     """Write a run's report: one page that opens offline, with every turn to see and hear.
 
     Several runs share one page, with one picture of all their latencies.
     """
-    if form is Format.html and out is None and len(runs) > 1:
-        raise LabError("report of several runs: say with --out where the page is to be written.")
-    if form is Format.html:
-        from bench.report.page.page import write_page
+    from bench.report.page.page import write_page
+    from bench.report.text.formats import as_csv, as_json, as_markdown
+    from bench.store.atomic import atomic_write
+    from bench.summary.summary import summarise
 
+    if figures is None and form is Format.html and out is None and len(runs) > 1:
+        raise LabError("report of several runs: say with --out where the page is to be written.")
+    if figures is not None:
+        _write_figures(runs, figures, out)
+        return
+    if form is Format.html:
         target = out or runs[0] / "report.html"
         with _progress() as tell, _no_search_for_garbage():
             inputs = [_input(path, tell) for path in runs]
@@ -74,10 +97,6 @@ def report(
         if size > LARGE_MB * 1e6 and audio is Audio.embed:
             typer.echo("--audio beside or --audio none makes a smaller page.", err=True)
         return
-    from bench.report.text.formats import as_csv, as_json, as_markdown
-    from bench.store.atomic import atomic_write
-    from bench.summary.summary import summarise
-
     inputs = [_input(path) for path in runs]
     if form is Format.csv:
         text = as_csv([row for one in inputs for row in one.rows])
@@ -91,16 +110,32 @@ def report(
         typer.echo(str(out))
 
 
+def _write_figures(runs: list[Path], form: Figures, out: Path | None) -> None:
+    """Writes each run's figures into a folder of its own."""
+    from bench.report.figures.write import write_figures
+    from bench.summary.summary import summarise
+
+    if out is not None and len(runs) > 1:
+        raise LabError("report --figures of several runs: leave --out away; each has its folder.")
+    for path in runs:
+        one, folder = _input(path), out or path / "figures"
+        made = write_figures(folder, summarise(one.run, one.rows), one.rows, form.value)
+        for file in made:
+            typer.echo(f"{file}: {file.stat().st_size / 1e3:.0f} kB")
+
+
 def _input(path: Path, tell: Callable[[str], None] = lambda text: None) -> Input:
-    """A run and its metrics: computed now, and not written, if they are missing."""
-    from bench.metrics.compute import compute
+    """A run with its metrics and causes: computed now, and not written, if metrics are missing."""
+    from bench.metrics.recompute import compute_run
     from bench.report.page.page import Input
     from bench.store import store
 
     tell(f"reading {path}")
     run = store.read_run(path)
-    rows = store.read_metrics(path) if (path / "metrics.parquet").exists() else compute(run)
-    return Input(run, rows)
+    if (path / "metrics.parquet").exists():
+        return Input(run, store.read_metrics(path), store.read_causes(path))
+    found = compute_run(run)
+    return Input(run, found.metrics, found.causes)
 
 
 @contextlib.contextmanager

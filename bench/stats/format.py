@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bench.stats.quantiles import Estimate
+if TYPE_CHECKING:
+    from bench.stats.quantiles import Estimate
 
 DASH = "–"
 """Text of a missing figure."""
@@ -17,6 +19,11 @@ class Block:
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    left: tuple[str, ...] = ("weights", "model", "cause")
+    """Heads of the columns of text, beside the first one; those of figures stand to the right."""
+    leave: tuple[str, ...] = ()
+    """Heads of the least important columns, the least first; of the others the last are less
+    important. Where there is no room, the most important that fit are shown."""
 
 
 def number(value: float | None, form: str = ".0f") -> str:

@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from bench.store.atomic import StoreError, atomic_write, explained
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo, read_recording, write_recording
-from bench.store.records import MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
 from pipelines.guards.texts import parse_json, whole
 from pipelines.marks import Mark
@@ -162,6 +162,11 @@ def write_metrics(run_dir: Path, rows: Iterable[MetricRow]) -> None:
     _write_tables(run_dir / "metrics.parquet", "metrics", [as_table("metrics", list(rows))])
 
 
+def write_causes(run_dir: Path, rows: Iterable[CauseRow]) -> None:
+    """Writes ``causes.parquet``, whole or not at all."""
+    _write_tables(run_dir / "causes.parquet", "causes", [as_table("causes", list(rows))])
+
+
 def consolidate(run_dir: Path) -> None:
     """Gathers the parts into ``trials.parquet`` and ``marks.parquet``; then removes the parts.
 
@@ -247,7 +252,20 @@ def read_run(run_dir: Path) -> Run:
     return _read_all(run_dir, [])
 
 
-def _read_all(run_dir: Path, parts: list[Path]) -> Run:
+def read_more(run_dir: Path, known: Collection[str]) -> Run:
+    """Reads what a run that goes on has on disk by now, without the parts of some trials.
+
+    Args:
+        run_dir: Its folder.
+        known: Ids of trials that were read before.
+
+    Raises:
+        StoreError: as `read_run`; no new trial is none where some are known.
+    """
+    return _read_all(run_dir, [], known)
+
+
+def _read_all(run_dir: Path, parts: list[Path], known: Collection[str] = ()) -> Run:
     """Like `read_run`; adds to ``parts`` those that it read, each trial's row before its marks."""
     if not run_dir.is_dir():
         raise StoreError(f"{run_dir}: there is no such folder; a run's folder is needed")
@@ -258,13 +276,15 @@ def _read_all(run_dir: Path, parts: list[Path]) -> Run:
             trials[row["trial_id"]] = Trial(**row)
         marks = _read_marks(run_dir / "marks.parquet")
     for path in sorted(run_dir.glob("parts/*.trials.parquet")):
+        stem = path.name.removesuffix(".trials.parquet")
+        if stem in known:
+            continue
         for row in _read(path, "trials").to_pylist():
             trials[row["trial_id"]] = Trial(**row)
-        stem = path.name.removesuffix(".trials.parquet")
         beside = path.with_name(f"{stem}.marks.parquet")
         marks[stem] = _read(beside, "marks")
         parts += [path, beside]
-    if not trials:
+    if not trials and not known:
         raise StoreError(f"{run_dir}: there are no trials in it; is it a run's folder?")
     ordered = sorted(trials.values(), key=lambda t: (t.started_utc, t.t0_ns, t.trial_id))
     return Run(run_dir, read_info(run_dir), tuple(ordered), marks)
@@ -278,6 +298,17 @@ def read_metrics(run_dir: Path) -> list[MetricRow]:
     """
     rows = _read(run_dir / "metrics.parquet", "metrics").to_pylist()
     return [MetricRow(**row | {"metric": _today(row["metric"])}) for row in rows]
+
+
+def read_causes(run_dir: Path) -> list[CauseRow] | None:
+    """Reads ``causes.parquet``; None where there is none, as in runs before schema 4.
+
+    Raises:
+        StoreError: it is damaged or newer than this program.
+    """
+    if not (run_dir / "causes.parquet").exists():
+        return None
+    return [CauseRow(**row) for row in _read(run_dir / "causes.parquet", "causes").to_pylist()]
 
 
 def _today(metric: str) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -24,12 +24,17 @@ from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, ser
 from bench.report.page.charts_critical import critical_bars
 from bench.report.page.charts_duplex import frame_charts
 from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
+from bench.report.page.known_causes import known_causes
+from bench.report.page.tiles import slow_turns, stage_blocks, tiles
 from bench.report.page.turns import STATUSES, Cards, cards
+from bench.report.text.causes import cause_blocks
 from bench.report.text.table import blocks, notes
 from bench.store.atomic import atomic_write
 from bench.store.recording import Stereo
-from bench.store.records import MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import Run
+from bench.summary.causes import PresetCauses, summarise_causes
+from bench.summary.colours import SHADES, STAGES, look
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import PIECES
 from bench.timeline.replay import Stream, stream_of
@@ -37,6 +42,8 @@ from pipelines.marks import Mark
 
 AUDIO = ("embed", "beside", "none")
 """Places for recordings: in the page, in a folder beside it, or nowhere."""
+SERVED = "served"
+"""Place of recordings that a server makes when they are asked for."""
 FOLDER = "report_audio"
 SCRIPTS = ("page.js", "water.js", "turns.js")
 """The page's own script, in this order."""
@@ -51,6 +58,8 @@ class Input:
 
     run: Run
     rows: Sequence[MetricRow]
+    causes: Sequence[CauseRow] | None = ()
+    """The known causes of its turns; None where they were never computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,7 @@ class _Part:
 
     number: int
     summary: RunSummary
+    causes: Sequence[PresetCauses]
     cards: Cards
     charts: tuple[Chart, ...]
     swept: Mapping[str, Swept]
@@ -89,6 +99,17 @@ def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> i
     return len(data)
 
 
+def served_page(given: Input, home: str, tell: Tell) -> str:
+    """A run's page for a server that has the recordings: at ``audio/TRIAL.ogg``, as `vorbis` makes.
+
+    Args:
+        given: The run.
+        home: Address of the list of runs.
+        tell: Takes lines that report progress.
+    """
+    return render([_part(0, given, SERVED, Path(), tell)], embedded=False, home=home)
+
+
 def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _Part:
     run = given.run
     waiting: dict[str, Future[bytes]] = {}
@@ -97,7 +118,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
     streams: dict[str, list[Stream]] = {}
 
     def take(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -> None:
-        if recording is not None and audio != "none":
+        if recording is not None and audio in ("embed", "beside"):
             waiting[trial.trial_id] = workers.submit(vorbis, recording, trial.rate_hz)
         stream = stream_of(sorted(marks, key=lambda mark: mark.t_ns), trial.rate_hz)
         if stream is not None:
@@ -108,14 +129,16 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
 
     with workers:
         summary = summarise(run, given.rows)
-        found = cards(run, given.rows, take, told)
+        found = cards(run, given.rows, take, told, known_causes(given.causes or ()))
         tell(f"{run.run_id}: charts and playout replay")
         order = [p.preset for p in summary.presets]
         swept = replayed({preset: streams[preset] for preset in order if preset in streams})
-        charts = (*_charts(summary, found, number), *playout(swept, order))
+        charts = (*_charts(summary, found, number), *playout(swept))
         tell(f"{run.run_id}: recordings as Vorbis")
         sound = {name: one.result() for name, one in waiting.items()}
     kept: dict[str, str] = {}
+    if audio == SERVED:
+        kept = {t.trial_id: f"audio/{t.trial_id}.ogg" for t in found.trials if not t.problem}
     for name, data in sound.items():
         if audio == "embed":
             kept[name] = base64.b64encode(data).decode("ascii")
@@ -123,7 +146,8 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
             kept[name] = f"{FOLDER}/{number}-{name}.ogg"
             atomic_write(folder / f"{number}-{name}.ogg", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
-    return _Part(number, summary, found, charts, swept, by_trial)
+    causes = summarise_causes(given.rows, given.causes or ())
+    return _Part(number, summary, causes, found, charts, swept, by_trial)
 
 
 def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
@@ -133,15 +157,14 @@ def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
     for chart in (heard_and_logged(summary, found, number), pareto(summary)):
         if chart is not None:
             yield chart
-    order = [p.preset for p in summary.presets]
-    yield from frame_charts([(order.index(p.preset), p) for p in summary.duplex if p.conversations])
+    yield from frame_charts([p for p in summary.duplex if p.conversations])
 
 
 # HTML
 
 
-def render(parts: Sequence[_Part], *, embedded: bool) -> str:
-    """The whole page as text."""
+def render(parts: Sequence[_Part], *, embedded: bool, home: str = "") -> str:
+    """The whole page as text, with a link to the list of runs if it has an address."""
     import plotly.offline  # type: ignore[import-untyped]
 
     script = "\n".join(_asset(name) for name in SCRIPTS)
@@ -156,7 +179,7 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
         "pieces": {p.name: p.label for p in PIECES if not p.is_gap} | {"gap": "hand-over gap"},
         "runs": [
             {
-                "presets": [p.preset for p in part.summary.presets],
+                "presets": {p.preset: look(p.preset).colour for p in part.summary.presets},
                 "trials": part.cards.trials,
                 "turns": part.cards.turns,
                 "audio": [
@@ -173,8 +196,8 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     return Template(_asset("page.html")).substitute(
         title=markup.esc(title),
         hashes=" ".join(_hash(one) for one in (plotly_js, script)),
-        css=_piece_colours() + _asset("page.css"),
-        nav="".join(_nav(parts)),
+        css=colours() + _asset("page.css"),
+        nav=(f'<a href="{markup.esc(home)}">Runs</a>' if home else "") + "".join(_nav(parts)),
         all="".join(_all(together)),
         runs="".join(_section(part, alone=len(parts) == 1) for part in parts),
         audio="".join(_sounds(parts)) if embedded else "",
@@ -184,10 +207,20 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     )
 
 
-def _piece_colours() -> str:
-    """The colours of the critical path's segments, as variables of the page's styles."""
-    rules = " ".join(f"--{p.name}: {p.colour};" for p in PIECES if not p.is_gap)
-    return f":root {{ {rules} }}\n"
+def colours() -> str:
+    """The colours of stages and presets, as variables of the page's styles."""
+    stages = {p.name: p.colour for p in PIECES if not p.is_gap} | STAGES
+    light, dark = (
+        " ".join(f"--p{i}: {getattr(shade, ground)};" for i, shade in enumerate(SHADES))
+        for ground in ("light", "dark")
+    )
+    fixed = " ".join(f"--{name}: {colour};" for name, colour in stages.items())
+    return (
+        f":root {{ {fixed} {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ "
+        f':root:not([data-theme="light"]) {{ {dark} }} }}\n'
+        f'@media screen {{ :root[data-theme="dark"] {{ {dark} }} }}\n'
+    )
 
 
 def _asset(name: str) -> str:
@@ -209,9 +242,7 @@ def _together(parts: Sequence[_Part]) -> list[Chart]:
         return []
     found: list[Series] = []
     for part in parts:
-        prefix = f"{part.number + 1}: "
-        for one in series(part.summary, part.cards, part.number, prefix):
-            found.append(replace(one, style=len(found)))
+        found += series(part.summary, part.cards, part.number, f"{part.number + 1}: ")
     return [ecdf("ecdf", found)] if found else []
 
 
@@ -267,8 +298,12 @@ def _section(part: _Part, *, alone: bool) -> str:
     bars = next(c for c in part.charts if c.name == "critical")
     content = {
         "headline": markup.listed(markup.alerts(summary, part.cards), "alerts")
-        + markup.tiles(summary)
+        + tiles(summary)
+        + slow_turns(summary, part.causes, part.cards, n)
         + markup.figure(bars, f"r{n}")
+        + "".join(
+            markup.table(block) for block in (*stage_blocks(summary), *cause_blocks(part.causes))
+        )
         + markup.table(tables[0]),
         "latency": _of(part, "latency"),
         "turns": f'<div class="turns" data-run="{n}"></div>',

@@ -1,0 +1,89 @@
+"""Models that run where they are asked, in no time of the loop, each loaded once for all tests.
+
+The engines are the real ones; only the child's process and its socket are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import astuple
+from typing import Any
+
+from pipelines.marks import Mark
+from pipelines.process.engine import Emit, Engine, Request, imported
+from pipelines.process.process import ModelProcess
+
+_engines: dict[str, Engine] = {}
+
+
+class InlineProcess(ModelProcess):
+    """In place of `ModelProcess`, with the child inside."""
+
+    async def _spawn(self) -> asyncio.Future[None]:
+        key = json.dumps([self._engine, self._options], sort_keys=True, default=str)
+        if key not in _engines:
+            engine: Engine = imported(self._engine)(**self._options)
+            engine.load()
+            engine.warm_up()
+            _engines[key] = engine
+        self._ready = asyncio.get_running_loop().create_future()
+        self._ready.set_result(None)
+        self._link = InlineLink(_engines[key], self._take)  # type: ignore[assignment]
+        return self._ready
+
+    def open(self, *args: Any, fed: bool = False, **more: Any) -> Any:
+        """See `ModelProcess.open`."""
+        assert isinstance(self._link, InlineLink)
+        self._link.fed = fed
+        return super().open(*args, fed=fed, **more)
+
+
+class InlineLink:
+    """In place of `pipelines.process.link.ChildLink`, with the child inside."""
+
+    def __init__(self, engine: Engine, take: Callable[[dict[str, Any], bytes], None]) -> None:
+        self.fed = False
+        self._engine, self._take = engine, take
+        self._open: dict[str, Request] = {}
+
+    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        """A message to the child."""
+        loop = asyncio.get_running_loop()
+        kind, request = header["type"], self._open.get(header.get("id", ""))
+        if kind == "request":
+            request = Request(header["id"], header["op"], header["header"], payload)
+            self._open[request.id] = request
+            if not self.fed:
+                loop.call_soon(self._serve, request)
+        elif kind == "feed" and request is not None:
+            request.feed(header["header"], payload)
+            if header["header"].get("last"):
+                loop.call_soon(self._serve, request)
+        elif kind == "cancel" and request is not None:
+            request.cancel()
+            loop.call_soon(self._end, request)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _serve(self, request: Request) -> None:
+        def send(header: dict[str, Any], payload: bytes, marks: list[Mark]) -> None:
+            self._take(
+                {"type": "reply", "id": request.id, "header": header, "marks": _tuples(marks)},
+                payload,
+            )
+
+        if request.id in self._open:
+            emit = Emit(request, send)
+            self._engine.run(request, emit)
+            self._end(request, emit.take_marks())
+
+    def _end(self, request: Request, marks: list[Mark] | None = None) -> None:
+        if self._open.pop(request.id, None):
+            self._take({"type": "end", "id": request.id, "marks": _tuples(marks or [])}, b"")
+
+
+def _tuples(marks: list[Mark]) -> list[tuple[Any, ...]]:
+    return [astuple(mark) for mark in marks]
