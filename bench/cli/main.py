@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bench.cli.plain_values import take_plainly
+from bench.cli.shell.plain_values import take_plainly
 from bench.report.text.escape import visible
 from pipelines.errors import LabError
 from pipelines.secrets import redact

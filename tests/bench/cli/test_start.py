@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from bench.cli import main as cli
-from bench.cli.plain_values import PlainValue, take_plainly
+from bench.cli.shell.plain_values import PlainValue, take_plainly
 
 ROOT = Path(__file__).parents[3]
 SLOW = {

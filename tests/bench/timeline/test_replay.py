@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from bench.cli import replay as cli_replay
-from bench.report.text import table
+from bench.report.text.console import Screen
 from bench.simulated.frames import T0_NS, DuplexPlan, duplex_trial_of
 from bench.simulated.turns import TurnPlan, trial_of
 from bench.store.store import write_info, write_trial
@@ -155,7 +154,7 @@ def run(tmp_path: Path) -> Path:
 def test_the_command_prints_a_table_of_a_run_or_of_a_trial(run, monkeypatch):
     for what in (run, run / "duplex-example.session_example.0"):
         out = io.StringIO()
-        monkeypatch.setattr(table, "terminal", lambda out=out: Console(file=out, width=100))
+        monkeypatch.setattr(cli_replay, "console", lambda out=out: Screen(out, width=100))
         cli_replay.replay(str(what), step_ms=100)
         lines = out.getvalue().splitlines()
         assert "Playout of duplex-example, 1 trial" in lines[0]
