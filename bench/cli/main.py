@@ -65,6 +65,7 @@ SECTIONS: dict[str, dict[str, Row]] = {
     },
     "See what is here": {
         "doctor": Row("bench.cli.inventory.doctor:doctor", "Look at this machine."),
+        "causes": Row("bench.cli.inventory.causes:causes", "The known causes of slow answers."),
         "presets": Row("bench.cli.inventory.presets:app", "The pipelines that can be measured."),
         "fixtures": Row(
             "bench.cli.inventory.fixtures:app", "The user audio that agents are measured on."

@@ -54,10 +54,14 @@ def show(
     if not what or not (path.parent / "run.json").is_file():
         named = what or "nothing is named"
         raise LabError(f"{named}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
+    from bench.report.text.trial import WIDTH
     from bench.report.text.trial import show as timeline
 
-    text = timeline(store.read_run(path.parent), path.name, frames=frames)
+    if form is not Format.table:
+        raise LabError(f"{what}: --format is for a run's figures; a trial's timeline is text.")
     out = console()
+    run = store.read_run(path.parent)
+    text = timeline(run, path.name, frames=frames, width=out.width or WIDTH)
     for line in text.splitlines():
         out.line(line)
 

@@ -158,7 +158,7 @@ def test_the_command_prints_a_table_of_a_run_or_of_a_trial(run, monkeypatch):
         cli_replay.replay(str(what), step_ms=100)
         lines = out.getvalue().splitlines()
         assert "Playout of duplex-example, 1 trial" in lines[0]
-        assert [line.split()[0] for line in lines if line.endswith("% ")] == [
+        assert [line.split()[0] for line in lines if line.endswith("%")] == [
             str(ms) for ms in range(0, 501, 100)
         ]
         assert "…" not in out.getvalue() and max(map(len, lines)) <= 100
