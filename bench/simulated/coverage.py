@@ -21,9 +21,10 @@ from bench.simulated.latencies import (
     one_slow,
     two_humps,
 )
+from bench.stats.bootstrap import RESAMPLES
 from bench.stats.conversations import quantile_of_turns, rate_of_turns, resampled_median
 from bench.stats.differences import share_difference, typical
-from bench.stats.quantiles import CONFIDENCE, RESAMPLES, Key, mean, quantile, rate
+from bench.stats.quantiles import CONFIDENCE, Key, mean, quantile, rate
 from bench.stats.survival import km_median
 
 Interval = tuple[float | None, float | None]
