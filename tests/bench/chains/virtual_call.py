@@ -33,6 +33,7 @@ from bench.lines.line import Event, Line, Ready
 from bench.lines.local import LocalLine
 from bench.metrics.compute import compute_trial
 from bench.runner.trial import _error, caller_plan, stereo_of
+from bench.store.recording import Stereo
 from bench.store.records import MetricRow, Trial
 from bench.timeline.lateness import with_lateness
 from pipelines.bot import session
@@ -40,7 +41,6 @@ from pipelines.bot.preset import bot_spec
 from pipelines.cascade import services
 from pipelines.clock import NS_PER_MS, NS_PER_S, FakeClock
 from pipelines.errors import LabError
-from pipelines.host import LeftEarly
 from pipelines.marks import Mark
 from pipelines.process import pool
 from pipelines.spec import PipelineSpec, parse_spec
@@ -61,6 +61,7 @@ class Called:
     trial: Trial
     marks: list[Mark]
     rows: list[MetricRow]
+    recording: Stereo | None = None
 
     def row(self, metric: str, turn: int = 0) -> MetricRow:
         """A figure of a turn, with its reason."""
@@ -71,6 +72,10 @@ class Called:
         row = self.row(metric, turn)
         assert row.valid, f"{metric} is not valid: {row.reason}"
         return row.value
+
+    def values(self, metric: str) -> list[float]:
+        """All values of a figure."""
+        return [r.value for r in self.rows if r.metric == metric and r.value is not None]
 
     def times(self, stage: str, event: str) -> list[int]:
         """Times of an event, in order, ns."""
@@ -129,7 +134,7 @@ def _call(spec: PipelineSpec, fixture: Fixture, wait_s: float) -> Called:
         conversation = Conversation(plan, link, rate_hz, callers)
         result = _converse(conversation, link, lambda words: None)  # type: ignore[arg-type]
         fault = loop.run_until_complete(agent)
-    report = Report("done", marks.marks, fault, isinstance(fault, LeftEarly))
+    report = Report("done", marks.marks, fault, getattr(fault, "excused_by", ()))
     failure = _error(result, report)
     status = "error" if failure else result.status
     trial = _row(spec, fixture, status, failure, result.t0_ns, rate_hz)
@@ -139,7 +144,7 @@ def _call(spec: PipelineSpec, fixture: Fixture, wait_s: float) -> Called:
     if stereo is not None:
         trial = replace(trial, audio_s=len(stereo) / rate_hz)
     trial = with_lateness(trial, every, stereo)
-    return Called(trial, every, compute_trial(trial, every, stereo, labels_of(fixture)))
+    return Called(trial, every, compute_trial(trial, every, stereo, labels_of(fixture)), stereo)
 
 
 def _row(
