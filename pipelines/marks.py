@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat",
+    "agent", "pipecat", "line",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -22,14 +22,15 @@ EventName = Literal[
     "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
     "write", "clear", "received", "heard", "cleared", "agent_onset", "agent_end", "transcript",
     "speech_start", "speech_stop", "start", "analysis", "release", "interruption", "request",
-    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts",
-    "end", "prompt_read", "prompt_cached", "first_byte", "first_audible", "session",
-    "hold_back", "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done",
-    "frame_out", "dropped", "text", "forced", "yielded", "context_end", "phrase", "read",
-    "call", "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready",
-    "answer_text", "process_start", "load_start", "load_end", "warm_end", "guest", "error",
-    "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
-    "bot_stopped", "tool_start", "tool_end", "taken", "context",
+    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts", "end",
+    "prompt_read", "prompt_cached", "first_byte", "first_audible", "session", "hold_back",
+    "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done", "frame_out",
+    "dropped", "text", "forced", "yielded", "context_end", "phrase", "read", "call", "repeated",
+    "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
+    "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
+    "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
+    "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
+    "proposed", "ttfs_p99", "blocked", "spoke_over", "taken", "context",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -45,6 +46,8 @@ EVENTS: dict[StageEvent, str] = {
     ("user", "turn_end"): "the turn's audio is over",
     ("user", "chunk_sent"): "t_ns: chunk handed to the socket (fact); value: chunk index k",
     ("user", "cue_missed"): "what the turn waited for never came",
+    ("user", "spoke_over"): "the agent's greeting did not end, and the longest wait for that was "
+    "over; value: s since the trial's start; text: the agent's level at its quietest",
     # link: the agent's end of the wire.
     ("link", "chunk_in"): "the pipeline's first processor saw input chunk value=k",
     ("link", "write"): "an output chunk was stamped and sent; value: its first sample's index "
@@ -62,17 +65,22 @@ EVENTS: dict[StageEvent, str] = {
     ("ear", "transcript"): "afterwards: what a recogniser makes of the answer to the turn, as "
     "heard; text, empty of none; t_ns: the answer's first sound",
     # vad and turn
-    ("vad", "speech_start"): "the VAD says that the user began",
+    ("vad", "speech_start"): "the VAD says that the user began; value: its start_secs, in s",
     ("vad", "speech_stop"): "the VAD says that the user stopped; value: its stop_secs, in s",
     ("turn", "start"): "the pipeline takes it that the user's turn began",
-    ("turn", "analysis"): "an end-of-turn model gave its verdict; value: probability of complete",
+    ("turn", "analysis"): "an end-of-turn model gave its verdict; value: probability of complete; "
+    "text: complete or incomplete",
+    ("turn", "proposed"): "a service with its own turn detection proposes that the turn is over",
     ("turn", "release"): "the user's turn is over: the agent may answer",
     ("turn", "interruption"): "the pipeline interrupts the agent",
     # stt
     ("stt", "request"): "an utterance's audio begins to reach the recogniser",
     ("stt", "partial"): "a partial transcript; text",
     ("stt", "finalize"): "the recogniser is asked for its final word",
-    ("stt", "final"): "the final transcript; text",
+    ("stt", "final"): "the final transcript; text; value: 1, the recogniser says that nothing "
+    "follows; 0, it does not say so",
+    ("stt", "ttfs_p99"): "the recogniser's time to its last word, 99th percentile, as the pipeline "
+    "is told: how long a transcript is waited for that is not the final one; value: s",
     ("stt", "cancelled"): "the utterance was dropped",
     # llm
     ("llm", "request"): "the context is handed to the language model",
@@ -148,6 +156,16 @@ EVENTS: dict[StageEvent, str] = {
         "guest",
     ): "the pipeline stamps no marks itself: its stages are marked from its frames",
     ("agent", "error"): "something failed; text: one sentence",
+    # line: what an agent that the caller dials reports over its own protocol; t_ns: on the caller's
+    # clock, when it arrived
+    ("line", "dialled"): "the caller asks for a connection",
+    ("line", "connected"): "TCP and TLS are up",
+    ("line", "agent_ready"): "the protocol's own greeting is over: the agent listens",
+    ("line", "agent_text"): "a piece of what the agent means to say; text",
+    ("line", "user_text"): "what the agent understood of the user; text",
+    ("line", "reported_error"): "an error that the agent reports and survives; text",
+    ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
+    "processor that held it, empty where none was seen",
     # Pipecat's own MetricsFrames, under its own names; value in Pipecat's unit (s), text: processor
     ("pipecat", "ttfb"): "TTFBMetricsData.value",
     ("pipecat", "ttfa"): "TTFAMetricsData.ttfa",

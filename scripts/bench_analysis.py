@@ -139,7 +139,7 @@ class PeakMemory(threading.Thread):
 def measure_metrics(run_dir: Path) -> str:
     """Reads a run and computes all its metrics."""
     run = read_run(run_dir)
-    rows = compute_run(run)
+    rows = compute_run(run).metrics
     return f"{len(run.trials)} trials, {len(rows)} rows"
 
 

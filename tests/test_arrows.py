@@ -22,7 +22,7 @@ from arrows import (  # noqa: E402  (found by the path above)
 
 HEAVY = {"pipecat", "torch", "mlx", "pocketsphinx", "xllamacpp", "espeakng_loader", "onnxruntime"}
 ANALYSIS = (
-    "compare", "metrics", "notebook", "report", "simulated", "stats", "store", "summary",
+    "causes", "compare", "metrics", "notebook", "report", "simulated", "stats", "store", "summary",
     "timeline",
 )  # fmt: skip
 """Rooms of bench that open a run anywhere: no agent, no model, no Pipecat."""

@@ -13,6 +13,8 @@ from pipecat.frames.frames import (
     Frame,
     InterruptionFrame,
     MetricsFrame,
+    ProposedUserStoppedSpeakingFrame,
+    STTMetadataFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -35,12 +37,21 @@ FRAME_MARKS: dict[type[Frame], StageEvent] = {
     VADUserStartedSpeakingFrame: ("vad", "speech_start"),
     VADUserStoppedSpeakingFrame: ("vad", "speech_stop"),
     UserStartedSpeakingFrame: ("turn", "start"),
+    ProposedUserStoppedSpeakingFrame: ("turn", "proposed"),
     UserStoppedSpeakingFrame: ("turn", "release"),
     InterruptionFrame: ("turn", "interruption"),
+    STTMetadataFrame: ("stt", "ttfs_p99"),
     BotStartedSpeakingFrame: ("pipecat", "bot_started"),
     BotStoppedSpeakingFrame: ("pipecat", "bot_stopped"),
 }
 """Frame → the mark that its first push is."""
+
+FRAME_VALUES: dict[type[Frame], str] = {
+    VADUserStartedSpeakingFrame: "start_secs",
+    VADUserStoppedSpeakingFrame: "stop_secs",
+    STTMetadataFrame: "ttfs_p99_latency",
+}
+"""Frame → its field that is the mark's value."""
 
 METRIC_MARKS: dict[type, tuple[EventName, str]] = {
     TTFBMetricsData: ("ttfb", "value"),
@@ -89,7 +100,8 @@ class MarkObserver(BaseObserver):
             last_ns = self._last_ns.get(type(frame))
             if last_ns is None or t_ns - last_ns > TWIN_NS:
                 self._last_ns[type(frame)] = t_ns
-                value = getattr(frame, "stop_secs", None)
+                field = FRAME_VALUES.get(type(frame))
+                value = getattr(frame, field) if field else None
                 self._marks.put(stamp(*event, t_ns=t_ns, value=value))
 
     def _metrics(self, frame: MetricsFrame, t_ns: int) -> None:
@@ -102,4 +114,12 @@ class MarkObserver(BaseObserver):
                 continue  # the empty rows that Pipecat emits at the start
             self._marks.put(stamp("pipecat", event, t_ns=t_ns, value=value, text=data.processor))
             if isinstance(data, TurnMetricsData):
-                self._marks.put(stamp("turn", "analysis", t_ns=t_ns, value=data.probability))
+                self._marks.put(
+                    stamp(
+                        "turn",
+                        "analysis",
+                        t_ns=t_ns,
+                        value=data.probability,
+                        text="complete" if data.is_complete else "incomplete",
+                    )
+                )

@@ -32,8 +32,12 @@ OPENS_OF_OTHERS: dict[StageEvent, str] = {
     ("tts", "request"): "tts",
 }
 """`OPENS` where others wrote the pipeline. A context that is handed on is work only once a model
-takes it: a processor may answer it itself, a gate drop it, and to a model that speaks itself its
-own answer is handed back."""
+takes it: a processor may answer it itself, or a gate drop it."""
+SPOKEN: StageEvent = ("agent", "answer_text")
+"""A model that hears and speaks itself has answered. It is handed the context once more after that,
+with what was said, and takes it, though nothing is asked."""
+ASKS: frozenset[StageEvent] = frozenset({("turn", "start"), ("llm", "tool_end")})
+"""What such a model is asked for again: the user's next turn, or a function's result."""
 
 
 class WatchedMarks(MarkList):
@@ -43,12 +47,14 @@ class WatchedMarks(MarkList):
         super().__init__()
         self._open: set[tuple[str, str]] = set()
         self._opens = OPENS
+        self._is_asked = True
         self._report: Callable[[int], None] = lambda count: None
 
     def report_to(self, report: Callable[[int], None]) -> None:
         """Begins a conversation: nothing is open, and ``report`` is given each new number."""
         self._open.clear()
         self._opens = OPENS
+        self._is_asked = True
         self._report = report
 
     def put(self, mark: Mark) -> None:
@@ -56,11 +62,15 @@ class WatchedMarks(MarkList):
         super().put(mark)
         event = (mark.stage, mark.event)
         before = len(self._open)
+        if event in ASKS or event == SPOKEN:
+            self._is_asked = event in ASKS
         if event == ("agent", "guest"):
             self._opens = OPENS_OF_OTHERS
         elif event == ("llm", "request") and event not in self._opens:
             # From here on the frames are taken to be of this request: no other's end will be seen.
             self._open = {work for work in self._open if work[0] != "llm"}
+        elif event == ("llm", "taken") and not self._is_asked:
+            return
         elif event in self._opens:
             self._open.add((self._opens[event], mark.request_id))
         elif event in CLOSES:

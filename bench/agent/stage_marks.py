@@ -109,7 +109,7 @@ class StageObserver(MarkObserver):
 
     def _stages(self, frame: Frame, t_ns: int) -> None:
         if isinstance(frame, TranscriptionFrame):
-            self._transcript(frame.text, t_ns)
+            self._transcript(frame, t_ns)
         elif isinstance(frame, InterimTranscriptionFrame):
             self._marks.put(stamp("stt", "partial", t_ns=t_ns, text=frame.text))
         elif isinstance(frame, LLMContextFrame):
@@ -138,10 +138,11 @@ class StageObserver(MarkObserver):
         elif isinstance(frame, InterruptionFrame):
             self._interrupted(t_ns)
 
-    def _transcript(self, text: str, t_ns: int) -> None:
+    def _transcript(self, frame: TranscriptionFrame, t_ns: int) -> None:
+        text, says_final = frame.text, float(frame.finalized)
         last, self._final = self._final, (text, t_ns)
         if last is None or last[0] != text or t_ns - last[1] > TWIN_NS:  # a broadcast's twin
-            self._marks.put(stamp("stt", "final", t_ns=t_ns, text=text))
+            self._marks.put(stamp("stt", "final", t_ns=t_ns, value=says_final, text=text))
 
     def _taken(self, t_ns: int) -> None:
         """A model begins an answer; a context that no model takes has none."""

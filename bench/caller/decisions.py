@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.caller.mouth import CHUNK_MS
-from bench.caller.plan import SILENCE_AFTER_AGENT_S, CallerTurn
+from bench.caller.plan import LONGEST_GREETING_S, SILENCE_AFTER_AGENT_S, CallerTurn
 from bench.store.records import Status
 from pipelines.clock import NS_PER_MS, NS_PER_S
 
@@ -36,6 +36,8 @@ class Speak:
     """Time from which the turn's delay counts."""
     agent_end_ns: int | None = None
     """Time at which the agent fell silent, where that was the cue."""
+    over_agent: bool = False
+    """True where the agent did not fall silent, and the wait for that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,10 @@ def audible(heard: Sequence[Span], since_ns: int, now_ns: int) -> list[Span]:
 
 
 def greeted(heard: Sequence[Span], t0_ns: int, by_ns: int, now_ns: int) -> Decision:
-    """True if the first turn begins: the agent's greeting is over, or none has come in time.
+    """Whether the first turn begins: the agent's greeting is over, or none has come in time.
 
-    A greeting's sentences may lie apart, so it is over after the silence that ends a trial.
+    A greeting's sentences may lie apart, so it is over after the silence that ends a trial. One
+    that does not end is waited for no longer than `LONGEST_GREETING_S`.
 
     Args:
         heard: The agent's audible stretches so far, by time.
@@ -95,7 +98,10 @@ def greeted(heard: Sequence[Span], t0_ns: int, by_ns: int, now_ns: int) -> Decis
     """
     ends = [end for _, end in audible(heard, t0_ns, now_ns)]
     over_ns = max(ends) + int(SILENCE_AFTER_AGENT_S * NS_PER_S) if ends else by_ns
-    return Speak(now_ns) if now_ns >= over_ns else Wait()
+    if now_ns >= over_ns:
+        return Speak(now_ns)
+    too_long = now_ns >= by_ns + int(LONGEST_GREETING_S * NS_PER_S)
+    return Speak(now_ns, over_agent=True) if too_long else Wait()
 
 
 def first_answer(asked: Asked, heard: Sequence[Span], now_ns: int) -> int | None:
@@ -194,5 +200,6 @@ def _at_end(asked: Asked, following: CallerTurn, heard: Sequence[Span], now_ns: 
         return Speak(silent_ns, silent_ns) if quiet and (answered or timed_out) else Wait()
     if not timed_out:
         return Wait()
-    # It fell silent during a turn that wants no answer, and said nothing more: the user goes on.
-    return HangUp("cue_missed") if asked.turn.expects_answer else Speak(now_ns)
+    # Silence is no reason to hang up where no answer was wanted, or the user goes on without it.
+    hangs_up = asked.turn.expects_answer and not following.goes_on
+    return HangUp("cue_missed") if hangs_up else Speak(now_ns)

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.caller.audible import Audible, Span
 from pipelines.audio.stretch import LEAST_TARGET_MS, Stretcher, factor_for
 from pipelines.clock import NS_PER_MS, NS_PER_S, ns_to_samples, samples_to_ns
-
-AUDIBLE_PEAK = 10 ** (-50 / 20) * 32768
-"""|sample| above which a chunk counts as audible for live cues (−50 dBFS)."""
-MERGE_NS = 100_000_000
 
 
 @dataclass(slots=True)
@@ -60,9 +57,7 @@ class Ear:
         self.cleared: list[tuple[int, str, int]] = []
         """(t_ns, chunk id, samples) of everything that was never heard."""
         self._generation = 0
-        self.audible: list[tuple[int, int]] = []
-        """Audible stretches (first_ns, end_ns) of the audio to be heard, by time. For live cues
-        only: peaks over −50 dBFS, stretches merged over pauses of 100 ms."""
+        self._audible = Audible(rate_hz, t0_ns)
         # The queue is one run of samples without a gap: positions are counted from the
         # run's start, so that no rounding builds up.
         self._run_start_ns = t0_ns
@@ -70,9 +65,23 @@ class Ear:
         self._run_samples = 0
 
     @property
+    def audible(self) -> list[Span]:
+        """Audible stretches of the audio to be heard, by time. For live cues only."""
+        return self._audible.spans
+
+    @property
+    def quietest_dbfs(self) -> float:
+        """Level that nine tenths of the last 3 s of the agent's audio exceed."""
+        return self._audible.quietest_dbfs
+
+    @property
     def queue_end_ns(self) -> int:
         """Time at which the whole queue will have been heard."""
         return self._run_start_ns + samples_to_ns(self._run_samples, self.rate_hz)
+
+    def queued_samples(self, now_ns: int) -> int:
+        """Number of samples that are still to be heard."""
+        return max(0, ns_to_samples(self.queue_end_ns - now_ns, self.rate_hz))
 
     def receive(
         self, chunk_id: str, generation: int, pcm: npt.NDArray[np.int16], arrival_ns: int
@@ -89,7 +98,7 @@ class Ear:
         position = self._run_position + self._run_samples
         chunk = HeardChunk(chunk_id, generation, arrival_ns, heard_ns, position, pcm, len(pcm))
         self.chunks.append(chunk)
-        self._note_audible(chunk)
+        self._audible.add(pcm, position, heard_ns)
         self._run_samples += len(pcm)
         return chunk
 
@@ -116,7 +125,7 @@ class Ear:
                 chunk.heard_samples = played
                 self.cleared.append((t_ns, chunk.chunk_id, lost))
         if cut:
-            self._cut_audible(t_ns)
+            self._audible.cut(t_ns)
             # The run now ends with its last sample that is heard.
             self._run_samples -= min(cut, self._run_samples)
             if self._stretcher is not None:
@@ -144,20 +153,6 @@ class Ear:
         taken = self._run_position + self._run_samples
         wanted = ns_to_samples(at_ns - self.t0_ns, self.rate_hz)
         self._run_start_ns, self._run_position, self._run_samples = at_ns, max(wanted, taken), 0
-
-    def _note_audible(self, chunk: HeardChunk) -> None:
-        loud = np.flatnonzero(np.abs(chunk.pcm.astype(np.int32)) >= AUDIBLE_PEAK)
-        if not len(loud):
-            return
-        first_ns = chunk.heard_ns + samples_to_ns(int(loud[0]), self.rate_hz)
-        end_ns = chunk.heard_ns + samples_to_ns(int(loud[-1]) + 1, self.rate_hz)
-        if self.audible and first_ns - self.audible[-1][1] < MERGE_NS:
-            first_ns = self.audible.pop()[0]
-        self.audible.append((first_ns, end_ns))
-
-    def _cut_audible(self, t_ns: int) -> None:
-        kept = [(first, min(end, t_ns)) for first, end in self.audible if first < t_ns]
-        self.audible = kept
 
     def render(self, end_ns: int) -> npt.NDArray[np.int16]:
         """The audio heard from t0 to ``end_ns``: zeros where there was none.

@@ -15,6 +15,10 @@ from pipelines.marks import Mark
 SILENCE_AFTER_AGENT_S = 1.5
 """Silence of the agent after which a trial ends, where the fixture says nothing else."""
 
+LONGEST_GREETING_S = 30.0
+"""Longest wait for the end of a greeting, after the longest wait for its start: a channel that is
+never silent may never end one."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallerTurn:
@@ -35,6 +39,8 @@ class CallerTurn:
     """Silence of the agent after which its answer is taken to be over."""
     expects_answer: bool = True
     """False: a good agent stays silent, and silence is no failure."""
+    goes_on: bool = False
+    """True: it is spoken even where the turn before got no answer in its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class CallerResult:
     status: Status
     """``cut_off``: the limit was reached. ``ruler_late`` is found afterwards."""
     error: str | None
+    """What failed, in one sentence."""
     t0_ns: int
     rate_hz: int
     """Rate of the recording: the agent's output rate; 0 where the agent never came."""
@@ -75,6 +82,8 @@ class CallerResult:
     user: npt.NDArray[np.int16] | None = None  # (n,) at in_rate_hz
     agent: npt.NDArray[np.int16] | None = None  # (m,) at rate_hz
     chunks_sent: int = 0
+    note: str | None = None
+    """Why the trial reached its limit, in one sentence, where the ear can tell."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     rss_peak_mb: float = 0.0

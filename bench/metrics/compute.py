@@ -6,14 +6,17 @@ The same marks and the same recording give the same rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
+from bench.causes.cause import Case
+from bench.causes.find import causes_of_turn
 from bench.metrics.metric import Figure, Metric
 from bench.metrics.reading import TrialReading, TurnReading, UnspokenTurn, read_trial
 from bench.metrics.table import METRICS
 from bench.metrics.validity import GROUPS
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo
-from bench.store.records import MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import Run
 from pipelines.marks import Mark
 
@@ -23,21 +26,38 @@ WHOLE_TRIAL = -1
 """Value of the column ``turn`` for a figure of a whole trial."""
 
 
+@dataclass(slots=True)
+class Computed:
+    """What is computed of trials."""
+
+    metrics: list[MetricRow] = field(default_factory=list)
+    causes: list[CauseRow] = field(default_factory=list)
+    """The causes that turns show by themselves, see `bench.causes.find.causes_of_turn`."""
+
+
 def compute(
     run: Run, fixtures: Callable[[str], FixtureLabels | None] | None = None
 ) -> list[MetricRow]:
-    """Computes all metrics of all trials of a run.
+    """All metrics of all trials of a run, see `with_causes`."""
+    return with_causes(run, fixtures).metrics
+
+
+def with_causes(
+    run: Run, fixtures: Callable[[str], FixtureLabels | None] | None = None
+) -> Computed:
+    """Computes all metrics and the causes of all trials of a run.
 
     Args:
         run: The run, whole or partial.
         fixtures: Fixture name → its labels; by default those stored with the run.
     """
-    labels_of = fixtures or run.labels
-    rows: list[MetricRow] = []
+    labels_of, found = fixtures or run.labels, Computed()
     for trial in run.trials:
         marks, recording = run.marks(trial.trial_id), run.recording(trial)
-        rows += compute_trial(trial, marks, recording, labels_of(trial.fixture))
-    return rows
+        of_trial = trial_with_causes(trial, marks, recording, labels_of(trial.fixture))
+        found.metrics += of_trial.metrics
+        found.causes += of_trial.causes
+    return found
 
 
 def compute_trial(
@@ -46,7 +66,17 @@ def compute_trial(
     recording: Stereo | None,
     labels: FixtureLabels | None,
 ) -> list[MetricRow]:
-    """Computes all metrics of one trial.
+    """All metrics of one trial, see `trial_with_causes`."""
+    return trial_with_causes(trial, marks, recording, labels).metrics
+
+
+def trial_with_causes(
+    trial: Trial,
+    marks: Sequence[Mark],
+    recording: Stereo | None,
+    labels: FixtureLabels | None,
+) -> Computed:
+    """Computes all metrics and the causes of one trial.
 
     Args:
         trial: Its row.
@@ -58,10 +88,15 @@ def compute_trial(
         MarkOrderError: an effect is marked before its cause.
     """
     reading = read_trial(trial, marks, recording, labels)
-    rows = _trial_rows(reading)
+    found = Computed(_trial_rows(reading))
     for turn in reading.turns:
-        rows += _unspoken_rows(turn) if isinstance(turn, UnspokenTurn) else _turn_rows(turn)
-    return rows
+        if isinstance(turn, UnspokenTurn):
+            found.metrics += _unspoken_rows(turn)
+        else:
+            found.metrics += _turn_rows(turn)
+            case = Case(turn.timeline, turn.turn, turn.path, turn.content)
+            found.causes += causes_of_turn(case)
+    return found
 
 
 def _trial_rows(reading: TrialReading) -> list[MetricRow]:

@@ -7,8 +7,9 @@ import math
 from bench.metrics.metric import Effect, Figure, Metric, Share, TurnMeasure, in_ms
 from bench.metrics.reading import TurnReading, UnspokenTurn
 from bench.metrics.validity import NOT_SPOKEN, failure
-from bench.timeline.timeline import NO_RECORDING
+from bench.timeline.timeline import NO_RECORDING, Turn
 from bench.timeline.utterances import LINES_APART, has_unknown_answer, heard_from_ns
+from pipelines.audio.ambience import dbfs, threshold_dbfs
 from pipelines.clock import NS_PER_MS, NS_PER_S
 
 _ROUNDING_NS = NS_PER_MS
@@ -19,8 +20,28 @@ def voice_to_voice(reading: TurnReading) -> Figure:
     """Measures a_on − u_off, from what was heard; signed."""
     turn = reading.turn
     if turn.a_on_ns is None:
-        return Figure(None, turn.silence)
-    return Figure(in_ms(turn.a_on_ns - turn.u_off_ns))
+        return Figure(None, "; ".join(filter(None, (turn.silence, _spoke_over(turn)))))
+    remarks = "; ".join(filter(None, (_above_ambience(reading), _spoke_over(turn))))
+    return Figure(in_ms(turn.a_on_ns - turn.u_off_ns), remarks or None)
+
+
+def _above_ambience(reading: TurnReading) -> str | None:
+    """Names the threshold over which an answer was found; None of a channel that falls silent."""
+    level = reading.timeline.ambience_dbfs
+    if level is None:
+        return None
+    return f"heard above {dbfs(threshold_dbfs(level))}: the agent's ambience is {dbfs(level)}"
+
+
+def _spoke_over(turn: Turn) -> str | None:
+    """Says that the user did not wait for the end of the greeting; None where it ended."""
+    mark = next(iter(turn.all("user", "spoke_over")), None)
+    if mark is None:
+        return None
+    return (
+        f"the agent had not fallen silent {mark.value or 0:.0f} s after the start ({mark.text} at "
+        "its quietest), and the user spoke all the same"
+    )
 
 
 def never_answered(turn: UnspokenTurn) -> Figure:

@@ -1,7 +1,7 @@
-"""Computes a run's metrics again from the files on disk, and stores them.
+"""Computes a run's metrics and causes again from the files on disk, and stores them.
 
 Those of a large run by several processes, a few trials at a time: trials don't know of each other,
-so the rows are those of `bench.metrics.compute.compute`, in order.
+so the rows are those of `bench.metrics.compute.with_causes`, in order.
 """
 
 from __future__ import annotations
@@ -20,11 +20,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from bench.metrics.compute import compute
+from bench.causes.find import causes_of_run
+from bench.metrics.compute import Computed, with_causes
 from bench.store.labels import FixtureLabels
 from bench.store.lock import RunLock
-from bench.store.records import MetricRow, Trial
-from bench.store.store import Run, consolidate, done_trials, read_run, write_metrics
+from bench.store.records import CauseRow, MetricRow, Trial
+from bench.store.store import (
+    Run,
+    consolidate,
+    done_trials,
+    read_run,
+    write_causes,
+    write_metrics,
+)
 from pipelines.errors import LabError
 
 LARGE_RUN_MARKS = 200_000
@@ -34,11 +42,14 @@ MAX_PROCESSES = 4
 CHUNK_TRIALS = 20
 """Number of trials that a process gets at a time."""
 
-_FIELDS = tuple(field.name for field in fields(MetricRow))
+_METRIC_FIELDS = tuple(field.name for field in fields(MetricRow))
+_CAUSE_FIELDS = tuple(field.name for field in fields(CauseRow))
+Columns = list[Sequence[Any]]
+"""Rows column by column."""
 
 
 def analyse(run_dir: Path) -> tuple[Run, list[MetricRow]]:
-    """Consolidates a run's folder, computes all its metrics and writes ``metrics.parquet``.
+    """Consolidates a run's folder, computes it, writes ``metrics.parquet`` and ``causes.parquet``.
 
     The caller holds the folder's `RunLock`, or knows that no other process writes there.
 
@@ -47,9 +58,10 @@ def analyse(run_dir: Path) -> tuple[Run, list[MetricRow]]:
     """
     consolidate(run_dir)
     run = read_run(run_dir)
-    rows = compute_run(run)
-    write_metrics(run_dir, rows)
-    return run, rows
+    found = compute_run(run)
+    write_causes(run_dir, found.causes)
+    write_metrics(run_dir, found.metrics)
+    return run, found.metrics
 
 
 def analyse_again(run_dir: Path) -> tuple[Run, list[MetricRow]]:
@@ -64,8 +76,8 @@ def analyse_again(run_dir: Path) -> tuple[Run, list[MetricRow]]:
         return analyse(run_dir)
 
 
-def compute_run(run: Run, processes: int | None = None) -> list[MetricRow]:
-    """All metrics of all trials of a run, as `compute.compute`; of a large one by processes.
+def compute_run(run: Run, processes: int | None = None) -> Computed:
+    """All metrics and causes of all trials of a run; of a large one by processes.
 
     Args:
         run: The run, whole or partial.
@@ -76,19 +88,30 @@ def compute_run(run: Run, processes: int | None = None) -> list[MetricRow]:
         LabError: a trial can't be computed, or a process was killed.
     """
     chosen = _processes(run) if processes is None else processes
-    if chosen < 2:
-        return compute(run)
-    rows: list[MetricRow] = []
+    found = with_causes(run) if chosen < 2 else _by_processes(run, chosen)
+    found.causes += causes_of_run(run.trials, found.metrics)
+    return found
+
+
+def _by_processes(run: Run, processes: int) -> Computed:
+    """As `bench.metrics.compute.with_causes`."""
+    found = Computed()
+
+    def take(future: Future[tuple[Columns, Columns]]) -> None:
+        metrics, causes = future.result()
+        found.metrics += map(MetricRow, *metrics)
+        found.causes += map(CauseRow, *causes)
+
     # Not forked: threads of arrow and others may hold locks that a copy could never get.
-    with ProcessPoolExecutor(chosen, get_context("spawn"), _ignore_interrupts) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _ignore_interrupts) as pool:
         try:
-            pending: deque[Future[list[Sequence[Any]]]] = deque()
+            pending: deque[Future[tuple[Columns, Columns]]] = deque()
             for chunk in _chunks(run):
                 pending.append(pool.submit(_columns_of, chunk))
-                if len(pending) > 2 * chosen:  # more at a time would only take memory
-                    rows += map(MetricRow, *pending.popleft().result())
+                if len(pending) > 2 * processes:  # more at a time would only take memory
+                    take(pending.popleft())
             for future in pending:
-                rows += map(MetricRow, *future.result())
+                take(future)
         except BrokenProcessPool:
             raise LabError(
                 f"{run.path}: a process that computed its metrics was killed (is the memory "
@@ -97,7 +120,7 @@ def compute_run(run: Run, processes: int | None = None) -> list[MetricRow]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return rows
+    return found
 
 
 def _processes(run: Run) -> int:
@@ -135,11 +158,13 @@ def _chunks(run: Run) -> Iterator[_Chunk]:
         yield _Chunk(run.path, trials, labels, marks)
 
 
-def _columns_of(chunk: _Chunk) -> list[Sequence[Any]]:
-    """In a process: the rows of a chunk, column by column, which are cheaper to hand back."""
+def _columns_of(chunk: _Chunk) -> tuple[Columns, Columns]:
+    """In a process: a chunk's metrics and causes, column by column: cheaper to hand back."""
     marks = {name: pa.ipc.open_stream(data).read_all() for name, data in chunk.marks.items()}
-    rows = compute(Run(chunk.path, {}, chunk.trials, marks), chunk.labels.get)
-    return [list(map(attrgetter(name), rows)) for name in _FIELDS]
+    found = with_causes(Run(chunk.path, {}, chunk.trials, marks), chunk.labels.get)
+    metrics: Columns = [list(map(attrgetter(name), found.metrics)) for name in _METRIC_FIELDS]
+    causes: Columns = [list(map(attrgetter(name), found.causes)) for name in _CAUSE_FIELDS]
+    return metrics, causes
 
 
 def _packed(table: pa.Table) -> bytes:

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.metrics.compute import compute_trial
+from bench.metrics.compute import compute_trial, trial_with_causes
 from bench.store.expectation import Expectation
 from bench.store.labels import FixtureLabels, TurnLabels
 from bench.store.recording import AGENT, USER, Stereo
-from bench.store.records import MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import save_recording, write_info, write_trial
 from pipelines.clock import NS_PER_MS, ns_to_samples
 from pipelines.kinds import Weights
@@ -26,6 +26,7 @@ from pipelines.marks import EventName, Mark, Stage, stamp
 RATE_HZ = 22_050
 CHUNK_MS = 20
 T0_NS = 5_000_000_000
+VERDICT_MS = 40.0
 EXPECT = Expectation(slots={"colour": ("red",), "object": ("block",), "place": ("table",)})
 
 
@@ -47,6 +48,8 @@ class TurnPlan:
     """Right behaviour of an agent."""
     vad_stop_ms: float | None = 200.0
     stop_secs: float = 0.2
+    verdict: str | None = None
+    """An end-of-turn model's verdict, `VERDICT_MS` after the VAD's stop: complete or incomplete."""
     stt_final_ms: float = 230.0
     release_ms: float | None = 250.0
     llm_request_ms: float = 252.0
@@ -188,6 +191,9 @@ def _agent_marks(plan: TurnPlan, number: int, t0_ns: int) -> list[Mark]:
     put("link", "clear", plan.u_on_ms - plan.u_off_ms + 300, value=float(number + 1))
     put("vad", "speech_start", plan.u_on_ms - plan.u_off_ms + 300)
     put("vad", "speech_stop", plan.vad_stop_ms, value=plan.stop_secs)
+    if plan.verdict is not None and plan.vad_stop_ms is not None:
+        sure = 0.25 if plan.verdict == "incomplete" else 0.75
+        put("turn", "analysis", plan.vad_stop_ms + VERDICT_MS, value=sure, text=plan.verdict)
     if plan.transcript is not None:
         put("stt", "final", plan.stt_final_ms, stt, text=plan.transcript)
     if plan.release_ms is None:
@@ -240,6 +246,16 @@ def rows_of(
     return {(row.turn, row.metric): row for row in rows}
 
 
+def causes_of(
+    plans: Sequence[TurnPlan], *, extra: Sequence[Mark] = (), drop: str = "", **kwargs: Any
+) -> dict[tuple[int, str], CauseRow]:
+    """(turn, cause) → row, of one trial as planned; the arguments are those of `rows_of`."""
+    trial, marks, pcm = trial_of(plans, **kwargs)
+    marks = [m for m in [*marks, *extra] if f"{m.stage}.{m.event}" != drop]
+    found = trial_with_causes(trial, marks, pcm, labels_of("cmd_example", plans)).causes
+    return {(row.turn, row.cause): row for row in found}
+
+
 def after_u_off(ms: float, stage: Stage, event: EventName, rid: str = "", **more: Any) -> Mark:
     """A mark ``ms`` after the default plan's u_off."""
     t_ns = T0_NS + round((TurnPlan().u_off_ms + ms) * NS_PER_MS)
@@ -259,8 +275,9 @@ def _random_plan(preset: str, rng: np.random.Generator) -> TurnPlan:
     _, wait, llm, tts, out = _EXAMPLE_PRESETS[preset]
     scatter = 0.03 if preset.startswith("scripted") else 0.15
     wait, llm, tts, out = (x * rng.lognormal(0, scatter) for x in (wait, llm, tts, out))
-    if preset == "cascade-stock" and rng.random() < 0.12:
-        wait += 3000 * rng.uniform(0.5, 1.0)  # its end-of-turn model said "incomplete"
+    is_incomplete = preset == "cascade-stock" and rng.random() < 0.12
+    if is_incomplete:
+        wait += 3000 * rng.uniform(0.5, 1.0)
     final = wait - rng.uniform(10, 40)
     request = wait + rng.uniform(0.5, 2)
     handed = request + llm
@@ -269,6 +286,7 @@ def _random_plan(preset: str, rng: np.random.Generator) -> TurnPlan:
     written = byte + rng.uniform(1, 4)
     return TurnPlan(
         vad_stop_ms=min(final, 210.0),
+        verdict="incomplete" if is_incomplete else None,
         stt_final_ms=final,
         release_ms=wait,
         llm_request_ms=request,

@@ -1,4 +1,5 @@
-"""The rows that a run is made of: one `Trial` per trial, one `MetricRow` per figure.
+"""The rows that a run is made of: one `Trial` per trial, one `MetricRow` per figure, one `CauseRow`
+per cause that a turn shows.
 
 The columns of the parquet files (bench/store/schema.py) are the fields of these records.
 """
@@ -80,3 +81,20 @@ class MetricRow:
     valid: bool
     reason: str | None
     weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """One known cause of one turn. See ``bench.store.schema``."""
+
+    run_id: str
+    trial_id: str
+    preset: str
+    fixture: str
+    repeat: int
+    warmup: bool
+    turn: int
+    cause: str
+    loses: str
+    lost_ms: float
+    detail: str | None

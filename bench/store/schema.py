@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Written into the metadata of each parquet file."""
 
 HISTORY: dict[int, str] = {
@@ -18,6 +18,9 @@ HISTORY: dict[int, str] = {
     2: "trials: preroll_ms, 0 in older runs. metrics: the frames of duplex models.",
     3: "metrics: turn_wait is endpointing_delay, underflows is underruns, underflow_ms is "
     "underrun_ms; in older runs they are renamed when read.",
+    4: "causes: a new table; older runs have none until `duplex-lab metrics RUN`. marks: "
+    "turn.proposed, stt.ttfs_p99, agent.blocked, and values of vad.speech_start, turn.analysis and "
+    "stt.final.",
 }
 """Schema version → what changed."""
 
@@ -130,7 +133,33 @@ METRICS = (
     Column("weights", "string", "", "trained, synthetic or scripted"),
 )
 
-TABLES: dict[str, tuple[Column, ...]] = {"trials": TRIALS, "marks": MARKS, "metrics": METRICS}
+CAUSES = (
+    Column("run_id", "string", "", "the run", since=4),
+    Column("trial_id", "string", "", "the trial", since=4),
+    Column("preset", "string", "", "the pipeline under test", since=4),
+    Column("fixture", "string", "", "the user's side of the conversation", since=4),
+    Column("repeat", "int64", "", "number of the repetition, from 0", since=4),
+    Column("warmup", "bool", "", "a warm-up: kept, never in a statistic", since=4),
+    Column("turn", "int64", "", "the user's turn, from 0", since=4),
+    Column("cause", "string", "", "name of the cause, see `docs/causes.md`", since=4),
+    Column(
+        "loses",
+        "string",
+        "",
+        "what the time is lost of: answer (voice to voice), stop (the stop for an interruption), "
+        "figure (nothing: voice to voice shows that much too little)",
+        since=4,
+    ),
+    Column("lost_ms", "float64", "ms", "what the cause cost in this turn", since=4),
+    Column("detail", "string", "", "what was seen, in a few words", nullable=True, since=4),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "trials": TRIALS,
+    "marks": MARKS,
+    "metrics": METRICS,
+    "causes": CAUSES,
+}
 """Table name → its columns, in the order of the file ``<name>.parquet``."""
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from bench.store.atomic import StoreError, atomic_write, explained
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo, read_recording, write_recording
-from bench.store.records import MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
 from pipelines.guards.texts import parse_json, whole
 from pipelines.marks import Mark
@@ -162,6 +162,11 @@ def write_metrics(run_dir: Path, rows: Iterable[MetricRow]) -> None:
     _write_tables(run_dir / "metrics.parquet", "metrics", [as_table("metrics", list(rows))])
 
 
+def write_causes(run_dir: Path, rows: Iterable[CauseRow]) -> None:
+    """Writes ``causes.parquet``, whole or not at all."""
+    _write_tables(run_dir / "causes.parquet", "causes", [as_table("causes", list(rows))])
+
+
 def consolidate(run_dir: Path) -> None:
     """Gathers the parts into ``trials.parquet`` and ``marks.parquet``; then removes the parts.
 
@@ -278,6 +283,17 @@ def read_metrics(run_dir: Path) -> list[MetricRow]:
     """
     rows = _read(run_dir / "metrics.parquet", "metrics").to_pylist()
     return [MetricRow(**row | {"metric": _today(row["metric"])}) for row in rows]
+
+
+def read_causes(run_dir: Path) -> list[CauseRow] | None:
+    """Reads ``causes.parquet``; None where there is none, as in runs before schema 4.
+
+    Raises:
+        StoreError: it is damaged or newer than this program.
+    """
+    if not (run_dir / "causes.parquet").exists():
+        return None
+    return [CauseRow(**row) for row in _read(run_dir / "causes.parquet", "causes").to_pylist()]
 
 
 def _today(metric: str) -> str:

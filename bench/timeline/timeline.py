@@ -14,19 +14,23 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from bench.store.recording import AGENT, Stereo
 from bench.store.records import Trial
 from bench.timeline.answers import (
     TOO_SOON,
     Chunk,
     Heard,
+    Onset,
     Sound,
     Tags,
     find_onset,
     replies_of,
 )
+from pipelines.audio.ambience import audible_in, dbfs, threshold_dbfs, window_levels
 from pipelines.audio.onsets import audible_spans
-from pipelines.clock import ns_to_samples, samples_to_ns
+from pipelines.clock import NS_PER_S, ns_to_samples, samples_to_ns
 from pipelines.marks import EventName, Mark, Stage, StageEvent
 
 NO_ANSWER = "no answer"
@@ -34,6 +38,18 @@ CUT_SHORT = "no answer after one that was cut"
 STILL_SPEAKING = "no answer: the agent went on with its earlier reply"
 TOO_EARLY = "no answer: the agent spoke only before the user had ended"
 NO_RECORDING = "no recording"
+
+ENDLESS_S = 10.0
+"""Sound without a pause of 200 ms that is longer than speech goes on without one."""
+
+
+def unheard(ambience_dbfs: float) -> str:
+    """Why there is no answer in a channel that is never silent, one sentence."""
+    return (
+        f"no answer that rises above the agent's ambience of {dbfs(ambience_dbfs)}: what is softer "
+        f"than {dbfs(threshold_dbfs(ambience_dbfs))} can't be told from it"
+    )
+
 
 _REQUEST_STAGES: frozenset[Stage] = frozenset({"stt", "llm", "tts"})
 _ANSWER_TEXTS: tuple[StageEvent, ...] = (
@@ -94,13 +110,15 @@ class Turn:
         finals: dict[str, str] = {}
         for i, mark in enumerate(self.all("stt", "final")):
             finals[mark.request_id or f"#{i}"] = mark.text or ""
+        for i, mark in enumerate(self.all("line", "user_text")):
+            finals[f"line {i}"] = mark.text or ""
         return " ".join(text.strip() for text in finals.values() if text.strip())
 
     def answer_of(self, llm_id: str) -> str | None:
         """The text that the agent meant to say by one request; None where it is not reported.
 
         ``agent.answer_text`` if it is marked, else what the language model wrote, else what was
-        handed to the synthesiser.
+        handed to the synthesiser, else what an agent elsewhere reports over its line.
 
         Args:
             llm_id: The LLM request that led to a_on, see `critical_path.critical_path`. Empty
@@ -116,7 +134,8 @@ class Turn:
             texts = [text.strip() for text in said if text.strip()]
             if texts:
                 return " ".join(texts)
-        return None
+        pieces = "".join(mark.text or "" for mark in self.all("line", "agent_text"))
+        return pieces.strip() or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,8 @@ class Timeline:
     """All marks, by time."""
     replies: tuple[Sound, ...] = ()
     """The agent's replies, by time: sounds less than `answers.REPLY_GAP_MS` apart are one reply."""
+    ambience_dbfs: float | None = None
+    """Level of the ambience above which the sounds were found; None: the channel falls silent."""
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Cache of what was computed from them."""
 
@@ -160,7 +181,8 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
     """
     by_time = sorted(marks, key=attrgetter("t_ns"))
     events = by_event(by_time)
-    sounds, chunks = _sounds(trial, recording), _chunks(events)
+    sounds, ambience = _sounds(trial, recording)
+    chunks = _chunks(events)
     limits = _limits(events)
     given = _given_to_turns(by_time)
     cleared = sorted(m.t_ns for clear in _CLEARS for m in events.get(clear, ()))
@@ -180,16 +202,16 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
         if a_on is None and recording is not None and ("link", "context") in events:
             queued = _queued_onset(heard, list(made.values()), u_off, end_ns)
             if queued is not None and queued.heard_ns is not None:
-                a_on = _first_audible_ns(trial, recording, queued.heard_ns)
+                a_on = _first_audible_ns(trial, recording, queued.heard_ns, ambience)
         too_soon = TOO_SOON if _asked_too_soon(own_events, made, u_on, a_on) else None
         within = [s for s in sounds if s.end_ns > u_on and (end_ns is None or s.start_ns < end_ns)]
         silence = None
-        if a_on is None:
-            silence = NO_ANSWER
-            if within:
-                silence = STILL_SPEAKING if within[-1].end_ns > u_off else TOO_EARLY
-            silence = CUT_SHORT if onset.premature_starts else silence
-            silence = NO_RECORDING if recording is None else silence
+        if recording is None:
+            silence = NO_RECORDING
+        elif a_on is None:
+            silence = _why_silent(within, onset, u_off, ambience)
+            if silence == STILL_SPEAKING:
+                silence += _endless(trial, recording, within[-1])
         a_off = within[-1].end_ns if a_on is not None and within else None
         turn = Turn(
             number,
@@ -206,7 +228,9 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
         turn.memo["by_event"] = own_events
         turns.append(turn)
     replies = tuple(replies_of(sounds, cleared))
-    timeline = Timeline(trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies)
+    timeline = Timeline(
+        trial, tuple(turns), chunks, tuple(sounds), tuple(by_time), replies, ambience
+    )
     timeline.memo["by_event"] = events
     return timeline
 
@@ -221,15 +245,49 @@ _HEARD_END: tuple[StageEvent, ...] = (
 _CLEARS: tuple[StageEvent, ...] = (("link", "clear"), ("ear", "cleared"))
 
 
-def _sounds(trial: Trial, recording: Stereo | None) -> list[Sound]:
+def _sounds(trial: Trial, recording: Stereo | None) -> tuple[list[Sound], float | None]:
+    """What was heard of the agent, and the level of its ambience in dBFS."""
     if recording is None or len(recording) == 0:
-        return []
+        return [], None
 
     def at(sample: int) -> int:
         return trial.t0_ns + samples_to_ns(sample, trial.rate_hz)
 
-    spans = audible_spans(recording[:, AGENT], trial.rate_hz)
-    return [Sound(at(span.start), at(span.end)) for span in spans]
+    spans, ambience = audible_in(recording[:, AGENT], trial.rate_hz)
+    return [Sound(at(span.start), at(span.end)) for span in spans], ambience
+
+
+def _why_silent(
+    within: Sequence[Sound], onset: Onset, u_off: int, ambience_dbfs: float | None
+) -> str:
+    """Why a turn has no answer, one sentence.
+
+    Args:
+        within: The agent's sounds in the turn.
+        onset: What was found of an answer.
+        u_off: End of the user's turn, ns.
+        ambience_dbfs: The ambience of the agent's channel; None: it has none.
+    """
+    if onset.premature_starts:
+        return CUT_SHORT
+    if not within:
+        return NO_ANSWER if ambience_dbfs is None else unheard(ambience_dbfs)
+    return STILL_SPEAKING if within[-1].end_ns > u_off else TOO_EARLY
+
+
+def _endless(trial: Trial, recording: Stereo, sound: Sound) -> str:
+    """What makes it doubtful that a sound is speech; empty where nothing does."""
+    long_s = (sound.end_ns - sound.start_ns) / NS_PER_S
+    if long_s < ENDLESS_S:
+        return ""
+    first, last = (
+        ns_to_samples(t - trial.t0_ns, trial.rate_hz) for t in (sound.start_ns, sound.end_ns)
+    )
+    levels = window_levels(recording[first:last, AGENT], trial.rate_hz)
+    return (
+        f", which did not pause for {long_s:.0f} s ({dbfs(float(np.percentile(levels, 10)))} at "
+        "its quietest): if that is ambience, it can't be told from speech"
+    )
 
 
 def _limits(events: ByEvent) -> list[tuple[int, int, int]]:
@@ -318,11 +376,14 @@ def _queued_onset(
     return None
 
 
-def _first_audible_ns(trial: Trial, recording: Stereo, since_ns: int) -> int | None:
+def _first_audible_ns(
+    trial: Trial, recording: Stereo, since_ns: int, ambience_dbfs: float | None
+) -> int | None:
     """The agent's first audible sample from a time on, within a second; None if there is none."""
     first = ns_to_samples(since_ns - trial.t0_ns, trial.rate_hz)
     part = recording[first : first + trial.rate_hz, AGENT]
-    spans = audible_spans(part, trial.rate_hz)
+    threshold = threshold_dbfs(ambience_dbfs)
+    spans = audible_spans(part, trial.rate_hz, threshold_dbfs=threshold)
     if not spans:
         return None
     return trial.t0_ns + samples_to_ns(first + spans[0].start, trial.rate_hz)

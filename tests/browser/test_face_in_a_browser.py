@@ -96,6 +96,7 @@ def canvas_pixels(page):
     return np.array(data, np.uint8)
 
 
+@pytest.mark.realtime
 def test_frames_move_the_mouth_with_the_sound_that_is_heard(visit, serving):
     page = visit()
     page.evaluate(

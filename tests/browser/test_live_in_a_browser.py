@@ -19,7 +19,7 @@ from pipelines.audio.resample import resample
 from tests.browser.chromium import NEEDED, PHONE, launched, until
 
 pytest.importorskip("aiortc", reason="extra 'talk' is not installed: make test-browser installs it")
-pytestmark = NEEDED
+pytestmark = [NEEDED, pytest.mark.realtime]
 FIXTURE = "cmd_dance"
 RATE_HZ = 48_000
 LEAD_S, REST_S = 5.0, 15.0

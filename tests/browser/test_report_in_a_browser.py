@@ -13,7 +13,7 @@ from bench.report.page.page import Input, write_page
 from bench.simulated.frames import DuplexPlan, duplex_trial_of
 from bench.simulated.turns import write_example_run
 from bench.store.store import read_run, save_recording, write_trial
-from tests.browser.chromium import NEEDED
+from tests.browser.chromium import NEEDED, PHONE
 
 pytestmark = NEEDED
 
@@ -239,3 +239,95 @@ def test_a_legend_s_button_hides_its_trace(visit):
     before = shown.count()
     page.locator("#r0 .legend:has(+ #r0-ecdf) button").first.click()
     assert shown.count() == before - 1
+
+
+def test_a_bar_that_is_cut_is_torn_and_says_how_much(visit):
+    page = visit()
+    slowest = page.locator("#r0 .row").first
+    figure = int(slowest.locator(".figure").inner_text().split()[0])
+    bar = slowest.locator(".bar")
+    assert "cut" in bar.get_attribute("class").split()
+    scale = int(re.search(r"bars: 0 to (\d+) ms", page.locator("#r0 .key").inner_text())[1])
+    assert bar.get_attribute("title") == f"cut: it is {figure / scale:.1f} times as long as shown"
+    torn = page.locator("#r0 .bar.cut").count()
+    longer = [int(t.split()[0]) > scale for t in page.locator("#r0 .figure").all_inner_texts()
+              if t != "–"]  # fmt: skip
+    assert torn == sum(longer)
+    parts = bar.locator("i").evaluate_all("all => all.map(i => parseFloat(i.style.width))")
+    assert sum(parts) == pytest.approx(100, abs=0.1)  # none lies beyond the end
+
+
+def test_turns_are_sorted_by_any_stage(visit):
+    page = visit()
+    part = page.locator("#r0 .turns")
+    orders = part.get_by_label("Order").locator("option").all_inner_texts()
+    assert orders[3:] == [
+        "longest endpointing delay", "longest LLM", "longest TTS", "longest output",
+        "longest hand-over gap",
+    ]  # fmt: skip
+    part.get_by_label("Counts as").select_option("valid")
+    for order in orders[3:]:
+        part.get_by_label("Order").select_option(order)
+        shown = [t for t in part.locator(".figure small").all_inner_texts() if t != "–"]
+        figures = [float(t.split()[0]) for t in shown]
+        assert figures == sorted(figures, reverse=True)
+        assert len(figures) > 5
+
+
+def test_tables_are_sorted_by_their_heads(visit):
+    page = visit()
+    table = page.locator("table", has_text="Stages of an answer")
+    head = table.get_by_role("button", name="LLM")
+    before = table.locator("tbody th").all_inner_texts()
+    head.click()
+    column = [int(t.split()[0]) for t in table.locator("tbody td:nth-child(3)").all_inner_texts()]
+    assert column == sorted(column, reverse=True)
+    assert table.locator("th[aria-sort=descending]").inner_text().startswith("LLM")
+    head.press("Enter")
+    column = [int(t.split()[0]) for t in table.locator("tbody td:nth-child(3)").all_inner_texts()]
+    assert column == sorted(column)
+    head.click()
+    assert table.locator("tbody th").all_inner_texts() == before  # as they were run
+
+
+def test_a_preset_s_colour_stays_when_others_are_filtered_out(visit):
+    page = visit()
+    part = page.locator("#r0 .turns")
+
+    def dots():
+        rows = part.locator(".row").filter(has_text="cascade-stock")
+        return set(rows.locator(".dot").evaluate_all("all => all.map(d => d.style.background)"))
+
+    before = dots()
+    part.get_by_label("Preset").select_option("cascade-stock")
+    assert dots() == before == {"var(--p1)"}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_text_of_a_chart_lies_over_another_on_a_phone(visit, theme):
+    page = visit(viewport=PHONE, is_mobile=True, has_touch=True, color_scheme=theme)
+    over = page.evaluate(
+        """() => [...document.querySelectorAll(".plot")].flatMap(plot => {
+            const all = [...plot.querySelectorAll(".annotation-text, .xtitle, .ytitle")]
+                .map(text => [text.textContent, text.getBoundingClientRect()])
+                .filter(([, box]) => box.width > 0);
+            return all.flatMap(([a, p], i) => all.slice(i + 1)
+                .filter(([, q]) => p.left < q.right - 1 && q.left < p.right - 1
+                    && p.top < q.bottom - 1 && q.top < p.bottom - 1)
+                .map(([b]) => `${plot.id}: ${a} | ${b}`));
+        })"""
+    )
+    assert over == []
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_on_paper_the_page_is_light(visit):
+    page = visit(color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    ink = page.locator("#r0-critical .xtick text").first.evaluate("t => getComputedStyle(t).fill")
+    assert ink == "rgb(89, 98, 109)"  # --faint of the light theme
+    assert page.locator(".top").is_hidden()
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 21)"

@@ -13,6 +13,8 @@ from bench.runner.plan import make_plan
 from bench.runner.run import execute
 from training.nano_duplex.verdicts import Evaluation, evaluate
 
+pytestmark = pytest.mark.realtime
+
 COMMITTED = fixtures_root()
 TURNS = {"floor_05": (0, 3), "floor_01": (0, 1), "hes_bring_key": (0,)}
 """Fixture → those of its turns that are played: a backchannel, an interruption, a pause."""

@@ -13,14 +13,13 @@ from typing import Any
 
 from bench.report.text.escape import visible
 from bench.stats.quantiles import Estimate
+from bench.summary.colours import DASHES, SYMBOLS, look
 from bench.summary.references import CLAIM, CLAIM_MS, REFERENCES
 
 Trace = dict[str, Any]
 
-PRESET_COLOURS = 4
-"""Number of colours for presets; beyond it, dashes and symbols change."""
-DASHES = ("solid", "dash", "dot", "dashdot")
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
+REFERENCE = "reference"
+"""Name of what the script leaves out where it would lie over another of its kind."""
 LEAST = 1.0
 """Smallest value drawn on a logarithmic axis."""
 
@@ -49,20 +48,28 @@ def safe(text: str) -> str:
     return html.escape(visible(text), quote=False)
 
 
-def colour(index: int) -> str:
+def colour(preset: str) -> str:
     """A preset's colour."""
-    return f"@p{index % PRESET_COLOURS}"
+    return f"@p{look(preset).colour}"
 
 
-def line(index: int, **more: Any) -> dict[str, Any]:
-    """A preset's line: distinguishable without colour too."""
-    dash = DASHES[(index + index // PRESET_COLOURS) % len(DASHES)]
-    return {"color": colour(index), "width": 2.5, "dash": dash, **more}
+def line(preset: str, run: int = 0, **more: Any) -> dict[str, Any]:
+    """A preset's line: distinguishable without colour too, and of several runs from run to run."""
+    dash = DASHES[(look(preset).mark + run) % len(DASHES)]
+    return {"color": colour(preset), "width": 2.5, "dash": dash, **more}
 
 
-def symbol(index: int) -> str:
-    """A preset's marker."""
-    return SYMBOLS[index % len(SYMBOLS)]
+def symbol(preset: str, run: int = 0) -> str:
+    """A preset's marker, of several runs another one from run to run."""
+    return SYMBOLS[(look(preset).mark + run) % len(SYMBOLS)]
+
+
+def cut(name: str, most: int = 28) -> str:
+    """A name with its middle left out, so that it has a number of characters at most."""
+    if len(name) <= most:
+        return name
+    tail = most // 3
+    return f"{name[: most - tail - 1]}…{name[-tail:]}"
 
 
 def upright(at: float, name: str, *, left: bool = False, low: bool = False) -> Trace:
@@ -96,6 +103,7 @@ def upright(at: float, name: str, *, left: bool = False, low: bool = False) -> T
             "yanchor": "bottom" if low else "top",
             "font": {"color": "@faint", "size": 11},
             "borderpad": 1,
+            "name": REFERENCE,
         },
     }
 

@@ -34,8 +34,10 @@ class Series:
     """The valid turns of one preset."""
 
     name: str
-    style: int
-    """Number of its colour, dash and symbol."""
+    preset: str
+    """The preset, whose look it has."""
+    run: int
+    """The run's number on the page."""
     turns: Sequence[tuple[float, str]]
     """(voice_to_voice in ms, key of the turn)."""
     p50: Estimate
@@ -51,7 +53,7 @@ def series(summary: RunSummary, cards: Cards, run: int, prefix: str = "") -> lis
         prefix: Text before the presets' names.
     """
     found = []
-    for index, preset in enumerate(summary.presets):
+    for preset in summary.presets:
         turns = sorted(
             (card.v2v, turn_key(run, i))
             for i, card in enumerate(cards.turns)
@@ -60,7 +62,7 @@ def series(summary: RunSummary, cards: Cards, run: int, prefix: str = "") -> lis
             and cards.trials[card.trial].preset == preset.preset
         )
         if turns:
-            found.append(Series(prefix + preset.preset, index, turns, preset.p50))
+            found.append(Series(prefix + preset.preset, preset.preset, run, turns, preset.p50))
     return found
 
 
@@ -89,8 +91,12 @@ def ecdf(name: str, found: Sequence[Series]) -> Chart:
                 "x": [ms[0], *ms],
                 "y": [0.0, *(100 * (i + 1) / len(ms) for i in range(len(ms)))],
                 "customdata": [one.turns[0][1], *(key for _, key in one.turns)],
-                "line": line(one.style, shape="hv"),
-                "marker": {"color": colour(one.style), "size": 6, "symbol": symbol(one.style)},
+                "line": line(one.preset, one.run, shape="hv"),
+                "marker": {
+                    "color": colour(one.preset),
+                    "size": 6,
+                    "symbol": symbol(one.preset, one.run),
+                },
                 "hovertemplate": "%{x:.0f} ms: %{y:.0f} % of the turns<extra>%{fullData.name}"
                 "</extra>",
             }
@@ -124,7 +130,7 @@ def heard_and_logged(summary: RunSummary, cards: Cards, run: int) -> Chart | Non
     """Each turn's latency as heard against that of the event log; None where none has both."""
     data: list[Trace] = []
     said = []
-    for index, preset in enumerate(summary.presets):
+    for preset in summary.presets:
         found = [
             (card.logged, card.v2v, turn_key(run, i))
             for i, card in enumerate(cards.turns)
@@ -147,8 +153,8 @@ def heard_and_logged(summary: RunSummary, cards: Cards, run: int) -> Chart | Non
                 "text": [number(logged) for logged, *_ in found],
                 "customdata": [key for *_, key in found],
                 "marker": {
-                    "color": colour(index),
-                    "symbol": symbol(index),
+                    "color": colour(preset.preset),
+                    "symbol": symbol(preset.preset),
                     "size": 9,
                     "opacity": 0.75,
                 },
@@ -178,8 +184,8 @@ def heard_and_logged(summary: RunSummary, cards: Cards, run: int) -> Chart | Non
 def pareto(summary: RunSummary) -> Chart | None:
     """Latency against the quality of the answers; None where no preset has both."""
     known = [
-        (i, p, p.p50.value, 100 * p.success.value)
-        for i, p in enumerate(summary.presets)
+        (p, p.p50.value, 100 * p.success.value)
+        for p in summary.presets
         if p.p50.value is not None and p.success.value is not None
     ]
     if not known:
@@ -191,16 +197,16 @@ def pareto(summary: RunSummary) -> Chart | None:
             "name": safe(p.preset),
             "x": [ms],
             "y": [success],
-            "marker": {"color": colour(i), "symbol": symbol(i), "size": 13},
-            "error_x": {**interval_bars([p.p50]), "color": colour(i)},
-            "error_y": {**interval_bars([p.success], 100), "color": colour(i)},
+            "marker": {"color": colour(p.preset), "symbol": symbol(p.preset), "size": 13},
+            "error_x": {**interval_bars([p.p50]), "color": colour(p.preset)},
+            "error_y": {**interval_bars([p.success], 100), "color": colour(p.preset)},
             "hovertemplate": f"p50 %{{x:.0f}} ms, success %{{y:.0f}} %, WER {number(p.wer, '.1f')}"
             " %<extra>%{fullData.name}</extra>",
         }
-        for i, p, ms, success in known
+        for p, ms, success in known
     ]
     front: list[tuple[float, float]] = []
-    for _, p, ms, success in sorted(known, key=lambda one: (one[2], -one[3])):
+    for p, ms, success in sorted(known, key=lambda one: (one[1], -one[2])):
         if p.weights == "trained" and (not front or success > front[-1][1]):
             front.append((ms, success))
     if len(front) > 1:
@@ -216,12 +222,12 @@ def pareto(summary: RunSummary) -> Chart | None:
                 "hoverinfo": "skip",
             },
         )
-    left_out = [p.preset for p in summary.presets if p.preset not in {k[1].preset for k in known}]
+    left_out = [p.preset for p in summary.presets if p.preset not in {k[0].preset for k in known}]
     lead = "Up and to the left is better. Latency is of no worth without the answer's content."
     if left_out:
         lead += f" Without a figure for both: {', '.join(left_out)}."
-    spoken = "; ".join(f"{p.preset}: {ms:.0f} ms, {y:.0f} % success" for _, p, ms, y in known)
-    highest = max([500.0, *(max(ms, p.p50.high or 0) for _, p, ms, _ in known)])
+    spoken = "; ".join(f"{p.preset}: {ms:.0f} ms, {y:.0f} % success" for p, ms, y in known)
+    highest = max([500.0, *(max(ms, p.p50.high or 0) for p, ms, _ in known)])
     return Chart(
         "pareto",
         "Latency against content",
@@ -231,21 +237,6 @@ def pareto(summary: RunSummary) -> Chart | None:
         {
             "xaxis": axis("p50 of voice to voice, ms", range=[0, highest * 1.35]),
             "yaxis": axis("task success", range=[0, 105], ticksuffix=" %"),
-            "showlegend": False,
-            "annotations": [
-                {
-                    "x": ms,
-                    "y": success,
-                    "text": safe(p.preset),
-                    "showarrow": False,
-                    "xanchor": "left",
-                    "yanchor": "bottom",
-                    "xshift": 8,
-                    "yshift": 4,
-                    "font": {"color": "@ink", "size": 12},
-                }
-                for _, p, ms, success in known
-            ],
         },
         height=340,
     )

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from bench.report.page.chart import Chart, Trace, axis, interval_bars, marked, references, safe
+from bench.report.page.chart import (
+    Chart,
+    Trace,
+    axis,
+    cut,
+    interval_bars,
+    marked,
+    references,
+    safe,
+)
 from bench.stats.format import number, with_interval
 from bench.summary.stack import stack
 from bench.summary.summary import PresetSummary, RunSummary
@@ -29,7 +38,8 @@ def critical_bars(summary: RunSummary) -> Chart:
         data.append(_unsplit_bars(unsplit))
     data.append(_p50_points(with_p50))
     medians = [value for *_, value in with_p50]
-    highest = max([600.0, *medians, *(p.p50.high or 0.0 for p in shown)])
+    ends = [sum(max(0.0, ms) for ms in of.values()) for of in parts.values()]
+    highest = max([600.0, *medians, *ends, *(p.p50.high or 0.0 for p in shown)])
     layout = {
         "barmode": "relative",
         "xaxis": axis(
@@ -121,7 +131,8 @@ def _bar_name(row: float, p: PresetSummary) -> Trace:
         "yanchor": "bottom",
         "showarrow": False,
         "align": "left",
-        "text": f"<b>{safe(p.preset)}</b>  {safe(_headline(p))}",
+        "text": f"<b>{safe(cut(p.preset, 24))}</b>  {safe(_headline(p))}",
+        "hovertext": safe(p.preset),
         "font": {"color": "@ink", "size": 12},
         "bgcolor": "@veil",
         "borderpad": 1,

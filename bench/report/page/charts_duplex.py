@@ -30,8 +30,8 @@ SMOOTHED = 12
 CEILING = 1.25
 """End of an axis of time per frame, in multiples of the 99th percentile."""
 
-Shown = Sequence[tuple[int, DuplexSummary]]
-"""Duplex presets with a valid conversation, each with its index among all presets."""
+Shown = Sequence[DuplexSummary]
+"""Duplex presets with a valid conversation."""
 
 
 def frame_charts(shown: Shown) -> list[Chart]:
@@ -41,7 +41,7 @@ def frame_charts(shown: Shown) -> list[Chart]:
     return [
         histogram(shown),
         timeline(shown),
-        *(stages(index, preset) for index, preset in shown),
+        *(stages(index, preset) for index, preset in enumerate(shown)),
         backlog(shown),
     ]
 
@@ -53,15 +53,15 @@ def _longest(preset: DuplexSummary) -> Frames:
 def histogram(shown: Shown) -> Chart:
     """The distribution of the time between two output frames."""
     found = {
-        index: np.concatenate([inter_frame_ms(one.frames) for one in preset.conversations])
-        for index, preset in shown
+        preset.preset: np.concatenate([inter_frame_ms(one.frames) for one in preset.conversations])
+        for preset in shown
     }
     high = min(LONGEST_MS, max([2 * FRAME_MS, *(_most(values) for values in found.values())]))
     edges = np.arange(0, high + BIN_MS, BIN_MS)
     data: list[Trace] = []
     said = []
-    for index, preset in shown:
-        values = found[index]
+    for preset in shown:
+        values = found[preset.preset]
         if not len(values):
             continue
         counts, _ = np.histogram(values, edges)
@@ -76,7 +76,7 @@ def histogram(shown: Shown) -> Chart:
                 "x": (edges[:-1] + BIN_MS / 2).tolist(),
                 "y": [int(count) or None for count in counts],
                 "width": BIN_MS,
-                "marker": {"color": colour(index), "line": {"width": 0}},
+                "marker": {"color": colour(preset.preset), "line": {"width": 0}},
                 "opacity": 0.65,
                 "hovertemplate": "%{y} gaps of about %{x:.0f} ms<extra>%{fullData.name}</extra>",
             }
@@ -105,7 +105,7 @@ def timeline(shown: Shown) -> Chart:
     """The time between output frames, gap by gap, through the longest conversation."""
     data: list[Trace] = []
     highest = [1.25 * FRAME_MS]
-    for index, preset in shown:
+    for preset in shown:
         frames = _longest(preset)
         emitted = frames.emitted
         at_s = frames.at_ms["frame_out"][emitted] / 1e3
@@ -120,7 +120,7 @@ def timeline(shown: Shown) -> Chart:
                 "name": safe(preset.preset),
                 "x": np.round(at_s, 2).tolist(),
                 "y": np.round(gaps, 2).tolist(),
-                "marker": {"color": colour(index), "size": 4, "opacity": 0.55},
+                "marker": {"color": colour(preset.preset), "size": 4, "opacity": 0.55},
                 "hovertemplate": "%{y:.1f} ms at %{x:.1f} s<extra>%{fullData.name}</extra>",
             }
         )
@@ -128,7 +128,7 @@ def timeline(shown: Shown) -> Chart:
         "xaxis": axis("s into the conversation", rangemode="tozero"),
         "yaxis": axis("ms between two frames", range=[0, max(highest)]),
     }
-    which = ", ".join(dict.fromkeys(p.conversations[0].fixture for _, p in shown))
+    which = ", ".join(dict.fromkeys(p.conversations[0].fixture for p in shown))
     return Chart(
         "gap-times",
         "Time between output frames, one by one",
@@ -208,7 +208,7 @@ def backlog(shown: Shown) -> Chart:
     """The audio that waits for the model."""
     data: list[Trace] = []
     said = []
-    for index, preset in shown:
+    for preset in shown:
         at_ms, waiting = backlog_ms(_longest(preset))
         drift = "" if preset.drift is None else f", drift {preset.drift:+.1f} ms/s"
         said.append(f"{preset.preset}: {preset.verdict}{drift}")
@@ -219,7 +219,7 @@ def backlog(shown: Shown) -> Chart:
                 "name": safe(f"{preset.preset}: {preset.verdict}{drift}").replace("-", "‑"),
                 "x": np.round(at_ms / 1e3, 2).tolist(),
                 "y": np.round(np.maximum(waiting, LEAST), 1).tolist(),
-                "line": line(index),
+                "line": line(preset.preset),
                 "hovertemplate": "%{y:.0f} ms wait at %{x:.0f} s<extra></extra>",
             }
         )

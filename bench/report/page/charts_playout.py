@@ -50,22 +50,16 @@ def playout_table(swept: Mapping[str, Swept]) -> Block:
     )
 
 
-def playout(swept: Mapping[str, Swept], order: Sequence[str]) -> list[Chart]:
-    """Silence and added delay behind a jitter buffer with pre-rolls of 0 to 500 ms.
-
-    Args:
-        swept: Of each preset.
-        order: All presets, in the order of their colours.
-    """
+def playout(swept: Mapping[str, Swept]) -> list[Chart]:
+    """Silence and added delay behind a jitter buffer with pre-rolls of 0 to 500 ms."""
     silent: list[Trace] = []
     delay: list[Trace] = []
     b_ms = list(PREROLLS_MS)
     said = []
     for preset, found in swept.items():
-        index = order.index(preset)
         plain, stretched = zip(*found, strict=True)
         for way, played in (("", plain), (", stretched", stretched)):
-            style = line(index, dash="dot" if way else "solid", width=1.8 if way else 2.6)
+            style = line(preset, dash="dot" if way else "solid", width=1.8 if way else 2.6)
             of_all = {
                 "type": "scatter",
                 "mode": "lines",

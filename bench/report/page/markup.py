@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.report.page.chart import Chart, colour
+from bench.report.page.chart import Chart
 from bench.report.page.turns import Cards
 from bench.report.text.escape import visible
 from bench.report.text.formats import plain
-from bench.stats.format import DASH, Block, number, percent
-from bench.stats.quantiles import Estimate
+from bench.stats.format import DASH, Block, percent
 from bench.store.labels import proposed_note
-from bench.summary.summary import PresetSummary, RunSummary
+from bench.summary.summary import RunSummary
 
 MAX_CALIBRATION_MS = 5.0
 """Largest calibration error, ms, without a warning at the top."""
@@ -44,7 +43,7 @@ def table(block: Block) -> str:
     rows = "".join(
         "<tr>"
         + "".join(
-            f'<th scope="row">{esc(cell)}</th>'
+            f'<th scope="row" title="{esc(cell)}"><span>{esc(cell)}</span></th>'
             if i == 0
             else f"<td{_kind(block.header[i], i)}>{esc(cell)}</td>"
             for i, cell in enumerate(row)
@@ -73,60 +72,6 @@ def figure(chart: Chart, run: str) -> str:
         f'<div class="plot" id="{esc(name)}" role="img" aria-label="{esc(chart.spoken)}" '
         f'style="height:{chart.height}px"></div></figure>'
     )
-
-
-def tiles(summary: RunSummary) -> str:
-    """One card per preset: its main figure, the interval, and the share of turns that are not
-    valid.
-    """
-    return '<ul class="tiles">' + "".join(_tiles(summary)) + "</ul>"
-
-
-def _tiles(summary: RunSummary) -> Iterator[str]:
-    frames = {p.preset: p for p in summary.duplex}
-    for index, p in enumerate(summary.presets):
-        if p.weights == "synthetic" and p.preset in frames:
-            own = frames[p.preset]
-            big, unit = number(own.service_p50), "ms a frame"
-            under = f"budget 80 ms · {own.verdict} · synthetic weights: no latency of a turn"
-        else:
-            big, unit = number(p.p50.value), "ms" if p.p50.value is not None else ""
-            under = _sureness(p)
-        invalid, silent = (_unbroken(percent(x)) for x in (p.invalid_rate, p.unanswered_rate))
-        counts = (
-            f"{len(p.values)} of {p.turns} turns count · <b>{invalid} not valid</b> · "
-            f"{silent} no answer"
-            if p.turns
-            else f"{p.trials} trials"
-        )
-        yield (
-            f'<li class="card tile" style="--own:var(--{colour(index)[1:]})">'
-            f'<h4>{esc(p.preset)}</h4><span class="badge {esc(p.weights)}">{esc(p.weights)}</span>'
-            f'<p class="big"><b>{esc(big)}</b> {esc(unit)}</p>'
-            f'<p class="sure">{esc(under)}</p><p class="counts">{counts}</p></li>'
-        )
-
-
-def _unbroken(text: str) -> str:
-    """Text that stays on one line."""
-    return text.replace(" ", "\u00a0")
-
-
-def _sureness(p: PresetSummary) -> str:
-    if p.p50.value is None:
-        return f"no figure: no valid turn of {p.turns}"
-    said = (
-        f"median, 95 % interval {number(p.p50.low)} – {number(p.p50.high)}"
-        if p.p50.low is not None
-        else f"median; no interval: n {p.p50.n}, needs {p.p50.need}"
-    )
-    return f"{said} · {_tail(p.p95)}"
-
-
-def _tail(p95: Estimate) -> str:
-    if not p95.bounded:
-        return f"no p95: n {p95.n}, needs {p95.need}"
-    return f"p95 {number(p95.value)}, at most {number(p95.high)}"
 
 
 def spoilt(summary: RunSummary) -> str:

@@ -73,7 +73,22 @@ function coloured(value, key = "") {
   return isColour ? themed(value.slice(1)) : value;
 }
 
-function layoutOf(chart) {
+/** Names of reference lines, without those that would lie over another one in a plot so wide. */
+function apart(annotations, range, width) {
+  if (!range) return annotations;
+  const taken = [];
+  return annotations.filter((one) => {
+    if (one.name !== "reference") return true;
+    const at = ((one.x - range[0]) / (range[1] - range[0])) * width;
+    const wide = one.textangle ? 15 : 7 * one.text.length + 6;
+    const from = one.xanchor === "right" ? at - wide : one.xanchor === "center" ? at - wide / 2 : at;
+    const isFree = taken.every(([a, b]) => from >= b || from + wide <= a);
+    if (isFree) taken.push([from, from + wide]);
+    return isFree;
+  });
+}
+
+function layoutOf(chart, width) {
   const ink = themed("ink");
   const faint = themed("faint");
   const line = themed("line");
@@ -86,6 +101,7 @@ function layoutOf(chart) {
     ...axis, ...of,
     title: { standoff: 10, ...(of || {}).title, font: { size: 13, color: faint } },
   });
+  own.annotations = apart(own.annotations || [], own.xaxis?.range, width);
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: themed("sans"), size: 12, color: ink },
@@ -115,7 +131,7 @@ function draw(id) {
   const traces = coloured(chart.data).map((trace, i) => ({
     ...trace, visible: hidden.has(i) ? "legendonly" : true,
   }));
-  Plotly.react(plot, traces, layoutOf(chart), CONFIG);
+  Plotly.react(plot, traces, layoutOf(chart, plot.clientWidth - 80), CONFIG);
   if (isNew) {
     plot.on("plotly_click", (event) => {
       const key = event.points[0].customdata;
@@ -147,7 +163,7 @@ function legend(id, plot, chart) {
         own.forEach((i) => (isHidden ? hidden.delete(i) : hidden.add(i)));
         draw(id);
       },
-    }, swatch(coloured(chart.data[own[0]])), plainText(chart.data[own[0]].name));
+    }, swatch(coloured(chart.data[own[0]])), el("span", { title: plainText(chart.data[own[0]].name) }, plainText(chart.data[own[0]].name)));
     box.append(button);
   }
   plot.before(box);
@@ -183,6 +199,59 @@ function swatch(trace) {
   }
   return box;
 }
+
+/** Tables with several rows are sorted by a click on a head: figures before words, "–" last. */
+function sortable(table) {
+  const body = table.tBodies[0];
+  if (body.rows.length < 2) return;
+  const original = [...body.rows];
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    const button = el("button", { type: "button", class: "sort", onclick: () => sortBy(column, head) }, head.textContent);
+    head.replaceChildren(button);
+    head.setAttribute("aria-sort", "none");
+  });
+  const cell = (row, column) => row.cells[column].textContent;
+  const sortBy = (column, head) => {
+    const next = { none: "descending", descending: "ascending", ascending: "none" }[head.getAttribute("aria-sort")];
+    heads.forEach((other) => other.setAttribute("aria-sort", "none"));
+    head.setAttribute("aria-sort", next);
+    if (next === "none") {
+      body.append(...original);
+      return;
+    }
+    const sign = next === "descending" ? -1 : 1;
+    body.append(...[...original].sort((a, b) => {
+      const [x, y] = [figureIn(cell(a, column)), figureIn(cell(b, column))];
+      if (x === null || y === null) return (x === null) - (y === null) || sign * cell(a, column).localeCompare(cell(b, column));
+      return sign * (x - y);
+    }));
+  };
+}
+
+/** The figure that a cell's text begins with. */
+function figureIn(text) {
+  const found = /^[+\u2212-]?\d+(\.\d+)?/.exec(text);
+  return found ? Number(found[0].replace("\u2212", "-")) : null;
+}
+
+document.querySelectorAll("main table").forEach(sortable);
+
+/* On paper the page is light, whatever the screen shows. */
+let shownTheme = null;
+window.addEventListener("beforeprint", () => {
+  shownTheme = theme;
+  theme = "light";
+  applyTheme();
+  recolour();
+});
+window.addEventListener("afterprint", () => {
+  if (shownTheme === null) return;
+  theme = shownTheme;
+  shownTheme = null;
+  applyTheme();
+  recolour();
+});
 
 function recolour() {
   for (const id of drawn.keys()) draw(id);

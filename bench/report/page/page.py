@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -24,12 +24,15 @@ from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, ser
 from bench.report.page.charts_critical import critical_bars
 from bench.report.page.charts_duplex import frame_charts
 from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
+from bench.report.page.tiles import Answers, stage_blocks, tiles
 from bench.report.page.turns import STATUSES, Cards, cards
 from bench.report.text.table import blocks, notes
 from bench.store.atomic import atomic_write
 from bench.store.recording import Stereo
 from bench.store.records import MetricRow, Trial
 from bench.store.store import Run
+from bench.summary.answers import answers_of
+from bench.summary.colours import SHADES, STAGES, look
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import PIECES
 from bench.timeline.replay import Stream, stream_of
@@ -58,6 +61,7 @@ class _Part:
 
     number: int
     summary: RunSummary
+    answers: Answers
     cards: Cards
     charts: tuple[Chart, ...]
     swept: Mapping[str, Swept]
@@ -106,7 +110,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
         tell(f"{run.run_id}: charts and playout replay")
         order = [p.preset for p in summary.presets]
         swept = replayed(_streams(run, order))
-        charts = (*_charts(summary, found, number), *playout(swept, order))
+        charts = (*_charts(summary, found, number), *playout(swept))
         tell(f"{run.run_id}: recordings as Opus")
         sound = {name: one.result() for name, one in waiting.items()}
     kept: dict[str, str] = {}
@@ -117,7 +121,15 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
             kept[name] = f"{FOLDER}/{number}-{name}.opus"
             atomic_write(folder / f"{number}-{name}.opus", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
-    return _Part(number, summary, found, charts, swept, by_trial)
+    return _Part(number, summary, _answers(given.rows), found, charts, swept, by_trial)
+
+
+def _answers(rows: Iterable[MetricRow]) -> Answers:
+    """The valid answers of each preset."""
+    by_preset: dict[str, list[MetricRow]] = {}
+    for row in rows:
+        by_preset.setdefault(row.preset, []).append(row)
+    return {preset: answers_of(of) for preset, of in by_preset.items()}
 
 
 def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
@@ -127,8 +139,7 @@ def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
     for chart in (heard_and_logged(summary, found, number), pareto(summary)):
         if chart is not None:
             yield chart
-    order = [p.preset for p in summary.presets]
-    yield from frame_charts([(order.index(p.preset), p) for p in summary.duplex if p.conversations])
+    yield from frame_charts([p for p in summary.duplex if p.conversations])
 
 
 def _streams(run: Run, order: Sequence[str]) -> dict[str, list[Stream]]:
@@ -163,7 +174,7 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
         "pieces": {p.name: p.label for p in PIECES if not p.is_gap} | {"gap": "hand-over gap"},
         "runs": [
             {
-                "presets": [p.preset for p in part.summary.presets],
+                "presets": {p.preset: look(p.preset).colour for p in part.summary.presets},
                 "trials": part.cards.trials,
                 "turns": part.cards.turns,
                 "audio": [
@@ -180,7 +191,7 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     return Template(_asset("page.html")).substitute(
         title=markup.esc(title),
         hashes=" ".join(_hash(one) for one in (plotly_js, script)),
-        css=_piece_colours() + _asset("page.css"),
+        css=_colours() + _asset("page.css"),
         nav="".join(_nav(parts)),
         all="".join(_all(together)),
         runs="".join(_section(part, alone=len(parts) == 1) for part in parts),
@@ -191,10 +202,20 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     )
 
 
-def _piece_colours() -> str:
-    """The colours of the critical path's segments, as variables of the page's styles."""
-    rules = " ".join(f"--{p.name}: {p.colour};" for p in PIECES if not p.is_gap)
-    return f":root {{ {rules} }}\n"
+def _colours() -> str:
+    """The colours of stages and presets, as variables of the page's styles."""
+    stages = {p.name: p.colour for p in PIECES if not p.is_gap} | STAGES
+    light, dark = (
+        " ".join(f"--p{i}: {getattr(shade, ground)};" for i, shade in enumerate(SHADES))
+        for ground in ("light", "dark")
+    )
+    fixed = " ".join(f"--{name}: {colour};" for name, colour in stages.items())
+    return (
+        f":root {{ {fixed} {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ "
+        f':root:not([data-theme="light"]) {{ {dark} }} }}\n'
+        f'@media screen {{ :root[data-theme="dark"] {{ {dark} }} }}\n'
+    )
 
 
 def _asset(name: str) -> str:
@@ -216,9 +237,7 @@ def _together(parts: Sequence[_Part]) -> list[Chart]:
         return []
     found: list[Series] = []
     for part in parts:
-        prefix = f"{part.number + 1}: "
-        for one in series(part.summary, part.cards, part.number, prefix):
-            found.append(replace(one, style=len(found)))
+        found += series(part.summary, part.cards, part.number, f"{part.number + 1}: ")
     return [ecdf("ecdf", found)] if found else []
 
 
@@ -274,8 +293,9 @@ def _section(part: _Part, *, alone: bool) -> str:
     bars = next(c for c in part.charts if c.name == "critical")
     content = {
         "headline": markup.listed(markup.alerts(summary, part.cards), "alerts")
-        + markup.tiles(summary)
+        + tiles(summary, part.answers)
         + markup.figure(bars, f"r{n}")
+        + "".join(markup.table(block) for block in stage_blocks(summary, part.answers))
         + markup.table(tables[0]),
         "latency": _of(part, "latency"),
         "turns": f'<div class="turns" data-run="{n}"></div>',

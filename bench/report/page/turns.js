@@ -19,10 +19,22 @@ function addressOf(name) {
 /** What counts comes before what does not. */
 const counts = (turn) => (turn.status === "valid" ? 0 : 1);
 const ORDERS = {
-  "slowest first": (a, b) => counts(a) - counts(b) || (b.v2v ?? -1e9) - (a.v2v ?? -1e9),
-  "fastest first": (a, b) => counts(a) - counts(b) || (a.v2v ?? 1e9) - (b.v2v ?? 1e9),
-  "as they were run": (a, b) => a.index - b.index,
+  "slowest first": { by: (a, b) => counts(a) - counts(b) || (b.v2v ?? -1e9) - (a.v2v ?? -1e9) },
+  "fastest first": { by: (a, b) => counts(a) - counts(b) || (a.v2v ?? 1e9) - (b.v2v ?? 1e9) },
+  "as they were run": { by: (a, b) => a.index - b.index },
 };
+for (const [stage, label] of Object.entries(DATA.pieces)) {
+  ORDERS[`longest ${label}`] = {
+    stage,
+    by: (a, b) => counts(a) - counts(b) || (stageMs(b, stage) ?? -1e9) - (stageMs(a, stage) ?? -1e9),
+  };
+}
+
+/** The time that a stage takes on a turn's critical path; null for a turn without the stage. */
+function stageMs(turn, stage) {
+  const own = turn.critical.filter((part) => part.name === stage);
+  return own.length ? own.reduce((sum, part) => sum + part.end - part.start, 0) : null;
+}
 
 class TurnList {
   constructor(place) {
@@ -34,7 +46,7 @@ class TurnList {
     const values = this.turns.filter((t) => t.status === "valid").map((t) => t.v2v).sort((a, b) => a - b);
     const part = (share) => values[Math.floor((values.length - 1) * share)] ?? 0;
     this.scale = Math.max(500, 1.15 * Math.min(part(0.95), 2.5 * part(0.5)));
-    this.preset = this.choice(["all presets", ...this.run.presets]);
+    this.preset = this.choice(["all presets", ...Object.keys(this.run.presets)]);
     this.state = this.choice(["all turns", ...Object.values(DATA.statuses)]);
     this.order = this.choice(Object.keys(ORDERS));
     this.search = el("input", { type: "search", placeholder: "words, fixture, reason", oninput: () => this.filter() });
@@ -60,7 +72,7 @@ class TurnList {
       el("span", {}, el("i", { style: { background: `var(--${name})` } }), label));
     return el("p", { class: "key" }, ...parts,
       el("span", {}, el("i", { style: { background: "var(--unsplit)" } }), "not split"),
-      el("span", {}, `bars: 0 to ${figureOf(this.scale)} ms, longer ones are cut`));
+      el("span", {}, `bars: 0 to ${figureOf(this.scale)} ms; a torn end with ▶: the bar goes on beyond`));
   }
 
   filter() {
@@ -76,7 +88,7 @@ class TurnList {
       (this.preset.selectedIndex === 0 || turn.of.preset === this.preset.value)
       && (this.state.selectedIndex === 0 || DATA.statuses[turn.status] === this.state.value)
       && (!words || `${turn.of.trial_id} ${turn.said} ${turn.heard} ${turn.answer} ${turn.reason}`.toLowerCase().includes(words)),
-    ).sort(ORDERS[this.order.value]);
+    ).sort(ORDERS[this.order.value].by);
   }
 
   fill() {
@@ -100,7 +112,6 @@ class TurnList {
 
   item(turn) {
     const key = `${this.number}-${turn.index}`;
-    const place = this.run.presets.indexOf(turn.of.preset);
     const isBad = turn.status === "invalid" || turn.status === "silent";
     const item = el("li", { id: `turn-${key}` });
     const button = el("button", {
@@ -108,23 +119,39 @@ class TurnList {
       "aria-expanded": "false", "aria-controls": `detail-${key}`,
       onclick: () => this.toggle(turn, item),
     },
-    el("span", { class: "dot", style: { background: `var(--p${place % 4})` } }),
-    el("span", { class: "preset" }, turn.of.preset),
+    el("span", { class: "dot", style: { background: `var(--p${this.run.presets[turn.of.preset]})` } }),
+    el("span", { class: "preset", title: turn.of.preset }, turn.of.preset),
     el("span", { class: "what" }, el("b", {}, turn.said || "(no labels)"),
       el("span", {}, `${turn.of.fixture}${turn.of.repeat ? `, repeat ${turn.of.repeat}` : ""}, turn ${turn.turn}`)),
     this.bar(turn),
-    el("span", { class: "figure" }, turn.v2v === null ? "–" : `${figureOf(turn.v2v)} ms`),
+    this.figure(turn),
     el("span", { class: `state${isBad ? " bad" : ""}` }, DATA.statuses[turn.status]));
     item.append(button);
     if (this.open === turn) this.expand(turn, item);
     return item;
   }
 
+  /** Voice to voice, and the stage that the list is sorted by. */
+  figure(turn) {
+    const { stage } = ORDERS[this.order.value];
+    const own = stage ? stageMs(turn, stage) : null;
+    return el("span", { class: "figure" }, turn.v2v === null ? "–" : `${figureOf(turn.v2v)} ms`,
+      stage ? el("small", {}, own === null ? "–" : `${figureOf(own, own < 10 ? 1 : 0)} ms`) : null);
+  }
+
   bar(turn) {
-    const bar = el("span", { class: "bar", "aria-hidden": "true" });
+    const isCut = turn.v2v !== null && turn.v2v > this.scale;
+    const isEarly = turn.v2v !== null && turn.v2v < 0;
+    const bar = el("span", {
+      class: `bar${isCut ? " cut" : ""}${isEarly ? " early" : ""}`, "aria-hidden": "true",
+      title: isCut ? `cut: it is ${(turn.v2v / this.scale).toFixed(1)} times as long as shown`
+        : isEarly ? "the answer began before the user had ended" : null,
+    });
+    const until = (ms) => Math.min(this.scale, Math.max(0, ms));
     const part = (start, end, name) => el("i", {
       style: {
-        left: `${(100 * start) / this.scale}%`, width: `${(100 * (end - start)) / this.scale}%`,
+        left: `${(100 * until(start)) / this.scale}%`,
+        width: `${(100 * (until(end) - until(start))) / this.scale}%`,
         background: `var(--${name})`,
       },
     });
@@ -254,7 +281,17 @@ class Opened {
         ...(turn.of.kind === "duplex" ? [] : line("understood", turn.heard, turn.wer === null ? "" : `WER ${figureOf(turn.wer)} %`)),
         ...line("answer", turn.answer, verdict),
         ...line("voice to voice", turn.v2v === null ? "–" : `${figureOf(turn.v2v, 1)} ms`, [logged, residual].filter(Boolean).join("; "))),
+      this.causes(),
     ];
+  }
+
+  /** What is known to have made the answer late, and what mends it; nothing where nothing is. */
+  causes() {
+    const { causes } = this.turn;
+    if (!causes.length) return null;
+    return el("ul", { class: "causes", "aria-label": "Known causes of lost time" }, ...causes.map((cause) =>
+      el("li", {}, el("b", {}, `${figureOf(cause.lost_ms)} ms: `), cause.sentence,
+        el("small", {}, [cause.mend, cause.detail].filter(Boolean).join(" · ")))));
   }
 
   switch() {

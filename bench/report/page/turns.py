@@ -54,6 +54,22 @@ FRAME_COLUMNS: tuple[EventName, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class KnownCause:
+    """A known cause of lost time in a turn."""
+
+    lost_ms: float
+    sentence: str
+    """What happened, and why it costs time."""
+    mend: str
+    detail: str
+    """What was seen, in a few words; may be empty."""
+
+
+Causes = Mapping[tuple[str, int], Sequence[KnownCause]]
+"""(trial id, turn) → its causes."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCard:
     """One turn. Times are ms after the recording's first sample."""
 
@@ -89,6 +105,8 @@ class TurnCard:
     moments: Sequence[Moment] = ()
     words: Sequence[tuple[float, str]] = ()
     events: Sequence[Event] = ()
+    causes: Sequence[KnownCause] = ()
+    """What is known to have made it late, the largest loss first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +140,9 @@ Tell = Callable[[int, int, str], None]
 """Takes progress: trials done, trials in all, and the next one's name."""
 
 
-def cards(run: Run, rows: Sequence[MetricRow], hear: Hear, tell: Tell) -> Cards:
+def cards(
+    run: Run, rows: Sequence[MetricRow], hear: Hear, tell: Tell, causes: Causes | None = None
+) -> Cards:
     """Puts the turns of a run's trials together; warm-ups are left out.
 
     Args:
@@ -130,7 +150,9 @@ def cards(run: Run, rows: Sequence[MetricRow], hear: Hear, tell: Tell) -> Cards:
         rows: Its metrics.
         hear: Takes each recording.
         tell: Takes progress.
+        causes: The causes known of its turns.
     """
+    known = causes or {}
     of_turn: dict[str, dict[int, dict[str, MetricRow]]] = {}
     for row in rows:
         if row.turn >= 0:
@@ -147,7 +169,8 @@ def cards(run: Run, rows: Sequence[MetricRow], hear: Hear, tell: Tell) -> Cards:
         labels = run.labels(trial.fixture)
         for number, found in sorted(of_turn.get(trial.trial_id, {}).items()):
             label = labels.turns[number] if labels and number < len(labels.turns) else None
-            turns.append(_turn_card(index, number, timeline, found, label))
+            card = _turn_card(index, number, timeline, found, label)
+            turns.append(replace(card, causes=known.get((trial.trial_id, number), ())))
     tell(len(measured), len(measured), "")
     return Cards(tuple(trials), tuple(turns))
 

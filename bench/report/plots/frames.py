@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.summary.colours import STAGES as COLOURS
+from bench.summary.colours import look
 from bench.summary.frames import DuplexSummary
 from bench.timeline.frame_times import STAGES, backlog_ms, inter_frame_ms
 from bench.timeline.frames import DISCARDED, FRAME_MS, Floats, Frames
@@ -17,9 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, FAINT = "#222222", "#777777"
-# Okabe & Ito's palette: distinguishable with any kind of colour vision.
-PRESET_COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#000000")
-STAGE_COLOURS = {"encode": "#56B4E9", "step": "#E69F00", "decode": "#009E73"}
+MOST = 4
+"""Largest number of presets that the panels hold; the page shows all."""
 
 HEIGHT_PX = 1000
 """Height of the four panels and their heading."""
@@ -49,7 +50,7 @@ def draw_duplex(figure: Figure, presets: Sequence[DuplexSummary], bottom_px: flo
         figure.text(left, y, title, va="bottom", **bold)
         figure.text(left, y - 3 / height_px, below, va="top", fontsize=12, color=FAINT)
 
-    shown = [p for p in presets if p.conversations][: len(PRESET_COLOURS)]
+    shown = [p for p in presets if p.conversations][:MOST]
     figure.text(
         0.012,
         (bottom_px + HEIGHT_PX - 16) / height_px,
@@ -72,7 +73,7 @@ def draw_duplex(figure: Figure, presets: Sequence[DuplexSummary], bottom_px: flo
     width = 0.41 / len(shown)
     for i, preset in enumerate(shown):
         at = axes_at(0.565 + i * width, 555, width - 0.012, 255)
-        _stages(at, preset, PRESET_COLOURS[i], is_first=i == 0, room=_highest_work(shown))
+        _stages(at, preset, is_first=i == 0, room=_highest_work(shown))
     _stage_legend(figure, 0.978, (bottom_px + 478) / height_px)
     heading(0.012, 420, "Audio that waits for the model", "ms offered and not yet consumed")
     _backlog(figure, axes_at(0.062, 60, 0.40, 325), shown)
@@ -93,11 +94,11 @@ def _legend(figure: Figure, shown: Sequence[DuplexSummary], y: float) -> None:
         Line2D(
             [],
             [],
-            color=colour,
+            color=look(p.preset).light,
             lw=4,
             label=f"{p.preset}, {p.weights}: {_count(len(p.conversations))}, {p.frames} frames",
         )
-        for p, colour in zip(shown, PRESET_COLOURS, strict=False)
+        for p in shown
     ]
     figure.legend(
         handles=entries,
@@ -150,7 +151,8 @@ def _inter_frame(axes: Axes, shown: Sequence[DuplexSummary]) -> None:
     _plain(axes)
     high = 2 * FRAME_MS
     least = 1.0
-    for preset, colour in zip(shown, PRESET_COLOURS, strict=False):
+    for preset in shown:
+        colour = look(preset.preset).light
         found = [inter_frame_ms(one.frames) for one in preset.conversations]
         values = np.sort(np.concatenate(found))
         if len(values) == 0:
@@ -194,7 +196,7 @@ def _highest_work(shown: Sequence[DuplexSummary]) -> float:
     return max(1.25 * FRAME_MS, 1.1 * float(np.quantile(known, 0.995)) if len(known) else 0.0)
 
 
-def _stages(axes: Axes, preset: DuplexSummary, colour: str, *, is_first: bool, room: float) -> None:
+def _stages(axes: Axes, preset: DuplexSummary, *, is_first: bool, room: float) -> None:
     """The stages' times, stacked, over the longest conversation; each frame's work as a dot."""
     _plain(axes)
     frames = _longest(preset)
@@ -203,7 +205,9 @@ def _stages(axes: Axes, preset: DuplexSummary, colour: str, *, is_first: bool, r
     counts = np.isfinite(work) & (np.arange(len(frames)) >= DISCARDED)
     axes.set_ylim(0, room)
     name = preset.preset.removeprefix("duplex-")
-    axes.set_title(name, fontsize=12, color=colour, loc="left", fontweight="bold", pad=4)
+    axes.set_title(
+        name, fontsize=12, color=look(preset.preset).light, loc="left", fontweight="bold", pad=4
+    )
     axes.set_xlabel("s", fontsize=12, color=INK, labelpad=2)
     if not is_first:
         axes.set_yticklabels([])
@@ -221,7 +225,7 @@ def _stages(axes: Axes, preset: DuplexSummary, colour: str, *, is_first: bool, r
         axes.stackplot(
             np.median(at_s[index], axis=1),
             areas,
-            colors=list(STAGE_COLOURS.values()),
+            colors=[COLOURS[name] for name in STAGES],
             lw=0,
             alpha=0.9,
             zorder=2,
@@ -239,7 +243,9 @@ def _stage_legend(figure: Figure, right: float, y: float) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    entries: list[Any] = [Patch(color=c, label=name) for name, c in STAGE_COLOURS.items()]
+    entries: list[Any] = [
+        Patch(color=c, label=name) for name, c in COLOURS.items() if name in STAGES
+    ]
     entries.append(Line2D([], [], color=INK, lw=1.4, ls=(0, (4, 3)), label="80 ms budget"))
     figure.legend(
         handles=entries,
@@ -260,7 +266,8 @@ def _backlog(figure: Figure, axes: Axes, shown: Sequence[DuplexSummary]) -> None
     """
     _plain(axes)
     ends: list[tuple[float, float, str, str]] = []
-    for preset, colour in zip(shown, PRESET_COLOURS, strict=False):
+    for preset in shown:
+        colour = look(preset.preset).light
         at_ms, waiting = backlog_ms(_longest(preset))
         if len(at_ms) == 0:
             continue
@@ -319,7 +326,8 @@ def _end_labels(figure: Figure, axes: Axes, ends: Sequence[tuple[float, float, s
 def _playout(above: Axes, below: Axes, shown: Sequence[DuplexSummary]) -> None:
     """Silence per minute and added delay over B, as it came and stretched."""
     most = 1.0
-    for preset, colour in zip(shown, PRESET_COLOURS, strict=False):
+    for preset in shown:
+        colour = look(preset.preset).light
         stream = stream_of_frames(_longest(preset))
         if not stream.emissions:
             continue

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bench.compare.history import History, Point
-from bench.report.plots.style import PAGE_IN, RC, STYLES, colours, legend_above
+from bench.report.plots.style import PAGE_IN, RC, dash, legend_above
+from bench.summary.colours import look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,11 +32,15 @@ def draw_history(history: History) -> Figure:
         figure = Figure(figsize=(PAGE_IN, 3.0), dpi=200, facecolor="white")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        for i, (name, colour) in enumerate(colours(lines).items()):
-            x = [at for at, _ in lines[name]]
-            y = [point.p50.value or 0.0 for _, point in lines[name]]
-            axes.plot(x, y, color=colour, ls=STYLES[i % len(STYLES)], lw=1.0, label=name)
-            for (at, point), value in zip(lines[name], y, strict=True):
+        subjects: dict[str, int] = {}  # preset → how many of its lines are drawn
+        for name, points in lines.items():
+            preset = points[0][1].preset
+            colour, number = look(preset).light, subjects.get(preset, 0)
+            subjects[preset] = number + 1
+            x = [at for at, _ in points]
+            y = [point.p50.value or 0.0 for _, point in points]
+            axes.plot(x, y, color=colour, ls=dash(preset, number), lw=1.0, label=name)
+            for (at, point), value in zip(points, y, strict=True):
                 low, high = point.p50.low, point.p50.high
                 face = colour if low is not None else "white"
                 axes.plot(at, value, "o", ms=3.5, color=colour, mfc=face, zorder=3)

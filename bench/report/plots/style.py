@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from bench.summary.colours import look
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -14,10 +16,24 @@ if TYPE_CHECKING:
 COLUMN_IN, PAGE_IN = 3.5, 7.2
 """Width of a column, and of a page with two columns."""
 INK, FAINT = "#222222", "#777777"
-# Okabe & Ito's palette: distinguishable with any kind of colour vision. Yellow is too pale.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), "-.")
-"""Dashes of the lines, which also differ in print without colour."""
+"""Colours of all but presets: Okabe and Ito's, without yellow, which is too pale."""
+DASHED: dict[str, Any] = {
+    "solid": "-",
+    "dash": (0, (5, 1.5)),
+    "dot": (0, (1.5, 1.5)),
+    "dashdot": "-.",
+}
+"""Dash → the same for matplotlib."""
+MARKERS = {
+    "circle": "o",
+    "diamond": "D",
+    "square": "s",
+    "triangle-up": "^",
+    "cross": "P",
+    "star": "*",
+}
+"""Symbol → the same for matplotlib."""
 
 RC: Any = {
     "figure.dpi": 180,
@@ -66,9 +82,20 @@ def figure(rows: int = 1, columns: int = 1, *, height_in: float, page: bool = Fa
     )
 
 
-def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name, the same in all figures of a notebook."""
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(dict.fromkeys(names))}
+def colours(presets: Iterable[str]) -> dict[str, str]:
+    """The colour of each preset: by its name, the same in all pictures and on the page."""
+    return {name: look(name).light for name in dict.fromkeys(presets)}
+
+
+def dash(preset: str, step: int = 0) -> Any:
+    """A preset's dash for lines, or one of the others by steps from it."""
+    names = list(DASHED)
+    return DASHED[names[(names.index(look(preset).dash) + step) % len(names)]]
+
+
+def marker(preset: str) -> str:
+    """A preset's symbol for points."""
+    return MARKERS[look(preset).symbol]
 
 
 def reference(axes: Axes, value: float, label: str, *, upright: bool = True, at: float = 1) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.metrics.compute import compute_trial
+from bench.metrics.compute import trial_with_causes
 from bench.metrics.table import METRICS
+from bench.report.text.causes import turn_lines
 from bench.report.text.escape import visible
 from bench.report.text.first_token import first_token_line
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo
-from bench.store.records import MetricRow
-from bench.store.store import Run
+from bench.store.records import CauseRow, MetricRow
+from bench.store.store import Run, read_causes
+from bench.summary.causes import of_turns
 from bench.timeline.critical_path import PIECES, Path, critical_path, durations, residual_ns
 from bench.timeline.timeline import Timeline, Turn, reconstruct
 from pipelines.clock import NS_PER_MS
@@ -40,8 +42,13 @@ class Event:
     text: str = ""
 
 
-def show(run: Run, trial_id: str) -> str:
+def show(run: Run, trial_id: str, *, frames: bool = False) -> str:
     """A trial's timeline as text, at most `WIDTH` columns wide.
+
+    Args:
+        run: The run.
+        trial_id: The trial.
+        frames: True to show every frame of a duplex model too.
 
     Raises:
         StoreError: there is no such trial, or its recording can't be read.
@@ -50,7 +57,8 @@ def show(run: Run, trial_id: str) -> str:
     marks, recording = run.marks(trial_id), run.recording(trial)
     labels = run.labels(trial.fixture)
     timeline = reconstruct(trial, marks, recording)
-    rows = compute_trial(trial, marks, recording, labels)
+    computed = trial_with_causes(trial, marks, recording, labels)
+    rows, causes = computed.metrics, of_turns(_causes(run, computed.causes))
     head = (
         f"{trial.trial_id}   status {trial.status}   weights {trial.weights}"
         f"{'   warm-up' if trial.warmup else ''}"
@@ -59,11 +67,18 @@ def show(run: Run, trial_id: str) -> str:
     lines += [_whole(rows, recording), *_pipecats(rows)]
     for turn in timeline.turns:
         of_turn = {row.metric: row for row in rows if row.turn == turn.number}
-        lines += ["", *_turn_lines(timeline, turn, of_turn, labels)]
+        of = causes.get((trial_id, turn.number), [])
+        lines += ["", *_turn_lines(timeline, turn, of_turn, labels, of, frames)]
     unspoken = trial.turns - len(timeline.turns)
     if unspoken > 0:
         lines += ["", f"{unspoken} of {trial.turns} turns were not spoken."]
     return "\n".join(_cut(visible(line)) for line in lines) + "\n"
+
+
+def _causes(run: Run, of_turns_alone: list[CauseRow]) -> list[CauseRow]:
+    """The causes stored with the run, which know all its trials; else those of the trial alone."""
+    stored = read_causes(run.path)
+    return of_turns_alone if stored is None else stored
 
 
 def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
@@ -75,7 +90,11 @@ def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
 def _pipecats(rows: Sequence[MetricRow]) -> Iterator[str]:
     """Pipecat's own metrics of a pipeline that is not ours, a line for each."""
     for metric in ("pipecat_ttfb", "pipecat_processing"):
-        of = [f"{row.subject} {_ms(row.value)}" for row in rows if row.metric == metric]
+        of = [
+            f"{row.subject} {_ms(row.value)}"
+            for row in rows
+            if row.metric == metric and row.subject is not None
+        ]
         if of:
             yield f"{metric}: {', '.join(of)}"
 
@@ -85,7 +104,12 @@ def _ms(value: float | None) -> str:
 
 
 def _turn_lines(
-    timeline: Timeline, turn: Turn, rows: dict[str, MetricRow], labels: FixtureLabels | None
+    timeline: Timeline,
+    turn: Turn,
+    rows: dict[str, MetricRow],
+    labels: FixtureLabels | None,
+    causes: Sequence[CauseRow],
+    frames: bool,
 ) -> Iterator[str]:
     known = labels is not None and turn.number < len(labels.turns)
     label = labels.turns[turn.number] if labels is not None and known else None
@@ -105,8 +129,9 @@ def _turn_lines(
     yield f"  voice to voice {figure}{spoilt}{reason}"
     if said := first_token_line(turn, path.llm_id, rows["llm_ttft"]):
         yield said
+    yield from turn_lines(causes, WIDTH)
     yield ""
-    yield from _axis(turn, _events(timeline, turn, path))
+    yield from _axis(turn, _events(timeline, turn, path, frames))
     yield ""
     yield from _pieces(path)
 
@@ -117,8 +142,11 @@ def _verdict(row: MetricRow) -> str:
     return ("right" if row.value > 50 else "wrong") + (f" ({row.reason})" if row.reason else "")
 
 
-def _events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:
-    """What is shown of a turn: its marks, and of the agent's chunks only the first and the last."""
+def _events(timeline: Timeline, turn: Turn, path: Path, frames: bool) -> list[Event]:
+    """What is shown of a turn: its marks, and of the agent's chunks only the first and the last.
+
+    Of a duplex model's frames only the text is, unless all are asked for.
+    """
 
     def after(t_ns: int) -> float:
         return (t_ns - turn.u_off_ns) / NS_PER_MS
@@ -127,7 +155,9 @@ def _events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:
     events = [
         Event(after(m.t_ns), f"{m.stage}.{m.event}", _detail(m))
         for m in turn.marks
-        if (m.stage, m.event) not in skipped and m.stage not in _NO_EVENTS
+        if (m.stage, m.event) not in skipped
+        and m.stage not in _NO_EVENTS
+        and (frames or m.stage != "duplex" or m.event == "text")
     ]
     events += [
         Event(after(m.t_ns), "pipecat.bot_started") for m in turn.all("pipecat", "bot_started")

@@ -8,6 +8,8 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InterruptionFrame,
     MetricsFrame,
+    ProposedUserStoppedSpeakingFrame,
+    STTMetadataFrame,
     TextFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -74,11 +76,18 @@ async def test_each_frame_that_matters_is_one_mark_with_the_frame_s_own_time():
     ]
 
 
-async def test_the_vad_s_stop_carries_how_long_it_waited_and_nothing_else_does():
+async def test_the_frames_of_a_wait_carry_how_long_it_is_and_no_others_do():
     watch = Watch()
     await watch.see(VADUserStoppedSpeakingFrame(stop_secs=0.4))
     await watch.see(VADUserStartedSpeakingFrame(start_secs=0.3))
-    assert [f[3] for f in watch.found] == [0.4, None]
+    await watch.see(STTMetadataFrame(service_name="stt", ttfs_p99_latency=1.5))
+    await watch.see(ProposedUserStoppedSpeakingFrame())
+    assert [f[1:4] for f in watch.found] == [
+        ("vad", "speech_stop", 0.4),
+        ("vad", "speech_start", 0.3),
+        ("stt", "ttfs_p99", 1.5),
+        ("turn", "proposed", None),
+    ]
 
 
 async def test_a_broadcast_s_twins_are_one_mark_of_the_earlier_time():
@@ -141,7 +150,7 @@ async def test_an_end_of_turn_verdict_is_its_cost_in_ms_and_its_probability():
     await watch.see(MetricsFrame(data=[verdict]))
     assert [f[1:] for f in watch.found] == [
         ("pipecat", "turn", 34.5, "p"),
-        ("turn", "analysis", 0.9, None),
+        ("turn", "analysis", 0.9, "complete"),
     ]
 
 

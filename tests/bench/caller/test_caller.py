@@ -23,8 +23,11 @@ from bench.lines.fakes import pcm_websocket
 from bench.lines.line import LineChoice
 from bench.lines.local import Kind, Message, encode
 
+pytestmark = pytest.mark.realtime
+
 RATE = 24_000
-LINES = list(table.rows())
+LINES = ["local", "pcm-websocket"]
+"""An agent that the lab starts, and one that is dialled; the others: tests/bench/lines."""
 TONE = np.full(RATE // 10, 8000, np.int16).tobytes()  # 100 ms
 
 

@@ -71,6 +71,15 @@ def test_a_second_turn_begins_at_its_delay_after_the_agent_fell_silent():
     assert events(result, "agent_end") == [("agent_end", 0, 600), ("agent_end", 1, 2600)]
 
 
+def test_a_turn_without_an_answer_costs_one_turn_and_not_those_that_follow():
+    second = turn(after="agent_end", delay_ms=800.0, goes_on=True)
+    result, _ = converse([(4000, tone(0))], turn(), second)
+    # Nothing is heard in the 2 s after 300 ms: the chunk due at 2320 ms is the first to know.
+    assert events(result, "turn_start") == [("turn_start", 0, 0), ("turn_start", 1, 3120)]
+    assert events(result, "agent_onset") == [("agent_onset", 1, 4000)]
+    assert result.status == "ok"
+
+
 def test_the_next_sentence_of_a_reply_that_was_broken_into_is_no_answer():
     """The third turn waits for an answer to the second, which began over the first one's reply."""
     over: dict[str, Any] = {"after": "agent_onset", "delay_ms": 200.0, "timeout_s": 2.0}
@@ -151,3 +160,63 @@ def test_an_agent_that_hangs_up_too_early_says_when(at_ms, turns, sentence):
     result = conversation.result(str(gone.value))
     assert result.status == "error"
     assert np.count_nonzero(result.agent) > 0
+
+
+# An agent whose channel is never silent: a hum of 50 Hz, its tones in place of it
+
+
+def humming(total_ms, *tones_ms, dbfs=-40):
+    """A script of 20 ms chunks: a hum from t0 on, and tones from … to … ms."""
+    hum = 32768 * np.sqrt(2) * 10 ** (dbfs / 20) * np.sin(2 * np.pi * 50 * np.arange(480) / RATE)
+    pcm = {True: np.full(480, 8000, np.int16), False: np.rint(hum).astype(np.int16)}
+    said = [any(a <= ms < b for a, b in tones_ms) for ms in range(0, total_ms, 20)]
+    return [(20 * k, Audio(f"g0:{k}", 0, pcm[is_said])) for k, is_said in enumerate(said)]
+
+
+def test_an_answer_over_ambience_is_heard_and_ends_the_call():
+    result, sent = converse(humming(9000, (900, 1600)))
+    assert (result.status, result.note) == ("ok", None)
+    names = ("speech_off", "agent_onset", "agent_end")
+    assert events(result, *names) == [
+        ("speech_off", 0, 300), ("agent_onset", 0, 900), ("agent_end", 0, 1600),
+    ]  # fmt: skip
+    assert len(sent) == 155  # 1.5 s after 1.6 s: by then the ambience is known
+
+
+def test_an_agent_that_only_hums_gives_no_answer():
+    result, sent = converse(humming(9000), turn(timeout_s=4))
+    assert (result.status, len(sent)) == ("no_answer", 216)  # 4 s after u_off
+
+
+def test_turns_wait_for_the_end_of_an_answer_over_ambience():
+    second = turn(after="agent_end", delay_ms=800.0)
+    result, _ = converse(humming(12_000, (900, 3500), (5200, 6000)), turn(), second)
+    assert events(result, "turn_start") == [("turn_start", 0, 0), ("turn_start", 1, 4300)]
+    assert events(result, "agent_end") == [("agent_end", 0, 3500), ("agent_end", 1, 6000)]
+
+
+def test_a_greeting_over_ambience_ends():
+    result, _ = converse(humming(12_000, (400, 3800), (6200, 7000)), greeting_s=4.0)
+    assert events(result, "turn_start") == [("turn_start", 0, 5300)]
+    assert (result.status, events(result, "spoke_over")) == ("ok", [])
+
+
+def test_an_agent_that_hums_and_does_not_greet_is_spoken_to_after_the_wait():
+    result, _ = converse(humming(12_000, (5200, 6000)), greeting_s=4.0)
+    assert events(result, "turn_start") == [("turn_start", 0, 4000)]
+    assert result.status == "ok"
+
+
+def test_a_greeting_that_never_ends_is_spoken_over_and_that_is_said():
+    """A hum as loud as speech: nothing tells it from a greeting."""
+    result, _ = converse(humming(61_000, dbfs=-20), greeting_s=4.0, limit_s=60.0)
+    assert events(result, "spoke_over", "turn_start") == [
+        ("spoke_over", 0, 34_000), ("turn_start", 0, 34_000),
+    ]  # fmt: skip
+    (mark,) = [m for m in result.marks if m.event == "spoke_over"]
+    assert (mark.value, mark.text) == (34, "−20 dBFS")
+    assert result.status == "cut_off"
+    assert result.note == (
+        "the agent was never silent in the last 60 s (−20 dBFS at its quietest); if that is "
+        "ambience, it can't be told from speech"
+    )

@@ -11,6 +11,8 @@ from bench.runner.run import execute
 from bench.store import store
 from pipelines.spec import load_spec
 
+pytestmark = pytest.mark.realtime
+
 WARMUP = "cascade-embedded.cmd_bring_green_cup.warmup0"
 KILLED = "cascade-embedded.cmd_bring_green_cup.0"
 HEALTHY = "cascade-embedded.cmd_bring_green_cup.1"

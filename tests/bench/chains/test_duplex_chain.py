@@ -15,6 +15,8 @@ from bench.timeline.timeline import reconstruct
 from pipelines.clock import NS_PER_MS
 from pipelines.spec import parse_spec
 
+pytestmark = pytest.mark.realtime
+
 PRESET = """
 title = "scripted"
 architecture = "duplex"

@@ -51,6 +51,7 @@ def hello():
     return load(fixtures_root() / "greet_hello.toml")
 
 
+@pytest.mark.realtime
 def test_a_service_that_speaks_itself_is_measured_and_its_key_is_nowhere_on_disk(
     tmp_path, monkeypatch
 ):

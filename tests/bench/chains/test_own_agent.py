@@ -12,7 +12,8 @@ from bench.cli.main import main
 from bench.fixtures.library import Cue, fixtures_root, load
 from bench.report.text.trial import show
 from bench.runner.plan import Plan, make_plan
-from bench.runner.run import Beside, execute
+from bench.runner.run import execute
+from bench.runner.session import Beside
 from bench.store import store
 from pipelines.bot import check
 from pipelines.bot.load import BotError, load_bot
@@ -132,10 +133,12 @@ def run(tmp_path_factory):
     return store.read_run(folder / "run")
 
 
+@pytest.mark.realtime
 def test_a_preset_of_one_line_runs_a_bot_unchanged(run):
     assert [(t.status in PLAYED, t.error) for t in played(run)] == [(True, None)]
 
 
+@pytest.mark.realtime
 def test_what_is_heard_of_a_bot_is_what_its_link_wrote(run):
     (trial,) = played(run)
     rows = {(r.turn, r.metric): r.value for r in store.read_metrics(run.path) if not r.warmup}
@@ -150,6 +153,7 @@ def test_what_is_heard_of_a_bot_is_what_its_link_wrote(run):
         assert rows[turn, "voice_to_voice"] > 280
 
 
+@pytest.mark.realtime
 def test_the_caller_waits_until_the_bot_has_greeted(run):
     (trial,) = played(run)
     greeting = events(run, trial, "tts.first_byte")[0]
@@ -158,6 +162,7 @@ def test_the_caller_waits_until_the_bot_has_greeted(run):
     assert 2000 <= wait_ms < 4000  # 500 ms of greeting and 1.5 s of silence
 
 
+@pytest.mark.realtime
 def test_a_bots_stages_are_marked_from_its_frames_on_the_machines_clock(run):
     (trial,) = played(run)
     names = ("stt.final", "llm.request", "llm.first_token", "llm.end", "tts.request", "tts.end")
@@ -175,12 +180,14 @@ def test_a_bots_stages_are_marked_from_its_frames_on_the_machines_clock(run):
     assert after[0].t_ns - off.t_ns < 2000 * NS_PER_MS
 
 
+@pytest.mark.realtime
 def test_the_bots_file_stands_in_the_run_with_its_checksum(run):
     (model,) = run.info["presets"]["mine"]["models"]
     assert model["file"] == "echo_bot.py"
     assert len(model["sha256"]) == 64
 
 
+@pytest.mark.realtime
 def test_a_bots_preset_can_be_read_again_from_what_the_run_keeps(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     again = parse_spec("mine", run.info["plan"]["presets"]["mine"])
@@ -262,6 +269,7 @@ def test_a_bot_may_take_its_time_to_be_imported_but_not_for_ever(tmp_path, monke
         check.provide(bot_spec(tmp_path / "slow.py"), lambda words: None)
 
 
+@pytest.mark.realtime
 def test_a_face_looks_on_at_a_bot_as_at_any_preset(tmp_path, monkeypatch):
     (tmp_path / "echo_bot.py").write_text(ECHO, encoding="utf-8")
     tap = Path(__file__).with_name("tap_double.py")
@@ -406,6 +414,7 @@ def test_pipecats_hooks_that_the_user_has_are_kept(monkeypatch):
     assert os.environ["PIPECAT_SETUP_FILES"].split(os.pathsep) == ["mine.py", session.HOOKS]
 
 
+@pytest.mark.realtime
 @pytest.mark.timeout(180)
 def test_the_shipped_example_bot_answers_with_pipecats_own_stage_metrics(tmp_path):
     plan = Plan((load_spec("bot-quickstart"),), (hello(),), 2)

@@ -15,6 +15,8 @@ from bench.store.records import Trial
 from pipelines.clock import NS_PER_MS
 from pipelines.spec import load_spec, parse_spec
 
+pytestmark = pytest.mark.realtime
+
 PAIRS = 2
 LEAN = "[processor]\nvad_tap = false\nunpaced_frames = 0\n\n[script]"  # the rest is off
 ON = parse_spec("watched", load_spec("duplex-scripted-watch").toml.replace("[script]", LEAN))

@@ -45,6 +45,7 @@ def test_a_signal_that_nohup_ignores_stays_ignored():
         assert process.returncode == 0
 
 
+@pytest.mark.realtime
 def test_a_run_that_is_terminated_keeps_what_was_done(tmp_path):
     words = ["run", "--presets", "cascade-scripted", "--fixtures", "greet_hello", "--repeats", "9"]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A run's metrics by several processes are those of one."""
+"""A run's metrics and causes by several processes are those of one."""
 
 import os
 from pathlib import Path
@@ -28,8 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_rows_are_the_same_in_the_same_order(folder: Path) -> None:
     run = read_run(folder)
     assert len(run.trials) == 3 * TRIALS > recompute.CHUNK_TRIALS
-    rows = compute_run(run, processes=2)
-    assert [repr(row) for row in rows] == [repr(row) for row in compute(run)]
+    found, alone = compute_run(run, processes=2), compute_run(run, processes=1)
+    assert [repr(row) for row in found.metrics] == [repr(row) for row in compute(run)]
+    assert found.causes == alone.causes
+    assert len([row for row in found.causes if row.cause == "vad_stop_secs"]) > 2 * TRIALS
 
 
 def test_what_can_not_be_read_is_the_same_sentence(tmp_path: Path) -> None:

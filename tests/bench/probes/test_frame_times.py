@@ -88,6 +88,7 @@ def test_without_a_frame_there_is_no_figure():
     assert service("pipelined", [block("serial", replies(4, every_ms=1))]) is None
 
 
+@pytest.mark.realtime
 def test_the_command_measures_a_scripted_model_of_known_service(tmp_path):
     file = tmp_path / "service.json"
     args = ["service", "duplex-scripted-60ms", "--frames", "30", "--pairs", "1"]

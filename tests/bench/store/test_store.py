@@ -17,7 +17,7 @@ import pytest
 
 import bench.store.atomic
 from bench.metrics.compute import compute_trial
-from bench.metrics.recompute import analyse
+from bench.metrics.recompute import analyse, compute_run
 from bench.simulated.turns import RATE_HZ, TurnPlan, labels_of, trial_of, write_example_run
 from bench.store.atomic import StoreError, atomic_write
 from bench.store.recording import Stereo
@@ -26,6 +26,7 @@ from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, VERSION_KEY, arr
 from bench.store.store import (
     consolidate,
     done_trials,
+    read_causes,
     read_figures,
     read_info,
     read_metrics,
@@ -222,6 +223,15 @@ def test_metrics_come_back_as_they_were_written(tmp_path: Path) -> None:
     rows = compute_trial(trial, marks, pcm, labels_of("x", [TurnPlan()]))
     write_metrics(tmp_path, rows)
     assert read_metrics(tmp_path) == rows
+
+
+def test_causes_come_back_as_they_were_computed_and_a_run_before_them_has_none(
+    tmp_path: Path,
+) -> None:
+    write_example_run(tmp_path, trials=2)
+    assert read_causes(tmp_path) is None
+    run, _ = analyse(tmp_path)
+    assert read_causes(tmp_path) == compute_run(run).causes != []
 
 
 def test_metrics_computed_again_from_disk_are_the_same(tmp_path: Path) -> None:

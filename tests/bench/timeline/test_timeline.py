@@ -1,10 +1,12 @@
 """Which turn a mark and an onset belong to, on events written by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from bench.metrics.compute import compute_trial
 from bench.store.recording import Stereo
 from bench.store.records import Trial
 from bench.timeline.answers import CONTRADICTED, UNTRACED
@@ -331,3 +333,57 @@ def test_a_sound_whose_chunk_is_not_marked_is_in_doubt() -> None:
 def test_without_marks_of_a_synthesiser_the_first_sound_is_taken() -> None:
     turn = reconstruct(trial(), speaks(0, 500, 2000), heard((2500, 3000))).turns[0]
     assert (turn.a_on_ns, turn.doubt) == (at(2500), None)
+
+
+# A channel that is never silent
+
+
+def humming(pcm: Stereo, level: float = -40) -> Stereo:
+    """The recording, with a hum of 50 Hz under the agent's silence."""
+    wave = np.sin(2 * np.pi * 50 * np.arange(len(pcm)) / RATE)
+    hum = np.rint(32768 * np.sqrt(2) * 10 ** (level / 20) * wave).astype(np.int16)
+    pcm[:, 1] = np.where(pcm[:, 1] == 0, hum, pcm[:, 1])
+    return pcm
+
+
+def v2v(marks: Sequence[Mark], pcm: Stereo) -> tuple[float | None, bool, str | None]:
+    rows = compute_trial(replace(trial(), weights="scripted"), marks, pcm, None)
+    row = next(r for r in rows if r.metric == "voice_to_voice")
+    return row.value, row.valid, row.reason
+
+
+def test_an_answer_above_ambience_is_found_and_its_row_names_the_threshold() -> None:
+    pcm = humming(heard((100, 900), (2500, 3000)))
+    told = "heard above −30 dBFS: the agent's ambience is −40 dBFS"
+    assert v2v(speaks(0, 1200, 2000), pcm) == (500.0, True, told)
+    assert v2v(speaks(0, 1200, 2000), heard((100, 900), (2500, 3000))) == (500.0, True, None)
+
+
+def test_a_turn_without_an_answer_above_ambience_says_what_could_not_be_heard() -> None:
+    assert v2v(speaks(0, 1200, 2000), humming(heard())) == (
+        None,
+        True,
+        "no answer that rises above the agent's ambience of −40 dBFS: what is softer than −30 dBFS "
+        "can't be told from it",
+    )
+
+
+def test_a_sound_that_never_ends_says_how_loud_it_is() -> None:
+    """A hum as loud as speech."""
+    assert v2v(speaks(0, 1200, 2000), humming(heard(), -20)) == (
+        None,
+        True,
+        f"{STILL_SPEAKING}, which did not pause for 12 s (−20 dBFS at its quietest): if that is "
+        "ambience, it can't be told from speech",
+    )
+
+
+def test_a_user_who_did_not_wait_for_the_end_of_a_greeting_is_told_in_the_row() -> None:
+    over = stamp("user", "spoke_over", t_ns=at(400), turn=0, value=34.2, text="−20 dBFS")
+    told = (
+        "the agent had not fallen silent 34 s after the start (−20 dBFS at its quietest), and the "
+        "user spoke all the same"
+    )
+    marks = [*speaks(0, 500, 2000), over]
+    assert v2v(marks, heard((2500, 3000))) == (500.0, True, told)
+    assert v2v(marks, heard()) == (None, True, f"{NO_ANSWER}; {told}")

@@ -8,6 +8,7 @@ import pytest
 from bench.metrics.compute import compute
 from bench.report.page.markup import esc, script_json
 from bench.report.page.page import FOLDER, Input, write_page
+from bench.report.page.turns import KnownCause, cards
 from bench.simulated.frames import DuplexPlan, duplex_trial_of
 from bench.simulated.turns import TurnPlan, labels_of, trial_of, write_example_run
 from bench.store.store import read_info, read_run, save_recording, write_info, write_trial
@@ -220,3 +221,136 @@ def test_labels_that_were_proposed_are_said_on_the_page(tmp_path):
     write_info(run, info)
     _, text = page_of(tmp_path / "page.html", run)
     assert text.count(said) == 2  # above the figures and under the tables
+
+
+class Tree(HTMLParser):
+    """The text of each element of a kind: its words, and those of its parts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.found = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "link", "input", "br", "img"):
+            self.open.append({"tag": tag, "attrs": dict(attrs), "text": "", "parts": []})
+
+    def handle_endtag(self, tag):
+        done = self.open.pop()
+        assert done["tag"] == tag
+        if self.open:
+            self.open[-1]["parts"].append(done)
+        self.found.append(done)
+
+    def handle_data(self, data):
+        for one in self.open:
+            one["text"] += data
+
+    def of(self, tag, cls=None):
+        return [
+            one
+            for one in self.found
+            if one["tag"] == tag and cls in (None, *one["attrs"].get("class", "").split())
+        ]
+
+
+def write_turns(folder, plans, preset="cascade-embedded"):
+    """A run of one preset, a turn a trial: what is known beforehand."""
+    for number, plan in enumerate(plans):
+        trial, marks, pcm = trial_of([plan], preset=preset, fixture=f"f{number}")
+        path = save_recording(folder, trial.trial_id, pcm, trial.rate_hz)
+        write_trial(folder, replace(trial, recording=path), marks)
+    labels = {f"f{i}": labels_of(f"f{i}", [TurnPlan()]).to_dict() for i in range(len(plans))}
+    write_info(folder, {"run_id": "known", "fixtures": labels})
+    return folder
+
+
+def later(plan, ms):
+    """The same turn with an end-of-turn that comes later."""
+    times = ("stt_final_ms", "release_ms", "llm_request_ms", "first_token_ms", "to_tts_ms",
+             "tts_request_ms", "first_byte_ms", "write_ms", "heard_ms")  # fmt: skip
+    return replace(plan, **{name: getattr(plan, name) + ms for name in times})
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """Three answers of 384 ms and two of 3384 ms, and the page that shows them."""
+    root = tmp_path_factory.mktemp("known")
+    plans = [TurnPlan()] * 3 + [later(TurnPlan(), 3000)] * 2
+    page, text = page_of(root / "page.html", write_turns(root / "run", plans))
+    return page, Tree(text)
+
+
+def test_a_card_says_what_a_median_hides(known):
+    _, tree = known
+    (card,) = tree.of("li", "tile")
+    assert card["attrs"]["style"] == "--own:var(--p0)"  # cascade-embedded's, by name
+    (facts,) = [one for one in card["parts"] if one["tag"] == "dl"]
+    said = {
+        name["text"]: value["text"] for name, value in (pair["parts"] for pair in facts["parts"])
+    }
+    assert said == {
+        "slowest": "3384 ms",
+        "> 1 s": "2 of 5",
+        "largest: endpointing delay": "65 %",  # 250 of 384 ms in three of five answers
+    }
+
+
+def test_the_stages_of_a_preset_stand_together_with_their_shares(known):
+    _, tree = known
+    (stages,) = [t for t in tree.of("table") if t["text"].startswith("Stages of an answer")]
+    lines = [line for part in stages["parts"] if part["tag"] != "caption" for line in part["parts"]]
+    head, row = ([cell["text"] for cell in line["parts"]] for line in lines)
+    assert head == ["preset", "endpointing delay", "LLM", "TTS", "output", "hand-over gaps",
+                    "answers"]  # fmt: skip
+    assert row == ["cascade-embedded", "250 · 65 %", "78 · 20 %", "49 · 13 %", "1 · 0 %",
+                   "6 · 2 %", "5"]  # fmt: skip
+
+
+def test_no_bar_of_the_medians_is_cut(known):
+    page, _ = known
+    chart = page.data["charts"]["r0-critical"]
+    ends = [sum(trace["x"][0] for trace in chart["data"] if trace["type"] == "bar")]
+    assert chart["layout"]["xaxis"]["range"][1] > max(ends)
+
+
+def test_a_preset_has_its_colour_whatever_else_was_run(known, example, tmp_path):
+    page, _ = known
+    both, _ = page_of(tmp_path / "page.html", example)
+    assert page.data["runs"][0]["presets"] == {"cascade-embedded": 0}
+    assert both.data["runs"][0]["presets"]["cascade-stock"] == 1
+    lines = {t["name"]: t["line"]["color"] for t in both.data["charts"]["r0-ecdf"]["data"]}
+    assert lines["cascade-stock"] == "@p1"
+    alone, _ = page_of(
+        tmp_path / "stock.html", write_turns(tmp_path / "stock", [TurnPlan()], "cascade-stock")
+    )
+    assert alone.data["charts"]["r0-ecdf"]["data"][0]["line"]["color"] == "@p1"
+
+
+def test_a_preset_in_two_runs_keeps_its_colour_and_changes_its_dash(example, tmp_path):
+    page, _ = page_of(tmp_path / "page.html", example, example)
+    lines = {t["name"]: t["line"] for t in page.data["charts"]["all-ecdf"]["data"]}
+    one, other = lines["1: cascade-tuned"], lines["2: cascade-tuned"]
+    assert one["color"] == other["color"]
+    assert one["dash"] != other["dash"]
+
+
+def test_a_long_name_is_cut_on_a_chart_and_whole_in_a_title(tmp_path):
+    name = "cascade-with-a-name-of-sixty-characters-and-one-more-for-luck"
+    page, text = page_of(
+        tmp_path / "page.html", write_turns(tmp_path / "run", [TurnPlan()], preset=name)
+    )
+    (title,) = Tree(text).of("h4")[0:1]
+    assert title["attrs"]["title"] == title["text"] == name
+    chart = page.data["charts"]["r0-critical"]
+    (own,) = [a for a in chart["layout"]["annotations"] if a.get("hovertext")]
+    assert own["text"].startswith("<b>cascade-with-a-…for-luck</b>")
+    assert own["hovertext"] == name
+
+
+def test_known_causes_of_a_turn_are_in_its_data(tmp_path):
+    run = read_run(write_turns(tmp_path / "run", [TurnPlan(), TurnPlan()]))
+    cause = KnownCause(3000.0, "smart-turn said incomplete.", "Set stop_secs.", "probability 0.03")
+    causes = {(run.trials[1].trial_id, 0): (cause,)}
+    found = cards(run, compute(run), lambda *_: None, lambda *_: None, causes)
+    assert [card.causes for card in found.turns] == [(), (cause,)]

@@ -61,4 +61,6 @@ def test_the_style_is_known_to_matplotlib_and_colours_stay_with_their_names():
     with mpl.rc_context():
         plots_style.use()
         assert mpl.rcParams["font.size"] == 8
-    assert plots_style.colours(["b", "a", "b"]) == {"b": "#0072B2", "a": "#D55E00"}
+    both = plots_style.colours(["cascade-stock", "cascade-embedded", "cascade-stock"])
+    assert both == {"cascade-stock": "#ae406d", "cascade-embedded": "#414aa4"}
+    assert plots_style.colours(["cascade-embedded"]) == {"cascade-embedded": "#414aa4"}

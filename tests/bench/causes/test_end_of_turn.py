@@ -1,0 +1,96 @@
+"""What makes the end of the user's turn late, on turns whose times are known."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.simulated.turns import TurnPlan, after_u_off, causes_of
+
+SLOW = TurnPlan(
+    verdict="incomplete",
+    release_ms=3252.0,
+    llm_request_ms=3253.0,
+    first_token_ms=3280.0,
+    to_tts_ms=3330.0,
+    tts_request_ms=3331.0,
+    first_byte_ms=3340.0,
+    write_ms=3343.0,
+    heard_ms=3344.0,
+)
+"""The end-of-turn model says incomplete 40 ms after the VAD's stop; 3 s later the turn ends."""
+
+
+def test_a_turn_called_incomplete_lost_the_time_from_that_verdict_to_the_release():
+    row = causes_of([SLOW])[0, "smart_turn_incomplete"]
+    assert row.lost_ms == 3012.0
+    assert row.detail == "probability of complete 0.25"
+    assert row.loses == "answer"
+
+
+def test_a_transcript_later_than_the_verdict_is_not_laid_on_the_verdict():
+    late = replace(SLOW, stt_final_ms=1000.0)
+    assert causes_of([late])[0, "smart_turn_incomplete"].lost_ms == 2252.0
+
+
+def test_a_verdict_that_the_turn_is_complete_costs_no_limit_of_silence():
+    right = after_u_off(240, "turn", "analysis", value=0.9, text="complete")
+    found = causes_of([TurnPlan()], extra=[right])
+    assert (0, "smart_turn_incomplete") not in found
+
+
+def test_an_older_run_without_the_word_of_the_verdict_is_judged_by_its_probability():
+    plan = replace(SLOW, verdict=None)
+    for probability, is_found in ((0.36, True), (0.93, False)):
+        mark = after_u_off(240, "turn", "analysis", value=probability)
+        found = causes_of([plan], extra=[mark])
+        assert ((0, "smart_turn_incomplete") in found) is is_found
+
+
+def test_a_verdict_within_the_users_speech_was_right_to_say_incomplete():
+    inside = after_u_off(-500, "turn", "analysis", value=0.1, text="incomplete")
+    assert (0, "smart_turn_incomplete") not in causes_of([TurnPlan()], extra=[inside])
+
+
+def test_the_time_of_the_end_of_turn_model_is_named_where_it_is_long():
+    slow = after_u_off(245, "turn", "analysis", value=0.9, text="complete")
+    quick = after_u_off(240, "turn", "analysis", value=0.9, text="complete")
+    plan = TurnPlan(vad_stop_ms=190.0)
+    assert causes_of([plan], extra=[slow])[0, "end_of_turn_model"].lost_ms == 55.0
+    plan = TurnPlan(vad_stop_ms=200.0)
+    assert (0, "end_of_turn_model") not in causes_of([plan], extra=[quick])
+
+
+def test_a_stop_before_its_transcript_lost_the_time_from_the_transcript_on():
+    stop = after_u_off(220, "turn", "proposed")
+    plan = replace(SLOW, verdict=None, stt_final_ms=2747.0)
+    row = causes_of([plan], extra=[stop], drop="vad.speech_stop")[0, "stop_before_transcript"]
+    assert row.lost_ms == 505.0
+    assert row.detail == "the transcript came 2527 ms after the stop"
+
+
+@pytest.mark.parametrize("proposed_ms", [240, None])
+def test_a_stop_after_its_transcript_or_no_proposal_at_all_lost_nothing(proposed_ms):
+    extra = [] if proposed_ms is None else [after_u_off(proposed_ms, "turn", "proposed")]
+    found = causes_of([replace(SLOW, verdict=None, stt_final_ms=230.0)], extra=extra)
+    assert (0, "stop_before_transcript") not in found
+
+
+@pytest.mark.parametrize(("stop_ms", "stop_secs", "lost"), [(230, 0.2, 200), (780, 0.8, 780)])
+def test_the_vads_silence_is_lost_as_far_as_it_came_after_the_users_last_sound(
+    stop_ms, stop_secs, lost
+):
+    plan = replace(SLOW, vad_stop_ms=stop_ms, stop_secs=stop_secs)
+    row = causes_of([plan])[0, "vad_stop_secs"]
+    assert row.lost_ms == lost
+    assert row.detail == f"stop_secs = {stop_secs:g}"
+
+
+def test_a_turn_that_ended_without_the_vad_lost_nothing_to_it():
+    assert (0, "vad_stop_secs") not in causes_of([TurnPlan()], drop="vad.speech_stop")
+    late = TurnPlan(vad_stop_ms=400.0)  # after the release
+    assert (0, "vad_stop_secs") not in causes_of([late])
+
+
+def test_a_turn_without_an_answer_or_with_random_weights_has_no_causes():
+    assert causes_of([TurnPlan(heard_ms=None)]) == {}
+    assert causes_of([SLOW], weights="synthetic") == {}

@@ -1,0 +1,60 @@
+"""What plays in real time is marked ``realtime``: it is played alone, so that its clock is quiet.
+
+A pytest plugin. A test that starts the caller's process without the marker fails: beside other
+tests the caller would be late, and the test would fail now and then.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Generator
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MARKER = "realtime"
+CALLER = "duplex-lab caller"
+"""Name of the caller's process."""
+
+_playing: list[pytest.Item] = []
+"""The test that is being set up or played; none between two."""
+
+
+def _checked(start: Any) -> Any:
+    @functools.wraps(start)
+    def checked(self: BaseProcess) -> None:
+        if self.name == CALLER and _playing and not _playing[-1].get_closest_marker(MARKER):
+            pytest.fail(
+                f"{_playing[-1].nodeid} plays in real time: give it, or its module, "
+                f"pytest.mark.{MARKER}",
+                pytrace=False,
+            )
+        start(self)
+
+    return checked
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Looks on at every process that is started here."""
+    start = BaseProcess.start
+    BaseProcess.start = _checked(start)  # type: ignore[method-assign]
+    config.add_cleanup(functools.partial(setattr, BaseProcess, "start", start))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Remembers whose process is started."""
+    _playing.append(item)
+    try:
+        return (yield)
+    finally:
+        _playing.pop()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only this marker is asked for, a file that does not name it need not be imported."""
+    if config.option.markexpr != MARKER or collection_path.suffix != ".py":
+        return None
+    return True if MARKER not in collection_path.read_text(encoding="utf-8") else None
