@@ -33,7 +33,7 @@ PLAIN = {
     "writes_markdown": 300,
     "telephone": 300,
     "studio": 300,
-    "word_by_word": 300,
+    "token_by_token": 300,
     "wake_phrase_said": 300,
     "falls_over": 500 + 300,
     "speech_model": 400,
@@ -170,7 +170,7 @@ def test_an_error_that_leaves_no_answer_fails_the_trial_with_its_words():
 
 
 def test_a_blocked_loop_is_measured_and_the_caller_stays_on_time():
-    called = call("blocks")
+    called = call("blocking_lookup")
     stop_ms = called.since_end_ms("vad", "speech_stop")[-1]
     assert called.trial.status == "ok"
     assert called.trial.mouth_late_ms_max == 0.0

@@ -1,19 +1,34 @@
-"""A lookup that blocks the event loop for 0.4 s at every transcript."""
+"""A processor sleeps 0.4 s on the event loop in each turn; no transcript is said to be final."""
 
 import time
 
-from bot_kit import ScriptedLLM, talk
-from pipecat.frames.frames import TranscriptionFrame
+from bot_kit import ScriptedLLM, listening, talk
+from pipecat.frames.frames import LLMContextFrame
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 
-class Lookup(FrameProcessor):
+def unfinal(stt):
+    """A recogniser that never says that its transcript is the last."""
+    stt.confirm_finalize = lambda: None
+    return stt
+
+
+class Sleeps(FrameProcessor):
     async def process_frame(self, frame, direction):
         await super().process_frame(frame, direction)
-        if isinstance(frame, TranscriptionFrame):
-            time.sleep(0.4)  # noqa: ASYNC251  the fault that is measured
+        if isinstance(frame, LLMContextFrame):
+            time.sleep(0.4)  # noqa: ASYNC251 (the fault)
         await self.push_frame(frame, direction)
 
 
 async def bot(runner_args):
-    await talk(runner_args, ScriptedLLM(), after_stt=[Lookup()])
+    stop = [SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.1)]
+    await talk(
+        runner_args,
+        ScriptedLLM(),
+        user_params=listening(user_turn_strategies=UserTurnStrategies(stop=stop)),
+        stt_of=unfinal,
+        before_llm=[Sleeps()],
+    )
