@@ -69,8 +69,9 @@ class Report:
     kind: Literal["marks", "prepared", "done"]
     marks: list[Mark] = field(default_factory=list)
     error: str | None = None
-    left_early: bool = False
-    """Whether ``error`` says no more than that the agent ended the call itself."""
+    excused_by: tuple[str, ...] = ()
+    """Statuses of the caller's with which ``error`` is no fault: the agent hung up itself, or its
+    pipeline went on, and the caller had its answers."""
 
 
 class AgentProcess:
@@ -130,7 +131,7 @@ class AgentProcess:
             report = self.receive()
             marks += report.marks
             if report.kind != "marks":
-                return Report(report.kind, marks, report.error, report.left_early)
+                return Report(report.kind, marks, report.error, report.excused_by)
         return Report("done", marks, f"the agent did not finish in {timeout_s:.0f} s")
 
     def death(self) -> str:
@@ -198,7 +199,6 @@ def _log(line: str) -> None:
 
 
 async def _serve(spec: PipelineSpec, connection: Connection) -> None:
-    from pipelines.host import LeftEarly
     from pipelines.process.pool import ModelPool
     from pipelines.registry import architecture, load_object
 
@@ -241,8 +241,8 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
                 "done" if isinstance(order, TrialOrder) else "prepared"
             )
             give_back()
-            left_early = isinstance(error, LeftEarly)
-            report = Report(kind, _without_secrets(marks), error and redact(error), left_early)
+            excused_by = getattr(error, "excused_by", ())
+            report = Report(kind, _without_secrets(marks), error and redact(error), excused_by)
             connection.send(report)
 
 
@@ -287,6 +287,7 @@ async def _play(
         marks.report_to(_on_loop(wire.tell_work))
         wire.labels = LabelFeed() if spec.sees_labels else None
         errors: list[str] = []
+        survived: list[str] = []
         taps: list[Any] = []
         host = Host(
             spec,
@@ -299,12 +300,12 @@ async def _play(
             extra=order.extra,
             closed=wire.closed,
             open_transport=lambda params: LinkTransport(wire, spec.audio, params),
-            watch=lambda worker: _watch_guest(worker, wire, errors, marks, taps),
+            watch=lambda worker: _watch_guest(worker, wire, errors, survived, marks, taps),
         )
         if how.converse:
             await _enter_taps(stack, order, host, taps)
             fault: str | None = await load_object(how.converse)(host)
-            return fault or next(iter(errors), None)
+            return fault or next(iter(errors), None) or next(iter(survived), None)
         pipeline = await load_object(how.build)(host)
         await _enter_taps(stack, order, host, taps)
         await _run_pipeline(pipeline, spec, wire, errors, marks, taps)
@@ -372,22 +373,44 @@ async def _run_pipeline(
 
 
 def _watch_guest(
-    worker: Any, wire: Wire, errors: list[str], marks: MarkList, taps: Sequence[Any]
+    worker: Any,
+    wire: Wire,
+    errors: list[str],
+    survived: list[str],
+    marks: MarkList,
+    taps: Sequence[Any],
 ) -> None:
     """Observers for a worker made by other code, whose stages stamp nothing themselves."""
     from bench.agent.stage_marks import StageObserver
 
     for observer in (StageObserver(marks), *taps):
         worker.add_observer(observer)
-    _take_errors(worker, wire, errors)
+    _take_errors(worker, wire, errors, survived)
 
 
-def _take_errors(worker: Any, wire: Wire, errors: list[str]) -> None:
-    """An error in the pipeline ends the trial."""
+def _take_errors(
+    worker: Any, wire: Wire, errors: list[str], survived: list[str] | None = None
+) -> None:
+    """An error in the pipeline ends the trial.
+
+    Args:
+        worker: It runs the pipeline.
+        wire: Its way to the caller.
+        errors: Takes what ended the trial.
+        survived: Takes the errors after which others' pipelines go on, as Pipecat lets them; None
+            for pipelines of ours, which all errors end.
+    """
+    from pipelines.host import Survived
 
     async def on_error(_worker: object, frame: Any) -> None:
-        if not wire.closed.is_set():  # errors during our own teardown are not the trial's
-            errors.append(str(frame.error))
-            wire.closed.set()
+        if wire.closed.is_set():  # errors during our own teardown are not the trial's
+            return
+        processor = frame.processor
+        usable = processor is None or getattr(processor, "is_usable", True)
+        if survived is not None and usable and not frame.fatal:
+            survived.append(Survived(frame.error))
+            return
+        errors.append(str(frame.error))
+        wire.closed.set()
 
     worker.add_event_handler("on_pipeline_error", on_error)
