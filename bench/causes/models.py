@@ -204,7 +204,7 @@ ROWS = (
         "Give it shorter texts (clauses, the first one shortest), or take one that streams.",
         "tts.first_byte with as many samples as tts.end; tts_ttfb × the share of the audio beyond "
         "its first 0.5 s",
-        "kokoro-onnx 0.4, piper-tts 1.8 (one piece a sentence)",
+        "kokoro-onnx 0.6.1, piper-tts 1.8 (one piece a sentence)",
         "https://github.com/thewh1teagle/kokoro-onnx",
         on_turn=whole_answer_at_once,
     ),
