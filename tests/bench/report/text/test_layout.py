@@ -84,6 +84,11 @@ def test_heads_take_two_lines_where_there_is_no_room() -> None:
     ]
 
 
+def test_without_a_width_heads_stand_on_one_line_where_the_cells_are_wide_already() -> None:
+    wide = Block("", ("preset", "> 1 s"), (("x" * 120, "3"),))
+    assert table(wide) == [f"{'preset':<120}  > 1 s", "─" * 127, f"{'x' * 120}      3"]
+
+
 def test_what_does_not_fit_is_left_out_and_said() -> None:
     assert table(BLOCK, 42) == [
         "preset               p50 [95 %]  no answer",
