@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import multiprocessing as mp
 import os
@@ -38,6 +39,15 @@ if TYPE_CHECKING:
 MARKS_EVERY_S = 0.2
 """Interval at which marks are sent to the run's process."""
 STOP_TIMEOUT_S = 5.0
+NEEDED = (
+    "bench.agent.observer",
+    "bench.agent.stage_marks",
+    "bench.agent.transport",
+    "pipecat.pipeline.worker",
+    "pipecat.workers.runner",
+    "pipelines.host",
+)
+"""Modules that every trial needs and a process imports once, all of Pipecat's with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ class AgentProcess:
         return self._process.is_alive()
 
     def ask(self, order: TrialOrder | str) -> None:
-        """Sends a trial, ``prepare`` or ``stop``.
+        """Sends a trial, ``start`` (imports what every trial needs), ``prepare`` or ``stop``.
 
         Raises:
             LabError: the process is gone.
@@ -209,7 +219,9 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
             streamer = asyncio.create_task(_stream_marks(marks, connection))
             error: str | None = None
             try:
-                if order == "prepare":
+                if order == "start":
+                    _import()
+                elif order == "prepare":
                     if path := architecture(spec.architecture).prepare:
                         await load_object(path)(spec, models)
                 elif isinstance(order, TrialOrder):
@@ -225,11 +237,19 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
             # the fault of this piece of work, not of the next.
             unsettled = await models.settle()
             error = error or next(iter(unsettled), None)
-            kind: Literal["prepared", "done"] = "prepared" if order == "prepare" else "done"
+            kind: Literal["prepared", "done"] = (
+                "done" if isinstance(order, TrialOrder) else "prepared"
+            )
             give_back()
             left_early = isinstance(error, LeftEarly)
             report = Report(kind, _without_secrets(marks), error and redact(error), left_early)
             connection.send(report)
+
+
+def _import() -> None:
+    """Imports what every trial needs, some 2 s of work: several agents may do so at a time."""
+    for name in NEEDED:
+        importlib.import_module(name)
 
 
 async def _stream_marks(marks: MarkList, connection: Connection) -> None:

@@ -97,6 +97,7 @@ def test_a_missing_gguf_is_found_before_the_first_trial(lab):
     assert not list(Path("r").glob("**/*.parquet"))
 
 
+@pytest.mark.realtime
 def test_a_corrupt_gguf_is_reported_as_such(lab):
     shipped = Path(cli.__file__).parents[2] / "pipelines/presets/cascade-embedded.toml"
     Path("broken.gguf").write_bytes(b"GGUF" + os.urandom(2000))
@@ -124,7 +125,8 @@ def test_a_dry_run_says_how_long_and_what_n_can_bound_and_writes_nothing(lab):
     code, out, _ = lab("run", "--presets", "cascade-scripted", "--fixtures", "quick", "--dry-run")
     assert code == 0
     assert "n = 25 per preset" in out
-    assert "p95:     insufficient n (25, 59)" in out
+    assert "in 21 conversations" in out
+    assert "p95:     insufficient n (21, 59)" in out
     assert not Path("results").exists()
 
 
