@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from bench.cli.shell.names import complete_names
 from bench.cli.shell.plain_values import take_plainly
 from bench.report.text.escape import visible
 from pipelines.errors import LabError
@@ -128,7 +129,7 @@ class LazyGroup(TyperGroup):
         found.rich_markup_mode = None  # one style of help for all
         command = typer.main.get_command(found)
         command.name = cmd_name
-        return take_plainly(command, ctx)
+        return complete_names(take_plainly(command, ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the sub-command that is named; of an unknown one it says which name is near."""
@@ -150,7 +151,7 @@ app = typer.Typer(
     cls=LazyGroup,
     name="duplex-lab",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
