@@ -80,10 +80,6 @@ def _of_conversations(p: float) -> Callable[[Any], Interval]:
     return interval
 
 
-def _resampled(data: Any) -> Interval:
-    return resampled_median(data)
-
-
 def _plain_percentiles(data: Any) -> Interval:
     """The bootstrap without its widening for few conversations, which is not used in reports."""
     return resampled_median(data, widened=False)
@@ -206,7 +202,6 @@ def _of_several_turns() -> Iterator[Experiment]:
     """Conversations of four turns each; n is the number of conversations."""
     methods: tuple[tuple[str, Callable[[Any], Interval]], ...] = (
         ("p50, conversations resampled", _of_conversations(0.5)),
-        ("p50, resampled, without the turns' own interval (not used)", _resampled),
         ("p50, resampled, plain percentiles (not used)", _plain_percentiles),
         ("p50, turns taken as independent (not used)", _as_independent),
     )
