@@ -22,15 +22,14 @@ EventName = Literal[
     "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
     "write", "clear", "received", "heard", "cleared", "agent_onset", "agent_end", "transcript",
     "speech_start", "speech_stop", "start", "analysis", "release", "interruption", "request",
-    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts",
-    "end", "prompt_read", "prompt_cached", "first_byte", "first_audible", "session",
-    "hold_back", "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done",
-    "frame_out", "dropped", "text", "forced", "yielded", "context_end", "phrase", "read",
-    "call", "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready",
-    "answer_text", "process_start", "load_start", "load_end", "warm_end", "guest", "error",
-    "ttfb", "ttfa", "ttfat", "processing", "text_aggregation", "turn", "bot_started",
-    "bot_stopped", "tool_start", "tool_end", "proposed", "ttfs_p99", "blocked",
-    "spoke_over",
+    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts", "end",
+    "prompt_read", "prompt_cached", "first_byte", "first_audible", "session", "hold_back",
+    "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done", "frame_out",
+    "dropped", "text", "forced", "yielded", "context_end", "phrase", "read", "call", "repeated",
+    "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
+    "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
+    "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
+    "tool_end", "proposed", "ttfs_p99", "blocked", "spoke_over",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
