@@ -8,7 +8,6 @@ from bench.metrics.metric import Effect, Figure, Metric, Share, TurnMeasure, in_
 from bench.metrics.reading import TurnReading, UnspokenTurn
 from bench.metrics.validity import NOT_SPOKEN, failure
 from bench.timeline.timeline import NO_RECORDING, Turn
-from bench.timeline.utterances import heard_from_ns
 from pipelines.audio.ambience import dbfs, threshold_dbfs
 from pipelines.clock import NS_PER_S
 
@@ -55,10 +54,10 @@ def time_to_content(reading: TurnReading) -> Figure:
         return Figure(None, found.missing)
     if not found.fillers:
         return Figure(in_ms(turn.a_on_ns - turn.u_off_ns))
-    heard_ns = heard_from_ns(reading.timeline, found.utterance)
-    if heard_ns is None:
+    path = reading.content_path
+    if path is None or path.content_on is None:
         return Figure(None, "the answer after the filler was not heard")
-    return Figure(in_ms(heard_ns - turn.u_off_ns))
+    return Figure(in_ms(path.content_on - turn.u_off_ns))
 
 
 def answers_per_turn(reading: TurnReading) -> Figure:
@@ -73,7 +72,8 @@ def answers_per_turn(reading: TurnReading) -> Figure:
 
 def _logged_ns(reading: TurnReading) -> tuple[int, int] | str:
     """(user stopped, bot started) by the event log, or what the log lacks."""
-    turn, since = reading.turn, reading.path.llm_request
+    turn, path = reading.turn, reading.path
+    since = path.tts_request if path.is_line else path.llm_request
     started = [
         m.t_ns for m in turn.all("pipecat", "bot_started") if since is None or m.t_ns >= since
     ]

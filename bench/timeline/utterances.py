@@ -8,9 +8,12 @@ the same turn followed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.timeline.answers import Chunk
 from bench.timeline.timeline import Timeline, Turn, llm_of
+from pipelines.clock import samples_to_ns
 
 STILL_RUNS = "the function that the turn called had not ended"
 ONLY_FILLERS = "only a filler was heard"
@@ -92,16 +95,94 @@ def content(turn: Turn) -> Content:
     return Content(None, tuple(fillers), ONLY_FILLERS)
 
 
-def heard_from_ns(timeline: Timeline, utterance: Utterance) -> int | None:
+def answer_text(turn: Turn, found: Content, llm_id: str) -> str | None:
+    """What the agent meant to answer to a turn; None where it is not reported.
+
+    Args:
+        turn: The turn.
+        found: Its content; after a filler, the words of the utterance that carries the answer.
+        llm_id: The LLM request that led to the first sound; without a filler, its words.
+    """
+    if not found.fillers:
+        return turn.answer_of(llm_id)
+    if found.utterance is None:
+        return ""
+    of = found.utterance
+    return turn.answer_of(of.llm_id) if of.llm_id else of.text or None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An utterance on its way to the ear."""
+
+    write_ns: int
+    """When the chunk with its first sample was written."""
+    heard_ns: int
+    """When that sample was heard."""
+    is_queued: bool
+    """Whether its first audio came out while the utterance before it was still heard: then it
+    waited for that to end."""
+
+
+def spoken(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> dict[str, Spoken]:
+    """Where the audio of a turn's utterances lies in the agent's stream, by request.
+
+    Audio is played in the order in which it came out. So an utterance begins in the chunk that was
+    written next after its first audio, but not before the samples of the utterance before it.
+
+    Args:
+        turn: The turn.
+        chunks: All chunks of the trial, as written.
+        rate_hz: Rate of the recording, in which the synthesiser's samples are counted too.
+    """
+    samples = {m.request_id: round(m.value) for m in turn.all("tts", "end") if m.value is not None}
+    found: dict[str, Spoken] = {}
+    before: tuple[str, int, int] | None = None
+    """Of the utterance before: generation, the sample after its last, and when that is heard."""
+    for utterance in utterances(turn):
+        later = (c for c in chunks if c.write_ns >= utterance.first_byte_ns)
+        first = next(later, None)
+        if first is None:
+            break
+        start, is_queued = first.index, False
+        # What a clear dropped is not in the stream of after it.
+        if before is not None and before[0] == first.generation:
+            start, is_queued = max(start, before[1]), before[2] > utterance.first_byte_ns
+        before = None
+        own = next((c for c in chunks if _holds(c, start, first.generation)), None)
+        if own is None or own.heard_ns is None or start - own.index >= own.heard_samples:
+            continue
+        heard_ns = own.heard_ns + samples_to_ns(start - own.index, rate_hz)
+        found[utterance.request_id] = Spoken(own.write_ns, heard_ns, is_queued)
+        length = samples.get(utterance.request_id)
+        if length is not None:
+            end_ns = heard_ns + samples_to_ns(length, rate_hz)
+            before = (first.generation, start + length, end_ns)
+    return found
+
+
+def _holds(chunk: Chunk, index: int, generation: str) -> bool:
+    """Whether a chunk holds a sample of the agent's stream."""
+    inside = chunk.index <= index < chunk.index + chunk.samples
+    return inside and chunk.generation == generation
+
+
+def heard_from_ns(timeline: Timeline, found: Spoken) -> int | None:
     """The first audible sample of an utterance; None if it was not heard.
 
-    Its audio may follow another's without a silence, so it is looked for from the chunk on that was
-    written after the utterance's first audio had come out.
+    Its audio may follow another's without a silence.
     """
-    for chunk in timeline.chunks:
-        if chunk.write_ns >= utterance.first_byte_ns and chunk.heard_ns is not None:
-            since_ns = chunk.heard_ns
-            sounds = (s for s in timeline.sounds if s.end_ns > since_ns)
-            sound = next(sounds, None)
-            return max(sound.start_ns, since_ns) if sound is not None else None
-    return None
+    sound = next((s for s in timeline.sounds if s.end_ns > found.heard_ns), None)
+    return max(sound.start_ns, found.heard_ns) if sound is not None else None
+
+
+def lines(turn: Turn) -> list[Utterance]:
+    """The turn's utterances that the pipeline spoke by itself, by the time of their first audio.
+
+    They are requests that name no language model, where the turn's others do, or where no language
+    model is marked.
+    """
+    said = utterances(turn)
+    if any(u.llm_id for u in said) or not any(mark.stage == "llm" for mark in turn.marks):
+        return [u for u in said if u.text and not u.llm_id]
+    return []

@@ -1,12 +1,18 @@
-"""Fillers and answers, told apart by marks written by hand; times in ms after the trial's start."""
+"""Fillers and answers, told apart by marks written by hand; times in ms after the trial's start.
+
+The turn's u_off is at 2000 ms.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from bench.metrics.after_filler import NO_FILLER, NO_FUNCTION
 from bench.metrics.compute import compute_trial
+from bench.metrics.stages import IN_CLAUSE, NO_LLM
 from bench.store.records import Trial
+from bench.timeline.content.path import PARTS
 from bench.timeline.timeline import reconstruct
 from bench.timeline.utterances import (
     NOT_MARKED,
@@ -120,3 +126,129 @@ def test_first_sound_and_first_content_are_two_figures(gap_ms, replies):
     assert rows["voice_to_voice"] == pytest.approx(200, abs=0.1)
     assert rows["time_to_content"] == pytest.approx(after - 2000, abs=0.1)
     assert rows["answers_per_turn"] == replies
+
+
+# The stages of a turn with a filler: its own, and those of the answer
+
+
+def stages(*marks: Mark, sounds: tuple[tuple[int, int], ...]) -> dict[str, float | str | None]:
+    """Metric → value, or the reason why there is none; the agent sounds from … to … ms."""
+    pcm = np.zeros((8 * RATE, 2), np.int16)
+    for start, end in sounds:
+        pcm[start * 16 : end * 16, 1] = 8000
+    trial = replace(TRIAL, kind="scripted", weights="scripted")
+    rows = compute_trial(trial, [*user(), *marks], pcm, None)
+    return {r.metric: r.reason if r.value is None else r.value for r in rows if r.turn == 0}
+
+
+def some(found: dict, *names: str) -> list[float | str | None]:
+    return [found[name] for name in names]
+
+
+FIRST = (
+    "endpointing_delay", "gap_release_to_llm", "llm_to_clause", "gap_llm_to_tts", "tts_ttfa",
+    "gap_tts_to_link", "output", "residual",
+)  # fmt: skip
+CONTENT = (*(part.name for part in PARTS if part.name), "content_residual")
+TURN = (mark("vad", "speech_stop", 2200, value=0.2), mark("turn", "release", 2500))
+
+
+def test_a_filler_before_the_turns_release_and_its_answer_have_stages_of_their_own() -> None:
+    found = stages(
+        *TURN,
+        *speech("1", 2210, 2300, 0, "let me check."),  # first byte at 2280, written at 2290
+        mark("llm", "request", 2503, "a"),
+        mark("llm", "first_token", 2900, "a"),
+        mark("llm", "to_tts", 3000, "a"),
+        *speech("a/2", 3004, 3100, 1),
+        sounds=((2310, 2800), (3115, 3600)),
+    )
+    # Until the filler was asked for; then its synthesis and 10 ms of its silence.
+    assert some(found, *FIRST) == [210, 0, NO_LLM, NO_LLM, 80, 10, 10, 10]
+    assert found["voice_to_voice"] == 310
+    assert found["llm_ttft"] == NO_LLM
+    # The answer: release, 3 ms, the model until its clause, 4 ms, synthesis and 15 ms of silence,
+    # no function, not queued, 10 ms to the link.
+    assert some(found, *CONTENT) == [500, NO_FUNCTION, 497, 91, 0, 10, 17]
+    assert found["content_llm_ttft"] == 397
+    assert found["time_to_content"] == 1115 == 500 + 497 + 91 + 10 + 17
+
+
+def test_an_answer_that_waits_for_the_fillers_end_says_how_long() -> None:
+    """The filler lasts 500 ms; the answer's audio is there while it is played."""
+    filler = [
+        *speech("1", 2210, 2300, 0, "let me check."),
+        mark("tts", "end", 2285, "1", value=8000),
+    ]
+    answer = [
+        mark("llm", "request", 2500, "a"),
+        mark("tts", "request", 2600, "a/2"),
+        mark("tts", "first_byte", 2640, "a/2"),
+        *speech("x", 0, 2800, 1)[2:],  # the second chunk: written at 2790, heard at 2800
+    ]
+    found = stages(*TURN, *filler, *answer, sounds=((2300, 3300),))
+    assert (found["voice_to_voice"], found["time_to_content"]) == (300, 800)
+    assert some(found, *CONTENT) == [500, NO_FUNCTION, 100, 40, 150, 10, 0]
+
+
+def test_an_answer_that_begins_within_a_chunk_of_the_fillers_begins_there() -> None:
+    """Four chunks of 150 ms, of which the filler fills 500 ms."""
+    marks = [
+        *TURN,
+        mark("tts", "request", 2210, "1", text="let me check."),
+        mark("tts", "first_byte", 2280, "1"),
+        mark("tts", "end", 2285, "1", value=8000),
+        mark("llm", "request", 2500, "a"),
+        mark("tts", "request", 2550, "a/2"),
+        mark("tts", "first_byte", 2560, "a/2"),
+    ]
+    for k in range(6):
+        chunk, heard = f"g0:{k}", 2300 + 150 * k
+        marks += [
+            mark("link", "write", heard - 10, chunk, value=2400 * k),
+            mark("ear", "received", heard - 5, chunk, value=2400),
+            mark("ear", "heard", heard, chunk, value=2400),
+        ]
+    found = stages(*marks, sounds=((2300, 3200),))
+    # The chunk was written at 2740; its first 50 ms are still the filler's.
+    assert (found["voice_to_voice"], found["time_to_content"]) == (300, 800)
+    assert some(found, *CONTENT) == [500, NO_FUNCTION, 50, 10, 180, 60, 0]
+
+
+def test_the_answer_after_a_function_shows_what_the_function_took() -> None:
+    found = stages(
+        *TURN,
+        mark("llm", "request", 2501, "a"),
+        mark("llm", "tool_start", 2800, "t", text="look"),
+        *speech("1", 2805, 2900, 0, "let me check."),
+        mark("llm", "tool_end", 4300, "t", text="look"),
+        mark("llm", "request", 4302, "b"),
+        *speech("b/2", 4600, 4700, 1),
+        sounds=((2900, 3400), (4700, 5200)),
+    )
+    # The filler: the model called the function after 299 ms, and that called for the line.
+    assert some(found, *FIRST) == [500, 1, 299, 5, 75, 10, 10, 16]
+    assert some(found, *CONTENT) == [500, 1799, 298, 80, 0, 10, 13]
+    assert found["time_to_content"] == 2700
+
+
+def test_without_a_filler_the_stages_are_those_of_the_first_sound_alone() -> None:
+    found = stages(
+        *TURN,
+        mark("llm", "request", 2501, "a"),
+        *speech("a/1", 2700, 2800, 0),
+        sounds=((2800, 3300),),
+    )
+    assert some(found, *FIRST) == [500, 1, 199, IN_CLAUSE, 80, 10, 10, 11]
+    assert {found[name] for name in (*CONTENT, "content_llm_ttft")} == {NO_FILLER}
+    assert found["time_to_content"] == found["voice_to_voice"] == 800
+
+
+def test_a_line_that_answers_without_a_language_model_has_the_stages_it_has() -> None:
+    found = stages(*TURN, *speech("1", 2900, 3000, 0, "yes."), sounds=((3000, 3500),))
+    assert some(found, *FIRST) == [500, 400, NO_LLM, NO_LLM, 80, 10, 10, 410]
+
+
+def test_a_filler_of_which_nothing_follows_has_no_path_to_an_answer() -> None:
+    found = stages(*TURN, *speech("1", 2900, 3000, 0, "hm.", value=1.0), sounds=((3000, 3500),))
+    assert {found[name] for name in CONTENT} == {ONLY_FILLERS}
