@@ -17,6 +17,8 @@ NO_LLM = "the answer is a line of the pipeline's own: no language model is on it
 def _path(reading: TurnReading) -> ContentPath | str:
     """The path to the turn's content; or why there is none, or why it is not whole."""
     found, path = reading.content, reading.content_path
+    if path is None and found.fillers and found.utterance is not None:
+        return NOT_MARKED
     if path is None:
         return (found.missing or NOT_MARKED) if found.utterance is None else NO_FILLER
     return path if path.missing is None else f"no {path.missing} on the path to the answer"

@@ -55,9 +55,10 @@ def time_to_content(reading: TurnReading) -> Figure:
     if not found.fillers:
         return Figure(in_ms(turn.a_on_ns - turn.u_off_ns))
     path = reading.content_path
-    if path is None or path.content_on is None:
+    on_ns = found.on_ns if path is None else path.content_on
+    if on_ns is None:
         return Figure(None, "the answer after the filler was not heard")
-    return Figure(in_ms(path.content_on - turn.u_off_ns))
+    return Figure(in_ms(on_ns - turn.u_off_ns))
 
 
 def answers_per_turn(reading: TurnReading) -> Figure:

@@ -140,7 +140,7 @@ def _read_turns(
             found.append(UnspokenTurn(number, trial, own, is_listened))
             continue
         path = critical_path(turn, timeline.chunks, trial.rate_hz)
-        said = content(turn)
+        said = content(timeline, turn, () if labels is None else labels.fillers)
         # Also turns answered before the failure: a dying stage gives no time to compare.
         why = (
             of_trial.end

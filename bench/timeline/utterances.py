@@ -3,14 +3,17 @@
 A filler ("let me check") keeps the user company until the answer is there. That a request is one is
 read off the pipeline's marks: the frame says so itself; it was spoken before the result of a
 function that the turn called; or the pipeline spoke it by itself, and a language model's answer to
-the same turn followed.
+the same turn followed. And off the labels of a fixture, which may name the words of fillers: where
+no synthesiser is marked, each reply is judged by the text that the model wrote meanwhile.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.store.words import words
 from bench.timeline.answers import Chunk
 from bench.timeline.timeline import Timeline, Turn, llm_of
 from pipelines.clock import samples_to_ns
@@ -18,6 +21,7 @@ from pipelines.clock import samples_to_ns
 STILL_RUNS = "the function that the turn called had not ended"
 ONLY_FILLERS = "only a filler was heard"
 NOT_MARKED = "the agent marks no requests of a synthesiser: a filler can't be told from an answer"
+IN_ONE = "a filler and what follows it were made as one: where the answer begins is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Content:
     """Those before it, by time."""
     missing: str | None = None
     """Why there is no utterance; None if there is one."""
+    on_ns: int | None = None
+    """First audible sample of the utterance, where it is known without a synthesiser's marks."""
 
 
 NO_CONTENT = Content(None, missing=NOT_MARKED)
@@ -74,25 +80,76 @@ def utterances(turn: Turn) -> list[Utterance]:
     return sorted(found, key=lambda utterance: utterance.first_byte_ns)
 
 
-def content(turn: Turn) -> Content:
-    """Finds the utterance that answers a turn: the first one that is no filler."""
+def content(timeline: Timeline, turn: Turn, fillers: Sequence[str] = ()) -> Content:
+    """Finds the utterance that answers a turn: the first one that is no filler.
+
+    Args:
+        timeline: The trial.
+        turn: The turn.
+        fillers: Phrases that the fixture's labels call fillers.
+    """
+    phrases = [words(phrase) for phrase in fillers]
     said = utterances(turn)
     if not said:
-        return NO_CONTENT
+        return _by_replies(timeline, turn, phrases)
     started = turn.all("llm", "tool_start")
     ended = {mark.request_id: mark.t_ns for mark in turn.all("llm", "tool_end")}
     if any(mark.request_id not in ended for mark in started):
         return Content(None, tuple(said), STILL_RUNS)
     last_result_ns = max((ended[mark.request_id] for mark in started), default=0)
     last_of_model_ns = max((u.first_byte_ns for u in said if u.llm_id), default=0)
-    fillers: list[Utterance] = []
+    found: list[Utterance] = []
     for utterance in said:
         before_result = utterance.request_ns < last_result_ns
         beside_model = not utterance.llm_id and utterance.first_byte_ns < last_of_model_ns
         if not (utterance.calls_itself_filler or before_result or beside_model):
-            return Content(utterance, tuple(fillers))
-        fillers.append(utterance)
-    return Content(None, tuple(fillers), ONLY_FILLERS)
+            left = _after_fillers(words(_text_of(turn, said, utterance)), phrases)
+            if left is None:
+                return Content(utterance, tuple(found))
+            if left:
+                return Content(None, tuple(found), IN_ONE)
+        found.append(utterance)
+    return Content(None, tuple(found), ONLY_FILLERS)
+
+
+def _text_of(turn: Turn, said: Sequence[Utterance], utterance: Utterance) -> str:
+    """An utterance's words: its own, or its language model's, where it is all that was said."""
+    alone = sum(other.llm_id == utterance.llm_id for other in said) == 1
+    if utterance.text or not utterance.llm_id or not alone:
+        return utterance.text
+    return turn.answer_of(utterance.llm_id) or ""
+
+
+def _after_fillers(text: list[str], phrases: Sequence[list[str]]) -> list[str] | None:
+    """What follows the fillers that a text begins with; None where it begins with none."""
+    left = text
+    while phrase := next((p for p in phrases if left and left[: len(p)] == p), None):
+        left = left[len(phrase) :]
+    return None if len(left) == len(text) else left
+
+
+def _by_replies(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) -> Content:
+    """As `content`, of an agent whose text comes with its speech: by what each reply says."""
+    if not phrases or turn.a_on_ns is None:
+        return NO_CONTENT
+    texts = turn.all("duplex", "text")
+    if not texts:
+        return Content(None, missing=f"{NOT_MARKED}, nor when its words were said")
+    until_ns = sys.maxsize if turn.end_ns is None else turn.end_ns
+    replies = [r for r in timeline.replies if turn.a_on_ns <= r.start_ns < until_ns]
+    found: list[Utterance] = []
+    since_ns = turn.u_on_ns
+    for reply in replies:
+        text = "".join(m.text or "" for m in texts if since_ns <= m.t_ns < reply.end_ns)
+        since_ns = reply.end_ns
+        utterance = Utterance("", "", reply.start_ns, reply.start_ns, text, False)
+        left = _after_fillers(words(text), phrases)
+        if left is None:
+            return Content(utterance, tuple(found), on_ns=reply.start_ns)
+        if left:
+            return Content(None, tuple(found), IN_ONE)
+        found.append(utterance)
+    return Content(None, tuple(found), ONLY_FILLERS)
 
 
 def answer_text(turn: Turn, found: Content, llm_id: str) -> str | None:

@@ -166,7 +166,7 @@ def residual_ns(path: ContentPath) -> int | None:
 def content_path(timeline: Timeline, turn: Turn, found: Content) -> ContentPath | None:
     """The path to a turn's content; None where no filler went before it, or there is none."""
     answer = found.utterance
-    if answer is None or not found.fillers:
+    if answer is None or not found.fillers or not answer.request_id:
         return None
     rate_hz = timeline.trial.rate_hz
     audio = spoken(turn, timeline.chunks, rate_hz).get(answer.request_id)

@@ -11,10 +11,12 @@ import pytest
 from bench.metrics.after_filler import NO_FILLER, NO_FUNCTION
 from bench.metrics.compute import compute_trial
 from bench.metrics.stages import IN_CLAUSE, NO_LLM
+from bench.store.labels import FixtureLabels
 from bench.store.records import Trial
 from bench.timeline.content.path import PARTS
 from bench.timeline.timeline import reconstruct
 from bench.timeline.utterances import (
+    IN_ONE,
     NOT_MARKED,
     ONLY_FILLERS,
     STILL_RUNS,
@@ -54,8 +56,9 @@ def speech(request_id: str, request: int, heard: int, n: int, text: str = "", **
     ]
 
 
-def found(*marks: Mark) -> Content:
-    return content(reconstruct(TRIAL, [*user(), *marks], None).turns[0])
+def found(*marks: Mark, fillers: tuple[str, ...] = ()) -> Content:
+    timeline = reconstruct(TRIAL, [*user(), *marks], None)
+    return content(timeline, timeline.turns[0], fillers)
 
 
 def ids(found: Content) -> tuple[str | None, list[str]]:
@@ -252,3 +255,60 @@ def test_a_line_that_answers_without_a_language_model_has_the_stages_it_has() ->
 def test_a_filler_of_which_nothing_follows_has_no_path_to_an_answer() -> None:
     found = stages(*TURN, *speech("1", 2900, 3000, 0, "hm.", value=1.0), sounds=((3000, 3500),))
     assert {found[name] for name in CONTENT} == {ONLY_FILLERS}
+
+
+# Fillers by the words that a fixture's labels give
+
+
+CHECK = ("let me check", "one moment")
+
+
+def test_words_of_the_labels_make_an_utterance_a_filler() -> None:
+    model = [
+        mark("llm", "request", 2300, "a"),
+        *speech("a/1", 2400, 2500, 0, "Let me check. One moment, let me check!"),
+        *speech("a/2", 3400, 3500, 1, "It is red."),
+    ]
+    assert ids(found(*model)) == ("a/1", [])
+    assert ids(found(*model, fillers=CHECK)) == ("a/2", ["a/1"])
+    assert found(*model[:-5], fillers=CHECK).missing == ONLY_FILLERS
+
+
+def test_a_filler_that_is_made_in_one_with_the_answer_hides_where_that_begins() -> None:
+    written = [
+        mark("llm", "request", 2300, "a"),
+        mark("llm", "end", 2390, "a", text="Let me check. It is red."),
+        *speech("a/1", 2400, 2500, 0),  # a bot's: its text is that of the whole answer
+    ]
+    told = found(*written, fillers=CHECK)
+    assert (told.utterance, told.missing) == (None, IN_ONE)
+    assert ids(found(*written, fillers=("one moment",))) == ("a/1", [])
+
+
+def streamed(*words: tuple[int, str]) -> list[Mark]:
+    return [mark("duplex", "text", ms, "s", text=text) for ms, text in words]
+
+
+def by_replies(fillers: tuple[str, ...], *words: tuple[int, str]) -> tuple[object, object]:
+    """time_to_content of a duplex model that sounds twice, or why there is none; and its stages."""
+    pcm = np.zeros((8 * RATE, 2), np.int16)
+    for start, end in ((2300, 2900), (4000, 4800)):
+        pcm[start * 16 : end * 16, 1] = 8000
+    trial = replace(TRIAL, kind="scripted", weights="scripted")
+    labels = FixtureLabels("f", (), fillers=fillers)
+    rows = compute_trial(trial, [*user(), *streamed(*words)], pcm, labels)
+    by_name = {r.metric: r.reason if r.value is None else r.value for r in rows if r.turn == 0}
+    return by_name["time_to_content"], by_name["content_llm_to_clause"]
+
+
+def test_of_a_model_with_a_stream_of_text_each_reply_is_judged_by_its_words() -> None:
+    said = ((2200, "let"), (2350, " me"), (2500, " check"), (3900, "it"), (4100, " is red"))
+    assert by_replies(CHECK, *said) == (2000, NOT_MARKED)
+    assert by_replies(("hm",), *said) == (300, NO_FILLER)
+    assert by_replies((), *said)[0] == NOT_MARKED
+    both = ((2200, "let me check"), (2500, " the box"), (3900, "it is red"))
+    assert by_replies(CHECK, *both)[0] == IN_ONE
+
+
+def test_of_a_model_without_any_text_a_filler_cannot_be_told_and_that_is_said() -> None:
+    assert by_replies(CHECK)[0] == f"{NOT_MARKED}, nor when its words were said"
