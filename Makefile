@@ -7,11 +7,16 @@ UV_VERSION := 0.13.8
 STAMP := $(VENV)/.set-up
 ARGS ?=
 RUN ?= results/sample
-PRESET ?= duplex-nano,duplex-tiny
+# A preset that was named: PRESET=… on the command line, or in the environment.
+NAMED = $(if $(filter command environment,$(firstword $(origin PRESET))),$(PRESET))
+SINGLE := command,question,greeting,correction,hesitation,long,refusal
+comma := ,
+BOTH_DUPLEX := duplex-nano,duplex-tiny
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full bench bench-cascade bench-moshi bench-conversation bench-engines \
-  face talk calibrate notebooks labs test test-fast gate test-browser check lint format types lock clean
+.PHONY: help setup setup-full demo bench bench-full bench-cascade bench-moshi bench-conversation \
+  bench-engines face talk calibrate notebooks labs test test-fast gate test-browser check lint \
+  format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,12 +25,14 @@ setup: $(STAMP) ## make .venv with the locked versions (the other targets do it 
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) scripts/check_python.py
+	@mkdir -p $(VENV) && date +%s > $(VENV)/.began
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || { echo "duplex-lab: installing uv $(UV_VERSION) into $(VENV)"; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
 	@echo "duplex-lab: installing the locked packages into $(VENV) (about 1.4 GB, a few minutes at most)"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "duplex-lab: set up in $$(($$(date +%s) - $$(cat $(VENV)/.began))) s"
 	@touch $@
 
 setup-full: $(STAMP) ## everything local that this machine can use, compilers at work (≤ 15 minutes); ARGS=PART
@@ -34,21 +41,32 @@ setup-full: $(STAMP) ## everything local that this machine can use, compilers at
 bench-engines: $(STAMP) ## what each engine costs at its true size, random weights (about 20 minutes)
 	@$(BIN)/python scripts/bench_engines.py $(ARGS)
 
-bench: $(STAMP) ## measure both sides, cascades and duplex: one table, one picture (about 16 minutes)
-	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,$(PRESET) \
-	  --fixtures quick,duplex:session_150s $(ARGS)
+demo: $(STAMP) ## no model: delays that were set are read back from what is heard (under a minute)
+	@$(BIN)/duplex-lab run --presets cascade-scripted,duplex-scripted-60ms \
+	  --fixtures greet_hello,cmd_close_door $(ARGS)
 
-bench-cascade: $(STAMP) ## measure the embedded cascade and Pipecat's defaults on the quick set (about 6 minutes)
-	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock --fixtures quick $(ARGS)
+bench: $(STAMP) ## measure both sides, cascades and duplex: one table, one picture (about 7 minutes)
+	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,$(or $(NAMED),duplex-nano) \
+	  --fixtures dialogue $(ARGS)
 
-bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 10 minutes); PRESET=… for others
-	@$(BIN)/duplex-lab run --presets $(PRESET) --fixtures quick,session_150s $(ARGS)
+# A pipeline for each turn: p95 has its bound from 59 independent turns on, and turns of one
+# conversation are not.
+bench-full: $(STAMP) ## the same on 66 turns, each a conversation of its own: bounds p95 (about 30 minutes)
+	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,$(BOTH_DUPLEX) \
+	  --fixtures $(SINGLE),duplex-tiny:session_150s $(ARGS)
+
+bench-cascade: $(STAMP) ## measure the embedded cascade and Pipecat's defaults (about 5 minutes)
+	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock --fixtures dialogue $(ARGS)
+
+bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 8 minutes); PRESET=… for others
+	@$(BIN)/duplex-lab run --presets $(or $(NAMED),$(BOTH_DUPLEX)) \
+	  --fixtures dialogue,session_150s$(if $(NAMED),,$(comma)duplex-tiny:session_150s) $(ARGS)
 
 bench-conversation: $(STAMP) ## turn-taking: barge-ins, backchannels, pauses (about 22 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
 	  --fixtures turn_taking $(ARGS)
 
-ASKED = $(if $(filter command environment,$(firstword $(origin PRESET))),$(PRESET),cascade-embedded)
+ASKED = $(or $(NAMED),cascade-embedded)
 TALK = $(BIN)/uv pip install --quiet --python $(BIN)/python 'pipecat-ai[webrtc]==1.14.0' \
   'cryptography>=45' 'segno>=1.6'
 face: $(STAMP) ## a preset with its face in the browser, by microphone; ARGS="--fixtures quick": recorded users

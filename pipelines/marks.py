@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat",
+    "agent", "pipecat", "line",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -29,7 +29,8 @@ EventName = Literal[
     "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
-    "tool_end", "proposed", "ttfs_p99", "blocked", "spoke_over",
+    "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
+    "proposed", "ttfs_p99", "blocked", "spoke_over",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -147,6 +148,14 @@ EVENTS: dict[StageEvent, str] = {
         "guest",
     ): "the pipeline stamps no marks itself: its stages are marked from its frames",
     ("agent", "error"): "something failed; text: one sentence",
+    # line: what an agent that the caller dials reports over its own protocol; t_ns: on the caller's
+    # clock, when it arrived
+    ("line", "dialled"): "the caller asks for a connection",
+    ("line", "connected"): "TCP and TLS are up",
+    ("line", "agent_ready"): "the protocol's own greeting is over: the agent listens",
+    ("line", "agent_text"): "a piece of what the agent means to say; text",
+    ("line", "user_text"): "what the agent understood of the user; text",
+    ("line", "reported_error"): "an error that the agent reports and survives; text",
     ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
     "processor that held it, empty where none was seen",
     # Pipecat's own MetricsFrames, under its own names; value in Pipecat's unit (s), text: processor

@@ -125,6 +125,14 @@ ARCHITECTURES: dict[str, Architecture] = {
         missing="pipelines.bot.readiness:missing",
         stages=(("bot", "pipelines.bot.options:BotOptions"),),
     ),
+    "remote": Architecture(
+        build="",
+        provide="pipelines.remote.readiness:provide",
+        parts="pipelines.remote.readiness:parts",
+        missing="pipelines.remote.readiness:missing",
+        stamps=False,
+        stages=(("agent", "pipelines.remote.options:RemoteOptions"),),
+    ),
     "scripted": Architecture(
         build="pipelines.cascade.scripted:build",
         parts=_NO_MODEL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.agent.process import AgentProcess
+from bench.agent.remote import RemoteAgent
 from pipelines.errors import LabError
 from pipelines.spec import PipelineSpec
 
@@ -11,13 +12,21 @@ PREPARE_TIMEOUT_S = 240.0
 load for 170 s, and a burst takes 15 s and the end of its last frame."""
 
 
+Agent = AgentProcess | RemoteAgent
+"""One agent under test, here or elsewhere."""
+
+
+def _agent(spec: PipelineSpec) -> Agent:
+    return RemoteAgent(spec) if spec.architecture == "remote" else AgentProcess(spec)
+
+
 class Agents:
     """One warm agent process for each preset; a dead one is replaced, and warmed like the first."""
 
     def __init__(self) -> None:
-        self._agents: dict[str, AgentProcess] = {}
+        self._agents: dict[str, Agent] = {}
 
-    def get(self, spec: PipelineSpec) -> AgentProcess:
+    def get(self, spec: PipelineSpec) -> Agent:
         """The preset's agent, its models loaded and warm; a new one if the last has died.
 
         Raises:
@@ -28,7 +37,7 @@ class Agents:
             return agent
         if agent is not None:
             agent.stop()
-        agent = self._agents[spec.name] = AgentProcess(spec)
+        agent = self._agents[spec.name] = _agent(spec)
         try:
             agent.ask("prepare")
             report = agent.wait(PREPARE_TIMEOUT_S)

@@ -23,6 +23,7 @@ from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines import table
 from bench.lines.line import LineError, Ready
 from pipelines.clock import NS_PER_S, monotonic_ns
+from pipelines.marks import stamp
 
 
 def raise_priority() -> str:
@@ -52,9 +53,11 @@ def call(
         tell: Gets ``ready`` when the agent is, and ``over`` just before the caller hangs up: the
             resources that the agent's processes used in between are the conversation's cost.
     """
+    marks = [stamp("line", "dialled")] if listener is None else []
     try:
         line = table.make(plan.line)
         connected = dialled(plan.line) if listener is None else accepted(listener)
+        marks += [stamp("line", "connected")] if listener is None else []
     except (AgentGoneError, LineError) as error:
         return CallerResult("error", str(error), 0, 0)
     with connected:
@@ -63,8 +66,11 @@ def call(
             rate_hz = _wait_ready(connection)
         except (AgentGoneError, LineError) as error:
             return CallerResult("error", str(error), 0, 0)
+        marks += [stamp("line", "agent_ready")] if listener is None else []
         tell("ready")
-        return _converse(Conversation(plan, connection, rate_hz), connection, tell)
+        result = _converse(Conversation(plan, connection, rate_hz), connection, tell)
+    result.marks = [*marks, *result.marks]
+    return result
 
 
 def _wait_ready(connection: SocketConnection) -> int:

@@ -9,16 +9,23 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from bench.lines.line import Event, Line, LineChoice, LineError
+from bench.lines.websocket import shown
 from pipelines.clock import NS_PER_S, Clock, monotonic_ns
 
 CONNECT_TIMEOUT_S = 30.0
 """Longest wait for an agent to connect, or to take the connection, s."""
-PORTS = {"ws": 80, "http": 80}
+PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 """TCP port of an address without one, by its scheme."""
+ENCRYPTED = ("wss", "https")
+"""Schemes over TLS."""
+WAITS = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""Errors by which a non-blocking socket says that it can do nothing now."""
+READ_BYTES = 1 << 16
 
 
 class AgentGoneError(Exception):
@@ -96,8 +103,11 @@ class SocketConnection:
 
     def _receive(self) -> tuple[bytes, int]:
         try:
-            data = self._socket.recv(1 << 16)
-        except (BlockingIOError, InterruptedError):
+            data = self._socket.recv(READ_BYTES)
+            # What TLS has decrypted already is not seen by select.
+            while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+                data += self._socket.recv(READ_BYTES)
+        except WAITS:
             return b"", self._clock()
         except OSError as error:
             raise AgentGoneError(f"the agent's connection broke: {error}") from None
@@ -110,7 +120,7 @@ class SocketConnection:
         try:
             while self._unsent:
                 del self._unsent[: self._socket.send(self._unsent)]
-        except BlockingIOError:
+        except WAITS:
             return
         except OSError as error:
             raise AgentGoneError(f"the agent's connection broke: {error}") from None
@@ -147,13 +157,34 @@ def dialled(choice: LineChoice) -> socket.socket:
         raise LineError(
             f"{choice.url!r} can't be dialled: give an address like ws://127.0.0.1:8765/path"
         )
+    name = shown(choice.url)
     try:
         connected = socket.create_connection((parts.hostname, port or 0), CONNECT_TIMEOUT_S)
     except OSError as error:
-        raise AgentGoneError(f"no agent answers at {choice.url}: {error}") from None
+        raise AgentGoneError(f"no agent answers at {name}: {error}") from None
     # A chunk of 20 ms must not wait for the one before to be acknowledged.
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connected
+    return _encrypted(connected, parts.hostname, name) if parts.scheme in ENCRYPTED else connected
+
+
+def _encrypted(connected: socket.socket, host: str, name: str) -> ssl.SSLSocket:
+    """The connection over TLS, the server's certificate checked.
+
+    Raises:
+        AgentGoneError: it does not speak TLS, or its certificate is not to be trusted.
+    """
+    context = ssl.create_default_context()
+    try:
+        return context.wrap_socket(connected, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        connected.close()
+        raise AgentGoneError(
+            f"the certificate of {name} is not trusted ({error.verify_message}): name the file of "
+            "its authority in SSL_CERT_FILE"
+        ) from None
+    except (ssl.SSLError, OSError) as error:
+        connected.close()
+        raise AgentGoneError(f"{name} does not speak TLS: {error}") from None
 
 
 def listen(path: str) -> socket.socket:

@@ -13,7 +13,7 @@ from bench.caller.decisions import Asked, Decision, HangUp, Speak, decide, first
 from bench.caller.ear import Ear
 from bench.caller.mouth import Mouth
 from bench.caller.plan import CallerPlan, CallerResult
-from bench.lines.line import Audio, Bye, Chunk, Clear, Event, Work
+from bench.lines.line import Audio, Bye, Chunk, Clear, Event, LineError, Words, Work
 from bench.store.records import Status
 from pipelines.audio.ambience import dbfs
 from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samples
@@ -28,6 +28,14 @@ SETTLE_NS = 500 * NS_PER_MS
 next request of the language model lies a moment in which nothing is open."""
 
 
+NEVER_NS = 2**63 - 1
+"""A time that never comes."""
+WORDS_OF: dict[str, EventName] = {
+    "agent": "agent_text",
+    "user": "user_text",
+    "error": "reported_error",
+}
+"""Side of the words that a line reports → the event of their mark."""
 LONG_S = 3.0
 """Sound without a pause that is worth a sentence where the trial reached its limit in it."""
 
@@ -67,6 +75,10 @@ class Conversation:
         self._open_requests = 0
         """Number of the agent's open requests, as it reports."""
         self._idle_since_ns = t0_ns - SETTLE_NS
+        self._turn_over_ns = NEVER_NS
+        """Time at which the turn that is being spoken is over."""
+        self._received = 0
+        """Samples of the agent's that have arrived."""
 
     def run(self) -> None:
         """Speaks and listens until the trial is over.
@@ -121,21 +133,48 @@ class Conversation:
     def _speak(self, due_ns: int) -> None:
         k = self._mouth.next_k
         chunk = Chunk(k, due_ns, self._mouth.chunk(k))
-        self._connection.send(self._connection.line.encode(chunk))
+        line = self._connection.line
+        self._connection.send(line.encode(chunk))
         self._mark("user", "chunk_sent", self._clock(), value=k)
         self._mouth.next_k = k + 1
+        if due_ns >= self._turn_over_ns:
+            self._turn_over_ns = NEVER_NS
+            self._send(line.turn_over())
+        self._send(line.played(self._received - self._ear.queued_samples(due_ns)))
+
+    def _send(self, data: bytes) -> None:
+        """Sends what the line owes, if anything."""
+        if data:
+            self._connection.send(data)
 
     def _hear(self, event: Event, arrival_ns: int) -> None:
         if isinstance(event, Audio):
-            self._ear.receive(event.chunk_id, event.generation, event.pcm, arrival_ns)
-            self._mark("ear", "received", arrival_ns, event.chunk_id, len(event.pcm))
+            self._hear_audio(event, arrival_ns)
         elif isinstance(event, Clear):
+            heard = self._received - self._ear.queued_samples(arrival_ns)
             self._ear.clear(event.generation, arrival_ns)
+            self._send(self._connection.line.cut(heard))
+        elif isinstance(event, Words):
+            self._mark("line", WORDS_OF[event.side], arrival_ns, text=event.text)
         elif isinstance(event, Work):
             self._open_requests = event.open_requests
             self._idle_since_ns = arrival_ns
         elif isinstance(event, Bye):
             raise AgentGoneError("the agent ended the conversation")
+
+    def _hear_audio(self, audio: Audio, arrival_ns: int) -> None:
+        if audio.rate_hz is not None and audio.rate_hz != self._ear.rate_hz:
+            if self._received:
+                raise LineError(
+                    f"the agent's audio changed its rate from {self._ear.rate_hz} to "
+                    f"{audio.rate_hz} Hz in mid-call: one call has one rate"
+                )
+            # Nothing was heard yet, so that the recording can begin at the rate that is true.
+            plan, t0_ns = self._plan, self._mouth.t0_ns
+            self._ear = Ear(audio.rate_hz, t0_ns, plan.preroll_ms, stretch=plan.stretch)
+        self._received += len(audio.pcm)
+        self._ear.receive(audio.chunk_id, audio.generation, audio.pcm, arrival_ns)
+        self._mark("ear", "received", arrival_ns, audio.chunk_id, len(audio.pcm))
 
     def _decision(self, now_ns: int) -> Decision:
         heard = self._ear.audible
@@ -186,6 +225,7 @@ class Conversation:
             end_ns=mouth.ns_of(placed.end),
         )
         self._onset_marked = False
+        self._turn_over_ns = asked.off_ns
         self._mark("user", "turn_start", asked.start_ns, value=placed.start)
         self._mark("user", "speech_on", asked.on_ns)
         self._mark("user", "speech_off", asked.off_ns)
@@ -201,11 +241,12 @@ class Conversation:
         t_ns: int,
         request_id: str = "",
         value: float | None = None,
+        text: str | None = None,
     ) -> None:
         # A chunk's marks carry no turn: the analysis decides which turn it answers.
         turn = -1 if request_id else self._turn
         self._marks.put(
-            stamp(stage, event, t_ns=t_ns, turn=turn, request_id=request_id, value=value)
+            stamp(stage, event, t_ns=t_ns, turn=turn, request_id=request_id, value=value, text=text)
         )
 
     def result(self, error: str | None = None) -> CallerResult:

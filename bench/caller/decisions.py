@@ -200,5 +200,6 @@ def _at_end(asked: Asked, following: CallerTurn, heard: Sequence[Span], now_ns: 
         return Speak(silent_ns, silent_ns) if quiet and (answered or timed_out) else Wait()
     if not timed_out:
         return Wait()
-    # It fell silent during a turn that wants no answer, and said nothing more: the user goes on.
-    return HangUp("cue_missed") if asked.turn.expects_answer else Speak(now_ns)
+    # Silence is no reason to hang up where no answer was wanted, or the user goes on without it.
+    hangs_up = asked.turn.expects_answer and not following.goes_on
+    return HangUp("cue_missed") if hangs_up else Speak(now_ns)

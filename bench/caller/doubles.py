@@ -4,36 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.lines.line import Chunk, Event, Line
+from bench.lines.line import Chunk, Event, Line, QuietLine
 from pipelines.clock import FakeClock
 
 
-class SilentLine:
+class SilentLine(QuietLine):
     """A line whose bytes mean nothing: the events come from elsewhere."""
-
-    def hello(self) -> bytes:
-        """Nothing."""
-        return b""
 
     def feed(self, data: bytes) -> list[Event]:
         """Nothing."""
         return []
 
-    def owed(self) -> bytes:
-        """Nothing."""
-        return b""
-
     def encode(self, chunk: Chunk) -> bytes:
         """The chunk's index, so that a test can count."""
         return chunk.k.to_bytes(4, "big")
-
-    def labels(self, turn: int, on_ns: int, off_ns: int) -> bytes:
-        """Nothing."""
-        return b""
-
-    def bye(self) -> bytes:
-        """Nothing."""
-        return b""
 
 
 class VirtualConnection:

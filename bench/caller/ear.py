@@ -79,6 +79,10 @@ class Ear:
         """Time at which the whole queue will have been heard."""
         return self._run_start_ns + samples_to_ns(self._run_samples, self.rate_hz)
 
+    def queued_samples(self, now_ns: int) -> int:
+        """Number of samples that are still to be heard."""
+        return max(0, ns_to_samples(self.queue_end_ns - now_ns, self.rate_hz))
+
     def receive(
         self, chunk_id: str, generation: int, pcm: npt.NDArray[np.int16], arrival_ns: int
     ) -> HeardChunk | None:

@@ -39,6 +39,8 @@ class CallerTurn:
     """Silence of the agent after which its answer is taken to be over."""
     expects_answer: bool = True
     """False: a good agent stays silent, and silence is no failure."""
+    goes_on: bool = False
+    """True: it is spoken even where the turn before got no answer in its time."""
 
 
 @dataclass(frozen=True, slots=True)

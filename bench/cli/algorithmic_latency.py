@@ -77,7 +77,7 @@ def algorithmic_latency(
         )
     name = f"{spec.name} ({model.id}, {model.backend}, {model.precision}, {spec.weights} weights)"
     for line in told(name, found, text):
-        console().print(line, soft_wrap=True)
+        console().line(line)
     if json_file is not None:
         rows = {"preset": spec.name, "model": dataclasses.asdict(model), "seed": seed, "say": text}
         rows |= {"machine": machine.describe()} | found.to_dict()

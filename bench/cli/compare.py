@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow.parquet as pq
 import typer
@@ -14,16 +15,28 @@ import typer
 from bench.compare.comparable import Origin, check_runs, check_sides
 from bench.compare.compare import COMPARED, Compared, PairComparison, compare
 from bench.compare.gate import Gate, Outcome, exit_code, judge
+from bench.compare.options import OptionDifference, differing
 from bench.compare.pairs import Side
 from bench.metrics.table import SHARES
-from bench.report.text.comparison import as_data, block, gate_block, gate_sentence, markdown, notes
-from bench.report.text.escape import visible
+from bench.report.text.comparison import (
+    as_data,
+    block,
+    gate_block,
+    gate_sentence,
+    listing,
+    markdown,
+    notes,
+    option_lines,
+)
+from bench.report.text.console import console
 from bench.report.text.junit import junit
-from bench.report.text.table import print_block, terminal
+from bench.report.text.listing import FORMAT_HELP, Format, print_lists
 from bench.store import store
 from bench.store.atomic import atomic_write
 from bench.store.labels import proposed_note
 from bench.store.schema import VERSION_KEY
+from bench.summary.figures import figures_shown
+from bench.summary.summary import summarise
 from pipelines.errors import LabError
 
 
@@ -70,6 +83,7 @@ def compare_command(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures, not rounded.")
     ] = None,
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
     """Is it faster, slower, or undecided? Metric by metric, on the turns that both answered.
 
@@ -90,12 +104,13 @@ def compare_command(
     if junit_file is not None and not gates:
         raise LabError("--junit writes gates: give at least one --gate.")
     wanted = _metrics(metrics)
-    sides, remarks = _sides(runs, presets, across_machines=across_machines)
+    sides, remarks, options = _sides(runs, presets, across_machines=across_machines)
     found = [
-        replace(pair, notes=tuple(remarks[i])) for i, pair in enumerate(compare(sides, wanted))
+        replace(pair, notes=tuple(remarks[i]), options=options[i])
+        for i, pair in enumerate(compare(sides, wanted))
     ]
     outcomes = judge(gates, sides)
-    _print(found, outcomes)
+    _print(found, outcomes, form)
     writers: tuple[tuple[Path | None, Callable[[], bytes]], ...] = (
         (junit_file, lambda: junit(outcomes)),
         (markdown_file, lambda: markdown(found, outcomes).encode()),
@@ -122,8 +137,8 @@ def _metrics(names: str | None) -> Sequence[Compared]:
 
 def _sides(
     runs: Sequence[Path], presets: str | None, *, across_machines: bool
-) -> tuple[list[tuple[Side, Side]], list[list[str]]]:
-    """The pairs to compare, and sentences about them."""
+) -> tuple[list[tuple[Side, Side]], list[list[str]], list[tuple[OptionDifference, ...]]]:
+    """The pairs to compare; of each, sentences about it and the options that differ."""
     if len(runs) > 2:
         raise LabError(f"compare takes one run or two, not {len(runs)}.")
     names = [name.strip() for name in (presets or "").split(",") if name.strip()]
@@ -142,7 +157,9 @@ def _sides(
                 "--presets BASE=CANDIDATE."
             )
     sides = [(base.side(own), candidate.side(theirs)) for own, theirs in wanted]
-    return sides, [[*remarks, *check_sides(*pair), *base.proposed(pair)] for pair in sides]
+    said = [[*remarks, *check_sides(*pair), *base.proposed(pair)] for pair in sides]
+    options = [differing(base.options(own), candidate.options(theirs)) for own, theirs in wanted]
+    return sides, said, options
 
 
 def _of_one_run(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -172,6 +189,9 @@ class _Opened:
             )
         self.rows = store.read_metrics(path)
         metadata = pq.read_schema(path / "metrics.parquet").metadata or {}
+        summary = summarise(self.run, self.rows)
+        frames = {one.preset: one for one in summary.duplex}
+        self._shown = {p.preset: figures_shown(p, frames.get(p.preset)) for p in summary.presets}
         self.origin = Origin(str(path), self.run.info, int(metadata.get(VERSION_KEY, b"0")))
 
     @property
@@ -196,21 +216,36 @@ class _Opened:
                 f"{self.path}: there is no preset {preset!r} in it; there are "
                 f"{', '.join(self.presets) or 'none'}."
             )
-        return Side.of(self.path.resolve().name, preset, self.run.trials, self.rows)
+        name = self.path.resolve().name
+        return Side.of(name, preset, self.run.trials, self.rows, self._shown.get(preset))
+
+    def options(self, preset: str) -> Mapping[str, Any] | None:
+        """What the run recorded of a preset; None if nothing."""
+        found = (self.run.info.get("presets") or {}).get(preset)
+        return found if isinstance(found, Mapping) else None
 
 
-def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> None:
-    from rich.text import Text
-
-    out = terminal()
+def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome], form: Format) -> None:
+    if form is Format.csv:
+        print_lists(form, listing(found))
+        return
+    if form is not Format.table:
+        text = markdown(found, outcomes).encode() if form is Format.md else _json(found, outcomes)
+        sys.stdout.write(text.decode())
+        return
+    out = console()
     for pair in found:
-        print_block(block(pair), out)
+        out.table(block(pair))
+        for line in option_lines(pair):
+            out.say(line, indent="    ")
+        out.line()
     if outcomes:
-        print_block(gate_block(outcomes), out)
+        out.table(gate_block(outcomes))
+        out.line()
         for outcome in outcomes:
-            out.print(Text(visible(gate_sentence(outcome))))
+            out.say(gate_sentence(outcome))
     for note in notes(found):
-        out.print(Text(visible(note), style="dim"))
+        out.say(note, "dim")
 
 
 def _json(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> bytes:

@@ -14,13 +14,11 @@ from statistics import median
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from bench.machine import description as machine
 from bench.probes.frame_times import Block, Service, Way, block, paired_ratios, service
 from bench.report.text.console import console
-from bench.report.text.table import terminal
+from bench.stats.format import Block as Table
 from bench.store.atomic import atomic_write
 from pipelines.duplex.adapters import is_remote
 from pipelines.duplex.processes import duplex_process
@@ -76,16 +74,16 @@ def measure(
         else:
             found.append((spec, blocks))
     if found:
-        terminal().print(_table(found))
+        console().table(_table(found))
+        console().say("p99 from 100 frames on; –: not reported, or too few")
     for spec, blocks in found:
         if ratios := paired_ratios(blocks):
             text = ", ".join(f"{100 * (ratio - 1):+.1f} %" for ratio in ratios)
-            console().print(
+            console().line(
                 f"{spec.name}: overlapped against serial p50 {100 * (median(ratios) - 1):+.1f} % "
-                f"(median of {len(ratios)} pairs: {text})",
-                soft_wrap=True,
+                f"(median of {len(ratios)} pairs: {text})"
             )
-    console().print(f"load average {os.getloadavg()[0]:.1f} at the end")
+    console().line(f"load average {os.getloadavg()[0]:.1f} at the end")
     if json_file is not None:
         rows = {
             "machine": machine.describe(),
@@ -148,24 +146,18 @@ async def _unpaced(process: ModelProcess, frames: int, limit_s: float, seed: int
 
 
 def _table(found: Sequence[tuple[PipelineSpec, list[Block]]]) -> Table:
-    table = Table(
-        title="Unpaced service per 80 ms frame (ms)",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        caption="p99 from 100 frames on; –: not reported, or too few",
-        caption_justify="left",
+    figures = ("n", "encode", "step", "decode", "p50", "p99", "mean", "rtf", "headroom")
+    return Table(
+        "Unpaced service per 80 ms frame (ms)",
+        ("preset", "stages", *figures),
+        tuple(
+            (spec.name, way, *_cells(of))
+            for spec, blocks in found
+            for way in WAYS["both"]
+            if (of := service(way, blocks))
+        ),
+        left=("stages",),
     )
-    table.add_column("preset", no_wrap=True)
-    table.add_column("stages", no_wrap=True)
-    for name in ("n", "encode", "step", "decode", "p50", "p99", "mean", "rtf", "headroom"):
-        table.add_column(name, justify="right")
-    for spec, blocks in found:
-        for way in WAYS["both"]:
-            if of := service(way, blocks):
-                table.add_row(spec.name, way, *_cells(of))
-    return table
 
 
 def _cells(of: Service) -> list[str]:

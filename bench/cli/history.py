@@ -10,8 +10,8 @@ import typer
 
 from bench.compare.history import History, Point, read_history
 from bench.report.plots.history import name_of, png_of
-from bench.report.text.table import print_block, terminal
-from bench.stats.format import Block, number
+from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
+from bench.stats.format import number
 from bench.store.atomic import atomic_write
 from pipelines.errors import LabError
 
@@ -22,6 +22,7 @@ def history(
     preset: Annotated[str, typer.Option(help="Only this preset.")] = "",
     since: Annotated[str, typer.Option(help="Only runs of this day (2026-01-31) or later.")] = "",
     out: Annotated[Path | None, typer.Option(help="Draw it into this PNG.")] = None,
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
     """Print a metric's median in every run, oldest first; draw it with --out.
 
@@ -38,30 +39,50 @@ def history(
         typer.echo(f"duplex-lab: skipped: {sentence}", err=True)
     if not found.points:
         raise LabError(f"{root}: no run in it has {metric} for this preset and date.")
-    print_block(_block(found), terminal())
+    print_lists(form, _listing(found))
     if out is not None:
         atomic_write(out, png_of(found))
-        typer.echo(f"{out}")
+        typer.echo(f"{out}", err=form is not Format.table)
 
 
-def _block(found: History) -> Block:
+COLUMNS = (
+    Column("date", lambda row: row["date"][:10] or "–"),
+    Column("run", "run"),
+    Column("preset", "name"),
+    Column("p50", lambda row: number(row["p50"], ".1f"), is_figure=True),
+    Column("95 %", lambda row: _interval(row), is_figure=True),
+    Column("n", "n", is_figure=True),
+    Column("invalid", "invalid", is_figure=True),
+)
+
+
+def _listing(found: History) -> Listing:
+    """A row a run and preset."""
     unit = f" ({found.unit})" if found.unit else ""
-    return Block(
-        f"{found.metric}{unit}",
-        ("date", "run", "preset", "p50", "95 %", "n", "invalid"),
-        tuple(_row(point) for point in found.points),
-    )
+    rows = tuple(_row(found, point) for point in found.points)
+    return Listing("points", COLUMNS, rows, f"{found.metric}{unit}")
 
 
-def _row(point: Point) -> tuple[str, ...]:
+def _row(found: History, point: Point) -> Row:
     p50 = point.p50
-    interval = f"{number(p50.low, '.1f')} – {number(p50.high, '.1f')}"
-    return (
-        point.date[:10] or "–",
-        point.run,
-        name_of(point),
-        number(p50.value, ".1f"),
-        interval if p50.low is not None else (p50.insufficient or "–"),
-        str(p50.n),
-        str(point.invalid),
-    )
+    return {
+        "date": point.date,
+        "run": point.run,
+        "preset": point.preset,
+        "subject": point.subject,
+        "name": name_of(point),
+        "metric": found.metric,
+        "unit": found.unit,
+        "p50": p50.value,
+        "low": p50.low,
+        "high": p50.high,
+        "n": p50.n,
+        "insufficient": p50.insufficient,
+        "invalid": point.invalid,
+    }
+
+
+def _interval(row: Row) -> str:
+    if row["low"] is None:
+        return row["insufficient"] or "–"
+    return f"{number(row['low'], '.1f')} – {number(row['high'], '.1f')}"

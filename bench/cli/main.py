@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "engines": "bench.cli.inventory.engines:engines",
     "weights": "bench.cli.inventory.engines:weights_app",
     "presets": "bench.cli.inventory.presets:app",
+    "lines": "bench.cli.inventory.lines:lines",
     "models": "bench.cli.inventory.models:app",
     "list": "bench.cli.inventory.presets:list_app",
     "fixtures": "bench.cli.inventory.fixtures:app",

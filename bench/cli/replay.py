@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.report.text.table import print_block, terminal
+from bench.report.text.console import console
 from bench.stats.format import Block
 from bench.store import store
 from bench.timeline.replay import (
@@ -49,15 +49,16 @@ def replay(
             streams.setdefault(trial.preset, []).append(stream)
     if not streams:
         raise LabError(f"{what}: nothing was emitted in it, so there is nothing to replay.")
-    out = terminal()
+    out = console()
     for preset, own in streams.items():
         prerolls = [ms for ms in PREROLLS_MS if ms % step_ms == 0]
-        print_block(_block(preset, len(own), sweep(own, prerolls)), out)
-    out.print(
+        out.table(_block(preset, len(own), sweep(own, prerolls)))
+        out.line()
+    out.say(
         "B: pre-roll at the start and after each underrun. added: heard − emitted. stretch: "
         "at most 1.3 times as long, while the queue is shorter than B; "
         f"{STRETCH_HOLD_BACK_MS:.0f} ms of hold-back are in its delay.",
-        style="dim",
+        "dim",
     )
 
 

@@ -32,6 +32,13 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class Figures(StrEnum):
+    """Formats of figures for a paper."""
+
+    svg = "svg"
+    pdf = "pdf"
+
+
 class Audio(StrEnum):
     """Places for the recordings."""
 
@@ -47,19 +54,32 @@ def report(
     ] = Format.html,
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write; else RUN/report.html, and the other formats to stdout."),
+        typer.Option(
+            help="File to write; else RUN/report.html, and the other formats to stdout. With "
+            "--figures: the folder, else RUN/figures."
+        ),
     ] = None,
     audio: Annotated[
         Audio,
         typer.Option(help="Recordings as Opus in the page, in a folder beside it, or left out."),
     ] = Audio.embed,
+    figures: Annotated[
+        Figures | None,
+        typer.Option(
+            help="Instead of a page: each panel alone, for a paper, 89 mm (a column) and 183 mm "
+            "(a page) wide."
+        ),
+    ] = None,
 ) -> None:
     """Write a run's report: one page that opens offline, with every turn to see and hear.
 
     Several runs share one page, with one picture of all their latencies.
     """
-    if form is Format.html and out is None and len(runs) > 1:
+    if figures is None and form is Format.html and out is None and len(runs) > 1:
         raise LabError("report of several runs: say with --out where the page is to be written.")
+    if figures is not None:
+        _write_figures(runs, figures, out)
+        return
     inputs = [_input(path) for path in runs]
     if form is Format.html:
         target = out or runs[0] / "report.html"
@@ -79,6 +99,19 @@ def report(
     else:
         atomic_write(out, text.encode())
         typer.echo(str(out))
+
+
+def _write_figures(runs: list[Path], form: Figures, out: Path | None) -> None:
+    """Writes each run's figures into a folder of its own."""
+    from bench.report.figures.write import write_figures
+
+    if out is not None and len(runs) > 1:
+        raise LabError("report --figures of several runs: leave --out away; each has its folder.")
+    for path in runs:
+        one, folder = _input(path), out or path / "figures"
+        made = write_figures(folder, summarise(one.run, one.rows), one.rows, form.value)
+        for file in made:
+            typer.echo(f"{file}: {file.stat().st_size / 1e3:.0f} kB")
 
 
 def _input(path: Path) -> Input:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,56 +10,127 @@ import typer
 
 from bench.metrics.recompute import analyse_again
 from bench.report.text.causes import NOT_COMPUTED, cause_blocks, slow_lines
-from bench.report.text.console import console
+from bench.report.text.console import Screen, console
 from bench.report.text.escape import visible
+from bench.report.text.first_look.explain import explained
+from bench.report.text.first_look.headline import headline, print_headline
+from bench.report.text.first_look.trials import SHOWN, trials
 from bench.report.text.first_token import first_token_blocks, first_tokens
-from bench.report.text.table import print_block, print_table, terminal
+from bench.report.text.formats import as_csv, as_json, as_markdown
+from bench.report.text.listing import FORMAT_HELP, Format, print_lists
+from bench.report.text.table import print_table
+from bench.report.text.table_frames import duplex_blocks, duplex_notes
 from bench.report.text.trial import show as timeline
 from bench.store import store
 from bench.store.records import MetricRow
+from bench.store.store import Run
+from bench.summary.causes import explained as explained_turns
 from bench.summary.causes import summarise_causes
-from bench.summary.summary import summarise
+from bench.summary.summary import RunSummary, summarise
 from bench.timeline.agreement import mismatches
 from pipelines.errors import LabError
 
 
 def show(
     what: Annotated[
-        str, typer.Argument(metavar="RUN[/TRIAL]", help="A run's folder, or one trial in it.")
-    ],
+        str, typer.Argument(metavar="[RUN[/TRIAL]]", help="A run's folder, or one trial in it.")
+    ] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="All tables, notes and trials.")
+    ] = False,
+    frames: Annotated[
+        bool,
+        typer.Option(
+            "--frames", help="Frames of duplex models: their tables; of a trial each frame's marks."
+        ),
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="What each column means; needs no run.")
+    ] = False,
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
-    """Print a run's table and its trials; or one trial's timeline: what was said, heard, when."""
+    """Print what is slow in a run, and its slowest trials; or one trial's timeline.
+
+    With --format json, csv or md: a row a preset, with --all every figure.
+    """
+    if explain:
+        _explain(form)
+        return
     path = Path(what)
-    if path.is_dir():
-        run = store.read_run(path)
-        rows = store.read_metrics(path)
-        print_table(summarise(run, rows))
-        for block in first_token_blocks(first_tokens(rows)):
-            print_block(block, terminal())
-        _show_causes(path, rows)
-        say = console().print
-        say("\ntrials")
-        for trial in run.trials:
-            note = f": {trial.error}" if trial.error else ""
-            line = visible(f"{trial.trial_id}  {trial.status}{note}")
-            say(f"  {line}", soft_wrap=True, markup=False)
+    if what and path.is_dir():
+        run, rows = store.read_run(path), store.read_metrics(path)
+        _show_run(path, run, rows, form, everything=everything, frames=frames)
         return
-    if not (path.parent / "run.json").is_file():
-        raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
-    console().print(timeline(store.read_run(path.parent), path.name), markup=False, soft_wrap=True)
+    if not what or not (path.parent / "run.json").is_file():
+        named = what or "nothing is named"
+        raise LabError(f"{named}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
+    text = timeline(store.read_run(path.parent), path.name, frames=frames)
+    out = console()
+    for line in text.splitlines():
+        out.line(line)
 
 
-def _show_causes(path: Path, rows: Sequence[MetricRow]) -> None:
-    """The table of known causes, and the slow turns with theirs."""
-    causes = store.read_causes(path)
-    if causes is None:
-        console().print(f"\n{NOT_COMPUTED.replace('RUN', str(path))}", markup=False, soft_wrap=True)
+def _explain(form: Format) -> None:
+    if form is not Format.table:
+        print_lists(form, explained())
         return
-    found = summarise_causes(rows, causes)
-    for block in cause_blocks(found):
-        print_block(block, terminal())
-    for line in slow_lines(found):
-        console().print(visible(line), markup=False, soft_wrap=True)
+    for row in explained().rows:
+        console().say(f"{row['column']}: {row['meaning']}", indent="    ")
+
+
+def _show_run(
+    path: Path,
+    run: Run,
+    rows: list[MetricRow],
+    form: Format,
+    *,
+    everything: bool,
+    frames: bool,
+) -> None:
+    summary = summarise(run, rows)
+    if form is not Format.table:
+        if everything:
+            whole = {Format.json: as_json, Format.md: as_markdown}
+            text = as_csv(rows) if form is Format.csv else whole[form]([summary])
+            sys.stdout.write(text)
+        else:
+            print_lists(form, headline(summary))
+        return
+    out = console()
+    known = store.read_causes(path)
+    causes = summarise_causes(rows, known or ())
+    print_headline(summary, path, explained_turns(causes), out)
+    if known is None:
+        out.line(NOT_COMPUTED.replace("RUN", str(path)))
+    if everything:
+        out.line()
+        print_table(summary, out)
+        for block in (*first_token_blocks(first_tokens(rows)), *cause_blocks(causes)):
+            out.line()
+            out.table(block)
+        for line in slow_lines(causes):
+            out.say(line)
+    elif frames:
+        _show_frames(summary, out)
+    out.line()
+    listed = trials(run.trials, rows, None if everything else SHOWN)
+    out.table(listed.block())
+    more = len(run.trials) - len(listed.rows)
+    if more > 0:
+        out.say(f"{more} more trials and all tables: duplex-lab show {path} --all")
+    if not everything:
+        out.say(f"Columns explained: duplex-lab show --explain. Page: duplex-lab report {path}")
+
+
+def _show_frames(summary: RunSummary, out: Screen) -> None:
+    """The tables of duplex models, and what they need beside them."""
+    for block in duplex_blocks(summary.duplex):
+        out.line()
+        out.table(block)
+    for note in duplex_notes(summary.duplex):
+        out.say(note, "dim")
+    if not summary.duplex:
+        out.say("No preset of this run has frames.")
 
 
 def metrics(
@@ -70,7 +141,8 @@ def metrics(
     Exit codes: 0 done; 1 done, but a recording does not match its marks (it is named); 2 bad input.
     """
     found, rows = analyse_again(run)
-    print_table(summarise(found, rows))
+    causes = summarise_causes(rows, store.read_causes(run) or ())
+    print_headline(summarise(found, rows), run, explained_turns(causes))
     wrong = list(mismatches(found))
     for trial_id, why in wrong:
         said = visible(f"{trial_id}: its recording does not match its marks: {why}")

@@ -13,11 +13,12 @@ from bench.report.text.escape import visible
 from bench.runner.plan import Plan, make_plan
 from bench.runner.progress import progress
 from bench.runner.run import execute, new_run_id
+from bench.runner.stopwatch import Stopwatch
 from bench.stats.format import duration
-from bench.stats.quantiles import bounded_quantiles, needed_n
 from bench.store import store
 from pipelines.errors import LabError
 from pipelines.guards.texts import fit_name
+from pipelines.remote.preset import remote_specs
 from pipelines.spec import parse_spec
 
 RESULTS = Path("results")
@@ -36,7 +37,8 @@ def run(
         str,
         typer.Option(
             help="Fixtures, by commas: names, patterns, kinds or tags (quick, clean, all). "
-            "duplex:session_150s is played only to presets of the kind duplex."
+            "duplex:session_150s is played only to presets of the kind duplex; after a preset's "
+            "name and a colon stands what that preset plays, and nothing else."
         ),
     ] = "quick",
     repeats: Annotated[
@@ -64,6 +66,27 @@ def run(
         Path | None,
         typer.Option(help="Your own Pipecat bot, a .py file with async def bot(runner_args)."),
     ] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address of an agent that runs elsewhere, ws://127.0.0.1:8765/talk for one; once "
+            "for each agent, each with its --line."
+        ),
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Protocol that the agent speaks: pcm-websocket, openai-realtime, pipecat, twilio, "
+            "moshi; 'duplex-lab lines' explains them."
+        ),
+    ] = None,
+    header_from_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Header of the request that opens the connection, its value from an environment "
+            "variable: Authorization=OPENAI_API_KEY. For all --agent."
+        ),
+    ] = None,
     wait_after_answer: Annotated[
         float,
         typer.Option(
@@ -75,6 +98,14 @@ def run(
             show_default="1.5",
         ),
     ] = 0.0,
+    no_spin: Annotated[
+        bool,
+        typer.Option(
+            "--no-spin",
+            help="Let the cores doze, even if this machine's timers wake late; else a process of "
+            "the idle class keeps each core awake while the run lasts, and the run says so.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -94,21 +125,53 @@ def run(
         plan, run_dir = _planned_in(resume), resume
     else:
         plan = make_plan(
-            presets or ("" if bot else DEFAULT_PRESETS), fixtures, repeats, bot, wait_after_answer
+            presets or ("" if bot or agent else DEFAULT_PRESETS),
+            fixtures,
+            repeats,
+            bot,
+            wait_after_answer,
+            remote_specs(agent or [], line or [], header_from_env or []),
         )
         run_dir = out or RESULTS / new_run_id(plan.specs)
     if dry_run:
         _describe(plan)
         _rehearse(plan, run_dir, resume is not None)
         return
+    stopwatch = Stopwatch()
     with progress() as watch:
-        failed = execute(plan, run_dir, resume=resume is not None, watch=watch, retries=retries)
-    _report(run_dir)
+        failed = execute(
+            plan,
+            run_dir,
+            resume=resume is not None,
+            watch=watch,
+            retries=retries,
+            stopwatch=stopwatch,
+            spin=not no_spin,
+        )
+    if any(spec.kind == "remote" for spec in plan.specs):
+        with stopwatch.part("listening"):
+            _listen(run_dir)
+    with stopwatch.part("report"):
+        _report(run_dir)
+    console().say(f"Time: {stopwatch.text()}")
     if failed:
         typer.echo(
             f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
         )
         raise typer.Exit(1)
+
+
+def _listen(run_dir: Path) -> None:
+    """Has a recogniser listen to agents elsewhere that report no words of their own."""
+    run = store.read_run(run_dir)
+    remote = [trial for trial in run.trials if trial.kind == "remote" and not trial.warmup]
+    if all(any(m.event == "agent_text" for m in run.marks(t.trial_id)) for t in remote):
+        return
+    from bench.recorded.listener import Sphinx, listen
+
+    typer.echo("The agent reports no words: a recogniser listens to its answers …", err=True)
+    recogniser = Sphinx()
+    listen(run_dir, recogniser, recogniser.described)
 
 
 def _planned_in(run_dir: Path) -> Plan:
@@ -121,6 +184,7 @@ def _planned_in(run_dir: Path) -> Plan:
     try:
         presets, names = planned["presets"].items(), ",".join(planned["fixtures"])
         repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))
+        own = {str(name): tuple(of) for name, of in planned.get("own", {}).items()}
         wait_s = float(planned.get("wait_s", 0.0))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise LabError(
@@ -128,11 +192,11 @@ def _planned_in(run_dir: Path) -> Plan:
             "on with: begin a new one."
         ) from None
     specs = tuple(parse_spec(fit_name(name), str(toml)) for name, toml in presets)
-    return Plan(specs, tuple(select(names)), repeats, only, wait_s)
+    return Plan(specs, tuple(select(names)), repeats, only, own, wait_s)
 
 
 def _describe(plan: Plan) -> None:
-    say = console().print
+    say = console().line
     n = plan.turns_per_preset
     say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
     say(f"fixtures:  {len(plan.fixtures)}, each {plan.repeats} times")
@@ -140,10 +204,11 @@ def _describe(plan: Plan) -> None:
     say(f"audio:     {duration(plan.audio_s)} of the user's speech")
     say(f"duration:  about {duration(plan.seconds())}")
     say(f"turns:     n = {n} per preset, if all are valid (repeats of a turn are not counted)")
-    for name, bounded in bounded_quantiles(n).items():
-        need = needed_n(int(name[1:]) / 100)
-        word = "can be bounded" if bounded else f"insufficient n ({n}, {need})"
-        say(f"  {name}:     {word}")
+    if plan.conversations_per_preset < n:
+        say(f"           in {plan.conversations_per_preset} conversations")
+    for p, (have, need) in plan.bounds().items():
+        word = "can be bounded" if have >= need else f"insufficient n ({have}, {need})"
+        say(f"  p{100 * p:g}:     {word}")
 
 
 def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
@@ -167,12 +232,19 @@ def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
 
 def _report(run_dir: Path) -> None:
     from bench.report.plots.latency import write_report
-    from bench.report.text.table import print_table
+    from bench.report.text.first_look.headline import print_headline
+    from bench.summary.causes import explained, summarise_causes
     from bench.summary.summary import summarise
 
     run = store.read_run(run_dir)
-    summary = summarise(run, store.read_metrics(run_dir))
-    print_table(summary)
+    rows = store.read_metrics(run_dir)
+    summary = summarise(run, rows)
+    causes = summarise_causes(rows, store.read_causes(run_dir) or ())
+    print_headline(summary, run_dir, explained(causes))
     write_report(run_dir / "report.png", summary)
-    console().print(f"\nPicture: {run_dir / 'report.png'}", soft_wrap=True)
-    console().print(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL", soft_wrap=True)
+    say = console().line
+    say()
+    say(f"Picture: {run_dir / 'report.png'}")
+    say(f"All figures: duplex-lab show {run_dir} --all (columns: --explain)")
+    say(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL")
+    say(f"The page, with every turn to hear: duplex-lab report {run_dir}")

@@ -90,7 +90,7 @@ def face(
     server = FaceServer(f"{spec.title} · recorded users")
     with Serving(server, port, https) as serving:
         _announce(serving, https, open_page)
-        console().print(f"Waiting for the page: press its start button (at most {wait_s:.0f} s) …")
+        console().say(f"Waiting for the page: press its start button (at most {wait_s:.0f} s) …")
         if not serving.wait_ready(wait_s):
             raise LabError(
                 f"No page with its sound on within {wait_s:.0f} s: open {serving.url} in a "
@@ -143,27 +143,28 @@ def _live(
     server = FaceServer(f"{spec.title} · live", "live", call.offer, plain)
     call.feed = server
     with Serving(server, port, https, beside=call.run) as serving:
-        console().print(f"Loading {spec.name} …")
+        console().say(f"Loading {spec.name} …")
         serving.wait_loaded()
         _announce(serving, https, open_page)
-        console().print("Ctrl-C ends it.")
+        console().say("Ctrl-C ends it.")
         serving.wait_for_ever()
 
 
 def _announce(serving: Serving, https: bool, open_page: bool) -> None:
-    console().print(f"The face: {serving.url}", soft_wrap=True)
+    console().line(f"The face: {serving.url}")
     if https:
         from pipelines.certificate import qr_code
 
         typer.echo(qr_code(serving.url))
-        console().print("The certificate is this machine's own: the browser will warn once.")
+        console().say("The certificate is this machine's own: the browser will warn once.")
     elif open_page:
         webbrowser.open(serving.url)
 
 
 def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path | None) -> bool:
     """Plays the plan with the face attached; returns True if something was wrong."""
-    from bench.runner.run import Beside, execute
+    from bench.runner.run import execute
+    from bench.runner.session import Beside
 
     options = {
         "url": serving.feed_url,
@@ -179,20 +180,19 @@ def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path
             frames = _gather(serving)
             path = write_face(run_dir, frames)
     found = offsets(frames)
-    console().print(f"Run: {run_dir}   table: duplex-lab show {run_dir}", soft_wrap=True)
+    console().line(f"Run: {run_dir}   table: duplex-lab show {run_dir}")
     if found.abs_p95_ms is None:
-        console().print("No frame was both heard and seen: was the page open, and its sound on?")
+        console().say("No frame was both heard and seen: was the page open, and its sound on?")
         return True
-    console().print(
+    console().line(
         f"Audio to mouth (drawn − heard, {found.frames} frames of 80 ms): "
         f"p5 {found.p5_ms:+.1f}, p50 {found.p50_ms:+.1f}, p95 {found.p95_ms:+.1f} ms; "
-        f"|p95| {found.abs_p95_ms:.1f} ms (at most {LIMIT_MS:.0f})   {path}",
-        soft_wrap=True,
+        f"|p95| {found.abs_p95_ms:.1f} ms (at most {LIMIT_MS:.0f})   {path}"
     )
     for page, report in enumerate(serving.server.reports):
         if report.stats and report.ready:
             s = report.stats
-            console().print(
+            console().say(
                 f"Page {page}: {s.get('fps', 0):.0f} frames a second, {s.get('malformed')} "
                 f"malformed messages, {s.get('connections')} connections"
             )

@@ -13,6 +13,7 @@ from statistics import fmean, median
 from typing import Literal
 
 from bench.compare.names import UNITS
+from bench.compare.options import OptionDifference
 from bench.compare.pairs import Pairs, Side, paired
 from bench.metrics.metric import Metric, Share
 from bench.metrics.metric import Scale as ScaleName
@@ -100,6 +101,9 @@ class Comparison:
     """Median of the turns compared (of a rate, the mean over conversations)."""
     candidate: float | None
     """The same of the candidate."""
+    shown: tuple[float | None, float | None]
+    """The figures of both in the tables of their runs, of all turns that count; where they are not
+    known, ``base`` and ``candidate``."""
     shift: Shift
     """The difference on the metric's scale, with its interval at ``confidence``."""
     pairs: Pairs
@@ -195,6 +199,8 @@ class PairComparison:
     """Metrics that only one side has."""
     notes: tuple[str, ...] = ()
     """Sentences that must stand beside the figures."""
+    options: tuple[OptionDifference, ...] = ()
+    """The options of the presets that differ."""
 
     @property
     def warnings(self) -> list[str]:
@@ -252,18 +258,23 @@ def _compared(compared: Compared, base: Side, candidate: Side) -> Comparison:
     scale = SCALES[compared.scale]
     pairs = paired(base, candidate, compared.metric, is_rate=scale.is_rate)
     if not pairs.keys:
-        return Comparison(compared, None, None, Shift(None, 0), pairs)
+        return Comparison(compared, None, None, (None, None), Shift(None, 0), pairs)
     middle = fmean if scale.is_rate else median
     if scale.is_rate:
         own = fmean(pairs.per_conversation(lambda base, _: base, fmean))
         theirs = fmean(pairs.per_conversation(lambda _, new: new, fmean))
     else:
         own, theirs = median(pairs.base), median(pairs.candidate)
+    shown = (
+        base.shown.get(compared.metric, own),
+        candidate.shown.get(compared.metric, theirs),
+    )
     if scale.positive and min(*pairs.base, *pairs.candidate) <= 0:
         no = Shift(None, pairs.conversations)
-        return Comparison(compared, own, theirs, no, pairs, reason="a value of 0 has no ratio")
+        zero = "a value of 0 has no ratio"
+        return Comparison(compared, own, theirs, shown, no, pairs, reason=zero)
     shift = scale.test(pairs.per_conversation(scale.change, middle), CONFIDENCE)
-    return Comparison(compared, own, theirs, shift, pairs)
+    return Comparison(compared, own, theirs, shown, shift, pairs)
 
 
 def _at_level(comparison: Comparison, tested: Tested) -> Comparison:

@@ -15,7 +15,8 @@ from pathlib import Path
 from bench.compare.names import hint
 from bench.metrics.table import METRICS
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
-from bench.stats.quantiles import Estimate, Key, per_key, quantile
+from bench.stats.conversations import quantile_of_turns
+from bench.stats.quantiles import Estimate, Key
 from bench.store.atomic import StoreError
 from bench.store.store import Figures, read_figures, read_info
 from pipelines.errors import LabError
@@ -128,4 +129,4 @@ def _estimate(figures: Figures, rows: Sequence[int]) -> tuple[Estimate, int]:
         if figures.valid[i] and value is not None:
             values.append(((figures.fixture[i], figures.turn[i]), value))
     invalid = sum(not figures.valid[i] for i in rows)
-    return quantile(per_key(values), 0.5), invalid
+    return quantile_of_turns(values, 0.5), invalid

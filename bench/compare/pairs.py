@@ -30,16 +30,26 @@ class Side:
     trials: tuple[Trial, ...]
     rows: Mapping[str, tuple[MetricRow, ...]] = field(repr=False)
     """Metric → its rows."""
+    shown: Mapping[str, float] = field(default_factory=dict, repr=False)
+    """Metric → its figure in the tables of the run; empty where it is not known."""
 
     @classmethod
-    def of(cls, run: str, preset: str, trials: Iterable[Trial], rows: Iterable[MetricRow]) -> Side:
+    def of(
+        cls,
+        run: str,
+        preset: str,
+        trials: Iterable[Trial],
+        rows: Iterable[MetricRow],
+        shown: Mapping[str, float] | None = None,
+    ) -> Side:
         """Takes one preset's rows out of a run."""
         by_metric: dict[str, list[MetricRow]] = {}
         for row in rows:
             if row.preset == preset and not row.warmup:
                 by_metric.setdefault(row.metric, []).append(row)
         own = tuple(t for t in trials if t.preset == preset and not t.warmup)
-        return cls(run, preset, own, {name: tuple(found) for name, found in by_metric.items()})
+        by_name = {name: tuple(found) for name, found in by_metric.items()}
+        return cls(run, preset, own, by_name, shown or {})
 
     @property
     def fixtures(self) -> dict[str, str]:

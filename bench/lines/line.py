@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from bench.lines.options import NoOptions
+
 
 class LineError(Exception):
     """The peer does not speak the line's protocol, or refuses; one sentence that says how."""
@@ -34,7 +36,7 @@ class Ready:
     """The agent listens."""
 
     rate_hz: int
-    """Rate of the audio that it will send."""
+    """Rate of the audio that it will send, where its messages don't state another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class Audio:
     """Unique within the trial; the request id of its marks."""
     generation: int
     """Number of clears that the agent had sent before it."""
-    pcm: npt.NDArray[np.int16]  # (n,) at the rate of `Ready`
+    pcm: npt.NDArray[np.int16]  # (n,) at its rate
+    rate_hz: int | None = None
+    """Rate, where the message states it; None: that of `Ready`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,18 @@ class Work:
     """Requests of a language model, a function or a synthesiser that have not ended."""
 
 
-Event = Ready | Audio | Clear | Bye | Work
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words of one side, as the agent reports them."""
+
+    side: Literal["agent", "user", "error"]
+    """``agent``: what it means to say; ``user``: what it understood; ``error``: a fault that it
+    reports and survives."""
+    text: str
+    """Of the agent, a piece: pieces are joined as they are."""
+
+
+Event = Ready | Audio | Clear | Bye | Work | Words
 
 
 class Line(Protocol):
@@ -96,8 +111,65 @@ class Line(Protocol):
     def labels(self, turn: int, on_ns: int, off_ns: int) -> bytes:
         """A turn's labels, for an agent that may see them; empty where the line carries none."""
 
+    def turn_over(self) -> bytes:
+        """The user's turn is over: bytes for an agent that is told so; empty: it finds out."""
+
+    def played(self, samples: int) -> bytes:
+        """Progress of the loudspeaker, reported at every chunk of the user's.
+
+        Args:
+            samples: Number of the agent's samples, in the order of their `Audio`, that were heard
+                or dropped by now.
+
+        Returns:
+            Bytes that are due now; empty: none.
+        """
+
+    def cut(self, heard: int) -> bytes:
+        """A `Clear` has been carried out.
+
+        Args:
+            heard: Number of the agent's samples that were heard when it came; those after are
+                dropped.
+
+        Returns:
+            Bytes that are due now; empty: none.
+        """
+
     def bye(self) -> bytes:
         """Bytes that the caller sends before it hangs up."""
+
+
+class QuietLine:
+    """A line's answers where its protocol has nothing to say."""
+
+    def hello(self) -> bytes:
+        """Nothing: the agent speaks first."""
+        return b""
+
+    def owed(self) -> bytes:
+        """Nothing, ever."""
+        return b""
+
+    def labels(self, turn: int, on_ns: int, off_ns: int) -> bytes:
+        """Nothing: this line carries no labels."""
+        return b""
+
+    def turn_over(self) -> bytes:
+        """Nothing: the agent finds out."""
+        return b""
+
+    def played(self, samples: int) -> bytes:
+        """Nothing: the agent is not told."""
+        return b""
+
+    def cut(self, heard: int) -> bytes:
+        """Nothing: the agent is not told."""
+        return b""
+
+    def bye(self) -> bytes:
+        """Nothing: the connection is closed."""
+        return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +200,19 @@ class LineRow:
     """The side that opens the connection: an agent that the lab starts, or the caller, to the
     agent's URL."""
     make: Callable[..., Line]
-    """Makes the codec of one conversation: ``make(url, **options)``."""
+    """Makes the codec of one conversation: ``make(url, **options)``, with ``headers`` among them on
+    lines that ride on HTTP."""
+    options: type = NoOptions
+    """Frozen dataclass of ``options``."""
+    in_rate_hz: Callable[[Mapping[str, Any]], int | None] = lambda options: None
+    """Rate of the user's audio by the line's options, where the protocol has only one; None: the
+    preset's."""
+    packet_ms: float = 0.0
+    """Audio that a message to the agent must hold before it is sent, ms; 0: the caller's chunk."""
+    look_ahead_ms: float = 0.0
+    """Delay of the codec, each way, ms."""
+    aim_ms: tuple[float, float] = (0.5, 2.0)
+    """Largest error on loopback that is aimed at, beyond the fixed delays: of the median, and of
+    the 99th percentile, ms."""
+    refusal: str = ""
+    """Why it can't be spoken, and what to do instead; empty: it can."""

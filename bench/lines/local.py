@@ -13,7 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.lines.line import Audio, Bye, Chunk, Clear, Event, LineError, LineRow, Ready, Work
+from bench.lines.line import (
+    Audio,
+    Bye,
+    Chunk,
+    Clear,
+    Event,
+    LineError,
+    LineRow,
+    QuietLine,
+    Ready,
+    Work,
+)
 
 _HEADER = struct.Struct("<4sBHIqqI")
 _MAGIC = b"dlx1"
@@ -102,24 +113,16 @@ class Decoder:
             yield Message(known, generation, seq, a, b, payload)
 
 
-class LocalLine:
+class LocalLine(QuietLine):
     """The caller's side of the framing."""
 
     def __init__(self) -> None:
         self._decoder = Decoder()
 
-    def hello(self) -> bytes:
-        """Nothing: the agent speaks first."""
-        return b""
-
     def feed(self, data: bytes) -> list[Event]:
         """See `bench.lines.line.Line.feed`."""
         events = map(_event, self._decoder.feed(data))
         return [event for event in events if event is not None]
-
-    def owed(self) -> bytes:
-        """Nothing, ever."""
-        return b""
 
     def encode(self, chunk: Chunk) -> bytes:
         """A chunk with its index and the time at which it was due."""

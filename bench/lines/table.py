@@ -1,4 +1,4 @@
-"""The table of lines: the ``ROW`` of every module of this folder that has one."""
+"""The table of lines: the ``ROW`` of every module of this folder that has one, and `refused`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pkgutil
 from functools import cache
 
 import bench.lines
+from bench.lines import refused
 from bench.lines.line import Line, LineChoice, LineError, LineRow
 
 
@@ -17,6 +18,7 @@ def rows() -> dict[str, LineRow]:
     for module in pkgutil.iter_modules(bench.lines.__path__, "bench.lines."):
         row = None if module.ispkg else getattr(importlib.import_module(module.name), "ROW", None)
         found += [row] if isinstance(row, LineRow) else []
+    found += refused.ROWS
     return {row.name: row for row in sorted(found, key=lambda row: row.name)}
 
 
@@ -32,5 +34,12 @@ def row_of(name: str) -> LineRow:
 
 
 def make(choice: LineChoice) -> Line:
-    """The codec of one conversation."""
-    return row_of(choice.name).make(choice.url, **choice.options)
+    """The codec of one conversation.
+
+    Raises:
+        LineError: there is none of that name, it is refused, or its address is wrong.
+    """
+    row = row_of(choice.name)
+    if row.refusal:
+        raise LineError(f"the line {row.name} {row.refusal}")
+    return row.make(choice.url, **choice.options)

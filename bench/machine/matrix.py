@@ -68,8 +68,3 @@ def row_of(name: str) -> PresetRow:
         )
     except LabError as error:
         return PresetRow(name, "", "–", "–", (), "missing", (str(error),), ())
-
-
-def unique(texts: Sequence[str]) -> str:
-    """Texts joined by commas, each once, in order."""
-    return ", ".join(dict.fromkeys(text for text in texts if text))

@@ -30,6 +30,7 @@ from bench.timeline.utterances import answer_text
 NOT_MARKED = "what the agent meant to say is not marked"
 NOT_LISTENED = "no recogniser has listened to it: duplex-lab listen RUN"
 CUT = "the user broke into the answer"
+NO_TRANSCRIPT = "the model makes no transcript"
 
 
 # What the recogniser of the agent made of the user
@@ -39,6 +40,10 @@ def _no_words(reading: TurnReading) -> str | None:
     """Why the transcript of a turn is not compared with the words said."""
     if reading.labels is None:
         return NO_LABELS
+    timeline = reading.timeline
+    # One model that hears and speaks need not say what it heard; a recogniser that is silent errs.
+    if timeline.trial.kind in ("duplex", "speech") and not timeline.all("stt", "final"):
+        return NO_TRANSCRIPT
     event = reading.labels.event
     return f"a {event} is not asked to be recognised" if event in WORDLESS else None
 

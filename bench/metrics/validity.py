@@ -5,7 +5,7 @@ All rules stand in one table, `GROUPS`; the bounds on lateness are in bench/time
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from bench.store.records import Trial
 from bench.store.words import words
 from bench.timeline.timeline import Turn
 from pipelines.clock import NS_PER_MS
+from pipelines.marks import Mark
 
 MAX_WER = 0.5
 """Largest word error rate of a cascade's turn whose latency is valid."""
@@ -28,6 +29,7 @@ NOT_EXPECTED = "no answer is expected here"
 NOT_SPOKEN = "the turn was not spoken"
 SYNTHETIC = "synthetic weights carry no conversation"
 SCRIPTED = "scripted: nothing was recognised or meant"
+WORDS_UNKNOWN = "the agent reports no words, and no recogniser has listened: duplex-lab listen RUN"
 NO_LABELS = "the run holds no labels of this fixture"
 
 
@@ -125,6 +127,18 @@ def too_early(turn: Turn) -> str | None:
     return f"began {-waited_ms:.0f} ms before the user's end: no answer to the whole turn"
 
 
+def _has_words(marks: Iterable[Mark]) -> bool:
+    return any(letter.isalnum() for mark in marks for letter in mark.text or "")
+
+
+def _not_heard_in_words(turn: Turn) -> str | None:
+    """Why an answer of an agent elsewhere may be none: it reports no words, and none was heard."""
+    listened = turn.all("ear", "transcript")
+    if _has_words([*turn.all("line", "agent_text"), *listened]):
+        return None
+    return "no word of the answer was recognised" if listened else WORDS_UNKNOWN
+
+
 def not_understood(
     turn: Turn, labels: TurnLabels | None, trial: Trial, answer: str | None = None
 ) -> str | None:
@@ -133,8 +147,9 @@ def not_understood(
     With trained weights, by the agent's kind. A cascade: a transcript that is not empty, and
     either a right answer, where the fixture says what one names, or at most `MAX_WER` wrong words;
     of a turn of `FEW_WORDS` the words alone decide nothing. A duplex model, or one that hears and
-    speaks itself: a word of its stream of text, or an utterance of it that begins, in the turn.
-    Scripts and clicks need neither.
+    speaks itself: a word of its stream of text, or an utterance of it that begins, in the turn. An
+    agent elsewhere: a word that it reports, or that a recogniser heard in its answer. Scripts and
+    clicks need neither.
 
     Args:
         turn: What happened.
@@ -146,8 +161,9 @@ def not_understood(
         return None
     if trial.kind in ("duplex", "speech"):
         said = [*turn.all("agent", "answer_text"), *turn.all("duplex", "text")]
-        is_said = any(letter.isalnum() for mark in said for letter in mark.text or "")
-        return None if is_said else "empty text stream"
+        return None if _has_words(said) else "empty text stream"
+    if trial.kind == "remote":
+        return _not_heard_in_words(turn)
     if trial.kind != "cascade":
         return None
     if labels is None:

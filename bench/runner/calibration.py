@@ -17,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.agent.process import STOP_TIMEOUT_S, AgentProcess
+from bench.caller.mouth import CHUNK_MS
 from bench.caller.plan import CallerPlan, CallerTurn
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import Fixture, read_pcm
 from bench.runner.trial import Outcome, caller_plan, play
 from bench.store.records import Trial
+from bench.timeline.lateness import mouth_lateness
 from pipelines.audio.onsets import audible_spans
 from pipelines.audio.resample import resample
 from pipelines.click.options import CLICK_LEVEL, ClickOptions
@@ -104,6 +106,9 @@ class DelayResult:
     clicks: int
     """Number of clicks sent."""
     answered: tuple[Answered, ...]
+    timers_late_ms: float | None = None
+    """Lateness of the person's own chunks, by the 95th percentile: how late this machine wakes a
+    process from its timer. None where it was not measured."""
 
 
 def click_turn(n: int, seed: int, rate_hz: int, spacing_ms: tuple[int, int]) -> CallerTurn:
@@ -207,7 +212,8 @@ class Calibrator:
         turn = click_turn(n, seed, self._spec.audio.in_rate_hz, SPACING_MS)
         extra = {"click": ClickOptions(delay_ms=delay_ms, seed=seed)}
         outcome, plan = self._play(turn, extra)
-        return DelayResult(delay_ms, n, tuple(match(outcome, plan)))
+        late = mouth_lateness(outcome.marks, outcome.trial.t0_ns, CHUNK_MS)
+        return DelayResult(delay_ms, n, tuple(match(outcome, plan)), late.quantile(0.95))
 
     def words(self, words: Sequence[Word], seed: int) -> list[Answered]:
         """Each word once, as the answer to a click; its onset is its first phone's label."""

@@ -5,23 +5,33 @@ bound.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bench.caller.plan import SILENCE_AFTER_AGENT_S
 from bench.fixtures.library import Fixture, select
+from bench.stats.quantiles import QUANTILES, needed_n
 from pipelines.bot.preset import bot_spec
 from pipelines.errors import LabError
 from pipelines.kinds import KINDS
 from pipelines.spec import PipelineSpec, load_spec
 
-ANSWER_S = 4.0
-"""Estimate for a plan, s: the agent's answer and the silence after it."""
+ANSWER_S = 2.5
+"""Estimate for a plan, s: from the end of a turn's audio to the end of the agent's answer."""
 ANSWERS_S = {"agent_end": ANSWER_S, "agent_onset": 1.0}
 """Estimate for a plan, s, by the event that the next turn waits for; a turn that waits for neither
 comes at its own time."""
 OVERHEAD_S = 1.5
 """Estimate for a plan, s: opening and closing one trial."""
+LOAD_S = 5.0
+"""Estimate for a plan, s: starting one preset's agent and loading its models."""
+CALIBRATION_S = 9.0
+"""Estimate for a plan, s: the clicks before the first trial."""
+METRICS_S, METRICS_TRIAL_S = 2.0, 0.1
+"""Estimate for a plan, s: the metrics at the end, and what each trial adds."""
+REPORT_S = 4.0
+"""Estimate for a plan, s: table and picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +61,29 @@ class Plan:
     fixtures: tuple[Fixture, ...]
     repeats: int
     only: Mapping[str, str] = field(default_factory=dict)
-    """Fixture → the one kind of preset that it is played to; the others are played to all."""
+    """Fixture → the one kind of preset, or the one preset, that it is played to; the others are
+    played to all."""
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Preset → the fixtures that it is played, and no others; presets that are not in it are played
+    all that is for their kind."""
     wait_s: float = 0.0
     """Least silence of the agent after which its answer is taken to be over; 0: the usual."""
 
     def fixtures_of(self, spec: PipelineSpec) -> tuple[Fixture, ...]:
         """The fixtures that are played to a preset."""
+        own = self.own.get(spec.name)
+        if own is not None:
+            return tuple(f for f in self.fixtures if f.name in own)
         return tuple(f for f in self.fixtures if self.only.get(f.name, spec.kind) == spec.kind)
 
     def warmups(self, session: int = 1) -> list[Planned]:
-        """One conversation for each preset; kept, and left out of every figure.
+        """The first turn of a conversation for each preset; kept, and left out of every figure.
 
         Args:
             session: 1, and one more each time the run is resumed: its agents are cold again.
         """
         shortest = {
-            spec.name: min(self.fixtures_of(spec), key=lambda f: f.duration_s)
+            spec.name: min(map(_first_turn, self.fixtures_of(spec)), key=lambda f: f.duration_s)
             for spec in self.specs
             if self.fixtures_of(spec)
         }
@@ -87,7 +104,7 @@ class Plan:
                 order += [
                     Planned(spec, fixture, repeat, wait_s=self.wait_s)
                     for spec in specs
-                    if self.only.get(fixture.name, spec.kind) == spec.kind
+                    if fixture in self.fixtures_of(spec)
                 ]
         return order
 
@@ -96,7 +113,25 @@ class Plan:
         """Number of distinct turns that every preset answers; a repeat of one is no independent
         figure.
         """
-        return min(sum(len(f.turns) for f in self.fixtures_of(spec)) for spec in self.specs)
+        return min(sum(len(f.turns) for f in self.fixtures_of(spec)) for spec in self._conversing())
+
+    @property
+    def conversations_per_preset(self) -> int:
+        """Number of conversations that these turns are of."""
+        return min(len(self.fixtures_of(spec)) for spec in self._conversing())
+
+    def bounds(self) -> dict[float, tuple[int, int]]:
+        """Quantile → the independent figures that the plan has for its bound, and those needed.
+
+        A tail is bounded by conversations, of which turns are parts; where each has one turn, they
+        are as many.
+        """
+        turns, conversations = self.turns_per_preset, self.conversations_per_preset
+        return {p: (turns if p == 0.5 else conversations, needed_n(p)) for p in QUANTILES}
+
+    def _conversing(self) -> Sequence[PipelineSpec]:
+        """The presets that get figures of a conversation, if there are any; else all."""
+        return [spec for spec in self.specs if spec.weights != "synthetic"] or self.specs
 
     @property
     def audio_s(self) -> float:
@@ -104,9 +139,16 @@ class Plan:
         return sum(trial.fixture.duration_s for trial in self.trials)
 
     def seconds(self, trials: Sequence[Planned] | None = None) -> float:
-        """Estimated duration of the trials, s."""
-        todo = self.warmups() + self.trials if trials is None else trials
-        return sum(map(_seconds, todo))
+        """Estimated duration of trials, s; by default of the whole run, from loading to report."""
+        if trials is not None:
+            return sum(map(_seconds, trials))
+        played = self.trials
+        before_s = self.opening_s(len(self.specs))
+        return before_s + sum(map(_seconds, played)) + closing_s(len(played))
+
+    def opening_s(self, to_load: int) -> float:
+        """Estimated time before the first trial that counts, s, with so many presets to load."""
+        return LOAD_S * to_load + CALIBRATION_S + sum(map(_seconds, self.warmups()))
 
     def identity(self) -> dict[str, Any]:
         """The part that must be the same when the run is resumed: presets whole, fixtures by
@@ -117,40 +159,64 @@ class Plan:
             "fixtures": {f.name: f.sha256 for f in self.fixtures},
             "repeats": self.repeats,
             **({"only": dict(self.only)} if self.only else {}),
+            **({"own": {name: list(of) for name, of in self.own.items()}} if self.own else {}),
             **({"wait_s": self.wait_s} if self.wait_s else {}),
         }
+
+
+def closing_s(trials: int) -> float:
+    """Estimated time from the end of the last of so many trials to the end of the report, s."""
+    return METRICS_S + METRICS_TRIAL_S * trials + REPORT_S
+
+
+def _first_turn(fixture: Fixture) -> Fixture:
+    """The conversation's beginning, which warms up as well as the whole and takes less time."""
+    return replace(fixture, turns=fixture.turns[:1])
 
 
 def _seconds(trial: Planned) -> float:
     """Estimated duration of a trial: to babblers the user speaks on a schedule."""
     turns = trial.fixture.turns
-    answers = 0.0
+    answers = SILENCE_AFTER_AGENT_S
     if not trial.spec.babbles:
-        answers = ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
+        answers += ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
     waits = sum(turn.cue.delay_ms / 1000 for turn in turns)
     waits += max(0.0, max(turn.wait_s for turn in turns), trial.wait_s)
     return trial.fixture.duration_s + waits + answers + OVERHEAD_S
 
 
 def make_plan(
-    presets: str, fixtures: str, repeats: int, bot: Path | None = None, wait_s: float = 0.0
+    presets: str,
+    fixtures: str,
+    repeats: int,
+    bot: Path | None = None,
+    wait_s: float = 0.0,
+    agents: Sequence[PipelineSpec] = (),
 ) -> Plan:
     """A plan from the user's command line.
+
+    Args:
+        presets: Names or files, by commas.
+        fixtures: Selectors, by commas.
+        repeats: Number of times that each fixture is played.
+        bot: A bot's file that has no preset.
+        wait_s: Least silence after which an answer is taken to be over.
+        agents: Presets of agents that are given by their addresses.
 
     Raises:
         LabError: a preset or a fixture is unknown or wrong.
     """
     names = [name.strip() for name in presets.split(",") if name.strip()]
-    if not names and bot is None:
+    if not names and bot is None and not agents:
         raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
-    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []))
+    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []), *agents)
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError(
             "--presets: two presets have the same name; rename one file, "
             "or use --repeats for more trials of one."
         )
-    chosen, only = choose(fixtures)
-    plan = Plan(specs, chosen, repeats, only, wait_s)
+    chosen, only, own = choose(fixtures, [spec.name for spec in specs])
+    plan = Plan(specs, chosen, repeats, only, own, wait_s)
     for spec in specs:
         if not plan.fixtures_of(spec):
             raise LabError(
@@ -160,26 +226,44 @@ def make_plan(
     return plan
 
 
-def choose(selector: str) -> tuple[tuple[Fixture, ...], dict[str, str]]:
-    """Fixtures that a selector names, by name, each with the only kind of preset that it is for.
+Chosen = tuple[tuple[Fixture, ...], dict[str, str], dict[str, tuple[str, ...]]]
+"""Fixtures by name, `Plan.only` and `Plan.own`."""
+
+
+def choose(selector: str, presets: Sequence[str] = ()) -> Chosen:
+    """Fixtures that a selector names, each with the only kind of preset that it is for.
+
+    Args:
+        selector: Parts as `bench.fixtures.library.select` takes them, each perhaps after a kind
+            and a colon (for presets of that kind only) or after a preset and a colon (that preset
+            plays what is named for it, and nothing else).
+        presets: Names of the run's presets.
 
     Raises:
         LabError: a part names nothing, or an unknown kind.
     """
-    by_kind: dict[str, list[str]] = {}
+    by_word: dict[str, list[str]] = {}
     for part in selector.split(","):
-        kind, colon, rest = part.strip().rpartition(":")
-        if colon and kind not in KINDS:
-            raise LabError(f"--fixtures {part}: {kind!r} is not a kind; known: {', '.join(KINDS)}.")
-        by_kind.setdefault(kind, []).append(rest)
-    found = {kind: select(",".join(parts)) for kind, parts in by_kind.items()}
+        word, colon, rest = part.strip().rpartition(":")
+        if colon and word not in KINDS and word not in presets:
+            raise LabError(
+                f"--fixtures {part}: {word!r} is not a kind, and no preset of this run; "
+                f"kinds: {', '.join(KINDS)}."
+            )
+        by_word.setdefault(word, []).append(rest)
+    found = {word: select(",".join(parts)) for word, parts in by_word.items()}
     to_all = {fixture.name for fixture in found.get("", [])}
+    own = {w: tuple(f.name for f in of) for w, of in found.items() if w and w not in KINDS}
     only: dict[str, str] = {}
-    for kind, name in ((k, f.name) for k, of in found.items() for f in of):
+    for kind, name in ((k, f.name) for k, of in found.items() if k in KINDS for f in of):
         if name not in to_all and only.setdefault(name, kind) != kind:
             raise LabError(
                 f"--fixtures {selector}: {name} is named for two kinds, {only[name]} and {kind}; "
                 "name it once, without a kind if it is for all."
             )
+    for preset, names in own.items():
+        for name in names:
+            if name not in to_all:
+                only.setdefault(name, preset)
     every = {f.name: f for of in found.values() for f in of}
-    return tuple(every[name] for name in sorted(every)), only
+    return tuple(every[name] for name in sorted(every)), only, own

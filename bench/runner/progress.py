@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.report.text.escape import visible
-from bench.stats.format import duration
+from bench.runner.standing import Standing
+from bench.stats.format import duration, number
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +23,13 @@ class Progress:
     done: int
     total: int
     left_s: float
-    """Estimate of the time left, s."""
+    """Estimate of the time left, s, to the end of the report."""
     text: str
     """The present step."""
+    standings: tuple[Standing, ...] = ()
+    """The presets so far; none before the first trial."""
+    preset: str = ""
+    """The preset that is played now."""
 
 
 Watcher = Callable[[Progress], None]
@@ -28,37 +37,67 @@ Watcher = Callable[[Progress], None]
 
 @contextlib.contextmanager
 def progress() -> Iterator[Watcher]:
-    """Shows a run's progress on stderr: a bar on a terminal, else a line per change."""
+    """Shows a run's progress on stderr.
+
+    On a terminal a table that fills and a bar; else a line per change.
+    """
     from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-    from rich.progress import Progress as Bar
 
     err = Console(stderr=True, highlight=False)
     if not err.is_terminal:
-
-        def line(p: Progress) -> None:
-            print(
-                f"[{p.done}/{p.total}] {visible(p.text)} (about {duration(p.left_s)} left)",
-                file=sys.stderr,
-                flush=True,
-            )
-
-        yield line
+        yield lambda p: print(line(p), file=sys.stderr, flush=True)
         return
-    columns = (
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    bar = Bar(
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[left]} left"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.fields[left]} left", markup=False),
+        TextColumn("{task.description}", markup=False),
+        console=err,
     )
-    # A slow refresh: the bar must not take the cores that are being measured.
-    with Bar(*columns, console=err, transient=True, refresh_per_second=2) as bar:
-        task = bar.add_task("starting", total=None, left="")
+    task = bar.add_task("starting", total=None, left="")
+    # A slow refresh: what is drawn must not take the cores that are being measured.
+    with Live(bar, console=err, transient=True, refresh_per_second=2) as live:
 
         def draw(p: Progress) -> None:
             left = duration(p.left_s)
-            text = escape(visible(p.text))
+            text = visible(p.text)
             bar.update(task, completed=p.done, total=p.total, description=text, left=left)
+            live.update(Group(table(p.standings), bar) if p.standings else bar)
 
         yield draw
+
+
+def line(p: Progress) -> str:
+    """A report in one line."""
+    own = next((s for s in p.standings if s.preset == p.preset and s.p50_ms is not None), None)
+    so_far = f", p50 so far {number(own.p50_ms)} ms of {own.turns} turns" if own else ""
+    late = sum(s.late for s in p.standings)
+    said = f", {late} late" if late else ""
+    left = f"(about {duration(p.left_s)} left{so_far}{said})"
+    return f"[{p.done}/{p.total}] {visible(p.text)} {left}"
+
+
+def table(standings: Sequence[Standing]) -> Table:
+    """The figures so far."""
+    from rich.table import Table
+    from rich.text import Text
+
+    found = Table(box=None, pad_edge=False)
+    for head in ("so far", "turns", "no answer", "p50 ms", "slowest", "late trials"):
+        found.add_column(head, justify="left" if head == "so far" else "right", no_wrap=True)
+    for s in standings:
+        cells = (
+            visible(s.preset),
+            f"{s.turns}/{s.planned}",
+            str(s.unanswered),
+            number(s.p50_ms),
+            number(s.slowest_ms),
+            str(s.late),
+        )
+        found.add_row(*map(Text, cells))
+    return found

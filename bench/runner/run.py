@@ -7,10 +7,9 @@ resumed.
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,31 +27,24 @@ from bench.runner.calibration import (
     Spread,
 )
 from bench.runner.late_again import late_again
-from bench.runner.plan import Plan, Planned
+from bench.runner.plan import Plan, Planned, closing_s
 from bench.runner.progress import Progress, Watcher
-from bench.runner.trial import caller_plan, play
+from bench.runner.session import NOTHING_BESIDE, Beside, Session
+from bench.runner.spinner import WAKES_LATE_MS, Spinner
+from bench.runner.spinner import start as start_spinner
+from bench.runner.stopwatch import Stopwatch
 from bench.store import store
 from bench.store.lock import RunLock
-from bench.store.records import FAILED, Trial
+from bench.store.records import FAILED
 from bench.store.schema import SCHEMA_VERSION
-from bench.timeline.lateness import with_lateness
 from pipelines.errors import LabError
 from pipelines.models.needed import require as require_models
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec
 
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """Passive taps beside the pipelines of a run."""
-
-    taps: tuple[str, ...] = ()
-    """See `bench.agent.process.TrialOrder.taps`."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Their arguments."""
-
-
-NOTHING_BESIDE = Beside()
+IN_TIME = "the timers of this machine wake in time"
+ASKED = "asked not to, by --no-spin"
+"""Why no spinner was started."""
 
 
 class RunStoppedError(LabError):
@@ -75,6 +67,8 @@ def execute(
     watch: Watcher,
     retries: int = 0,
     beside: Beside = NOTHING_BESIDE,
+    stopwatch: Stopwatch | None = None,
+    spin: bool = True,
 ) -> int:
     """Plays a plan into a folder, and computes its metrics.
 
@@ -86,6 +80,8 @@ def execute(
         retries: Number of times that a fixture may be played again to a preset because the
             measuring side was late.
         beside: Passive taps of the agents' pipelines.
+        stopwatch: Counts the time of each part.
+        spin: True to keep the cores from dozing where this machine's timers wake late.
 
     Returns:
         Number of the plan's trials that failed.
@@ -94,6 +90,7 @@ def execute(
         LabError: bad input, or a disk that can't be written; the folder keeps the finished trials.
         RunStoppedError: Ctrl-C.
     """
+    stopwatch = stopwatch or Stopwatch()
     provide(plan, watch)  # before the folder exists: a refused run leaves nothing behind
     with RunLock(run_dir), ExitStack() as stack:
         info = open_run(plan, run_dir, resume)
@@ -101,9 +98,13 @@ def execute(
         todo = [t for t in plan.trials if t.trial_id not in done]
         if done and not todo:
             todo = late_again(plan, store.statuses(run_dir), retries)
+
+        def session(caller: CallerProcess, agents: Agents) -> Session:
+            return Session(plan, run_dir, caller, agents, watch, retries, beside)
+
         try:
             if todo:
-                _play_all(plan, todo, run_dir, info, stack, watch, retries, beside)
+                _play_all(session, plan, todo, run_dir, info, stack, stopwatch, spin)
         except KeyboardInterrupt:
             stack.close()
             _finish(run_dir)
@@ -119,8 +120,11 @@ def execute(
             with contextlib.suppress(LabError):  # the first sentence is the one to report
                 _finish(run_dir)
             raise
-        stack.close()
-        run = _finish(run_dir)
+        with stopwatch.part("stopping"):
+            stack.close()
+        watch(Progress(len(todo), len(todo), closing_s(len(plan.trials)), "computing metrics"))
+        with stopwatch.part("metrics"):
+            run = _finish(run_dir)
         return sum(t.status in FAILED for t in run.trials if not t.warmup) if run else 0
 
 
@@ -185,62 +189,48 @@ def _describe(spec: PipelineSpec) -> dict[str, Any]:
 
 
 def _play_all(
+    session: Callable[[CallerProcess, Agents], Session],
     plan: Plan,
     todo: list[Planned],
     run_dir: Path,
     info: dict[str, Any],
     stack: ExitStack,
-    watch: Watcher,
-    retries: int,
-    beside: Beside,
+    stopwatch: Stopwatch,
+    spin: bool,
 ) -> None:
-    total = len(todo)
     caller = stack.enter_context(CallerProcess())
     agents = Agents()
     stack.callback(agents.stop)
     # Called first: when the caller hangs up, an agent in mid-trial ends by itself.
     stack.callback(caller.stop)
-    for spec in plan.specs:
-        watch(Progress(0, total, plan.seconds(todo), f"loading {spec.name}"))
-        agents.prepare(spec)
-    watch(Progress(0, total, plan.seconds(todo), "calibrating"))
-    clicks = _calibrate(caller)
+    playing = session(caller, agents)
+    with stopwatch.part("load"):
+        for i, spec in enumerate(plan.specs):
+            ahead_s = plan.opening_s(len(plan.specs) - i)
+            playing.say(todo, 0, f"loading {spec.name}", ahead_s=ahead_s)
+            agents.prepare(spec)
+    with stopwatch.part("calibration"):
+        playing.say(todo, 0, "calibrating", ahead_s=plan.opening_s(0))
+        clicks = _calibrate(caller)
+        steadied = (
+            _steadied(caller, clicks, stack)
+            if spin
+            else {"calibration": clicks, "spinner": Spinner(why_not=ASKED).to_dict()}
+        )
     info["sessions"].append(
         {
             "utc": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine.describe(),
             "caller_priority": caller.priority,
-            "calibration": clicks,
+            **steadied,
         }
     )
     info["calibration"] = _worst(info["sessions"])
     store.write_info(run_dir, info)
-    for planned in plan.warmups(len(info["sessions"])):
-        watch(Progress(0, total, plan.seconds(todo), f"warming up {planned.spec.name}"))
-        _play_one(planned, run_dir, caller, agents, beside)
-    while todo:
-        _play_each(plan, todo, run_dir, caller, agents, watch, beside)
-        todo = late_again(plan, store.statuses(run_dir), retries)
-    watch(Progress(total, total, 0.0, "computing metrics"))
-
-
-def _play_each(
-    plan: Plan,
-    todo: list[Planned],
-    run_dir: Path,
-    caller: CallerProcess,
-    agents: Agents,
-    watch: Watcher,
-    beside: Beside,
-) -> None:
-    began_s = time.monotonic()
-    for i, planned in enumerate(todo):
-        again = " · again, the ruler was late" if planned.repeat >= plan.repeats else ""
-        text = f"{planned.spec.name} · {planned.fixture.name}{again}"
-        # The estimate is scaled by the real duration of the trials so far.
-        pace = (time.monotonic() - began_s) / plan.seconds(todo[:i]) if i else 1.0
-        watch(Progress(i, len(todo), pace * plan.seconds(todo[i:]), text))
-        _play_one(planned, run_dir, caller, agents, beside)
+    with stopwatch.part("warm-up"):
+        playing.warm_up(len(info["sessions"]), todo)
+    with stopwatch.part("conversations"):
+        playing.play_all(todo)
 
 
 def _calibrate(caller: CallerProcess) -> dict[str, Any]:
@@ -258,7 +248,24 @@ def _calibrate(caller: CallerProcess) -> dict[str, Any]:
         "sent": result.clicks,
         "heard": len(result.answered),
         "max_error_ms": spread.max,
+        "timers_late_ms": result.timers_late_ms,
     }
+
+
+def _steadied(caller: CallerProcess, clicks: dict[str, Any], stack: ExitStack) -> dict[str, Any]:
+    """Starts spinners where the timers wake late, and calibrates again.
+
+    Returns:
+        What a session says of its calibration and its spinners.
+    """
+    late_ms = clicks["timers_late_ms"]
+    if late_ms is None or late_ms <= WAKES_LATE_MS:
+        return {"calibration": clicks, "spinner": Spinner(why_not=IN_TIME).to_dict()}
+    spinner = stack.enter_context(start_spinner())
+    if not spinner.cores:
+        return {"calibration": clicks, "spinner": spinner.to_dict()}
+    again = {**_calibrate(caller), "before_spinning": clicks}
+    return {"calibration": again, "spinner": spinner.to_dict()}
 
 
 def _worst(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -268,48 +275,6 @@ def _worst(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "sent": sum(c["sent"] for c in found),
         "heard": sum(c["heard"] for c in found),
     }
-
-
-def _play_one(
-    planned: Planned,
-    run_dir: Path,
-    caller: CallerProcess,
-    agents: Agents,
-    beside: Beside = NOTHING_BESIDE,
-) -> None:
-    spec, fixture = planned.spec, planned.fixture
-    row = Trial(
-        run_id=run_dir.name,
-        trial_id=planned.trial_id,
-        preset=spec.name,
-        fixture=fixture.name,
-        fixture_sha256=fixture.sha256,
-        repeat=planned.repeat,
-        warmup=planned.warmup,
-        turns=len(fixture.turns),
-        t0_ns=0,
-        rate_hz=0,
-        weights=spec.weights,
-        kind=spec.kind,
-    )
-    plan = caller_plan(planned.trial_id, spec, fixture, planned.wait_s)
-    try:
-        agent = agents.get(spec)
-    except LabError as error:  # the agent had died, and its successor can't be warmed
-        utc = datetime.now(UTC).isoformat(timespec="milliseconds")
-        failed = replace(row, status="error", error=str(error), started_utc=utc)
-        store.write_trial(run_dir, failed, [])
-        return
-    outcome = play(
-        row, spec, plan, caller, agent, fixture.scene or None, dict(beside.extra), beside.taps
-    )
-    trial, marks = outcome.trial, outcome.marks
-    # The loading marks belong to the agent's first trial: its warm-up.
-    marks, agent.cold_start = [*agent.cold_start, *marks], []
-    if outcome.recording is not None:
-        path = store.save_recording(run_dir, trial.trial_id, outcome.recording, outcome.rate_hz)
-        trial = replace(trial, recording=path)
-    store.write_trial(run_dir, with_lateness(trial, marks, outcome.recording), marks)
 
 
 def _finish(run_dir: Path) -> store.Run | None:

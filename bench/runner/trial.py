@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from bench.agent.process import AgentProcess, Report, TrialOrder
+from bench.agent.pool import Agent
+from bench.agent.process import Report, TrialOrder
+from bench.agent.remote import in_rate_hz, line_of
 from bench.caller.mouth import CHUNK_MS
 from bench.caller.plan import (
     LONGEST_GREETING_S,
@@ -31,6 +33,7 @@ from bench.caller.plan import (
 )
 from bench.caller.process import CallerProcess
 from bench.fixtures.library import Fixture, read_pcm
+from bench.lines.line import LOCAL
 from bench.store.records import Trial
 from pipelines.audio.resample import resample
 from pipelines.errors import LabError
@@ -117,7 +120,8 @@ def caller_plan(
         wait_s: Least silence of the agent after which its answer is taken to be over.
     """
     listens = not spec.babbles
-    rate_hz = spec.audio.in_rate_hz
+    is_remote = spec.architecture == "remote"
+    rate_hz = in_rate_hz(spec) if is_remote else spec.audio.in_rate_hz
     turns = tuple(
         CallerTurn(
             pcm=resample(read_pcm(turn), turn.rate_hz, rate_hz),
@@ -128,6 +132,7 @@ def caller_plan(
             timeout_s=turn.timeout_s,
             wait_s=max(turn.wait_s, wait_s, SILENCE_AFTER_AGENT_S),
             expects_answer=turn.expect.respond and listens,
+            goes_on=turn.cue.unanswered == "go_on",
         )
         for turn in fixture.turns
     )
@@ -146,6 +151,7 @@ def caller_plan(
         preroll_ms=float(spec.audio.preroll_ms),
         stretch=spec.audio.stretch,
         greeting_s=greeting_s,
+        line=line_of(spec) if is_remote else LOCAL,
     )
 
 
@@ -154,7 +160,7 @@ def play(
     spec: PipelineSpec,
     plan: CallerPlan,
     caller: CallerProcess,
-    agent: AgentProcess,
+    agent: Agent,
     scene: str | None = None,
     extra: dict[str, Any] | None = None,
     taps: tuple[str, ...] = (),
@@ -226,9 +232,7 @@ def _restarted(marks: Sequence[Mark], t0_ns: int) -> str | None:
     return None
 
 
-def _watch(
-    caller: CallerProcess, agent: AgentProcess, meter: TreeMeter
-) -> tuple[CallerResult, Report]:
+def _watch(caller: CallerProcess, agent: Agent, meter: TreeMeter) -> tuple[CallerResult, Report]:
     """Waits for both sides; collects the agent's marks, and unblocks the caller if it dies."""
     marks: list[Mark] = []
     result: CallerResult | None = None

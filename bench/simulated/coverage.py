@@ -13,14 +13,17 @@ from bench.simulated.latencies import (
     both_alike,
     coin_pairs,
     coins,
+    coins_in_conversations,
     cut_short,
     heavy_tail,
+    in_conversations,
     log_normal,
     one_slow,
     two_humps,
 )
+from bench.stats.conversations import quantile_of_turns, rate_of_turns, resampled_median
 from bench.stats.differences import share_difference, typical
-from bench.stats.quantiles import CONFIDENCE, RESAMPLES, mean, quantile, rate
+from bench.stats.quantiles import CONFIDENCE, RESAMPLES, Key, mean, quantile, rate
 from bench.stats.survival import km_median
 
 Interval = tuple[float | None, float | None]
@@ -61,6 +64,39 @@ def _bca_p95(data: Any) -> Interval:
         rng=np.random.default_rng(0),
     ).confidence_interval
     return float(found.low), float(found.high)
+
+
+def _keyed(data: Any) -> list[tuple[Key, float]]:
+    """(conversations, turns) as values with their turns."""
+    return [((str(c), i), float(x)) for c, of in enumerate(data) for i, x in enumerate(of)]
+
+
+def _of_conversations(p: float) -> Callable[[Any], Interval]:
+    def interval(data: Any) -> Interval:
+        found = quantile_of_turns(_keyed(data), p)
+        return found.low, found.high
+
+    return interval
+
+
+def _resampled(data: Any) -> Interval:
+    return resampled_median(data)
+
+
+def _plain_percentiles(data: Any) -> Interval:
+    """The bootstrap without its widening for few conversations, which is not used in reports."""
+    return resampled_median(data, widened=False)
+
+
+def _as_independent(data: Any) -> Interval:
+    """Turns of conversations, taken as independent."""
+    found = quantile(data.ravel().tolist(), 0.5)
+    return found.low, found.high
+
+
+def _rate_of_conversations(data: Any) -> Interval:
+    found = rate_of_turns([(key, hit > 0) for key, hit in _keyed(data)])
+    return found.low, found.high
 
 
 def _rate(data: Any) -> Interval:
@@ -156,12 +192,34 @@ def _experiments() -> Iterator[Experiment]:
     for chance in (0.05, 0.5):
         hits, data = coins(chance), f"{100 * chance:.0f} %"
         yield Experiment("rate, Clopper–Pearson", data, hits, _rate, _average(hits), (20, 50))
+    yield from _of_several_turns()
     for data, first_ms, last_ms in (
         ("few cut short", 300.0, 3000.0),
         ("half cut short", 200.0, 700.0),
     ):
         name, cut = "median, Kaplan–Meier", cut_short(first_ms, last_ms)
         yield Experiment(name, data, cut, _km, _p(heavy_tail, 0.5), (20, 25, 50), 1000)
+
+
+def _of_several_turns() -> Iterator[Experiment]:
+    """Conversations of four turns each; n is the number of conversations."""
+    methods: tuple[tuple[str, Callable[[Any], Interval]], ...] = (
+        ("p50, conversations resampled", _of_conversations(0.5)),
+        ("p50, resampled, without the turns' own interval (not used)", _resampled),
+        ("p50, resampled, plain percentiles (not used)", _plain_percentiles),
+        ("p50, turns taken as independent (not used)", _as_independent),
+    )
+    for alike in (0.05, 0.25, 0.5):
+        draw, data = in_conversations(4, alike), f"4 turns each, {100 * alike:.0f} % shared"
+        for method, interval in methods:
+            yield Experiment(method, data, draw, interval, _p(draw, 0.5), (5, 6, 8), 1000)
+    draw = in_conversations(2, 0.25)
+    name, bound = "p95, bound by conversations", _of_conversations(0.95)
+    yield Experiment(name, "2 turns each, 25 % shared", draw, bound, _p(draw, 0.95), (59,), 500)
+    for chance in (0.95, 0.8):
+        hits, data = coins_in_conversations(chance, 4, 0.2), f"{100 * chance:.0f} %, 4 turns each"
+        name, interval = "rate, Korn–Graubard", _rate_of_conversations
+        yield Experiment(name, data, hits, interval, _average(hits), (5, 6, 8), 500)
 
 
 EXPERIMENTS = tuple(_experiments())

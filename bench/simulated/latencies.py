@@ -42,6 +42,39 @@ def two_humps(rng: np.random.Generator, n: int) -> Floats:
     return log_normal(rng, n) + SLOW_MS * (rng.random(n) < SLOW_SHARE)
 
 
+def in_conversations(turns: int, alike: float) -> Draw:
+    """Makes (n, turns) times of n conversations: log-normal, 5 % of them in a heavy tail.
+
+    Args:
+        turns: Number of turns of a conversation.
+        alike: Share of the variance of a time's logarithm that its conversation's turns share.
+    """
+
+    def draw(rng: np.random.Generator, n: int) -> Floats:
+        shared = rng.normal(0, 0.4 * np.sqrt(alike), (n, 1))
+        own = rng.normal(0, 0.4 * np.sqrt(1 - alike), (n, turns))
+        return with_tail(rng, 400 * np.exp(shared + own))
+
+    return draw
+
+
+def coins_in_conversations(chance: float, turns: int, alike: float) -> Draw:
+    """Makes (n, turns) hits and misses of n conversations.
+
+    Args:
+        chance: Of a hit.
+        turns: Number of turns of a conversation.
+        alike: Correlation of two turns of one conversation.
+    """
+    strength = (1 - alike) / alike
+
+    def draw(rng: np.random.Generator, n: int) -> Floats:
+        own = rng.beta(chance * strength, (1 - chance) * strength, (n, 1))
+        return (rng.random((n, turns)) < own).astype(np.float64)
+
+    return draw
+
+
 def both_alike(rng: np.random.Generator, n: int) -> Floats:
     """(n,) differences of two agents of the same kind, of which the candidate takes 20 ms more.
 

@@ -17,6 +17,11 @@ class Block:
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    left: tuple[str, ...] = ("weights", "model", "cause")
+    """Heads of the columns of text, beside the first one; those of figures stand to the right."""
+    leave: tuple[str, ...] = ()
+    """Heads of the least important columns, the least first; of the others the last are less
+    important. Where there is no room, the most important that fit are shown."""
 
 
 def number(value: float | None, form: str = ".0f") -> str:

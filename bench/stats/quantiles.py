@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,12 @@ MIN_N_INTERVAL = 20
 RESAMPLES = 10_000
 QUANTILES = (0.5, 0.95, 0.99)
 """Quantiles that are reported."""
+
+Method = Literal["turns", "conversations", "few conversations"]
+"""Where an interval comes from. ``turns``: values that are independent, each a conversation of its
+own. ``conversations``: conversations of several turns, resampled whole. ``few conversations``: from
+the turns as if they were independent, because there are too few conversations to resample; it is
+too narrow, and that is said beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +42,28 @@ class Estimate:
     high: float | None = None
     """Upper end of the 95 % interval; None where there is none."""
     need: int = 0
-    """Number of values that the interval needs."""
+    """Number of independent values that the interval needs."""
+    n_conversations: int = 0
+    """Number of conversations that the values, then turns, are of; 0: not said."""
+    method: Method = "turns"
+    """What the interval comes from."""
+    independent: int | None = None
+    """Number of values that count as independent; None: all."""
 
     @property
     def bounded(self) -> bool:
         """There are enough values for the interval."""
-        return self.n >= self.need
+        return self.have >= self.need
+
+    @property
+    def have(self) -> int:
+        """Number of values that count as independent."""
+        return self.n if self.independent is None else self.independent
 
     @property
     def insufficient(self) -> str | None:
         """What to print in place of a bound; None if there is one."""
-        return None if self.bounded else f"insufficient n ({self.n}, {self.need})"
+        return None if self.bounded else f"insufficient n ({self.have}, {self.need})"
 
 
 def needed_n(p: float, confidence: float = CONFIDENCE) -> int:
@@ -59,11 +77,6 @@ def needed_n(p: float, confidence: float = CONFIDENCE) -> int:
     if p == 0.5:
         return MIN_N_INTERVAL
     return max(MIN_N_INTERVAL, math.ceil(math.log(1 - confidence) / math.log(p)))
-
-
-def bounded_quantiles(n: int) -> dict[str, bool]:
-    """Which of p50, p95 and p99 ``n`` independent turns can bound; for a plan, before a run."""
-    return {f"p{p * 100:g}": n >= needed_n(p) for p in QUANTILES}
 
 
 def quantile(values: Sequence[float], p: float, confidence: float = CONFIDENCE) -> Estimate:
@@ -166,40 +179,39 @@ def rate(hits: float, n: int, confidence: float = CONFIDENCE) -> Estimate:
         n: Number of independent values.
         confidence: Confidence of the interval.
     """
-    from scipy.stats import beta
-
     if not 0 <= hits <= n:
         raise ValueError(f"a rate needs 0 ≤ hits ≤ n, not {hits} of {n}")
     if n == 0:
         return Estimate(None, 0, need=MIN_N_INTERVAL)
     if n < MIN_N_INTERVAL:
         return Estimate(hits / n, n, need=MIN_N_INTERVAL)
+    low, high = rate_bounds(hits, n, confidence)
+    return Estimate(hits / n, n, low, high, MIN_N_INTERVAL)
+
+
+def rate_bounds(hits: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The interval of Clopper & Pearson; n may be a fraction, where it is an effective one."""
+    from scipy.stats import beta
+
     tail = (1 - confidence) / 2
     low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
-    return Estimate(hits / n, n, low, high, MIN_N_INTERVAL)
+    return low, high
 
 
 Key = tuple[str, int]
 """The turn of a fixture that a repeat belongs to."""
+V = TypeVar("V")
 
 
 def per_key(values: Sequence[tuple[Key, float]]) -> list[float]:
     """The median of each key's values: repeats of one turn are not independent of each other."""
-    return [float(statistics.median(of_key)) for of_key in _grouped(values).values()]
+    return [float(statistics.median(of_key)) for _, of_key in by_key(values)]
 
 
-def rate_per_key(hits: Sequence[tuple[Key, bool]]) -> Estimate:
-    """The share of hits; each key counts once, with the share of its repeats that hit.
-
-    The median of the repeats would hide one failure in three.
-    """
-    grouped = _grouped(hits)
-    return rate(sum(sum(of_key) / len(of_key) for of_key in grouped.values()), len(grouped))
-
-
-def _grouped(values: Sequence[tuple[Key, float]]) -> dict[Key, list[float]]:
-    grouped: dict[Key, list[float]] = {}
+def by_key(values: Sequence[tuple[Key, V]]) -> list[tuple[Key, list[V]]]:
+    """Each key with its values, in the order in which keys first come."""
+    grouped: dict[Key, list[V]] = {}
     for key, value in values:
         grouped.setdefault(key, []).append(value)
-    return grouped
+    return list(grouped.items())

@@ -12,9 +12,8 @@ from bench.timeline.critical_path import PIECES
 
 SLOW_MS = 1000.0
 """Voice to voice above which a table counts an answer as slow, ms."""
-OUTLIER_FACTOR, OUTLIER_MS = 2.0, 500.0
-"""An answer is an outlier where it takes longer than the preset's median times the first, and than
-the median plus the second, ms."""
+OUTLIER_FACTOR = 1.5
+"""A slow answer is an outlier where it takes longer than this many times the preset's median."""
 RESIDUAL = "residual"
 """Name of the hand-over gaps together, among the parts of an answer."""
 
@@ -119,5 +118,5 @@ def slow(answers: Sequence[Answer], median_ms: float | None) -> tuple[Answer, ..
     """The outliers among the answers, the slowest first; none without a median."""
     if median_ms is None:
         return ()
-    bound_ms = max(OUTLIER_FACTOR * median_ms, median_ms + OUTLIER_MS)
+    bound_ms = max(SLOW_MS, OUTLIER_FACTOR * median_ms)
     return tuple(sorted((a for a in answers if a.ms > bound_ms), key=lambda a: -a.ms))

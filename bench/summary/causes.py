@@ -90,6 +90,17 @@ def summarise_causes(
     )
 
 
+def explained(found: Sequence[PresetCauses]) -> dict[TurnKey, str]:
+    """Slow turn → the cause that explains it, in a few words; without those that none does."""
+    return {
+        key: slow.cause.short
+        for preset in found
+        for slow in preset.slow
+        if slow.cause is not None
+        for key in slow.turns
+    }
+
+
 def of_turns(causes: Iterable[CauseRow]) -> dict[TurnKey, list[CauseRow]]:
     """(trial id, turn) → its causes, the largest loss first."""
     found: dict[TurnKey, list[CauseRow]] = {}

@@ -149,12 +149,22 @@ def _preset(run: Run, name: str, rows: Sequence[MetricRow]) -> DuplexSummary:
             for r in rows
         ),
         ramp=any(found.get(("ramp", None), ())),
-        bimodal=any(found.get(("bimodal", "unpaced" if has_unpaced else None), ())),
+        bimodal=_bimodal(rows),
         dropped=total("dropped_frames"),
         lost=total("lost_frames"),
         doubled=total("doubled_frames"),
         conversations=_conversations(run, measured, rows),
     )
+
+
+def _bimodal(rows: Sequence[MetricRow]) -> bool:
+    """True where a trial's service time has two modes: of unpaced sessions, where there are any.
+
+    Warm-ups do not count, for the first frames of a cold model are a mode of their own.
+    """
+    of = [r for r in rows if r.metric == "bimodal" and r.valid and not r.warmup]
+    unpaced = [r for r in of if r.subject == "unpaced" and r.value is not None]
+    return any(r.value for r in unpaced or of)
 
 
 def _conversations(

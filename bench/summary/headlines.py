@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bench.metrics.metric import Over
 from bench.metrics.table import METRICS
-from bench.stats.quantiles import Estimate, Key, mean, per_key, quantile
+from bench.stats.conversations import quantile_of_turns
+from bench.stats.quantiles import Estimate, Key, mean, per_key
 
 Values = Sequence[tuple[Key, float]]
 """Figures of trials, each with what it is of."""
@@ -66,7 +67,7 @@ def _sum(values: Values) -> Estimate:
 
 
 OVER: dict[Over, Callable[[Values], Estimate]] = {
-    "median": lambda values: quantile(per_key(values), 0.5),
+    "median": lambda values: quantile_of_turns(values, 0.5),
     "mean": lambda values: mean(per_key(values)),
     "largest": _largest,
     "sum": _sum,

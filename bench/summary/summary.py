@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
-from bench.stats.quantiles import Estimate, Key, per_key, quantile, rate_per_key
+from bench.stats.conversations import quantile_of_turns, rate_of_turns
+from bench.stats.quantiles import Estimate, Key, quantile
 from bench.store.records import FAILED, MetricRow, Status, Trial
 from bench.store.store import Run
+from bench.summary.answers import SLOW_MS, Answer, PartShare, answers_of, shares
 from bench.summary.frames import DuplexSummary, summarise_duplex
 from bench.summary.headlines import OVER, columns
+from bench.summary.outliers import Outliers, outliers
 from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
 from pipelines.kinds import Weights
 
@@ -94,6 +97,8 @@ class PresetSummary:
     """Model → (load, warm-up, warm start), medians; warm-up trials count."""
     preroll_ms: float = 0.0
     """Pre-roll B of the ear's jitter buffer: everything was heard behind it."""
+    answers: tuple[Answer, ...] = ()
+    """The valid answers, one per repeat: ``values`` with the parts of each."""
 
     @property
     def invalid_rate(self) -> float | None:
@@ -104,6 +109,31 @@ class PresetSummary:
     def unanswered_rate(self) -> float | None:
         """Share of the turns that had no answer."""
         return 1 - self.answered / self.turns if self.turns else None
+
+    @property
+    def slowest_ms(self) -> float | None:
+        """The largest of ``values``, ms; None without values."""
+        return max(self.values, default=None)
+
+    @property
+    def slow_answers(self) -> int:
+        """Number of ``values`` above `SLOW_MS`."""
+        return sum(value > SLOW_MS for value in self.values)
+
+    @property
+    def conversations(self) -> int:
+        """Number of fixtures that the valid answers are from."""
+        return len({one.fixture for one in self.answers})
+
+    @property
+    def shares(self) -> tuple[PartShare, ...]:
+        """What each part is of an answer, the largest first; none where answers are not split."""
+        return shares(self.answers)
+
+    @property
+    def outliers(self) -> tuple[Outliers, ...]:
+        """The answers that took far longer than the others, the largest group first."""
+        return outliers(self.answers, self.p50.value)
 
     def median(self, metric: str) -> float | None:
         """Median of a metric of a turn; None without values."""
@@ -195,7 +225,6 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
     heard = by_metric.get("voice_to_voice", [])
     asked = [r for r in heard if r.reason not in (NOT_EXPECTED, SYNTHETIC)]
     v2v = keyed("voice_to_voice")
-    per_turn = per_key(v2v)
     measured = [trial for trial in trials if not trial.warmup]
     words = sum(values("stt_words"))
     of_turns = dict.fromkeys(row.metric for row in rows if row.turn >= 0)
@@ -208,19 +237,20 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         answered=sum(row.value is not None for row in asked),
         invalid=tuple(Spoilt(r.trial_id, r.turn, r.reason or "") for r in asked if not r.valid),
         values=tuple(value for _, value in v2v),
-        p50=quantile(per_turn, 0.5),
-        p95=quantile(per_turn, 0.95),
-        p99=quantile(per_turn, 0.99),
-        negative=rate_per_key([(key, value < 0) for key, value in v2v]),
+        p50=quantile_of_turns(v2v, 0.5),
+        p95=quantile_of_turns(v2v, 0.95),
+        p99=quantile_of_turns(v2v, 0.99),
+        negative=rate_of_turns([(key, value < 0) for key, value in v2v]),
         premature=round(sum(values("premature_starts"))),
-        medians={metric: quantile(per_key(keyed(metric)), 0.5) for metric in of_turns},
+        medians={metric: quantile_of_turns(keyed(metric), 0.5) for metric in of_turns},
         wer=100 * sum(values("stt_word_errors")) / words if words else None,
-        success=rate_per_key([(key, hit > 50) for key, hit in keyed("task_success")]),
+        success=rate_of_turns([(key, hit > 50) for key, hit in keyed("task_success")]),
         figures={c.key: OVER[c.over](keyed(c.metric, c.subject)) for c in columns("quality")},
         caller_cpu_percent=max(values("caller_cpu_percent"), default=None),
         caller_rss_mb=max(values("caller_rss_mb"), default=None),
         cold=_cold(rows),
         preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
+        answers=answers_of(rows),
     )
 
 

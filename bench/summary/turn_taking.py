@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.stats.quantiles import Estimate, Key, mean, per_key, quantile, rate, rate_per_key
+from bench.stats.conversations import quantile_of_turns, rate_of_turns
+from bench.stats.quantiles import Estimate, Key, mean, per_key, rate
 from bench.stats.survival import km_median
 from bench.store.labels import TurnLabels
 from bench.store.records import MetricRow
@@ -79,7 +80,7 @@ def _preset(
         weights=weights,
         stop=km_median(seen, unseen),
         censored=len(unseen),
-        decided=quantile(per_key(values.get("barge_in_yield", ())), 0.5),
+        decided=quantile_of_turns(values.get("barge_in_yield", ()), 0.5),
         yields=_share(values, "yield_rate"),
         false_stops=_share(values, "false_interruption"),
         early=early_starts(values),
@@ -98,7 +99,7 @@ def once(
 
 
 def _share(values: Values, metric: str, of: Callable[[Key], bool] = lambda _: True) -> Estimate:
-    return rate_per_key([(key, hit > 50) for key, hit in values.get(metric, ()) if of(key)])
+    return rate_of_turns([(key, hit > 50) for key, hit in values.get(metric, ()) if of(key)])
 
 
 def early_starts(values: Values, prefix: str = "") -> Estimate:

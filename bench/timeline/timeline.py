@@ -99,13 +99,15 @@ class Turn:
         finals: dict[str, str] = {}
         for i, mark in enumerate(self.all("stt", "final")):
             finals[mark.request_id or f"#{i}"] = mark.text or ""
+        for i, mark in enumerate(self.all("line", "user_text")):
+            finals[f"line {i}"] = mark.text or ""
         return " ".join(text.strip() for text in finals.values() if text.strip())
 
     def answer_of(self, llm_id: str) -> str | None:
         """The text that the agent meant to say by one request; None where it is not reported.
 
         ``agent.answer_text`` if it is marked, else what the language model wrote, else what was
-        handed to the synthesiser.
+        handed to the synthesiser, else what an agent elsewhere reports over its line.
 
         Args:
             llm_id: The LLM request that led to a_on, see `critical_path.critical_path`. Empty
@@ -121,7 +123,8 @@ class Turn:
             texts = [text.strip() for text in said if text.strip()]
             if texts:
                 return " ".join(texts)
-        return None
+        pieces = "".join(mark.text or "" for mark in self.all("line", "agent_text"))
+        return pieces.strip() or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from bench.report.text.console import console
-from bench.report.text.escape import visible
 from labs import catalogue
 from labs.check import Result, Submission, examine
 from labs.code import OwnBox
@@ -30,12 +29,12 @@ SIGNS = {True: "passed", False: "not yet", None: "not run"}
 @app.command("list")
 def list_() -> None:
     """The labs, with what is checked in each."""
-    say = console().print
+    say = console().line
     for name in catalogue.present():
         lab = catalogue.load(name)
-        say(f"{lab.name}  {lab.title}", markup=False)
+        say(f"{lab.name}  {lab.title}")
         for check in lab.checks:
-            say(f"    {check.name}: {check.what}", markup=False, soft_wrap=True)
+            say(f"    {check.name}: {check.what}")
 
 
 @app.command()
@@ -47,7 +46,7 @@ def start(
     from labs.start import copy_starter
 
     copied = copy_starter(lab, folder)
-    console().print(f"{copied} files are in {folder}; begin with {folder / 'README.md'}.")
+    console().line(f"{copied} files are in {folder}; begin with {folder / 'README.md'}.")
 
 
 @app.command()
@@ -71,7 +70,7 @@ def solve(
 
     code = 0
     for name in lab or catalogue.present():
-        console().print(f"lab {name}, in {into / name}", markup=False)
+        console().line(f"lab {name}, in {into / name}")
         run_solution(name, into / name)
         code = max(code, _examined(name, into / name))
     raise typer.Exit(code)
@@ -94,7 +93,7 @@ def submit(
     path = out or Path(f"lab{lab}-{safe}.zip")
     count = pack(catalogue.load(lab), folder, who, path)
     size = path.stat().st_size / 2**20
-    console().print(f"{path}: {count} files, {size:.1f} MB. Hand in this one file.", markup=False)
+    console().line(f"{path}: {count} files, {size:.1f} MB. Hand in this one file.")
 
 
 @app.command()
@@ -111,20 +110,21 @@ def grade(
     from labs.grading.pages import write_all
     from labs.grading.sandbox import find_sandbox
 
-    say = console().print
+    say = console().line
     paths = submissions(folder)
     bwrap, sentence = find_sandbox()
-    say(sentence.capitalize() + ".", markup=False, soft_wrap=True)
+    say(sentence.capitalize() + ".")
     program = bwrap.program if bwrap is not None else ""
 
     def tell(line: str) -> None:
-        say(visible(line), markup=False, soft_wrap=True)
+        say(line)
 
     graded = grade_class(paths, lab, program, tell)
     path = write_all(graded, out, sentence, tell)
     named = [one for one in graded if one.findings or one.error]
+    say()
     say(
-        f"\n{path}: {len(graded)} submissions, {len(named)} with something to look at"
+        f"{path}: {len(graded)} submissions, {len(named)} with something to look at"
         + (":" if named else ".")
     )
     for one in named:
@@ -136,7 +136,7 @@ def _examined(lab: str, folder: Path) -> int:
     results = examine(catalogue.load(lab), Submission(folder, OwnBox()))
     show(results)
     passed = sum(result.verdict.passed is True for result in results)
-    console().print(f"{passed} of {len(results)} checks pass.")
+    console().line(f"{passed} of {len(results)} checks pass.")
     return 0 if passed == len(results) else 1
 
 
@@ -144,5 +144,4 @@ def show(results: list[Result]) -> None:
     """A line for each check."""
     for result in results:
         sign = SIGNS[result.verdict.passed]
-        text = f"{sign:<8} {result.check.name}: {visible(result.verdict.why)}"
-        console().print(text, markup=False, soft_wrap=True)
+        console().line(f"{sign:<8} {result.check.name}: {result.verdict.why}")

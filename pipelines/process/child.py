@@ -159,7 +159,7 @@ def _say(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _die_with_parent(parent_pid: int) -> None:
+def die_with_parent(parent_pid: int) -> None:
     """Linux: the kernel kills this process with its parent, even if it is deep in a library."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
@@ -171,7 +171,7 @@ def _die_with_parent(parent_pid: int) -> None:
 def main(argv: list[str]) -> None:
     """Entry point: ``argv`` is [socket's file descriptor, parent's pid]."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _die_with_parent(int(argv[1]))
+    die_with_parent(int(argv[1]))
     with socket.socket(fileno=int(argv[0])) as sock:
         Child(sock).serve()
     sys.stderr.flush()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.metrics.turn_taking import LIMIT_MS
+from bench.stats.conversations import rate_of_turns
 from bench.stats.quantiles import (
     CONFIDENCE,
     MIN_N_INTERVAL,
@@ -22,7 +23,6 @@ from bench.stats.quantiles import (
     Key,
     per_key,
     quantile,
-    rate_per_key,
 )
 from bench.stats.survival import km_median
 from bench.store.labels import TurnLabels
@@ -169,12 +169,12 @@ def percent(part: Estimate) -> Estimate:
 
 def share(metric: str, which: Callable[[TurnLabels], bool] | None = None) -> Read:
     """Makes the reader of how often a metric that is 0 or 100 is 100."""
-    return lambda e: percent(rate_per_key([(k, v > 50) for k, v in e.of(metric, which)]))
+    return lambda e: percent(rate_of_turns([(k, v > 50) for k, v in e.of(metric, which)]))
 
 
 def goes_on(metric: str, which: Callable[[TurnLabels], bool]) -> Read:
     """Makes the reader of how often a metric that is 0 or 100 is 0."""
-    return lambda e: percent(rate_per_key([(k, v <= 50) for k, v in e.of(metric, which)]))
+    return lambda e: percent(rate_of_turns([(k, v <= 50) for k, v in e.of(metric, which)]))
 
 
 def early(prefix: str) -> Read:

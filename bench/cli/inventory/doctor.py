@@ -6,9 +6,9 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from bench.report.text.console import console
+from bench.stats.format import Block, number
 
 
 def doctor(
@@ -28,10 +28,10 @@ def doctor(
     if as_json:
         print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
         return
-    say, system = console().print, found.system
+    out, system = console(), found.system
 
     def line(what: str, text: str) -> None:
-        say(f"{what + ':':<14}{text}", markup=False, highlight=False, soft_wrap=True)
+        out.line(f"{what + ':':<14}{text}")
 
     line("CPU", f"{system['cpu'] or 'unknown'}, {system['cores_allowed'] or system['cores']} cores")
     line("features", ", ".join(found.features.items) or str(found.features.reason))
@@ -43,22 +43,22 @@ def doctor(
     line("one core", f"{found.speed.compute:.0f} M sines/s, {found.speed.memory:.1f} GB/s (probe)")
     line("extras", ", ".join(n for n, there in found.extras.items() if there) or "none")
     line("environments", ", ".join(n for n, there in found.environments.items() if there) or "none")
-    say("\nWhat presets may cost here: estimates from what was measured elsewhere")
-    table = Table(box=None)
-    for heading in ("preset", "budget", "estimate ms", "budget ms", "from"):
-        table.add_column(heading, overflow="fold")
-    for one in found.estimates.values():
-        table.add_row(
-            one.preset,
-            one.verdict,
-            "–" if one.ms is None else f"{one.ms:.0f}",
-            "–" if one.budget_ms is None else f"{one.budget_ms:.0f}",
-            one.why,
+    out.line()
+    out.table(
+        Block(
+            "What presets may cost here: estimates from what was measured elsewhere",
+            ("preset", "budget", "estimate ms", "budget ms", "from"),
+            tuple(
+                (one.preset, one.verdict, number(one.ms), number(one.budget_ms), one.why)
+                for one in found.estimates.values()
+            ),
+            left=("budget", "from"),
         )
-    say(table)
+    )
     for source in dict.fromkeys(one.source for one in found.estimates.values() if one.source):
-        say(f"measured by {source}", markup=False, highlight=False, soft_wrap=True)
-    say("The probe itself varies by some 20 % on a busy machine. 'duplex-lab run' measures.")
-    say("\nTo install, or to set")
+        out.say(f"measured by {source}")
+    out.say("The probe itself varies by some 20 % on a busy machine. 'duplex-lab run' measures.")
+    out.line()
+    out.line("To install, or to set")
     for text in advice(found):
-        say(f"- {text}", markup=False, highlight=False, soft_wrap=True)
+        out.say(f"- {text}", indent="  ")

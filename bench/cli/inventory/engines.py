@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from bench.report.text.console import console
+from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
 from pipelines.duplex.moshi.weights import files as weights
 from pipelines.duplex.session.row import AdapterRow
 from pipelines.engines.row import EngineRow
@@ -30,39 +30,72 @@ def _tell(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
+ENVIRONMENTS = (
+    Column("environment", "environment"),
+    Column("built", "built"),
+    Column("size", "size"),
+    Column("what it is", "what"),
+)
+ENGINES = (
+    Column("stage", "stage"),
+    Column("engine", "engine"),
+    Column("environment", "environment"),
+    Column("built", "built"),
+    Column("device", "devices"),
+    Column("licence", "licence"),
+    Column("what it is", "what"),
+    Column("tested", "tested"),
+)
+OWN_PYTHON = (
+    "A preset that needs an environment builds it. A Python of your own: "
+    "DUPLEX_LAB_NAME_PYTHON=/path, as in DUPLEX_LAB_MOSHI_MLX_PYTHON."
+)
+
+
 @engines.command("list")
-def list_engines() -> None:
+def list_engines(
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
+) -> None:
     """All engine environments, then all engines and duplex adapters, a line each."""
-    table = Table(box=None)
-    for heading in ("environment", "built", "size", "what it is"):
-        table.add_column(heading, overflow="fold")
-    for row in environment.ENVIRONMENTS.values():
-        python = environment.find(row.name)
-        built = "no" if python is None else "yes" if python == str(row.python) else "your own"
-        size = row.size if python != str(row.python) else _size(_bytes_of(row.folder))
-        table.add_row(row.name, built, size, row.what)
-    console().print(table)
-    console().print(
-        "A preset that needs one builds it. A Python of your own: DUPLEX_LAB_NAME_PYTHON=/path, "
-        "as in DUPLEX_LAB_MOSHI_MLX_PYTHON.\n"
+    environments = [_environment(row) for row in environment.ENVIRONMENTS.values()]
+    built = {row["environment"]: row["built"] for row in environments}
+    print_lists(
+        form,
+        Listing("environments", ENVIRONMENTS, tuple(environments)),
+        Listing("engines", ENGINES, tuple(_engines(built))),
+        notes=(OWN_PYTHON,),
     )
-    console().print(_of_presets())
 
 
-def _of_presets() -> Table:
+def _environment(row: environment.Environment) -> Row:
+    python = environment.find(row.name)
+    is_own = python is not None and python != str(row.python)
+    return {
+        "environment": row.name,
+        "built": "no" if python is None else "your own" if is_own else "yes",
+        "size": _size(_bytes_of(row.folder)) if python == str(row.python) else row.size,
+        "what": row.what,
+    }
+
+
+def _engines(built: Mapping[str, Any]) -> Iterator[Row]:
     """What a preset may name: engines of a cascade's stages, adapters of duplex models."""
     from pipelines.duplex import adapters as duplex
     from pipelines.engines import adapters as cascade
 
-    table = Table(box=None)
-    for heading in ("stage", "engine", "environment", "device", "licence", "tested", "what it is"):
-        table.add_column(heading, overflow="fold")
     rows: list[tuple[str, EngineRow | AdapterRow]] = [(r.stage, r) for r in cascade.all_rows()]
     rows += [("duplex", row) for row in duplex.all_rows()]
     for stage, row in rows:
-        where, devices = row.environment or "–", ", ".join(row.devices)
-        table.add_row(stage, row.name, where, devices, row.licence, row.tested, row.what)
-    return table
+        yield {
+            "stage": stage,
+            "engine": row.name,
+            "environment": row.environment or None,
+            "built": built.get(row.environment),
+            "devices": list(row.devices),
+            "licence": row.licence,
+            "what": row.what,
+            "tested": row.tested,
+        }
 
 
 @engines.command()
@@ -73,33 +106,49 @@ def build(
     print(environment.ensure(name, _tell, verify=True))
 
 
+WEIGHTS = (
+    Column("size", "size"),
+    Column("temporal", lambda row: f"{row['temporal_parameters'] / 1e6:.0f} M", is_figure=True),
+    Column("all", lambda row: f"{row['parameters'] / 1e6:.0f} M", is_figure=True),
+    Column("made", lambda row: _precisions(row["made"]) or "none"),
+    Column("could be made", lambda row: _precisions(row["missing"])),
+)
+
+
 @weights_app.command("list")
-def list_weights() -> None:
+def list_weights(
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
+) -> None:
     """All sizes, and the precisions of each that are made."""
-    table = Table(box=None)
-    for heading in ("size", "temporal", "all", "made", "could be made"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for size in SIZES.values():
         folder = weights.folder_of(size.name)
-        made, missing = [], []
+        made: dict[str, float] = {}
+        missing: dict[str, float] = {}
         for precision in (p for p in size.precisions if p != "f32"):
             path = folder / LM_NAMES[precision]
             if path.exists():
-                made.append(f"{precision} ({_size(path.stat().st_size)})")
+                made[precision] = path.stat().st_size
             else:
-                missing.append(f"{precision} ({_size(lm_bytes(size.parameters, precision))})")
-        table.add_row(
-            size.name,
-            f"{size.temporal_parameters / 1e6:.0f} M",
-            f"{size.parameters / 1e6:.0f} M",
-            ", ".join(made) or "none",
-            ", ".join(missing),
+                missing[precision] = lm_bytes(size.parameters, precision)
+        rows.append(
+            {
+                "size": size.name,
+                "temporal_parameters": size.temporal_parameters,
+                "parameters": size.parameters,
+                "made": made,
+                "missing": missing,
+            }
         )
-    console().print(table)
-    console().print(
+    note = (
         f"f32 is computed from bf16's file. Each size needs the codec too "
         f"({_size(MIMI_BYTES)}, shared). Kept in {weights.folder_of('tiny').parent}"
     )
+    print_lists(form, Listing("weights", WEIGHTS, tuple(rows)), notes=(note,))
+
+
+def _precisions(sizes: Mapping[str, float]) -> str:
+    return ", ".join(f"{precision} ({_size(n)})" for precision, n in sizes.items())
 
 
 @weights_app.command()

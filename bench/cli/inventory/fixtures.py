@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import typer
 
 from bench.fixtures import library as fixtures
 from bench.fixtures.fixture import Fixture, FixtureError
+from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, print_lists
 
 app = typer.Typer(help="The user audio that agents are measured on.", no_args_is_help=True)
 
@@ -33,26 +33,27 @@ def _sentences() -> Iterator[None]:
 def list_fixtures(
     selector: Annotated[str, typer.Argument(help="Names, globs, tags, kinds, or all.")] = "all",
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     root: Root = None,
 ) -> None:
     """Lists fixtures."""
     with _sentences():
         chosen = fixtures.select(selector, root)
     chosen = [f for f in chosen if tag is None or tag in f.tags]
-    if as_json:
-        print(json.dumps([_summary(f) for f in chosen], indent=1, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
+    listing = Listing("fixtures", COLUMNS, tuple(_summary(f) for f in chosen))
+    said = f"{len(chosen)} fixtures, {sum(f.duration_s for f in chosen):.0f} s of audio"
+    print_lists(Format.json if as_json else form, listing, notes=(said,))
 
-    table = Table("name", "kind", "tags", "turns", "seconds", "text", box=None)
-    for f in chosen:
-        text = " / ".join(turn.text for turn in f.turns)
-        row = (f.name, f.kind, ", ".join(f.tags), str(len(f.turns)), f"{f.duration_s:.1f}", text)
-        table.add_row(*row)
-    Console().print(table)
-    print(f"{len(chosen)} fixtures, {sum(f.duration_s for f in chosen):.0f} s of audio")
+
+COLUMNS = (
+    Column("name", "name"),
+    Column("kind", "kind"),
+    Column("turns", "turns", is_figure=True),
+    Column("seconds", lambda row: f"{row['duration_s']:.1f}", is_figure=True),
+    Column("tags", "tags"),
+    Column("text", lambda row: " / ".join(row["text"])),
+)
 
 
 def _summary(fixture: Fixture) -> dict[str, Any]:

@@ -45,10 +45,8 @@ class Row:
     manifest: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The row for JSON: numbers and words, without the texts of tables."""
-        table = asdict(self)
-        del table["size"], table["memory"]
-        return table
+        """The row as plain types: numbers, and ``size`` and ``memory`` in words too."""
+        return asdict(self)
 
 
 def row_of(manifest: Manifest) -> Row:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from bench.cli.inventory.fetch_progress import fetching, size
 from bench.cli.inventory.model_rows import places, row_of
+from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, print_lists
 from pipelines.errors import LabError
 from pipelines.models.catalogue import Catalogue, load_catalogue
 from pipelines.models.fetching.fetch import fetch as fetch_model
@@ -48,13 +47,25 @@ Extra = Annotated[
     list[Path] | None,
     typer.Option("--manifest", help="A manifest of your own (TOML); may be given again."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+AsFormat = Annotated[Format, typer.Option("--format", help=FORMAT_HELP)]
 EXIT_PROBLEMS = 1
-
-
-def _say(what: str | Table) -> None:
-    """On standard output, in colour where it is a terminal and NO_COLOR is not set."""
-    Console(highlight=False, markup=False).print(what, soft_wrap=isinstance(what, str))
+LISTED = (
+    Column("model", "id"),
+    Column("here", "here"),
+    Column("size", "size", is_figure=True),
+    Column("memory", "memory"),
+    Column("licence", lambda row: row["licence"] + (" (gated)" if row["gated"] else "")),
+    Column("bytes", "trust"),
+    Column("what it is", "title"),
+)
+PRESENT = (
+    Column("model", "id"),
+    Column("here", "here"),
+    Column("size", "size", is_figure=True),
+    Column("bytes", "trust"),
+    Column("where", "folder"),
+)
 
 
 def _tell(words: str) -> None:
@@ -62,24 +73,18 @@ def _tell(words: str) -> None:
 
 
 @app.command("list")
-def list_(as_json: AsJson = False, manifest: Extra = None) -> None:
+def list_(form: AsFormat = Format.table, as_json: AsJson = False, manifest: Extra = None) -> None:
     """All models that have a manifest, a line each.
 
     pinned: the manifest says every file's SHA-256. trusted: it does not, and all later
     fetches are compared with the first one. unpinned: it does not, and nothing was fetched yet.
     """
     rows = [row_of(m) for m in load_catalogue(manifest or ()).models.values()]
-    if as_json:
-        print(json.dumps([row.to_dict() for row in rows], indent=1, ensure_ascii=False))
-        return
-    table = _table("model", "here", "size", "memory", "licence", "bytes", "what it is")
-    for row in rows:
-        gate = " (gated)" if row.gated else ""
-        table.add_row(
-            row.id, row.here, row.size, row.memory, row.licence + gate, row.trust, row.title
-        )
-    _say(table)
-    _say(f"Fetch one: {fetch_line(['NAME@VARIANT'])}. Kept in {models_folder()}")
+    listing = Listing(
+        "models", LISTED, tuple(row.to_dict() for row in rows), leave=("what it is", "memory")
+    )
+    note = f"Fetch one: {fetch_line(['NAME@VARIANT'])}. Kept in {models_folder()}"
+    print_lists(Format.json if as_json else form, listing, notes=(note,))
 
 
 @app.command()
@@ -144,23 +149,24 @@ def verify(ids: SomeIds = None, manifest: Extra = None) -> None:
 
 
 @app.command()
-def status(ids: SomeIds = None, as_json: AsJson = False, manifest: Extra = None) -> None:
+def status(
+    ids: SomeIds = None,
+    form: AsFormat = Format.table,
+    as_json: AsJson = False,
+    manifest: Extra = None,
+) -> None:
     """What is on this machine, where it lies, what is half fetched, and how a fetch would go."""
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids] if ids else _here(catalogue, partial=True)
     rows = [row_of(model) for model in chosen]
-    if as_json:
+    if as_json or form is Format.json:
         table: dict[str, Any] = {**places(), "models": [row.to_dict() for row in rows]}
         print(json.dumps(table, indent=1, ensure_ascii=False))
         return
-    found = _table("model", "here", "size", "bytes", "where")
-    for row in rows:
-        found.add_row(row.id, row.here, row.size, row.trust, row.folder)
-    _say(found)
-    for row in (r for r in rows if r.why):
-        _say(f"{row.id}: {row.why}")
-    for name, value in places().items():
-        _say(f"{name + ':':<11}{value}")
+    listing = Listing("models", PRESENT, tuple(row.to_dict() for row in rows))
+    faults = [f"{row.id}: {row.why}" for row in rows if row.why]
+    where = [f"{name}: {value}" for name, value in places().items()]
+    print_lists(form, listing, notes=(*faults, *where))
 
 
 @app.command()
@@ -208,13 +214,6 @@ def path(wanted: Annotated[str, typer.Argument(help="An id, or a path.")]) -> No
 def _here(catalogue: Catalogue, partial: bool = False) -> list[Manifest]:
     words = {"there", "damaged", *(("partial",) if partial else ())}
     return [m for m in catalogue.models.values() if state_of(m).word in words]
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
 
 
 @contextmanager

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from bench.report.text.console import console
+from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
 from pipelines.spec import load_spec
 
 app = typer.Typer(
@@ -20,45 +20,50 @@ list_app = typer.Typer(
 )
 
 
+COLUMNS = (
+    Column("preset", "name"),
+    Column("kind", "kind"),
+    Column("weights", "weights"),
+    Column("here", "available"),
+    Column("files", "files"),
+    Column("parts", lambda row: _unique(map(_part, row["parts"]))),
+    Column("device", lambda row: _unique(d for part in row["parts"] for d in part["devices"])),
+    Column("licence", lambda row: _unique(part["licence"] for part in row["parts"])),
+    Column("tested", lambda row: _unique(t for p in row["parts"] for t in p["tested"].split("; "))),
+    Column("why not, or what its first run builds", lambda row: _remark(row)),
+)
+NOTES = (
+    "here: yes, no; 'presets show NAME' says why not. tested: the weights or doubles with which "
+    "the tests run its parts; no hosted service was run against the real one yet.",
+)
+
+
 @app.command("list")
 @list_app.command("presets")
 def list_presets(
-    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """All shipped presets: parts, files, device, licence, how tested, and which run here."""
-    from bench.machine.matrix import rows, unique
+    """All shipped presets, a line each: parts, files, device, licence, and which run here."""
+    from bench.machine.matrix import rows
 
-    found = rows()
-    if as_json:
-        print(json.dumps([row.to_dict() for row in found], indent=1, ensure_ascii=False))
-        return
-    table = Table(box=None)
-    columns = ("preset", "kind", "parts", "weights", "files", "device", "licence", "tested", "here")
-    for heading in columns:
-        table.add_column(heading, overflow="fold")
-    for row in found:
-        table.add_row(
-            row.name,
-            row.kind,
-            unique([p.name if not p.model else f"{p.name} ({p.model})" for p in row.parts]),
-            row.weights,
-            row.files,
-            unique([device for p in row.parts for device in p.devices]),
-            unique([p.licence for p in row.parts]),
-            unique([t for p in row.parts for t in p.tested.split("; ")]),
-            "yes" if row.available else "no",
-        )
-    say = console().print
-    say(table)
-    say(
-        "\ntested: the weights or doubles with which the tests run its parts; "
-        "no hosted service was run against the real one yet."
-    )
-    for row in found:
-        for reason in row.missing:
-            say(f"{row.name}: {reason}", markup=False, soft_wrap=True)
-        if row.builds and row.available:
-            say(f"{row.name}: its first run builds {unique(row.builds)}", markup=False)
+    listing = Listing("presets", COLUMNS, tuple(row.to_dict() for row in rows()))
+    print_lists(Format.json if as_json else form, listing, notes=NOTES)
+
+
+def _part(part: Row) -> str:
+    return f"{part['name']} ({part['model']})" if part["model"] else str(part["name"])
+
+
+def _remark(row: Row) -> str:
+    if row["missing"]:
+        return " ".join(row["missing"])
+    return f"builds {_unique(row['builds'])}" if row["builds"] else "–"
+
+
+def _unique(texts: Iterable[str]) -> str:
+    """Texts joined by commas, each once, in order."""
+    return ", ".join(dict.fromkeys(text for text in texts if text))
 
 
 @list_app.command("fixtures")
@@ -86,14 +91,16 @@ def show(preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml
     from pipelines.readiness.capability import builds_first, lacks
 
     spec = load_spec(preset)
-    say = console().print
-    say(f"{spec.name}: {spec.title}\n{spec.description}\n")
+    out = console()
+    out.say(f"{spec.name}: {spec.title}")
+    out.say(spec.description)
+    out.line()
     for reason in lacks(spec):
-        say(f"It can't run here: {reason}", markup=False)
+        out.say(f"It can't run here: {reason}")
     if first := builds_first(spec):
-        say(f"Its first run builds {', '.join(first)}.", markup=False)
+        out.say(f"Its first run builds {', '.join(first)}.")
     for name, options in {"audio": spec.audio, **spec.stages}.items():
-        say(f"\\[{name}]")
+        out.line(f"[{name}]")
         for field in fields(options):
-            say(f"{field.name} = {getattr(options, field.name)!r}", markup=False)
-        say("")
+            out.line(f"{field.name} = {getattr(options, field.name)!r}")
+        out.line()

@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection, serve
+import numpy as np
+import numpy.typing as npt
 
 from bench.lines.fakes.peer import Play
+from bench.lines.fakes.websocket import WebSocketPeer, serving_by
 
-HOST = "127.0.0.1"
+RATE_HZ = 24_000
+"""Rate of the audio that it sends."""
 
 
-class PcmWebSocketPeer:
-    """One conversation that the server has taken.
+class PcmWebSocketPeer(WebSocketPeer):
+    """One conversation that the server has taken."""
 
-    Args:
-        connection: Of the websockets package.
-    """
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
-        self._received = 0
+    def decode(self, message: str | bytes) -> npt.NDArray[np.int16] | None:
+        """See `WebSocketPeer.decode`."""
+        return np.frombuffer(message, np.int16) if isinstance(message, bytes) else None
 
     def speak(self, pcm: bytes) -> None:
         """See `Peer.speak`."""
         self.connection.send(pcm)
 
-    def wait_for_chunk(self, k: int) -> None:
-        """See `Peer.wait_for_chunk`; a message is a chunk."""
-        while self._received <= k:
-            try:
-                self.connection.recv()
-            except ConnectionClosed:
-                return
-            self._received += 1
-
 
 @contextmanager
 def serving(play: Play) -> Iterator[str]:
-    """Within, a server on this machine plays ``play`` with whoever connects.
-
-    Yields:
-        Its address, ``ws://…``.
-    """
-
-    def converse(connection: ServerConnection) -> None:
-        play(PcmWebSocketPeer(connection))
-
-    with serve(converse, HOST, 0, compression=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        port = server.socket.getsockname()[1]
-        yield f"ws://{HOST}:{port}/talk"
-        server.shutdown()
-        thread.join()
+    """Within, a server on this machine plays ``play`` with whoever connects; yields its address."""
+    with serving_by(PcmWebSocketPeer, play) as url:
+        yield url

@@ -209,7 +209,8 @@ function waterfall(svg, turn, trial, view, width) {
   for (const [ms, text, side] of flags) {
     if (ms === null || !inside(ms, ms)) continue;
     const at = x(ms);
-    const anchor = at < left + 80 ? "start" : at > right - 80 ? "end" : side;
+    const wide = 6.5 * text.length + 6;
+    const anchor = at < left + wide ? "start" : at > right - wide ? "end" : side;
     names.append(
       el("svg:line", { x1: at, x2: at, y1: 20, y2: bottom, stroke: "var(--ink)", "stroke-width": 1.4, "stroke-dasharray": "4 3" }),
       word(at + (anchor === "end" ? -4 : 4), 30, text, { "text-anchor": anchor }),

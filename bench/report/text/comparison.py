@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bench.compare.compare import Comparison, PairComparison, effect_text
 from bench.compare.gate import Outcome
 from bench.report.text.escape import visible
+from bench.report.text.listing import Listing, Row, literal, markdown_of
 from bench.stats.format import DASH, Block, number
 from bench.stats.quantiles import CONFIDENCE
 
@@ -28,7 +31,13 @@ def _name(found: PairComparison, run: str, preset: str) -> str:
 def block(found: PairComparison) -> Block:
     """The table of one pair."""
     header = ("metric", "base", "candidate", "change", "interval", "n", "verdict")
-    return Block(title(found), header, tuple(_row(c) for c in found.metrics))
+    return Block(
+        title(found),
+        header,
+        tuple(_row(c) for c in found.metrics),
+        left=("verdict",),
+        leave=("n", "interval", "base", "candidate"),
+    )
 
 
 def _row(c: Comparison) -> tuple[str, ...]:
@@ -36,8 +45,7 @@ def _row(c: Comparison) -> tuple[str, ...]:
     interval = DASH if low is None or high is None else f"{_change(c, low)} to {_change(c, high)}"
     return (
         _with_unit(c.compared.metric, c.compared.unit),
-        figure(c.base),
-        figure(c.candidate),
+        *(figure(value) for value in c.shown),
         DASH if value is None else _change(c, value),
         interval,
         str(c.shift.n),
@@ -70,6 +78,21 @@ def figure(value: float | None, sign: str = "") -> str:
     return number(value, f"{sign}.{decimals}f")
 
 
+def option_lines(found: PairComparison) -> list[str]:
+    """What differs between the two presets, a line an option; none where nothing does."""
+    if not found.options:
+        return []
+    lines = [
+        f"  {one.option}: {_value(one.base)} → {_value(one.candidate)}" for one in found.options
+    ]
+    return ["Options that differ:", *lines]
+
+
+def _value(value: Any) -> str:
+    """A value as TOML would hold it, nearly; a dash for none."""
+    return DASH if value is None else json.dumps(value, ensure_ascii=False)
+
+
 def notes(found: Sequence[PairComparison]) -> list[str]:
     """Sentences that must stand beside the tables."""
     tested = [c for pair in found for c in pair.metrics if c.tested is not None]
@@ -77,9 +100,9 @@ def notes(found: Sequence[PairComparison]) -> list[str]:
     tests = "test" if len(tested) == 1 else "tests"
     said = [
         "n: conversations on which both have a figure that counts. Repeats of a turn, and turns "
-        "and variants of one conversation, count once. base, candidate: medians of these turns, "
-        "whose difference need not be the change, which is the typical one of the pairs; of rates "
-        "the means over conversations.",
+        "and variants of one conversation, count once. base, candidate: of all turns that count, "
+        "as 'show' prints them; their difference need not be the change, which is the typical one "
+        "of the pairs.",
         f"Verdicts: Holm's procedure over the {len(tested)} {tests} shown; the same agent measured "
         f"twice is called faster or slower in any of them in at most {100 * (1 - CONFIDENCE):.0f} "
         "% of cases. Each interval is at the level at which its metric was tested (95 % or more), "
@@ -127,6 +150,8 @@ def gate_block(outcomes: Sequence[Outcome]) -> Block:
             )
             for o in outcomes
         ),
+        left=("pair", "verdict"),
+        leave=("n", "interval"),
     )
 
 
@@ -166,19 +191,29 @@ def markdown(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> st
     """All of it as Markdown, gates first: for a job's page."""
     parts = ["# duplex-lab compare"]
     if outcomes:
-        parts.append(_table(gate_block(outcomes)))
+        parts.append(markdown_of(gate_block(outcomes)))
         parts.append("\n".join(f"- {visible(gate_sentence(o))}" for o in outcomes))
-    parts += [_table(block(pair)) for pair in found]
+    for pair in found:
+        parts.append(markdown_of(block(pair)))
+        if listed := option_lines(pair):
+            parts.append("\n".join(f"- {literal(line.strip())}" for line in listed))
     parts.append("\n".join(f"- {visible(note)}" for note in notes(found)))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(shown: Block) -> str:
-    lines = [f"**{visible(shown.title)}**", "", f"| {' | '.join(shown.header)} |"]
-    lines.append("|" + "---|" * len(shown.header))
-    for row in shown.rows:
-        lines.append("| " + " | ".join(visible(cell).replace("|", "\\|") for cell in row) + " |")
-    return "\n".join(lines)
+def listing(found: Sequence[PairComparison]) -> Listing:
+    """A row a metric of each pair: for CSV."""
+    return Listing("metrics", (), tuple(_flat(pair, c) for pair in found for c in pair.metrics))
+
+
+def _flat(pair: PairComparison, c: Comparison) -> Row:
+    return {
+        "base_run": pair.base.run,
+        "base_preset": pair.base.preset,
+        "candidate_run": pair.candidate.run,
+        "candidate_preset": pair.candidate.preset,
+        **_data(c),
+    }
 
 
 def as_data(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -192,6 +227,7 @@ def as_data(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> dic
                 "only_one_side_has": list(pair.one_sided),
                 "warnings": pair.warnings,
                 "notes": list(pair.notes),
+                "options": [asdict(one) for one in pair.options],
             }
             for pair in found
         ],
@@ -221,8 +257,10 @@ def _data(c: Comparison) -> dict[str, Any]:
         "unit": c.compared.unit,
         "better": c.compared.better,
         "scale": c.compared.scale,
-        "base": c.base,
-        "candidate": c.candidate,
+        "base": c.shown[0],
+        "candidate": c.shown[1],
+        "base_of_pairs": c.base,
+        "candidate_of_pairs": c.candidate,
         "change": value,
         "low": low,
         "high": high,

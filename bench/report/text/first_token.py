@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.stats.conversations import quantile_of_turns
 from bench.stats.format import Block, with_interval
-from bench.stats.quantiles import Estimate, per_key, quantile
+from bench.stats.quantiles import Estimate
 from bench.store.records import MetricRow
 from bench.timeline.timeline import Turn
 
@@ -43,7 +44,7 @@ def first_tokens(rows: Sequence[MetricRow]) -> tuple[FirstTokens, ...]:
             for row in of
             if row.preset == preset and (row.turn == 0) is cold
         ]
-        return quantile(per_key(values), 0.5)
+        return quantile_of_turns(values, 0.5)
 
     presets = dict.fromkeys(row.preset for row in of)
     return tuple(FirstTokens(p, median(p, True), median(p, False)) for p in presets)

@@ -14,14 +14,27 @@ from bench.report.text.csv_rows import csv_row
 from bench.report.text.table import markdown, notes
 from bench.store.records import MetricRow
 from bench.summary.summary import RunSummary
+from bench.summary.verdict import verdicts
 
 _DERIVED = {
     "RunSummary": ("calibration_error_ms",),
-    "PresetSummary": ("invalid_rate", "unanswered_rate"),
+    "PresetSummary": (
+        "invalid_rate",
+        "unanswered_rate",
+        "slowest_ms",
+        "slow_answers",
+        "conversations",
+        "shares",
+        "outliers",
+    ),
     "DuplexSummary": ("verdict",),
 }
 """Properties of a summary that are figures."""
-_LEFT_OUT = frozenset({"conversations", "info"})
+_LEFT_OUT = {
+    "RunSummary": {"info"},
+    "PresetSummary": {"answers"},
+    "DuplexSummary": {"conversations"},
+}
 """Fields that are raw data, not figures."""
 
 
@@ -33,7 +46,13 @@ def as_markdown(summaries: Sequence[RunSummary]) -> str:
 def as_json(summaries: Sequence[RunSummary]) -> str:
     """All estimates with their n and intervals; null where there is no figure."""
     runs = [
-        {**plain(s), "machine": plain(s.info.get("machine")), "notes": notes(s)} for s in summaries
+        {
+            **plain(s),
+            "verdicts": verdicts(s),
+            "machine": plain(s.info.get("machine")),
+            "notes": notes(s),
+        }
+        for s in summaries
     ]
     return json.dumps({"runs": runs}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -51,8 +70,9 @@ def as_csv(rows: Sequence[MetricRow]) -> str:
 def plain(value: Any) -> Any:
     """Records as plain JSON types; NaN and infinity as null."""
     if is_dataclass(value) and not isinstance(value, type):
-        named = [f.name for f in fields(value) if f.name not in _LEFT_OUT]
-        named += _DERIVED.get(type(value).__name__, ())
+        kind = type(value).__name__
+        named = [f.name for f in fields(value) if f.name not in _LEFT_OUT.get(kind, ())]
+        named += _DERIVED.get(kind, ())
         return {name: plain(getattr(value, name)) for name in named}
     if isinstance(value, float):
         return value if math.isfinite(value) else None

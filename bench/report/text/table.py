@@ -1,16 +1,17 @@
-"""A run's figures as text: for the terminal (rich), and as Markdown."""
+"""All of a run's figures as text: for the terminal, and as Markdown."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING
 
+from bench.report.text.console import Screen
 from bench.report.text.escape import visible
+from bench.report.text.listing import markdown_of
 from bench.report.text.table_frames import duplex_blocks, duplex_notes
+from bench.report.text.table_read_back import read_back_blocks
 from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
 from bench.stats.format import DASH, Block, number, percent, with_interval
-from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, needed_n
+from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, Method, needed_n
 from bench.store.labels import proposed_note
 from bench.summary.headlines import columns
 from bench.summary.summary import (
@@ -23,19 +24,10 @@ from bench.summary.summary import (
 )
 from bench.timeline.critical_path import PIECES
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-WIDTH = 100
-"""Width in columns where the output is no terminal."""
 REFUSED = "refused: synthetic"
 """Text in place of a conversation's figure for weights that carry no meaning."""
 LISTED = 8
 """Number of invalidated turns that are named; the rest are counted."""
-
-
-TWO_LINES = {"no answer": "no\nanswer", "endpointing delay": "endpoint-\ning delay"}
-"""Heads that a terminal shows on two lines: room for what stands beside."""
 
 
 def blocks(summary: RunSummary) -> list[Block]:
@@ -69,6 +61,7 @@ def blocks(summary: RunSummary) -> list[Block]:
             ),
             tuple(_quality_row(p) for p in presets),
         ),
+        *read_back_blocks(summary),
         *turn_taking_blocks(summary.turn_taking),
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
@@ -165,11 +158,11 @@ SMART_TURN_NOTE = (
 def notes(summary: RunSummary) -> list[str]:
     """Sentences that must stand beside the figures."""
     said = [
-        f"p50: two-sided 95 % interval from order statistics, from n = {MIN_N_INTERVAL} on; "
-        f"p95: one-sided 95 % upper bound, from n = {needed_n(0.95)} on. "
-        "n counts distinct turns of fixtures, taken as independent: repeats of a turn are not, and "
-        "stand in every median and interval by their own median (in rates, by their share). "
+        f"p50: two-sided 95 % interval, from n = {MIN_N_INTERVAL} on; p95: one-sided 95 % upper "
+        f"bound, from n = {needed_n(0.95)} on. n counts distinct turns of fixtures: repeats of a "
+        "turn stand in every median and interval by their own median (in rates, by their share). "
         "Medians of parts need not add up to the median of the whole.",
+        *_interval_notes(summary),
         "valid/n: repeats counted; n includes the turns that had no answer or were never spoken. "
         "vs log: heard − what the event log says. underrun: silence inside the agent's speech. "
         "mouth, loop: how late the measuring side sent and the agent took a chunk, the largest "
@@ -186,6 +179,26 @@ def notes(summary: RunSummary) -> list[str]:
     for p in summary.presets:
         said += _preset_notes(p)
     return said
+
+
+INTERVALS: dict[Method, str] = {
+    "turns": "{n} turns, each a conversation of its own: intervals from order statistics.",
+    "conversations": "{n} turns in {conversations} conversations: intervals by resampling "
+    "conversations, for turns of one are not independent; p95 counts conversations.",
+    "few conversations": "{n} turns in only {conversations} of the 5 conversations that can be "
+    "resampled: intervals from the turns as if they were independent, and so too narrow.",
+}
+"""Method → the sentence that stands beside its intervals."""
+
+
+def _interval_notes(summary: RunSummary) -> list[str]:
+    """What the intervals come from; presets that agree share a sentence."""
+    of: dict[str, list[str]] = {}
+    for p in summary.presets:
+        if p.p50.n:
+            told = INTERVALS[p.p50.method].format(n=p.p50.n, conversations=p.p50.n_conversations)
+            of.setdefault(told, []).append(p.preset)
+    return [f"{', '.join(presets)}: {told}" for told, presets in of.items()]
 
 
 def _calibration(summary: RunSummary) -> str:
@@ -263,61 +276,23 @@ def _spoilt_lines(preset: str, spoilt: Sequence[Spoilt]) -> Iterator[str]:
 # Output
 
 
-def terminal(file: IO[str] | None = None) -> Console:
-    """A console: coloured on a terminal unless NO_COLOR is set, else plain and `WIDTH` wide."""
-    from rich.console import Console
+def print_table(summary: RunSummary, screen: Screen | None = None) -> None:
+    """Prints a run's tables and notes.
 
-    out = file or sys.stdout
-    return Console(file=out, width=None if out.isatty() else WIDTH, highlight=False)
-
-
-def print_table(summary: RunSummary, console: Console | None = None) -> None:
-    """Prints a run's tables and notes."""
-    from rich.text import Text
-
-    console = console or terminal()
+    Args:
+        summary: The run's figures.
+        screen: Where to; by default standard output.
+    """
+    out = screen or Screen()
     for block in blocks(summary):
-        print_block(block, console)
+        out.table(block)
+        out.line()
     for note in notes(summary):
-        console.print(Text(visible(note), style="dim"))
-
-
-def print_block(block: Block, console: Console) -> None:
-    """Prints one table."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(block.title, style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for i, name in enumerate(block.header):
-        is_text = i == 0 or name in ("weights", "model", "cause")
-        table.add_column(
-            Text(TWO_LINES.get(name, name).replace("→ ", "→\n")),
-            justify="left" if is_text else "right",
-            no_wrap=i == 0 or name in ("weights", "interval", "verdict"),
-        )
-    for row in block.rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    console.print(table)
+        out.say(note, "dim")
 
 
 def markdown(summary: RunSummary) -> str:
     """The same as Markdown, for a README."""
-    parts = []
-    for block in blocks(summary):
-        lines = [f"**{block.title}**", "", "| " + " | ".join(block.header) + " |"]
-        lines.append("|" + "---|" * len(block.header))
-        lines += ["| " + " | ".join(_escaped(row)) + " |" for row in block.rows]
-        parts.append("\n".join(lines))
+    parts = [markdown_of(block) for block in blocks(summary)]
     parts.append("\n".join(f"- {visible(note.strip())}" for note in notes(summary)))
     return "\n\n".join(parts) + "\n"
-
-
-def _escaped(row: Sequence[str]) -> list[str]:
-    return [visible(cell).replace("|", "\\|") for cell in row]

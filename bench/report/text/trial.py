@@ -42,8 +42,13 @@ class Event:
     text: str = ""
 
 
-def show(run: Run, trial_id: str) -> str:
+def show(run: Run, trial_id: str, *, frames: bool = False) -> str:
     """A trial's timeline as text, at most `WIDTH` columns wide.
+
+    Args:
+        run: The run.
+        trial_id: The trial.
+        frames: True to show every frame of a duplex model too.
 
     Raises:
         StoreError: there is no such trial, or its recording can't be read.
@@ -63,7 +68,7 @@ def show(run: Run, trial_id: str) -> str:
     for turn in timeline.turns:
         of_turn = {row.metric: row for row in rows if row.turn == turn.number}
         of = causes.get((trial_id, turn.number), [])
-        lines += ["", *_turn_lines(timeline, turn, of_turn, labels, of)]
+        lines += ["", *_turn_lines(timeline, turn, of_turn, labels, of, frames)]
     unspoken = trial.turns - len(timeline.turns)
     if unspoken > 0:
         lines += ["", f"{unspoken} of {trial.turns} turns were not spoken."]
@@ -85,7 +90,11 @@ def _whole(rows: Sequence[MetricRow], recording: Stereo | None) -> str:
 def _pipecats(rows: Sequence[MetricRow]) -> Iterator[str]:
     """Pipecat's own metrics of a pipeline that is not ours, a line for each."""
     for metric in ("pipecat_ttfb", "pipecat_processing"):
-        of = [f"{row.subject} {_ms(row.value)}" for row in rows if row.metric == metric]
+        of = [
+            f"{row.subject} {_ms(row.value)}"
+            for row in rows
+            if row.metric == metric and row.subject is not None
+        ]
         if of:
             yield f"{metric}: {', '.join(of)}"
 
@@ -100,6 +109,7 @@ def _turn_lines(
     rows: dict[str, MetricRow],
     labels: FixtureLabels | None,
     causes: Sequence[CauseRow],
+    frames: bool,
 ) -> Iterator[str]:
     known = labels is not None and turn.number < len(labels.turns)
     label = labels.turns[turn.number] if labels is not None and known else None
@@ -121,7 +131,7 @@ def _turn_lines(
         yield said
     yield from turn_lines(causes, WIDTH)
     yield ""
-    yield from _axis(turn, _events(timeline, turn, path))
+    yield from _axis(turn, _events(timeline, turn, path, frames))
     yield ""
     yield from _pieces(path)
 
@@ -132,8 +142,11 @@ def _verdict(row: MetricRow) -> str:
     return ("right" if row.value > 50 else "wrong") + (f" ({row.reason})" if row.reason else "")
 
 
-def _events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:
-    """What is shown of a turn: its marks, and of the agent's chunks only the first and the last."""
+def _events(timeline: Timeline, turn: Turn, path: Path, frames: bool) -> list[Event]:
+    """What is shown of a turn: its marks, and of the agent's chunks only the first and the last.
+
+    Of a duplex model's frames only the text is, unless all are asked for.
+    """
 
     def after(t_ns: int) -> float:
         return (t_ns - turn.u_off_ns) / NS_PER_MS
@@ -142,7 +155,9 @@ def _events(timeline: Timeline, turn: Turn, path: Path) -> list[Event]:
     events = [
         Event(after(m.t_ns), f"{m.stage}.{m.event}", _detail(m))
         for m in turn.marks
-        if (m.stage, m.event) not in skipped and m.stage not in _NO_EVENTS
+        if (m.stage, m.event) not in skipped
+        and m.stage not in _NO_EVENTS
+        and (frames or m.stage != "duplex" or m.event == "text")
     ]
     events += [
         Event(after(m.t_ns), "pipecat.bot_started") for m in turn.all("pipecat", "bot_started")

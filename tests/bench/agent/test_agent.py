@@ -15,8 +15,8 @@ from bench.agent.process import AgentProcess, Report, TrialOrder
 from bench.caller.connection import listen
 from bench.fixtures.library import fixtures_root, load, read_pcm
 from bench.lines.local import Decoder, Kind, Message, encode
-from bench.runner import run
-from bench.runner.plan import Planned
+from bench.runner.plan import Plan, Planned
+from bench.runner.session import Session
 from bench.store import store
 from pipelines.errors import LabError
 from pipelines.spec import PRESETS, load_spec
@@ -197,7 +197,9 @@ def test_a_successor_that_can_not_be_warmed_is_its_trials_error_and_the_next_tri
     first.alive = False
     folder = tmp_path / "run"
     planned = Planned(spec, load(fixtures_root() / "greet_hello.toml"), 0)
-    run._play_one(planned, folder, None, agents)
+    caller: Any = None
+    plan = Plan((spec,), (planned.fixture,), 1)
+    Session(plan, folder, caller, agents, lambda _: None).play(planned)
     (trial,) = store.read_run(folder).trials
     assert (trial.status, trial.error) == ("error", "no memory") and trial.started_utc
     assert len(stopped) == 2 and stopped[0] is first

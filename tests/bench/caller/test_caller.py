@@ -26,7 +26,8 @@ from bench.lines.local import Kind, Message, encode
 pytestmark = pytest.mark.realtime
 
 RATE = 24_000
-LINES = list(table.rows())
+LINES = ["local", "pcm-websocket"]
+"""An agent that the lab starts, and one that is dialled; the others: tests/bench/lines."""
 TONE = np.full(RATE // 10, 8000, np.int16).tobytes()  # 100 ms
 
 

@@ -71,6 +71,15 @@ def test_a_second_turn_begins_at_its_delay_after_the_agent_fell_silent():
     assert events(result, "agent_end") == [("agent_end", 0, 600), ("agent_end", 1, 2600)]
 
 
+def test_a_turn_without_an_answer_costs_one_turn_and_not_those_that_follow():
+    second = turn(after="agent_end", delay_ms=800.0, goes_on=True)
+    result, _ = converse([(4000, tone(0))], turn(), second)
+    # Nothing is heard in the 2 s after 300 ms: the chunk due at 2320 ms is the first to know.
+    assert events(result, "turn_start") == [("turn_start", 0, 0), ("turn_start", 1, 3120)]
+    assert events(result, "agent_onset") == [("agent_onset", 1, 4000)]
+    assert result.status == "ok"
+
+
 def test_the_next_sentence_of_a_reply_that_was_broken_into_is_no_answer():
     """The third turn waits for an answer to the second, which began over the first one's reply."""
     over: dict[str, Any] = {"after": "agent_onset", "delay_ms": 200.0, "timeout_s": 2.0}

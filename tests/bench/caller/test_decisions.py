@@ -98,6 +98,12 @@ def test_a_cue_that_has_not_come_by_the_timeout_is_missed(cue):
     assert at(asked(turn(cue)), 3801) == HangUp("cue_missed")
 
 
+def test_in_a_conversation_that_goes_on_the_next_turn_follows_an_answer_that_never_came():
+    state = asked(turn("agent_end", goes_on=True))
+    assert at(state, 3800) == Wait()
+    assert at(state, 3801) == Speak(3801 * MS)
+
+
 def test_the_next_turn_is_cued_one_chunk_before_the_silence_that_it_waits_for():
     state = asked(turn("agent_end", delay_ms=800.0))
     assert at(state, 2779, (1900, 2000)) == Wait()

@@ -264,7 +264,7 @@ def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monk
         status: Status = "ruler_late" if trial.repeat == 0 and not trial.warmup else "ok"
         return replace(judge(trial, marks, recording), status=status)
 
-    monkeypatch.setattr("bench.runner.run.with_lateness", late_at_first)
+    monkeypatch.setattr("bench.runner.session.with_lateness", late_at_first)
     monkeypatch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
 
     def watch(progress):

@@ -12,7 +12,8 @@ from bench.cli.main import main
 from bench.fixtures.library import Cue, fixtures_root, load
 from bench.report.text.trial import show
 from bench.runner.plan import Plan, make_plan
-from bench.runner.run import Beside, execute
+from bench.runner.run import execute
+from bench.runner.session import Beside
 from bench.store import store
 from pipelines.bot import check
 from pipelines.bot.load import BotError, load_bot

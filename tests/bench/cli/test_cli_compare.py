@@ -1,5 +1,7 @@
 """``duplex-lab compare`` on runs on disk: tables, refusals, files and exit codes."""
 
+import csv
+import io
 import json
 import shutil
 import sys
@@ -12,7 +14,8 @@ import pytest
 from bench.cli import main as cli
 from bench.metrics.recompute import analyse
 from bench.simulated.turns import write_example_run
-from bench.store.store import read_info, write_info
+from bench.store.store import read_info, read_metrics, read_run, write_info
+from bench.summary.summary import summarise
 
 RUNS = {"one": 1, "two": 2}
 """Two measurements of the same (random) agents."""
@@ -62,7 +65,7 @@ def test_two_presets_of_one_run_are_compared(lab):
     code, out, _ = lab(*PAIR)
     assert code == 0
     assert "cascade-stock → cascade-tuned" in out
-    (line,) = [line for line in out.splitlines() if line.startswith(" voice_to_voice (ms)")]
+    (line,) = [line for line in out.splitlines() if line.startswith("voice_to_voice (ms)")]
     assert line.split()[-1] == "faster"
     assert "one after the other" not in out
 
@@ -136,7 +139,7 @@ def test_fewer_metrics_are_one_smaller_family_in_which_the_rates_stay(lab):
     code, out, _ = lab(*PAIR, "--metrics", "voice_to_voice")
     assert code == 0
     assert "over the 3 tests shown" in " ".join(out.split())
-    assert " no_answer (%)" in out and " invalid (%)" in out
+    assert "\nno_answer (%)" in out and "\ninvalid (%)" in out
     assert "endpointing_delay" not in out
 
 
@@ -206,3 +209,39 @@ def test_labels_that_were_proposed_are_said_under_the_comparison(lab):
     assert said in " ".join(out.split())
     assert said in Path("told.md").read_text(encoding="utf-8")
     assert "labels proposed" not in lab("two", *PAIR[1:])[1]
+
+
+def test_base_and_candidate_are_the_figures_that_show_prints(lab):
+    code, _, _ = lab(*PAIR, "--json", "f.json")
+    assert code == 0
+    (pair,) = json.loads(Path("f.json").read_text())["pairs"]
+    found = {one["metric"]: one for one in pair["metrics"]}
+    run = read_run(Path("one"))
+    shown = {p.preset: p for p in summarise(run, read_metrics(Path("one"))).presets}
+    base, candidate = shown["cascade-stock"], shown["cascade-tuned"]
+    of = found["voice_to_voice"]
+    assert (of["base"], of["candidate"]) == (base.p50.value, candidate.p50.value)
+    # 2 turns of the base and 7 of the candidate have no partner: the pairs' medians are others.
+    assert of["candidate_of_pairs"] != of["candidate"]
+    assert found["stt_wer"]["base"] == base.wer
+    assert found["no_answer"]["candidate"] == 100 * candidate.unanswered_rate
+    assert found["rss_peak_mb"]["base"] == base.figures["rss_peak_mb"].value
+
+
+def test_a_comparison_is_printed_in_every_format(lab):
+    code, out, _ = lab(*PAIR, "--format", "json")
+    assert (code, json.loads(out)["pairs"][0]["base"]["preset"]) == (0, "cascade-stock")
+    rows = list(csv.DictReader(io.StringIO(lab(*PAIR, "--format", "csv")[1])))
+    assert [row["metric"] for row in rows][:3] == ["no_answer", "invalid", "voice_to_voice"]
+    assert {row["base_preset"] for row in rows} == {"cascade-stock"}
+    assert lab(*PAIR, "--format", "md")[1].startswith("# duplex-lab compare\n")
+
+
+def test_options_that_differ_are_listed_below_the_table(lab):
+    info = read_info(Path("one"))
+    turns = {"cascade-stock": {"preset": "stock"}, "cascade-tuned": {"preset": "[vad]"}}
+    info["presets"] = {name: {"stages": {"turns": of}} for name, of in turns.items()}
+    write_info(Path("one"), info)
+    code, out, _ = lab(*PAIR)
+    assert code == 0
+    assert '\nOptions that differ:\n  turns.preset: "stock" → "[vad]"\n' in out

@@ -1,5 +1,6 @@
 """The table of lines finds every module that ends in a row, and each has its fake peer."""
 
+from dataclasses import fields
 from importlib.util import find_spec
 
 import pytest
@@ -14,7 +15,10 @@ def test_the_lines_are_found_by_their_rows():
     assert isinstance(table.make(LOCAL), LocalLine)
 
 
-@pytest.mark.parametrize("row", table.rows().values(), ids=lambda row: row.name)
+SPOKEN = [row for row in table.rows().values() if not row.refusal]
+
+
+@pytest.mark.parametrize("row", SPOKEN, ids=lambda row: row.name)
 def test_each_line_has_a_fake_peer_beside_it(row):
     module = row.name.replace("-", "_")
     assert find_spec(f"bench.lines.{module}")
@@ -24,3 +28,17 @@ def test_each_line_has_a_fake_peer_beside_it(row):
 def test_an_unknown_line_names_the_known_ones():
     with pytest.raises(LineError, match=r"no line 'pigeon'; known: .*local.*pcm-websocket"):
         table.make(LineChoice("pigeon"))
+
+
+@pytest.mark.parametrize("name", ["livekit", "daily", "sip"])
+def test_a_line_that_cannot_be_spoken_says_why_and_what_to_do_instead(name):
+    with pytest.raises(LineError, match=rf"the line {name} can't be spoken: .*\(--line \w+\)"):
+        table.make(LineChoice(name, "wss://x/"))
+
+
+@pytest.mark.parametrize("row", SPOKEN, ids=lambda row: row.name)
+def test_the_options_of_a_line_are_arguments_of_its_codec(row):
+    if row.connects == "agent":
+        return
+    values = {part.name: getattr(row.options(), part.name) for part in fields(row.options)}
+    row.make("ws://127.0.0.1:9/talk", headers={"X": "y"}, **values)

@@ -2,32 +2,12 @@
 
 import numpy as np
 import pytest
-from websockets.server import ServerProtocol
 
-from bench.lines.line import Audio, Bye, Chunk, LineError, Ready
+from bench.lines.fakes.server import Server
+from bench.lines.line import Audio, Bye, Chunk, Clear, LineError, Ready, Words
 from bench.lines.pcm_websocket import PcmWebSocket
 
 URL = "ws://127.0.0.1:8765/talk"
-
-
-class Server:
-    """The other end, without a socket too."""
-
-    def __init__(self):
-        self.protocol = ServerProtocol()
-
-    def take(self, data):
-        """What the server understood of some bytes."""
-        self.protocol.receive_data(data)
-        return self.protocol.events_received()
-
-    def give(self):
-        return b"".join(self.protocol.data_to_send())
-
-    def accept(self, line):
-        (request,) = self.take(line.hello())
-        self.protocol.send_response(self.protocol.accept(request))
-        return line.feed(self.give())
 
 
 @pytest.fixture
@@ -90,9 +70,8 @@ def test_the_caller_hangs_up_by_a_normal_close(talk):
 
 def test_half_a_sample_is_refused(talk):
     line, server = talk
-    server.protocol.send_binary(b"\x00\x00\x00")
     with pytest.raises(LineError, match="half a sample"):
-        line.feed(server.give())
+        server.say(line, b"\x00\x00\x00")
 
 
 def test_a_server_that_refuses_is_named_with_its_answer():
@@ -106,3 +85,69 @@ def test_a_server_that_refuses_is_named_with_its_answer():
 def test_what_is_no_websocket_is_said():
     with pytest.raises(LineError, match="not the address of a WebSocket"):
         PcmWebSocket("http://127.0.0.1/")
+
+
+MAP = """
+hello = [{type = "start", rate = 16000}]
+turn_over = [{type = "done"}]
+[audio]
+message = {type = "audio"}
+data = "media.payload"
+[[receive]]
+when = {type = "audio"}
+means = "audio"
+data = "payload"
+rate = "rate"
+[[receive]]
+when = {type = "say", "who.kind" = "bot"}
+means = "agent_text"
+data = "text"
+[[receive]]
+when = {type = "flush"}
+means = "clear"
+[[receive]]
+when = {type = "bye"}
+means = "end"
+data = "why"
+"""
+
+
+def test_a_protocol_map_says_which_message_carries_what(tmp_path):
+    (tmp_path / "map.toml").write_text(MAP)
+    line, server = PcmWebSocket(URL, protocol_map=str(tmp_path / "map.toml")), Server()
+    assert server.accept(line) == [Ready(24_000)]
+    assert server.take_json(line.owed()) == [{"type": "start", "rate": 16_000}]
+    chunk = Chunk(0, 0, np.array([1], np.int16))
+    assert server.take_json(line.encode(chunk)) == [{"type": "audio", "media": {"payload": "AQA="}}]
+    assert server.take_json(line.turn_over()) == [{"type": "done"}]
+    (audio,) = server.say(line, {"type": "audio", "payload": "BwA=", "rate": 8_000})
+    assert (audio.pcm.tolist(), audio.rate_hz, audio.generation) == ([7], 8_000, 0)
+    said = {"type": "say", "who": {"kind": "bot"}, "text": "Hello"}
+    assert server.say(line, said) == [Words("agent", "Hello")]
+    assert server.say(line, {"type": "say", "who": {"kind": "user"}}) == []
+    assert server.say(line, {"type": "flush"}) == [Clear(1)]
+    (late,) = server.say(line, {"type": "audio", "payload": "BwA="})
+    assert (late.rate_hz, late.generation) == (None, 1)
+    assert server.say(line, {"type": "bye", "why": "night"}) == [Bye("night")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("receive = 3", "at least one \\[\\[receive\\]\\]"),
+        ("recieve = []", "'recieve' is no part of a protocol map"),
+        ("hello = 3\n[[receive]]\nwhen = {}\nmeans = 'end'", "hello is a list of tables"),
+        ("[[receive]]\nwhen = {}\nmeans = 'sound'", "means = 'sound' must be one of"),
+        ("[[receive]]\nwhen = {}\nmeans = 'audio'", "means = 'audio' needs data"),
+        ("[[", "is no TOML"),
+    ],
+)
+def test_a_wrong_protocol_map_is_one_sentence(tmp_path, text, sentence):
+    (tmp_path / "map.toml").write_text(text)
+    with pytest.raises(LineError, match=sentence):
+        PcmWebSocket(URL, protocol_map=str(tmp_path / "map.toml"))
+
+
+def test_a_protocol_map_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(LineError, match="can't be read: No such file"):
+        PcmWebSocket(URL, protocol_map=str(tmp_path / "none.toml"))

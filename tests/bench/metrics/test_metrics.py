@@ -264,6 +264,19 @@ def test_an_answer_of_unknown_words_is_not_judged() -> None:
     assert (row.value, row.reason) == (None, "what the agent meant to say is not marked")
 
 
+def test_a_model_that_makes_no_transcript_has_no_word_errors_and_a_deaf_recogniser_all() -> None:
+    deaf = TurnPlan(transcript=None)
+    trial, marks, pcm = trial_of([deaf])
+    unmarked = [m for m in marks if (m.stage, m.event) != ("stt", "final")]
+    found = {}
+    for kind in ("duplex", "speech", "cascade"):
+        rows = compute_trial(replace(trial, kind=kind), unmarked, pcm, labels_of("x", [deaf]))
+        (row,) = [r for r in rows if r.metric == "stt_wer"]
+        found[kind] = (row.value, row.reason)
+    none = (None, "the model makes no transcript")
+    assert found == {"duplex": none, "speech": none, "cascade": (100.0, None)}
+
+
 def test_no_resampler_is_on_the_path_so_it_takes_nothing() -> None:
     row = rows_of([TurnPlan()])[0, "resample"]
     assert (row.value, row.reason) == (0.0, None)

@@ -39,6 +39,39 @@ def test_what_is_named_for_all_is_played_to_all():
     assert choose("cmd_stop,scripted:cmd_stop")[1] == {}
 
 
+def test_a_preset_that_has_fixtures_of_its_own_plays_nothing_else():
+    made = plan(
+        "cmd_stop,duplex-tiny:cmd_wait,duplex:cmd_dance",
+        "cascade-embedded,duplex-nano,duplex-tiny",
+    )
+    assert played(made) == [
+        ("duplex-nano", "cmd_dance"),
+        ("duplex-nano", "cmd_stop"),
+        ("cascade-embedded", "cmd_stop"),
+        ("duplex-tiny", "cmd_wait"),
+    ]
+    assert made.identity()["own"] == {"duplex-tiny": ["cmd_wait"]}
+    assert made.turns_per_preset == 1  # tiny's weights are synthetic: it has no figure of a turn
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "have"),
+    [("cmd_stop,cmd_wait", (2, 2, 2)), ("dialogue", (24, 6, 6)), ("quick", (25, 21, 21))],
+)
+def test_a_median_counts_the_plans_turns_and_a_tail_its_conversations(fixtures, have):
+    assert plan(fixtures).bounds() == {
+        0.5: (have[0], 20),
+        0.95: (have[1], 59),
+        0.99: (have[2], 299),
+    }
+
+
+def test_a_conversation_is_warmed_up_for_by_its_first_turn_alone():
+    warm = plan("dialogue").warmups()
+    assert [(t.fixture.name, len(t.fixture.turns)) for t in warm] == [("dialogue_name", 1)] * 2
+    assert warm[0].trial_id == "cascade-embedded.dialogue_name.warmup0"
+
+
 @pytest.mark.parametrize(
     ("fixtures", "said"),
     [

@@ -8,14 +8,12 @@ from scipy.stats import binom
 
 from bench.stats.quantiles import (
     Estimate,
-    bounded_quantiles,
     mean,
     needed_n,
     order_bounds,
     per_key,
     quantile,
     rate,
-    rate_per_key,
 )
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=400)
@@ -53,13 +51,6 @@ def test_p99_is_bounded_from_299_values_on_by_the_largest() -> None:
 @pytest.mark.parametrize(("p", "n"), [(0.5, 20), (0.95, 59), (0.99, 299)])
 def test_each_quantile_needs_a_known_number_of_values(p: float, n: int) -> None:
     assert needed_n(p) == n
-
-
-def test_a_plan_can_ask_which_quantiles_its_n_will_bound() -> None:
-    assert bounded_quantiles(19) == {"p50": False, "p95": False, "p99": False}
-    assert bounded_quantiles(20) == {"p50": True, "p95": False, "p99": False}
-    assert bounded_quantiles(59) == {"p50": True, "p95": True, "p99": False}
-    assert bounded_quantiles(299) == {"p50": True, "p95": True, "p99": True}
 
 
 def test_under_twenty_values_there_is_a_median_and_no_interval() -> None:
@@ -152,15 +143,3 @@ def test_a_turns_repeats_are_reduced_to_their_median() -> None:
     values = [(("f", 0), 5.0), (("f", 1), 1.0), (("f", 0), 7.0), (("g", 0), 2.0), (("f", 0), 90.0)]
     assert per_key(values) == [7.0, 1.0, 2.0]
     assert per_key([]) == []
-
-
-def test_one_failure_among_repeats_is_not_outvoted() -> None:
-    hits = [(("f", 0), True), (("f", 0), True), (("f", 0), False), (("g", 0), True)]
-    found = rate_per_key(hits)
-    assert found.n == 2
-    assert found.value == pytest.approx((2 / 3 + 1) / 2)
-
-
-def test_repeats_of_25_turns_leave_the_interval_of_25() -> None:
-    hits = [((f"f{i}", 0), i != 3) for i in range(25)]
-    assert rate_per_key(hits * 3) == rate_per_key(hits) == rate(24, 25)

@@ -64,13 +64,18 @@ def test_a_run_from_before_the_table_says_how_to_get_it_and_then_names_its_slow_
     before = CliRunner().invoke(app, ["show", str(run)]).output
     assert f"causes: not computed yet for this run; run: duplex-lab metrics {run}" in before
     analyse(run)
-    after = CliRunner().invoke(app, ["show", str(run)]).output
+    first = " ".join(CliRunner().invoke(app, ["show", str(run)]).output.split())
+    assert (
+        "example: 1 of 3 turns took 3.4 s: smart-turn said incomplete; see "
+        f"duplex-lab show {run}/example.cmd_example.0 (turn 2)"
+    ) in first
+    after = CliRunner().invoke(app, ["show", str(run), "--all"]).output
     assert (
         "example: 1 of 3 turns took 3.4 s: smart-turn said incomplete; see "
         "example.cmd_example.0, turn 2\n"
     ) in after
-    row = next(line for line in after.splitlines() if "smart-turn said" in line).split()
-    assert row[-3:] == ["1/3", "+3,012", "+3,012"]
+    row = next(line for line in after.splitlines() if "smart-turn said incomplete  " in line)
+    assert row.split()[-3:] == ["1/3", "+3,012", "+3,012"]
 
 
 def test_slow_turns_without_a_known_cause_say_so() -> None:

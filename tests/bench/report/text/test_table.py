@@ -4,17 +4,10 @@ import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from bench.metrics.recompute import analyse
-from bench.report.text.table import (
-    WIDTH,
-    blocks,
-    markdown,
-    notes,
-    print_table,
-    terminal,
-)
+from bench.report.text.console import Screen
+from bench.report.text.table import blocks, markdown, notes, print_table
 from bench.simulated.turns import write_example_run
 from bench.stats.format import with_interval
 from bench.stats.quantiles import Estimate
@@ -28,25 +21,48 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
     return summarise(*analyse(folder))
 
 
-def printed(summary: RunSummary) -> str:
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(summary: RunSummary, width: int | None = None) -> str:
     out = io.StringIO()
-    print_table(summary, terminal(out))
+    print_table(summary, Screen(out, width))
     return out.getvalue()
 
 
-def test_outside_a_terminal_the_table_is_plain_and_100_columns_wide(summary: RunSummary) -> None:
-    text = printed(summary)
-    assert "\x1b" not in text
-    assert max(map(len, text.splitlines())) <= WIDTH
-
-
-def test_no_color_is_obeyed_on_a_terminal(
+def test_outside_a_terminal_the_tables_are_plain_and_nothing_is_left_out(
     summary: RunSummary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    out = io.StringIO()
-    print_table(summary, Console(file=out, force_terminal=True, width=120))
-    assert "\x1b[3" not in out.getvalue()  # no foreground colour; bold may stay
+    monkeypatch.delenv("COLUMNS", raising=False)
+    text = printed(summary)
+    assert "\x1b" not in text
+    assert "Left out" not in text
+    prose = text[text.index("p50: two-sided") :]
+    assert max(map(len, prose.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_in_a_width_the_tables_fit_and_say_what_they_leave_out(
+    summary: RunSummary, width: int
+) -> None:
+    text = printed(summary, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert f"Left out at {width} columns: " in text
+
+
+@pytest.mark.parametrize(("no_color", "codes"), [("", True), ("1", False)])
+def test_bold_and_dim_stand_on_a_terminal_alone_and_no_color_is_obeyed(
+    summary: RunSummary, monkeypatch: pytest.MonkeyPatch, no_color: str, codes: bool
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    out = Terminal()
+    print_table(summary, Screen(out))
+    assert ("\x1b[1m" in out.getvalue(), "\x1b[2m" in out.getvalue()) == (codes, codes)
+    assert "\x1b[3" not in out.getvalue()  # no foreground colour
 
 
 def test_every_preset_and_every_figure_stands_in_full(summary: RunSummary) -> None:

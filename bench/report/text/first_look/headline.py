@@ -1,0 +1,177 @@
+"""What a run says first: a line a preset, its outliers, and a sentence on what is slow in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.report.text.console import Screen
+from bench.report.text.listing import Column, Listing, Row
+from bench.report.text.table_read_back import read_back_blocks
+from bench.stats.format import number, percent
+from bench.stats.quantiles import Method
+from bench.summary.outliers import Outliers, Turn, outliers
+from bench.summary.summary import PresetSummary, RunSummary
+from bench.summary.verdict import outlier_sentence, part_name, verdicts
+
+TITLE = "Voice to voice, as heard: ms from the user's last sound to the agent's first"
+NAMED = 2
+"""Number of groups of outliers of a preset that are named; the rest are counted."""
+MUCH_INVALID = 0.25
+"""Largest share of invalidated turns without a warning."""
+MAX_CALIBRATION_MS = 5.0
+"""Largest calibration error, ms, without a warning."""
+
+
+def _p50(row: Row) -> str:
+    """``281 [273–288]``, or the number of turns that is too small for an interval."""
+    value, low, high = row["p50_ms"], row["p50_low_ms"], row["p50_high_ms"]
+    if value is None:
+        return number(None)
+    if low is None or high is None:
+        return f"{number(value)} (n {row['turns']})"
+    return f"{number(value)} [{number(low)}–{number(high)}]"
+
+
+def _stage(row: Row) -> str:
+    if row["largest_stage"] is None:
+        return number(None)
+    return f"{row['largest_stage']} {percent(row['largest_share'])}"
+
+
+COLUMNS = (
+    Column("preset", "preset"),
+    Column("p50 [95 %]", _p50, is_figure=True),
+    Column("max", lambda row: number(row["slowest_ms"]), is_figure=True),
+    Column("> 1 s", "over_1s", is_figure=True),
+    Column("largest stage", _stage),
+    Column("answered", lambda row: f"{row['answered']}/{row['asked']}", is_figure=True),
+    Column("right", lambda row: percent(row["right"]), is_figure=True),
+)
+LEAVE = ("largest stage", "> 1 s", "max")
+"""Columns that leave first: the sentences below say the same."""
+
+
+INTERVALS: dict[Method, str] = {
+    "turns": "",
+    "conversations": ", the intervals by resampling conversations",
+    "few conversations": ", too few to resample: the intervals are of the turns, and too narrow",
+}
+"""Where an interval comes from → what stands beside n."""
+
+
+def headline(summary: RunSummary) -> Listing:
+    """A row a preset."""
+    said = verdicts(summary)
+    rows = tuple(_row(p, said[p.preset]) for p in summary.presets)
+    return Listing("presets", COLUMNS, rows, TITLE, LEAVE)
+
+
+def _row(p: PresetSummary, verdict: str) -> dict[str, Any]:
+    largest = p.shares[0] if p.shares else None
+    return {
+        "preset": p.preset,
+        "weights": p.weights,
+        "p50_ms": p.p50.value,
+        "p50_low_ms": p.p50.low,
+        "p50_high_ms": p.p50.high,
+        "turns": p.p50.n,
+        "conversations": p.conversations,
+        "interval_from": p.p50.method,
+        "slowest_ms": p.slowest_ms,
+        "over_1s": p.slow_answers if p.values else None,
+        "largest_stage": part_name(largest.part) if largest else None,
+        "largest_share": largest.share if largest else None,
+        "answered": p.answered,
+        "asked": p.turns,
+        "invalid": len(p.invalid),
+        "right": p.success.value,
+        "verdict": verdict,
+    }
+
+
+def sentences(
+    summary: RunSummary, where: Path, causes: Mapping[Turn, str] | None = None
+) -> Iterator[str]:
+    """What stands below the table: outliers, verdicts, warnings, and n.
+
+    Args:
+        summary: The run's figures.
+        where: Its folder, for the commands that show more.
+        causes: The cause of a slow turn, where one is known.
+    """
+    for p in summary.presets:
+        yield from _outliers(p, where, causes)
+    for name, verdict in verdicts(summary).items():
+        yield f"{name}: {verdict}"
+    yield from warnings(summary)
+    if counts := _counts(summary):
+        yield counts
+
+
+def _outliers(p: PresetSummary, where: Path, causes: Mapping[Turn, str] | None) -> Iterator[str]:
+    found = outliers(p.answers, p.p50.value, causes)
+    for group in found[:NAMED]:
+        yield f"{p.preset}: {outlier_sentence(group, len(p.answers))}; see {_command(group, where)}"
+    if more := sum(len(group.answers) for group in found[NAMED:]):
+        yield f"{p.preset}: {more} more took long for other reasons: duplex-lab show {where} --all"
+
+
+def _command(group: Outliers, where: Path) -> str:
+    slowest = group.answers[0]
+    turn = f" (turn {slowest.turn})" if slowest.turn else ""
+    return f"duplex-lab show {where / slowest.trial_id}{turn}"
+
+
+def warnings(summary: RunSummary) -> Iterator[str]:
+    """What makes the figures doubtful; mostly nothing."""
+    error_ms = summary.calibration_error_ms
+    if error_ms is None:
+        yield "The harness was not calibrated in this run."
+    elif error_ms > MAX_CALIBRATION_MS:
+        yield f"The harness's own error reached {error_ms:.1f} ms: the machine was busy."
+    for p in summary.presets:
+        if p.failed:
+            yield f"{p.preset}: {len(p.failed)} of {p.trials} trials failed."
+        if (p.invalid_rate or 0.0) > MUCH_INVALID:
+            yield f"{p.preset}: {percent(p.invalid_rate)} of the turns are not valid."
+
+
+def _counts(summary: RunSummary) -> str:
+    """Both n of every preset that has a figure; said once where they are the same."""
+    counts = {p.preset: _both(p) for p in summary.presets if p.values}
+    if not counts:
+        return ""
+    if len(set(counts.values())) == 1:
+        return f"n: {next(iter(counts.values()))}{' each' if len(counts) > 1 else ''}."
+    return f"n: {'; '.join(f'{name} {said}' for name, said in counts.items())}."
+
+
+def _both(p: PresetSummary) -> str:
+    turns = "1 turn" if p.p50.n == 1 else f"{p.p50.n} turns"
+    conversations = "1 conversation" if p.conversations == 1 else f"{p.conversations} conversations"
+    return f"{turns} in {conversations}{INTERVALS[p.p50.method] if p.p50.low is not None else ''}"
+
+
+def print_headline(
+    summary: RunSummary,
+    where: Path,
+    causes: Mapping[Turn, str] | None = None,
+    screen: Screen | None = None,
+) -> None:
+    """Prints the table and the sentences below it.
+
+    Args:
+        summary: The run's figures.
+        where: The run's folder.
+        causes: The cause of a slow turn, where one is known.
+        screen: Where to; by default standard output.
+    """
+    out = screen or Screen()
+    out.table(headline(summary).block())
+    for block in read_back_blocks(summary):
+        out.line()
+        out.table(block)
+    for sentence in sentences(summary, where, causes):
+        out.say(sentence)

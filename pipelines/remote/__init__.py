@@ -1,0 +1,1 @@
+"""An agent that is a server elsewhere: reached by its address, over its own protocol."""
