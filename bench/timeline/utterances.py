@@ -21,6 +21,10 @@ from pipelines.clock import samples_to_ns
 STILL_RUNS = "the function that the turn called had not ended"
 ONLY_FILLERS = "only a filler was heard"
 NOT_MARKED = "the agent marks no requests of a synthesiser: a filler can't be told from an answer"
+NO_TIMES = (
+    "the agent marks neither requests of a synthesiser nor when its words were said: a filler "
+    "can't be told from an answer"
+)
 IN_ONE = "a filler and what follows it were made as one: where the answer begins is not known"
 
 
@@ -134,7 +138,7 @@ def _by_replies(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) ->
         return NO_CONTENT
     texts = turn.all("duplex", "text")
     if not texts:
-        return Content(None, missing=f"{NOT_MARKED}, nor when its words were said")
+        return Content(None, missing=NO_TIMES)
     until_ns = sys.maxsize if turn.end_ns is None else turn.end_ns
     replies = [r for r in timeline.replies if turn.a_on_ns <= r.start_ns < until_ns]
     found: list[Utterance] = []

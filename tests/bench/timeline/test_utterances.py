@@ -17,6 +17,7 @@ from bench.timeline.content.path import PARTS
 from bench.timeline.timeline import reconstruct
 from bench.timeline.utterances import (
     IN_ONE,
+    NO_TIMES,
     NOT_MARKED,
     ONLY_FILLERS,
     STILL_RUNS,
@@ -311,4 +312,4 @@ def test_of_a_model_with_a_stream_of_text_each_reply_is_judged_by_its_words() ->
 
 
 def test_of_a_model_without_any_text_a_filler_cannot_be_told_and_that_is_said() -> None:
-    assert by_replies(CHECK)[0] == f"{NOT_MARKED}, nor when its words were said"
+    assert by_replies(CHECK)[0] == NO_TIMES
