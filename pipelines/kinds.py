@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Kind = Literal["cascade", "speech", "duplex", "remote", "scripted", "click"]
+Kind = Literal["cascade", "speech", "duplex", "remote", "recorded", "scripted", "click"]
 """Kinds of agent: the kind decides what makes a turn valid, see bench/metrics/validity.py."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -30,7 +30,7 @@ EventName = Literal[
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
-    "proposed", "ttfs_p99", "blocked", "spoke_over",
+    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -95,7 +95,8 @@ EVENTS: dict[StageEvent, str] = {
     # tts
     ("tts", "request"): "a text is handed to the synthesiser; text; request_id: <llm id>/<tts id> "
     "where it is of a language model's answer; value: 1, the pipeline calls it a filler",
-    ("tts", "first_byte"): "its first audio came out",
+    ("tts", "rate"): "the first audio at another rate than before; value: Hz",
+    ("tts", "first_byte"): "its first audio came out; value: samples of that first piece",
     ("tts", "first_audible"): "the chunk with its first audible sample came out; value: that "
     "sample's index in the request's audio",
     ("tts", "end"): "all of the request's audio came out; value: samples",

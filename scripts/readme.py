@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -24,60 +23,44 @@ README = ROOT / "README.md"
 BENCH = ROOT / "docs" / "bench.md"
 
 
-def table(run_dir: Path) -> str:
-    """The run's table as Markdown, with how it was made."""
-    from bench.report.text.table import markdown
-    from bench.store.store import read_metrics, read_run
-    from bench.summary.summary import summarise
+def made(run_dir: Path) -> str:
+    """What the run was made of and on."""
+    from bench.store.store import read_run
 
     run = read_run(run_dir)
     machine = run.info["machine"]
     load = [t.load_avg_1m for t in run.trials if t.load_avg_1m is not None]
-    made = (
+    return (
         f"`make bench` on {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gb']:.0f} GB, Python {machine['python']}, commit "
         f"{str(machine['commit']['sha'])[:10]}; load average {min(load):.1f} to {max(load):.1f}:"
     )
-    return f"{made}\n\n{markdown(summarise(run, read_metrics(run_dir))).strip()}"
 
 
-HEADLINE = (
-    ("preset", "preset"),
-    ("weights", "weights"),
-    ("p50 [95 %]", "voice to voice p50 [95 %], ms"),
-    ("endpointing delay", "of it endpointing delay"),
-    ("answered", "answered"),
-    ("success % [95 %]", "right, % [95 %]"),
-)
-"""Columns of the whole tables that the README shows, and their names in it."""
+def headline(run_dir: Path) -> str:
+    """The run's headline as Markdown: a row a preset, slow turns with their cause, verdicts."""
+    from bench.report.text.first_look.headline import headline as of_summary
+    from bench.report.text.first_look.headline import sentences
+    from bench.report.text.listing import markdown_of
+    from bench.store.store import read_causes, read_metrics, read_run
+    from bench.summary.causes import explained, summarise_causes
+    from bench.summary.summary import summarise
+
+    rows = read_metrics(run_dir)
+    summary = summarise(read_run(run_dir), rows)
+    causes = explained(summarise_causes(rows, read_causes(run_dir) or ()))
+    said = sentences(summary, Path("results/RUN"), causes)
+    block = markdown_of(of_summary(summary).block())
+    return "\n\n".join([made(run_dir), block.strip(), "\n".join(f"- {one}" for one in said)])
 
 
-def headline(text: str) -> str:
-    """A row a preset, out of the whole table: its most important figures.
+def table(run_dir: Path) -> str:
+    """The run's whole tables as Markdown."""
+    from bench.report.text.table import markdown
+    from bench.store.store import read_metrics, read_run
+    from bench.summary.summary import summarise
 
-    Args:
-        text: The section ``table`` of docs/bench.md.
-    """
-    cells: dict[str, dict[str, str]] = {}
-    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
-        head, _, *lines = [
-            [c.strip() for c in row.strip("|").split("|")] for row in block.splitlines()
-        ]
-        if head[0] != "preset":
-            continue
-        for line in lines:
-            row = dict(zip(head, line, strict=True))
-            cells.setdefault(row["preset"], {}).update(
-                {name: cell for name, cell in row.items() if name in dict(HEADLINE)}
-            )
-    made = text.splitlines()[0].rstrip(":")
-    rows = [[row.get(name, "–") for name, _ in HEADLINE] for row in cells.values()]
-    lines = [[shown for _, shown in HEADLINE], ["---"] * len(HEADLINE), *rows]
-    return "\n".join([f"{made}:", "", *(f"| {' | '.join(line)} |" for line in lines)])
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
+    return markdown(summarise(read_run(run_dir), read_metrics(run_dir))).strip()
 
 
 def calibration(file: Path) -> str:
@@ -155,13 +138,14 @@ def main() -> None:
     chosen = parser.parse_args()
     text = BENCH.read_text(encoding="utf-8")
     if chosen.run:
+        text = filled(text, "headline", headline(chosen.run))
         text = filled(text, "table", table(chosen.run))
         shutil.copy(chosen.run / "report.png", ROOT / "docs" / "report.png")
     if chosen.calibration:
         text = filled(text, "calibration", calibration(chosen.calibration))
     BENCH.write_text(text, encoding="utf-8")
     readme = README.read_text(encoding="utf-8")
-    readme = filled(readme, "headline", headline(section(text, "table")))
+    readme = filled(readme, "headline", section(text, "headline"))
     README.write_text(readme, encoding="utf-8")
     if chosen.service:
         results = ROOT / "results" / "README.md"

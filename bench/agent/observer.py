@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     MetricsFrame,
     ProposedUserStoppedSpeakingFrame,
     STTMetadataFrame,
+    TTSAudioRawFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -29,6 +30,7 @@ from pipecat.metrics.metrics import (
     TurnMetricsData,
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.transports.base_output import BaseOutputTransport
 
 from pipelines.clock import monotonic_ns
 from pipelines.marks import EventName, MarkSink, StageEvent, stamp
@@ -88,12 +90,19 @@ class MarkObserver(BaseObserver):
         super().__init__(observe_every_push=False)
         self._marks = marks
         self._last_ns: dict[type[Frame], int] = {}
+        self._rate_hz = 0
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Marks a frame's first push; a broadcast's twins are one event."""
         frame, t_ns = data.frame, data.timestamp
         if isinstance(frame, MetricsFrame):
             self._metrics(frame, t_ns)
+        elif isinstance(frame, TTSAudioRawFrame):
+            # The transport's own chunks have the link's rate.
+            is_voice = not isinstance(data.source, BaseOutputTransport)
+            if is_voice and frame.sample_rate != self._rate_hz:
+                self._rate_hz = frame.sample_rate
+                self._marks.put(stamp("tts", "rate", t_ns=t_ns, value=float(frame.sample_rate)))
         elif isinstance(frame, ErrorFrame):
             self._marks.put(stamp("agent", "error", t_ns=t_ns, text=str(frame.error)))
         elif event := FRAME_MARKS.get(type(frame)):

@@ -251,6 +251,7 @@ async def _play(
     spec: PipelineSpec, order: TrialOrder, models: ModelPool, marks: WatchedMarks
 ) -> str | None:
     """Plays one trial; returns the error, or None."""
+    from bench.agent.loop_watch import LoopWatch
     from bench.agent.transport import LinkTransport, Wire
     from pipelines.host import Host, LabelFeed
     from pipelines.registry import architecture, load_object
@@ -262,6 +263,7 @@ async def _play(
     wire = await Wire.connect(order.socket_path, marks)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(wire.close)
+        await stack.enter_async_context(LoopWatch(marks))
         marks.report_to(_on_loop(wire.tell_work))
         wire.labels = LabelFeed() if spec.sees_labels else None
         errors: list[str] = []

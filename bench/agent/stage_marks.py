@@ -21,6 +21,7 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    MetricsFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
@@ -29,6 +30,7 @@ from pipecat.frames.frames import (
     TTSTextFrame,
     UserStoppedSpeakingFrame,
 )
+from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
 from pipecat.processors.frame_processor import FrameDirection
@@ -121,6 +123,8 @@ class StageObserver(MarkObserver):
             self._token(frame.text, t_ns)
         elif isinstance(frame, LLMFullResponseEndFrame):
             self._ended(t_ns)
+        elif isinstance(frame, MetricsFrame):
+            self._usage(frame, t_ns)
         elif isinstance(frame, FunctionCallInProgressFrame):
             self._tool("tool_start", frame, t_ns)
         elif isinstance(frame, FunctionCallResultFrame | FunctionCallCancelFrame):
@@ -166,6 +170,17 @@ class StageObserver(MarkObserver):
         elif words := text or " ".join(answer.spoken):
             self._put("agent", "answer_text", t_ns, answer.id, text=words)
 
+    def _usage(self, frame: MetricsFrame, t_ns: int) -> None:
+        """What a service says of its prefix cache; services count prompts with or without it."""
+        for data in frame.data:
+            if not isinstance(data, LLMUsageMetricsData) or self._answer is None:
+                continue
+            cached = data.value.cache_read_input_tokens
+            if cached is not None and self._answer.asked:
+                read = data.value.total_tokens - data.value.completion_tokens - cached
+                self._put("llm", "prompt_read", t_ns, self._answer.id, float(max(0, read)))
+                self._put("llm", "prompt_cached", t_ns, self._answer.id, float(cached))
+
     def _announced(self, frame: AggregatedTextFrame) -> None:
         """The synthesiser says which text it speaks next, before it begins."""
         line = next((line for line in self._lines if line.text == frame.text), None)
@@ -194,7 +209,7 @@ class StageObserver(MarkObserver):
         elif isinstance(frame, TTSAudioRawFrame):
             speech = self._speech[context]
             if not speech.samples:
-                self._put("tts", "first_byte", t_ns, speech.id)
+                self._put("tts", "first_byte", t_ns, speech.id, float(frame.num_frames))
             speech.samples += frame.num_frames
         else:
             speech = self._speech.pop(context)

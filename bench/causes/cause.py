@@ -87,3 +87,31 @@ class Cause:
 def in_ms(ns: int) -> float:
     """Nanoseconds as milliseconds."""
     return ns / NS_PER_MS
+
+
+# What the detectors share
+
+LEAST_MS = 50.0
+"""Least wait that is named, ms: below it lies what a busy event loop does by itself."""
+PIPECAT = "https://github.com/pipecat-ai/pipecat/blob/v1.14.0/src/pipecat"
+"""Where Pipecat's files lie, for `Cause.source`."""
+
+
+def since(
+    start_ns: int | None, end_ns: int | None, detail: str, least_ms: float = LEAST_MS
+) -> Evidence | None:
+    """The wait from one time to another; None if it is not worth a name, or not marked."""
+    if start_ns is None or end_ns is None:
+        return None
+    waited_ms = in_ms(end_ns - start_ns)
+    return Evidence(waited_ms, detail) if waited_ms >= least_ms else None
+
+
+def voice_rate_hz(case: Case) -> float | None:
+    """Rate of the answer's audio as it leaves the synthesiser; None where it is not marked.
+
+    It is marked when the pipeline pushes the audio, which may be after its making was.
+    """
+    until_ns = case.path.write
+    rates = [m for m in case.timeline.all("tts", "rate") if until_ns is None or m.t_ns <= until_ns]
+    return rates[-1].value if rates else None

@@ -1,17 +1,19 @@
-"""What makes the pipeline find the end of the user's turn late."""
+"""What makes the pipeline find the start or the end of the user's turn late."""
 
 from __future__ import annotations
 
-from bench.causes.cause import Case, Cause, Evidence, in_ms
-from pipelines.clock import NS_PER_S
+from bench.causes.cause import PIPECAT, Case, Cause, Evidence, in_ms, since
+from bench.timeline.replies import reply_at
+from pipelines.clock import NS_PER_MS, NS_PER_S
 from pipelines.marks import Mark
 
-LEAST_WAIT_MS = 50.0
-"""Least wait that is named, ms: below it lies what a busy event loop does by itself."""
 COMPLETE = 0.5
 """Probability above which an end-of-turn model calls a turn complete, where its verdict is not
 marked."""
-PIPECAT = "https://github.com/pipecat-ai/pipecat/blob/v1.14.0/src/pipecat"
+GIVEN_UP_MS = 2500.0
+"""Wait from which it is no strategy's timer any more, but user_turn_stop_timeout (5 s), ms."""
+TIMER_MS = 100.0
+"""Time within which a release after a deadline is that deadline's, ms."""
 
 
 # Marks that several detectors read
@@ -49,12 +51,6 @@ def _final(case: Case) -> Mark | None:
     return finals[-1] if finals else None
 
 
-def _since(start_ns: int, end_ns: int, detail: str) -> Evidence | None:
-    """The wait from one time to another; None if it is not worth a name."""
-    waited_ms = in_ms(end_ns - start_ns)
-    return Evidence(waited_ms, detail) if waited_ms >= LEAST_WAIT_MS else None
-
-
 # Detectors
 
 
@@ -69,7 +65,7 @@ def smart_turn_incomplete(case: Case) -> Evidence | None:
     if release is None or wrong is None:
         return None
     sure = "" if wrong.value is None else f"probability of complete {wrong.value:.2f}"
-    return _since(max(wrong.t_ns, final.t_ns if final else 0), release, sure)
+    return since(max(wrong.t_ns, final.t_ns if final else 0), release, sure)
 
 
 def end_of_turn_model(case: Case) -> Evidence | None:
@@ -78,7 +74,7 @@ def end_of_turn_model(case: Case) -> Evidence | None:
     later = [mark for mark in verdicts if stop is not None and mark.t_ns >= stop.t_ns]
     if stop is None or not later:
         return None
-    return _since(stop.t_ns, later[0].t_ns, "")
+    return since(stop.t_ns, later[0].t_ns, "")
 
 
 def stop_before_transcript(case: Case) -> Evidence | None:
@@ -90,7 +86,7 @@ def stop_before_transcript(case: Case) -> Evidence | None:
     if not proposals or proposals[-1] >= final.t_ns:
         return None
     late_ms = in_ms(final.t_ns - proposals[-1])
-    return _since(final.t_ns, path.release, f"the transcript came {late_ms:.0f} ms after the stop")
+    return since(final.t_ns, path.release, f"the transcript came {late_ms:.0f} ms after the stop")
 
 
 def vad_stop_secs(case: Case) -> Evidence | None:
@@ -100,6 +96,65 @@ def vad_stop_secs(case: Case) -> Evidence | None:
         return None
     waited_ns = min(stop.t_ns - case.turn.u_off_ns, round(stop.value * NS_PER_S))
     return Evidence(in_ms(waited_ns), f"stop_secs = {stop.value:g}")
+
+
+def unfinalised_transcript(case: Case) -> Evidence | None:
+    """The wait for a transcript that is not there, up to ttfs_p99 after the user's end.
+
+    The recogniser did not say that its transcript was the last, and the turn ended when the time
+    was over by which it should have been.
+    """
+    release, final, stop = case.path.release, _final(case), _vad_stop(case)
+    told = [m for m in case.timeline.all("stt", "ttfs_p99") if release and m.t_ns <= release]
+    if release is None or final is None or stop is None or final.value != 0 or not told:
+        return None
+    wait_s = told[-1].value or 0.0
+    deadline_ns = stop.t_ns + round((wait_s - (stop.value or 0.0)) * NS_PER_S)
+    if abs(in_ms(release - deadline_ns)) > TIMER_MS:
+        return None
+    return since(_known_ns(case, final, stop), release, f"ttfs_p99 = {wait_s:g} s")
+
+
+def silence_timer(case: Case) -> Evidence | None:
+    """The wait for nothing but time: VAD, transcript and verdict were there."""
+    waited = _unexplained(case)
+    return waited if waited and waited.lost_ms < GIVEN_UP_MS and not _verdicts(case) else None
+
+
+def turn_stop_timeout(case: Case) -> Evidence | None:
+    """The same, so long that no strategy ended the turn, but the limit for all of them."""
+    waited = _unexplained(case)
+    return waited if waited and waited.lost_ms >= GIVEN_UP_MS else None
+
+
+def _unexplained(case: Case) -> Evidence | None:
+    """From when all was there that a turn waits for to its release, if no other row explains it."""
+    path, final, stop = case.path, _final(case), _vad_stop(case)
+    if path.release is None or final is None or stop is None:
+        return None
+    if path.llm_request is not None and path.llm_request < path.release:
+        return None  # the language model itself was waited for
+    others = (smart_turn_incomplete, stop_before_transcript, unfinalised_transcript)
+    if any(other(case) for other in others):
+        return None
+    return since(_known_ns(case, final, stop), path.release, "")
+
+
+def vad_start_late(case: Case) -> Evidence | None:
+    """The VAD's start − u_on, but for its start_secs, where the user spoke into a reply."""
+    turn = case.turn
+    starts = [m for m in turn.all("vad", "speech_start") if m.t_ns >= turn.u_on_ns]
+    if not starts or starts[0].value is None or reply_at(case.timeline, turn.u_on_ns) is None:
+        return None
+    asked_ns = round(starts[0].value * NS_PER_S)
+    late_ms = (starts[0].t_ns - turn.u_on_ns) / NS_PER_MS
+    seen = f"start after {late_ms:.0f} ms, start_secs = {starts[0].value:g}"
+    return since(turn.u_on_ns + asked_ns, starts[0].t_ns, seen)
+
+
+def _known_ns(case: Case, final: Mark, stop: Mark) -> int:
+    """When all was there that the turn could wait for: VAD, transcript and verdict, ns."""
+    return max([final.t_ns, stop.t_ns, *(mark.t_ns for mark in _verdicts(case))])
 
 
 ROWS = (
@@ -151,6 +206,57 @@ ROWS = (
         "Pipecat 1.14",
         f"{PIPECAT}/audio/vad/vad_analyzer.py",
         on_turn=vad_stop_secs,
+    ),
+    Cause(
+        "unfinalised_transcript",
+        "the transcript was not said to be final",
+        "The recogniser did not mark its transcript as final, so the pipeline waited for another "
+        "one until the recogniser's ttfs_p99_latency was over.",
+        "Finalise: request_finalize() at the VAD's stop and confirm_finalize() before the last "
+        "TranscriptionFrame; or give the service its measured ttfs_p99_latency (unset means 1 s).",
+        "stt.final with the value 0, and turn.release at vad.speech_stop − stop_secs + "
+        "stt.ttfs_p99; turn.release − the last of transcript, VAD's stop and verdict",
+        "Pipecat 1.14",
+        f"{PIPECAT}/turns/user_stop/turn_analyzer_user_turn_stop_strategy.py",
+        on_turn=unfinalised_transcript,
+    ),
+    Cause(
+        "silence_timer",
+        "a silence timer ran",
+        "The turn ended by a timer that runs after the VAD's stop, though the transcript was "
+        "there: SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.6).",
+        "Lower user_speech_timeout, here speech_timeout_secs in [turns]; or let an end-of-turn "
+        "model decide; and compare the starts in pauses that this costs.",
+        "turn.release − the last of stt.final and vad.speech_stop, where no end-of-turn model "
+        "gave a verdict and no other row explains the wait",
+        "Pipecat 1.14",
+        f"{PIPECAT}/turns/user_stop/speech_timeout_user_turn_stop_strategy.py",
+        on_turn=silence_timer,
+    ),
+    Cause(
+        "turn_stop_timeout",
+        "no strategy ended the turn",
+        "No stop strategy ended the user's turn, though VAD and transcript were there, until the "
+        "aggregator's limit for all of them was over (user_turn_stop_timeout, 5 s).",
+        "See why the strategy does not end it (a transcript that is never final, clocks that "
+        "differ); lower user_turn_stop_timeout, here turn_stop_timeout_secs in [turns].",
+        "turn.release 2.5 s or more after the last of stt.final, vad.speech_stop and the verdict, "
+        "where no other row explains the wait",
+        "Pipecat 1.14",
+        f"{PIPECAT}/turns/user_turn_controller.py",
+        on_turn=turn_stop_timeout,
+    ),
+    Cause(
+        "vad_start_late",
+        "the VAD noticed the user late",
+        "The user spoke into the agent's answer, and the VAD said so later than its start_secs: "
+        "its volume gate (min_volume) is smoothed over time, and opens after the voice does.",
+        "VADParams(min_volume=0) takes the gate away, and leaves the decision to the model.",
+        "vad.speech_start − u_on − its start_secs, in a turn that begins over a reply",
+        "Pipecat 1.14 (start 380 ms after the voice with the gate, 240 ms without)",
+        f"{PIPECAT}/audio/vad/vad_analyzer.py",
+        loses="stop",
+        on_turn=vad_start_late,
     ),
 )
 """The rows, in the order in which they are stored."""

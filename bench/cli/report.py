@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bench.metrics.compute import compute
+from bench.metrics.recompute import compute_run
 from bench.report.page.page import Input, write_page
 from bench.report.text.formats import as_csv, as_json, as_markdown
 from bench.store import store
@@ -115,10 +115,12 @@ def _write_figures(runs: list[Path], form: Figures, out: Path | None) -> None:
 
 
 def _input(path: Path) -> Input:
-    """A run and its metrics: computed now, and not written, if they are missing."""
+    """A run with its metrics and causes: computed now, and not written, if metrics are missing."""
     run = store.read_run(path)
-    rows = store.read_metrics(path) if (path / "metrics.parquet").exists() else compute(run)
-    return Input(run, rows)
+    if (path / "metrics.parquet").exists():
+        return Input(run, store.read_metrics(path), store.read_causes(path))
+    found = compute_run(run)
+    return Input(run, found.metrics, found.causes)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from bench.timeline.utterances import answer_text
 
 NOT_MARKED = "what the agent meant to say is not marked"
 NOT_LISTENED = "no recogniser has listened to it: duplex-lab listen RUN"
+NOT_GIVEN = "the words that were said are not given"
 CUT = "the user broke into the answer"
 NO_TRANSCRIPT = "the model makes no transcript"
 
@@ -44,6 +45,8 @@ def _no_words(reading: TurnReading) -> str | None:
     # One model that hears and speaks need not say what it heard; a recogniser that is silent errs.
     if timeline.trial.kind in ("duplex", "speech") and not timeline.all("stt", "final"):
         return NO_TRANSCRIPT
+    if not reading.labels.text:
+        return NOT_GIVEN
     event = reading.labels.event
     return f"a {event} is not asked to be recognised" if event in WORDLESS else None
 

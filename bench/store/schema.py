@@ -19,8 +19,8 @@ HISTORY: dict[int, str] = {
     3: "metrics: turn_wait is endpointing_delay, underflows is underruns, underflow_ms is "
     "underrun_ms; in older runs they are renamed when read.",
     4: "causes: a new table; older runs have none until `duplex-lab metrics RUN`. marks: "
-    "turn.proposed, stt.ttfs_p99, agent.blocked, and values of vad.speech_start, turn.analysis and "
-    "stt.final.",
+    "turn.proposed, stt.ttfs_p99, tts.rate, agent.blocked; a value of vad.speech_start, stt.final "
+    "and tts.first_byte, a text of turn.analysis.",
 }
 """Schema version → what changed."""
 

@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -252,7 +252,20 @@ def read_run(run_dir: Path) -> Run:
     return _read_all(run_dir, [])
 
 
-def _read_all(run_dir: Path, parts: list[Path]) -> Run:
+def read_more(run_dir: Path, known: Collection[str]) -> Run:
+    """Reads what a run that goes on has on disk by now, without the parts of some trials.
+
+    Args:
+        run_dir: Its folder.
+        known: Ids of trials that were read before.
+
+    Raises:
+        StoreError: as `read_run`; no new trial is none where some are known.
+    """
+    return _read_all(run_dir, [], known)
+
+
+def _read_all(run_dir: Path, parts: list[Path], known: Collection[str] = ()) -> Run:
     """Like `read_run`; adds to ``parts`` those that it read, each trial's row before its marks."""
     if not run_dir.is_dir():
         raise StoreError(f"{run_dir}: there is no such folder; a run's folder is needed")
@@ -263,13 +276,15 @@ def _read_all(run_dir: Path, parts: list[Path]) -> Run:
             trials[row["trial_id"]] = Trial(**row)
         marks = _read_marks(run_dir / "marks.parquet")
     for path in sorted(run_dir.glob("parts/*.trials.parquet")):
+        stem = path.name.removesuffix(".trials.parquet")
+        if stem in known:
+            continue
         for row in _read(path, "trials").to_pylist():
             trials[row["trial_id"]] = Trial(**row)
-        stem = path.name.removesuffix(".trials.parquet")
         beside = path.with_name(f"{stem}.marks.parquet")
         marks[stem] = _read(beside, "marks")
         parts += [path, beside]
-    if not trials:
+    if not trials and not known:
         raise StoreError(f"{run_dir}: there are no trials in it; is it a run's folder?")
     ordered = sorted(trials.values(), key=lambda t: (t.started_utc, t.t0_ns, t.trial_id))
     return Run(run_dir, read_info(run_dir), tuple(ordered), marks)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
@@ -24,14 +24,16 @@ from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, ser
 from bench.report.page.charts_critical import critical_bars
 from bench.report.page.charts_duplex import frame_charts
 from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
-from bench.report.page.tiles import Answers, stage_blocks, tiles
+from bench.report.page.known_causes import known_causes
+from bench.report.page.tiles import slow_turns, stage_blocks, tiles
 from bench.report.page.turns import STATUSES, Cards, cards
+from bench.report.text.causes import cause_blocks
 from bench.report.text.table import blocks, notes
 from bench.store.atomic import atomic_write
 from bench.store.recording import Stereo
-from bench.store.records import MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import Run
-from bench.summary.answers import answers_of
+from bench.summary.causes import PresetCauses, summarise_causes
 from bench.summary.colours import SHADES, STAGES, look
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import PIECES
@@ -39,6 +41,8 @@ from bench.timeline.replay import Stream, stream_of
 
 AUDIO = ("embed", "beside", "none")
 """Places for recordings: in the page, in a folder beside it, or nowhere."""
+SERVED = "served"
+"""Place of recordings that a server makes when they are asked for."""
 FOLDER = "report_audio"
 SCRIPTS = ("page.js", "water.js", "turns.js")
 """The page's own script, in this order."""
@@ -53,6 +57,8 @@ class Input:
 
     run: Run
     rows: Sequence[MetricRow]
+    causes: Sequence[CauseRow] | None = ()
+    """The known causes of its turns; None where they were never computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class _Part:
 
     number: int
     summary: RunSummary
-    answers: Answers
+    causes: Sequence[PresetCauses]
     cards: Cards
     charts: tuple[Chart, ...]
     swept: Mapping[str, Swept]
@@ -92,13 +98,24 @@ def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> i
     return len(data)
 
 
+def served_page(given: Input, home: str, tell: Tell) -> str:
+    """A run's page for a server that has the recordings: at ``audio/TRIAL.opus``, as `opus` makes.
+
+    Args:
+        given: The run.
+        home: Address of the list of runs.
+        tell: Takes lines that report progress.
+    """
+    return render([_part(0, given, SERVED, Path(), tell)], embedded=False, home=home)
+
+
 def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _Part:
     run = given.run
     waiting: dict[str, Future[bytes]] = {}
     workers = ThreadPoolExecutor(max_workers=os.cpu_count())  # encoding releases the GIL
 
     def hear(trial: Trial, recording: Stereo) -> None:
-        if audio != "none":
+        if audio in ("embed", "beside"):
             waiting[trial.trial_id] = workers.submit(opus, recording, trial.rate_hz)
 
     def told(done: int, total: int, what: str) -> None:
@@ -106,7 +123,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
 
     with workers:
         summary = summarise(run, given.rows)
-        found = cards(run, given.rows, hear, told)
+        found = cards(run, given.rows, hear, told, known_causes(given.causes or ()))
         tell(f"{run.run_id}: charts and playout replay")
         order = [p.preset for p in summary.presets]
         swept = replayed(_streams(run, order))
@@ -114,6 +131,8 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
         tell(f"{run.run_id}: recordings as Opus")
         sound = {name: one.result() for name, one in waiting.items()}
     kept: dict[str, str] = {}
+    if audio == SERVED:
+        kept = {t.trial_id: f"audio/{t.trial_id}.opus" for t in found.trials if not t.problem}
     for name, data in sound.items():
         if audio == "embed":
             kept[name] = base64.b64encode(data).decode("ascii")
@@ -121,15 +140,8 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
             kept[name] = f"{FOLDER}/{number}-{name}.opus"
             atomic_write(folder / f"{number}-{name}.opus", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
-    return _Part(number, summary, _answers(given.rows), found, charts, swept, by_trial)
-
-
-def _answers(rows: Iterable[MetricRow]) -> Answers:
-    """The valid answers of each preset."""
-    by_preset: dict[str, list[MetricRow]] = {}
-    for row in rows:
-        by_preset.setdefault(row.preset, []).append(row)
-    return {preset: answers_of(of) for preset, of in by_preset.items()}
+    causes = summarise_causes(given.rows, given.causes or ())
+    return _Part(number, summary, causes, found, charts, swept, by_trial)
 
 
 def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
@@ -158,8 +170,8 @@ def _streams(run: Run, order: Sequence[str]) -> dict[str, list[Stream]]:
 # HTML
 
 
-def render(parts: Sequence[_Part], *, embedded: bool) -> str:
-    """The whole page as text."""
+def render(parts: Sequence[_Part], *, embedded: bool, home: str = "") -> str:
+    """The whole page as text, with a link to the list of runs if it has an address."""
     import plotly.offline  # type: ignore[import-untyped]
 
     script = "\n".join(_asset(name) for name in SCRIPTS)
@@ -191,8 +203,8 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     return Template(_asset("page.html")).substitute(
         title=markup.esc(title),
         hashes=" ".join(_hash(one) for one in (plotly_js, script)),
-        css=_colours() + _asset("page.css"),
-        nav="".join(_nav(parts)),
+        css=colours() + _asset("page.css"),
+        nav=(f'<a href="{markup.esc(home)}">Runs</a>' if home else "") + "".join(_nav(parts)),
         all="".join(_all(together)),
         runs="".join(_section(part, alone=len(parts) == 1) for part in parts),
         audio="".join(_sounds(parts)) if embedded else "",
@@ -202,7 +214,7 @@ def render(parts: Sequence[_Part], *, embedded: bool) -> str:
     )
 
 
-def _colours() -> str:
+def colours() -> str:
     """The colours of stages and presets, as variables of the page's styles."""
     stages = {p.name: p.colour for p in PIECES if not p.is_gap} | STAGES
     light, dark = (
@@ -293,9 +305,12 @@ def _section(part: _Part, *, alone: bool) -> str:
     bars = next(c for c in part.charts if c.name == "critical")
     content = {
         "headline": markup.listed(markup.alerts(summary, part.cards), "alerts")
-        + tiles(summary, part.answers)
+        + tiles(summary)
+        + slow_turns(summary, part.causes, part.cards, n)
         + markup.figure(bars, f"r{n}")
-        + "".join(markup.table(block) for block in stage_blocks(summary, part.answers))
+        + "".join(
+            markup.table(block) for block in (*stage_blocks(summary), *cause_blocks(part.causes))
+        )
         + markup.table(tables[0]),
         "latency": _of(part, "latency"),
         "turns": f'<div class="turns" data-run="{n}"></div>',

@@ -6,39 +6,39 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.report.page.chart import colour
 from bench.report.page.markup import esc
+from bench.report.page.turns import Cards
 from bench.stats.format import DASH, Block, number, percent
 from bench.stats.quantiles import Estimate
-from bench.summary.answers import RESIDUAL, SLOW_MS, Answer, shares
+from bench.summary.answers import RESIDUAL, SLOW_MS
+from bench.summary.causes import PresetCauses, explained
 from bench.summary.frames import DuplexSummary
+from bench.summary.outliers import outliers
 from bench.summary.summary import PresetSummary, RunSummary
+from bench.summary.verdict import outlier_sentence, verdict
 from bench.timeline.critical_path import PIECES
 from bench.timeline.frame_times import STAGES
 from bench.timeline.frames import FRAME_MS
 
-Answers = Mapping[str, Sequence[Answer]]
-"""Preset → its valid answers."""
 LABELS = {p.name: p.label for p in PIECES if not p.is_gap} | {RESIDUAL: "hand-over gaps"}
 """Part of an answer → its name."""
 
 
-def tiles(summary: RunSummary, answers: Answers) -> str:
+def tiles(summary: RunSummary) -> str:
     """The cards of a run, as HTML."""
     frames = {p.preset: p for p in summary.duplex}
-    cards = "".join(
-        _tile(p, answers.get(p.preset, ()), frames.get(p.preset)) for p in summary.presets
-    )
+    cards = "".join(_tile(p, frames.get(p.preset)) for p in summary.presets)
     return f'<ul class="tiles">{cards}</ul>'
 
 
-def _tile(p: PresetSummary, answers: Sequence[Answer], frames: DuplexSummary | None) -> str:
+def _tile(p: PresetSummary, frames: DuplexSummary | None) -> str:
     """A preset's card; a duplex model with synthetic weights shows its frames instead."""
+    facts: Sequence[tuple[str, str]] = ()
     if p.weights == "synthetic" and frames is not None:
         figure, unit = number(frames.service_p50), "ms a frame"
-        under = f"budget 80 ms · {frames.verdict} · synthetic weights: no latency of a turn"
-        facts: Sequence[tuple[str, str]] = ()
+        under = f"budget 80 ms · {frames.verdict}"
     else:
         figure, unit = number(p.p50.value), "ms p50" if p.p50.value is not None else ""
-        under, facts = _sureness(p), list(_facts(p, answers)) if p.values else ()
+        under, facts = _sureness(p), list(_facts(p)) if p.values else ()
     listed = "".join(f"<div><dt>{esc(name)}</dt><dd>{esc(said)}</dd></div>" for name, said in facts)
     return (
         f'<li class="card tile" style="--own:var(--{colour(p.preset)[1:]})">'
@@ -46,17 +46,38 @@ def _tile(p: PresetSummary, answers: Sequence[Answer], frames: DuplexSummary | N
         f'<span class="badge {esc(p.weights)}">{esc(p.weights)}</span>'
         f'<p class="big"><b>{esc(figure)}</b> {esc(unit)}</p><p class="sure">{esc(under)}</p>'
         + (f"<dl>{listed}</dl>" if listed else "")
-        + f'<p class="counts">{_counts(p)}</p></li>'
+        + f'<p class="verdict">{esc(_sentence(verdict(p, frames)))}</p>'
+        f'<p class="counts">{_counts(p)}</p></li>'
     )
 
 
-def _facts(p: PresetSummary, answers: Sequence[Answer]) -> Iterator[tuple[str, str]]:
+def _sentence(clause: str) -> str:
+    """A clause with a capital letter, unless it begins with a name in capitals."""
+    return clause[:1].upper() + clause[1:]
+
+
+def _facts(p: PresetSummary) -> Iterator[tuple[str, str]]:
     """What the median hides: the slowest answer, how many are slow, and the largest part."""
-    yield "slowest", f"{number(max(p.values))} ms"
-    late = sum(ms > SLOW_MS for ms in p.values)
-    yield f"> {SLOW_MS / 1000:g} s", f"{late} of {len(p.values)}"
-    if parts := shares(answers):
-        yield f"largest: {LABELS[parts[0].part]}", percent(parts[0].share)
+    yield "slowest", f"{number(p.slowest_ms)} ms"
+    yield f"> {SLOW_MS / 1000:g} s", f"{p.slow_answers} of {len(p.values)}"
+    if p.shares:
+        yield f"largest: {LABELS[p.shares[0].part]}", percent(p.shares[0].share)
+
+
+def slow_turns(summary: RunSummary, causes: Sequence[PresetCauses], cards: Cards, run: int) -> str:
+    """What the answers that took far longer have in common, each with a way to the slowest."""
+    places = {
+        (cards.trials[card.trial].trial_id, card.turn): i for i, card in enumerate(cards.turns)
+    }
+    known = explained(causes)
+    lines = [
+        f"<li><b>{esc(p.preset)}</b>: {esc(outlier_sentence(group, len(p.answers)))}; "
+        f'<a href="#turn-{run}-{places[slowest.trial_id, slowest.turn]}">see the slowest</a></li>'
+        for p in summary.presets
+        for group in outliers(p.answers, p.p50.value, known)
+        if ((slowest := group.answers[0]).trial_id, slowest.turn) in places
+    ]
+    return f'<ul class="slow card">{"".join(lines)}</ul>' if lines else ""
 
 
 def _counts(p: PresetSummary) -> str:
@@ -65,8 +86,14 @@ def _counts(p: PresetSummary) -> str:
     invalid, silent = (_unbroken(percent(x)) for x in (p.invalid_rate, p.unanswered_rate))
     return (
         f"{len(p.values)} of {p.turns} turns count · <b>{invalid} not valid</b> · "
-        f"{silent} no answer"
+        f"{silent} no answer · {_n(p)}"
     )
+
+
+def _n(p: PresetSummary) -> str:
+    """Both n of a preset's figures."""
+    conversations = "1 conversation" if p.conversations == 1 else f"{p.conversations} conversations"
+    return f"n {p.p50.n} in {conversations}"
 
 
 def _unbroken(text: str) -> str:
@@ -91,12 +118,12 @@ def _tail(p95: Estimate) -> str:
     return f"p95 {number(p95.value)}, at most {number(p95.high)}"
 
 
-def stage_blocks(summary: RunSummary, answers: Answers) -> Iterator[Block]:
+def stage_blocks(summary: RunSummary) -> Iterator[Block]:
     """The stages of each preset, with their shares: of an answer, and of a frame's 80 ms."""
     rows = [
-        (p.preset, *_cells(p, found), str(sum(bool(one.parts) for one in answers[p.preset])))
+        (p.preset, *_cells(p, found), str(sum(bool(one.parts) for one in p.answers)))
         for p in summary.presets
-        if (found := {s.part: s.share for s in shares(answers.get(p.preset, ()))})
+        if (found := {s.part: s.share for s in p.shares})
     ]
     if rows:
         header = ("preset", *LABELS.values(), "answers")

@@ -32,6 +32,7 @@ _MANY = frozenset({("user", "chunk_sent"), ("link", "chunk_in"), ("stt", "partia
 _NO_TIMES = frozenset({("llm", "prompt_read"), ("llm", "prompt_cached")})
 _NO_EVENTS = frozenset({"pipecat", "script"})
 """Events that state the duration or the due time of another event."""
+_WITH_VALUE = frozenset({("agent", "blocked"), ("tts", "rate"), ("stt", "ttfs_p99")})
 _PER_CHUNK = frozenset({("link", "write"), ("ear", "received"), ("ear", "heard")})
 
 
@@ -203,7 +204,8 @@ def _detail(mark: Mark) -> str:
     parts = [mark.request_id] if mark.request_id else []
     if mark.text:
         parts.append(f"“{mark.text}”")
-    if mark.stage in ("turn", "ear") and mark.value is not None:
+    shown = mark.stage in ("turn", "ear") or (mark.stage, mark.event) in _WITH_VALUE
+    if shown and mark.value is not None:
         parts.append(f"{mark.value:g}")
     return " ".join(parts)
 

@@ -22,7 +22,7 @@ class PcmOut:
     def send(self, pcm: bytes, header: dict[str, Any] | None = None) -> None:
         """Sends int16 PCM, with the marks that are due."""
         if self.samples == 0:
-            self._emit.mark("tts", "first_byte")
+            self._emit.mark("tts", "first_byte", value=len(pcm) // 2)
         if not self._heard:
             index = _first_audible(pcm)
             if index is not None:

@@ -14,6 +14,7 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    MetricsFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
@@ -22,6 +23,7 @@ from pipecat.frames.frames import (
     TTSTextFrame,
     UserStoppedSpeakingFrame,
 )
+from pipecat.metrics.metrics import LLMTokenUsage, LLMUsageMetricsData
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
@@ -105,13 +107,38 @@ def test_a_cascades_frames_become_its_stages():
         ("llm.end", 300),
         ("tts.request", 350),
         ("tts.first_byte", 400),
+        ("tts.rate", 400),
         ("tts.end", 500),
     ]
     marks = {name: mark for name, _, mark in found}
     assert marks["llm.end"].text == " Hi."
     assert marks["llm.end"].value == 2
+    assert marks["tts.first_byte"].value == 100
+    assert marks["tts.rate"].value == 24000
     assert marks["tts.end"].value == 150
+    assert marks["stt.final"].value == 0
     assert marks["tts.request"].request_id == f"{marks['llm.request'].request_id}/tts-2"
+
+
+def usage(cached):
+    tokens = LLMTokenUsage(
+        prompt_tokens=120,
+        completion_tokens=7,
+        total_tokens=127,
+        cache_read_input_tokens=cached,
+    )
+    return MetricsFrame(data=[LLMUsageMetricsData(processor="llm", value=tokens)])
+
+
+def test_what_a_service_says_of_its_prefix_cache_is_of_its_request():
+    found = pushed(context(), LLMTextFrame("Hi."), usage(100), LLMFullResponseEndFrame())
+    of = {name: (mark.value, mark.request_id) for name, _, mark in found if "prompt" in name}
+    assert of == {"llm.prompt_read": (20.0, "llm-1"), "llm.prompt_cached": (100.0, "llm-1")}
+
+
+def test_a_service_that_says_nothing_of_a_cache_leaves_no_mark_of_one():
+    found = pushed(context(), LLMTextFrame("Hi."), usage(None))
+    assert not [name for name, _ in named(found) if "prompt" in name]
 
 
 def test_a_model_that_speaks_itself_reports_its_text_and_asks_for_no_request():
@@ -142,6 +169,7 @@ def test_an_interruption_cancels_what_was_open_and_only_that():
         "llm.first_speakable",
         "tts.request",
         "tts.first_byte",
+        "tts.rate",
         "llm.cancelled",
         "tts.cancelled",
         "turn.interruption",

@@ -94,3 +94,68 @@ def test_a_turn_that_ended_without_the_vad_lost_nothing_to_it():
 def test_a_turn_without_an_answer_or_with_random_weights_has_no_causes():
     assert causes_of([TurnPlan(heard_ms=None)]) == {}
     assert causes_of([SLOW], weights="synthetic") == {}
+
+
+TIMER = replace(SLOW, verdict=None, stt_final_ms=230.0)
+
+
+@pytest.mark.parametrize(
+    ("release_ms", "cause", "lost_ms"),
+    [
+        (830.0, "silence_timer", 600.0),
+        (5230.0, "turn_stop_timeout", 5000.0),
+        (275.0, None, None),
+    ],
+)
+def test_a_wait_with_nothing_to_wait_for_is_a_timers(release_ms, cause, lost_ms):
+    by_ms = release_ms - 3252.0
+    later = {
+        name: getattr(SLOW, name) + by_ms
+        for name in (
+            "llm_request_ms", "first_token_ms", "to_tts_ms", "tts_request_ms", "first_byte_ms",
+            "write_ms", "heard_ms",
+        )
+    }  # fmt: skip
+    found = causes_of([replace(TIMER, release_ms=release_ms, **later)])
+    timers = {name: row.lost_ms for (_, name), row in found.items() if "time" in name}
+    assert timers == ({} if cause is None else {cause: lost_ms})
+
+
+def finals(value, wait_s):
+    return [
+        after_u_off(-1900, "stt", "ttfs_p99", value=wait_s),
+        after_u_off(231, "stt", "final", "u0", text="put the red block down", value=value),
+    ]
+
+
+def test_a_transcript_that_may_be_followed_by_another_is_waited_for_until_the_p99():
+    # The VAD stops at 200 ms, so the user's end is taken to be 0: released at 3,252.
+    row = causes_of([TIMER], extra=finals(0.0, 3.25))[0, "unfinalised_transcript"]
+    assert (row.lost_ms, row.detail) == (3021.0, "ttfs_p99 = 3.25 s")
+
+
+@pytest.mark.parametrize(
+    ("value", "wait_s"), [(1.0, 3.25), (None, 3.25), (0.0, 1.0)], ids=["final", "unknown", "later"]
+)
+def test_a_final_transcript_or_a_release_at_another_time_is_not_laid_on_the_p99(value, wait_s):
+    assert (0, "unfinalised_transcript") not in causes_of([TIMER], extra=finals(value, wait_s))
+
+
+OVER = [TurnPlan(speech_ms=5000.0), TurnPlan(u_on_ms=4000.0, u_off_ms=5500.0)]
+"""The second turn begins over the answer to the first."""
+
+
+def started(ms_after_u_on, start_secs=0.2):
+    at_ms = OVER[1].u_on_ms - OVER[0].u_off_ms + ms_after_u_on
+    return [after_u_off(at_ms, "vad", "speech_start", value=start_secs)]
+
+
+def test_a_late_vad_start_over_a_reply_lost_what_is_above_its_start_secs():
+    row = causes_of(OVER, extra=started(290))[1, "vad_start_late"]
+    assert row.lost_ms == 90.0
+
+
+def test_a_vad_start_in_time_or_in_silence_lost_nothing_of_a_stop():
+    assert (1, "vad_start_late") not in causes_of(OVER, extra=started(240))
+    apart = [TurnPlan(), TurnPlan(u_on_ms=6000.0, u_off_ms=7500.0)]
+    assert not [name for _, name in causes_of(apart, extra=started(390)) if "vad_start" in name]

@@ -31,9 +31,9 @@ from bench.fixtures.labels import labels_of
 from bench.fixtures.library import Fixture, fixtures_root, load
 from bench.lines.line import Event, Line, Ready
 from bench.lines.local import LocalLine
-from bench.metrics.compute import compute_trial
+from bench.metrics.compute import trial_with_causes
 from bench.runner.trial import _error, caller_plan, stereo_of
-from bench.store.records import MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.timeline.lateness import with_lateness
 from pipelines.bot import session
 from pipelines.bot.preset import bot_spec
@@ -61,10 +61,15 @@ class Called:
     trial: Trial
     marks: list[Mark]
     rows: list[MetricRow]
+    causes: list[CauseRow]
 
     def row(self, metric: str, turn: int = 0) -> MetricRow:
         """A figure of a turn, with its reason."""
         return next(r for r in self.rows if r.metric == metric and r.turn == turn)
+
+    def lost_ms(self, turn: int = 0) -> dict[str, float]:
+        """What each known cause cost in a turn."""
+        return {row.cause: row.lost_ms for row in self.causes if row.turn == turn}
 
     def ms(self, metric: str, turn: int = 0) -> float | None:
         """A figure's value where it is valid."""
@@ -125,7 +130,8 @@ def _call(spec: PipelineSpec, fixture: Fixture, wait_s: float) -> Called:
         if error:
             trial_end = loop.run_until_complete(agent)
             row = _row(spec, fixture, "error", trial_end or error, 0, 0)
-            return Called(row, marks.marks, compute_trial(row, [], None, labels_of(fixture)))
+            found = trial_with_causes(row, [], None, labels_of(fixture))
+            return Called(row, marks.marks, found.metrics, found.causes)
         conversation = Conversation(plan, link, rate_hz, callers)
         result = _converse(conversation, link, lambda words: None)  # type: ignore[arg-type]
         fault = loop.run_until_complete(agent)
@@ -139,7 +145,8 @@ def _call(spec: PipelineSpec, fixture: Fixture, wait_s: float) -> Called:
     if stereo is not None:
         trial = replace(trial, audio_s=len(stereo) / rate_hz)
     trial = with_lateness(trial, every, stereo)
-    return Called(trial, every, compute_trial(trial, every, stereo, labels_of(fixture)))
+    found = trial_with_causes(trial, every, stereo, labels_of(fixture))
+    return Called(trial, every, found.metrics, found.causes)
 
 
 def _row(

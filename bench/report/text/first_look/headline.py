@@ -11,6 +11,7 @@ from bench.report.text.listing import Column, Listing, Row
 from bench.report.text.table_read_back import read_back_blocks
 from bench.stats.format import number, percent
 from bench.stats.quantiles import Method
+from bench.store.labels import proposed_note
 from bench.summary.outliers import Outliers, Turn, outliers
 from bench.summary.summary import PresetSummary, RunSummary
 from bench.summary.verdict import outlier_sentence, part_name, verdicts
@@ -22,6 +23,9 @@ MUCH_INVALID = 0.25
 """Largest share of invalidated turns without a warning."""
 MAX_CALIBRATION_MS = 5.0
 """Largest calibration error, ms, without a warning."""
+RECORDED = (
+    "Recorded calls: what was said is not judged, and no ruler was at work when they were made."
+)
 
 
 def _p50(row: Row) -> str:
@@ -127,7 +131,9 @@ def _command(group: Outliers, where: Path) -> str:
 def warnings(summary: RunSummary) -> Iterator[str]:
     """What makes the figures doubtful; mostly nothing."""
     error_ms = summary.calibration_error_ms
-    if error_ms is None:
+    if summary.info.get("recorded"):
+        yield RECORDED
+    elif error_ms is None:
         yield "The harness was not calibrated in this run."
     elif error_ms > MAX_CALIBRATION_MS:
         yield f"The harness's own error reached {error_ms:.1f} ms: the machine was busy."
@@ -136,6 +142,8 @@ def warnings(summary: RunSummary) -> Iterator[str]:
             yield f"{p.preset}: {len(p.failed)} of {p.trials} trials failed."
         if (p.invalid_rate or 0.0) > MUCH_INVALID:
             yield f"{p.preset}: {percent(p.invalid_rate)} of the turns are not valid."
+    if summary.proposed:
+        yield proposed_note(summary.proposed)
 
 
 def _counts(summary: RunSummary) -> str:

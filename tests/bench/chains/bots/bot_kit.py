@@ -105,6 +105,7 @@ async def talk(
     params=link,
     rates=(16000, 22050),
     tts_of=None,
+    stt_of=None,
     **more,
 ):
     """One conversation: transport → STT → user → LLM → TTS → transport → assistant."""
@@ -113,6 +114,7 @@ async def talk(
         context = LLMContext()
         user, assistant = LLMContextAggregatorPair(context, user_params=user_params or listening())
         voice = tts_of(tts) if tts_of else tts
+        stt = stt_of(stt) if stt_of else stt
         stages = [transport.input(), stt, *after_stt, user, *before_llm, llm, *after_llm]
         worker = PipelineWorker(
             Pipeline([*stages, voice, *after_tts, transport.output(), assistant]),

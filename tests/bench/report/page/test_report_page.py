@@ -5,12 +5,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bench.causes.table import BY_NAME
 from bench.metrics.compute import compute
 from bench.report.page.markup import esc, script_json
 from bench.report.page.page import FOLDER, Input, write_page
-from bench.report.page.turns import KnownCause, cards
 from bench.simulated.frames import DuplexPlan, duplex_trial_of
 from bench.simulated.turns import TurnPlan, labels_of, trial_of, write_example_run
+from bench.store.records import CauseRow
 from bench.store.store import read_info, read_run, save_recording, write_info, write_trial
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\x1b[31m"
@@ -348,9 +349,30 @@ def test_a_long_name_is_cut_on_a_chart_and_whole_in_a_title(tmp_path):
     assert own["hovertext"] == name
 
 
-def test_known_causes_of_a_turn_are_in_its_data(tmp_path):
-    run = read_run(write_turns(tmp_path / "run", [TurnPlan(), TurnPlan()]))
-    cause = KnownCause(3000.0, "smart-turn said incomplete.", "Set stop_secs.", "probability 0.03")
-    causes = {(run.trials[1].trial_id, 0): (cause,)}
-    found = cards(run, compute(run), lambda *_: None, lambda *_: None, causes)
-    assert [card.causes for card in found.turns] == [(), (cause,)]
+def test_known_causes_are_named_above_and_in_their_turn(tmp_path):
+    plans = [TurnPlan()] * 3 + [later(TurnPlan(), 3000)]
+    run = read_run(write_turns(tmp_path / "run", plans))
+    slow = run.trials[3]
+    row = CauseRow(run.run_id, slow.trial_id, slow.preset, slow.fixture, 0, False, 0,
+                   "smart_turn_incomplete", "answer", 3000.0, "probability 0.03")  # fmt: skip
+    unknown = replace(row, cause="a_cause_of_tomorrow")
+    given = Input(run, compute(run), [row, unknown])
+    write_page(tmp_path / "page.html", [given], "none", lambda text: None)
+    text = (tmp_path / "page.html").read_text()
+    found = [turn["causes"] for turn in Page(text).data["runs"][0]["turns"]]
+    known = BY_NAME["smart_turn_incomplete"]
+    said = {"lost_ms": 3000.0, "sentence": known.sentence, "mend": known.mend,
+            "detail": "probability 0.03"}  # fmt: skip
+    assert found == [[], [], [], [said]]
+    (lines,) = Tree(text).of("ul", "slow")
+    assert lines["text"] == (
+        f"cascade-embedded: 1 of 4 turns took 3.4 s: {known.short}; see the slowest"
+    )
+    (link,) = [part for part in lines["parts"][0]["parts"] if part["tag"] == "a"]
+    assert link["attrs"]["href"] == "#turn-0-3"
+
+
+def test_a_run_without_causes_has_no_line_of_them(tmp_path):
+    run = read_run(write_turns(tmp_path / "run", [TurnPlan()]))
+    write_page(tmp_path / "page.html", [Input(run, compute(run), None)], "none", lambda text: None)
+    assert Tree((tmp_path / "page.html").read_text()).of("ul", "slow") == []

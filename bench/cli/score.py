@@ -1,0 +1,58 @@
+"""``duplex-lab score``: recorded calls, measured as what was heard of any agent."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bench.recorded.files import calls_in
+from bench.recorded.score import PRESET, score
+from bench.report.text.console import console
+from bench.report.text.escape import visible
+from pipelines.guards.texts import fit_name
+
+
+def score_command(
+    what: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE|FOLDER",
+            help="A stereo recording, or a folder of them, or of pairs NAME.user.wav, "
+            "NAME.agent.wav; WAV, FLAC, Ogg, Opus, MP3.",
+        ),
+    ],
+    user: Annotated[
+        Literal["left", "right"], typer.Option(help="Channel of a stereo file that is the user's.")
+    ] = "left",
+    name: Annotated[str, typer.Option(help="Name of the agent in the tables.")] = PRESET,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default results/<time>-<name>.")
+    ] = None,
+) -> None:
+    """Measure calls that were recorded: voice to voice, interruptions, pauses, overlap.
+
+    The turns are proposed by a detector of speech and said to be so. The files are never changed.
+    Exit codes: 0 done; 1 done, but some calls were left out; 2 bad input.
+
+    Example: duplex-lab score calls/ --user left
+    """
+    from bench.cli.results import show
+
+    preset = fit_name(name)
+    run_dir = out or Path("results") / f"{datetime.now():%Y%m%d-%H%M%S}-{preset}"
+    left_out = score(
+        calls_in(what),
+        run_dir,
+        user=user,
+        preset=preset,
+        tell=lambda text: print(visible(text), file=sys.stderr, flush=True),
+    )
+    show(str(run_dir))
+    for sentence in left_out:
+        console().say(f"left out: {visible(sentence)}")
+    if left_out:
+        raise typer.Exit(1)
