@@ -45,10 +45,10 @@ def _no_words(reading: TurnReading) -> str | None:
     # One model that hears and speaks need not say what it heard; a recogniser that is silent errs.
     if timeline.trial.kind in ("duplex", "speech") and not timeline.all("stt", "final"):
         return NO_TRANSCRIPT
-    if not reading.labels.text:
-        return NOT_GIVEN
     event = reading.labels.event
-    return f"a {event} is not asked to be recognised" if event in WORDLESS else None
+    if event in WORDLESS:
+        return f"a {event} is not asked to be recognised"
+    return None if reading.labels.text else NOT_GIVEN
 
 
 def _of_transcript(

@@ -237,6 +237,14 @@ def heard_from_ns(timeline: Timeline, found: Spoken) -> int | None:
     return max(sound.start_ns, found.heard_ns) if sound is not None else None
 
 
+def content_on_ns(timeline: Timeline, turn: Turn, found: Content) -> int | None:
+    """The first audible sample of the utterance that answers a turn; None if it was not heard."""
+    if found.utterance is None or found.on_ns is not None:
+        return found.on_ns
+    audio = spoken(turn, timeline.chunks, timeline.trial.rate_hz).get(found.utterance.request_id)
+    return heard_from_ns(timeline, audio) if audio is not None else None
+
+
 def lines(turn: Turn) -> list[Utterance]:
     """The turn's utterances that the pipeline spoke by itself, by the time of their first audio.
 
