@@ -185,7 +185,9 @@ class Spoken:
     waited for that to end."""
 
 
-def spoken(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> dict[str, Spoken]:
+def spoken(
+    turn: Turn, chunks: Sequence[Chunk], rate_hz: int, voice_hz: float | None = None
+) -> dict[str, Spoken]:
     """Where the audio of a turn's utterances lies in the agent's stream, by request.
 
     Audio is played in the order in which it came out. So an utterance begins in the chunk that was
@@ -194,9 +196,13 @@ def spoken(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> dict[str, Spoke
     Args:
         turn: The turn.
         chunks: All chunks of the trial, as written.
-        rate_hz: Rate of the recording, in which the synthesiser's samples are counted too.
+        rate_hz: Rate of the recording.
+        voice_hz: Rate of the synthesiser's samples; None: the same.
     """
-    samples = {m.request_id: round(m.value) for m in turn.all("tts", "end") if m.value is not None}
+    scale = rate_hz / (voice_hz or rate_hz)
+    samples = {
+        m.request_id: round(m.value * scale) for m in turn.all("tts", "end") if m.value is not None
+    }
     found: dict[str, Spoken] = {}
     before: tuple[str, int, int] | None = None
     """Of the utterance before: generation, the sample after its last, and when that is heard."""
@@ -228,6 +234,14 @@ def _holds(chunk: Chunk, index: int, generation: str) -> bool:
     return inside and chunk.generation == generation
 
 
+def audio_of(timeline: Timeline, turn: Turn, utterance: Utterance) -> Spoken | None:
+    """Where the audio of one utterance lies in the agent's stream; None if it was not heard."""
+    rates = timeline.all("tts", "rate")
+    voice_hz = rates[-1].value if rates else None
+    found = spoken(turn, timeline.chunks, timeline.trial.rate_hz, voice_hz)
+    return found.get(utterance.request_id)
+
+
 def heard_from_ns(timeline: Timeline, found: Spoken) -> int | None:
     """The first audible sample of an utterance; None if it was not heard.
 
@@ -241,7 +255,7 @@ def content_on_ns(timeline: Timeline, turn: Turn, found: Content) -> int | None:
     """The first audible sample of the utterance that answers a turn; None if it was not heard."""
     if found.utterance is None or found.on_ns is not None:
         return found.on_ns
-    audio = spoken(turn, timeline.chunks, timeline.trial.rate_hz).get(found.utterance.request_id)
+    audio = audio_of(timeline, turn, found.utterance)
     return heard_from_ns(timeline, audio) if audio is not None else None
 
 

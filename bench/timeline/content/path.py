@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from bench.timeline.critical_path import release_of
 from bench.timeline.timeline import Timeline, Turn
-from bench.timeline.utterances import Content, Spoken, Utterance, heard_from_ns, spoken
+from bench.timeline.utterances import Content, Spoken, Utterance, audio_of, heard_from_ns
 from pipelines.marks import Mark
 
 
@@ -168,8 +168,7 @@ def content_path(timeline: Timeline, turn: Turn, found: Content) -> ContentPath 
     answer = found.utterance
     if answer is None or not found.fillers or not answer.request_id:
         return None
-    rate_hz = timeline.trial.rate_hz
-    audio = spoken(turn, timeline.chunks, rate_hz).get(answer.request_id)
+    audio = audio_of(timeline, turn, answer)
     request = next(
         (m for m in turn.all("llm", "request") if answer.llm_id and m.request_id == answer.llm_id),
         None,

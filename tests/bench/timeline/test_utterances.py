@@ -217,6 +217,9 @@ def test_an_answer_that_begins_within_a_chunk_of_the_fillers_begins_there() -> N
     # The chunk was written at 2740; its first 50 ms are still the filler's.
     assert (found["voice_to_voice"], found["time_to_content"]) == (300, 800)
     assert some(found, *CONTENT) == [500, NO_FUNCTION, 50, 10, 180, 60, 0]
+    # A voice at another rate: its 8000 samples last 250 ms.
+    faster = stages(*marks, mark("tts", "rate", 2281, value=32_000), sounds=((2300, 3200),))
+    assert faster["time_to_content"] == 600
 
 
 def test_the_answer_after_a_function_shows_what_the_function_took() -> None:
