@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "report-page.png"
-VIEW = {"width": 1180, "height": 4000}
+WIDTH, HEIGHT = 1180, 4000
 """CSS pixels; so high that nothing is scrolled, for the menu stays on top."""
 TURN = "#r0 .turn"
 
@@ -43,7 +43,7 @@ def main() -> int:
         subprocess.run([*command, "--out", str(page_path)], cwd=ROOT, check=True)
         flags = ["--no-sandbox", "--disable-gpu"]
         chromium = playwright.chromium.launch(executable_path=browser, args=flags)
-        page = chromium.new_page(viewport=VIEW, color_scheme="light")
+        page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto(page_path.as_uri())
         page.wait_for_load_state("networkidle")
         page.get_by_label("Search").first.fill(given.search)

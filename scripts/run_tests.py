@@ -69,8 +69,8 @@ def halves(args: Sequence[str]) -> list[list[str]]:
 
 
 def _spread() -> list[str]:
-    """A file's tests share what they make, so they go to one worker."""
-    return ["-n", str(workers()), "--dist", "loadfile"]
+    """A file's tests share what they make, so they go to one worker; see tests/order.py."""
+    return ["-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def together(codes: Sequence[int]) -> int:
@@ -85,9 +85,12 @@ def main() -> int:
     """Plays what the arguments choose; returns the exit code."""
     codes: list[int] = []
     began_s = time.monotonic()
+    # Hundreds of processes are started: none should have to compile the same modules once more.
+    env = {name: told for name, told in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for half in halves(sys.argv[1:]):
         print(f"duplex-lab: pytest {' '.join(half)}", flush=True)
-        codes.append(subprocess.run([sys.executable, "-m", "pytest", *half], cwd=ROOT).returncode)
+        command = [sys.executable, "-m", "pytest", *half]
+        codes.append(subprocess.run(command, cwd=ROOT, env=env).returncode)
         if codes[-1] == STOPPED or (codes[-1] and "-x" in half):
             break
     print(f"duplex-lab: tests took {time.monotonic() - began_s:.0f} s", flush=True)

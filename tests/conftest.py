@@ -7,7 +7,7 @@ from pipelines.models.fetching.hub_double import HubDouble, Repository, serving
 from pipelines.models.manifest import load_manifest
 from tests.hub_files import BIG, SMALL
 
-pytest_plugins = ("tests.expected_skips", "tests.quiet_clock")
+pytest_plugins = ("tests.expected_skips", "tests.order", "tests.quiet_clock")
 
 
 @pytest.fixture

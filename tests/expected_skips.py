@@ -27,6 +27,7 @@ class Expected:
 
 EXPECTED = (
     Expected(r"\bextra '?\w+'? is not installed", "an optional extra of pyproject.toml"),
+    Expected(r"^Playwright is not installed", "the extra 'browser'"),
     Expected(r"could not import '(aiortc|av|cryptography|segno)'", "the extra 'talk'"),
     Expected(r"could not import '(nbclient|opentelemetry[\w.]*)'", "an extra of that name"),
     Expected(r"could not import '(torch|onnx|onnxscript|onnxruntime)'", "what trains models"),
@@ -34,6 +35,7 @@ EXPECTED = (
     Expected(r"^no chromium or google-chrome in PATH", "a browser"),
     Expected(r"^flite 2\.2 is not installed", "the synthesiser that made the fixtures"),
     Expected(r"^torch is optional: ", "an engine environment that is built on request"),
+    Expected(r"^the engine environment [\w-]+ is not built", "one that a run builds"),
     Expected(r"^llama-cpp-python is compiled for minutes: ", "an engine that is compiled"),
     Expected(r"\bno GPU\b|\bCUDA\b", "a GPU"),
     Expected(r"\bbubblewrap\b", "the sandbox of the grader"),

@@ -18,6 +18,9 @@ MARKER = "realtime"
 CALLER = "duplex-lab caller"
 """Name of the caller's process."""
 
+SHARED_S = 900
+"""Longest time of a test that plays in real time, and of the run that it begins, s."""
+
 _playing: list[pytest.Item] = []
 """The test that is being set up or played; none between two."""
 
@@ -51,6 +54,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         _playing.pop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A run that many tests share counts for the first of them."""
+    for item in items:
+        if item.get_closest_marker(MARKER) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SHARED_S))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -1,5 +1,6 @@
 """docs/causes.md says what the rows of the known causes say, and every row says all of it."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import causes  # noqa: E402  (found by the path above)
 
+from bench.causes.cause import PIPECAT  # noqa: E402
 from bench.causes.table import BY_NAME, CAUSES  # noqa: E402
 
 
@@ -32,3 +34,15 @@ def test_a_row_has_one_detector_and_says_all(cause):
     assert cause.shown_by and not cause.shown_by.endswith(".")
     assert cause.versions and cause.source
     assert len(cause.short) <= 45
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.name)
+def test_a_source_in_a_package_or_in_this_repository_is_there(cause):
+    if cause.source.startswith(PIPECAT):
+        spec = importlib.util.find_spec("pipecat")
+        assert spec is not None and spec.origin is not None
+        assert (Path(spec.origin).parent / cause.source.removeprefix(f"{PIPECAT}/")).is_file()
+    elif cause.source.startswith("this repository, "):
+        assert (ROOT / cause.source.removeprefix("this repository, ").partition(":")[0]).is_file()
+    else:
+        assert cause.source.startswith("https://")

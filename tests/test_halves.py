@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from tests.expected_skips import is_expected
+from tests.order import LONG
 
 pytest_plugins = "pytester"
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,10 @@ def test_a_file_or_a_choice_by_marker_is_played_in_one_process(script, args):
 )
 def test_either_half_fails_the_whole_and_a_half_without_a_test_does_not(script, codes, code):
     assert script.together(codes) == code
+
+
+def test_the_long_files_that_are_played_first_exist():
+    assert [name for name in LONG if not (ROOT / "tests" / name).is_file()] == []
 
 
 SKIPS = """

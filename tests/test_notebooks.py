@@ -44,15 +44,21 @@ def test_a_notebook_ships_without_outputs_and_is_well_formed(name):
     assert all(a != b for a, b in pairwise(kinds))
 
 
+@pytest.fixture(scope="module")
+def font_list(tmp_path_factory):
+    """A folder in which Matplotlib keeps its list of fonts, which takes it seconds to make."""
+    return str(tmp_path_factory.mktemp("matplotlib"))
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", FIGURES)
 # The kernel's own library warns that its sockets are plain TCP; they are this machine's.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
-def test_a_notebook_runs_on_the_sample_without_a_warning(name, monkeypatch, tmp_path):
+def test_a_notebook_runs_on_the_sample_without_a_warning(name, monkeypatch, font_list):
     monkeypatch.delenv("RUN", raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *sys.path]))
     monkeypatch.setenv("PYTHONWARNINGS", "always")
-    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    monkeypatch.setenv("MPLCONFIGDIR", font_list)
     notebook = read(name)
     resources = {"metadata": {"path": str(ROOT / "notebooks")}}
     nbclient.NotebookClient(

@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 
 from bench.metrics.compute import compute
-from bench.metrics.recompute import analyse
+from bench.metrics.recompute import analyse, compute_run
 from bench.simulated.turns import TurnPlan, trial_of, write_example_run
-from bench.store.store import read_info, read_metrics, read_run, write_info, write_trial
+from bench.store.store import (
+    read_causes,
+    read_info,
+    read_metrics,
+    read_run,
+    write_info,
+    write_trial,
+)
 from pipelines.errors import LabError
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +50,10 @@ def test_the_sample_that_ships_is_small_and_its_metrics_are_computed_from_it():
     then = {row.metric for row in stored}  # it was made before some of today's metrics
     assert [row for row in compute(run) if row.metric in then] == stored
     assert len(then) > 80
+    found = read_causes(SAMPLE)
+    assert found, "write its causes: duplex-lab metrics results/sample"
+    names = {row.cause for row in found}
+    assert [row for row in compute_run(run).causes if row.cause in names] == found
     assert {trial.kind for trial in run.trials} >= {"cascade", "duplex"}
     assert run.info["sample"]["of"] == run.run_id
     assert all((SAMPLE / t.recording).is_file() for t in run.trials if t.recording)

@@ -93,8 +93,8 @@ def in_ms(ns: int) -> float:
 
 LEAST_MS = 50.0
 """Least wait that is named, ms: below it lies what a busy event loop does by itself."""
-PIPECAT = "https://github.com/pipecat-ai/pipecat/blob/v1.14.0/src/pipecat"
-"""Where Pipecat's files lie, for `Cause.source`."""
+PIPECAT = "pipecat-ai 1.14.0: pipecat"
+"""Where Pipecat's files lie, for `Cause.source`: the package and its folder."""
 
 
 def since(

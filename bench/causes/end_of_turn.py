@@ -10,6 +10,8 @@ from pipelines.marks import Mark
 COMPLETE = 0.5
 """Probability above which an end-of-turn model calls a turn complete, where its verdict is not
 marked."""
+APART_MS = 100.0
+"""Distance of two copies of one stop from which frames are taken to have waited, ms."""
 GIVEN_UP_MS = 2500.0
 """Wait from which it is no strategy's timer any more, but user_turn_stop_timeout (5 s), ms."""
 TIMER_MS = 100.0
@@ -115,6 +117,25 @@ def unfinalised_transcript(case: Case) -> Evidence | None:
     return since(_known_ns(case, final, stop), release, f"ttfs_p99 = {wait_s:g} s")
 
 
+def pipeline_behind(case: Case) -> Evidence | None:
+    """From when transcript, verdict and the first copy of the VAD's stop were there to the release.
+
+    The aggregator broadcasts its VAD's stop, a copy each way. Copies that are pushed far apart show
+    that frames waited in its queue.
+    """
+    path, final, last = case.path, _final(case), _vad_stop(case)
+    if path.release is None or final is None or last is None:
+        return None
+    turn = case.turn
+    first = next(m for m in turn.all("vad", "speech_stop") if m.t_ns >= turn.u_off_ns)
+    apart_ms = in_ms(last.t_ns - first.t_ns)
+    again = any(first.t_ns < m.t_ns < last.t_ns for m in turn.all("vad", "speech_start"))
+    if apart_ms < APART_MS or again:
+        return None
+    seen = f"the VAD's stop came twice, {apart_ms:.0f} ms apart"
+    return since(_known_ns(case, final, first), path.release, seen)
+
+
 def silence_timer(case: Case) -> Evidence | None:
     """The wait for nothing but time: VAD, transcript and verdict were there."""
     waited = _unexplained(case)
@@ -134,7 +155,12 @@ def _unexplained(case: Case) -> Evidence | None:
         return None
     if path.llm_request is not None and path.llm_request < path.release:
         return None  # the language model itself was waited for
-    others = (smart_turn_incomplete, stop_before_transcript, unfinalised_transcript)
+    others = (
+        smart_turn_incomplete,
+        stop_before_transcript,
+        unfinalised_transcript,
+        pipeline_behind,
+    )
     if any(other(case) for other in others):
         return None
     return since(_known_ns(case, final, stop), path.release, "")
@@ -219,6 +245,19 @@ ROWS = (
         "Pipecat 1.14",
         f"{PIPECAT}/turns/user_stop/turn_analyzer_user_turn_stop_strategy.py",
         on_turn=unfinalised_transcript,
+    ),
+    Cause(
+        "pipeline_behind",
+        "the pipeline was behind with its frames",
+        "Frames waited in the queue of the processor that finds the end of the turn: the machine "
+        "was too busy for the pipeline, or for the VAD that runs in it.",
+        "Give the agent cores of its own, and compare the machine's load average (load_avg_1m) of "
+        "this trial with that of others.",
+        "two vad.speech_stop of one silence, 100 ms apart or more; turn.release − the last of "
+        "stt.final, the verdict and the first of the two",
+        "Pipecat 1.14, on a machine with ten times as much work as cores",
+        f"{PIPECAT}/processors/aggregators/llm_response_universal.py",
+        on_turn=pipeline_behind,
     ),
     Cause(
         "silence_timer",

@@ -23,6 +23,8 @@ COLD_STAGES = {
     "tts_ttfb": "the first audio",
 }
 """Metric of a stage → its work, in words."""
+_LOADS: tuple[EventName, ...] = ("process_start", "load_start")
+"""Marks that begin a model's loading."""
 READ_MS = 20.0
 """Least time that is named for a prompt that is read again, ms."""
 PIECE_S = 0.5
@@ -68,17 +70,18 @@ def loaded_in_turn(case: Case) -> Evidence | None:
     until_ns = case.turn.a_on_ns
     if until_ns is None:
         return None
-    begun: dict[str, int] = {}
+    starts = [m for event in _LOADS for m in case.timeline.all("agent", event)]
     lost_ns = 0
     names: list[str] = []
-    for mark in case.timeline.marks:
-        if mark.stage == "agent" and mark.event in ("process_start", "load_start"):
-            begun.setdefault(mark.text or "", mark.t_ns)
-        elif mark.stage == "agent" and mark.event == "warm_end":
-            start_ns = begun.pop(mark.text or "", mark.t_ns)
-            inside = min(mark.t_ns, until_ns) - max(start_ns, case.turn.u_off_ns)
-            if inside > 0:
-                lost_ns, names = max(lost_ns, inside), [*names, mark.text or "a model"]
+    last_ns: dict[str, int] = {}
+    for end in case.timeline.all("agent", "warm_end"):
+        model = end.text or ""
+        own = [m.t_ns for m in starts if (m.text or "") == model and m.t_ns <= end.t_ns]
+        start_ns = min((t for t in own if t > last_ns.get(model, -1)), default=end.t_ns)
+        last_ns[model] = end.t_ns
+        inside = min(end.t_ns, until_ns) - max(start_ns, case.turn.u_off_ns)
+        if inside > 0:
+            lost_ns, names = max(lost_ns, inside), [*names, model or "a model"]
     return since(0, lost_ns, ", ".join(names))
 
 
@@ -204,7 +207,7 @@ ROWS = (
         "Give it shorter texts (clauses, the first one shortest), or take one that streams.",
         "tts.first_byte with as many samples as tts.end; tts_ttfb × the share of the audio beyond "
         "its first 0.5 s",
-        "kokoro-onnx 0.4, piper-tts 1.8 (one piece a sentence)",
+        "kokoro-onnx 0.6.1, piper-tts 1.8 (one piece a sentence)",
         "https://github.com/thewh1teagle/kokoro-onnx",
         on_turn=whole_answer_at_once,
     ),

@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "listen": "bench.cli.listen:listen_command",
     "history": "bench.cli.history:history",
     "export-traces": "bench.cli.traces:export_traces",
+    "causes": "bench.cli.inventory.causes:causes",
     "doctor": "bench.cli.inventory.doctor:doctor",
     "engines": "bench.cli.inventory.engines:engines",
     "weights": "bench.cli.inventory.engines:weights_app",

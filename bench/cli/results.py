@@ -20,6 +20,7 @@ from bench.report.text.formats import as_csv, as_json, as_markdown
 from bench.report.text.listing import FORMAT_HELP, Format, print_lists
 from bench.report.text.table import print_table
 from bench.report.text.table_frames import duplex_blocks, duplex_notes
+from bench.report.text.trial import WIDTH
 from bench.report.text.trial import show as timeline
 from bench.store import store
 from bench.store.records import MetricRow
@@ -64,8 +65,11 @@ def show(
     if not what or not (path.parent / "run.json").is_file():
         named = what or "nothing is named"
         raise LabError(f"{named}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
-    text = timeline(store.read_run(path.parent), path.name, frames=frames)
+    if form is not Format.table:
+        raise LabError(f"{what}: --format is for a run's figures; a trial's timeline is text.")
     out = console()
+    run = store.read_run(path.parent)
+    text = timeline(run, path.name, frames=frames, width=out.width or WIDTH)
     for line in text.splitlines():
         out.line(line)
 

@@ -196,7 +196,7 @@ def _planned_in(run_dir: Path) -> Plan:
 
 
 def _describe(plan: Plan) -> None:
-    say = console().line
+    say = console().say
     n = plan.turns_per_preset
     say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
     say(f"fixtures:  {len(plan.fixtures)}, each {plan.repeats} times")

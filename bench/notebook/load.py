@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics.compute import compute
+from bench.metrics.recompute import compute_run
 from bench.notebook.wide import (
     frame_columns,
     joined,
@@ -25,7 +26,7 @@ from bench.notebook.wide import (
 from bench.store.atomic import StoreError
 from bench.store.recording import Stereo
 from bench.store.records import MetricRow
-from bench.store.store import Run, as_table, read_json, read_metrics, read_run
+from bench.store.store import Run, as_table, read_causes, read_json, read_metrics, read_run
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import Path as CriticalPath
 from bench.timeline.critical_path import critical_path
@@ -103,6 +104,15 @@ class LoadedRun:
     def metrics(self) -> pd.DataFrame:
         """One row per figure, with its unit in the column ``unit``; see also `turns`."""
         return as_table("metrics", self.rows).to_pandas()
+
+    @cached_property
+    def causes(self) -> pd.DataFrame:
+        """One row per known cause of a turn's lost time, with ``lost_ms``: those on disk, or
+        computed now where there are none yet.
+        """
+        stored = read_causes(self.path)
+        rows = compute_run(self.run, processes=1).causes if stored is None else stored
+        return as_table("causes", rows).to_pandas()
 
     @cached_property
     def turns(self) -> pd.DataFrame:

@@ -6,14 +6,11 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from bench.report.text import layout
 from bench.report.text.escape import visible
 from bench.runner.standing import Standing
-from bench.stats.format import duration, number
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from bench.stats.format import Block, duration, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +48,7 @@ def progress() -> Iterator[Watcher]:
     from rich.live import Live
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
     bar = Bar(
         BarColumn(),
@@ -67,7 +65,8 @@ def progress() -> Iterator[Watcher]:
             left = duration(p.left_s)
             text = visible(p.text)
             bar.update(task, completed=p.done, total=p.total, description=text, left=left)
-            live.update(Group(table(p.standings), bar) if p.standings else bar)
+            shown = Text(table(p.standings, err.width), overflow="ignore", no_wrap=True)
+            live.update(Group(shown, bar) if p.standings else bar)
 
         yield draw
 
@@ -82,22 +81,20 @@ def line(p: Progress) -> str:
     return f"[{p.done}/{p.total}] {visible(p.text)} {left}"
 
 
-def table(standings: Sequence[Standing]) -> Table:
-    """The figures so far."""
-    from rich.table import Table
-    from rich.text import Text
+def table(standings: Sequence[Standing], width: int | None = None) -> str:
+    """The figures so far, in lines of a width in columns; None for any."""
+    return "\n".join(layout.table(Block("", HEADS, tuple(map(_cells, standings))), width))
 
-    found = Table(box=None, pad_edge=False)
-    for head in ("so far", "turns", "no answer", "p50 ms", "slowest", "late trials"):
-        found.add_column(head, justify="left" if head == "so far" else "right", no_wrap=True)
-    for s in standings:
-        cells = (
-            visible(s.preset),
-            f"{s.turns}/{s.planned}",
-            str(s.unanswered),
-            number(s.p50_ms),
-            number(s.slowest_ms),
-            str(s.late),
-        )
-        found.add_row(*map(Text, cells))
-    return found
+
+HEADS = ("so far", "turns", "no answer", "p50 ms", "slowest", "late trials")
+
+
+def _cells(s: Standing) -> tuple[str, ...]:
+    return (
+        s.preset,
+        f"{s.turns}/{s.planned}",
+        str(s.unanswered),
+        number(s.p50_ms),
+        number(s.slowest_ms),
+        str(s.late),
+    )

@@ -96,7 +96,10 @@ TRIALS = (
     _nullable("load_avg_1m", "float64", "", "the machine's load average at the trial's end"),
     Column("started_utc", "string", "", "when the trial began, ISO 8601"),
     Column(
-        "kind", "string", "", "cascade, speech, duplex, scripted or click: what its validity asks"
+        "kind",
+        "string",
+        "",
+        "cascade, speech, duplex, remote, recorded, scripted or click: what its validity asks",
     ),
     Column(
         "preroll_ms", "float64", "ms", "B of the ear's jitter buffer; 0: there is none", since=2

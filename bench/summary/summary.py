@@ -122,8 +122,8 @@ class PresetSummary:
 
     @property
     def conversations(self) -> int:
-        """Number of fixtures that the valid answers are from."""
-        return len({one.fixture for one in self.answers})
+        """Number of conversations that the valid answers are from."""
+        return self.p50.n_conversations
 
     @property
     def shares(self) -> tuple[PartShare, ...]:

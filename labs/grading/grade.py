@@ -5,8 +5,10 @@ Whatever a submission does to its worker, the next one is graded.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -63,38 +65,76 @@ def grade_class(
     """
     sweep()
     graded = []
-    for path in paths:
-        order = {"path": str(path.resolve()), "lab": lab, "bwrap": bwrap, "call_s": call_s}
-        one = _in_worker(path, order, worker_s)
-        tell(f"{path.name}: {one.error or f'{one.passed} of {len(one.results)} checks'}")
-        graded.append(one)
+    with Workers() as workers:
+        for path in paths:
+            order = {"path": str(path.resolve()), "lab": lab, "bwrap": bwrap, "call_s": call_s}
+            one = workers.grade(path, order, worker_s)
+            tell(f"{path.name}: {one.error or f'{one.passed} of {len(one.results)} checks'}")
+            graded.append(one)
     return with_copies(graded)
 
 
-def _in_worker(path: Path, order: Mapping[str, Any], worker_s: float) -> Graded:
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as fed:
-        fed.write(json.dumps(order).encode())
-        fed.seek(0)
-        process = subprocess.Popen(
-            # -P: a folder among the submissions may be named as one of our packages, or numpy.
-            [sys.executable, "-P", "-m", "labs.grading.worker"],
-            stdin=fed,
-            stdout=out,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            process.wait(worker_s)
-        except subprocess.TimeoutExpired:
-            return Graded(path.name, error=f"it was not graded within {worker_s:g} s")
-        finally:
-            _kill(process)
-        out.seek(0)
-        try:
-            return Graded(**parse_json(out.read()))
-        except (ValueError, TypeError):
-            code = process.returncode
-            return Graded(path.name, error=f"its grading ended with code {code}")
+class Workers:
+    """Grades in a child for each submission, forked from a process that has imported everything."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            _kill(self._process)
+
+    def grade(self, path: Path, order: Mapping[str, Any], worker_s: float) -> Graded:
+        """The result for one submission, whatever it does to its worker.
+
+        Args:
+            path: The submission.
+            order: See `labs.grading.worker`.
+            worker_s: Longest time.
+        """
+        with tempfile.NamedTemporaryFile() as answer:
+            try:
+                code = self._work({**order, "answer": answer.name}, worker_s)
+            except TimeoutError:
+                return Graded(path.name, error=f"it was not graded within {worker_s:g} s")
+            try:
+                return Graded(**parse_json(answer.read()))
+            except (ValueError, TypeError):
+                return Graded(path.name, error=f"its grading ended with code {code}")
+
+    def _work(self, order: Mapping[str, Any], worker_s: float) -> int:
+        """The exit code of the child that worked."""
+        process = self._running()
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.flush()
+        pid = process.stdout.readline()
+        if not pid:
+            return process.wait()
+        ready, _, _ = select.select([process.stdout], [], [], worker_s)
+        if not ready:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(int(pid), signal.SIGKILL)
+        code = process.stdout.readline()
+        if not ready:
+            raise TimeoutError
+        return int(code) if code else process.wait()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                # -P: a folder among the submissions may be named as one of our packages, or numpy.
+                [sys.executable, "-P", "-m", "labs.grading.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                bufsize=0,
+            )
+        return self._process
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -103,6 +143,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     except (ProcessLookupError, PermissionError):
         process.kill()
     process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def with_copies(graded: Sequence[Graded]) -> list[Graded]:

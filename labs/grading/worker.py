@@ -1,15 +1,19 @@
-"""Grades one submission, in a process of its own: a submission may break its reader.
+"""Grades each submission in a process of its own: a submission may break its reader.
 
-Started by `grade` as ``python -m labs.grading.worker``; order on stdin, result on stdout.
+Started by `grade` as ``python -m labs.grading.worker``. It imports what grading needs, once, and
+forks for each order; the child writes its result into a file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
 import json
 import os
 import resource
 import shutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -34,6 +38,11 @@ from pipelines.process.scratch import Scratch
 
 MEMORY_GB = 8
 """Address space of the worker, GB: everything that is read of a submission must fit."""
+
+
+WARM = ("bench.metrics.recompute", "jiwer", "pyarrow.compute", "scipy.stats", "soxr",
+        "whisper_normalizer.english")  # fmt: skip
+"""Modules that most gradings import: here once, before the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +178,8 @@ def _prints(run: store.Run, trial_id: str) -> list[tuple[str, str]]:
     return found
 
 
-def main() -> None:
-    """Order in, result out."""
-    order = json.load(sys.stdin)
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+def _answer(order: Mapping[str, Any]) -> None:
+    """Grades what an order names, into the file that it names."""
     if sys.platform.startswith("linux"):
         most = MEMORY_GB * 2**30
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
@@ -182,8 +188,34 @@ def main() -> None:
         graded = grade_one(path, order["lab"], order["bwrap"], order["call_s"])
     except Exception as error:  # a submission that breaks the grader must be reported, and no more
         graded = Graded(path.name, error=f"it broke its grading: {type(error).__name__}: {error}")
-    json.dump(asdict(graded), answer)
-    answer.close()
+    Path(order["answer"]).write_text(json.dumps(asdict(graded)), encoding="utf-8")
+
+
+def main() -> None:
+    """Orders in, one a line; out of each, the child's process id, and its exit code at its end."""
+    orders = os.fdopen(os.dup(0), "rb")
+    told = os.fdopen(os.dup(1), "w", encoding="ascii")
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    for name in WARM:
+        importlib.import_module(name)
+    for name in catalogue.present():
+        catalogue.load(name)
+    for line in orders:
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            orders.close()  # a submission that takes its worker over can't speak to the grader
+            told.close()
+            _answer(json.loads(line))
+            os._exit(0)
+        print(pid, file=told, flush=True)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)  # whatever it has started
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), file=told, flush=True)
 
 
 if __name__ == "__main__":

@@ -96,9 +96,25 @@ def canvas_pixels(page):
     return np.array(data, np.uint8)
 
 
+TRIES = 3
+"""Tries of what the browser must draw in time: one that the machine leaves alone is enough."""
+
+
 @pytest.mark.realtime
 def test_frames_move_the_mouth_with_the_sound_that_is_heard(visit, serving):
-    page = visit()
+    in_time = []
+    for _ in range(TRIES):
+        page = visit()
+        found, fps = offsets_and_rate(page, serving)
+        page.close()
+        in_time.append((found.abs_p95_ms <= LIMIT_MS and fps >= 50, found, fps))
+        if in_time[-1][0]:
+            return
+    raise AssertionError(f"{in_time}; load {os.getloadavg()[0]:.1f}")
+
+
+def offsets_and_rate(page, serving):
+    """Speaks for 2 s; how far the mouth is from the sound, and how often the page draws."""
     page.evaluate(
         """() => { window.seen = []; const look = () => {
             seen.push([face.lips.open, loudness(), face.message.speaking]);
@@ -115,17 +131,11 @@ def test_frames_move_the_mouth_with_the_sound_that_is_heard(visit, serving):
     assert np.median(lips[sound > 0.1]) > 2 * np.median(lips[sound < 0.001])
     assert lips[sound < 0.001].min() < 0.1
     assert page.evaluate("face.lips.open") < 0.05  # it closes when it has spoken
-    report = serving.server.reports[0]
+    report = serving.server.reports[-1]
     frames = frames_of(report.rows, 0, report.clocks.rtt_ns, report.clocks.offset_ns)
     assert len({f.at_sample for f in frames}) == len(frames) > 15
     assert all(f.at_sample % FRAME == 0 and f.sync_error_ms is not None for f in frames)
-    found = offsets(frames)
-    fps = report.stats["fps"]
-    print(f"offset {found}; {fps:.0f} frames a second; load {os.getloadavg()[0]:.1f}")
-    kept = found.abs_p95_ms <= LIMIT_MS and fps >= 50
-    if not kept and os.getloadavg()[0] > (os.cpu_count() or 1):
-        pytest.skip(f"the machine is too busy to judge {found.abs_p95_ms:.0f} ms, {fps:.0f} fps")
-    assert kept
+    return offsets(frames), report.stats["fps"]
 
 
 def test_every_emotion_looks_different_from_every_other(visit, serving, tmp_path):

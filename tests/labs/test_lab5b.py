@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def verdicts(folder, *names):
-    found = examine(LAB, Submission(folder, OwnBox()))
-    told = {r.check.name: (r.verdict.passed, r.verdict.why) for r in found}
-    return {name: told[name] for name in names} if names else told
+    """Check → (passed, why) of these checks, or of all."""
+    some = tuple(check for check in LAB.checks if not names or check.name in names)
+    found = examine(replace(LAB, checks=some), Submission(folder, OwnBox()))
+    return {r.check.name: (r.verdict.passed, r.verdict.why) for r in found}
 
 
 def answered(folder, **answers):

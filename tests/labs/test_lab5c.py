@@ -1,6 +1,7 @@
 """Lab 5c: what its checks say of the starter, of the worked solution, and of wrong work."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,9 @@ def work(tmp_path, of="starter"):
 
 
 def verdict(submission, name):
-    found = {r.check.name: r.verdict for r in examine(checks.LAB, submission)}
-    return found[name]
+    only = tuple(check for check in checks.LAB.checks if check.name == name)
+    (found,) = examine(replace(checks.LAB, checks=only), submission)
+    return found.verdict
 
 
 def test_the_starter_passes_nothing(tmp_path):

@@ -31,7 +31,7 @@ def doctor(
     out, system = console(), found.system
 
     def line(what: str, text: str) -> None:
-        out.line(f"{what + ':':<14}{text}")
+        out.say(f"{what + ':':<14}{text}", indent=" " * 14)
 
     line("CPU", f"{system['cpu'] or 'unknown'}, {system['cores_allowed'] or system['cores']} cores")
     line("features", ", ".join(found.features.items) or str(found.features.reason))

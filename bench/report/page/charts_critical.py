@@ -42,6 +42,7 @@ def critical_bars(summary: RunSummary) -> Chart:
     highest = max([600.0, *medians, *ends, *(p.p50.high or 0.0 for p in shown)])
     layout = {
         "barmode": "relative",
+        "uniformtext": {"mode": "hide", "minsize": 10},  # no figure that nobody can read
         "xaxis": axis(
             "ms after the user's last audible sample", range=[0, highest * 1.12], zeroline=False
         ),

@@ -12,6 +12,7 @@ from bench.store.records import CauseRow
 from bench.summary.causes import PresetCauses, Slow, Tally, TurnKey
 
 NOT_COMPUTED = "causes: not computed yet for this run; run: duplex-lab metrics RUN"
+HEADER = ("preset", "cause", "turns", "p50", "largest")
 UNEXPLAINED = "no known cause explains them"
 OF: dict[Loses, str] = {
     "answer": "of the answer",
@@ -43,8 +44,7 @@ def cause_blocks(found: Sequence[PresetCauses]) -> list[Block]:
     if not rows:
         return []
     title = "Known causes of lost time (ms in a turn that has it; the mends: docs/causes.md)"
-    header = ("preset", "cause", "turns", "p50", "largest")
-    return [Block(title, header, rows)]
+    return [Block(title, HEADER, rows)]
 
 
 def _row(preset: PresetCauses, tally: Tally) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ word that is longer than the width stands on a line of its own, which is then to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bench.report.text.escape import visible
@@ -32,14 +33,14 @@ def prose(text: str, width: int | None, indent: str = "") -> list[str]:
     """A paragraph as lines, broken between words.
 
     Args:
-        text: The paragraph; the spaces before its first word stay.
+        text: The paragraph; spaces stay as they are, but for those at which a line ends.
         width: Width in columns; None for `PROSE`.
         indent: Text before every line but the first.
     """
-    lead = text[: len(text) - len(text.lstrip(" "))]
-    lines, line = [], lead
-    for word in text.split():
-        longer = f"{line} {word}" if line.strip() else f"{line}{word}"
+    lead = text[: len(text) - len(text.lstrip())]
+    lines, line = [], ""
+    for space, word in re.findall(r"(\s*)(\S+)", text):
+        longer = f"{line}{space}{word}"
         if columns(longer) > (width or PROSE) and line.strip():
             lines.append(line)
             line = f"{lead}{indent}{word}"

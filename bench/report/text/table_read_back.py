@@ -8,6 +8,8 @@ from bench.stats.format import Block, number
 from bench.summary.read_back import read_back
 from bench.summary.summary import RunSummary
 
+HEADER = ("preset", "set", "heard p50", "off by", "at most", "turns")
+
 
 def read_back_blocks(summary: RunSummary) -> Iterator[Block]:
     """One table where a preset's answer is known; else none."""
@@ -23,5 +25,4 @@ def read_back_blocks(summary: RunSummary) -> Iterator[Block]:
         for one in read_back(summary)
     )
     if rows:
-        header = ("preset", "set", "heard p50", "off by", "at most", "turns")
-        yield Block("Known answers, read back (ms)", header, rows)
+        yield Block("Known answers, read back (ms)", HEADER, rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from bench.metrics.table import METRICS
 from bench.report.text.causes import turn_lines
 from bench.report.text.escape import visible
 from bench.report.text.first_token import first_token_line
+from bench.report.text.layout import prose
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo
 from bench.store.records import CauseRow, MetricRow
@@ -24,8 +24,10 @@ from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark
 
 WIDTH = 100
-AXIS = 44
-"""Width of the time axis in columns."""
+AXIS, LEAST_AXIS = 44, 12
+"""Width of the time axis in columns: in `WIDTH` columns, and the least."""
+INDENT = " " * 8
+"""Text before the second line of what takes several, after what leads the first."""
 
 # Events that are too frequent to be shown one by one.
 _MANY = frozenset({("user", "chunk_sent"), ("link", "chunk_in"), ("stt", "partial")})
@@ -46,13 +48,14 @@ class Event:
     text: str = ""
 
 
-def show(run: Run, trial_id: str, *, frames: bool = False) -> str:
-    """A trial's timeline as text, at most `WIDTH` columns wide.
+def show(run: Run, trial_id: str, *, frames: bool = False, width: int = WIDTH) -> str:
+    """A trial's timeline as text.
 
     Args:
         run: The run.
         trial_id: The trial.
         frames: True to show every frame of a duplex model too.
+        width: Columns of a line, at most, unless a word is longer.
 
     Raises:
         StoreError: there is no such trial, or its recording can't be read.
@@ -72,11 +75,12 @@ def show(run: Run, trial_id: str, *, frames: bool = False) -> str:
     for turn in timeline.turns:
         of_turn = {row.metric: row for row in rows if row.turn == turn.number}
         of = causes.get((trial_id, turn.number), [])
-        lines += ["", *_turn_lines(timeline, turn, of_turn, labels, of, frames)]
+        lines += ["", *_turn_lines(timeline, turn, of_turn, labels, of, frames, width)]
     unspoken = trial.turns - len(timeline.turns)
     if unspoken > 0:
         lines += ["", f"{unspoken} of {trial.turns} turns were not spoken."]
-    return "\n".join(_cut(visible(line)) for line in lines) + "\n"
+    wrapped = (one for line in lines for one in prose(visible(line), width, INDENT))
+    return "\n".join(wrapped) + "\n"
 
 
 def _causes(run: Run, of_turns_alone: list[CauseRow]) -> list[CauseRow]:
@@ -114,11 +118,12 @@ def _turn_lines(
     labels: FixtureLabels | None,
     causes: Sequence[CauseRow],
     frames: bool,
+    width: int,
 ) -> Iterator[str]:
     known = labels is not None and turn.number < len(labels.turns)
     label = labels.turns[turn.number] if labels is not None and known else None
     path = critical_path(turn, timeline.chunks, timeline.trial.rate_hz)
-    yield f"── turn {turn.number} ".ljust(WIDTH, "─")
+    yield f"── turn {turn.number} ".ljust(width, "─")
     proposed = "   (labels proposed, not checked)" if labels is not None and labels.proposed else ""
     yield f"  said    {label.text if label else '(no labels)'}{proposed}"
     wer = rows["stt_wer"]
@@ -130,19 +135,23 @@ def _turn_lines(
     figure = "–" if heard.value is None else f"{heard.value:.1f} ms"
     spoilt = "" if heard.valid else "  NOT VALID"
     reason = f"  ({heard.reason})" if heard.reason else ""
-    yield from _wrapped(f"  voice to voice {figure}{spoilt}{reason}")
-    yield from _after_filler(timeline, turn, labels, rows)
+    yield f"  voice to voice {figure}{spoilt}{reason}"
+    yield from _after_filler(timeline, turn, labels, rows, width)
     if said := first_token_line(turn, path.llm_id, rows["llm_ttft"]):
         yield said
-    yield from turn_lines(causes, WIDTH)
+    yield from turn_lines(causes, width)
     yield ""
-    yield from _axis(turn, _events(timeline, turn, path, frames))
+    yield from _axis(turn, _events(timeline, turn, path, frames), width)
     yield ""
-    yield from _pieces(path)
+    yield from _pieces(path, width)
 
 
 def _after_filler(
-    timeline: Timeline, turn: Turn, labels: FixtureLabels | None, rows: dict[str, MetricRow]
+    timeline: Timeline,
+    turn: Turn,
+    labels: FixtureLabels | None,
+    rows: dict[str, MetricRow],
+    width: int,
 ) -> Iterator[str]:
     """Fillers, and the way to the answer after them; nothing where the first sound answers."""
     row = rows["time_to_content"]
@@ -153,13 +162,13 @@ def _after_filler(
         words = (filler.text or turn.answer_of(filler.llm_id) or "–" for filler in found.fillers)
         yield f"  filler  {' '.join(f'“{text}”' for text in words)}"
     if row.value is None:
-        yield from _wrapped(f"  time to content – ({row.reason})")
+        yield f"  time to content – ({row.reason})"
         return
     yield f"  time to content {row.value:.1f} ms"
     way = content_path(timeline, turn, found)
     if way is not None and way.missing is None:
         shown = [(part, part.duration(way) or 0) for part in PARTS]
-        yield from _sum((part.label, not part.name, ns) for part, ns in shown if ns)
+        yield from _sum(((part.label, not part.name, ns) for part, ns in shown if ns), width)
 
 
 def _verdict(row: MetricRow) -> str:
@@ -210,7 +219,7 @@ def _detail(mark: Mark) -> str:
     return " ".join(parts)
 
 
-def _axis(turn: Turn, events: Sequence[Event]) -> Iterator[str]:
+def _axis(turn: Turn, events: Sequence[Event], width: int) -> Iterator[str]:
     """Each event on a line, with a dot on a time axis; ``|`` is u_off.
 
     It spans from u_off to a_on and a little more; ``‹`` and ``›`` stand for what lies outside.
@@ -220,9 +229,10 @@ def _axis(turn: Turn, events: Sequence[Event]) -> Iterator[str]:
     onset = events[-1].ms if turn.a_on_ns is None else (turn.a_on_ns - turn.u_off_ns) / NS_PER_MS
     margin = max(1.0, 0.15 * abs(onset))
     first, last = min(0.0, onset) - margin, max(0.0, onset) + margin
-    scale = (AXIS - 1) / (last - first)
+    axis = max(LEAST_AXIS, AXIS - max(0, WIDTH - width))
+    scale = (axis - 1) / (last - first)
     for event in events:
-        line = [" "] * AXIS
+        line = [" "] * axis
         line[round(-first * scale)] = "|"
         if event.ms < first:
             line[0] = "‹"
@@ -230,40 +240,35 @@ def _axis(turn: Turn, events: Sequence[Event]) -> Iterator[str]:
             line[-1] = "›"
         else:
             line[round((event.ms - first) * scale)] = "●"
-        yield f"{event.ms:9.1f}  {''.join(line)}  {event.name} {event.text}".rstrip()
+        head = f"{event.ms:9.1f}  {''.join(line)}  "
+        said = prose(visible(f"{event.name} {event.text}".rstrip()), width - len(head))
+        yield f"{head}{said[0]}"
+        yield from (f"{' ' * len(head)}  {more}" for more in said[1:])
 
 
-def _pieces(path: Path) -> Iterator[str]:
+def _pieces(path: Path, width: int) -> Iterator[str]:
     """The critical path as a sum."""
     if path.missing is not None:
         yield f"  critical path: not whole, no {path.missing}"
         return
     shown = [(piece, piece.duration(path)) for piece in PIECES]
-    yield from _sum((piece.label, piece.is_gap, ns) for piece, ns in shown if ns is not None)
+    terms = ((piece.label, piece.is_gap, ns) for piece, ns in shown if ns is not None)
+    yield from _sum(terms, width)
     total, gaps = sum(durations(path).values()), residual_ns(path) or 0
     yield f"  = {total / NS_PER_MS:.1f} ms; residual (Σ gaps) {gaps / NS_PER_MS:.1f} ms"
 
 
-def _sum(terms: Iterable[tuple[str, bool, int]]) -> Iterator[str]:
+def _sum(terms: Iterable[tuple[str, bool, int]], width: int) -> Iterator[str]:
     """Durations as a sum: each with its name, whether it is a gap, and its ns."""
     parts = [
         f"{'gap ' if is_gap else ''}{label} {ns / NS_PER_MS:.1f}" for label, is_gap, ns in terms
     ]
     line = "  " + parts[0]
     for part in parts[1:]:
-        if len(line) + len(part) + 3 > WIDTH - 2:
+        if len(line) + len(part) + 3 > width - 2:
             yield line + " +"
             line = "    "
             line += part
         else:
             line += f" + {part}"
     yield line
-
-
-def _wrapped(text: str) -> list[str]:
-    """A sentence that must be read to its end, in lines."""
-    return textwrap.wrap(text, WIDTH, subsequent_indent="    ") or [text]
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"

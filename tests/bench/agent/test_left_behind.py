@@ -6,10 +6,10 @@ import psutil
 import pytest
 
 from bench.agent.process import AgentProcess
+from bench.caller.process import CallerProcess
 from bench.fixtures.library import fixtures_root, load
-from bench.runner.plan import Plan
-from bench.runner.run import execute
-from bench.store.store import read_run
+from bench.runner.trial import caller_plan, play
+from bench.store.records import Trial
 from pipelines.bot import check
 from pipelines.bot.preset import bot_spec
 
@@ -89,10 +89,16 @@ async def bot(runner_args):
     os._exit(3)
 """
     path.write_text(source, encoding="utf-8")
-    fixture = load(fixtures_root() / "greet_hello.toml")
-    plan = Plan((bot_spec(path),), (fixture,), 1)
-    began_s = time.monotonic()
-    execute(plan, tmp_path / "run", resume=False, watch=lambda progress: None)
-    assert time.monotonic() - began_s < 60
-    errors = {trial.error for trial in read_run(tmp_path / "run").trials}
-    assert errors == {"the agent process ended with exit code 3"}
+    spec, fixture = bot_spec(path), load(fixtures_root() / "greet_hello.toml")
+    row = Trial("r", "t", spec.name, fixture.name, 0, 0, 0, 1)
+    agent = AgentProcess(spec)
+    try:
+        agent.ask("prepare")
+        assert agent.wait(90).error is None
+        with CallerProcess() as caller:
+            began_s = time.monotonic()
+            trial = play(row, spec, caller_plan("t", spec, fixture), caller, agent).trial
+            assert time.monotonic() - began_s < 60
+    finally:
+        agent.stop()
+    assert (trial.status, trial.error) == ("error", "the agent process ended with exit code 3")

@@ -3,10 +3,13 @@
 import asyncio
 import time
 
+import pytest
 from pipecat.processors.frame_processor import FrameProcessor
 
 from bench.agent.loop_watch import LoopWatch, holder
 from pipelines.marks import MarkList
+
+pytestmark = pytest.mark.realtime
 
 
 class Brain(FrameProcessor):

@@ -121,6 +121,24 @@ def test_a_wait_with_nothing_to_wait_for_is_a_timers(release_ms, cause, lost_ms)
     assert timers == ({} if cause is None else {cause: lost_ms})
 
 
+def test_a_stop_that_comes_twice_far_apart_shows_a_queue_that_is_behind_and_no_timer():
+    again = after_u_off(405, "vad", "speech_stop", value=0.2)
+    found = causes_of([TIMER], extra=[again])
+    row = found[0, "pipeline_behind"]
+    assert (row.lost_ms, row.detail) == (3022.0, "the VAD's stop came twice, 205 ms apart")
+    assert not {name for _, name in found} & {"silence_timer", "turn_stop_timeout"}
+
+
+@pytest.mark.parametrize("between", [[], [("vad", "speech_start", 300)]], ids=["close", "resumed"])
+def test_a_copy_at_once_or_a_user_who_spoke_again_shows_no_queue(between):
+    at_ms = 405 if between else 220
+    extra = [after_u_off(at_ms, "vad", "speech_stop", value=0.2)]
+    extra += [after_u_off(ms, stage, event) for stage, event, ms in between]
+    found = causes_of([TIMER], extra=extra)
+    assert (0, "pipeline_behind") not in found
+    assert (0, "turn_stop_timeout") in found
+
+
 def finals(value, wait_s):
     return [
         after_u_off(-1900, "stt", "ttfs_p99", value=wait_s),

@@ -1,4 +1,4 @@
-"""A passive tap that writes down which frames it saw."""
+"""A passive tap that writes down which frames it saw of a preset, in a folder."""
 
 import contextlib
 from pathlib import Path
@@ -21,7 +21,7 @@ class Tap(BaseObserver):
 async def tap(host):
     found = Tap()
     yield found
-    write(Path(host.extra["seen"]), found)
+    write(Path(host.extra["seen"]) / f"{host.spec.name}.seen", found)
 
 
 def write(path, found):

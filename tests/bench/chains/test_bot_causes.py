@@ -27,6 +27,7 @@ NOT_IN_A_CALL = {
     "model_loaded_in_turn",
     "end_of_turn_model",  # the model takes no time here
     "turn_stop_timeout",
+    "pipeline_behind",  # nothing is ever behind here
 }
 """Causes that are tested on marks alone."""
 

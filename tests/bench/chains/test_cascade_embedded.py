@@ -1,45 +1,18 @@
 """The real cascade, end to end: real engines, real audio, real time. One run for all tests."""
 
-import threading
-
-import psutil
 import pytest
 
 from bench.fixtures.library import fixtures_root, load
-from bench.runner.plan import Plan
-from bench.runner.run import execute
 from bench.store import store
-from pipelines.spec import load_spec
+from tests.bench.chains.real_runs import EMBEDDED, HEALTHY, KILLED
 
 pytestmark = pytest.mark.realtime
 
-WARMUP = "cascade-embedded.cmd_bring_green_cup.warmup0"
-KILLED = "cascade-embedded.cmd_bring_green_cup.0"
-HEALTHY = "cascade-embedded.cmd_bring_green_cup.1"
-
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(engines):
     """Two trials; the recogniser's process is killed in the first."""
-    folder = tmp_path_factory.mktemp("runs") / "embedded"
-    fixture = load(fixtures_root() / "cmd_bring_green_cup.toml")
-    plan = Plan((load_spec("cascade-embedded"),), (fixture,), 2)
-
-    def watch(progress):
-        if progress.done == 0 and "·" in progress.text:
-            threading.Timer(2.0, _kill_recogniser, [folder]).start()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
-        assert execute(plan, folder, resume=False, watch=watch) == 1
-    return store.read_run(folder)
-
-
-def _kill_recogniser(folder):
-    """By the pid that it stamped on its marks in the warm-up."""
-    marks = store.read_run(folder).marks(WARMUP)
-    pid = next(m.pid for m in marks if (m.stage, m.event) == ("stt", "final"))
-    psutil.Process(pid).kill()
+    return engines.run
 
 
 def figures(run, trial_id):
@@ -91,7 +64,7 @@ def test_what_the_agent_spoke_is_at_the_voices_own_rate(run):
 
 
 def test_loading_is_distinguished_from_answering(run):
-    warmup = next(t for t in run.trials if t.warmup)
+    warmup = next(t for t in run.trials if t.warmup and t.preset == EMBEDDED)
     cold = [r for r in store.read_metrics(run.path) if r.metric == "cold_load"]
     assert {r.subject for r in cold if r.trial_id == warmup.trial_id} == {
         "pocketsphinx",

@@ -3,53 +3,38 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
-from dataclasses import replace
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
 
-from bench.fixtures.library import Cue, fixtures_root, load
-from bench.runner.plan import Plan
-from bench.runner.run import RunStoppedError, execute
+from bench.runner.plan import Plan, make_plan
+from bench.runner.run import execute
 from bench.store import store
-from bench.store.records import Status
-from bench.timeline.lateness import with_lateness
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
+from tests.bench.chains.real_runs import fixture, quiet
 
 pytestmark = pytest.mark.realtime
 
 TOLERANCE_MS = 2.0
 
+PRESETS = ("cascade-scripted", "cascade-scripted-random")
 PLAYED = {"ok", "ruler_late"}
 """How a trial ends that was played: on a busy machine the harness may call itself too late, and
 then leaves its own figures out; so do these tests."""
 
 
-def fixture(name):
-    return load(fixtures_root() / f"{name}.toml")
-
-
-def two_turns():
-    hello, thanks = fixture("greet_hello"), fixture("greet_thanks")
-    second = replace(thanks.turns[0], cue=Cue("agent_end", 800))
-    return replace(hello, name="hello_thanks", turns=(hello.turns[0], second))
-
-
-def quiet(_progress):
-    pass
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(scripted):
     """One run of both scripted presets, a single and a conversation."""
-    folder = tmp_path_factory.mktemp("runs") / "scripted"
-    specs = tuple(map(load_spec, ("cascade-scripted", "cascade-scripted-random")))
-    plan = Plan(specs, (fixture("greet_hello"), two_turns()), 1)
-    assert execute(plan, folder, resume=False, watch=quiet, retries=4) == 0
-    return store.read_run(folder)
+    return scripted.run
 
 
 def turns_of(run, preset):
@@ -78,7 +63,7 @@ def ms(end_ns, start_ns):
     return (end_ns - start_ns) / NS_PER_MS
 
 
-@pytest.mark.parametrize("preset", ["cascade-scripted", "cascade-scripted-random"])
+@pytest.mark.parametrize("preset", PRESETS)
 def test_what_is_heard_is_the_script_plus_the_lateness_that_was_stamped(run, preset):
     found = list(turns_of(run, preset))
     assert found, "the ruler was late in every trial: the machine is too busy to measure"
@@ -88,7 +73,7 @@ def test_what_is_heard_is_the_script_plus_the_lateness_that_was_stamped(run, pre
         assert values["voice_to_voice"] == pytest.approx(script_ms + lateness_ms, abs=TOLERANCE_MS)
 
 
-@pytest.mark.parametrize("preset", ["cascade-scripted", "cascade-scripted-random"])
+@pytest.mark.parametrize("preset", PRESETS)
 def test_each_stage_is_read_back_as_scripted_plus_the_lateness_that_was_stamped(run, preset):
     # Stage: (its deadline, the mark that ends it, where it counts from, the mark that begins it).
     stages = {
@@ -126,7 +111,7 @@ def test_the_random_script_differs_from_turn_to_turn(run):
 
 
 def test_segments_and_gaps_add_up_to_what_was_heard(run):
-    for preset in ("cascade-scripted", "cascade-scripted-random"):
+    for preset in PRESETS:
         for _, _, values, _ in turns_of(run, preset):
             parts = [
                 values[n] for n in ("endpointing_delay", "llm_to_clause", "tts_ttfa", "output")
@@ -137,13 +122,14 @@ def test_segments_and_gaps_add_up_to_what_was_heard(run):
 
 
 def test_every_trial_is_whole_on_disk(run):
-    late = [t for t in run.trials if t.status == "ruler_late" and not t.warmup]
-    again = [t for t in run.trials if t.repeat > 0]
-    assert len(run.trials) - len(again) == 6
+    trials = [t for t in run.trials if t.preset in PRESETS]
+    assert {t.status for t in trials} <= PLAYED
+    late = [t for t in trials if t.status == "ruler_late" and not t.warmup]
+    again = [t for t in trials if t.repeat > 0]
+    assert len(trials) - len(again) == 6
     assert len(again) <= len(late)  # each stands for one whose ruler was late
-    assert {t.status for t in run.trials} <= PLAYED
-    assert sum(t.warmup for t in run.trials) == 2
-    for trial in run.trials:
+    assert sum(t.warmup for t in trials) == 2
+    for trial in trials:
         pcm = run.recording(trial)
         assert pcm.shape == (round(trial.audio_s * trial.rate_hz), 2)
         assert pcm[:, 0].any() and pcm[:, 1].any()
@@ -190,30 +176,54 @@ def test_a_folder_that_holds_a_run_is_not_written_into(run):
         execute(plan, run.path, resume=True, watch=quiet)
 
 
+FEW_CLICKS = """
+from bench.cli.main import main
+from bench.runner import run
+run.CLICKS_PER_RUN = 3
+main()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A run of three trials: in the first the agent is killed, in the third the command is
+    terminated; then it is resumed.
+    """
+
+    folder: Path
+    stopped: store.Run
+    """What it held when it had been stopped."""
+    code: int
+    said: str
+    """The command's exit code, and its last words."""
+    had_metrics: bool
+
+
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
-    """A run of three trials: in the first the agent is killed, in the third Ctrl-C is pressed; then
-    it is gone on with. Gives its folder, and what it held when it had been stopped.
-    """
+    """``duplex-lab run`` as a user types it, and what harms it."""
     folder = tmp_path_factory.mktemp("runs") / "broken"
-    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 3)
-
-    def harm(progress):
-        if progress.done == 0 and "·" in progress.text:
+    words = ["run", "--presets", "cascade-scripted", "--fixtures", "greet_hello", "--repeats", "3"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", FEW_CLICKS, *words, "--out", str(folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    for line in process.stderr:
+        if line.startswith("[0/3]") and "·" in line:
             threading.Timer(1.5, _kill_agent, [folder]).start()
-        elif progress.done == 2:
-            threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-
+        elif line.startswith("[2/3]"):
+            break
+    time.sleep(1.0)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=90)
+    stopped, metrics = store.read_run(folder), (folder / "metrics.parquet").is_file()
+    plan = make_plan("cascade-scripted", "greet_hello", 3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
-        # A shell that puts the tests into the background lets them ignore Ctrl-C.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        with pytest.raises(RunStoppedError, match=r"2 of 3 trials are done and kept.* --resume"):
-            execute(plan, folder, resume=False, watch=harm)
-        signal.signal(signal.SIGINT, before)
-        stopped = store.read_run(folder)
         assert execute(plan, folder, resume=True, watch=quiet) == 1
-    return folder, stopped
+    return Broken(folder, stopped, process.returncode, said, metrics)
 
 
 def _kill_agent(folder):
@@ -222,8 +232,16 @@ def _kill_agent(folder):
     psutil.Process(next(m.pid for m in marks if m.event == "write")).kill()
 
 
+def test_a_run_that_is_terminated_says_what_was_kept_and_how_to_resume_it(broken):
+    assert broken.code == 130
+    how = f"To resume: duplex-lab run --resume {broken.folder}"
+    assert f"Stopped; 2 of 3 trials are done and kept. {how}" in broken.said
+    whole = [t for t in broken.stopped.trials if not t.warmup]
+    assert len(whole) == 2 and broken.had_metrics
+
+
 def test_an_agent_killed_in_mid_trial_is_a_row_and_the_run_goes_on(broken):
-    run = store.read_run(broken[0])
+    run = store.read_run(broken.folder)
     dead = run.trial("cascade-scripted.greet_hello.0")
     assert (dead.status, dead.error) == (
         "error",
@@ -239,8 +257,8 @@ def test_an_agent_killed_in_mid_trial_is_a_row_and_the_run_goes_on(broken):
     assert row.value is None and row.reason
 
 
-def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(broken):
-    folder, stopped = broken
+def test_what_is_done_is_kept_and_resume_does_only_the_rest(broken):
+    folder, stopped = broken.folder, broken.stopped
     kept = {f"cascade-scripted.greet_hello.{last}" for last in ("warmup0", "0", "1")}
     assert {trial.trial_id for trial in stopped.trials} == kept
     run = store.read_run(folder)
@@ -253,28 +271,3 @@ def test_ctrl_c_keeps_what_is_done_and_resume_does_only_the_rest(broken):
         assert run.trial(trial.trial_id) == trial
         assert run.marks(trial.trial_id) == stopped.marks(trial.trial_id)
     assert len(run.info["sessions"]) == 2
-
-
-def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monkeypatch):
-    plan = Plan((load_spec("cascade-scripted"),), (fixture("greet_hello"),), 1)
-    folder, told = tmp_path / "run", []
-    judge = with_lateness
-
-    def late_at_first(trial, marks, recording):
-        status: Status = "ruler_late" if trial.repeat == 0 and not trial.warmup else "ok"
-        return replace(judge(trial, marks, recording), status=status)
-
-    monkeypatch.setattr("bench.runner.session.with_lateness", late_at_first)
-    monkeypatch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
-
-    def watch(progress):
-        told.append(progress.text)
-
-    assert execute(plan, folder, resume=False, watch=watch, retries=2) == 0
-    statuses = store.statuses(folder)
-    del statuses["cascade-scripted.greet_hello.warmup0"]
-    assert statuses == {
-        "cascade-scripted.greet_hello.0": "ruler_late",
-        "cascade-scripted.greet_hello.1": "ok",
-    }
-    assert "cascade-scripted · greet_hello · again, the ruler was late" in told

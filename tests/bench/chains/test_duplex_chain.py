@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from bench.agent.process import AgentProcess
-from bench.caller.process import CallerProcess
 from bench.fixtures.library import fixtures_root, load
 from bench.runner.trial import caller_plan, play
 from bench.store.records import Trial
@@ -50,20 +49,19 @@ def values(marks, event, prefix="duplex-"):
 
 
 @pytest.fixture(scope="module")
-def trial():
+def trial(caller):
     """One conversation at 16 kHz with a barge-in, of a model of 60 ms: (row, marks, recording)."""
     spec, fixture = preset(60, 0, in_rate_hz=16_000), load(fixtures_root() / "barge_in_stop.toml")
     plan = caller_plan("t", spec, fixture)
     row = Trial("r", "t", spec.name, fixture.name, 0, 0, 0, 2, weights="scripted", kind="duplex")
     agent = AgentProcess(spec)
     try:
-        with CallerProcess() as caller:
-            agent.ask("prepare")
-            assert agent.wait(60).error is None
-            outcome = play(row, spec, plan, caller, agent)
-            for _ in range(2):  # as `run --retries` does: the machine took the ruler's time away
-                if outcome.trial.status == "ruler_late":
-                    outcome = play(row, spec, plan, caller, agent)
+        agent.ask("prepare")
+        assert agent.wait(60).error is None
+        outcome = play(row, spec, plan, caller, agent)
+        for _ in range(2):  # as `run --retries` does: the machine took the ruler's time away
+            if outcome.trial.status == "ruler_late":
+                outcome = play(row, spec, plan, caller, agent)
     finally:
         agent.stop()
     assert outcome.trial.status in ("ok", "ruler_late"), outcome.trial.error

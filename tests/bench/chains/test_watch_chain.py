@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from bench.agent.process import AgentProcess
-from bench.caller.process import CallerProcess
 from bench.fixtures.library import fixtures_root, load
 from bench.runner.trial import caller_plan, play
 from bench.store.records import Trial
@@ -24,7 +23,7 @@ OFF = parse_spec("unwatched", ON.toml.partition("\n[watch]\n")[0])
 
 
 @pytest.fixture(scope="module")
-def marks():
+def marks(caller):
     """Marks of conversations without and with the watcher, turn by turn on one machine."""
     fixture = load(fixtures_root() / "cmd_stop.toml")
     agents = {spec.name: AgentProcess(spec) for spec in (OFF, ON)}
@@ -33,16 +32,15 @@ def marks():
         for agent in agents.values():
             agent.ask("prepare")
             assert agent.wait(60).error is None
-        with CallerProcess() as caller:
-            for repeat in range(PAIRS):
-                for spec in (OFF, ON):
-                    trial_id = f"{spec.name}.{repeat}"
-                    row = Trial("r", trial_id, spec.name, fixture.name, 0, 0, repeat, 1,
-                                weights="scripted", kind="duplex")  # fmt: skip
-                    plan = caller_plan(trial_id, spec, fixture)
-                    outcome = play(row, spec, plan, caller, agents[spec.name])
-                    assert outcome.trial.status in ("ok", "ruler_late"), outcome.trial.error
-                    found[spec.name].append(outcome.marks)
+        for repeat in range(PAIRS):
+            for spec in (OFF, ON):
+                trial_id = f"{spec.name}.{repeat}"
+                row = Trial("r", trial_id, spec.name, fixture.name, 0, 0, repeat, 1,
+                            weights="scripted", kind="duplex")  # fmt: skip
+                plan = caller_plan(trial_id, spec, fixture)
+                outcome = play(row, spec, plan, caller, agents[spec.name])
+                assert outcome.trial.status in ("ok", "ruler_late"), outcome.trial.error
+                found[spec.name].append(outcome.marks)
     finally:
         for agent in agents.values():
             agent.stop()

@@ -107,10 +107,11 @@ def call(
     if not greets:
         lines = f"file = {json.dumps(f'{bot}.py')}\nfolder = {json.dumps(str(BOTS))}\n"
         spec = parse_spec(spec.name, f"[bot]\n{lines}greeting_s = 0\n")
-    return _call(spec, fixture or kitchen(), wait_s)
+    return call_preset(spec, fixture or kitchen(), wait_s)
 
 
-def _call(spec: PipelineSpec, fixture: Fixture, wait_s: float) -> Called:
+def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Called:
+    """Plays one trial with any preset whose models answer request by request."""
     plan = caller_plan("t", spec, fixture, wait_s)
     agents, callers = FakeClock(START_NS), FakeClock(START_NS)
     marks = WatchedMarks()

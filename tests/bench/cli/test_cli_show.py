@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 
 from bench.cli.main import app
 from bench.metrics.recompute import analyse
+from bench.report.text.causes import HEADER as CAUSES
 from bench.report.text.first_look.explain import MEANINGS
 from bench.report.text.first_look.trials import trials
 from bench.report.text.first_token import first_token_blocks, first_tokens
 from bench.report.text.table import blocks
+from bench.report.text.table_read_back import HEADER as READ_BACK
 from bench.simulated.frames import write_example_duplex
 from bench.simulated.turns import write_example_run
 from bench.store.store import read_metrics, read_run
@@ -105,7 +107,7 @@ def test_every_column_is_explained(run: Path) -> None:
     summary = summarise(found, rows)
     tables = [*blocks(summary), *first_token_blocks(first_tokens(rows))]
     tables.append(trials(found.trials, rows).block())
-    heads = {head for table in tables for head in table.header}
+    heads = {head for table in tables for head in table.header} | {*CAUSES, *READ_BACK}
     assert heads <= set(MEANINGS)
     said = shown("--explain", width=80)
     assert "\nvs log: What was heard minus what the agent's own event log says, ms" in said

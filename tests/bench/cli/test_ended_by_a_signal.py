@@ -1,14 +1,10 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does."""
+"""SIGTERM and SIGHUP end a command as Ctrl-C does (a run keeps what it has: test_chain.py)."""
 
-import os
-import re
 import signal
 import subprocess
 import sys
 
 import pytest
-
-from bench.store.store import done_trials
 
 pytestmark = pytest.mark.timeout(180)
 WAITS = """
@@ -43,25 +39,3 @@ def test_a_signal_that_nohup_ignores_stays_ignored():
         process.send_signal(signal.SIGHUP)
         assert process.communicate(timeout=30)[1] == ""
         assert process.returncode == 0
-
-
-@pytest.mark.realtime
-def test_a_run_that_is_terminated_keeps_what_was_done(tmp_path):
-    words = ["run", "--presets", "cascade-scripted", "--fixtures", "greet_hello", "--repeats", "9"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.cli.main", *words, "--out", str(tmp_path / "run")],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    said = ""
-    while "[1/9]" not in said:
-        said = process.stderr.readline()
-        assert said, "it ended by itself"
-    process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=90)
-    assert process.returncode == 130
-    kept = re.search(r"Stopped; (\d) of 9 trials are done and kept\. To resume: .* --resume", rest)
-    whole = [t for t in done_trials(tmp_path / "run") if "warmup" not in t]
-    assert kept and int(kept[1]) == len(whole) >= 1
-    assert (tmp_path / "run" / "metrics.parquet").is_file()

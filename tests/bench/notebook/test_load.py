@@ -139,7 +139,7 @@ def test_the_floor_is_read_from_beside_the_run(folder):
 def test_reading_changes_nothing_on_disk(folder):
     before = contents(folder)
     run = bench.load(folder)
-    for table in ("trials", "marks", "metrics", "turns", "frames", "medians", "floor"):
+    for table in ("trials", "marks", "metrics", "causes", "turns", "frames", "medians", "floor"):
         getattr(run, table)
     run.recording(CASCADE)
     assert contents(folder) == before
@@ -151,6 +151,14 @@ def test_without_metrics_on_disk_they_are_computed_and_not_written(folder):
     run = bench.load(folder)
     assert run.rows == stored
     assert not (folder / "metrics.parquet").exists()
+
+
+def test_causes_are_those_on_disk_or_else_computed_and_not_written(folder):
+    stored = bench.load(folder).causes
+    assert set(stored.cause) >= {"vad_stop_secs"} and (stored.lost_ms > 0).all()
+    (folder / "causes.parquet").unlink()
+    assert bench.load(folder).causes.equals(stored)
+    assert not (folder / "causes.parquet").exists()
 
 
 def test_a_run_without_frames_has_the_columns_and_no_rows(tmp_path):

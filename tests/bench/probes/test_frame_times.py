@@ -14,6 +14,8 @@ from pipelines.errors import LabError, ModelError
 from pipelines.marks import EventName
 
 MS = 1_000_000
+TRIES = 5
+"""Runs of a scripted model of which one must be on time."""
 
 
 def replies(n: int, *, every_ms: float, encode: float = 20, step: float = 30, decode: float = 10):
@@ -92,18 +94,15 @@ def test_without_a_frame_there_is_no_figure():
 def test_the_command_measures_a_scripted_model_of_known_service(tmp_path):
     file = tmp_path / "service.json"
     args = ["service", "duplex-scripted-60ms", "--frames", "30", "--pairs", "1"]
-    means, hurried = [], []
-    for _ in range(3):  # a stalled machine makes a script hurry after its deadlines
+    means = []
+    for _ in range(TRIES):  # a stalled machine makes a script hurry after its deadlines
         result = CliRunner().invoke(app, [*args, "--ways", "serial", "--json", str(file)])
         assert result.exit_code == 0, result.output
         (row,) = json.loads(file.read_text())["presets"]
         values = row["blocks"][0]["service_ms"]
         means.append(sum(values) / len(values))
-        hurried.append(min(values) < 30)
         if abs(means[-1] - 60) <= 1:
             return
-    if all(hurried):
-        pytest.skip("a busy machine: it stalled in each of three runs")
     pytest.fail(f"no run had a mean of 60 ms: {means}")
 
 

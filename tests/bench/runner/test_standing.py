@@ -1,9 +1,6 @@
 """What a run says while it goes on: figures so far, the time left, the time that parts took."""
 
-import io
-
 import pytest
-from rich.console import Console
 
 from bench.runner.plan import make_plan
 from bench.runner.progress import Progress, line, table
@@ -58,10 +55,9 @@ def test_a_line_says_what_comes_how_long_it_takes_and_what_was_found(board):
 
 
 def test_a_terminals_table_fills(board):
-    console = Console(file=io.StringIO(), width=80)
-    console.print(table(board.standings()))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert [row.split() for row in text.splitlines()] == [
+    head, rule, *rows = table(board.standings(), 80).splitlines()
+    assert set(rule) == {"─"}
+    assert [row.split() for row in (head, *rows)] == [
         ["so", "far", "turns", "no", "answer", "p50", "ms", "slowest", "late", "trials"],
         ["cascade-embedded", "0/5", "0", "–", "–", "0"],
         ["cascade-stock", "4/5", "1", "600", "3400", "1"],

@@ -1,13 +1,16 @@
 """Shares of parts, outliers and verdicts, on answers whose parts are known."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.report.text.first_look.headline import headline, sentences
+from bench.report.text.console import Screen
+from bench.report.text.first_look.headline import headline, print_headline, sentences
 from bench.simulated.turns import TurnPlan
 from bench.summary.answers import RESIDUAL, Answer, shares, slow
+from bench.summary.frames import DuplexSummary
 from bench.summary.outliers import outliers
 from bench.summary.summary import RunSummary, Spoilt
 from bench.summary.verdict import PARTS, outlier_sentence, verdict, verdicts
@@ -152,3 +155,34 @@ def test_a_run_of_two_presets_says_both_ns_once_where_they_are_the_same(
     both = replace(summary, presets=(p, replace(p, preset="q")))
     assert list(sentences(both, Path("r")))[-1] == "n: 25 turns in 25 conversations each."
     assert list(verdicts(both)) == ["p", "q"]
+
+
+def test_the_headline_of_three_presets_takes_twelve_lines_of_80_columns(
+    summary: RunSummary,
+) -> None:
+    slow = replace(only(summary), preset="cascade-stock")
+    kept = tuple(one for one in slow.answers if one.ms < 1000)
+    quick = replace(slow, preset="cascade-embedded", answers=kept, values=(384.0,) * 20)
+    duplex = replace(quick, preset="duplex-nano", answers=tuple(replace(a, parts=()) for a in kept))
+    frames = DuplexSummary(
+        "duplex-nano", "trained", 20, 2095, True, {"service_p50": 9.1, "drift": None},
+        False, False, False, 0, 0, 0, (),
+    )  # fmt: skip
+    three = replace(summary, presets=(quick, slow, duplex), duplex=(frames,))
+    causes = dict.fromkeys(((a.trial_id, 0) for a in slow.answers), "smart-turn said incomplete")
+    out = io.StringIO()
+    print_headline(three, Path("results/1201-0102"), causes, Screen(out, 80))
+    assert out.getvalue().splitlines() == [
+        "Voice to voice, as heard: ms from the user's last sound to the agent's first",
+        "preset               p50 [95 %]   max  > 1 s  largest stage     answered  right",
+        "───────────────────────────────────────────────────────────────────────────────",
+        "cascade-embedded  384 [384–384]   384      0  endpointing 65 %     25/25  100 %",
+        "cascade-stock     384 [384–384]  3384      5  endpointing 65 %     25/25  100 %",
+        "duplex-nano       384 [384–384]   384      0  –                    25/25  100 %",
+        "cascade-stock: 5 of 25 turns took 3.4 s: smart-turn said incomplete; see",
+        "duplex-lab show results/1201-0102/p.f0.0",
+        "cascade-embedded: endpointing is 65 % of the answer; duplex-nano has none.",
+        "cascade-stock: endpointing is 65 % of the answer; cascade-embedded waits less.",
+        "duplex-nano: a frame takes 9 of 80 ms; when to answer is the model's own choice.",
+        "n: 25 turns in 25 conversations each.",
+    ]

@@ -173,6 +173,7 @@ def test_speech_comes_in_and_an_answer_goes_out(conversations: list[Conversation
     assert len(heard.rstrip(b"\0")) >= letters * 880 - 4
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("spec", [{"answer": "a " * 500, "interval_s": 0.02}], indirect=True)
 async def test_speaking_again_cancels_the_answer_in_every_process(spec: PipelineSpec) -> None:
     said = chunks_of(SPEECH)

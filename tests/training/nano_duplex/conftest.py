@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from bench.fixtures.fixture import Word
 from fixtures.authoring.synthesis import Spoken
 from training.nano_duplex import corpus, held_out, simulate, speech
+from training.nano_duplex.dialogue import Dialogue
+from training.nano_duplex.simulate import Simulator
 from training.nano_duplex.speech import Utterance
 from training.nano_duplex.voices import Voice
 
@@ -38,10 +41,24 @@ def tone_at_16_khz(text: str, voice: Voice) -> Spoken:
     return Spoken(signal, keep, n - keep, tuple(limits), phones)
 
 
+def as_tones(patch: pytest.MonkeyPatch) -> None:
+    """Makes every voice a tone."""
+    patch.setattr(simulate, "speak", tone)
+    patch.setattr(corpus, "speak", tone)
+    patch.setattr(speech, "spoken", tone_at_16_khz)
+    patch.setattr(held_out, "spoken", tone_at_16_khz)
+
+
 @pytest.fixture
 def tones(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every voice is a tone."""
-    monkeypatch.setattr(simulate, "speak", tone)
-    monkeypatch.setattr(corpus, "speak", tone)
-    monkeypatch.setattr(speech, "spoken", tone_at_16_khz)
-    monkeypatch.setattr(held_out, "spoken", tone_at_16_khz)
+    as_tones(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def forty_dialogues() -> list[Dialogue]:
+    """Dialogues in tones, simulated once; nobody changes them."""
+    with pytest.MonkeyPatch.context() as patch:
+        as_tones(patch)
+        simulator = Simulator(random.Random("dialogues"))
+        return [simulator.dialogue() for _ in range(40)]

@@ -17,9 +17,8 @@ FRAME = 1920
 
 
 @pytest.fixture
-def some(tones) -> list[Dialogue]:
-    simulator = Simulator(random.Random("dialogues"))
-    return [simulator.dialogue() for _ in range(40)]
+def some(forty_dialogues) -> list[Dialogue]:
+    return forty_dialogues
 
 
 def answered(dialogues: list[Dialogue]) -> list[tuple[Dialogue, Turn]]:

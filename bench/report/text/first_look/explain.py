@@ -75,6 +75,15 @@ MEANINGS: Mapping[str, str] = {
     "warm start": "A conversation opens on a warm model → ready, ms.",
     "cold: first turn, p50 [95 %]": "First token where nothing of the prompt was read yet, ms.",
     "warm: later turns, p50 [95 %]": "First token of later turns, whose beginning is cached, ms.",
+    # Known causes, and known answers
+    "cause": "What is known to make answers slow, as the turn's marks show it (docs/causes.md).",
+    "turns": "Turns that have the cause, of those with an answer; of a known answer those heard.",
+    "p50": "Median of what the cause cost in the turns that have it, ms.",
+    "largest": "The most that it cost in a turn, ms.",
+    "set": "The delay that a scripted preset was set to, ms: the answer that must be read back.",
+    "heard p50": "The median that was heard, ms.",
+    "off by": "Heard minus set, ms.",
+    "at most": "The same of the turn that was farthest off, ms.",
     # Trials
     "trial": "preset.fixture.repeat.",
     "slowest": "The trial's slowest answer, ms.",

@@ -59,8 +59,8 @@ LEAVE = ("largest stage", "> 1 s", "max")
 
 INTERVALS: dict[Method, str] = {
     "turns": "",
-    "conversations": ", the intervals by resampling conversations",
-    "few conversations": ", too few to resample: the intervals are of the turns, and too narrow",
+    "conversations": "intervals by resampling conversations",
+    "few conversations": "too few conversations to resample: intervals of turns, too narrow",
 }
 """Where an interval comes from → what stands beside n."""
 
@@ -147,19 +147,24 @@ def warnings(summary: RunSummary) -> Iterator[str]:
 
 
 def _counts(summary: RunSummary) -> str:
-    """Both n of every preset that has a figure; said once where they are the same."""
-    counts = {p.preset: _both(p) for p in summary.presets if p.values}
-    if not counts:
+    """Both n of every preset that has a figure, said once where they are the same."""
+    shown = [p for p in summary.presets if p.values]
+    if not shown:
         return ""
-    if len(set(counts.values())) == 1:
-        return f"n: {next(iter(counts.values()))}{' each' if len(counts) > 1 else ''}."
-    return f"n: {'; '.join(f'{name} {said}' for name, said in counts.items())}."
+    counts = {p.preset: (p.p50.n, p.conversations) for p in shown}
+    (turns, conversations), *others = set(counts.values())
+    if others:
+        told = ", ".join(f"{name} {n}/{of}" for name, (n, of) in counts.items())
+        said = f"turns/conversations: {told}"
+    else:
+        each = " each" if len(shown) > 1 else ""
+        said = f"n: {_number(turns, 'turn')} in {_number(conversations, 'conversation')}{each}"
+    methods = dict.fromkeys(INTERVALS[p.p50.method] for p in shown if p.p50.low is not None)
+    return f"{'; '.join((said, *filter(None, methods)))}."
 
 
-def _both(p: PresetSummary) -> str:
-    turns = "1 turn" if p.p50.n == 1 else f"{p.p50.n} turns"
-    conversations = "1 conversation" if p.conversations == 1 else f"{p.conversations} conversations"
-    return f"{turns} in {conversations}{INTERVALS[p.p50.method] if p.p50.low is not None else ''}"
+def _number(n: int, name: str) -> str:
+    return f"{n} {name}" if n == 1 else f"{n} {name}s"
 
 
 def print_headline(

@@ -178,3 +178,25 @@ def test_where_a_filler_cannot_be_told_the_timeline_says_so(tmp_path: Path) -> N
     (at,) = [i for i, line in enumerate(lines) if line.startswith("  time to content")]
     sentence = f"{lines[at]} {lines[at + 1].strip()}"
     assert sentence.startswith(f"  time to content – ({NOT_MARKED}")
+
+
+def test_in_80_columns_long_texts_take_several_lines_and_no_word_is_broken(tmp_path: Path) -> None:
+    said = "I will put the red block on the table beside the window, as you have asked me to"
+    shown(tmp_path, [TurnPlan(text=said, transcript=said, answer=said)])
+    run = read_run(tmp_path)
+    text = show(run, run.trials[0].trial_id, width=80)
+    assert max(map(len, text.splitlines())) == 80
+    assert (
+        "  answer  I will put the red block on the table beside the window, as you have\n"
+        "          asked me to\n"
+    ) in text
+    (event,) = [line for line in text.splitlines() if "agent.answer_text" in line]
+    assert event.index("|") < 37 and "…" not in text
+
+
+def test_a_trial_is_text_and_no_other_format(tmp_path: Path) -> None:
+    shown(tmp_path, [TurnPlan()])
+    trial = tmp_path / read_run(tmp_path).trials[0].trial_id
+    done = CliRunner().invoke(app, ["show", str(trial), "--format", "csv"])
+    assert done.exit_code != 0
+    assert "--format is for a run's figures; a trial's timeline is text" in str(done.exception)

@@ -81,6 +81,7 @@ def test_pipelined_gives_the_same_samples_as_serial():
     np.testing.assert_array_equal(heard(one), heard(other))
 
 
+@pytest.mark.realtime
 def test_pipelined_overlaps_decoding_with_the_next_frames_step():
     times = {"encode_ms": 10, "step_ms": 10, "decode_ms": 15}
     took_s = {}

@@ -128,6 +128,7 @@ def test_frames_that_were_dropped_before_a_server_got_them_are_answered_by_none(
     ]  # fmt: skip
 
 
+@pytest.mark.realtime
 def test_a_server_slower_than_the_patience_holds_nobody_up():
     double = MoshiServerDouble(delay_frames=0, compute_s=0.3)
     with double as server, client(server, patience_s=0.02).open() as session:

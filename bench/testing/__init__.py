@@ -1,0 +1,1 @@
+"""The pytest plugin: a voice agent's latency as an assertion."""

@@ -1,0 +1,45 @@
+"""The long files first: one that is left for the end would keep all cores but one waiting.
+
+A pytest plugin; where the tests are spread over processes, a file goes to the next that is free.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+LONG = (
+    "labs/test_grader.py",
+    "test_notebooks.py",
+    "pipelines/duplex/moshi/test_moshi_mlx.py",
+    "pipelines/engines/test_engines.py",
+    "pipelines/engines/test_more_engines.py",
+    "pipelines/duplex/nano/test_nano.py",
+    "bench/chains/test_bot_cases.py",
+    "pipelines/duplex/session/test_duplex_engine.py",
+    "pipelines/duplex/test_moshi_processor.py",
+    "labs/test_lab5b.py",
+    "labs/test_lab5a.py",
+    "labs/test_lab5c.py",
+    "test_arrows.py",
+    "bench/agent/test_agent.py",
+    "bench/agent/test_left_behind.py",
+    "bench/cli/test_cli.py",
+    "bench/store/test_store.py",
+    "bench/report/page/test_report_page.py",
+    "bench/cli/test_cli_compare.py",
+    "training/nano_duplex/test_nano_simulate.py",
+    "training/nano_duplex/test_agent_codec.py",
+    "pipelines/engines/llm/test_creature_model.py",
+    "pipelines/cascade/test_cascade_swaps.py",
+    "pipelines/process/test_process.py",
+)
+"""Files of more than some five seconds, below ``tests/``, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Moves them to the front in each worker."""
+    if not items or not hasattr(items[0].config, "workerinput"):
+        return
+    place = {f"tests/{name}": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(LONG)))
