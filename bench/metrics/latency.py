@@ -8,6 +8,7 @@ from bench.metrics.metric import Effect, Figure, Metric, Share, TurnMeasure, in_
 from bench.metrics.reading import TurnReading, UnspokenTurn
 from bench.metrics.validity import NOT_SPOKEN, failure
 from bench.timeline.timeline import NO_RECORDING, Turn
+from bench.timeline.utterances import LINES_APART, content_on_ns, goes_before, has_unknown_answer
 from pipelines.audio.ambience import dbfs, threshold_dbfs
 from pipelines.clock import NS_PER_S
 
@@ -52,23 +53,29 @@ def time_to_content(reading: TurnReading) -> Figure:
         return Figure(None, turn.silence)
     if found.utterance is None:
         return Figure(None, found.missing)
-    if not found.fillers:
+    if has_unknown_answer(reading.timeline, turn, found.utterance):
+        return Figure(None, LINES_APART)
+    if not goes_before(turn, found):
         return Figure(in_ms(turn.a_on_ns - turn.u_off_ns))
-    path = reading.content_path
-    on_ns = found.on_ns if path is None else path.content_on
+    on_ns = content_on_ns(reading.timeline, turn, found)
     if on_ns is None:
         return Figure(None, "the answer after the filler was not heard")
     return Figure(in_ms(on_ns - turn.u_off_ns))
 
 
 def answers_per_turn(reading: TurnReading) -> Figure:
-    """Counts the replies that began after the user had ended, up to the next turn."""
+    """Counts the replies that began after the user had ended, up to the next turn.
+
+    An answer that followed an earlier reply at once is one of them.
+    """
     turn = reading.turn
     if turn.silence == NO_RECORDING:
         return Figure(None, NO_RECORDING)
     until_ns = turn.end_ns if turn.end_ns is not None else math.inf
     replies = reading.timeline.replies
-    return Figure(float(sum(turn.u_off_ns <= r.start_ns < until_ns for r in replies)))
+    begun = sum(turn.u_off_ns <= r.start_ns < until_ns for r in replies)
+    answered = turn.a_on_ns is not None and turn.a_on_ns >= turn.u_off_ns
+    return Figure(float(max(begun, int(answered))))
 
 
 def _logged_ns(reading: TurnReading) -> tuple[int, int] | str:

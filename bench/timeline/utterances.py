@@ -16,15 +16,22 @@ from dataclasses import dataclass
 from bench.store.words import words
 from bench.timeline.answers import Chunk
 from bench.timeline.timeline import Timeline, Turn, llm_of
-from pipelines.clock import samples_to_ns
+from pipelines.clock import NS_PER_MS, samples_to_ns
+from pipelines.marks import Mark
 
 STILL_RUNS = "the function that the turn called had not ended"
 ONLY_FILLERS = "only a filler was heard"
+LINES_APART = (
+    "the pipeline spoke several lines of its own, and no model answered: which is the answer can't "
+    "be told (a frame may say is_filler)"
+)
 NOT_MARKED = "the agent marks no requests of a synthesiser: a filler can't be told from an answer"
 NO_TIMES = (
     "the agent marks neither requests of a synthesiser nor when its words were said: a filler "
     "can't be told from an answer"
 )
+ROUNDING_NS = NS_PER_MS
+"""Difference between a mark and a sample of the recording that rounding explains."""
 IN_ONE = "a filler and what follows it were made as one: where the answer begins is not known"
 
 
@@ -44,6 +51,8 @@ class Utterance:
     """Its words, where its request is marked with them."""
     calls_itself_filler: bool
     """Whether the pipeline's frame says so."""
+    context: str = ""
+    """Of the pipeline's frames; empty where it is not marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +75,18 @@ NO_CONTENT = Content(None, missing=NOT_MARKED)
 
 def utterances(turn: Turn) -> list[Utterance]:
     """The turn's utterances, by the time of their first audio."""
-    first_byte: dict[str, int] = {}
+    first_byte: dict[str, Mark] = {}
     for mark in turn.all("tts", "first_byte"):
-        first_byte.setdefault(mark.request_id, mark.t_ns)
+        first_byte.setdefault(mark.request_id, mark)
     found = [
         Utterance(
             mark.request_id,
             llm_of(mark),
             mark.t_ns,
-            first_byte[mark.request_id],
+            first_byte[mark.request_id].t_ns,
             mark.text or "",
             mark.value == 1,
+            first_byte[mark.request_id].text or "",
         )
         for mark in turn.all("tts", "request")
         if mark.request_id in first_byte and mark.t_ns >= turn.u_on_ns
@@ -102,6 +112,10 @@ def content(timeline: Timeline, turn: Turn, fillers: Sequence[str] = ()) -> Cont
         return Content(None, tuple(said), STILL_RUNS)
     last_result_ns = max((ended[mark.request_id] for mark in started), default=0)
     last_of_model_ns = max((u.first_byte_ns for u in said if u.llm_id), default=0)
+    if not any(m.t_ns >= last_result_ns for m in turn.all("llm", "request")):
+        # No model is asked what the result means: the function itself says what is to be said.
+        last = max((u.request_ns for u in said if not u.calls_itself_filler), default=0)
+        last_result_ns = min(last_result_ns, last)
     found: list[Utterance] = []
     for utterance in said:
         before_result = utterance.request_ns < last_result_ns
@@ -191,7 +205,8 @@ def spoken(
     """Where the audio of a turn's utterances lies in the agent's stream, by request.
 
     Audio is played in the order in which it came out. So an utterance begins in the chunk that was
-    written next after its first audio, but not before the samples of the utterance before it.
+    written next after its context's turn had come; where that is not marked, after its first audio,
+    but not before the samples of the utterance before it.
 
     Args:
         turn: The turn.
@@ -204,17 +219,23 @@ def spoken(
         m.request_id: round(m.value * scale) for m in turn.all("tts", "end") if m.value is not None
     }
     found: dict[str, Spoken] = {}
+    contexts = {m.text: m.t_ns for m in reversed(turn.all("link", "context"))}
     before: tuple[str, int, int] | None = None
     """Of the utterance before: generation, the sample after its last, and when that is heard."""
     for utterance in utterances(turn):
-        later = (c for c in chunks if c.write_ns >= utterance.first_byte_ns)
+        begun_ns = contexts.get(utterance.context or None)
+        if contexts and utterance.context and begun_ns is None:
+            continue  # it was never sent
+        from_ns = max(utterance.first_byte_ns, begun_ns or 0)
+        later = (c for c in chunks if c.write_ns >= from_ns)
         first = next(later, None)
         if first is None:
             break
         start, is_queued = first.index, False
         # What a clear dropped is not in the stream of after it.
         if before is not None and before[0] == first.generation:
-            start, is_queued = max(start, before[1]), before[2] > utterance.first_byte_ns
+            start = max(start, before[1]) if begun_ns is None else start
+            is_queued = before[2] > utterance.first_byte_ns
         before = None
         own = next((c for c in chunks if _holds(c, start, first.generation)), None)
         if own is None or own.heard_ns is None or start - own.index >= own.heard_samples:
@@ -255,8 +276,24 @@ def content_on_ns(timeline: Timeline, turn: Turn, found: Content) -> int | None:
     """The first audible sample of the utterance that answers a turn; None if it was not heard."""
     if found.utterance is None or found.on_ns is not None:
         return found.on_ns
-    audio = audio_of(timeline, turn, found.utterance)
+    return _on_ns(timeline, turn, found.utterance)
+
+
+def _on_ns(timeline: Timeline, turn: Turn, utterance: Utterance) -> int | None:
+    audio = audio_of(timeline, turn, utterance)
     return heard_from_ns(timeline, audio) if audio is not None else None
+
+
+def goes_before(turn: Turn, found: Content) -> bool:
+    """Whether something else was heard before the utterance that answers a turn.
+
+    That is a filler, or a sound before the answer's first audio, which is none of the
+    synthesiser's: a beep, a recording.
+    """
+    answer = found.utterance
+    if answer is None or turn.a_on_ns is None:
+        return False
+    return bool(found.fillers) or answer.first_byte_ns > turn.a_on_ns + ROUNDING_NS
 
 
 def lines(turn: Turn) -> list[Utterance]:
@@ -269,3 +306,22 @@ def lines(turn: Turn) -> list[Utterance]:
     if any(u.llm_id for u in said) or not any(mark.stage == "llm" for mark in turn.marks):
         return [u for u in said if u.text and not u.llm_id]
     return []
+
+
+def has_unknown_answer(timeline: Timeline, turn: Turn, first: Utterance) -> bool:
+    """True if which utterance answers is not known: lines of the pipeline's own, in replies apart.
+
+    Args:
+        timeline: The trial.
+        turn: The turn.
+        first: The first utterance that is not known to be a filler.
+    """
+    said = utterances(turn)
+    if any(utterance.llm_id for utterance in said):
+        return False
+    heard_ns = _on_ns(timeline, turn, first)
+    reply = next(
+        (r for r in timeline.replies if heard_ns and r.start_ns <= heard_ns < r.end_ns), None
+    )
+    later = [_on_ns(timeline, turn, u) for u in said if u.first_byte_ns > first.first_byte_ns]
+    return reply is not None and any(ns is not None and ns >= reply.end_ns for ns in later)

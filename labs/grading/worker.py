@@ -40,8 +40,8 @@ MEMORY_GB = 8
 """Address space of the worker, GB: everything that is read of a submission must fit."""
 
 
-WARM = ("bench.metrics.recompute", "jiwer", "pyarrow.compute", "scipy.stats", "soxr",
-        "whisper_normalizer.english")  # fmt: skip
+WARM = ("bench.metrics.recompute", "jiwer", "matplotlib.figure", "matplotlib.image",
+        "pyarrow.compute", "scipy.stats", "soxr", "whisper_normalizer.english")  # fmt: skip
 """Modules that most gradings import: here once, before the first."""
 
 

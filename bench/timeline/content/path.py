@@ -17,7 +17,14 @@ from dataclasses import dataclass
 
 from bench.timeline.critical_path import release_of
 from bench.timeline.timeline import Timeline, Turn
-from bench.timeline.utterances import Content, Spoken, Utterance, audio_of, heard_from_ns
+from bench.timeline.utterances import (
+    Content,
+    Spoken,
+    Utterance,
+    audio_of,
+    goes_before,
+    heard_from_ns,
+)
 from pipelines.marks import Mark
 
 
@@ -164,9 +171,9 @@ def residual_ns(path: ContentPath) -> int | None:
 
 
 def content_path(timeline: Timeline, turn: Turn, found: Content) -> ContentPath | None:
-    """The path to a turn's content; None where no filler went before it, or there is none."""
+    """The path to a turn's content; None where nothing went before it, or there is none."""
     answer = found.utterance
-    if answer is None or not found.fillers or not answer.request_id:
+    if answer is None or not goes_before(turn, found) or not answer.request_id:
         return None
     audio = audio_of(timeline, turn, answer)
     request = next(

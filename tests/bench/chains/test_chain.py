@@ -202,6 +202,8 @@ class Broken:
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
     """``duplex-lab run`` as a user types it, and what harms it."""
+    import pyarrow.parquet  # noqa: F401  (by which the warm-up is read: not while the agent plays)
+
     folder = tmp_path_factory.mktemp("runs") / "broken"
     words = ["run", "--presets", "cascade-scripted", "--fixtures", "greet_hello", "--repeats", "3"]
     process = subprocess.Popen(
@@ -212,7 +214,9 @@ def broken(tmp_path_factory):
     )
     for line in process.stderr:
         if line.startswith("[0/3]") and "·" in line:
-            threading.Timer(1.5, _kill_agent, [folder]).start()
+            by_s = time.monotonic() + 1.5  # before it answers
+            agent = psutil.Process(agent_pid(folder))
+            threading.Timer(by_s - time.monotonic(), agent.kill).start()
         elif line.startswith("[2/3]"):
             break
     time.sleep(1.0)
@@ -226,10 +230,10 @@ def broken(tmp_path_factory):
     return Broken(folder, stopped, process.returncode, said, metrics)
 
 
-def _kill_agent(folder):
-    """By the pid that it stamped on its marks in the warm-up."""
+def agent_pid(folder):
+    """The pid that the agent stamped on its marks in the warm-up."""
     marks = store.read_run(folder).marks("cascade-scripted.greet_hello.warmup0")
-    psutil.Process(next(m.pid for m in marks if m.event == "write")).kill()
+    return next(m.pid for m in marks if m.event == "write")
 
 
 def test_a_run_that_is_terminated_says_what_was_kept_and_how_to_resume_it(broken):
