@@ -1,7 +1,6 @@
 """The runs of a folder: the latest, their names, the list, notes, removing, pruning and packing."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -62,6 +61,10 @@ def refused(*words: object) -> str:
     done = typed(*words)
     assert done.exit_code != 0
     return str(done.exception)
+
+
+def below(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
 
 
 def names() -> list[str]:
@@ -159,7 +162,7 @@ def test_a_run_is_removed_only_when_a_person_agrees(house: Path) -> None:
     assert out.startswith(f"results/{NEW}: ")
     assert "1 run removed, " in out
     assert names() == [OLD]
-    assert sorted(os.listdir("results")) == [OLD]  # the pointer went with its run
+    assert below("results") == [OLD]  # the pointer went with its run
     assert "there is no such run" in refused("runs", "remove", "results", "--yes")
     assert "there is no such run" in refused("runs", "remove", "nothing", "--yes")
 
@@ -204,7 +207,7 @@ def test_what_a_killed_removal_left_is_no_run_and_goes_with_the_next(house: Path
     (Path("results") / OLD).rename(f"results/{GOING}{OLD}.1")
     assert names() == [NEW]
     said("runs", "remove", NEW, "--yes")
-    assert os.listdir("results") == []
+    assert below("results") == []
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar.gz"])
@@ -218,15 +221,15 @@ def test_a_packed_run_unpacks_into_a_folder_that_commands_open(house: Path, suff
     assert said("runs", "pack", NEW, "--out", packed).startswith(f"{packed}: ")
     assert "exists already" in refused("runs", "pack", NEW, "--out", packed)
     assert "ends in .zip or .tar.gz" in refused("runs", "pack", NEW, "--out", "mine.rar")
-    assert sorted(os.listdir()) == [packed, "results"]
+    assert below(".") == [packed, "results"]
     if suffix == "zip":
         with zipfile.ZipFile(packed) as archive:
             archive.extractall("there")
     else:
         with tarfile.open(packed) as archive:
             archive.extractall("there", filter="data")
-    assert os.listdir("there") == [NEW]
-    inside = set(os.listdir(f"there/{NEW}"))
+    assert below("there") == [NEW]
+    inside = set(below(f"there/{NEW}"))
     assert "note.txt" in inside
     assert not inside & {"link", ".lock"}
     assert said("show", f"there/{NEW}", "--format", "json") == wanted

@@ -1,5 +1,6 @@
 """What a recogniser's word errors may say of agents, by counts known beforehand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from bench.cli.main import app
+from bench.metrics.recompute import analyse
 from bench.recorded.ranking import misheard, own_errors, told
 from bench.simulated.turns import write_example_run
 from bench.stats.word_errors import WordErrors
@@ -68,11 +70,7 @@ def test_a_preset_is_not_ranked_where_they_are_unknown_too_many_or_of_too_few_wo
 
 
 def test_words_are_pooled_per_preset_without_warm_ups(tmp_path: Path) -> None:
-    write_example_run(tmp_path, trials=1)
-    from dataclasses import replace
-
-    from bench.metrics.recompute import analyse
-
+    write_example_run(tmp_path, trials=4)
     analyse(tmp_path)
     like = next(row for row in read_metrics(tmp_path) if not row.warmup)
 
