@@ -49,6 +49,7 @@ def blocks(summary: RunSummary) -> list[Block]:
                 "vs log",
             ),
             tuple(_latency_row(p) for p in presets),
+            leave=("vs log", "< 0", "p95 (≤)", "weights", "invalid", "valid/n", "no answer"),
         ),
         *_segments_block(summary),
         Block(
