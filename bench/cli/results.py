@@ -90,7 +90,7 @@ def _show_run(
     frames: bool,
 ) -> None:
     from bench.report.text.causes import NOT_COMPUTED, cause_blocks, slow_lines
-    from bench.report.text.first_look.headline import headline, print_headline
+    from bench.report.text.first_look.headline import headline, print_headline, warnings
     from bench.report.text.first_look.trials import SHOWN, trials
     from bench.report.text.first_token import first_token_blocks, first_tokens
     from bench.report.text.formats import as_csv, as_json, as_markdown
@@ -107,7 +107,7 @@ def _show_run(
             text = as_csv(rows) if form is Format.csv else whole[form]([summary])
             sys.stdout.write(text)
         else:
-            print_lists(form, headline(summary))
+            print_lists(form, headline(summary), notes=list(warnings(summary)))
         return
     out = console()
     known = store.read_causes(path)

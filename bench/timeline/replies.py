@@ -13,10 +13,13 @@ from dataclasses import dataclass
 
 from bench.timeline.answers import REPLY_GAP_MS, Sound
 from bench.timeline.timeline import Timeline, Turn, llm_of
+from pipelines.audio.onsets import MERGE_GAP_MS
 from pipelines.clock import NS_PER_MS, NS_PER_S, samples_to_ns
 from pipelines.marks import Mark
 
 GAP_NS = REPLY_GAP_MS * NS_PER_MS
+WORD_GAP_NS = round(MERGE_GAP_MS * NS_PER_MS)
+"""Longest silence inside a sound."""
 FALSE_WITHIN_NS = NS_PER_S
 """A reply that stops so soon after the end of an event was stopped by it."""
 CANCELLED = frozenset({("llm", "cancelled"), ("tts", "cancelled")})
@@ -45,14 +48,16 @@ def reply_at(timeline: Timeline, t_ns: int) -> Sound | None:
 def ending(timeline: Timeline, reply: Sound, since_ns: int) -> Ending:
     """How a reply that was under way at ``since_ns`` ended.
 
-    A duplex model that does not report the rest of its answer is taken to have stopped.
+    A duplex model that does not report the rest of its answer is taken to have stopped. Of an agent
+    with ambience something is always queued: a clear after the reply's end took nothing back.
     """
     until_ns = reply.end_ns + GAP_NS
     within = [m for m in timeline.marks if since_ns <= m.t_ns < until_ns]
     asked = {m.request_id for m in timeline.marks if m.event == "request" and m.t_ns < since_ns}
     for mark in within:
         event = (mark.stage, mark.event)
-        if event == ("ear", "cleared") and mark.value != 0:
+        too_late = timeline.ambience_dbfs is not None and mark.t_ns > reply.end_ns + WORD_GAP_NS
+        if event == ("ear", "cleared") and mark.value != 0 and not too_late:
             return Ending(True)
         if event in CANCELLED and mark.request_id in asked:
             return Ending(True)

@@ -91,7 +91,7 @@ class Listing:
 def print_lists(
     form: Format, *lists: Listing, notes: Sequence[str] = (), screen: Screen | None = None
 ) -> None:
-    """Prints lists in a format; sentences stand only below tables.
+    """Prints lists in a format; sentences stand only below tables, Markdown's too.
 
     Args:
         form: The format.
@@ -101,6 +101,8 @@ def print_lists(
     """
     if form is not Format.table:
         sys.stdout.write(WRITERS[form](lists))
+        if form is Format.md:
+            sys.stdout.writelines(f"\n{literal(note)}\n" for note in notes)
         if form is Format.csv and len(lists) > 1:
             others = " and ".join(one.name for one in lists[:-1])
             print(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from bench.report.text.table import blocks
 from bench.report.text.table_read_back import HEADER as READ_BACK
 from bench.simulated.frames import write_example_duplex
 from bench.simulated.turns import write_example_run
-from bench.store.store import read_metrics, read_run
+from bench.store.store import read_info, read_metrics, read_run, write_info
 from bench.summary.summary import summarise
 
 
@@ -100,6 +101,17 @@ def test_the_headline_comes_as_data(run: Path) -> None:
     assert shown(run, "--format", "md").splitlines()[2].startswith("| preset | p50 [95 %] |")
     whole = json.loads(shown(run, "--all", "--format", "json"))["runs"][0]
     assert whole["presets"][0]["slowest_ms"] == summary.presets[0].slowest_ms
+
+
+def test_labels_that_nobody_checked_are_said_below_markdown_too(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    info = read_info(copy)
+    for labels in info["fixtures"].values():
+        labels["labels"] = "vad"
+    write_info(copy, info)
+    told = f"labels proposed, not checked: {len(info['fixtures'])} fixtures"
+    assert shown(copy, "--format", "md").count(told) == 1
 
 
 def test_every_column_is_explained(run: Path) -> None:

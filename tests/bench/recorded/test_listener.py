@@ -111,3 +111,33 @@ def test_where_nobody_has_listened_the_figures_are_null_and_say_so(tmp_path):
     found = figures(analyse(tmp_path)[1])
     for metric in ("heard_success", "agent_wer", "agent_words", "agent_word_errors"):
         assert found[0, metric] == (None, "no recogniser has listened to it: duplex-lab listen RUN")
+
+
+def test_an_answer_after_a_filler_is_listened_to_without_it(tmp_path):
+    """The agent sounds from 2500 to 7000 ms; the answer's audio is heard from 4000 ms on."""
+    trial, marks, pcm = turn_taking_trial_of(GOES_ON)
+
+    def at(ms, stage, event, rid="", **more):
+        marks.append(stamp(stage, event, t_ns=trial.t0_ns + ms * 1_000_000, request_id=rid, **more))
+
+    marks = [m for m in marks if m.stage not in ("tts", "llm", "link", "duplex")]
+    marks = [m for m in marks if m.event not in ("received", "heard")]
+    off_ms = next(m.t_ns - trial.t0_ns for m in marks if m.event == "speech_off") // 1_000_000
+    at(off_ms + 10, "tts", "request", "1", text="let me check")
+    at(2490, "tts", "first_byte", "1")
+    at(off_ms + 5, "llm", "request", "a")
+    at(3980, "llm", "end", "a", text="the red block")
+    at(3985, "tts", "request", "a/2")
+    at(3990, "tts", "first_byte", "a/2")
+    for k, ms in enumerate((2500, 4000)):
+        at(ms - 5, "link", "write", f"g0:{k}", value=k * 24_000)
+        at(ms - 4, "ear", "received", f"g0:{k}", value=24_000)
+        at(ms, "ear", "heard", f"g0:{k}", value=24_000)
+    path = save_recording(tmp_path, trial.trial_id, pcm, RATE)
+    write_trial(tmp_path, replace(trial, recording=path), marks)
+    stored = turn_taking_labels_of(trial.fixture, GOES_ON).to_dict()
+    write_info(tmp_path, {"run_id": "example", "fixtures": {trial.fixture: stored}})
+    echo = Echo("the red block")
+    found = figures(listen(tmp_path, echo, {})[1])
+    assert echo.given_ms == [pytest.approx(3000 + 2 * MARGIN_MS, abs=1)]
+    assert (found[0, "agent_words"][0], found[0, "agent_wer"][0]) == (3.0, 0.0)

@@ -23,6 +23,9 @@ from pipelines.spec import load_spec
 class Agents:
     """One agent, which is always well."""
 
+    def start(self, specs: object) -> None:
+        pass
+
     def prepare(self, spec: object) -> None:
         pass
 
@@ -30,6 +33,22 @@ class Agents:
         return SimpleNamespace(cold_start=[])
 
     def stop(self) -> None:
+        pass
+
+
+class Clicker:
+    """The click agent's process."""
+
+    def __init__(self, spec: object) -> None:
+        pass
+
+    def ask(self, order: object) -> None:
+        pass
+
+    def wait(self, timeout_s: float) -> None:
+        pass
+
+    def stop(self, grace_s: float) -> None:
         pass
 
 
@@ -56,8 +75,9 @@ def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monk
 
     monkeypatch.setattr(run, "CallerProcess", caller)
     monkeypatch.setattr(run, "Agents", Agents)
+    monkeypatch.setattr(run, "AgentProcess", Clicker)
     clicks = {"sent": 3, "heard": 3, "max_error_ms": 0.25, "timers_late_ms": None}
-    monkeypatch.setattr(run, "_calibrate", lambda caller: clicks)
+    monkeypatch.setattr(run, "_calibrate", lambda caller, clicker: clicks)
     monkeypatch.setattr("bench.runner.session.play", answered)
     monkeypatch.setattr("bench.runner.session.with_lateness", late_at_first)
 

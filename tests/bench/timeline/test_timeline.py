@@ -10,6 +10,7 @@ from bench.metrics.compute import compute_trial
 from bench.store.recording import Stereo
 from bench.store.records import Trial
 from bench.timeline.answers import CONTRADICTED, UNTRACED
+from bench.timeline.replies import ending
 from bench.timeline.timeline import CUT_SHORT, NO_ANSWER, STILL_SPEAKING, TOO_EARLY, reconstruct
 from pipelines.marks import Mark, stamp
 
@@ -387,3 +388,19 @@ def test_a_user_who_did_not_wait_for_the_end_of_a_greeting_is_told_in_the_row() 
     marks = [*speaks(0, 500, 2000), over]
     assert v2v(marks, heard((2500, 3000))) == (500.0, True, told)
     assert v2v(marks, heard()) == (None, True, f"{NO_ANSWER}; {told}")
+
+
+@pytest.mark.parametrize(("level", "cleared_ms", "stopped"), [
+    (-40, 3350, False),  # ambience alone was cleared
+    (-40, 3150, True),
+    (None, 3350, True),
+])  # fmt: skip
+def test_a_clear_after_a_replys_end_stops_nothing_where_there_is_ambience(
+    level: int | None, cleared_ms: int, stopped: bool
+) -> None:
+    marks = speaks(0, 500, 1500) + speaks(1, 2900, 3300)
+    marks.append(stamp("ear", "cleared", t_ns=at(cleared_ms), request_id="g0:9", value=100.0))
+    pcm = heard((2000, 3100))
+    timeline = reconstruct(trial(2), marks, pcm if level is None else humming(pcm, level))
+    (reply,) = timeline.replies
+    assert ending(timeline, reply, at(2900)).stopped is stopped
