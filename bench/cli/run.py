@@ -46,7 +46,8 @@ def run(
         ),
     ] = 2,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default results/<time>-<presets>.")
+        Path | None,
+        typer.Option(help="Folder of the run; default results/<time>-<preset>."),
     ] = None,
     resume: Annotated[
         Path | None,

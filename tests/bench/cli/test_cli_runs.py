@@ -11,8 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bench.cli.main import app
 from bench.cli.run import _report
