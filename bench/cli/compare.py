@@ -13,6 +13,7 @@ import typer
 
 from bench.report.text.console import console
 from bench.report.text.listing import FORMAT_HELP, Format, print_lists
+from bench.store.results import find_run
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def compare_command(
     if junit_file is not None and not gates:
         raise LabError("--junit writes gates: give at least one --gate.")
     wanted = _metrics(metrics)
-    sides, remarks, options = _sides(runs, presets, across_machines=across_machines)
+    paths = [find_run(run) for run in runs]
+    sides, remarks, options = _sides(paths, presets, across_machines=across_machines)
     found = [
         replace(pair, notes=tuple(remarks[i]), options=options[i])
         for i, pair in enumerate(compare(sides, wanted))

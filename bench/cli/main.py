@@ -65,6 +65,7 @@ SECTIONS: dict[str, dict[str, Row]] = {
         ),
     },
     "See what is here": {
+        "runs": Row("bench.cli.inventory.runs:app", "The runs: list, note, remove, prune, pack."),
         "doctor": Row("bench.cli.inventory.doctor:doctor", "Look at this machine."),
         "causes": Row("bench.cli.inventory.causes:causes", "The known causes of slow answers."),
         "presets": Row("bench.cli.inventory.presets:app", "The pipelines that can be measured."),
@@ -75,6 +76,7 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "models": Row(
             "bench.cli.inventory.models:app", "Model files: list, fetch, verify, and remove."
         ),
+        "cache": Row("bench.cli.inventory.cache:app", "What the cache folder holds, how large."),
         "engines": Row("bench.cli.inventory.engines:engines", "Engines and their environments."),
         "weights": Row(
             "bench.cli.inventory.engines:weights_app", "Synthetic weights of duplex models."

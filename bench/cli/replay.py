@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.report.text.console import console
+from bench.store.results import find_run
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def replay(
     from bench.store import store
     from bench.timeline.replay import PREROLLS_MS, STRETCH_HOLD_BACK_MS, stream_of, sweep
 
-    path = Path(what)
+    path = find_run(what)
     folder, wanted = (path, None) if path.is_dir() else (path.parent, path.name)
     if wanted is not None and not (folder / "run.json").is_file():
         raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
@@ -47,15 +47,39 @@ def replay(
     if not streams:
         raise LabError(f"{what}: nothing was emitted in it, so there is nothing to replay.")
     out = console()
+    sentences = []
     for preset, own in streams.items():
         prerolls = [ms for ms in PREROLLS_MS if ms % step_ms == 0]
-        out.table(_block(preset, len(own), sweep(own, prerolls)))
+        found = sweep(own, prerolls)
+        out.table(_block(preset, len(own), found))
         out.line()
+        sentences.append(sentence(preset, found))
     out.say(
         "B: pre-roll at the start and after each underrun. added: heard − emitted. stretch: "
         "at most 1.3 times as long, while the queue is shorter than B; "
         f"{STRETCH_HOLD_BACK_MS:.0f} ms of hold-back are in its delay.",
         "dim",
+    )
+    for text in sentences:
+        out.say(text)
+
+
+def sentence(preset: str, found: Sequence[tuple[Playout, Playout]]) -> str:
+    """What the pre-rolls that were tried say together: the least one without an underrun."""
+    plain = [one for one, _ in found]
+    enough = next((one for one in plain if one.underruns == 0), None)
+    if enough is None:
+        longest, silent_ms = plain[-1].preroll_ms, plain[-1].silent_ms
+        return (
+            f"{preset}: even a pre-roll of {longest:.0f} ms leaves underruns "
+            f"({silent_ms:.0f} ms of silence): a jitter buffer is no mend."
+        )
+    if enough.preroll_ms == 0:
+        return f"{preset}: no underrun without any pre-roll: it needs no jitter buffer."
+    return (
+        f"{preset}: a pre-roll of {enough.preroll_ms:.0f} ms is the least without an underrun; the "
+        f"audio is heard {enough.delay_p50_ms:.0f} ms later at the median, "
+        f"{plain[0].delay_p50_ms:.0f} ms with a pre-roll of {plain[0].preroll_ms:.0f} ms."
     )
 
 

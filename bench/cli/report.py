@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.store.results import LATEST, find_run
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ class Audio(StrEnum):
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs.")],
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUN…]", help="Folders of runs; default: the latest run."),
+    ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="A page, or only the figures.")
     ] = Format.html,
@@ -83,21 +87,22 @@ def report(
     from bench.store.atomic import atomic_write
     from bench.summary.summary import summarise
 
-    if figures is None and form is Format.html and out is None and len(runs) > 1:
+    paths = [find_run(run) for run in runs or [Path(LATEST)]]
+    if figures is None and form is Format.html and out is None and len(paths) > 1:
         raise LabError("report of several runs: say with --out where the page is to be written.")
     if figures is not None:
-        _write_figures(runs, figures, out)
+        _write_figures(paths, figures, out)
         return
     if form is Format.html:
-        target = out or runs[0] / "report.html"
+        target = out or paths[0] / "report.html"
         with _progress() as tell, _no_search_for_garbage():
-            inputs = [_input(path, tell) for path in runs]
+            inputs = [_input(path, tell) for path in paths]
             size = write_page(target, inputs, audio.value, tell)
         typer.echo(f"{target}: {size / 1e6:.1f} MB")
         if size > LARGE_MB * 1e6 and audio is Audio.embed:
             typer.echo("--audio beside or --audio none makes a smaller page.", err=True)
         return
-    inputs = [_input(path) for path in runs]
+    inputs = [_input(path) for path in paths]
     if form is Format.csv:
         text = as_csv([row for one in inputs for row in one.rows])
     else:

@@ -11,6 +11,7 @@ import typer
 from bench.report.text.console import Screen, console
 from bench.report.text.escape import visible
 from bench.report.text.listing import FORMAT_HELP, Format, print_lists
+from bench.store.results import LATEST, find_run
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 
 def show(
     what: Annotated[
-        str, typer.Argument(metavar="[RUN[/TRIAL]]", help="A run's folder, or one trial in it.")
-    ] = "",
+        str,
+        typer.Argument(
+            metavar="[RUN[/TRIAL]]",
+            help="A run's folder, or one trial in it; default: the latest run.",
+        ),
+    ] = LATEST,
     everything: Annotated[
         bool, typer.Option("--all", help="All tables, notes and trials.")
     ] = False,
@@ -46,14 +51,13 @@ def show(
         return
     from bench.store import store
 
-    path = Path(what)
-    if what and path.is_dir():
+    path = find_run(what)
+    if path.is_dir():
         run, rows = store.read_run(path), store.read_metrics(path)
         _show_run(path, run, rows, form, everything=everything, frames=frames)
         return
-    if not what or not (path.parent / "run.json").is_file():
-        named = what or "nothing is named"
-        raise LabError(f"{named}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
+    if not (path.parent / "run.json").is_file():
+        raise LabError(f"{what}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
     from bench.report.text.trial import WIDTH
     from bench.report.text.trial import show as timeline
 
@@ -145,7 +149,7 @@ def _show_frames(summary: RunSummary, out: Screen) -> None:
 
 
 def metrics(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    run: Annotated[Path, typer.Argument(help="A run's folder, or latest.")],
 ) -> None:
     """Compute all metrics again from the marks and recordings on disk; print the table.
 
@@ -159,6 +163,7 @@ def metrics(
     from bench.summary.summary import summarise
     from bench.timeline.agreement import mismatches
 
+    run = find_run(run)
     found, rows = analyse_again(run)
     causes = summarise_causes(rows, store.read_causes(run) or ())
     print_headline(summarise(found, rows), run, explained_turns(causes))

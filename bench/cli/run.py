@@ -9,12 +9,12 @@ import typer
 
 from bench.report.text.console import console
 from bench.report.text.escape import visible
+from bench.store.results import RESULTS, find_run, new_run_id
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
     from bench.runner.plan import Plan
 
-RESULTS = Path("results")
 DEFAULT_PRESETS = "cascade-embedded,cascade-stock"
 
 
@@ -46,7 +46,8 @@ def run(
         ),
     ] = 2,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default results/<time>-<presets>.")
+        Path | None,
+        typer.Option(help="Folder of the run; default results/<time>-<preset>."),
     ] = None,
     resume: Annotated[
         Path | None,
@@ -116,12 +117,13 @@ def run(
     """
     from bench.runner.plan import make_plan
     from bench.runner.progress import progress
-    from bench.runner.run import execute, new_run_id
+    from bench.runner.run import execute
     from bench.runner.stopwatch import Stopwatch
     from pipelines.remote.preset import remote_specs
 
     if resume is not None:
-        plan, run_dir = _planned_in(resume), resume
+        run_dir = find_run(resume)
+        plan = _planned_in(run_dir)
     else:
         plan = make_plan(
             presets or ("" if bot or agent else DEFAULT_PRESETS),
@@ -131,7 +133,7 @@ def run(
             wait_after_answer,
             remote_specs(agent or [], line or [], header_from_env or []),
         )
-        run_dir = out or RESULTS / new_run_id(plan.specs)
+        run_dir = out or RESULTS / new_run_id([spec.name for spec in plan.specs])
     if dry_run:
         _describe(plan)
         _rehearse(plan, run_dir, resume is not None)
@@ -255,7 +257,7 @@ def _report(run_dir: Path) -> None:
     write_report(run_dir / "report.png", summary)
     say = console().line
     say()
-    say(f"Picture: {run_dir / 'report.png'}")
-    say(f"All figures: duplex-lab show {run_dir} --all (columns: --explain)")
-    say(f"One turn's timeline: duplex-lab show {run_dir}/TRIAL")
-    say(f"The page, with every turn to hear: duplex-lab report {run_dir}")
+    say(f"Picture:  {run_dir / 'report.png'}")
+    say(f"Figures:  duplex-lab show {run_dir} --all")
+    say(f"One turn: duplex-lab show {run_dir}/TRIAL")
+    say(f"The page: duplex-lab report {run_dir}")

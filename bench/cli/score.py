@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +10,7 @@ import typer
 
 from bench.report.text.console import console
 from bench.report.text.escape import visible
+from bench.store.results import RESULTS, new_run_id
 
 
 def score_command(
@@ -45,7 +45,7 @@ def score_command(
     from pipelines.guards.texts import fit_name
 
     preset = fit_name(name or PRESET)
-    run_dir = out or Path("results") / f"{datetime.now():%Y%m%d-%H%M%S}-{preset}"
+    run_dir = out or RESULTS / new_run_id([preset])
     left_out = score(
         calls_in(what),
         run_dir,

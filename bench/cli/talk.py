@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.report.text.console import console
+from bench.store.results import RESULTS, new_run_id
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pipelines.server.serving import Serving
     from pipelines.spec import PipelineSpec
 
-RESULTS = Path("results")
 TAP = "pipelines.face.tap:tap"
 LAST_ROWS_S = 2.5
 """Wait for the last rows, s: a page reports its measurements every second."""
@@ -81,14 +81,14 @@ def face(
         _live(spec, version, states, port, https, open_page, plain=False)
         return
     from bench.runner.plan import make_plan
-    from bench.runner.run import new_run_id, provide
+    from bench.runner.run import provide
     from pipelines.server.server import FaceServer
     from pipelines.server.serving import Serving
 
     plan = make_plan(preset, fixtures, repeats)
     with progress() as watch:
         provide(plan, watch)  # a missing part is reported before anybody opens a page
-    run_dir = out or RESULTS / new_run_id(plan.specs)
+    run_dir = out or RESULTS / new_run_id([spec.name for spec in plan.specs])
     server = FaceServer(f"{spec.title} · recorded users")
     with Serving(server, port, https) as serving:
         _announce(serving, https, open_page)

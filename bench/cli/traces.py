@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from bench.store.results import find_run
+
 
 def export_traces(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    run: Annotated[Path, typer.Argument(help="A run's folder, or latest.")],
     endpoint: Annotated[
         str, typer.Option(help="Address of a receiver of OTLP over HTTP.")
     ] = "http://localhost:4318",
@@ -25,6 +27,7 @@ def export_traces(
     from bench.store import store
     from bench.timeline.spans import spans_of_run
 
+    run = find_run(run)
     exporter = traces.otlp(endpoint)
     found = store.read_run(run)
     stored = (run / "metrics.parquet").exists()

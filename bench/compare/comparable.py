@@ -62,7 +62,7 @@ def check_runs(base: Origin, candidate: Origin, *, across_machines: bool) -> lis
     if base.path == candidate.path:
         return []
     notes = []
-    different = list(_machine_differences(base, candidate))
+    different = list(machine_differences(base, candidate))
     if different:
         told = "; ".join(different)
         if not across_machines:
@@ -80,7 +80,8 @@ def check_runs(base: Origin, candidate: Origin, *, across_machines: bool) -> lis
     return notes + list(_version_differences(base, candidate))
 
 
-def _machine_differences(base: Origin, candidate: Origin) -> Iterator[str]:
+def machine_differences(base: Origin, candidate: Origin) -> Iterator[str]:
+    """In what the machines of two runs differ, or that one is unknown; none: the same kind."""
     for origin in (base, candidate):
         if not origin.machine:
             yield f"{origin.path} does not say on which"

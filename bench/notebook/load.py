@@ -26,6 +26,7 @@ from bench.notebook.wide import (
 from bench.store.atomic import StoreError
 from bench.store.recording import Stereo
 from bench.store.records import MetricRow
+from bench.store.results import find_run
 from bench.store.store import Run, as_table, read_causes, read_json, read_metrics, read_run
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import Path as CriticalPath
@@ -198,14 +199,14 @@ class LoadedRun:
 
 
 def load(run: str | Path) -> LoadedRun:
-    """Opens a run's folder, whole or partial.
+    """Opens a run's folder, whole or partial; ``latest`` is the one that began last.
 
     Raises:
         StoreError: it can't be read.
         LabError: pandas is not installed.
     """
     _pandas()
-    return LoadedRun(read_run(Path(run)))
+    return LoadedRun(read_run(find_run(run)))
 
 
 def _pandas() -> Any:

@@ -23,6 +23,7 @@ from bench.store.expectation import Expectation
 from bench.store.labels import IGNORED, FixtureLabels, TurnLabels
 from bench.store.lock import RunLock
 from bench.store.records import Trial
+from bench.store.results import note_latest
 from bench.store.schema import SCHEMA_VERSION
 from pipelines.audio.ambience import audible_in
 from pipelines.audio.onsets import Span
@@ -74,6 +75,7 @@ def score(
         if not labels:
             raise LabError(left_out[0] if left_out else "There is no call to score.")
         store.write_info(run_dir, _info(run_dir, preset, labels))
+        note_latest(run_dir)
         analyse(run_dir)
     return left_out
 

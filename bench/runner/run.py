@@ -37,6 +37,7 @@ from bench.runner.stopwatch import Stopwatch
 from bench.store import store
 from bench.store.lock import RunLock
 from bench.store.records import FAILED
+from bench.store.results import note_latest
 from bench.store.schema import SCHEMA_VERSION
 from bench.timeline.lateness import WAKES_LATE_MS
 from pipelines.errors import LabError
@@ -53,12 +54,6 @@ class RunStoppedError(LabError):
     """Ctrl-C: finished trials are kept."""
 
     exit_code = 130
-
-
-def new_run_id(specs: Sequence[PipelineSpec]) -> str:
-    """A name that sorts by time and lists the presets."""
-    names = "+".join(spec.name for spec in specs)[:60]
-    return f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{names}"
 
 
 def execute(
@@ -235,6 +230,7 @@ def _play_all(
     )
     info["calibration"] = _worst(info["sessions"])
     store.write_info(run_dir, info)
+    note_latest(run_dir)
     with stopwatch.part("warm-up"):
         playing.warm_up(len(info["sessions"]), todo)
     with stopwatch.part("conversations"):

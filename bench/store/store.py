@@ -234,6 +234,20 @@ def statuses(run_dir: Path) -> dict[str, str]:
     return found
 
 
+def read_trials(run_dir: Path) -> list[Trial]:
+    """The trials that are whole on disk, without their marks: much less to read than a run.
+
+    Raises:
+        StoreError: a file is damaged, or newer than this program.
+    """
+    found: dict[str, Trial] = {}
+    for path in [run_dir / "trials.parquet", *sorted(run_dir.glob("parts/*.trials.parquet"))]:
+        if path.exists():
+            rows = _read(path, "trials").to_pylist()
+            found |= {row["trial_id"]: Trial(**row) for row in rows}
+    return list(found.values())
+
+
 def done_trials(run_dir: Path) -> set[str]:
     """Ids of the trials that are whole on disk: a resumed run skips them."""
     whole = {p.name.removesuffix(".trials.parquet") for p in run_dir.glob("parts/*.trials.parquet")}

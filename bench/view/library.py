@@ -41,6 +41,8 @@ class PresetLine:
     """Index of its colour."""
     p50: str
     """Median of voice to voice, ms; a dash without one."""
+    p50_ms: float | None
+    """The same as a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Library:
             below = sorted(self.root.iterdir())
         except OSError:
             return {}
-        return {path.name: path for path in below if _is_run(path)}
+        return {path.name: path for path in below if is_run(path)}
 
     def entries(self) -> list[Entry]:
         """All runs, the newest first."""
@@ -90,7 +92,8 @@ class Library:
         return sorted(found, key=lambda entry: (entry.started_utc, entry.name), reverse=True)
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
+    """Whether a folder looks like a run; a link to one does not."""
     if path.is_symlink() or not path.is_dir() or path.name.startswith("."):
         return False
     return any((path / name).exists() for name in ("run.json", "trials.parquet", "parts"))
@@ -170,4 +173,4 @@ def _lines(path: Path, info: dict[str, Any]) -> Iterable[PresetLine]:
     names = dict.fromkeys([*(named if isinstance(named, dict) else ()), *values])
     for preset in names:
         p50 = quantile(per_key(values.get(preset, [])), 0.5).value
-        yield PresetLine(preset, look(preset).colour, number(p50))
+        yield PresetLine(preset, look(preset).colour, number(p50), p50)

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from bench.recorded.listener import Sphinx, listen
 from bench.runner.plan import make_plan
 from bench.runner.progress import progress
-from bench.runner.run import execute, new_run_id
+from bench.runner.run import execute
 from bench.store.atomic import atomic_write
+from bench.store.results import RESULTS, new_run_id
 from bench.store.store import read_json, read_run
 from bench.timeline.audible_faults import faults_in
 from pipelines.errors import LabError
@@ -85,7 +86,7 @@ def _run(args: argparse.Namespace) -> None:
     else:
         plan = make_plan(args.preset, args.fixtures, args.repeats)
         (spec,) = plan.specs
-        run_dir, presets = args.out or Path("results") / new_run_id(plan.specs), [spec.name]
+        run_dir, presets = args.out or RESULTS / new_run_id([spec.name]), [spec.name]
         recogniser = Sphinx(args.sentences)
         with progress() as watch:
             execute(plan, run_dir, resume=True, watch=watch, retries=2)

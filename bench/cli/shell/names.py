@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-RESULTS = Path("results")
+from bench.store.results import LATEST, RESULTS
 
 
 def presets() -> Iterable[str]:
@@ -29,9 +28,10 @@ def fixtures() -> Iterable[str]:
 
 
 def runs() -> Iterable[str]:
-    """The runs below ``results/``, the newest first by their names."""
+    """The runs below ``results/``, the newest first by their names, and the word for the latest."""
     found = (path.parent for path in RESULTS.glob("*/run.json"))
-    return [str(path) for path in sorted(found, reverse=True)]
+    latest = [LATEST] if (RESULTS / LATEST).is_file() else []
+    return [*latest, *(str(path) for path in sorted(found, reverse=True))]
 
 
 def metrics() -> Iterable[str]:

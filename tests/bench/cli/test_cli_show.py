@@ -126,7 +126,7 @@ def test_every_column_is_explained(run: Path) -> None:
     assert max(map(len, said.splitlines())) <= 80
 
 
-def test_nothing_and_an_unknown_run_are_a_sentence() -> None:
-    done = CliRunner().invoke(app, ["show"])
+def test_an_unknown_run_is_a_sentence() -> None:
+    done = CliRunner().invoke(app, ["show", "no-such-run"])
     assert done.exit_code != 0
-    assert "nothing is named: there is no such run" in str(done.exception)
+    assert "no-such-run: there is no such run" in str(done.exception)

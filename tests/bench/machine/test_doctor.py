@@ -182,3 +182,37 @@ def test_the_command_prints_all_of_it_as_json():
     assert found["speed"]["compute"] > 0
     assert found["presets"]["cascade-embedded"]["estimate"]["verdict"] in ("meets", "misses")
     assert found["presets"]["cascade-scripted"]["estimate"] is None
+
+
+def test_the_newest_run_of_this_very_machine_is_shown_and_of_no_other(tmp_path):
+    from bench.cli.inventory.doctor import _own_runs
+    from bench.machine.description import describe
+    from bench.metrics.recompute import analyse
+    from bench.simulated.turns import write_example_run
+    from bench.store.store import read_info, write_info
+
+    here = describe()
+    for name, day, machine in (
+        ("old", "2026-01-01", here),
+        ("new", "2026-01-02", here),
+        ("elsewhere", "2026-01-03", {**here, "cpu": "another"}),
+        ("unknown", "2026-01-04", None),
+    ):
+        write_example_run(tmp_path / name, trials=4)
+        info = {**read_info(tmp_path / name), "created_utc": day, "machine": machine}
+        write_info(tmp_path / name, info)
+        analyse(tmp_path / name)
+    found = _own_runs(tmp_path, here)
+    assert found
+    assert {row["run"] for row in found} == {"new"}
+    assert all(row["p50_ms"] > 0 for row in found)
+    assert len({row["preset"] for row in found}) == len(found)
+    assert _own_runs(tmp_path / "nothing", here) == []
+
+
+def test_a_gpus_memory_is_called_its_own_where_it_is():
+    from bench.cli.inventory.doctor import _gpu
+
+    assert _gpu(Gpu("H200", 139.8)) == "H200, 139.8 GB of GPU memory"
+    shared = _gpu(Gpu("Apple Silicon", 16.0, unified=True))
+    assert shared == "Apple Silicon, shares the machine's 16.0 GB of memory"

@@ -1,5 +1,8 @@
 """Recorded calls become a run: turns by who spoke when, known answers read back."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -10,6 +13,7 @@ from bench.fixtures.library import read_pcm, select
 from bench.recorded.conversation import UserTurn, turns_of
 from bench.recorded.files import calls_in, read
 from bench.recorded.score import score
+from bench.store.results import find_run
 from bench.store.store import read_metrics, read_run
 from pipelines.audio.onsets import Span
 from pipelines.audio.resample import resample
@@ -130,3 +134,15 @@ def test_the_command_scores_what_it_can_names_what_it_left_out_and_ends_with_1(c
     assert len(latencies(run_dir)) == 3
     again = CliRunner().invoke(app, ["score", str(folder), "--out", str(run_dir)])
     assert again.exit_code != 0
+
+
+def test_without_a_folder_the_run_has_a_short_name_in_results_and_is_the_latest(
+    call_file, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["score", str(call_file), "--name", "an-agent-of-a-long-name"])
+    assert done.exit_code == 0
+    (run_dir,) = (path for path in Path("results").iterdir() if path.is_dir())
+    assert re.fullmatch(r"\d{8}-\d{6}-an-agent-of-a-lo", run_dir.name)
+    assert find_run("latest") == run_dir
+    assert f"duplex-lab report {run_dir}" in " ".join(done.stdout.split())

@@ -16,6 +16,7 @@ from bench.runner.trial import Outcome
 from bench.simulated.turns import TurnPlan, trial_of
 from bench.store import store
 from bench.store.records import Status, Trial
+from bench.store.results import find_run
 from bench.timeline.lateness import with_lateness
 from pipelines.spec import load_spec
 
@@ -67,7 +68,7 @@ def answered(order: Trial, *_: object) -> Outcome:
 def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monkeypatch):
     fixture = load(fixtures_root() / "greet_hello.toml")
     plan = Plan((load_spec("cascade-scripted"),), (fixture,), 1)
-    folder, told = tmp_path / "run", []
+    folder, told = tmp_path / "results" / "again", []
 
     def late_at_first(trial, marks, recording):
         status: Status = "ruler_late" if trial.repeat == 0 and not trial.warmup else "ok"
@@ -85,6 +86,7 @@ def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monk
         told.append(progress.text)
 
     assert execute(plan, folder, resume=False, watch=watch, retries=2) == 0
+    assert find_run(tmp_path / "results" / "latest") == folder
     statuses = store.statuses(folder)
     del statuses["cascade-scripted.greet_hello.warmup0"]
     assert statuses == {

@@ -18,6 +18,7 @@ from bench.timeline.frames import sessions
 from bench.timeline.replay import (
     PREROLLS_MS,
     Emission,
+    Playout,
     Stream,
     replay,
     stream_of,
@@ -196,3 +197,29 @@ def test_a_sweep_is_what_one_buffer_after_the_other_would_have_made():
     for stream in streams:
         one_by_one = [(replay(stream, ms), replay(stream, ms, stretch=True)) for ms in prerolls]
         assert [(together([a]), together([b])) for a, b in one_by_one] == sweep([stream], prerolls)
+
+
+@pytest.mark.parametrize(
+    ("underruns", "wanted"),
+    [
+        ((0, 0), "p: no underrun without any pre-roll: it needs no jitter buffer."),
+        (
+            (3, 0),
+            "p: a pre-roll of 20 ms is the least without an underrun; the audio is heard 25 ms "
+            "later at the median, 5 ms with a pre-roll of 0 ms.",
+        ),
+        (
+            (3, 2),
+            "p: even a pre-roll of 20 ms leaves underruns (200 ms of silence): a jitter buffer is "
+            "no mend.",
+        ),
+    ],
+)
+def test_replay_ends_in_a_sentence_on_the_least_pre_roll_that_is_enough(underruns, wanted):
+    from bench.cli.replay import sentence
+
+    played = [
+        Playout(20.0 * i, False, n, 100.0 * n, 10.0, 5.0 + 20 * i, 50.0, 1.0)
+        for i, n in enumerate(underruns)
+    ]
+    assert sentence("p", [(one, one) for one in played]) == wanted
