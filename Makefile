@@ -43,7 +43,7 @@ bench-engines: $(STAMP) ## what each engine costs at its true size, random weigh
 
 demo: $(STAMP) ## no model: delays that were set are read back from what is heard (under a minute)
 	@$(BIN)/duplex-lab run --presets cascade-scripted,duplex-scripted-60ms \
-	  --fixtures greet_hello,cmd_close_door $(ARGS)
+	  --fixtures demo_hello $(ARGS)
 
 bench: $(STAMP) ## measure both sides, cascades and duplex: one table, one picture (about 7 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,$(or $(NAMED),duplex-nano) \
@@ -51,7 +51,7 @@ bench: $(STAMP) ## measure both sides, cascades and duplex: one table, one pictu
 
 # A pipeline for each turn: p95 has its bound from 59 independent turns on, and turns of one
 # conversation are not.
-bench-full: $(STAMP) ## the same on 66 turns, each a conversation of its own: bounds p95 (about 30 minutes)
+bench-full: $(STAMP) ## the same on 74 turns, each a conversation of its own: bounds p95 (about 35 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,$(BOTH_DUPLEX) \
 	  --fixtures $(SINGLE),duplex-tiny:session_150s $(ARGS)
 

@@ -29,6 +29,19 @@ class LeftEarly(str):
     """
 
     __slots__ = ()
+    excused_by = ("hung_up",)
+    """Statuses of the caller's with which it is no fault."""
+
+
+class Survived(str):
+    """An error that a conversation's pipeline reported and went on, one sentence.
+
+    It is a fault only where the agent had not answered, which the caller knows.
+    """
+
+    __slots__ = ()
+    excused_by = ("ok", "hung_up")
+    """Statuses of the caller's with which it is no fault."""
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ EventName = Literal[
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
-    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate",
+    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -52,6 +52,8 @@ EVENTS: dict[StageEvent, str] = {
     ("link", "chunk_in"): "the pipeline's first processor saw input chunk value=k",
     ("link", "write"): "an output chunk was stamped and sent; value: its first sample's index "
     "in the agent's stream; request_id: chunk id g<generation>:<seq>",
+    ("link", "context"): "all audio before a context's has been sent: the next chunk is its first; "
+    "text: the context's id, as in Pipecat's frames",
     ("link", "clear"): "an interruption: unheard audio is to be dropped; value: generation",
     # ear: the virtual loudspeaker.
     ("ear", "received"): "an output chunk arrived; request_id: chunk id; value: its samples",
@@ -82,6 +84,11 @@ EVENTS: dict[StageEvent, str] = {
     ("stt", "cancelled"): "the utterance was dropped",
     # llm
     ("llm", "request"): "the context is handed to the language model",
+    (
+        "llm",
+        "taken",
+    ): "a model begins to work on it; of pipelines that others wrote, whose request is "
+    "only the context's way to whoever takes it",
     ("llm", "first_token"): "its first token, even if empty",
     ("llm", "first_speakable"): "its first token that holds a letter or digit",
     ("llm", "to_tts"): "the first text of the answer is handed on to be spoken",
@@ -96,7 +103,11 @@ EVENTS: dict[StageEvent, str] = {
     ("tts", "request"): "a text is handed to the synthesiser; text; request_id: <llm id>/<tts id> "
     "where it is of a language model's answer; value: 1, the pipeline calls it a filler",
     ("tts", "rate"): "the first audio at another rate than before; value: Hz",
-    ("tts", "first_byte"): "its first audio came out; value: samples of that first piece",
+    (
+        "tts",
+        "first_byte",
+    ): "its first audio came out; value: samples of that first piece; text: its "
+    "context, of pipelines that others wrote",
     ("tts", "first_audible"): "the chunk with its first audible sample came out; value: that "
     "sample's index in the request's audio",
     ("tts", "end"): "all of the request's audio came out; value: samples",

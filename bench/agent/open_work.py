@@ -26,12 +26,18 @@ CLOSES: dict[StageEvent, str] = {
 }
 """A mark that closes one."""
 
-
-ASKS: frozenset[StageEvent] = frozenset(
-    {("turn", "start"), ("turn", "release"), ("vad", "speech_stop"), ("llm", "tool_end")}
-)
-"""What a language model is asked for: a turn of the user, or a function's result. A model that
-hears and speaks itself is handed the context once more after its answer, which asks for nothing."""
+OPENS_OF_OTHERS: dict[StageEvent, str] = {
+    ("llm", "taken"): "llm",
+    ("llm", "tool_start"): "tool",
+    ("tts", "request"): "tts",
+}
+"""`OPENS` where others wrote the pipeline. A context that is handed on is work only once a model
+takes it: a processor may answer it itself, or a gate drop it."""
+SPOKEN: StageEvent = ("agent", "answer_text")
+"""A model that hears and speaks itself has answered. It is handed the context once more after that,
+with what was said, and takes it, though nothing is asked."""
+ASKS: frozenset[StageEvent] = frozenset({("turn", "start"), ("llm", "tool_end")})
+"""What such a model is asked for again: the user's next turn, or a function's result."""
 
 
 class WatchedMarks(MarkList):
@@ -40,14 +46,15 @@ class WatchedMarks(MarkList):
     def __init__(self) -> None:
         super().__init__()
         self._open: set[tuple[str, str]] = set()
-        self._is_asked = False
-        """Whether something has happened that a language model is asked for."""
+        self._opens = OPENS
+        self._is_asked = True
         self._report: Callable[[int], None] = lambda count: None
 
     def report_to(self, report: Callable[[int], None]) -> None:
         """Begins a conversation: nothing is open, and ``report`` is given each new number."""
         self._open.clear()
-        self._is_asked = False
+        self._opens = OPENS
+        self._is_asked = True
         self._report = report
 
     def put(self, mark: Mark) -> None:
@@ -55,14 +62,18 @@ class WatchedMarks(MarkList):
         super().put(mark)
         event = (mark.stage, mark.event)
         before = len(self._open)
-        if event in ASKS:
-            self._is_asked = True
-        if event in OPENS and (event != ("llm", "request") or self._is_asked):
-            self._open.add((OPENS[event], mark.request_id))
+        if event in ASKS or event == SPOKEN:
+            self._is_asked = event in ASKS
+        if event == ("agent", "guest"):
+            self._opens = OPENS_OF_OTHERS
+        elif event == ("llm", "request") and event not in self._opens:
+            # From here on the frames are taken to be of this request: no other's end will be seen.
+            self._open = {work for work in self._open if work[0] != "llm"}
+        elif event == ("llm", "taken") and not self._is_asked:
+            return
+        elif event in self._opens:
+            self._open.add((self._opens[event], mark.request_id))
         elif event in CLOSES:
-            closed = (CLOSES[event], mark.request_id)
-            if event == ("agent", "answer_text") or (closed in self._open and closed[0] == "llm"):
-                self._is_asked = False
-            self._open.discard(closed)
+            self._open.discard((CLOSES[event], mark.request_id))
         if len(self._open) != before:
             self._report(len(self._open))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
+
 from bench.agent.process import AgentProcess
 from bench.agent.remote import RemoteAgent
 from pipelines.errors import LabError
@@ -25,6 +28,8 @@ class Agents:
 
     def __init__(self) -> None:
         self._agents: dict[str, Agent] = {}
+        self._unprepared: set[str] = set()
+        """Presets whose process runs, and has loaded no model yet."""
 
     def get(self, spec: PipelineSpec) -> Agent:
         """The preset's agent, its models loaded and warm; a new one if the last has died.
@@ -33,11 +38,13 @@ class Agents:
             LabError: one of them can't be loaded; a second call tries again.
         """
         agent = self._agents.get(spec.name)
-        if agent is not None and agent.alive:
-            return agent
-        if agent is not None:
+        if agent is not None and not agent.alive:
             agent.stop()
-        agent = self._agents[spec.name] = _agent(spec)
+            agent = None
+        if agent is not None and spec.name not in self._unprepared:
+            return agent
+        self._unprepared.discard(spec.name)
+        agent = self._agents[spec.name] = agent or _agent(spec)
         try:
             agent.ask("prepare")
             report = agent.wait(PREPARE_TIMEOUT_S)
@@ -49,6 +56,23 @@ class Agents:
             raise
         agent.cold_start = report.marks
         return agent
+
+    def start(self, specs: Iterable[PipelineSpec]) -> None:
+        """Starts the presets' processes together, and waits until none of them is at work.
+
+        They import the same libraries, each for some seconds; no model is loaded yet, so that
+        loading one is measured beside idle processes.
+        """
+        started = []
+        for spec in specs:
+            if spec.name not in self._agents and spec.architecture != "remote":
+                agent = self._agents[spec.name] = AgentProcess(spec)
+                self._unprepared.add(spec.name)
+                started.append(agent)
+                with contextlib.suppress(LabError):  # one that died is replaced, and says how
+                    agent.ask("start")
+        for agent in started:
+            agent.wait(PREPARE_TIMEOUT_S)
 
     def stop(self) -> None:
         """Ends them all."""

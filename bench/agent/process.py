@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import multiprocessing as mp
 import os
@@ -38,6 +39,15 @@ if TYPE_CHECKING:
 MARKS_EVERY_S = 0.2
 """Interval at which marks are sent to the run's process."""
 STOP_TIMEOUT_S = 5.0
+NEEDED = (
+    "bench.agent.observer",
+    "bench.agent.stage_marks",
+    "bench.agent.transport",
+    "pipecat.pipeline.worker",
+    "pipecat.workers.runner",
+    "pipelines.host",
+)
+"""Modules that every trial needs and a process imports once, all of Pipecat's with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,9 @@ class Report:
     kind: Literal["marks", "prepared", "done"]
     marks: list[Mark] = field(default_factory=list)
     error: str | None = None
-    left_early: bool = False
-    """Whether ``error`` says no more than that the agent ended the call itself."""
+    excused_by: tuple[str, ...] = ()
+    """Statuses of the caller's with which ``error`` is no fault: the agent hung up itself, or its
+    pipeline went on, and the caller had its answers."""
 
 
 class AgentProcess:
@@ -94,7 +105,7 @@ class AgentProcess:
         return self._process.is_alive()
 
     def ask(self, order: TrialOrder | str) -> None:
-        """Sends a trial, ``prepare`` or ``stop``.
+        """Sends a trial, ``start`` (imports what every trial needs), ``prepare`` or ``stop``.
 
         Raises:
             LabError: the process is gone.
@@ -120,7 +131,7 @@ class AgentProcess:
             report = self.receive()
             marks += report.marks
             if report.kind != "marks":
-                return Report(report.kind, marks, report.error, report.left_early)
+                return Report(report.kind, marks, report.error, report.excused_by)
         return Report("done", marks, f"the agent did not finish in {timeout_s:.0f} s")
 
     def death(self) -> str:
@@ -188,7 +199,6 @@ def _log(line: str) -> None:
 
 
 async def _serve(spec: PipelineSpec, connection: Connection) -> None:
-    from pipelines.host import LeftEarly
     from pipelines.process.pool import ModelPool
     from pipelines.registry import architecture, load_object
 
@@ -209,7 +219,9 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
             streamer = asyncio.create_task(_stream_marks(marks, connection))
             error: str | None = None
             try:
-                if order == "prepare":
+                if order == "start":
+                    _import()
+                elif order == "prepare":
                     if path := architecture(spec.architecture).prepare:
                         await load_object(path)(spec, models)
                 elif isinstance(order, TrialOrder):
@@ -225,11 +237,19 @@ async def _serve(spec: PipelineSpec, connection: Connection) -> None:
             # the fault of this piece of work, not of the next.
             unsettled = await models.settle()
             error = error or next(iter(unsettled), None)
-            kind: Literal["prepared", "done"] = "prepared" if order == "prepare" else "done"
+            kind: Literal["prepared", "done"] = (
+                "done" if isinstance(order, TrialOrder) else "prepared"
+            )
             give_back()
-            left_early = isinstance(error, LeftEarly)
-            report = Report(kind, _without_secrets(marks), error and redact(error), left_early)
+            excused_by = getattr(error, "excused_by", ())
+            report = Report(kind, _without_secrets(marks), error and redact(error), excused_by)
             connection.send(report)
+
+
+def _import() -> None:
+    """Imports what every trial needs, some 2 s of work: several agents may do so at a time."""
+    for name in NEEDED:
+        importlib.import_module(name)
 
 
 async def _stream_marks(marks: MarkList, connection: Connection) -> None:
@@ -267,6 +287,7 @@ async def _play(
         marks.report_to(_on_loop(wire.tell_work))
         wire.labels = LabelFeed() if spec.sees_labels else None
         errors: list[str] = []
+        survived: list[str] = []
         taps: list[Any] = []
         host = Host(
             spec,
@@ -279,12 +300,12 @@ async def _play(
             extra=order.extra,
             closed=wire.closed,
             open_transport=lambda params: LinkTransport(wire, spec.audio, params),
-            watch=lambda worker: _watch_guest(worker, wire, errors, marks, taps),
+            watch=lambda worker: _watch_guest(worker, wire, errors, survived, marks, taps),
         )
         if how.converse:
             await _enter_taps(stack, order, host, taps)
             fault: str | None = await load_object(how.converse)(host)
-            return fault or next(iter(errors), None)
+            return fault or next(iter(errors), None) or next(iter(survived), None)
         pipeline = await load_object(how.build)(host)
         await _enter_taps(stack, order, host, taps)
         await _run_pipeline(pipeline, spec, wire, errors, marks, taps)
@@ -352,22 +373,44 @@ async def _run_pipeline(
 
 
 def _watch_guest(
-    worker: Any, wire: Wire, errors: list[str], marks: MarkList, taps: Sequence[Any]
+    worker: Any,
+    wire: Wire,
+    errors: list[str],
+    survived: list[str],
+    marks: MarkList,
+    taps: Sequence[Any],
 ) -> None:
     """Observers for a worker made by other code, whose stages stamp nothing themselves."""
     from bench.agent.stage_marks import StageObserver
 
     for observer in (StageObserver(marks), *taps):
         worker.add_observer(observer)
-    _take_errors(worker, wire, errors)
+    _take_errors(worker, wire, errors, survived)
 
 
-def _take_errors(worker: Any, wire: Wire, errors: list[str]) -> None:
-    """An error in the pipeline ends the trial."""
+def _take_errors(
+    worker: Any, wire: Wire, errors: list[str], survived: list[str] | None = None
+) -> None:
+    """An error in the pipeline ends the trial.
+
+    Args:
+        worker: It runs the pipeline.
+        wire: Its way to the caller.
+        errors: Takes what ended the trial.
+        survived: Takes the errors after which others' pipelines go on, as Pipecat lets them; None
+            for pipelines of ours, which all errors end.
+    """
+    from pipelines.host import Survived
 
     async def on_error(_worker: object, frame: Any) -> None:
-        if not wire.closed.is_set():  # errors during our own teardown are not the trial's
-            errors.append(str(frame.error))
-            wire.closed.set()
+        if wire.closed.is_set():  # errors during our own teardown are not the trial's
+            return
+        processor = frame.processor
+        usable = processor is None or getattr(processor, "is_usable", True)
+        if survived is not None and usable and not frame.fatal:
+            survived.append(Survived(frame.error))
+            return
+        errors.append(str(frame.error))
+        wire.closed.set()
 
     worker.add_event_handler("on_pipeline_error", on_error)

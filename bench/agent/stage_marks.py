@@ -49,6 +49,8 @@ class _Answer:
     """True if a context was pushed for it; a realtime service needs none."""
     texts: list[str] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
+    taken: bool = False
+    """Whether a model has begun to work on the context."""
     speakable: bool = False
     done: bool = False
 
@@ -117,8 +119,7 @@ class StageObserver(MarkObserver):
             self._put("llm", "request", t_ns, self._answer.id)
             self._asked_ns = t_ns
         elif isinstance(frame, LLMFullResponseStartFrame):
-            if self._answer is None or self._answer.done:
-                self._answer = _Answer(self._next("llm"), asked=False)
+            self._taken(t_ns)
         elif isinstance(frame, LLMTextFrame):
             self._token(frame.text, t_ns)
         elif isinstance(frame, LLMFullResponseEndFrame):
@@ -146,6 +147,15 @@ class StageObserver(MarkObserver):
         last, self._final = self._final, (text, t_ns)
         if last is None or last[0] != text or t_ns - last[1] > TWIN_NS:  # a broadcast's twin
             self._marks.put(stamp("stt", "final", t_ns=t_ns, value=says_final, text=text))
+
+    def _taken(self, t_ns: int) -> None:
+        """A model begins an answer; a context that no model takes has none."""
+        answer = self._answer
+        if answer is None or answer.done:
+            self._answer = _Answer(self._next("llm"), asked=False)
+        elif answer.asked and not answer.taken:
+            answer.taken = True
+            self._put("llm", "taken", t_ns, answer.id)
 
     def _token(self, text: str, t_ns: int) -> None:
         answer = self._answer
@@ -209,7 +219,8 @@ class StageObserver(MarkObserver):
         elif isinstance(frame, TTSAudioRawFrame):
             speech = self._speech[context]
             if not speech.samples:
-                self._put("tts", "first_byte", t_ns, speech.id, float(frame.num_frames))
+                first = float(frame.num_frames)
+                self._put("tts", "first_byte", t_ns, speech.id, first, context)
             speech.samples += frame.num_frames
         else:
             speech = self._speech.pop(context)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+import numpy as np
 from pipecat.frames.frames import (
     CancelFrame,
     DataFrame,
@@ -21,6 +22,7 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
+    TTSStartedFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_input import BaseInputTransport
@@ -172,11 +174,17 @@ class LinkOutput(BaseOutputTransport):
             self._wire.marks.put(stamp("link", "clear", t_ns=now_ns, value=self._generation))
         self._wire.send(Message(Kind.CLEAR, generation=self._generation, b=now_ns))
 
+    async def write_transport_frame(self, frame: Frame) -> None:
+        """Marks where a context's audio begins among what is sent."""
+        if isinstance(frame, TTSStartedFrame) and frame.context_id:
+            self._wire.marks.put(stamp("link", "context", text=frame.context_id))
+
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Stamps and sends a chunk, then waits until the device would take the next one."""
         if frame.interruptible and frame.id < self._first_fresh_id:
             return False
-        samples = len(frame.audio) // 2
+        audio = mono(frame.audio, frame.num_channels)
+        samples = len(audio) // 2
         now_ns = monotonic_ns()
         message = Message(
             Kind.AUDIO_OUT,
@@ -184,7 +192,7 @@ class LinkOutput(BaseOutputTransport):
             seq=self._seq,
             a=self._samples_written,
             b=now_ns,
-            payload=frame.audio,
+            payload=audio,
         )
         self._wire.send(message)
         self._wire.marks.put(
@@ -206,6 +214,20 @@ class LinkOutput(BaseOutputTransport):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait_ns / NS_PER_S)
         return True
+
+
+def mono(audio: bytes, channels: int) -> bytes:
+    """One channel of several, as the caller hears them: their mean.
+
+    Args:
+        audio: int16, interleaved.
+        channels: Their number.
+    """
+    if channels == 1:
+        return audio
+    samples = np.frombuffer(audio, np.int16).reshape(-1, channels)
+    mean: bytes = np.rint(samples.mean(axis=1)).astype(np.int16).tobytes()
+    return mean
 
 
 CLIENT = {"id": "duplex-lab caller"}

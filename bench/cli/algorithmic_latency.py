@@ -7,20 +7,14 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.machine import description as machine
-from bench.probes.algorithmic_latency import Floor, measure
-from bench.probes.model_sessions import acoustic_frames, greedy, sessions
 from bench.report.text.console import console
-from bench.store.atomic import atomic_write
-from pipelines.duplex.processes import describe, duplex_process
-from pipelines.duplex.session.model import FRAME_MS
-from pipelines.marks import MarkList
-from pipelines.registry import architecture, load_object
-from pipelines.spec import load_spec
+
+if TYPE_CHECKING:
+    from bench.probes.algorithmic_latency import Floor
 
 NO_RESPONSE = 1
 """Exit code when nothing that the user said changed what the model said."""
@@ -53,6 +47,15 @@ def algorithmic_latency(
     it speak (--say). Exit code 1: noise in place of a single frame changes nothing that the model
     says.
     """
+    from bench.machine import description as machine
+    from bench.probes.algorithmic_latency import measure
+    from bench.probes.model_sessions import acoustic_frames, greedy, sessions
+    from bench.store.atomic import atomic_write
+    from pipelines.duplex.processes import describe, duplex_process
+    from pipelines.marks import MarkList
+    from pipelines.registry import architecture, load_object
+    from pipelines.spec import load_spec
+
     spec = load_spec(preset)
     model = greedy(spec)
     if provide := architecture(spec.architecture).provide:
@@ -88,6 +91,8 @@ def algorithmic_latency(
 
 def told(name: str, found: Floor, text: str = "") -> Iterator[str]:
     """The findings in lines of text; ``text``: the text that it was made to say."""
+    from pipelines.duplex.session.model import FRAME_MS
+
     n = len(found.responses)
     if found.frames is None:
         yield f"{name}: no algorithmic latency, for there is no response to content of one frame"

@@ -8,30 +8,16 @@ import random
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.caller.mouth import CHUNK_MS
-from bench.caller.process import CallerProcess
-from bench.fixtures.library import select
-from bench.machine import description as machine
 from bench.report.text.console import console
 from bench.report.text.listing import Column, Format, Listing, Row, print_lists
-from bench.runner.calibration import (
-    DELAYS_MS,
-    Answered,
-    Calibrator,
-    DelayResult,
-    Load,
-    Spread,
-    first_words,
-)
-from bench.runner.line_calibration import calibrate_line
-from bench.stats.format import Block
-from bench.store.atomic import atomic_write
 from pipelines.errors import LabError
-from pipelines.spec import load_spec
+
+if TYPE_CHECKING:
+    from bench.runner.calibration import Answered, DelayResult
 
 WORDS = 40
 _LINES = (
@@ -78,6 +64,13 @@ def calibrate(
     apart; delay 0 counts from the end of the chunk that holds the click, so that answer is late by
     its own offset (0–10 ms) too.
     """
+    from bench.caller.process import CallerProcess
+    from bench.fixtures.library import select
+    from bench.machine import description as machine
+    from bench.runner.calibration import DELAYS_MS, Calibrator, Load, first_words
+    from bench.store.atomic import atomic_write
+    from pipelines.spec import load_spec
+
     rng = random.Random(seed)
     if line:
         _lines(line, clicks, rng, json_file)
@@ -115,6 +108,12 @@ def calibrate(
 
 def _lines(names: Sequence[str], clicks: int, rng: random.Random, json_file: Path | None) -> None:
     """The fixed delays of each line, and its error beyond them."""
+    from bench.caller.mouth import CHUNK_MS
+    from bench.caller.process import CallerProcess
+    from bench.machine import description as machine
+    from bench.runner.line_calibration import calibrate_line
+    from bench.store.atomic import atomic_write
+
     rows: list[dict[str, Any]] = []
     with CallerProcess() as caller:
         for name in names:
@@ -144,6 +143,9 @@ def _spread(row: Row, key: str) -> str:
 
 
 def _show(name: str, results: Sequence[DelayResult], spoken: Sequence[Answered]) -> dict[str, Any]:
+    from bench.runner.calibration import Spread
+    from bench.stats.format import Block
+
     header = ("", "n", "ruler's error ms: median", "p99", "max", "agent late ms: p50", "max")
     cells: list[tuple[str, ...]] = []
     rows = [(f"delay {r.delay_ms:g} ms", r.answered) for r in results]

@@ -7,37 +7,19 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow.parquet as pq
 import typer
 
-from bench.compare.comparable import Origin, check_runs, check_sides
-from bench.compare.compare import COMPARED, Compared, PairComparison, compare
-from bench.compare.gate import Gate, Outcome, exit_code, judge
-from bench.compare.options import OptionDifference, differing
-from bench.compare.pairs import Side
-from bench.metrics.table import SHARES
-from bench.report.text.comparison import (
-    as_data,
-    block,
-    gate_block,
-    gate_sentence,
-    listing,
-    markdown,
-    notes,
-    option_lines,
-)
 from bench.report.text.console import console
-from bench.report.text.junit import junit
 from bench.report.text.listing import FORMAT_HELP, Format, print_lists
-from bench.store import store
-from bench.store.atomic import atomic_write
-from bench.store.labels import proposed_note
-from bench.store.schema import VERSION_KEY
-from bench.summary.figures import figures_shown
-from bench.summary.summary import summarise
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.compare.compare import Compared, PairComparison
+    from bench.compare.gate import Outcome
+    from bench.compare.options import OptionDifference
+    from bench.compare.pairs import Side
 
 
 def compare_command(
@@ -100,6 +82,12 @@ def compare_command(
     undecided: its line says "can't say". Bad usage and runs that can't be compared end with 2 too,
     with a line on stderr that begins with "duplex-lab:", and write no file.
     """
+    from bench.compare.compare import compare
+    from bench.compare.gate import Gate, exit_code, judge
+    from bench.report.text.comparison import markdown
+    from bench.report.text.junit import junit
+    from bench.store.atomic import atomic_write
+
     gates = [Gate.parse(text) for text in gate or ()]
     if junit_file is not None and not gates:
         raise LabError("--junit writes gates: give at least one --gate.")
@@ -123,6 +111,9 @@ def compare_command(
 
 
 def _metrics(names: str | None) -> Sequence[Compared]:
+    from bench.compare.compare import COMPARED
+    from bench.metrics.table import SHARES
+
     if names is None:
         return COMPARED
     known = {one.metric: one for one in COMPARED}
@@ -139,6 +130,9 @@ def _sides(
     runs: Sequence[Path], presets: str | None, *, across_machines: bool
 ) -> tuple[list[tuple[Side, Side]], list[list[str]], list[tuple[OptionDifference, ...]]]:
     """The pairs to compare; of each, sentences about it and the options that differ."""
+    from bench.compare.comparable import check_runs, check_sides
+    from bench.compare.options import differing
+
     if len(runs) > 2:
         raise LabError(f"compare takes one run or two, not {len(runs)}.")
     names = [name.strip() for name in (presets or "").split(",") if name.strip()]
@@ -181,6 +175,14 @@ class _Opened:
     """A run's folder, read only."""
 
     def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        from bench.compare.comparable import Origin
+        from bench.store import store
+        from bench.store.schema import VERSION_KEY
+        from bench.summary.figures import figures_shown
+        from bench.summary.summary import summarise
+
         self.path = path
         self.run = store.read_run(path)
         if not (path / "metrics.parquet").is_file():
@@ -201,6 +203,8 @@ class _Opened:
 
     def proposed(self, pair: tuple[Side, Side]) -> list[str]:
         """Says how many of the fixtures that both sides heard have proposed labels."""
+        from bench.store.labels import proposed_note
+
         own, theirs = pair
         names = [n for n in self.run.proposed() if n in own.fixtures and n in theirs.fixtures]
         return [proposed_note(names)] if names else []
@@ -211,6 +215,8 @@ class _Opened:
         Raises:
             LabError: there is none of that name.
         """
+        from bench.compare.pairs import Side
+
         if preset not in self.presets:
             raise LabError(
                 f"{self.path}: there is no preset {preset!r} in it; there are "
@@ -226,6 +232,16 @@ class _Opened:
 
 
 def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome], form: Format) -> None:
+    from bench.report.text.comparison import (
+        block,
+        gate_block,
+        gate_sentence,
+        listing,
+        markdown,
+        notes,
+        option_lines,
+    )
+
     if form is Format.csv:
         print_lists(form, listing(found))
         return
@@ -249,5 +265,7 @@ def _print(found: Sequence[PairComparison], outcomes: Sequence[Outcome], form: F
 
 
 def _json(found: Sequence[PairComparison], outcomes: Sequence[Outcome]) -> bytes:
+    from bench.report.text.comparison import as_data
+
     text = json.dumps(as_data(found, outcomes), indent=2, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()

@@ -11,25 +11,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.machine import description as machine
-from bench.probes.frame_times import Block, Service, Way, block, paired_ratios, service
 from bench.report.text.console import console
-from bench.stats.format import Block as Table
-from bench.store.atomic import atomic_write
-from pipelines.duplex.adapters import is_remote
-from pipelines.duplex.processes import duplex_process
-from pipelines.duplex.session.options import ModelOptions
-from pipelines.duplex.session.warmth import like_speech
-from pipelines.duplex.session.wire import SESSION, Reply, pcm_to_bytes
 from pipelines.errors import LabError
-from pipelines.marks import MarkList
-from pipelines.process.process import ModelProcess
-from pipelines.registry import architecture, load_object
-from pipelines.spec import PipelineSpec, load_spec
+
+if TYPE_CHECKING:
+    from bench.probes.frame_times import Block, Service, Way
+    from bench.stats.format import Block as Table
+    from pipelines.duplex.session.options import ModelOptions
+    from pipelines.duplex.session.wire import Reply
+    from pipelines.process.process import ModelProcess
+    from pipelines.spec import PipelineSpec
 
 WAYS: dict[str, tuple[Way, ...]] = {
     "both": ("serial", "pipelined"),
@@ -56,6 +51,12 @@ def measure(
     The two alternate in blocks; the first 25 frames of a block do not count, but at most a quarter
     of it is left out.
     """
+    from bench.machine import description as machine
+    from bench.probes.frame_times import paired_ratios
+    from bench.store.atomic import atomic_write
+    from pipelines.registry import architecture, load_object
+    from pipelines.spec import load_spec
+
     if ways not in WAYS:
         raise LabError(f"--ways {ways}: unknown; known: {', '.join(WAYS)}.")
     specs = [_duplex(load_spec(name.strip())) for name in presets.split(",") if name.strip()]
@@ -96,6 +97,8 @@ def measure(
 
 
 def _duplex(spec: PipelineSpec) -> PipelineSpec:
+    from pipelines.duplex.adapters import is_remote
+
     if spec.architecture != "duplex" or is_remote(spec.stages["model"].backend):
         raise LabError(
             f"{spec.name}: only duplex models that compute here frame by frame can be run unpaced; "
@@ -107,6 +110,10 @@ def _duplex(spec: PipelineSpec) -> PipelineSpec:
 async def _measure(
     spec: PipelineSpec, ways: Sequence[Way], pairs: int, frames: int, limit_s: float
 ) -> list[Block]:
+    from bench.probes.frame_times import block
+    from pipelines.duplex.processes import duplex_process
+    from pipelines.marks import MarkList
+
     blocks = []
     async with contextlib.AsyncExitStack() as stack:
         processes = {}
@@ -131,6 +138,9 @@ async def _measure(
 
 async def _unpaced(process: ModelProcess, frames: int, limit_s: float, seed: int) -> list[Reply]:
     """One session that gets all its frames at once."""
+    from pipelines.duplex.session.warmth import like_speech
+    from pipelines.duplex.session.wire import SESSION, Reply, pcm_to_bytes
+
     session = process.open(SESSION, {"seed": seed}, fed=True, owes="frame")
     for index, pcm in enumerate(like_speech(frames, seed)):
         session.feed({"frame": index}, pcm_to_bytes(pcm), last=False)
@@ -146,6 +156,9 @@ async def _unpaced(process: ModelProcess, frames: int, limit_s: float, seed: int
 
 
 def _table(found: Sequence[tuple[PipelineSpec, list[Block]]]) -> Table:
+    from bench.probes.frame_times import service
+    from bench.stats.format import Block as Table
+
     figures = ("n", "encode", "step", "decode", "p50", "p99", "mean", "rtf", "headroom")
     return Table(
         "Unpaced service per 80 ms frame (ms)",
@@ -171,6 +184,8 @@ def _cells(of: Service) -> list[str]:
 
 
 def _row(spec: PipelineSpec, blocks: list[Block]) -> dict[str, Any]:
+    from bench.probes.frame_times import paired_ratios
+
     return {
         "preset": spec.name,
         "weights": spec.weights,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.compare.history import History, Point, read_history
-from bench.report.plots.history import name_of, png_of
 from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
 from bench.stats.format import number
-from bench.store.atomic import atomic_write
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.compare.history import History, Point
 
 
 def history(
@@ -29,6 +29,10 @@ def history(
     Warm-ups and rows that are not valid are left out. A run that can't be read is skipped and
     reported.
     """
+    from bench.compare.history import read_history
+    from bench.report.plots.history import png_of
+    from bench.store.atomic import atomic_write
+
     if since:
         try:
             since = date.fromisoformat(since).isoformat()
@@ -64,6 +68,8 @@ def _listing(found: History) -> Listing:
 
 
 def _row(found: History, point: Point) -> Row:
+    from bench.report.plots.history import name_of
+
     p50 = point.p50
     return {
         "date": point.date,

@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bench.recorded.listener import Sphinx, listen
-from bench.store.store import read_run
-
 
 def listen_command(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
@@ -22,6 +19,9 @@ def listen_command(
 
     Its transcripts become marks in the run, and the metrics are computed again.
     """
+    from bench.recorded.listener import Sphinx, listen
+    from bench.store.store import read_run
+
     read_run(run)  # a folder without a run is reported before anything is loaded
     recogniser = Sphinx(sentences)
     _, rows = listen(run, recogniser, recogniser.described)

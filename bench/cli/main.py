@@ -3,59 +3,108 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from bench.cli.shell.plain_values import take_plainly
 from bench.report.text.escape import visible
 from pipelines.errors import LabError
 from pipelines.secrets import redact
 
-COMMANDS: dict[str, str] = {
-    "run": "bench.cli.run:run",
-    "show": "bench.cli.results:show",
-    "metrics": "bench.cli.results:metrics",
-    "compare": "bench.cli.compare:compare_command",
-    "report": "bench.cli.report:report",
-    "view": "bench.cli.view:view",
-    "face": "bench.cli.talk:face",
-    "talk": "bench.cli.talk:talk",
-    "calibrate": "bench.cli.calibrate:calibrate",
-    "algorithmic-latency": "bench.cli.algorithmic_latency:algorithmic_latency",
-    "service": "bench.cli.frame_times:measure",
-    "replay": "bench.cli.replay:replay",
-    "score": "bench.cli.score:score_command",
-    "listen": "bench.cli.listen:listen_command",
-    "history": "bench.cli.history:history",
-    "export-traces": "bench.cli.traces:export_traces",
-    "causes": "bench.cli.inventory.causes:causes",
-    "doctor": "bench.cli.inventory.doctor:doctor",
-    "engines": "bench.cli.inventory.engines:engines",
-    "weights": "bench.cli.inventory.engines:weights_app",
-    "presets": "bench.cli.inventory.presets:app",
-    "lines": "bench.cli.inventory.lines:lines",
-    "models": "bench.cli.inventory.models:app",
-    "list": "bench.cli.inventory.presets:list_app",
-    "fixtures": "bench.cli.inventory.fixtures:app",
-    "labs": "labs.cli.main:app",
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A sub-command in the table."""
+
+    target: str
+    """``module:name`` of a function, or of a Typer app with sub-commands of its own."""
+    line: str
+    """Its line in the list of commands, whole at 80 columns."""
+
+
+SECTIONS: dict[str, dict[str, Row]] = {
+    "Measure": {
+        "run": Row("bench.cli.run:run", "Play presets on fixtures in real time, and measure."),
+        "face": Row("bench.cli.talk:face", "Start a preset with its face in the browser."),
+        "talk": Row("bench.cli.talk:talk", "Talk to a preset by microphone, in the browser."),
+        "calibrate": Row(
+            "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."
+        ),
+        "service": Row(
+            "bench.cli.frame_times:measure", "Measure a duplex model's frames, all fed at once."
+        ),
+        "algorithmic-latency": Row(
+            "bench.cli.algorithmic_latency:algorithmic_latency",
+            "Measure how soon a duplex model could answer.",
+        ),
+    },
+    "Read a run": {
+        "show": Row("bench.cli.results:show", "Print a run's table and its trials, or one trial."),
+        "report": Row("bench.cli.report:report", "Write a run's report: one page, with audio."),
+        "view": Row("bench.cli.view:view", "Serve all runs to a browser on this machine."),
+        "compare": Row("bench.cli.compare:compare_command", "Say what is faster, and check gates."),
+        "metrics": Row("bench.cli.results:metrics", "Compute a run's metrics again."),
+        "replay": Row("bench.cli.replay:replay", "Play a run again behind a jitter buffer."),
+        "listen": Row(
+            "bench.cli.listen:listen_command", "Have a recogniser listen to every answer."
+        ),
+        "score": Row("bench.cli.score:score_command", "Score recorded calls as an ordinary run."),
+        "history": Row("bench.cli.history:history", "Print a metric's median in every run."),
+        "export-traces": Row(
+            "bench.cli.traces:export_traces", "Send a run's turns to an OpenTelemetry collector."
+        ),
+    },
+    "See what is here": {
+        "doctor": Row("bench.cli.inventory.doctor:doctor", "Look at this machine."),
+        "causes": Row("bench.cli.inventory.causes:causes", "The known causes of slow answers."),
+        "presets": Row("bench.cli.inventory.presets:app", "The pipelines that can be measured."),
+        "fixtures": Row(
+            "bench.cli.inventory.fixtures:app", "The user audio that agents are measured on."
+        ),
+        "lines": Row("bench.cli.inventory.lines:lines", "How caller and agent are connected."),
+        "models": Row(
+            "bench.cli.inventory.models:app", "Model files: list, fetch, verify, and remove."
+        ),
+        "engines": Row("bench.cli.inventory.engines:engines", "Engines and their environments."),
+        "weights": Row(
+            "bench.cli.inventory.engines:weights_app", "Synthetic weights of duplex models."
+        ),
+    },
+    "Learn": {
+        "labs": Row("labs.cli.main:app", "The coursework: labs, their checks, and the grader."),
+    },
 }
-"""Sub-command → ``module:name`` of a function or of a Typer app with sub-commands of its own."""
+"""Heading in the list of commands → its commands, by name."""
+
+COMMANDS: dict[str, Row] = {name: row for of in SECTIONS.values() for name, row in of.items()}
+"""Sub-command → its row."""
 
 RENAMED: dict[str, str] = {"floor": "algorithmic-latency"}
 """Old name of a sub-command → its name now; the old one still works, and is not listed."""
+
+OLD: dict[str, str] = {"list": "bench.cli.inventory.presets:list_app"}
+"""Sub-command that still works and is not listed → its ``module:name``."""
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
 class LazyGroup(TyperGroup):
-    """Imports a sub-command only when it is named (or listed)."""
+    """Imports a sub-command only when it is named: the list of commands is the table's."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options that stand before a sub-command."""
+        take_plainly(self, ctx)
+        return super().get_params(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All sub-commands, in the order of the table."""
@@ -66,17 +115,35 @@ class LazyGroup(TyperGroup):
         if cmd_name in RENAMED:
             typer.echo(f"duplex-lab: {cmd_name} is called {RENAMED[cmd_name]} now.", err=True)
             cmd_name = RENAMED[cmd_name]
-        if cmd_name not in COMMANDS:
+        row = COMMANDS.get(cmd_name)
+        target = OLD.get(cmd_name) if row is None else row.target
+        if target is None:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = target.partition(":")
         found: Any = getattr(importlib.import_module(module), name)
         if not isinstance(found, typer.Typer):
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command(cmd_name)(found)
             found = single
+        found.rich_markup_mode = None  # one style of help for all
         command = typer.main.get_command(found)
         command.name = cmd_name
-        return command
+        return take_plainly(command, ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Finds the sub-command that is named; of an unknown one it says which name is near."""
+        if args and args[0] not in {**COMMANDS, **RENAMED, **OLD}:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "see duplex-lab --help"
+            raise LabError(f"there is no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the table, section by section, and imports none of the commands."""
+        width = max(map(len, COMMANDS))
+        for heading, rows in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), row.line) for name, row in rows.items()])
 
 
 app = typer.Typer(

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.report.text.console import console
-from bench.stats.format import Block
-from bench.store import store
-from bench.timeline.replay import (
-    PREROLLS_MS,
-    STRETCH_HOLD_BACK_MS,
-    Playout,
-    Stream,
-    stream_of,
-    sweep,
-)
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.stats.format import Block
+    from bench.timeline.replay import Playout, Stream
 
 
 def replay(
@@ -35,6 +29,9 @@ def replay(
     For each: how many underruns there would have been, the silence that they make, and the delay
     that it adds, as it is and with audio stretched (pitch kept) while the queue is short.
     """
+    from bench.store import store
+    from bench.timeline.replay import PREROLLS_MS, STRETCH_HOLD_BACK_MS, stream_of, sweep
+
     path = Path(what)
     folder, wanted = (path, None) if path.is_dir() else (path.parent, path.name)
     if wanted is not None and not (folder / "run.json").is_file():
@@ -63,6 +60,8 @@ def replay(
 
 
 def _block(preset: str, trials: int, found: Sequence[tuple[Playout, Playout]]) -> Block:
+    from bench.stats.format import Block
+
     count = "1 trial" if trials == 1 else f"{trials} trials"
     return Block(
         f"Playout of {preset}, {count} (ms)",

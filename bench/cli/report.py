@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
+import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.metrics.recompute import compute_run
-from bench.report.page.page import Input, write_page
-from bench.report.text.formats import as_csv, as_json, as_markdown
-from bench.store import store
-from bench.store.atomic import atomic_write
-from bench.summary.summary import summarise
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.report.page.page import Input
 
 LARGE_MB = 15.0
 """Size of a page, bytes, above which a hint says how to make it smaller."""
+
+
+QUIET_S = 4.0
+"""Longest silence of the command where its output is no terminal."""
 
 
 class Format(StrEnum):
@@ -61,7 +64,7 @@ def report(
     ] = None,
     audio: Annotated[
         Audio,
-        typer.Option(help="Recordings as Opus in the page, in a folder beside it, or left out."),
+        typer.Option(help="Recordings as Vorbis in the page, in a folder beside it, or left out."),
     ] = Audio.embed,
     figures: Annotated[
         Figures | None,
@@ -75,20 +78,26 @@ def report(
 
     Several runs share one page, with one picture of all their latencies.
     """
+    from bench.report.page.page import write_page
+    from bench.report.text.formats import as_csv, as_json, as_markdown
+    from bench.store.atomic import atomic_write
+    from bench.summary.summary import summarise
+
     if figures is None and form is Format.html and out is None and len(runs) > 1:
         raise LabError("report of several runs: say with --out where the page is to be written.")
     if figures is not None:
         _write_figures(runs, figures, out)
         return
-    inputs = [_input(path) for path in runs]
     if form is Format.html:
         target = out or runs[0] / "report.html"
-        with _progress() as tell:
+        with _progress() as tell, _no_search_for_garbage():
+            inputs = [_input(path, tell) for path in runs]
             size = write_page(target, inputs, audio.value, tell)
         typer.echo(f"{target}: {size / 1e6:.1f} MB")
         if size > LARGE_MB * 1e6 and audio is Audio.embed:
             typer.echo("--audio beside or --audio none makes a smaller page.", err=True)
         return
+    inputs = [_input(path) for path in runs]
     if form is Format.csv:
         text = as_csv([row for one in inputs for row in one.rows])
     else:
@@ -104,6 +113,7 @@ def report(
 def _write_figures(runs: list[Path], form: Figures, out: Path | None) -> None:
     """Writes each run's figures into a folder of its own."""
     from bench.report.figures.write import write_figures
+    from bench.summary.summary import summarise
 
     if out is not None and len(runs) > 1:
         raise LabError("report --figures of several runs: leave --out away; each has its folder.")
@@ -114,8 +124,13 @@ def _write_figures(runs: list[Path], form: Figures, out: Path | None) -> None:
             typer.echo(f"{file}: {file.stat().st_size / 1e3:.0f} kB")
 
 
-def _input(path: Path) -> Input:
+def _input(path: Path, tell: Callable[[str], None] = lambda text: None) -> Input:
     """A run with its metrics and causes: computed now, and not written, if metrics are missing."""
+    from bench.metrics.recompute import compute_run
+    from bench.report.page.page import Input
+    from bench.store import store
+
+    tell(f"reading {path}")
     run = store.read_run(path)
     if (path / "metrics.parquet").exists():
         return Input(run, store.read_metrics(path), store.read_causes(path))
@@ -124,10 +139,34 @@ def _input(path: Path) -> Input:
 
 
 @contextlib.contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """What is read lives until the end: looking for cycles in it is a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class _Seldom:
+    """A line on stderr when the last one is `QUIET_S` old: what takes less says nothing."""
+
+    def __init__(self) -> None:
+        self._told_s = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        if text and time.monotonic() - self._told_s >= QUIET_S:
+            self._told_s = time.monotonic()
+            print(f"duplex-lab: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """One line on a terminal's stderr, overwritten each time; elsewhere nothing."""
+    """One line on a terminal's stderr, overwritten each time; elsewhere a line now and then."""
     if not sys.stderr.isatty():
-        yield lambda text: None
+        yield _Seldom()
         return
     width = 78
 

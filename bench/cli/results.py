@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.metrics.recompute import analyse_again
-from bench.report.text.causes import NOT_COMPUTED, cause_blocks, slow_lines
 from bench.report.text.console import Screen, console
 from bench.report.text.escape import visible
-from bench.report.text.first_look.explain import explained
-from bench.report.text.first_look.headline import headline, print_headline
-from bench.report.text.first_look.trials import SHOWN, trials
-from bench.report.text.first_token import first_token_blocks, first_tokens
-from bench.report.text.formats import as_csv, as_json, as_markdown
 from bench.report.text.listing import FORMAT_HELP, Format, print_lists
-from bench.report.text.table import print_table
-from bench.report.text.table_frames import duplex_blocks, duplex_notes
-from bench.report.text.trial import WIDTH
-from bench.report.text.trial import show as timeline
-from bench.store import store
-from bench.store.records import MetricRow
-from bench.store.store import Run
-from bench.summary.causes import explained as explained_turns
-from bench.summary.causes import summarise_causes
-from bench.summary.summary import RunSummary, summarise
-from bench.timeline.agreement import mismatches
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.store.records import MetricRow
+    from bench.store.store import Run
+    from bench.summary.summary import RunSummary
 
 
 def show(
@@ -57,6 +44,8 @@ def show(
     if explain:
         _explain(form)
         return
+    from bench.store import store
+
     path = Path(what)
     if what and path.is_dir():
         run, rows = store.read_run(path), store.read_metrics(path)
@@ -65,6 +54,9 @@ def show(
     if not what or not (path.parent / "run.json").is_file():
         named = what or "nothing is named"
         raise LabError(f"{named}: there is no such run; name a run's folder, or FOLDER/TRIAL.")
+    from bench.report.text.trial import WIDTH
+    from bench.report.text.trial import show as timeline
+
     if form is not Format.table:
         raise LabError(f"{what}: --format is for a run's figures; a trial's timeline is text.")
     out = console()
@@ -75,6 +67,8 @@ def show(
 
 
 def _explain(form: Format) -> None:
+    from bench.report.text.first_look.explain import explained
+
     if form is not Format.table:
         print_lists(form, explained())
         return
@@ -91,6 +85,17 @@ def _show_run(
     everything: bool,
     frames: bool,
 ) -> None:
+    from bench.report.text.causes import NOT_COMPUTED, cause_blocks, slow_lines
+    from bench.report.text.first_look.headline import headline, print_headline
+    from bench.report.text.first_look.trials import SHOWN, trials
+    from bench.report.text.first_token import first_token_blocks, first_tokens
+    from bench.report.text.formats import as_csv, as_json, as_markdown
+    from bench.report.text.table import print_table
+    from bench.store import store
+    from bench.summary.causes import explained as explained_turns
+    from bench.summary.causes import summarise_causes
+    from bench.summary.summary import summarise
+
     summary = summarise(run, rows)
     if form is not Format.table:
         if everything:
@@ -128,6 +133,8 @@ def _show_run(
 
 def _show_frames(summary: RunSummary, out: Screen) -> None:
     """The tables of duplex models, and what they need beside them."""
+    from bench.report.text.table_frames import duplex_blocks, duplex_notes
+
     for block in duplex_blocks(summary.duplex):
         out.line()
         out.table(block)
@@ -144,6 +151,14 @@ def metrics(
 
     Exit codes: 0 done; 1 done, but a recording does not match its marks (it is named); 2 bad input.
     """
+    from bench.metrics.recompute import analyse_again
+    from bench.report.text.first_look.headline import print_headline
+    from bench.store import store
+    from bench.summary.causes import explained as explained_turns
+    from bench.summary.causes import summarise_causes
+    from bench.summary.summary import summarise
+    from bench.timeline.agreement import mismatches
+
     found, rows = analyse_again(run)
     causes = summarise_causes(rows, store.read_causes(run) or ())
     print_headline(summarise(found, rows), run, explained_turns(causes))

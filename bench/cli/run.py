@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.fixtures.library import select
 from bench.report.text.console import console
 from bench.report.text.escape import visible
-from bench.runner.plan import Plan, make_plan
-from bench.runner.progress import progress
-from bench.runner.run import execute, new_run_id
-from bench.runner.stopwatch import Stopwatch
-from bench.stats.format import duration
-from bench.store import store
 from pipelines.errors import LabError
-from pipelines.guards.texts import fit_name
-from pipelines.remote.preset import remote_specs
-from pipelines.spec import parse_spec
+
+if TYPE_CHECKING:
+    from bench.runner.plan import Plan
 
 RESULTS = Path("results")
 DEFAULT_PRESETS = "cascade-embedded,cascade-stock"
@@ -121,6 +114,12 @@ def run(
     that found what would stop it; 130 stopped by Ctrl-C, SIGTERM or SIGHUP (finished trials are
     kept: --resume DIR goes on).
     """
+    from bench.runner.plan import make_plan
+    from bench.runner.progress import progress
+    from bench.runner.run import execute, new_run_id
+    from bench.runner.stopwatch import Stopwatch
+    from pipelines.remote.preset import remote_specs
+
     if resume is not None:
         plan, run_dir = _planned_in(resume), resume
     else:
@@ -163,6 +162,8 @@ def run(
 
 def _listen(run_dir: Path) -> None:
     """Has a recogniser listen to agents elsewhere that report no words of their own."""
+    from bench.store import store
+
     run = store.read_run(run_dir)
     remote = [trial for trial in run.trials if trial.kind == "remote" and not trial.warmup]
     if all(any(m.event == "agent_text" for m in run.marks(t.trial_id)) for t in remote):
@@ -176,6 +177,12 @@ def _listen(run_dir: Path) -> None:
 
 def _planned_in(run_dir: Path) -> Plan:
     """The plan of a run, with its presets as they were, whatever their files say now."""
+    from bench.fixtures.library import select
+    from bench.runner.plan import Plan
+    from bench.store import store
+    from pipelines.guards.texts import fit_name
+    from pipelines.spec import parse_spec
+
     info = store.read_info(run_dir)
     planned = info.get("plan")
     if planned is None:
@@ -196,6 +203,8 @@ def _planned_in(run_dir: Path) -> Plan:
 
 
 def _describe(plan: Plan) -> None:
+    from bench.stats.format import duration
+
     say = console().say
     n = plan.turns_per_preset
     say(f"presets:   {', '.join(spec.name for spec in plan.specs)}")
@@ -213,6 +222,7 @@ def _describe(plan: Plan) -> None:
 
 def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
     """Says of each preset what it loads, and ends with 2 if anything would stop the run."""
+    from bench.runner.progress import progress
     from bench.runner.rehearse import rehearse
 
     with progress() as watch:
@@ -233,6 +243,7 @@ def _rehearse(plan: Plan, run_dir: Path, resume: bool) -> None:
 def _report(run_dir: Path) -> None:
     from bench.report.plots.latency import write_report
     from bench.report.text.first_look.headline import print_headline
+    from bench.store import store
     from bench.summary.causes import explained, summarise_causes
     from bench.summary.summary import summarise
 

@@ -9,11 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from bench.recorded.files import calls_in
-from bench.recorded.score import PRESET, score
 from bench.report.text.console import console
 from bench.report.text.escape import visible
-from pipelines.guards.texts import fit_name
 
 
 def score_command(
@@ -28,7 +25,9 @@ def score_command(
     user: Annotated[
         Literal["left", "right"], typer.Option(help="Channel of a stereo file that is the user's.")
     ] = "left",
-    name: Annotated[str, typer.Option(help="Name of the agent in the tables.")] = PRESET,
+    name: Annotated[
+        str, typer.Option(help="Name of the agent in the tables.", show_default="recorded")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default results/<time>-<name>.")
     ] = None,
@@ -41,8 +40,11 @@ def score_command(
     Example: duplex-lab score calls/ --user left
     """
     from bench.cli.results import show
+    from bench.recorded.files import calls_in
+    from bench.recorded.score import PRESET, score
+    from pipelines.guards.texts import fit_name
 
-    preset = fit_name(name)
+    preset = fit_name(name or PRESET)
     run_dir = out or Path("results") / f"{datetime.now():%Y%m%d-%H%M%S}-{preset}"
     left_out = score(
         calls_in(what),

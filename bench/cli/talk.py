@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.report.text.console import console
-from bench.runner.progress import progress
-from bench.store.face_frames import LIMIT_MS, FaceFrame, frames_of, offsets, write_face
 from pipelines.errors import LabError
-from pipelines.spec import PipelineSpec, load_spec
 
 if TYPE_CHECKING:
     from bench.runner.plan import Plan
+    from bench.store.face_frames import FaceFrame
     from pipelines.server.serving import Serving
+    from pipelines.spec import PipelineSpec
 
 RESULTS = Path("results")
 TAP = "pipelines.face.tap:tap"
@@ -70,6 +69,9 @@ def face(
     folder holds the audio-to-mouth offset of each frame. Exit codes: 0 done; 1 trials failed, or
     the mouth is off by more than a frame; 2 bad input.
     """
+    from bench.runner.progress import progress
+    from pipelines.spec import load_spec
+
     spec = load_spec(preset)
     if states is not None:
         from pipelines.face.states import read_policy
@@ -108,6 +110,8 @@ def talk(
     open_page: Open = True,
 ) -> None:
     """Talk to a preset by microphone, in the browser, without a face (Ctrl-C ends it)."""
+    from pipelines.spec import load_spec
+
     _live(load_spec(preset), 2, None, port, https, open_page, plain=True)
 
 
@@ -163,8 +167,10 @@ def _announce(serving: Serving, https: bool, open_page: bool) -> None:
 
 def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path | None) -> bool:
     """Plays the plan with the face attached; returns True if something was wrong."""
+    from bench.runner.progress import progress
     from bench.runner.run import execute
     from bench.runner.session import Beside
+    from bench.store.face_frames import LIMIT_MS, offsets, write_face
 
     options = {
         "url": serving.feed_url,
@@ -201,6 +207,8 @@ def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path
 
 def _gather(serving: Serving) -> list[FaceFrame]:
     """The pages' measurements, once the last second of them has arrived."""
+    from bench.store.face_frames import frames_of
+
     serving.sleep(LAST_ROWS_S)
     return [
         frame

@@ -7,11 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bench.metrics.compute import compute
-from bench.report import traces
-from bench.store import store
-from bench.timeline.spans import spans_of_run
-
 
 def export_traces(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
@@ -25,6 +20,11 @@ def export_traces(
     The same run gives the same ids, so that traces sent twice exist once, where the receiver
     supports that. Needs the extra: otel.
     """
+    from bench.metrics.compute import compute
+    from bench.report import traces
+    from bench.store import store
+    from bench.timeline.spans import spans_of_run
+
     exporter = traces.otlp(endpoint)
     found = store.read_run(run)
     stored = (run / "metrics.parquet").exists()

@@ -8,9 +8,12 @@ from bench.metrics.metric import Effect, Figure, Metric, Share, TurnMeasure, in_
 from bench.metrics.reading import TurnReading, UnspokenTurn
 from bench.metrics.validity import NOT_SPOKEN, failure
 from bench.timeline.timeline import NO_RECORDING, Turn
-from bench.timeline.utterances import heard_from_ns
+from bench.timeline.utterances import LINES_APART, has_unknown_answer, heard_from_ns
 from pipelines.audio.ambience import dbfs, threshold_dbfs
-from pipelines.clock import NS_PER_S
+from pipelines.clock import NS_PER_MS, NS_PER_S
+
+_ROUNDING_NS = NS_PER_MS
+"""Difference between a mark and a sample of the recording that rounding explains."""
 
 
 def voice_to_voice(reading: TurnReading) -> Figure:
@@ -53,7 +56,10 @@ def time_to_content(reading: TurnReading) -> Figure:
         return Figure(None, turn.silence)
     if found.utterance is None:
         return Figure(None, found.missing)
-    if not found.fillers:
+    if has_unknown_answer(reading.timeline, turn, found.utterance):
+        return Figure(None, LINES_APART)
+    # A sound before the answer's first audio is none of the synthesiser's: a beep, a recording.
+    if not found.fillers and found.utterance.first_byte_ns <= turn.a_on_ns + _ROUNDING_NS:
         return Figure(in_ms(turn.a_on_ns - turn.u_off_ns))
     heard_ns = heard_from_ns(reading.timeline, found.utterance)
     if heard_ns is None:
@@ -62,13 +68,18 @@ def time_to_content(reading: TurnReading) -> Figure:
 
 
 def answers_per_turn(reading: TurnReading) -> Figure:
-    """Counts the replies that began after the user had ended, up to the next turn."""
+    """Counts the replies that began after the user had ended, up to the next turn.
+
+    An answer that followed an earlier reply at once is one of them.
+    """
     turn = reading.turn
     if turn.silence == NO_RECORDING:
         return Figure(None, NO_RECORDING)
     until_ns = turn.end_ns if turn.end_ns is not None else math.inf
     replies = reading.timeline.replies
-    return Figure(float(sum(turn.u_off_ns <= r.start_ns < until_ns for r in replies)))
+    begun = sum(turn.u_off_ns <= r.start_ns < until_ns for r in replies)
+    answered = turn.a_on_ns is not None and turn.a_on_ns >= turn.u_off_ns
+    return Figure(float(max(begun, int(answered))))
 
 
 def _logged_ns(reading: TurnReading) -> tuple[int, int] | str:

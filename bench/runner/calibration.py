@@ -193,12 +193,13 @@ class Calibrator:
 
     Args:
         caller: The caller to calibrate.
+        agent: A click agent that runs already; None starts one.
     """
 
-    def __init__(self, caller: CallerProcess) -> None:
+    def __init__(self, caller: CallerProcess, agent: AgentProcess | None = None) -> None:
         self._caller = caller
         self._spec = load_spec("click")
-        self._agent = AgentProcess(self._spec)
+        self._agent = agent or AgentProcess(self._spec)
 
     def __enter__(self) -> Calibrator:
         return self

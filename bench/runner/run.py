@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.agent.pool import Agents
+from bench.agent.pool import PREPARE_TIMEOUT_S, Agents
+from bench.agent.process import AgentProcess
 from bench.caller.process import CallerProcess
 from bench.fixtures.labels import labels_of
 from bench.machine import description as machine
@@ -30,17 +31,18 @@ from bench.runner.late_again import late_again
 from bench.runner.plan import Plan, Planned, closing_s
 from bench.runner.progress import Progress, Watcher
 from bench.runner.session import NOTHING_BESIDE, Beside, Session
-from bench.runner.spinner import WAKES_LATE_MS, Spinner
+from bench.runner.spinner import Spinner
 from bench.runner.spinner import start as start_spinner
 from bench.runner.stopwatch import Stopwatch
 from bench.store import store
 from bench.store.lock import RunLock
 from bench.store.records import FAILED
 from bench.store.schema import SCHEMA_VERSION
+from bench.timeline.lateness import WAKES_LATE_MS
 from pipelines.errors import LabError
 from pipelines.models.needed import require as require_models
 from pipelines.registry import architecture, load_object
-from pipelines.spec import PipelineSpec
+from pipelines.spec import PipelineSpec, load_spec
 
 IN_TIME = "the timers of this machine wake in time"
 ASKED = "asked not to, by --no-spin"
@@ -205,13 +207,19 @@ def _play_all(
     stack.callback(caller.stop)
     playing = session(caller, agents)
     with stopwatch.part("load"):
+        playing.say(todo, 0, "starting", ahead_s=plan.opening_s(len(plan.specs)))
+        clicker = AgentProcess(load_spec("click"))
+        stack.callback(clicker.stop, 0.0)
+        clicker.ask("start")
+        agents.start(plan.specs)
+        clicker.wait(PREPARE_TIMEOUT_S)
         for i, spec in enumerate(plan.specs):
             ahead_s = plan.opening_s(len(plan.specs) - i)
             playing.say(todo, 0, f"loading {spec.name}", ahead_s=ahead_s)
             agents.prepare(spec)
     with stopwatch.part("calibration"):
         playing.say(todo, 0, "calibrating", ahead_s=plan.opening_s(0))
-        clicks = _calibrate(caller)
+        clicks = _calibrate(caller, clicker)
         steadied = (
             _steadied(caller, clicks, stack)
             if spin
@@ -231,16 +239,24 @@ def _play_all(
         playing.warm_up(len(info["sessions"]), todo)
     with stopwatch.part("conversations"):
         playing.play_all(todo)
+    info["sessions"][-1]["seconds"] = {name: round(s, 1) for name, s in stopwatch.parts.items()}
+    store.write_info(run_dir, info)
 
 
-def _calibrate(caller: CallerProcess) -> dict[str, Any]:
-    """The clicks played before the first trial of every run: their largest error counts."""
+def _calibrate(caller: CallerProcess, clicker: AgentProcess | None = None) -> dict[str, Any]:
+    """The clicks played before the first trial of every run: their largest error counts.
+
+    Args:
+        caller: The caller to calibrate.
+        clicker: A click agent that runs already.
+    """
     for left in reversed(range(CALIBRATIONS)):  # like a late trial: the machine may have stalled
         try:
-            with Calibrator(caller) as calibrator:
+            with Calibrator(caller, clicker) as calibrator:
                 result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
             break
         except LostClickError:
+            clicker = None  # it was ended with the try
             if not left:
                 raise
     spread = Spread.of([a.ruler_ms for a in result.answered])

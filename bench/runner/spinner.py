@@ -19,9 +19,6 @@ from typing import Any
 
 from pipelines.process.child import die_with_parent
 
-WAKES_LATE_MS = 0.5
-"""Lateness of the person's chunks on an idle machine, by the 95th percentile, beyond which the
-timers of the machine wake late."""
 AT_WORK = 0.05
 """Share of a core, at least, that makes another idle-class process one at work."""
 LOOK_S = 0.5

@@ -215,11 +215,11 @@ def play(
 
 def _error(result: CallerResult, report: Report) -> str | None:
     """What went wrong on either side; an agent that hangs up after its answer did nothing wrong."""
-    if not report.left_early:
-        return report.error or result.error
-    if result.status == "hung_up":
+    if result.status in report.excused_by and not result.error:
         return None
-    return f"{result.error}; {report.error}" if result.error else report.error
+    if report.excused_by and result.error and report.error:
+        return f"{result.error}; {report.error}"
+    return report.error or result.error
 
 
 def _restarted(marks: Sequence[Mark], t0_ns: int) -> str | None:
@@ -272,7 +272,7 @@ def _watch(caller: CallerProcess, agent: Agent, meter: TreeMeter) -> tuple[Calle
         if report is None and now > deadline:
             agent.stop()
             report = Report("done", [], f"the agent did not end within {AGENT_GRACE_S:.0f} s")
-    return result, Report("done", marks, report.error, report.left_early)
+    return result, Report("done", marks, report.error, report.excused_by)
 
 
 def stereo_of(result: CallerResult, in_rate_hz: int) -> npt.NDArray[np.int16] | None:

@@ -21,9 +21,10 @@ from bench.simulated.latencies import (
     one_slow,
     two_humps,
 )
+from bench.stats.bootstrap import RESAMPLES
 from bench.stats.conversations import quantile_of_turns, rate_of_turns, resampled_median
 from bench.stats.differences import share_difference, typical
-from bench.stats.quantiles import CONFIDENCE, RESAMPLES, Key, mean, quantile, rate
+from bench.stats.quantiles import CONFIDENCE, Key, mean, quantile, rate
 from bench.stats.survival import km_median
 
 Interval = tuple[float | None, float | None]
@@ -77,10 +78,6 @@ def _of_conversations(p: float) -> Callable[[Any], Interval]:
         return found.low, found.high
 
     return interval
-
-
-def _resampled(data: Any) -> Interval:
-    return resampled_median(data)
 
 
 def _plain_percentiles(data: Any) -> Interval:
@@ -205,7 +202,6 @@ def _of_several_turns() -> Iterator[Experiment]:
     """Conversations of four turns each; n is the number of conversations."""
     methods: tuple[tuple[str, Callable[[Any], Interval]], ...] = (
         ("p50, conversations resampled", _of_conversations(0.5)),
-        ("p50, resampled, without the turns' own interval (not used)", _resampled),
         ("p50, resampled, plain percentiles (not used)", _plain_percentiles),
         ("p50, turns taken as independent (not used)", _as_independent),
     )

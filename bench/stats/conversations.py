@@ -27,6 +27,7 @@ from bench.stats.quantiles import (
     rate,
     rate_bounds,
 )
+from bench.stats.special import special
 
 MIN_CONVERSATIONS = 5
 """Smallest number of conversations that are resampled."""
@@ -157,7 +158,7 @@ def _expanded_tail(n: int, confidence: float) -> float:
 
 
 def _student(freedom: int, p: float) -> float:
-    from scipy.special import stdtrit
+    stdtrit = special().stdtrit
 
     return float(stdtrit(freedom, p))
 

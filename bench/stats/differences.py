@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats.quantiles import CONFIDENCE, MIN_N_INTERVAL
+from bench.stats.special import special
 
 POWER = 0.8
 """Probability of seeing a difference, for the n that is said to be needed (80 % power)."""
@@ -49,11 +50,13 @@ class Shift:
         Returns:
             At least `MIN_N_INTERVAL`; None where the spread is not known.
         """
-        from scipy.special import ndtri
-
         if self.spread is None:
             return None
-        reach = float(ndtri(1 - level / 2) + ndtri(POWER)) * self.spread / abs(effect)
+        reach = (
+            float(special().ndtri(1 - level / 2) + special().ndtri(POWER))
+            * self.spread
+            / abs(effect)
+        )
         return max(MIN_N_INTERVAL, math.ceil(self.n * reach**2))
 
 
@@ -105,12 +108,10 @@ def _at_most(n: int, count: int) -> float:
     """P(sum of positive signed ranks ≤ count) where each of n ranks has either sign, equally
     likely.
     """
-    from scipy.special import ndtr
-
     if n <= EXACT_N:
         return float(_null(n)[min(count, n * (n + 1) // 2)])
     middle, sigma = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-    return float(ndtr((count + 0.5 - middle) / sigma))
+    return float(special().ndtr((count + 0.5 - middle) / sigma))
 
 
 @lru_cache(maxsize=EXACT_N)
@@ -131,8 +132,6 @@ def share_difference(differences: Sequence[float], confidence: float = CONFIDENC
     candidate won, so that a candidate that never failed is not certain never to fail. A
     conversation may also count in part, with the share of its repeats.
     """
-    from scipy.special import ndtr
-
     d = np.asarray(differences, dtype=np.float64)
     n = len(d)
     if n == 0:
@@ -145,15 +144,13 @@ def share_difference(differences: Sequence[float], confidence: float = CONFIDENC
     if n < MIN_N_INTERVAL:
         return Shift(float(d.mean()), n, spread=error)
     z = _normal(confidence)
-    p = float(2 * ndtr(-abs(middle) / error))
+    p = float(2 * special().ndtr(-abs(middle) / error))
     low, high = max(-1.0, middle - z * error), min(1.0, middle + z * error)
     return Shift(float(d.mean()), n, low, high, p, error)
 
 
 def _normal(confidence: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri((1 + confidence) / 2))
+    return float(special().ndtri((1 + confidence) / 2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bench.stats.quantiles import Estimate
+if TYPE_CHECKING:
+    from bench.stats.quantiles import Estimate
 
 DASH = "–"
 """Text of a missing figure."""

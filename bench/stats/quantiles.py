@@ -15,10 +15,12 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.bootstrap import bca_of_mean
+from bench.stats.special import special
+
 CONFIDENCE = 0.95
 MIN_N_INTERVAL = 20
 """Smallest number of values that gets an interval."""
-RESAMPLES = 10_000
 QUANTILES = (0.5, 0.95, 0.99)
 """Quantiles that are reported."""
 
@@ -131,9 +133,7 @@ def _binomial_quantile(probability: float, n: int, p: float) -> int:
 
     As ``scipy.stats.binom.ppf``, which takes longer to import than a year of runs takes to read.
     """
-    from scipy.special import bdtr
-
-    return int(np.searchsorted(bdtr(np.arange(n + 1), n, p), probability))
+    return int(np.searchsorted(special().bdtr(np.arange(n + 1), n, p), probability))
 
 
 def mean(values: Sequence[float], *, seed: int = 0, confidence: float = CONFIDENCE) -> Estimate:
@@ -144,8 +144,6 @@ def mean(values: Sequence[float], *, seed: int = 0, confidence: float = CONFIDEN
         seed: The same values give the same interval.
         confidence: Confidence of the interval.
     """
-    from scipy.stats import bootstrap
-
     data = np.asarray(values, dtype=np.float64)
     n = len(data)
     if n == 0:
@@ -156,18 +154,8 @@ def mean(values: Sequence[float], *, seed: int = 0, confidence: float = CONFIDEN
     # BCa is undefined where nothing varies; rounding noise is no variation.
     if np.ptp(data) <= 1e-9 * abs(centre):
         return Estimate(centre, n, centre, centre, MIN_N_INTERVAL)
-    rng = np.random.default_rng(seed)
-    result = bootstrap(
-        (data,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=RESAMPLES,
-        batch=1000,
-        method="BCa",
-        rng=rng,
-    )
-    interval = result.confidence_interval
-    return Estimate(centre, n, float(interval.low), float(interval.high), MIN_N_INTERVAL)
+    low, high = bca_of_mean(data, seed, confidence)
+    return Estimate(centre, n, low, high, MIN_N_INTERVAL)
 
 
 def rate(hits: float, n: int, confidence: float = CONFIDENCE) -> Estimate:
@@ -190,12 +178,14 @@ def rate(hits: float, n: int, confidence: float = CONFIDENCE) -> Estimate:
 
 
 def rate_bounds(hits: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The interval of Clopper & Pearson; n may be a fraction, where it is an effective one."""
-    from scipy.stats import beta
+    """The interval of Clopper & Pearson; n may be a fraction, where it is an effective one.
 
-    tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    The bounds are quantiles of the beta distribution, as ``scipy.stats.beta.ppf`` gives them, to
+    the last bit; scipy.stats takes longer to import than a run takes to sum up.
+    """
+    tail, betaincinv = (1 - confidence) / 2, special().betaincinv
+    low = float(betaincinv(hits, n - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, n - hits, 1 - tail)) if hits < n else 1.0
     return low, high
 
 

@@ -140,7 +140,8 @@ def read_face(run_dir: Path) -> list[FaceFrame]:
     if not path.exists():
         return []
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            table = file.read(use_threads=False)  # see `bench.store.store`
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(f"{path}: the file is damaged ({error})") from None
     version = (table.schema.metadata or {}).get(VERSION_KEY, b"0").decode()

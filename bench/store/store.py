@@ -437,7 +437,13 @@ def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
 
 
 def _open(path: Path, name: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
-    """Opens a table's file; the columns in ``dictionaries`` are read in their stored form."""
+    """Opens a table's file; the columns in ``dictionaries`` are read in their stored form.
+
+    Whoever reads from it does so with ``use_threads=False``. A thread of arrow's that lets go of
+    the file's bytes asks Python for leave; where Python has just begun to end, that thread is
+    ended instead, and takes the process with it ("terminate called without an active exception",
+    exit code 134), after everything was printed.
+    """
     if not path.exists():
         raise StoreError(f"{path}: the file is missing; the run's folder is not whole")
     with explained(path):
@@ -464,7 +470,8 @@ def _read(path: Path, name: str) -> pa.Table:
     file = _open(path, name)
     with _damage(path):
         known = file.schema_arrow.names  # an older file lacks later columns
-        table = file.read(columns=[c.name for c in TABLES[name] if c.name in known])
+        columns = [c.name for c in TABLES[name] if c.name in known]
+        table = file.read(columns=columns, use_threads=False)
         table.validate(full=True)  # a text that is not UTF-8 among them
         return table
 
@@ -474,7 +481,7 @@ def _read_marks(path: Path) -> dict[str, pa.Table]:
     file = _open(path, "marks")
     found, start = {}, 0
     with _damage(path):
-        table = file.read()
+        table = file.read(use_threads=False)
         table.validate(full=True)
         for i in range(file.num_row_groups):
             length = file.metadata.row_group(i).num_rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import overload
 
 from bench.metrics.metric import Over
 from bench.store.records import MetricRow, Trial
@@ -39,6 +40,42 @@ class Conversation:
     frames: Frames
 
 
+class Conversations(Sequence[Conversation]):
+    """Sessions of the valid trials, the longest first; read when they are first looked at.
+
+    Pictures need them, tables don't, and they are most of a run's marks.
+    """
+
+    def __init__(self, run: Run, trials: Sequence[Trial], rows: Sequence[MetricRow]) -> None:
+        valid = {row.trial_id for row in rows if row.metric == "deadline_miss" and row.valid}
+        self._run = run
+        self._trials = [trial for trial in trials if trial.trial_id in valid]
+        self._found: tuple[Conversation, ...] | None = None
+
+    def _read(self) -> tuple[Conversation, ...]:
+        if self._found is None:
+            found = [
+                Conversation(trial.trial_id, trial.fixture, frames)
+                for trial in self._trials
+                for frames in sessions(self._run.marks(trial.trial_id), trial.t0_ns)
+                if not frames.is_unpaced
+            ]
+            self._found = tuple(sorted(found, key=lambda one: -len(one.frames)))
+        return self._found
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    @overload
+    def __getitem__(self, index: int) -> Conversation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Conversation]: ...
+
+    def __getitem__(self, index: int | slice) -> Conversation | Sequence[Conversation]:
+        return self._read()[index]
+
+
 @dataclass(frozen=True, slots=True)
 class DuplexSummary:
     """One duplex preset. Times are in ms; None where there is no such figure."""
@@ -63,7 +100,7 @@ class DuplexSummary:
     dropped: int
     lost: int
     doubled: int
-    conversations: tuple[Conversation, ...]
+    conversations: Sequence[Conversation]
     """Sessions of the valid trials, the longest first."""
 
     @property
@@ -153,7 +190,7 @@ def _preset(run: Run, name: str, rows: Sequence[MetricRow]) -> DuplexSummary:
         dropped=total("dropped_frames"),
         lost=total("lost_frames"),
         doubled=total("doubled_frames"),
-        conversations=_conversations(run, measured, rows),
+        conversations=Conversations(run, measured, rows),
     )
 
 
@@ -165,17 +202,3 @@ def _bimodal(rows: Sequence[MetricRow]) -> bool:
     of = [r for r in rows if r.metric == "bimodal" and r.valid and not r.warmup]
     unpaced = [r for r in of if r.subject == "unpaced" and r.value is not None]
     return any(r.value for r in unpaced or of)
-
-
-def _conversations(
-    run: Run, trials: Sequence[Trial], rows: Sequence[MetricRow]
-) -> tuple[Conversation, ...]:
-    valid = {row.trial_id for row in rows if row.metric == "deadline_miss" and row.valid}
-    found = [
-        Conversation(trial.trial_id, trial.fixture, frames)
-        for trial in trials
-        if trial.trial_id in valid
-        for frames in sessions(run.marks(trial.trial_id), trial.t0_ns)
-        if not frames.is_unpaced
-    ]
-    return tuple(sorted(found, key=lambda one: -len(one.frames)))

@@ -18,6 +18,7 @@ REPLY_GAP_MS = 800
 
 UNTRACED = "the sound can't be traced to a request of this turn"
 CONTRADICTED = "by its tag the sound was made for an earlier turn"
+TOO_SOON = "it was asked for before the agent had heard the user's end: a greeting that came late?"
 
 
 DOUBTS: dict[bool | None, str | None] = {True: None, False: CONTRADICTED, None: UNTRACED}
@@ -72,6 +73,20 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Tags:
+    """For which turn the synthesiser's requests were made, by their marks.
+
+    The first audio counts from when it is sent, where that is marked: until then it may wait behind
+    another's. An unmarked time is infinite.
+    """
+
+    made_ns: Sequence[float]
+    """Time of the first audio of each of the turn's requests."""
+    others_ns: Sequence[tuple[float, float]] = ()
+    """(first audio, end of the synthesis) of each request of another turn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Onset:
     """The answer to a turn, as found."""
 
@@ -107,9 +122,7 @@ def replies_of(sounds: Sequence[Sound], cleared_ns: Sequence[int]) -> Iterator[S
         yield current
 
 
-def find_onset(
-    heard: Heard, u_on: int, u_off: int, end_ns: int | None, made_ns: Sequence[int] | None
-) -> Onset:
+def find_onset(heard: Heard, u_on: int, u_off: int, end_ns: int | None, tags: Tags | None) -> Onset:
     """Finds the answer to a turn: the first sound that begins within it and belongs to it.
 
     - A sound that begins while the user still speaks counts (its gap is negative), unless it only
@@ -119,7 +132,7 @@ def find_onset(
       Such sounds are counted as premature starts.
     - A sound that begins after the user had ended, and after `REPLY_GAP_MS` of the agent's silence,
       is an answer of the turn whatever its tag: what is heard decides, and a tag that contradicts
-      it is a doubt.
+      it is a doubt. A sound that no synthesiser made, a recording for instance, has no tag.
     - Of a sound that may go on with an earlier reply the tags decide, where the synthesiser is
       marked: it is the turn's only if it lies in a chunk that was written after the first audio of
       one of the turn's requests came out. Where that is unknown, it is in doubt.
@@ -129,8 +142,7 @@ def find_onset(
         u_on: First audible sample of the user's turn, ns.
         u_off: End of its last audible sample, ns.
         end_ns: u_on of the next turn; None for the last one.
-        made_ns: Time of the first audio of each of the turn's requests; None if the trial
-            holds no marks of a synthesiser.
+        tags: What the synthesiser's marks say; None if the trial holds none.
     """
     one_sample = _one_sample(heard)
     cuts: set[int] = set()
@@ -143,9 +155,11 @@ def find_onset(
         anew = any(previous_end - one_sample <= t <= sound.start_ns for t in heard.cleared_ns)
         if not (sound.start_ns >= u_off or paused or anew):
             continue
-        own = True if made_ns is None else _is_made(heard, sound, made_ns)
+        own = True if tags is None else _is_made(heard, sound, tags.made_ns)
         if own is False and not (paused and sound.start_ns >= u_off):
             continue
+        if own is False and tags is not None and not _is_others(heard, sound, previous_end, tags):
+            own = True
         cut = _cut_at(heard, i, u_off)
         if cut is None:
             return Onset(sound.start_ns, len(cuts), DOUBTS[own])
@@ -158,17 +172,44 @@ def _one_sample(heard: Heard) -> int:
     return samples_to_ns(1, heard.rate_hz) + 1 if heard.sounds else 0
 
 
-def _is_made(heard: Heard, sound: Sound, made_ns: Sequence[int]) -> bool | None:
+def _is_made(heard: Heard, sound: Sound, made_ns: Sequence[float]) -> bool | None:
     """True if a sound was made for the turn; None where its chunk is not marked."""
     if not made_ns:
         return False
+    written_ns = _written_ns(heard, sound)
+    return None if written_ns is None else min(made_ns) <= written_ns
+
+
+def _is_others(heard: Heard, sound: Sound, silent_ns: float, tags: Tags) -> bool:
+    """True if a sound after a silence may be of another turn's request.
+
+    Such a request's audio begins in that silence, or is still being made. Of one that was over,
+    what was left in the queue would have been heard without the silence.
+
+    Args:
+        heard: The agent's side of the trial.
+        sound: The sound.
+        silent_ns: The start of the silence.
+        tags: What the synthesiser's marks say.
+    """
+    written_ns = _written_ns(heard, sound)
+    if written_ns is None:
+        return True
+    return any(
+        first <= written_ns and (written_ns < end or first >= silent_ns)
+        for first, end in tags.others_ns
+    )
+
+
+def _written_ns(heard: Heard, sound: Sound) -> int | None:
+    """When the chunk in which a sound begins was written; None where that is not marked."""
     slack = _one_sample(heard)
     for chunk in heard.chunks:
         if chunk.heard_ns is None:
             continue
         end_ns = chunk.heard_ns + samples_to_ns(chunk.heard_samples, heard.rate_hz)
         if chunk.heard_ns - slack <= sound.start_ns < end_ns:
-            return min(made_ns) <= chunk.write_ns
+            return chunk.write_ns
     return None
 
 

@@ -24,6 +24,9 @@ P99_BOUND_MS = 5.0
 """Largest 99th percentile of a trial's mouth or ear lateness, ms."""
 CHUNK_BOUND_MS = 20.0
 """Largest lateness of a chunk that falls between `BEFORE_U_OFF_MS` before u_off and a_on, ms."""
+WAKES_LATE_MS = 0.5
+"""Lateness of the mouth's chunks beside no work, by the 95th percentile, beyond which the machine's
+timers wake late, ms."""
 BEFORE_U_OFF_MS = 200.0
 AFTER_U_OFF_S = 10
 """Time that chunks are watched where no answer was heard: as long as a trial waits for one."""

@@ -14,6 +14,7 @@ import numpy as np
 from bench.timeline.answers import REPLY_GAP_MS
 from bench.timeline.frames import FRAME_SAMPLES, MODEL_RATE_HZ, UNPACED, Frames
 from pipelines.audio.jitter import JitterBuffer
+from pipelines.audio.jitter_sweep import Buffers
 from pipelines.audio.stretch import BLOCK_MS, LEAST_TARGET_MS, SEARCH_MS, factor_for
 from pipelines.clock import NS_PER_MS, NS_PER_S, samples_to_ns
 from pipelines.marks import Mark
@@ -174,10 +175,35 @@ def sweep(
     streams: Sequence[Stream], prerolls_ms: Iterable[float] = PREROLLS_MS
 ) -> list[tuple[Playout, Playout]]:
     """For each pre-roll, (as it is, stretched), over all streams together."""
-    return [
-        (
-            together([replay(stream, ms) for stream in streams]),
-            together([replay(stream, ms, stretch=True) for stream in streams]),
+    prerolls = list(prerolls_ms)
+    played = [_side_by_side(stream, prerolls) for stream in streams]
+    of_buffers = [together(of_one) for of_one in zip(*played, strict=True)]
+    return list(zip(of_buffers[: len(prerolls)], of_buffers[len(prerolls) :], strict=True))
+
+
+def _side_by_side(stream: Stream, prerolls_ms: Sequence[float]) -> list[Playout]:
+    """As `replay` for each pre-roll, first as it is, then stretched."""
+    n = len(prerolls_ms)
+    stretched = [False] * n + [True] * n
+    held_ns = round(STRETCH_HOLD_BACK_MS * NS_PER_MS)
+    buffers = Buffers(stream.rate_hz, [*prerolls_ms, *prerolls_ms], stretched, held_ns)
+    delays_ms = buffers.play(stream.emissions)
+    given = sum(piece.samples for piece in stream.emissions)
+    medians, largest = np.median(delays_ms, axis=0), delays_ms.max(axis=0)
+    found = []
+    for i, longer in enumerate(stretched):
+        played_s = int(buffers.played[i]) / stream.rate_hz
+        silent_ns = int(buffers.silent_ns[i])
+        found.append(
+            Playout(
+                prerolls_ms[i % n],
+                longer,
+                int(buffers.underruns[i]),
+                silent_ns / NS_PER_MS,
+                played_s + silent_ns / NS_PER_S,
+                float(medians[i]),
+                float(largest[i]),
+                played_s * stream.rate_hz / given,
+            )
         )
-        for ms in prerolls_ms
-    ]
+    return found

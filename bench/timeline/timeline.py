@@ -6,6 +6,7 @@ each mark is assigned to a user turn, and each turn gets its onset a_on.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +18,18 @@ import numpy as np
 
 from bench.store.recording import AGENT, Stereo
 from bench.store.records import Trial
-from bench.timeline.answers import Chunk, Heard, Onset, Sound, find_onset, replies_of
+from bench.timeline.answers import (
+    TOO_SOON,
+    Chunk,
+    Heard,
+    Onset,
+    Sound,
+    Tags,
+    find_onset,
+    replies_of,
+)
 from pipelines.audio.ambience import audible_in, dbfs, threshold_dbfs, window_levels
+from pipelines.audio.onsets import audible_spans
 from pipelines.clock import NS_PER_S, ns_to_samples, samples_to_ns
 from pipelines.marks import EventName, Mark, Stage, StageEvent
 
@@ -176,15 +187,23 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
     given = _given_to_turns(by_time)
     cleared = sorted(m.t_ns for clear in _CLEARS for m in events.get(clear, ()))
     heard = Heard(sounds, chunks, cleared, trial.rate_hz)
-    traced = ("tts", "first_byte") in events
+    sent = _sent(events)
+    ends = {m.request_id: m.t_ns for how in _SPOKEN_OUT for m in events.get(how, ())}
     turns = []
     for i, (number, u_on, u_off) in enumerate(limits):
         end_ns = limits[i + 1][1] if i + 1 < len(limits) else None
         own = tuple(given.get(number, ()))
         own_events = by_event(own)
-        made = _made(own_events, u_on) if traced else None
-        onset = find_onset(heard, u_on, u_off, end_ns, made)
+        made = {of: sent[of] for of in _made_for(own_events, u_on)}
+        others = [(t_ns, ends.get(of, math.inf)) for of, t_ns in sent.items() if of not in made]
+        tags = Tags(list(made.values()), others) if sent else None
+        onset = find_onset(heard, u_on, u_off, end_ns, tags)
         a_on = onset.a_on_ns
+        if a_on is None and recording is not None and ("link", "context") in events:
+            queued = _queued_onset(heard, list(made.values()), u_off, end_ns)
+            if queued is not None and queued.heard_ns is not None:
+                a_on = _first_audible_ns(trial, recording, queued.heard_ns, ambience)
+        too_soon = TOO_SOON if _asked_too_soon(own_events, made, u_on, a_on) else None
         within = [s for s in sounds if s.end_ns > u_on and (end_ns is None or s.start_ns < end_ns)]
         silence = None
         if recording is None:
@@ -204,7 +223,7 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
             silence,
             own,
             onset.premature_starts,
-            onset.doubt,
+            onset.doubt or too_soon,
         )
         turn.memo["by_event"] = own_events
         turns.append(turn)
@@ -216,6 +235,13 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
     return timeline
 
 
+_SPOKEN_OUT: tuple[StageEvent, ...] = (("tts", "end"), ("tts", "cancelled"))
+_HEARD_END: tuple[StageEvent, ...] = (
+    ("vad", "speech_stop"),
+    ("turn", "release"),
+    ("stt", "final"),
+)
+"""Marks that show that the agent takes the user to have ended, or paused."""
 _CLEARS: tuple[StageEvent, ...] = (("link", "clear"), ("ear", "cleared"))
 
 
@@ -302,8 +328,21 @@ def _given_to_turns(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
     return given
 
 
-def _made(events: ByEvent, u_on: int) -> list[int]:
-    """Times at which the first audio of each request that a turn caused came out, ns.
+def _sent(events: ByEvent) -> dict[str, float]:
+    """Request of a synthesiser → the time from which its audio was sent, ns.
+
+    It is when its first audio came out, or when its context's turn came, where that is marked: the
+    audio may wait behind another's, or never be sent.
+    """
+    begun = {m.text: m.t_ns for m in reversed(events.get(("link", "context"), ()))}
+    return {
+        m.request_id: begun.get(m.text, math.inf) if m.text and begun else m.t_ns
+        for m in reversed(events.get(("tts", "first_byte"), ()))
+    }
+
+
+def _made_for(events: ByEvent, u_on: int) -> set[str]:
+    """The synthesiser's requests that a turn caused.
 
     Args:
         events: The turn's own marks.
@@ -311,11 +350,62 @@ def _made(events: ByEvent, u_on: int) -> list[int]:
     """
     asked = {m.request_id: m.t_ns for m in events.get(("llm", "request"), ())}
     spoken = {m.request_id: m.t_ns for m in events.get(("tts", "request"), ())}
-    return [
-        m.t_ns
+    return {
+        m.request_id
         for m in events.get(("tts", "first_byte"), ())
         if asked.get(llm_of(m), spoken.get(m.request_id, m.t_ns)) >= u_on
-    ]
+    }
+
+
+def _queued_onset(
+    heard: Heard, contexts_ns: Sequence[float], u_off: int, end_ns: int | None
+) -> Chunk | None:
+    """The first chunk of an answer that followed an earlier reply without a silence.
+
+    Args:
+        heard: The agent's side of the trial.
+        contexts_ns: When each of the turn's contexts was sent; infinite where it was not.
+        u_off: The user's end, ns.
+        end_ns: u_on of the next turn; None for the last one.
+    """
+    since_ns = min(contexts_ns, default=math.inf)
+    for chunk in heard.chunks:
+        if chunk.write_ns >= since_ns and chunk.heard_ns is not None:
+            is_in_turn = u_off <= chunk.heard_ns < (math.inf if end_ns is None else end_ns)
+            return chunk if is_in_turn else None
+    return None
+
+
+def _first_audible_ns(
+    trial: Trial, recording: Stereo, since_ns: int, ambience_dbfs: float | None
+) -> int | None:
+    """The agent's first audible sample from a time on, within a second; None if there is none."""
+    first = ns_to_samples(since_ns - trial.t0_ns, trial.rate_hz)
+    part = recording[first : first + trial.rate_hz, AGENT]
+    threshold = threshold_dbfs(ambience_dbfs)
+    spans = audible_spans(part, trial.rate_hz, threshold_dbfs=threshold)
+    if not spans:
+        return None
+    return trial.t0_ns + samples_to_ns(first + spans[0].start, trial.rate_hz)
+
+
+def _asked_too_soon(
+    events: ByEvent, made: Mapping[str, float], u_on: int, a_on: int | None
+) -> bool:
+    """True if the first sound is a line of the pipeline's own that answers nothing heard yet.
+
+    Args:
+        events: The turn's own marks.
+        made: The turn's requests, and the time from which the audio of each was sent.
+        u_on: Start of the turn.
+        a_on: The first sound.
+    """
+    if a_on is None:
+        return False
+    heard = [m.t_ns for how in _HEARD_END for m in events.get(how, ()) if m.t_ns >= u_on]
+    lines = {m.request_id: m.t_ns for m in events.get(("tts", "request"), ()) if not llm_of(m)}
+    last = max((of for of, t_ns in made.items() if t_ns <= a_on), key=made.__getitem__, default="")
+    return bool(heard) and lines.get(last, sys.maxsize) < min(heard)
 
 
 def llm_of(mark: Mark) -> str:

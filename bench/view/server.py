@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from bench.metrics.recompute import compute_run
-from bench.report.page.audio import opus
+from bench.report.page.audio import vorbis
 from bench.report.page.page import Input, colours, served_page
 from bench.store.atomic import StoreError
 from bench.store.store import Run, read_causes, read_metrics, read_run
@@ -72,7 +72,7 @@ class View:
                 web.get("/api/runs", self._api_runs),
                 web.get("/api/runs/{name}", self._api_run),
                 web.get("/run/{name}/", self._run),
-                web.get("/run/{name}/audio/{trial}.opus", self._audio),
+                web.get("/run/{name}/audio/{trial}.ogg", self._audio),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -137,7 +137,7 @@ class View:
             recording = run.recording(trial)
             if recording is None or not len(recording):
                 raise web.HTTPNotFound(text="nothing was recorded")
-            return opus(recording, trial.rate_hz)
+            return vorbis(recording, trial.rate_hz)
 
         data = await self._reading_run(name, path, encoded)
         return web.Response(body=data, content_type="audio/ogg", headers=HEADERS)

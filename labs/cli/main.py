@@ -5,14 +5,14 @@ from __future__ import annotations
 import getpass
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.report.text.console import console
-from labs import catalogue
-from labs.check import Result, Submission, examine
-from labs.code import OwnBox
+
+if TYPE_CHECKING:
+    from labs.check import Result
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +29,8 @@ SIGNS = {True: "passed", False: "not yet", None: "not run"}
 @app.command("list")
 def list_() -> None:
     """The labs, with what is checked in each."""
+    from labs import catalogue
+
     say = console().line
     for name in catalogue.present():
         lab = catalogue.load(name)
@@ -66,6 +68,7 @@ def solve(
     ),
 ) -> None:
     """Run the worked solutions, and check what they hand in: for CI, and for teachers."""
+    from labs import catalogue
     from labs.start import solve as run_solution
 
     code = 0
@@ -86,6 +89,7 @@ def submit(
     ] = None,
 ) -> None:
     """Pack what is handed in into one zip: runs with recordings, code, answers, with hashes."""
+    from labs import catalogue
     from labs.pack import pack
 
     who = name or getpass.getuser()
@@ -133,6 +137,10 @@ def grade(
 
 
 def _examined(lab: str, folder: Path) -> int:
+    from labs import catalogue
+    from labs.check import Submission, examine
+    from labs.code import OwnBox
+
     results = examine(catalogue.load(lab), Submission(folder, OwnBox()))
     show(results)
     passed = sum(result.verdict.passed is True for result in results)

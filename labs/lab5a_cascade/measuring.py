@@ -67,14 +67,18 @@ def measure(name: str, presets: Sequence[str], fixtures: str) -> Path:
         The run's folder.
 
     Raises:
-        SystemExit: the folder is there already.
+        SystemExit: the folder is there already, or a preset or a fixture can't be used: one
+            sentence.
     """
     folder = Path("results") / name
     if folder.exists():
         raise SystemExit(f"{folder} is there already. To measure again, remove it: rm -r {folder}")
-    plan = Plan(tuple(map(load_spec, presets)), tuple(select(fixtures)), 1)
-    with progress() as watch:
-        execute(plan, folder, resume=False, watch=watch, retries=RETRIES)
+    try:
+        plan = Plan(tuple(map(load_spec, presets)), tuple(select(fixtures)), 1)
+        with progress() as watch:
+            execute(plan, folder, resume=False, watch=watch, retries=RETRIES)
+    except LabError as error:
+        raise SystemExit(str(error)) from None
     print_table(summarise(store.read_run(folder), store.read_metrics(folder)))
     return folder
 

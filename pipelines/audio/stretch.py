@@ -22,10 +22,13 @@ MIN_FACTOR, MAX_FACTOR = 0.5, 2.0
 LEAST_TARGET_MS = 80.0
 """Least target of the queue, ms: with a shorter pre-roll, stretching aims at a frame's length."""
 
+MOST_FACTOR = 1.3
+"""Factor of audio that arrives while nothing is queued."""
+
 Floats = NDArray[np.float32]
 
 
-def factor_for(queued_ms: float, target_ms: float, most: float = 1.3) -> float:
+def factor_for(queued_ms: float, target_ms: float, most: float = MOST_FACTOR) -> float:
     """Stretching factor for audio that just arrived, given the length of the queue before it.
 
     1 where the queue is as long as wanted, ``most`` where it is empty, and linear in between: a

@@ -10,6 +10,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,7 +141,7 @@ def load_manifest(path: Path) -> Manifest:
         ModelFilesError: it can't be read, or is wrong; one sentence with the file and the key.
     """
     try:
-        table = parse_toml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ModelFilesError(
             f"{path} can't be read ({error.strerror}): change its permissions, "
@@ -148,6 +149,13 @@ def load_manifest(path: Path) -> Manifest:
         ) from None
     except UnicodeDecodeError:
         raise ModelFilesError(f"{path} is not text in UTF-8: a manifest is a TOML file.") from None
+    return _parsed(text, path)
+
+
+@lru_cache(maxsize=256)  # a list of presets asks for the same few manifests hundreds of times
+def _parsed(text: str, path: Path) -> Manifest:
+    try:
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelFilesError(f"{path}: not valid TOML: {error}.") from None
     try:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.metrics.turn_taking import LIMIT_MS
+from bench.stats.bootstrap import RESAMPLES
 from bench.stats.conversations import rate_of_turns
 from bench.stats.quantiles import (
     CONFIDENCE,
     MIN_N_INTERVAL,
-    RESAMPLES,
     Estimate,
     Key,
     per_key,

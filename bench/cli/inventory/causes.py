@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.causes.cause import Cause
-from bench.causes.table import BY_NAME, CAUSES
-from bench.report.text.causes import OF
 from bench.report.text.console import console
 from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.causes.cause import Cause
 
 COLUMNS = (
     Column("cause", "name"),
@@ -26,6 +26,9 @@ def causes(
     form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
     """All known causes of a slow answer, as 'show' names them; or one with its mend and source."""
+    from bench.causes.table import BY_NAME, CAUSES
+    from bench.report.text.causes import OF
+
     if name and name not in BY_NAME:
         raise LabError(f"{name}: there is no such cause; there are {', '.join(BY_NAME)}.")
     chosen = (BY_NAME[name],) if name else CAUSES
@@ -42,4 +45,6 @@ def causes(
 
 
 def _row(cause: Cause) -> Row:
+    from bench.report.text.causes import OF
+
     return {**{key: getattr(cause, key) for key in KEYS}, "of": OF[cause.loses]}

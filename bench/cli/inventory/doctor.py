@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from bench.report.text.console import console
-from bench.stats.format import Block, number
 
 
 def doctor(
@@ -23,6 +22,7 @@ def doctor(
     from bench.machine import costs
     from bench.machine.doctor import advice, examine
     from bench.machine.matrix import rows
+    from bench.stats.format import Block, number
 
     found = examine(rows(), costs.load(), probe.measure())
     if as_json:

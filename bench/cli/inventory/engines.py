@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
-from pipelines.duplex.moshi.weights import files as weights
-from pipelines.duplex.session.row import AdapterRow
-from pipelines.engines.row import EngineRow
-from pipelines.process import environment
-from pipelines.weights.sizes import LM_NAMES, MIMI_BYTES, SIZES, lm_bytes
+from pipelines.weights.sizes import SIZES
+
+if TYPE_CHECKING:
+    from pipelines.duplex.session.row import AdapterRow
+    from pipelines.engines.row import EngineRow
+    from pipelines.process import environment
 
 engines = typer.Typer(
     no_args_is_help=True,
@@ -57,6 +58,8 @@ def list_engines(
     form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
     """All engine environments, then all engines and duplex adapters, a line each."""
+    from pipelines.process import environment
+
     environments = [_environment(row) for row in environment.ENVIRONMENTS.values()]
     built = {row["environment"]: row["built"] for row in environments}
     print_lists(
@@ -68,6 +71,8 @@ def list_engines(
 
 
 def _environment(row: environment.Environment) -> Row:
+    from pipelines.process import environment
+
     python = environment.find(row.name)
     is_own = python is not None and python != str(row.python)
     return {
@@ -103,6 +108,8 @@ def build(
     name: Annotated[str, typer.Argument(help="An environment's name, as 'engines list' shows it.")],
 ) -> None:
     """Builds an engine environment where it is missing or broken; prints its interpreter."""
+    from pipelines.process import environment
+
     print(environment.ensure(name, _tell, verify=True))
 
 
@@ -120,6 +127,9 @@ def list_weights(
     form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
     """All sizes, and the precisions of each that are made."""
+    from pipelines.duplex.moshi.weights import files as weights
+    from pipelines.weights.sizes import LM_NAMES, MIMI_BYTES, lm_bytes
+
     rows = []
     for size in SIZES.values():
         folder = weights.folder_of(size.name)
@@ -157,6 +167,8 @@ def make(
     precision: Annotated[str, typer.Option(help="f32, bf16, q8 or q4; 7b: only q4.")] = "",
 ) -> None:
     """Makes synthetic weights where they are missing; prints their folder."""
+    from pipelines.duplex.moshi.weights import files as weights
+
     known = SIZES.get(size)
     default = "bf16" if known is None or "bf16" in known.precisions else known.precisions[0]
     found = weights.ensure(size, precision or default, _tell)

@@ -5,17 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 Watch = Callable[[str, int, int | None], None]
 """See `pipelines.models.fetching.fetch.Watch`."""
@@ -24,6 +17,16 @@ Watch = Callable[[str, int, int | None], None]
 @contextlib.contextmanager
 def fetching() -> Iterator[Watch]:
     """Shows the bytes of each file on stderr."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
     err = Console(stderr=True, highlight=False)
     if not err.is_terminal:
         yield _Lines()

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.fixtures import library as fixtures
-from bench.fixtures.fixture import Fixture, FixtureError
 from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, print_lists
+
+if TYPE_CHECKING:
+    from bench.fixtures.fixture import Fixture
 
 app = typer.Typer(help="The user audio that agents are measured on.", no_args_is_help=True)
 
@@ -22,6 +23,8 @@ Root = Annotated[Path | None, typer.Option(help="Folder of fixtures; by default 
 @contextmanager
 def _sentences() -> Iterator[None]:
     """Bad input gets a sentence on stderr and exit code 2."""
+    from bench.fixtures.fixture import FixtureError
+
     try:
         yield
     except FixtureError as error:
@@ -38,6 +41,8 @@ def list_fixtures(
     root: Root = None,
 ) -> None:
     """Lists fixtures."""
+    from bench.fixtures import library as fixtures
+
     with _sentences():
         chosen = fixtures.select(selector, root)
     chosen = [f for f in chosen if tag is None or tag in f.tags]
@@ -74,6 +79,8 @@ def _summary(fixture: Fixture) -> dict[str, Any]:
 @app.command()
 def show(name: Annotated[str, typer.Argument()], root: Root = None) -> None:
     """Shows one fixture: its file, with times in seconds below."""
+    from bench.fixtures import library as fixtures
+
     with _sentences():
         chosen = fixtures.select(name, root)
     for fixture in chosen:
@@ -92,6 +99,9 @@ def verify(
     root: Root = None,
 ) -> None:
     """Checks checksums, forms and labels; exit code 1 if there are problems."""
+    from bench.fixtures import library as fixtures
+    from bench.fixtures.fixture import FixtureError
+
     with _sentences():
         if selector == "all":  # one that can't be loaded does not hide the others
             paths = fixtures.fixture_paths(root)

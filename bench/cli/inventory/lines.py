@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.lines import table
-from bench.lines.line import LineRow
 from bench.report.text.console import console
 from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, print_lists
 from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from bench.lines.line import LineRow
 
 LINES = (Column("line", "line"), Column("what it is", "what"), Column("dialled", "is_dialled"))
 OPTIONS = (Column("option", "option"), Column("default", "default"))
@@ -27,6 +28,8 @@ def lines(
 
     Example: duplex-lab run --agent ws://127.0.0.1:7860/ws-client --line pipecat
     """
+    from bench.lines import table
+
     if name:
         _options(name, form)
         return
@@ -43,6 +46,8 @@ def lines(
 
 
 def _options(name: str, form: Format) -> None:
+    from bench.lines import table
+
     if name not in table.rows():
         raise LabError(f"There is no line {name!r}; known: {', '.join(table.rows())}.")
     row = table.rows()[name]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.cli.inventory.fetch_progress import size
-from pipelines.models.catalogue import digest
-from pipelines.models.fetching import hub
-from pipelines.models.ids import ModelFilesError
-from pipelines.models.lockfile import read_lock
-from pipelines.models.manifest import Manifest
-from pipelines.models.paths import models_folder, user_manifests
-from pipelines.models.state import State, state_of
+
+if TYPE_CHECKING:
+    from pipelines.models.manifest import Manifest
+    from pipelines.models.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +48,11 @@ class Row:
 
 def row_of(manifest: Manifest) -> Row:
     """The facts about a model; a damaged lock is reported in the row."""
+    from pipelines.models.catalogue import digest
+    from pipelines.models.ids import ModelFilesError
+    from pipelines.models.lockfile import read_lock
+    from pipelines.models.state import State, state_of
+
     try:
         state = state_of(manifest)
         lock = read_lock(manifest.id)
@@ -91,6 +93,10 @@ def _here(manifest: Manifest, state: State) -> str:
 
 def places() -> dict[str, str]:
     """Folders of models, and how a fetch would go."""
+    from pipelines.models.fetching import hub
+    from pipelines.models.ids import ModelFilesError
+    from pipelines.models.paths import models_folder, user_manifests
+
     folder = models_folder()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:

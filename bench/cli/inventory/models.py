@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,18 +15,10 @@ from bench.cli.inventory.fetch_progress import fetching, size
 from bench.cli.inventory.model_rows import places, row_of
 from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, print_lists
 from pipelines.errors import LabError
-from pipelines.models.catalogue import Catalogue, load_catalogue
-from pipelines.models.fetching.fetch import fetch as fetch_model
-from pipelines.models.fetching.keep import remove as remove_model
-from pipelines.models.fetching.keep import verify as verify_model
-from pipelines.models.fetching.pin import pinned, write_pinned
-from pipelines.models.find import fetch_line, manifest_of, resolve
-from pipelines.models.ids import parse_id
-from pipelines.models.manifest import Manifest
-from pipelines.models.needed import needed_by
-from pipelines.models.paths import models_folder
-from pipelines.models.state import path_of, state_of
-from pipelines.spec import load_spec
+
+if TYPE_CHECKING:
+    from pipelines.models.catalogue import Catalogue
+    from pipelines.models.manifest import Manifest
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -79,6 +71,10 @@ def list_(form: AsFormat = Format.table, as_json: AsJson = False, manifest: Extr
     pinned: the manifest says every file's SHA-256. trusted: it does not, and all later
     fetches are compared with the first one. unpinned: it does not, and nothing was fetched yet.
     """
+    from pipelines.models.catalogue import load_catalogue
+    from pipelines.models.find import fetch_line
+    from pipelines.models.paths import models_folder
+
     rows = [row_of(m) for m in load_catalogue(manifest or ()).models.values()]
     listing = Listing(
         "models", LISTED, tuple(row.to_dict() for row in rows), leave=("what it is", "memory")
@@ -108,6 +104,12 @@ def fetch(
 
     Exit codes: 0 all are there; 2 one could not be fetched (the others were).
     """
+    from pipelines.models.catalogue import load_catalogue
+    from pipelines.models.find import manifest_of
+    from pipelines.models.ids import parse_id
+    from pipelines.models.needed import needed_by
+    from pipelines.spec import load_spec
+
     catalogue = load_catalogue(manifest or ())
     wanted = [(text, catalogue.find(text)) for text in ids or []]
     for name in preset or []:
@@ -123,6 +125,9 @@ def fetch(
 
 
 def _fetch_one(model: Manifest, sha256: str, update: bool) -> None:
+    from pipelines.models.fetching.fetch import fetch as fetch_model
+    from pipelines.models.state import path_of, state_of
+
     if model.source.fetched and state_of(model).word != "there":
         _tell(f"{model.id}: {model.title}, {model.licence}, from {model.source.text}")
     with fetching() as watch:
@@ -135,6 +140,9 @@ def _fetch_one(model: Manifest, sha256: str, update: bool) -> None:
 @app.command()
 def verify(ids: SomeIds = None, manifest: Extra = None) -> None:
     """Read every byte again and compare it with its SHA-256; exit code 1 if one is damaged."""
+    from pipelines.models.catalogue import load_catalogue
+    from pipelines.models.fetching.keep import verify as verify_model
+
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids] if ids else _here(catalogue)
     problems = 0
@@ -156,6 +164,8 @@ def status(
     manifest: Extra = None,
 ) -> None:
     """What is on this machine, where it lies, what is half fetched, and how a fetch would go."""
+    from pipelines.models.catalogue import load_catalogue
+
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids] if ids else _here(catalogue, partial=True)
     rows = [row_of(model) for model in chosen]
@@ -179,6 +189,9 @@ def remove(
     manifest: Extra = None,
 ) -> None:
     """Remove models' files, half-fetched ones too; a later fetch is still compared with them."""
+    from pipelines.models.catalogue import load_catalogue
+    from pipelines.models.fetching.keep import remove as remove_model
+
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids]
     with _one_by_one() as attempt:
@@ -197,6 +210,9 @@ def pin(
     manifest: Extra = None,
 ) -> None:
     """Print manifests with commit, sizes and SHA-256 filled in, from the fetch or from the hub."""
+    from pipelines.models.catalogue import load_catalogue
+    from pipelines.models.fetching.pin import pinned, write_pinned
+
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids]
     with _one_by_one() as attempt:
@@ -208,10 +224,14 @@ def pin(
 @app.command()
 def path(wanted: Annotated[str, typer.Argument(help="An id, or a path.")]) -> None:
     """Print the path of a model, as a preset's option would find it."""
+    from pipelines.models.find import resolve
+
     print(resolve(wanted))
 
 
 def _here(catalogue: Catalogue, partial: bool = False) -> list[Manifest]:
+    from pipelines.models.state import state_of
+
     words = {"there", "damaged", *(("partial",) if partial else ())}
     return [m for m in catalogue.models.values() if state_of(m).word in words]
 

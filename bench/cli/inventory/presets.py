@@ -10,7 +10,6 @@ import typer
 
 from bench.report.text.console import console
 from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
-from pipelines.spec import load_spec
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The pipelines that can be measured."
@@ -89,6 +88,7 @@ def _run(path: str, command: str) -> None:
 def show(preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")]) -> None:
     """One preset with every option, those left at their default too."""
     from pipelines.readiness.capability import builds_first, lacks
+    from pipelines.spec import load_spec
 
     spec = load_spec(preset)
     out = console()

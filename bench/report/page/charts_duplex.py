@@ -97,6 +97,14 @@ def histogram(shown: Shown) -> Chart:
     )
 
 
+def _above(count: int, what: str) -> str:
+    """A sentence on what lies above a plot; empty where nothing does."""
+    if not count:
+        return ""
+    said = f"1 longer {what} lies" if count == 1 else f"{count} longer {what}s lie"
+    return f" {said} above the plot: double-click to see all."
+
+
 def _most(values: Floats) -> float:
     return float(np.quantile(values, 0.995)) * 1.1 if len(values) else 0.0
 
@@ -105,6 +113,7 @@ def timeline(shown: Shown) -> Chart:
     """The time between output frames, gap by gap, through the longest conversation."""
     data: list[Trace] = []
     highest = [1.25 * FRAME_MS]
+    drawn: list[Floats] = []
     for preset in shown:
         frames = _longest(preset)
         emitted = frames.emitted
@@ -113,6 +122,7 @@ def timeline(shown: Shown) -> Chart:
         counts = frames.counts[emitted[:-1]]
         gaps, at_s = gaps[counts], at_s[1:][counts]
         highest.append(_most(gaps))
+        drawn.append(gaps)
         data.append(
             {
                 "type": "scatter",
@@ -132,8 +142,8 @@ def timeline(shown: Shown) -> Chart:
     return Chart(
         "gap-times",
         "Time between output frames, one by one",
-        f"Each preset's longest conversation that counts ({which}). Longer gaps may lie above the "
-        "plot: double-click to see all.",
+        f"Each preset's longest conversation that counts ({which})."
+        + _above(sum(int((gaps > max(highest)).sum()) for gaps in drawn), "gap"),
         "Inter-frame time of each frame over the longest conversation.",
         data,
         marked(layout, [level(FRAME_MS, "80 ms budget")]),
@@ -197,7 +207,8 @@ def stages(index: int, preset: DuplexSummary) -> Chart:
         f"stages-{index}",
         f"Where a frame's time goes: {preset.preset}",
         "Medians over about a second. Stages on several threads overlap: then their sum exceeds "
-        "the work's span. Transport is carrying a frame to the model and back.",
+        "the work's span. Transport is carrying a frame to the model and back."
+        + _above(int((whole[counts] > room).sum()), "frame"),
         f"Stage times of {preset.preset}: {', '.join(said) or 'not stamped'}.",
         data,
         marked(layout, [level(FRAME_MS, "80 ms budget")]),

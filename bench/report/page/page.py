@@ -18,7 +18,7 @@ from string import Template
 from typing import Any
 
 from bench.report.page import markup
-from bench.report.page.audio import opus
+from bench.report.page.audio import vorbis
 from bench.report.page.chart import Chart
 from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, series
 from bench.report.page.charts_critical import critical_bars
@@ -38,6 +38,7 @@ from bench.summary.colours import SHADES, STAGES, look
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import PIECES
 from bench.timeline.replay import Stream, stream_of
+from pipelines.marks import Mark
 
 AUDIO = ("embed", "beside", "none")
 """Places for recordings: in the page, in a folder beside it, or nowhere."""
@@ -73,7 +74,7 @@ class _Part:
     swept: Mapping[str, Swept]
     """The playout replay of each preset."""
     audio: tuple[str | None, ...]
-    """Recording of each trial: base64 of its Opus, or the address of the file beside the page."""
+    """Recording of each trial: base64 of its Vorbis, or the address of the file beside the page."""
 
 
 def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> int:
@@ -99,7 +100,7 @@ def write_page(path: Path, inputs: Sequence[Input], audio: str, tell: Tell) -> i
 
 
 def served_page(given: Input, home: str, tell: Tell) -> str:
-    """A run's page for a server that has the recordings: at ``audio/TRIAL.opus``, as `opus` makes.
+    """A run's page for a server that has the recordings: at ``audio/TRIAL.ogg``, as `vorbis` makes.
 
     Args:
         given: The run.
@@ -114,31 +115,36 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
     waiting: dict[str, Future[bytes]] = {}
     workers = ThreadPoolExecutor(max_workers=os.cpu_count())  # encoding releases the GIL
 
-    def hear(trial: Trial, recording: Stereo) -> None:
-        if audio in ("embed", "beside"):
-            waiting[trial.trial_id] = workers.submit(opus, recording, trial.rate_hz)
+    streams: dict[str, list[Stream]] = {}
+
+    def take(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -> None:
+        if recording is not None and audio in ("embed", "beside"):
+            waiting[trial.trial_id] = workers.submit(vorbis, recording, trial.rate_hz)
+        stream = stream_of(sorted(marks, key=lambda mark: mark.t_ns), trial.rate_hz)
+        if stream is not None:
+            streams.setdefault(trial.preset, []).append(stream)
 
     def told(done: int, total: int, what: str) -> None:
         tell(f"{run.run_id}: trial {done} of {total} {what}".rstrip())
 
     with workers:
         summary = summarise(run, given.rows)
-        found = cards(run, given.rows, hear, told, known_causes(given.causes or ()))
+        found = cards(run, given.rows, take, told, known_causes(given.causes or ()))
         tell(f"{run.run_id}: charts and playout replay")
         order = [p.preset for p in summary.presets]
-        swept = replayed(_streams(run, order))
+        swept = replayed({preset: streams[preset] for preset in order if preset in streams})
         charts = (*_charts(summary, found, number), *playout(swept))
-        tell(f"{run.run_id}: recordings as Opus")
+        tell(f"{run.run_id}: recordings as Vorbis")
         sound = {name: one.result() for name, one in waiting.items()}
     kept: dict[str, str] = {}
     if audio == SERVED:
-        kept = {t.trial_id: f"audio/{t.trial_id}.opus" for t in found.trials if not t.problem}
+        kept = {t.trial_id: f"audio/{t.trial_id}.ogg" for t in found.trials if not t.problem}
     for name, data in sound.items():
         if audio == "embed":
             kept[name] = base64.b64encode(data).decode("ascii")
         else:
-            kept[name] = f"{FOLDER}/{number}-{name}.opus"
-            atomic_write(folder / f"{number}-{name}.opus", data)
+            kept[name] = f"{FOLDER}/{number}-{name}.ogg"
+            atomic_write(folder / f"{number}-{name}.ogg", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
     causes = summarise_causes(given.rows, given.causes or ())
     return _Part(number, summary, causes, found, charts, swept, by_trial)
@@ -152,19 +158,6 @@ def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
         if chart is not None:
             yield chart
     yield from frame_charts([p for p in summary.duplex if p.conversations])
-
-
-def _streams(run: Run, order: Sequence[str]) -> dict[str, list[Stream]]:
-    """The emissions of each preset, trial by trial."""
-    found: dict[str, list[Stream]] = {}
-    for trial in run.trials:
-        if trial.warmup or trial.preset not in order:
-            continue
-        marks = sorted(run.marks(trial.trial_id), key=lambda mark: mark.t_ns)
-        stream = stream_of(marks, trial.rate_hz)
-        if stream is not None:
-            found.setdefault(trial.preset, []).append(stream)
-    return found
 
 
 # HTML

@@ -365,7 +365,7 @@ class Opened {
   }
 
   failed() {
-    this.note.textContent = "This browser can't play the recording (Opus in Ogg): try another one, or the FLAC file in the run's folder audio/.";
+    this.note.textContent = "This browser can't play the recording (Vorbis in Ogg): try another one, or the FLAC file in the run's folder audio/.";
   }
 
   follow() {

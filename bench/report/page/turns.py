@@ -30,7 +30,7 @@ from bench.timeline.critical_path import critical_path
 from bench.timeline.frames import Frames, sessions
 from bench.timeline.timeline import Timeline, Turn, reconstruct
 from pipelines.kinds import Kind
-from pipelines.marks import EventName
+from pipelines.marks import EventName, Mark
 
 LEAD_MS, TAIL_MS = 300.0, 600.0
 """Time that a turn's window shows before the user begins and after the agent has ended."""
@@ -134,21 +134,21 @@ class Cards:
     turns: tuple[TurnCard, ...]
 
 
-Hear = Callable[[Trial, Stereo], None]
-"""Takes each recording once, while it is in memory."""
+Take = Callable[[Trial, Sequence[Mark], Stereo | None], None]
+"""Takes each trial's marks and recording once, while they are in memory."""
 Tell = Callable[[int, int, str], None]
 """Takes progress: trials done, trials in all, and the next one's name."""
 
 
 def cards(
-    run: Run, rows: Sequence[MetricRow], hear: Hear, tell: Tell, causes: Causes | None = None
+    run: Run, rows: Sequence[MetricRow], take: Take, tell: Tell, causes: Causes | None = None
 ) -> Cards:
     """Puts the turns of a run's trials together; warm-ups are left out.
 
     Args:
         run: The run.
         rows: Its metrics.
-        hear: Takes each recording.
+        take: Takes each trial's marks and recording.
         tell: Takes progress.
         causes: The causes known of its turns.
     """
@@ -162,9 +162,9 @@ def cards(
     for index, trial in enumerate(measured):
         tell(index, len(measured), trial.trial_id)
         recording, problem = _recording(run, trial)
-        if recording is not None:
-            hear(trial, recording)
-        timeline = reconstruct(trial, run.marks(trial.trial_id), recording)
+        marks = run.marks(trial.trial_id)
+        take(trial, marks, recording)
+        timeline = reconstruct(trial, marks, recording)
         trials.append(_trial_card(trial, timeline, recording, problem))
         labels = run.labels(trial.fixture)
         for number, found in sorted(of_turn.get(trial.trial_id, {}).items()):

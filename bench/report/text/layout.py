@@ -16,6 +16,10 @@ NARROW = (("\x20", "\u02ff"), ("\u2010", "\u22ff"))
 """Ranges of characters that take one column each: Latin; dashes, arrows and mathematics."""
 PROSE = 100
 """Width of prose, and of a table's heads, in columns, where there is no terminal."""
+ANY = 1_000_000
+"""Room where no one looks, in columns."""
+RULE = 200
+"""Longest rule below a table's heads, in columns."""
 GAP = 2
 """Columns between two columns of a table."""
 
@@ -60,10 +64,11 @@ def table(block: Block, width: int | None = None) -> list[str]:
     kept = _kept(block, rows, width)
     heads = [visible(block.header[i]) for i in kept]
     widths = [_least(block.header[i], [row[i] for row in rows]) for i in kept]
-    heads_shown = _heads(heads, widths, width or PROSE)
+    least = sum(widths) + GAP * (len(widths) - 1)
+    heads_shown = _heads(heads, widths, width or (PROSE if least <= PROSE else ANY))
     texts = [_is_text(block, i) for i in kept]
     lines = [_line(of, widths, texts) for of in heads_shown]
-    lines.append("─" * min(sum(widths) + GAP * (len(widths) - 1), width or PROSE))
+    lines.append("─" * min(sum(widths) + GAP * (len(widths) - 1), width or RULE))
     lines += [_line([row[i] for i in kept], widths, texts) for row in rows]
     lines += prose(left_out(block, kept, width), width) if len(kept) < len(block.header) else []
     return lines

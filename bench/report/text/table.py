@@ -23,6 +23,7 @@ from bench.summary.summary import (
     Spoilt,
 )
 from bench.timeline.critical_path import PIECES
+from bench.timeline.lateness import WAKES_LATE_MS
 
 REFUSED = "refused: synthetic"
 """Text in place of a conversation's figure for weights that carry no meaning."""
@@ -48,6 +49,7 @@ def blocks(summary: RunSummary) -> list[Block]:
                 "vs log",
             ),
             tuple(_latency_row(p) for p in presets),
+            leave=("vs log", "< 0", "p95 (≤)", "weights", "invalid", "valid/n", "no answer"),
         ),
         *_segments_block(summary),
         Block(
@@ -176,6 +178,7 @@ def notes(summary: RunSummary) -> list[str]:
         count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
         said.append(f"{count} kept apart.")
     said.append(_calibration(summary))
+    said += _spinner(summary)
     for p in summary.presets:
         said += _preset_notes(p)
     return said
@@ -209,6 +212,22 @@ def _calibration(summary: RunSummary) -> str:
     heard = "" if clicks is None else f" ({clicks[0]} of {clicks[1]} heard)"
     said = f"Calibration: largest error of {of} clicks, idle, before the run: {error_ms:.2f} ms"
     return f"{said}{heard}."
+
+
+def _spinner(summary: RunSummary) -> Iterator[str]:
+    """What kept the cores awake, or why nothing did though the timers woke late."""
+    for session in summary.info.get("sessions") or ():
+        spinner, clicks = session.get("spinner") or {}, session.get("calibration") or {}
+        before = clicks.get("before_spinning") or {}
+        if spinner.get("cores"):
+            yield (
+                f"An idle-class spinner kept each of {len(spinner['cores'])} cores awake: timers "
+                f"woke {number(before.get('timers_late_ms'), '.1f')} ms late without it (p95), "
+                f"{number(clicks.get('timers_late_ms'), '.1f')} ms with it."
+            )
+        elif (clicks.get("timers_late_ms") or 0.0) > WAKES_LATE_MS:
+            late = number(clicks["timers_late_ms"], ".1f")
+            yield f"Timers woke {late} ms late (p95), without a spinner: {spinner.get('why_not')}."
 
 
 def _preset_notes(p: PresetSummary) -> Iterator[str]:

@@ -218,3 +218,43 @@ def test_an_agent_that_is_killed_says_by_what(agent, prepared):
         agent.ask("prepare")
     _, alive = psutil.wait_procs(models, timeout=10)
     assert alive == []  # its models went with it
+
+
+def test_presets_processes_start_together_and_load_one_after_the_other(monkeypatch):
+    said: list[tuple[str, Any]] = []
+
+    class Double:
+        alive = True
+
+        def __init__(self, spec):
+            self.name, self.cold_start = spec.name, []
+            said.append((self.name, "new"))
+
+        def ask(self, order):
+            said.append((self.name, order))
+
+        def wait(self, timeout_s):
+            said.append((self.name, "waited"))
+            return Report("prepared")
+
+        def ask_to_stop(self):
+            pass
+
+        def stop(self):
+            pass
+
+    monkeypatch.setattr("bench.agent.pool.AgentProcess", Double)
+    agents, a, b = Agents(), load_spec("cascade-scripted"), load_spec("duplex-scripted-60ms")
+    agents.start((a, b))
+    assert said == [
+        (a.name, "new"), (a.name, "start"), (b.name, "new"), (b.name, "start"),
+        (a.name, "waited"), (b.name, "waited"),
+    ]  # fmt: skip
+    said.clear()
+    agents.prepare(a)
+    agents.prepare(a)  # it is loaded already
+    agents.prepare(b)
+    assert said == [
+        (a.name, "prepare"), (a.name, "waited"), (b.name, "prepare"), (b.name, "waited"),
+    ]  # fmt: skip
+    agents.stop()

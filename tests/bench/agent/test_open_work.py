@@ -47,10 +47,22 @@ def test_a_new_conversation_begins_with_nothing_open():
     assert counts == [1]
 
 
-def test_a_context_that_nobody_asked_for_is_no_open_work():
-    """A model that speaks itself is handed its own answer; nothing comes of that."""
-    assert reported(("agent", "answer_text", "a"), ("llm", "request", "b")) == []
-    answered = [("llm", "request", "a"), ("agent", "answer_text", "a")]
-    assert reported(*answered, ("llm", "request", "b")) == [1, 0]
+def test_a_context_that_no_model_takes_is_no_open_work_where_others_wrote_the_pipeline():
+    """A processor answers it itself, or a gate drops it."""
+    guest = ("agent", "guest", "")
+    assert reported(guest, ("llm", "request", "a")) == []
+    taken = [("llm", "request", "a"), ("llm", "taken", "a"), ("llm", "end", "a")]
+    assert reported(guest, *taken) == [1, 0]
+    assert reported(guest, *taken[:2], ("llm", "request", "b")) == [1, 0]  # in mid-answer
+    assert reported(*taken) == [1, 0]
+    spoken = [guest, ("agent", "answer_text", "s")]  # by a model that speaks itself
+    assert reported(*spoken, ("turn", "release", ""), *taken) == []
+    assert reported(*spoken, ("turn", "start", ""), *taken) == [1, 0]
     tool = [("llm", "tool_start", "t"), ("llm", "tool_end", "t")]
-    assert reported(*answered, *tool, ("llm", "request", "b")) == [1, 0, 1, 0, 1]
+    assert reported(*spoken, *tool, *taken) == [1, 0, 1, 0]
+    marks = WatchedMarks()
+    marks.put(stamp("agent", "guest"))
+    counts: list[int] = []
+    marks.report_to(counts.append)  # the next conversation may be of one of ours
+    marks.put(stamp("llm", "request", request_id="a"))
+    assert counts == [1]

@@ -102,6 +102,7 @@ def test_a_cascades_frames_become_its_stages():
         ("stt.partial", 0),
         ("stt.final", 50),
         ("llm.request", 100),
+        ("llm.taken", 150),
         ("llm.first_token", 200),
         ("llm.first_speakable", 250),
         ("llm.end", 300),
@@ -288,5 +289,6 @@ def test_an_answer_without_a_word_has_an_end_too():
     found = pushed(context(), LLMFullResponseStartFrame(), LLMFullResponseEndFrame())
     assert [(name, m.value, m.text) for name, _, m in found] == [
         ("llm.request", None, None),
+        ("llm.taken", None, None),
         ("llm.end", 0.0, ""),
     ]

@@ -33,6 +33,7 @@ from bench.lines.line import Event, Line, Ready
 from bench.lines.local import LocalLine
 from bench.metrics.compute import trial_with_causes
 from bench.runner.trial import _error, caller_plan, stereo_of
+from bench.store.recording import Stereo
 from bench.store.records import CauseRow, MetricRow, Trial
 from bench.timeline.lateness import with_lateness
 from pipelines.bot import session
@@ -40,7 +41,6 @@ from pipelines.bot.preset import bot_spec
 from pipelines.cascade import services
 from pipelines.clock import NS_PER_MS, NS_PER_S, FakeClock
 from pipelines.errors import LabError
-from pipelines.host import LeftEarly
 from pipelines.marks import Mark
 from pipelines.process import pool
 from pipelines.spec import PipelineSpec, parse_spec
@@ -62,6 +62,7 @@ class Called:
     marks: list[Mark]
     rows: list[MetricRow]
     causes: list[CauseRow]
+    recording: Stereo | None = None
 
     def row(self, metric: str, turn: int = 0) -> MetricRow:
         """A figure of a turn, with its reason."""
@@ -76,6 +77,10 @@ class Called:
         row = self.row(metric, turn)
         assert row.valid, f"{metric} is not valid: {row.reason}"
         return row.value
+
+    def values(self, metric: str) -> list[float]:
+        """All values of a figure."""
+        return [r.value for r in self.rows if r.metric == metric and r.value is not None]
 
     def times(self, stage: str, event: str) -> list[int]:
         """Times of an event, in order, ns."""
@@ -136,7 +141,7 @@ def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Ca
         conversation = Conversation(plan, link, rate_hz, callers)
         result = _converse(conversation, link, lambda words: None)  # type: ignore[arg-type]
         fault = loop.run_until_complete(agent)
-    report = Report("done", marks.marks, fault, isinstance(fault, LeftEarly))
+    report = Report("done", marks.marks, fault, getattr(fault, "excused_by", ()))
     failure = _error(result, report)
     status = "error" if failure else result.status
     trial = _row(spec, fixture, status, failure, result.t0_ns, rate_hz)
@@ -147,7 +152,7 @@ def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Ca
         trial = replace(trial, audio_s=len(stereo) / rate_hz)
     trial = with_lateness(trial, every, stereo)
     found = trial_with_causes(trial, every, stereo, labels_of(fixture))
-    return Called(trial, every, found.metrics, found.causes)
+    return Called(trial, every, found.metrics, found.causes, stereo)
 
 
 def _row(

@@ -125,7 +125,8 @@ def test_a_dry_run_says_how_long_and_what_n_can_bound_and_writes_nothing(lab):
     code, out, _ = lab("run", "--presets", "cascade-scripted", "--fixtures", "quick", "--dry-run")
     assert code == 0
     assert "n = 25 per preset" in out
-    assert "p95:     insufficient n (25, 59)" in out
+    assert "in 21 conversations" in out
+    assert "p95:     insufficient n (21, 59)" in out
     assert not Path("results").exists()
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench.cli.main import COMMANDS
+from bench.cli.main import OLD
 from bench.machine.matrix import row_of, rows
 from pipelines.bot.load import load_bot
 from pipelines.duplex.adapters import adapter_of
@@ -126,7 +126,7 @@ def test_random_weights_are_said_to_be_made_by_a_run_until_they_are_there(tmp_pa
 
 
 def test_the_matrix_comes_as_json_by_both_spellings():
-    assert COMMANDS["list"].startswith("bench.cli.inventory.presets:")
+    assert OLD["list"].startswith("bench.cli.inventory.presets:")
     lines = [sys.executable, "-m", "bench.cli.main"]
     for words in (["list", "presets", "--json"], ["presets", "list", "--json"]):
         done = subprocess.run([*lines, *words], capture_output=True, text=True, check=True)

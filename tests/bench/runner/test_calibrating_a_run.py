@@ -9,7 +9,8 @@ import pytest
 
 from bench.runner import run
 from bench.runner.calibration import CALIBRATIONS, Answered, DelayResult, LostClickError
-from bench.runner.spinner import WAKES_LATE_MS, Spinner
+from bench.runner.spinner import Spinner
+from bench.timeline.lateness import WAKES_LATE_MS
 
 
 class Clicks:
@@ -21,7 +22,7 @@ class Clicks:
         self.lost = lost
         self.timers_late_ms = list(timers_late_ms)
 
-    def __call__(self, caller: object) -> Clicks:
+    def __call__(self, caller: object, agent: object) -> Clicks:
         return self
 
     def __enter__(self) -> Clicks:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import io
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from bench.cli import replay as cli_replay
+from bench.report.text.console import Screen
 from bench.simulated.frames import T0_NS, DuplexPlan, duplex_trial_of
 from bench.simulated.turns import TurnPlan, trial_of
 from bench.store.store import write_info, write_trial
 from bench.timeline.frames import sessions
-from bench.timeline.replay import PREROLLS_MS, replay, stream_of, stream_of_frames, sweep
+from bench.timeline.replay import (
+    PREROLLS_MS,
+    Emission,
+    Stream,
+    replay,
+    stream_of,
+    stream_of_frames,
+    sweep,
+    together,
+)
 from pipelines.errors import LabError
 from pipelines.marks import stamp
 
@@ -144,11 +154,11 @@ def run(tmp_path: Path) -> Path:
 def test_the_command_prints_a_table_of_a_run_or_of_a_trial(run, monkeypatch):
     for what in (run, run / "duplex-example.session_example.0"):
         out = io.StringIO()
-        monkeypatch.setattr(cli_replay, "terminal", lambda out=out: Console(file=out, width=100))
+        monkeypatch.setattr(cli_replay, "console", lambda out=out: Screen(out, width=100))
         cli_replay.replay(str(what), step_ms=100)
         lines = out.getvalue().splitlines()
         assert "Playout of duplex-example, 1 trial" in lines[0]
-        assert [line.split()[0] for line in lines if line.endswith("% ")] == [
+        assert [line.split()[0] for line in lines if line.endswith("%")] == [
             str(ms) for ms in range(0, 501, 100)
         ]
         assert "…" not in out.getvalue() and max(map(len, lines)) <= 100
@@ -170,3 +180,19 @@ def test_a_pre_roll_longer_than_the_jitter_leaves_no_hole():
     found = stream(DuplexPlan(frames=400, service_ms=tuple(60 * rng.lognormal(0, 0.3, 400))))
     assert replay(found, 0).underruns > 0
     assert replay(found, 500).underruns == 0
+
+
+def test_a_sweep_is_what_one_buffer_after_the_other_would_have_made():
+    rng = random.Random(1)
+    streams = []
+    for _ in range(40):
+        t_ns, pieces = rng.randrange(10**15), []
+        for _ in range(rng.randrange(1, 60)):
+            t_ns += rng.choice([0, 10**6 * rng.randrange(1, 300), rng.randrange(10**8)])
+            clear_ns = t_ns - rng.randrange(10**8) if rng.random() < 0.1 else None
+            pieces.append(Emission(t_ns, rng.randrange(1, 4000), rng.random() < 0.1, clear_ns))
+        streams.append(Stream(rng.choice([8000, 16_000, 22_050, 24_000]), tuple(pieces)))
+    prerolls = [0, 20, 80, 130, 500]
+    for stream in streams:
+        one_by_one = [(replay(stream, ms), replay(stream, ms, stretch=True)) for ms in prerolls]
+        assert [(together([a]), together([b])) for a, b in one_by_one] == sweep([stream], prerolls)

@@ -376,3 +376,16 @@ def test_a_run_without_causes_has_no_line_of_them(tmp_path):
     run = read_run(write_turns(tmp_path / "run", [TurnPlan()]))
     write_page(tmp_path / "page.html", [Input(run, compute(run), None)], "none", lambda text: None)
     assert Tree((tmp_path / "page.html").read_text()).of("ul", "slow") == []
+
+
+def test_frames_that_lie_above_a_plot_are_counted(tmp_path):
+    late = [60.0] * 99 + [900.0]  # of 300 frames the last one is never emitted
+    trial, marks, pcm = duplex_trial_of(DuplexPlan(300, tuple(late)), preset="duplex-60ms")
+    path = save_recording(tmp_path / "run", trial.trial_id, pcm, trial.rate_hz)
+    write_trial(tmp_path / "run", replace(trial, recording=path), marks)
+    _, text = page_of(tmp_path / "page.html", tmp_path / "run")
+    leads = [p["text"] for p in Tree(text).of("p") if "above the plot" in p["text"]]
+    assert [lead.split(". ")[-1] for lead in leads] == [
+        "2 longer gaps lie above the plot: double-click to see all.",
+        "2 longer frames lie above the plot: double-click to see all.",
+    ]

@@ -43,6 +43,17 @@ def test_json_holds_every_estimate_with_its_n_and_null_where_there_is_none(examp
         assert preset["invalid_rate"] == own.invalid_rate
 
 
+def test_json_says_whose_labels_were_proposed_and_not_checked(example):
+    _, run, rows = example
+    summary = replace(summarise(run, rows), proposed=("mine", "yours"))
+    checked, found = json.loads(as_json([summarise(run, rows), summary]))["runs"]
+    assert (checked["proposed"], found["proposed"]) == ([], ["mine", "yours"])
+    said = [note for note in found["notes"] if "labels proposed" in note]
+    assert len(said) == 1
+    assert said[0].startswith("labels proposed, not checked: 2 fixtures (mine, yours)")
+    assert not any("labels proposed" in note for note in checked["notes"])
+
+
 def test_what_is_no_number_is_null_in_json():
     assert plain({"a": float("nan"), "b": [float("inf"), 1.5], "c": None}) == {
         "a": None,

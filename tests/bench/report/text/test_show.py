@@ -35,6 +35,16 @@ def test_a_turn_is_shown_with_what_was_said_heard_and_judged(tmp_path: Path) -> 
     assert "  voice to voice 384.0 ms\n" in text
 
 
+def test_labels_that_were_proposed_are_said_to_be_so_beside_the_words(tmp_path: Path) -> None:
+    said = "  said    put the red block on the table"
+    assert f"{said}\n" in shown(tmp_path, [TurnPlan()])
+    trial, _, _ = trial_of([TurnPlan()])
+    labels = replace(labels_of("f", [TurnPlan()]), proposed=True)
+    write_info(tmp_path, {"fixtures": {trial.fixture: labels.to_dict()}})
+    text = show(read_run(tmp_path), trial.trial_id)
+    assert f"{said}   (labels proposed, not checked)\n" in text
+
+
 def test_events_stand_in_the_order_of_time_relative_to_u_off(tmp_path: Path) -> None:
     text = shown(tmp_path, [TurnPlan()])
     lines = [line for line in text.splitlines() if "●" in line or "‹" in line or "›" in line]

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -142,6 +143,38 @@ def test_unanswered_turns_stand_beside_the_invalid_ones(summary: RunSummary) -> 
     first = blocks(replace(summary, presets=(p,)))[0]
     shown = dict(zip(first.header, first.rows[0], strict=True))
     assert (shown["valid/n"], shown["invalid"], shown["no answer"]) == ("20/25", "0 %", "20 %")
+
+
+@pytest.mark.parametrize(
+    ("session", "said"),
+    [
+        (
+            {
+                "spinner": {"cores": [0, 1], "why_not": None},
+                "calibration": {
+                    "timers_late_ms": 0.12,
+                    "before_spinning": {"timers_late_ms": 1.84},
+                },
+            },
+            "An idle-class spinner kept each of 2 cores awake: timers woke 1.8 ms late without it "
+            "(p95), 0.1 ms with it.",
+        ),
+        (
+            {
+                "spinner": {"cores": [], "why_not": "asked not to, by --no-spin"},
+                "calibration": {"timers_late_ms": 1.84},
+            },
+            "Timers woke 1.8 ms late (p95), without a spinner: asked not to, by --no-spin.",
+        ),
+        ({"spinner": {"cores": []}, "calibration": {"timers_late_ms": 0.5}}, None),
+        ({"calibration": {"max_error_ms": 0.2}}, None),
+    ],
+)
+def test_a_spinner_is_said_and_timers_that_woke_late_without_one(
+    summary: RunSummary, session: dict[str, Any], said: str | None
+) -> None:
+    found = [n for n in notes(replace(summary, info={"sessions": [session]})) if "woke" in n]
+    assert found == ([] if said is None else [said])
 
 
 def test_a_calibration_without_counts_is_shown_all_the_same(summary: RunSummary) -> None:

@@ -1,0 +1,1 @@
+"""Between the shell and a command: values as they are typed."""
