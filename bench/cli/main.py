@@ -10,11 +10,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from bench.cli.shell.names import complete_names
 from bench.cli.shell.plain_values import take_plainly
 from bench.report.text.escape import visible
 from pipelines.errors import LabError
@@ -128,7 +129,7 @@ class LazyGroup(TyperGroup):
         found.rich_markup_mode = None  # one style of help for all
         command = typer.main.get_command(found)
         command.name = cmd_name
-        return take_plainly(command, ctx)
+        return complete_names(take_plainly(command, ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the sub-command that is named; of an unknown one it says which name is near."""
@@ -150,14 +151,27 @@ app = typer.Typer(
     cls=LazyGroup,
     name="duplex-lab",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"duplex-lab {version('duplex-lab')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
     """How long does a voice agent take to answer, where do the milliseconds go, how sure is that?
 
     Start with: duplex-lab run --presets cascade-embedded,cascade-stock --fixtures quick

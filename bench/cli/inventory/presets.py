@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Annotated
 
 import typer
@@ -86,21 +85,20 @@ def _run(path: str, command: str) -> None:
 
 @app.command()
 def show(preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")]) -> None:
-    """One preset with every option, those left at their default too."""
+    """Print one preset as a whole TOML file: save it, change it, run it.
+
+    Every option is in it, those left at their default too. Example:
+    duplex-lab presets show cascade-embedded > mine.toml; duplex-lab run --presets mine.toml
+    """
+    from bench.cli.inventory.preset_text import preset_text
     from pipelines.readiness.capability import builds_first, lacks
     from pipelines.spec import load_spec
 
     spec = load_spec(preset)
     out = console()
-    out.say(f"{spec.name}: {spec.title}")
-    out.say(spec.description)
-    out.line()
     for reason in lacks(spec):
-        out.say(f"It can't run here: {reason}")
+        out.line(f"# It can't run here: {reason}")
     if first := builds_first(spec):
-        out.say(f"Its first run builds {', '.join(first)}.")
-    for name, options in {"audio": spec.audio, **spec.stages}.items():
-        out.line(f"[{name}]")
-        for field in fields(options):
-            out.line(f"{field.name} = {getattr(options, field.name)!r}")
-        out.line()
+        out.line(f"# Its first run builds {', '.join(first)}.")
+    for line in preset_text(spec).splitlines():
+        out.line(line)

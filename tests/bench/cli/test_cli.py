@@ -169,7 +169,7 @@ def test_reading_what_is_no_run_is_reported(lab, words):
 def test_presets_show_prints_every_option(lab):
     code, out, _ = lab("presets", "show", "cascade-scripted")
     assert code == 0
-    for line in ("out_rate_hz = 24000", "llm_ttft_ms = 300", "random = False"):
+    for line in ("out_rate_hz = 24000", "llm_ttft_ms = 300", "random = false"):
         assert line in out
 
 
