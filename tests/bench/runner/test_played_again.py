@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 from bench.fixtures.library import fixtures_root, load
-from bench.runner import run
+from bench.runner import session
 from bench.runner.plan import Plan
-from bench.runner.run import execute
 from bench.runner.trial import Outcome
 from bench.simulated.turns import TurnPlan, trial_of
 from bench.store import store
@@ -23,19 +20,8 @@ from pipelines.spec import load_spec
 class Agents:
     """One agent, which is always well."""
 
-    def prepare(self, spec: object) -> None:
-        pass
-
     def get(self, spec: object) -> Any:
         return SimpleNamespace(cold_start=[])
-
-    def stop(self) -> None:
-        pass
-
-
-@contextmanager
-def caller() -> Iterator[Any]:
-    yield SimpleNamespace(stop=lambda: None, priority="normal")
 
 
 def answered(order: Trial, *_: object) -> Outcome:
@@ -48,26 +34,22 @@ def answered(order: Trial, *_: object) -> Outcome:
 def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monkeypatch):
     fixture = load(fixtures_root() / "greet_hello.toml")
     plan = Plan((load_spec("cascade-scripted"),), (fixture,), 1)
-    folder, told = tmp_path / "run", []
+    told: list[str] = []
 
     def late_at_first(trial, marks, recording):
-        status: Status = "ruler_late" if trial.repeat == 0 and not trial.warmup else "ok"
+        status: Status = "ruler_late" if trial.repeat == 0 else "ok"
         return replace(with_lateness(trial, marks, recording), status=status)
 
-    monkeypatch.setattr(run, "CallerProcess", caller)
-    monkeypatch.setattr(run, "Agents", Agents)
-    clicks = {"sent": 3, "heard": 3, "max_error_ms": 0.25, "timers_late_ms": None}
-    monkeypatch.setattr(run, "_calibrate", lambda caller: clicks)
-    monkeypatch.setattr("bench.runner.session.play", answered)
-    monkeypatch.setattr("bench.runner.session.with_lateness", late_at_first)
+    monkeypatch.setattr(session, "play", answered)
+    monkeypatch.setattr(session, "with_lateness", late_at_first)
 
     def watch(progress):
         told.append(progress.text)
 
-    assert execute(plan, folder, resume=False, watch=watch, retries=2) == 0
-    statuses = store.statuses(folder)
-    del statuses["cascade-scripted.greet_hello.warmup0"]
-    assert statuses == {
+    caller, agents = SimpleNamespace(), Agents()
+    playing = session.Session(plan, tmp_path, caller, agents, watch, retries=2)  # type: ignore[arg-type]
+    playing.play_all(plan.trials)
+    assert store.statuses(tmp_path) == {
         "cascade-scripted.greet_hello.0": "ruler_late",
         "cascade-scripted.greet_hello.1": "ok",
     }
