@@ -7,7 +7,7 @@ from statistics import median
 
 from bench.causes.cause import PIPECAT, Case, Cause, Evidence, InRun, in_ms, since, voice_rate_hz
 from bench.store.records import MetricRow, Trial
-from bench.timeline.utterances import heard_from_ns
+from bench.timeline.utterances import content_on_ns
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import EventName, Mark
 
@@ -143,10 +143,10 @@ def whole_answer_at_once(case: Case) -> Evidence | None:
 
 def filler_counted(case: Case) -> Evidence | None:
     """First sound of the reply that carries the answer − a_on, where a filler was heard before."""
-    utterance, a_on = case.content.utterance, case.turn.a_on_ns
-    if utterance is None or not case.content.fillers or a_on is None:
+    a_on = case.turn.a_on_ns
+    if not case.content.fillers or a_on is None:
         return None
-    heard_ns = heard_from_ns(case.timeline, utterance)
+    heard_ns = content_on_ns(case.timeline, case.turn, case.content)
     said = case.content.fillers[0].text
     return since(a_on, heard_ns, f"“{said}”" if said else "")
 

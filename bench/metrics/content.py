@@ -25,6 +25,7 @@ from bench.store.labels import IGNORED, WORDLESS
 from bench.store.records import FAILED
 from bench.timeline.replies import broken_into
 from bench.timeline.timeline import NO_RECORDING
+from bench.timeline.utterances import answer_text
 
 NOT_MARKED = "what the agent meant to say is not marked"
 NOT_LISTENED = "no recogniser has listened to it: duplex-lab listen RUN"
@@ -44,10 +45,10 @@ def _no_words(reading: TurnReading) -> str | None:
     # One model that hears and speaks need not say what it heard; a recogniser that is silent errs.
     if timeline.trial.kind in ("duplex", "speech") and not timeline.all("stt", "final"):
         return NO_TRANSCRIPT
-    if not reading.labels.text:
-        return NOT_GIVEN
     event = reading.labels.event
-    return f"a {event} is not asked to be recognised" if event in WORDLESS else None
+    if event in WORDLESS:
+        return f"a {event} is not asked to be recognised"
+    return None if reading.labels.text else NOT_GIVEN
 
 
 def _of_transcript(
@@ -137,13 +138,7 @@ def unspoken_success(turn: UnspokenTurn) -> Figure:
 
 def answer(reading: TurnReading) -> str | None:
     """What the agent meant to say; after a filler, by the utterance that carries the answer."""
-    found = reading.content
-    if not found.fillers:
-        return reading.turn.answer_of(reading.path.llm_id)
-    if found.utterance is None:
-        return ""
-    of = found.utterance
-    return reading.turn.answer_of(of.llm_id) if of.llm_id else of.text or None
+    return answer_text(reading.turn, reading.content, reading.path.llm_id)
 
 
 task_success = success(answer, NOT_MARKED)
@@ -181,7 +176,9 @@ def _meant_and_heard(reading: TurnReading) -> tuple[str, str] | str:
     heard = transcript(reading)
     if heard is None:
         return NOT_LISTENED
-    meant = turn.answer_of(reading.path.llm_id)
+    if reading.content.fillers and reading.content.utterance is None:
+        return reading.content.missing or NOT_MARKED
+    meant = answer(reading)
     if meant is None:
         return NOT_MARKED
     if broken_into(timeline, turn):

@@ -8,12 +8,9 @@ from bench.metrics.metric import Effect, Figure, Metric, Share, TurnMeasure, in_
 from bench.metrics.reading import TurnReading, UnspokenTurn
 from bench.metrics.validity import NOT_SPOKEN, failure
 from bench.timeline.timeline import NO_RECORDING, Turn
-from bench.timeline.utterances import LINES_APART, has_unknown_answer, heard_from_ns
+from bench.timeline.utterances import LINES_APART, content_on_ns, goes_before, has_unknown_answer
 from pipelines.audio.ambience import dbfs, threshold_dbfs
-from pipelines.clock import NS_PER_MS, NS_PER_S
-
-_ROUNDING_NS = NS_PER_MS
-"""Difference between a mark and a sample of the recording that rounding explains."""
+from pipelines.clock import NS_PER_S
 
 
 def voice_to_voice(reading: TurnReading) -> Figure:
@@ -58,13 +55,12 @@ def time_to_content(reading: TurnReading) -> Figure:
         return Figure(None, found.missing)
     if has_unknown_answer(reading.timeline, turn, found.utterance):
         return Figure(None, LINES_APART)
-    # A sound before the answer's first audio is none of the synthesiser's: a beep, a recording.
-    if not found.fillers and found.utterance.first_byte_ns <= turn.a_on_ns + _ROUNDING_NS:
+    if not goes_before(turn, found):
         return Figure(in_ms(turn.a_on_ns - turn.u_off_ns))
-    heard_ns = heard_from_ns(reading.timeline, found.utterance)
-    if heard_ns is None:
+    on_ns = content_on_ns(reading.timeline, turn, found)
+    if on_ns is None:
         return Figure(None, "the answer after the filler was not heard")
-    return Figure(in_ms(heard_ns - turn.u_off_ns))
+    return Figure(in_ms(on_ns - turn.u_off_ns))
 
 
 def answers_per_turn(reading: TurnReading) -> Figure:
@@ -84,7 +80,8 @@ def answers_per_turn(reading: TurnReading) -> Figure:
 
 def _logged_ns(reading: TurnReading) -> tuple[int, int] | str:
     """(user stopped, bot started) by the event log, or what the log lacks."""
-    turn, since = reading.turn, reading.path.llm_request
+    turn, path = reading.turn, reading.path
+    since = path.tts_request if path.is_line else path.llm_request
     started = [
         m.t_ns for m in turn.all("pipecat", "bot_started") if since is None or m.t_ns >= since
     ]

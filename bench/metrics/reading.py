@@ -19,13 +19,14 @@ from bench.metrics.validity import (
 from bench.store.labels import FixtureLabels, TurnLabels
 from bench.store.recording import Stereo
 from bench.store.records import Trial
+from bench.timeline.content.path import ContentPath, content_path
 from bench.timeline.critical_path import Path, critical_path
 from bench.timeline.frames import Frames, sessions
 from bench.timeline.lateness import Latenesses, broken_bound, latenesses
 from bench.timeline.mark_order import check_order
 from bench.timeline.playout import underruns_ns
 from bench.timeline.timeline import Timeline, Turn, reconstruct
-from bench.timeline.utterances import NO_CONTENT, Content, content
+from bench.timeline.utterances import NO_CONTENT, Content, answer_text, content
 from pipelines.marks import Mark
 
 
@@ -43,6 +44,8 @@ class TurnReading:
     """Labels of the turn; None where the run holds none."""
     content: Content = NO_CONTENT
     """The utterance that answers the turn, and the fillers before it."""
+    content_path: ContentPath | None = None
+    """The path to that utterance; None where no filler went before it."""
     invalid: Invalidations = VALID
     """Faults that invalidate figures of the turn."""
 
@@ -137,13 +140,15 @@ def _read_turns(
             found.append(UnspokenTurn(number, trial, own, is_listened))
             continue
         path = critical_path(turn, timeline.chunks, trial.rate_hz)
+        said = content(timeline, turn, () if labels is None else labels.fillers)
         # Also turns answered before the failure: a dying stage gives no time to compare.
         why = (
             of_trial.end
             or turn.doubt
             or too_early(turn)
-            or not_understood(turn, own, trial, turn.answer_of(path.llm_id))
+            or not_understood(turn, own, trial, answer_text(turn, said, path.llm_id))
         )
         invalid = Invalidations(of_trial.ruler, of_trial.end, why)
-        found.append(TurnReading(timeline, turn, path, own, content(turn), invalid))
+        to_content = content_path(timeline, turn, said)
+        found.append(TurnReading(timeline, turn, path, own, said, to_content, invalid))
     return found

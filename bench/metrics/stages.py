@@ -18,6 +18,9 @@ from bench.metrics.reading import TrialReading, TurnReading
 from bench.timeline.critical_path import PIECES, residual_ns
 from pipelines.marks import EventName, Mark
 
+NO_LLM = "the first sound is a line of the pipeline's own: no language model is on its path"
+IN_CLAUSE = "no llm.to_tts mark: it lies in llm_to_clause"
+
 
 def _final(reading: TurnReading) -> Mark | None:
     """The final transcript that the answer was made from: the last before the LLM request."""
@@ -57,7 +60,7 @@ def llm_until(event: EventName) -> TurnMeasure:
     def measure(reading: TurnReading) -> Figure:
         path = reading.path
         if path.llm_request is None:
-            return Figure(None, "no llm.request mark")
+            return Figure(None, NO_LLM if path.is_line else "no llm.request mark")
         of_request = [m for m in reading.turn.all("llm", event) if m.request_id == path.llm_id]
         return between(of_request[0].t_ns if of_request else None, path.llm_request, f"llm.{event}")
 
@@ -67,6 +70,8 @@ def llm_until(event: EventName) -> TurnMeasure:
 def llm_to_clause(reading: TurnReading) -> Figure:
     """LLM request → its first text is handed to the TTS."""
     path = reading.path
+    if path.is_line:
+        return Figure(None, NO_LLM)
     return between(path.handed, path.llm_request, "llm.to_tts or tts.request")
 
 
@@ -90,7 +95,7 @@ def piece(name: str) -> TurnMeasure:
             return Figure(in_ms(ns))
         missing = reading.path.missing
         if missing is None:
-            return Figure(None, "no llm.to_tts mark: it lies in llm_to_clause")
+            return Figure(None, NO_LLM if reading.path.is_line else IN_CLAUSE)
         return Figure(None, f"no {missing} on the critical path")
 
     return measure

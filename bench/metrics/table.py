@@ -6,6 +6,7 @@ A metric is a function and its row, side by side in the file of its group; nothi
 from __future__ import annotations
 
 from bench.metrics import (
+    after_filler,
     content,
     cost,
     frames,
@@ -21,6 +22,7 @@ METRICS: tuple[Metric, ...] = (
     *harness.ROWS,
     *latency.ROWS,
     *stages.ROWS,
+    *after_filler.ROWS,
     *frames.ROWS,
     *playout.ROWS,
     *turn_taking.ROWS,

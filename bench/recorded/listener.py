@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.metrics.recompute import analyse
+from bench.store.labels import FixtureLabels
 from bench.store.lock import RunLock
 from bench.store.recording import AGENT, Stereo
 from bench.store.records import MetricRow, Trial
 from bench.store.store import Run, read_run, write_info, write_trial
 from bench.timeline.replies import answer_span
-from bench.timeline.timeline import reconstruct
+from bench.timeline.timeline import Timeline, Turn, reconstruct
+from bench.timeline.utterances import content, content_on_ns
 from pipelines.audio.resample import resample
 from pipelines.clock import NS_PER_MS, ns_to_samples
 from pipelines.marks import Mark, StageEvent, stamp
@@ -89,6 +91,14 @@ def listen(
         return analyse(run_dir)
 
 
+def _answer(timeline: Timeline, turn: Turn, labels: FixtureLabels | None) -> tuple[int, int] | None:
+    """When the answer to a turn was heard, without the fillers before it."""
+    span = answer_span(timeline, turn)
+    found = content(timeline, turn, () if labels is None else labels.fillers)
+    on_ns = content_on_ns(timeline, turn, found) if found.fillers else None
+    return span if span is None or on_ns is None else (on_ns, span[1])
+
+
 def transcripts(
     run: Run, trial: Trial, marks: list[Mark], recording: Stereo | None, recognise: Recognise
 ) -> Iterator[Mark]:
@@ -99,7 +109,7 @@ def transcripts(
         if wanted is not None and not wanted.expect.respond:
             continue
         turn = timeline.turn(number)
-        span = answer_span(timeline, turn) if turn is not None else None
+        span = None if turn is None else _answer(timeline, turn, labels)
         t_ns, heard = trial.t0_ns if turn is None else turn.u_off_ns, ""
         if span is not None and recording is not None:
             t_ns = span[0]

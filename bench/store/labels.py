@@ -104,6 +104,9 @@ class FixtureLabels:
     proposed: bool = False
     """Whether a program proposed them and nobody has checked them; False in runs from before this
     was stored."""
+    fillers: tuple[str, ...] = ()
+    """Phrases of the agent that fill its wait for the answer; none in runs from before this was
+    stored."""
 
     def of(self, number: int) -> TurnLabels | None:
         """A turn's labels; None where there are none."""
@@ -112,7 +115,8 @@ class FixtureLabels:
     def to_dict(self) -> dict[str, Any]:
         """The labels as plain JSON types; the name is the key under which they are stored."""
         source = {"labels": PROPOSED} if self.proposed else {}
-        return {**source, "turns": [turn.to_dict() for turn in self.turns]}
+        fillers = {"fillers": list(self.fillers)} if self.fillers else {}
+        return {**source, **fillers, "turns": [turn.to_dict() for turn in self.turns]}
 
     @classmethod
     def from_dict(cls, name: str, table: Mapping[str, Any]) -> FixtureLabels:
@@ -124,7 +128,8 @@ class FixtureLabels:
         if not isinstance(table.get("turns"), list):
             raise ValueError(f"labels of fixture {name!r}: a list 'turns' is needed")
         turns = tuple(TurnLabels.from_dict(turn) for turn in table["turns"])
-        return cls(name, turns, proposed=table.get("labels") == PROPOSED)
+        fillers = tuple(str(phrase) for phrase in table.get("fillers", ()))
+        return cls(name, turns, proposed=table.get("labels") == PROPOSED, fillers=fillers)
 
 
 def proposed_note(fixtures: Sequence[str]) -> str:

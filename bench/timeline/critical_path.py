@@ -9,6 +9,10 @@ of a component, and *gaps*, the hand-over between one component's end and the ne
 
 The silence that leads the reply's audio is the synthesiser's doing, so it counts to tts_ttfa. All
 times are integer ns, so that segments and gaps add up to a_on − u_off exactly.
+
+The first sound may be a line that the pipeline speaks by itself, a filler for instance. No language
+model is on its path then, unless the line was spoken because the model called a function; and a
+line that came before the turn's release ends the wait for it.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from dataclasses import dataclass
 
 from bench.timeline.answers import Chunk
 from bench.timeline.timeline import Turn
+from bench.timeline.utterances import Spoken, Utterance, lines, spoken
 from pipelines.clock import samples_to_ns
 from pipelines.marks import Mark
 
@@ -37,6 +42,9 @@ class Path:
     a_on: int | None = None
     llm_id: str = ""
     """Request id of the LLM request that led to the answer."""
+    is_line: bool = False
+    """True where the first sound is a line of the pipeline's own, with no language model on its
+    path. ``release`` is then when the line was asked for, where that came before the release."""
 
     @property
     def handed(self) -> int | None:
@@ -56,11 +64,16 @@ class Path:
         return max(self.llm_request, self.release)
 
     @property
+    def begun(self) -> int | None:
+        """When work on the answer began: the language model's, or the synthesiser's on a line."""
+        return self.tts_request if self.is_line else self.llm_start
+
+    @property
     def missing(self) -> str | None:
         """The first mark that the path lacks; None if it is whole."""
         for name, value in (
             ("turn.release", self.release),
-            ("llm.request", self.llm_request),
+            ("llm.request", self.tts_request if self.is_line else self.llm_request),
             ("tts.request", self.tts_request),
             ("tts.first_byte", self.first_byte),
             ("link.write", self.write),
@@ -115,15 +128,17 @@ PIECES: tuple[Piece, ...] = (
         "endpointing delay",
         (("u_off", "release"),),
         "turn",
-        "turn release − u_off: VAD stop, end-of-turn model, wait for the final transcript",
+        "turn release − u_off: VAD stop, end-of-turn model, wait for the final transcript; to a "
+        "filler's request, where that came before the release",
         "#e69f00",
     ),
     Piece(
         "gap_release_to_llm",
         "turn→LLM",
-        (("release", "llm_start"),),
+        (("release", "begun"),),
         "llm",
-        "turn release → LLM request; 0 where the request came first",
+        "turn release → LLM request, or the TTS request of a line without an LLM; 0 where the "
+        "request came first",
     ),
     Piece(
         "llm_to_clause",
@@ -197,6 +212,8 @@ def critical_path(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> Path:
         The path. It is not whole where a mark is missing or the turn has no answer; what is
         there is then that of the turn's last LLM request.
     """
+    if line := _first_line(turn, chunks, rate_hz):
+        return _from_line(turn, *line)
     cancelled = {m.request_id for m in turn.all("llm", "cancelled")}
     requests = [m for m in turn.all("llm", "request") if m.t_ns >= turn.u_on_ns]
     # The recording's samples lie up to half a sample from the ear's times.
@@ -214,6 +231,57 @@ def critical_path(turn: Turn, chunks: Sequence[Chunk], rate_hz: int) -> Path:
         release = releases[-1].t_ns if releases else None
         return Path(turn.u_off_ns, release=release, a_on=turn.a_on_ns)
     return next((path for path in found if path.llm_id not in cancelled), found[0])
+
+
+def _first_line(
+    turn: Turn, chunks: Sequence[Chunk], rate_hz: int
+) -> tuple[Utterance, Spoken] | None:
+    """The line of the pipeline's own that is the turn's first sound; None: it is no such line."""
+    own = {line.request_id: line for line in lines(turn)}
+    if not own or turn.a_on_ns is None:
+        return None
+    latest = turn.a_on_ns + samples_to_ns(1, rate_hz)
+    heard = [
+        found for found in spoken(turn, chunks, rate_hz).items() if found[1].heard_ns <= latest
+    ]
+    if not heard or heard[-1][0] not in own:
+        return None
+    request_id, found = heard[-1]
+    return own[request_id], found
+
+
+def _from_line(turn: Turn, line: Utterance, found: Spoken) -> Path:
+    """The chain that led to a line of the pipeline's own."""
+    ended = _before_line(turn, line.request_ns)
+    request, handed = ended or (None, None)
+    released = [m.t_ns for m in turn.all("turn", "release")]
+    before = [t_ns for t_ns in released if t_ns <= line.request_ns]
+    release = before[-1] if before else line.request_ns if released else None
+    if request is not None:
+        release = release_of(turn, request, handed)
+    return Path(
+        u_off=turn.u_off_ns,
+        release=release,
+        llm_request=request.t_ns if request is not None else None,
+        to_tts=handed,
+        tts_request=line.request_ns,
+        first_byte=line.first_byte_ns,
+        write=found.write_ns,
+        heard=found.heard_ns,
+        a_on=turn.a_on_ns,
+        llm_id=request.request_id if request is not None else "",
+        is_line=request is None,
+    )
+
+
+def _before_line(turn: Turn, line_ns: int) -> tuple[Mark, int] | None:
+    """The LLM request whose call of a function led to a line, and when it called; None if none."""
+    requests = [m for m in turn.all("llm", "request") if turn.u_on_ns <= m.t_ns <= line_ns]
+    if not requests:
+        return None
+    calls = [m.t_ns for m in turn.all("llm", "tool_start")]
+    called = next((t for t in calls if requests[-1].t_ns <= t <= line_ns), None)
+    return None if called is None else (requests[-1], called)
 
 
 def _from_request(
@@ -249,7 +317,7 @@ def _from_request(
     handed_ns = handed[0].t_ns if handed else spoken.t_ns if spoken is not None else None
     return Path(
         u_off=turn.u_off_ns,
-        release=_release(turn, request, handed_ns),
+        release=release_of(turn, request, handed_ns),
         llm_request=request.t_ns,
         to_tts=handed[0].t_ns if handed else None,
         tts_request=spoken.t_ns if spoken is not None else None,
@@ -261,7 +329,7 @@ def _from_request(
     )
 
 
-def _release(turn: Turn, request: Mark, handed_ns: int | None) -> int | None:
+def release_of(turn: Turn, request: Mark, handed_ns: int | None) -> int | None:
     """The turn's release that let a request's answer out, ns: the last one before the request.
 
     Where none came before it, the first one after it, up to when its text was handed on.
@@ -280,7 +348,10 @@ def _spoken(turn: Turn, request: Mark, until: int | None) -> Mark | None:
     another.
     """
     handed = []
+    own = {line.request_id for line in lines(turn)}
     for mark in turn.all("tts", "request"):
+        if mark.request_id in own:
+            continue
         of, named, _ = mark.request_id.partition("/")
         in_time = mark.t_ns >= request.t_ns and (until is None or mark.t_ns < until)
         if of == request.request_id if named else in_time:

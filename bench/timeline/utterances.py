@@ -3,14 +3,20 @@
 A filler ("let me check") keeps the user company until the answer is there. That a request is one is
 read off the pipeline's marks: the frame says so itself; it was spoken before the result of a
 function that the turn called; or the pipeline spoke it by itself, and a language model's answer to
-the same turn followed.
+the same turn followed. And off the labels of a fixture, which may name the words of fillers: where
+no synthesiser is marked, each reply is judged by the text that the model wrote meanwhile.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.store.words import words
+from bench.timeline.answers import Chunk
 from bench.timeline.timeline import Timeline, Turn, llm_of
+from pipelines.clock import NS_PER_MS, samples_to_ns
 from pipelines.marks import Mark
 
 STILL_RUNS = "the function that the turn called had not ended"
@@ -20,6 +26,13 @@ LINES_APART = (
     "be told (a frame may say is_filler)"
 )
 NOT_MARKED = "the agent marks no requests of a synthesiser: a filler can't be told from an answer"
+NO_TIMES = (
+    "the agent marks neither requests of a synthesiser nor when its words were said: a filler "
+    "can't be told from an answer"
+)
+ROUNDING_NS = NS_PER_MS
+"""Difference between a mark and a sample of the recording that rounding explains."""
+IN_ONE = "a filler and what follows it were made as one: where the answer begins is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,8 @@ class Content:
     """Those before it, by time."""
     missing: str | None = None
     """Why there is no utterance; None if there is one."""
+    on_ns: int | None = None
+    """First audible sample of the utterance, where it is known without a synthesiser's marks."""
 
 
 NO_CONTENT = Content(None, missing=NOT_MARKED)
@@ -79,11 +94,18 @@ def utterances(turn: Turn) -> list[Utterance]:
     return sorted(found, key=lambda utterance: utterance.first_byte_ns)
 
 
-def content(turn: Turn) -> Content:
-    """Finds the utterance that answers a turn: the first one that is no filler."""
+def content(timeline: Timeline, turn: Turn, fillers: Sequence[str] = ()) -> Content:
+    """Finds the utterance that answers a turn: the first one that is no filler.
+
+    Args:
+        timeline: The trial.
+        turn: The turn.
+        fillers: Phrases that the fixture's labels call fillers.
+    """
+    phrases = [words(phrase) for phrase in fillers]
     said = utterances(turn)
     if not said:
-        return NO_CONTENT
+        return _by_replies(timeline, turn, phrases)
     started = turn.all("llm", "tool_start")
     ended = {mark.request_id: mark.t_ns for mark in turn.all("llm", "tool_end")}
     if any(mark.request_id not in ended for mark in started):
@@ -94,14 +116,196 @@ def content(turn: Turn) -> Content:
         # No model is asked what the result means: the function itself says what is to be said.
         last = max((u.request_ns for u in said if not u.calls_itself_filler), default=0)
         last_result_ns = min(last_result_ns, last)
-    fillers: list[Utterance] = []
+    found: list[Utterance] = []
     for utterance in said:
         before_result = utterance.request_ns < last_result_ns
         beside_model = not utterance.llm_id and utterance.first_byte_ns < last_of_model_ns
         if not (utterance.calls_itself_filler or before_result or beside_model):
-            return Content(utterance, tuple(fillers))
-        fillers.append(utterance)
-    return Content(None, tuple(fillers), ONLY_FILLERS)
+            left = _after_fillers(words(_text_of(turn, said, utterance)), phrases)
+            if left is None:
+                return Content(utterance, tuple(found))
+            if left:
+                return Content(None, tuple(found), IN_ONE)
+        found.append(utterance)
+    return Content(None, tuple(found), ONLY_FILLERS)
+
+
+def _text_of(turn: Turn, said: Sequence[Utterance], utterance: Utterance) -> str:
+    """An utterance's words: its own, or its language model's, where it is all that was said."""
+    alone = sum(other.llm_id == utterance.llm_id for other in said) == 1
+    if utterance.text or not utterance.llm_id or not alone:
+        return utterance.text
+    return turn.answer_of(utterance.llm_id) or ""
+
+
+def _after_fillers(text: list[str], phrases: Sequence[list[str]]) -> list[str] | None:
+    """What follows the fillers that a text begins with; None where it begins with none."""
+    left = text
+    while phrase := next((p for p in phrases if left and left[: len(p)] == p), None):
+        left = left[len(phrase) :]
+    return None if len(left) == len(text) else left
+
+
+def _by_replies(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) -> Content:
+    """As `content`, of an agent whose text comes with its speech: by what each reply says."""
+    if not phrases or turn.a_on_ns is None:
+        return NO_CONTENT
+    texts = turn.all("duplex", "text")
+    if not texts:
+        return Content(None, missing=NO_TIMES)
+    until_ns = sys.maxsize if turn.end_ns is None else turn.end_ns
+    replies = [r for r in timeline.replies if turn.a_on_ns <= r.start_ns < until_ns]
+    found: list[Utterance] = []
+    since_ns = turn.u_on_ns
+    for reply in replies:
+        text = "".join(m.text or "" for m in texts if since_ns <= m.t_ns < reply.end_ns)
+        since_ns = reply.end_ns
+        utterance = Utterance("", "", reply.start_ns, reply.start_ns, text, False)
+        left = _after_fillers(words(text), phrases)
+        if left is None:
+            return Content(utterance, tuple(found), on_ns=reply.start_ns)
+        if left:
+            return Content(None, tuple(found), IN_ONE)
+        found.append(utterance)
+    return Content(None, tuple(found), ONLY_FILLERS)
+
+
+def answer_text(turn: Turn, found: Content, llm_id: str) -> str | None:
+    """What the agent meant to answer to a turn; None where it is not reported.
+
+    Args:
+        turn: The turn.
+        found: Its content; after a filler, the words of the utterance that carries the answer.
+        llm_id: The LLM request that led to the first sound; without a filler, its words.
+    """
+    if not found.fillers:
+        return turn.answer_of(llm_id)
+    if found.utterance is None:
+        return ""
+    of = found.utterance
+    return turn.answer_of(of.llm_id) if of.llm_id else of.text or None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An utterance on its way to the ear."""
+
+    write_ns: int
+    """When the chunk with its first sample was written."""
+    heard_ns: int
+    """When that sample was heard."""
+    is_queued: bool
+    """Whether its first audio came out while the utterance before it was still heard: then it
+    waited for that to end."""
+
+
+def spoken(
+    turn: Turn, chunks: Sequence[Chunk], rate_hz: int, voice_hz: float | None = None
+) -> dict[str, Spoken]:
+    """Where the audio of a turn's utterances lies in the agent's stream, by request.
+
+    Audio is played in the order in which it came out. So an utterance begins in the chunk that was
+    written next after its context's turn had come; where that is not marked, after its first audio,
+    but not before the samples of the utterance before it.
+
+    Args:
+        turn: The turn.
+        chunks: All chunks of the trial, as written.
+        rate_hz: Rate of the recording.
+        voice_hz: Rate of the synthesiser's samples; None: the same.
+    """
+    scale = rate_hz / (voice_hz or rate_hz)
+    samples = {
+        m.request_id: round(m.value * scale) for m in turn.all("tts", "end") if m.value is not None
+    }
+    found: dict[str, Spoken] = {}
+    contexts = {m.text: m.t_ns for m in reversed(turn.all("link", "context"))}
+    before: tuple[str, int, int] | None = None
+    """Of the utterance before: generation, the sample after its last, and when that is heard."""
+    for utterance in utterances(turn):
+        begun_ns = contexts.get(utterance.context or None)
+        if contexts and utterance.context and begun_ns is None:
+            continue  # it was never sent
+        from_ns = max(utterance.first_byte_ns, begun_ns or 0)
+        later = (c for c in chunks if c.write_ns >= from_ns)
+        first = next(later, None)
+        if first is None:
+            break
+        start, is_queued = first.index, False
+        # What a clear dropped is not in the stream of after it.
+        if before is not None and before[0] == first.generation:
+            start = max(start, before[1]) if begun_ns is None else start
+            is_queued = before[2] > utterance.first_byte_ns
+        before = None
+        own = next((c for c in chunks if _holds(c, start, first.generation)), None)
+        if own is None or own.heard_ns is None or start - own.index >= own.heard_samples:
+            continue
+        heard_ns = own.heard_ns + samples_to_ns(start - own.index, rate_hz)
+        found[utterance.request_id] = Spoken(own.write_ns, heard_ns, is_queued)
+        length = samples.get(utterance.request_id)
+        if length is not None:
+            end_ns = heard_ns + samples_to_ns(length, rate_hz)
+            before = (first.generation, start + length, end_ns)
+    return found
+
+
+def _holds(chunk: Chunk, index: int, generation: str) -> bool:
+    """Whether a chunk holds a sample of the agent's stream."""
+    inside = chunk.index <= index < chunk.index + chunk.samples
+    return inside and chunk.generation == generation
+
+
+def audio_of(timeline: Timeline, turn: Turn, utterance: Utterance) -> Spoken | None:
+    """Where the audio of one utterance lies in the agent's stream; None if it was not heard."""
+    rates = timeline.all("tts", "rate")
+    voice_hz = rates[-1].value if rates else None
+    found = spoken(turn, timeline.chunks, timeline.trial.rate_hz, voice_hz)
+    return found.get(utterance.request_id)
+
+
+def heard_from_ns(timeline: Timeline, found: Spoken) -> int | None:
+    """The first audible sample of an utterance; None if it was not heard.
+
+    Its audio may follow another's without a silence.
+    """
+    sound = next((s for s in timeline.sounds if s.end_ns > found.heard_ns), None)
+    return max(sound.start_ns, found.heard_ns) if sound is not None else None
+
+
+def content_on_ns(timeline: Timeline, turn: Turn, found: Content) -> int | None:
+    """The first audible sample of the utterance that answers a turn; None if it was not heard."""
+    if found.utterance is None or found.on_ns is not None:
+        return found.on_ns
+    return _on_ns(timeline, turn, found.utterance)
+
+
+def _on_ns(timeline: Timeline, turn: Turn, utterance: Utterance) -> int | None:
+    audio = audio_of(timeline, turn, utterance)
+    return heard_from_ns(timeline, audio) if audio is not None else None
+
+
+def goes_before(turn: Turn, found: Content) -> bool:
+    """Whether something else was heard before the utterance that answers a turn.
+
+    That is a filler, or a sound before the answer's first audio, which is none of the
+    synthesiser's: a beep, a recording.
+    """
+    answer = found.utterance
+    if answer is None or turn.a_on_ns is None:
+        return False
+    return bool(found.fillers) or answer.first_byte_ns > turn.a_on_ns + ROUNDING_NS
+
+
+def lines(turn: Turn) -> list[Utterance]:
+    """The turn's utterances that the pipeline spoke by itself, by the time of their first audio.
+
+    They are requests that name no language model, where the turn's others do, or where no language
+    model is marked.
+    """
+    said = utterances(turn)
+    if any(u.llm_id for u in said) or not any(mark.stage == "llm" for mark in turn.marks):
+        return [u for u in said if u.text and not u.llm_id]
+    return []
 
 
 def has_unknown_answer(timeline: Timeline, turn: Turn, first: Utterance) -> bool:
@@ -115,27 +319,9 @@ def has_unknown_answer(timeline: Timeline, turn: Turn, first: Utterance) -> bool
     said = utterances(turn)
     if any(utterance.llm_id for utterance in said):
         return False
-    heard_ns = heard_from_ns(timeline, first)
+    heard_ns = _on_ns(timeline, turn, first)
     reply = next(
         (r for r in timeline.replies if heard_ns and r.start_ns <= heard_ns < r.end_ns), None
     )
-    later = [heard_from_ns(timeline, u) for u in said if u.first_byte_ns > first.first_byte_ns]
+    later = [_on_ns(timeline, turn, u) for u in said if u.first_byte_ns > first.first_byte_ns]
     return reply is not None and any(ns is not None and ns >= reply.end_ns for ns in later)
-
-
-def heard_from_ns(timeline: Timeline, utterance: Utterance) -> int | None:
-    """The first audible sample of an utterance; None if it was not heard.
-
-    Its audio may wait behind another's and follow it without a silence. So it is looked for from
-    the chunk on that was written when its context's turn had come; where that is not marked, after
-    its first audio had come out.
-    """
-    begun = [m.t_ns for m in timeline.all("link", "context") if m.text == utterance.context]
-    from_ns = max([utterance.first_byte_ns, *begun[:1]])
-    for chunk in timeline.chunks:
-        if chunk.write_ns >= from_ns and chunk.heard_ns is not None:
-            since_ns = chunk.heard_ns
-            sounds = (s for s in timeline.sounds if s.end_ns > since_ns)
-            sound = next(sounds, None)
-            return max(sound.start_ns, since_ns) if sound is not None else None
-    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.metrics.compute import trial_with_causes
@@ -16,8 +16,10 @@ from bench.store.recording import Stereo
 from bench.store.records import CauseRow, MetricRow
 from bench.store.store import Run, read_causes
 from bench.summary.causes import of_turns
+from bench.timeline.content.path import PARTS, content_path
 from bench.timeline.critical_path import PIECES, Path, critical_path, durations, residual_ns
 from bench.timeline.timeline import Timeline, Turn, reconstruct
+from bench.timeline.utterances import content
 from pipelines.clock import NS_PER_MS
 from pipelines.marks import Mark
 
@@ -134,6 +136,7 @@ def _turn_lines(
     spoilt = "" if heard.valid else "  NOT VALID"
     reason = f"  ({heard.reason})" if heard.reason else ""
     yield f"  voice to voice {figure}{spoilt}{reason}"
+    yield from _after_filler(timeline, turn, labels, rows, width)
     if said := first_token_line(turn, path.llm_id, rows["llm_ttft"]):
         yield said
     yield from turn_lines(causes, width)
@@ -141,6 +144,31 @@ def _turn_lines(
     yield from _axis(turn, _events(timeline, turn, path, frames), width)
     yield ""
     yield from _pieces(path, width)
+
+
+def _after_filler(
+    timeline: Timeline,
+    turn: Turn,
+    labels: FixtureLabels | None,
+    rows: dict[str, MetricRow],
+    width: int,
+) -> Iterator[str]:
+    """Fillers, and the way to the answer after them; nothing where the first sound answers."""
+    row = rows["time_to_content"]
+    if turn.a_on_ns is None or row.value == rows["voice_to_voice"].value:
+        return
+    found = content(timeline, turn, () if labels is None else labels.fillers)
+    if found.fillers:
+        words = (filler.text or turn.answer_of(filler.llm_id) or "–" for filler in found.fillers)
+        yield f"  filler  {' '.join(f'“{text}”' for text in words)}"
+    if row.value is None:
+        yield f"  time to content – ({row.reason})"
+        return
+    yield f"  time to content {row.value:.1f} ms"
+    way = content_path(timeline, turn, found)
+    if way is not None and way.missing is None:
+        shown = [(part, part.duration(way) or 0) for part in PARTS]
+        yield from _sum(((part.label, not part.name, ns) for part, ns in shown if ns), width)
 
 
 def _verdict(row: MetricRow) -> str:
@@ -224,10 +252,16 @@ def _pieces(path: Path, width: int) -> Iterator[str]:
         yield f"  critical path: not whole, no {path.missing}"
         return
     shown = [(piece, piece.duration(path)) for piece in PIECES]
+    terms = ((piece.label, piece.is_gap, ns) for piece, ns in shown if ns is not None)
+    yield from _sum(terms, width)
+    total, gaps = sum(durations(path).values()), residual_ns(path) or 0
+    yield f"  = {total / NS_PER_MS:.1f} ms; residual (Σ gaps) {gaps / NS_PER_MS:.1f} ms"
+
+
+def _sum(terms: Iterable[tuple[str, bool, int]], width: int) -> Iterator[str]:
+    """Durations as a sum: each with its name, whether it is a gap, and its ns."""
     parts = [
-        f"{'gap ' if piece.is_gap else ''}{piece.label} {ns / NS_PER_MS:.1f}"
-        for piece, ns in shown
-        if ns is not None
+        f"{'gap ' if is_gap else ''}{label} {ns / NS_PER_MS:.1f}" for label, is_gap, ns in terms
     ]
     line = "  " + parts[0]
     for part in parts[1:]:
@@ -238,5 +272,3 @@ def _pieces(path: Path, width: int) -> Iterator[str]:
         else:
             line += f" + {part}"
     yield line
-    total, gaps = sum(durations(path).values()), residual_ns(path) or 0
-    yield f"  = {total / NS_PER_MS:.1f} ms; residual (Σ gaps) {gaps / NS_PER_MS:.1f} ms"

@@ -37,6 +37,11 @@ def test_a_filler_is_the_first_sound_and_the_models_answer_the_content(bot, gree
     assert called.ms("time_to_content") == pytest.approx(content_ms, abs=VOICE_MS)
     assert called.row("voice_to_voice").reason is None
     assert called.ms("task_success") == 100.0  # judged by the answer, not by the filler
+    # Until the filler was asked for, at the stop; the answer has stages of its own.
+    assert called.ms("endpointing_delay") == pytest.approx(stop, abs=0.01)
+    assert called.ms("content_endpointing_delay") == pytest.approx(stop + TURN_MS, abs=0.01)
+    assert called.ms("content_llm_to_clause") == pytest.approx(llm_ms, abs=0.01)
+    assert (called.ms("residual"), called.ms("content_residual")) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("bot", "tool_ms"), [("tool", 1500), ("tool_slow", 3000)])
@@ -48,6 +53,9 @@ def test_a_call_lasts_until_the_function_has_been_answered(bot, tool_ms):
     content_ms = asked + 300 + tool_ms + 300
     assert called.ms("time_to_content") == pytest.approx(content_ms, abs=VOICE_MS)
     assert called.ms("answers_per_turn") == 2.0
+    assert called.ms("llm_to_clause") == pytest.approx(300, abs=0.01)  # it called the function
+    assert called.ms("content_functions") == pytest.approx(300 + tool_ms, abs=0.01)
+    assert called.ms("content_llm_to_clause") == pytest.approx(300, abs=0.01)
     assert called.ms("task_success") == 100.0
     assert called.since_end_ms("ear", "agent_end")[-1] > content_ms + 1000  # heard to its end
 

@@ -15,7 +15,7 @@ def test_labels_come_back_from_json_as_they_were() -> None:
     expect = Expectation(False, "hold", {"a": ("x", "y z")}, ("never this",))
     plain = labels_of("name", [TurnPlan(), TurnPlan(text="ö", expect=expect)])
     event = replace(plain.turns[1], pauses=(Span(3, 9), Span(12, 20)), event="side_talk")
-    labels = FixtureLabels("name", (plain.turns[0], event))
+    labels = FixtureLabels("name", (plain.turns[0], event), fillers=("let me check", "ö"))
     stored = json.loads(json.dumps(labels.to_dict()))
     assert FixtureLabels.from_dict("name", stored) == labels
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -10,11 +11,13 @@ from typer.testing import CliRunner
 from bench.cli.main import app
 from bench.metrics.recompute import analyse
 from bench.report.text.trial import WIDTH, show
-from bench.simulated.turns import TurnPlan, labels_of, trial_of
+from bench.simulated.turns import TurnPlan, after_u_off, labels_of, trial_of
 from bench.store.atomic import StoreError
 from bench.store.expectation import Expectation
 from bench.store.store import read_run, save_recording, write_info, write_trial
-from pipelines.marks import stamp
+from bench.timeline.utterances import NOT_MARKED
+from pipelines.clock import ns_to_samples
+from pipelines.marks import EventName, Stage, stamp
 
 
 def shown(folder: Path, plans: Sequence[TurnPlan], **changes: object) -> str:
@@ -132,6 +135,59 @@ def test_what_a_bot_says_steers_no_terminal(tmp_path: Path) -> None:
     assert "\\x1b]0;title" in text and "a\\x1b" in listed
     for out in (text, listed):
         assert not set("\x1b\x07\x9b\r\u202e") & set(out)
+
+
+def test_a_filler_is_shown_with_the_way_to_the_answer_after_it(tmp_path: Path) -> None:
+    """A line is heard 100 ms after the plan's 384, the answer at 1500 ms."""
+    trial, marks, pcm = trial_of([TurnPlan()])
+    marks = [m for m in marks if m.stage not in ("llm", "tts", "link", "ear", "agent")]
+
+    def at(ms: float, stage: Stage, event: EventName, rid: str = "", **more: Any) -> None:
+        marks.append(after_u_off(ms, stage, event, rid, **more))
+
+    at(300, "tts", "request", "1", text="let me check.")
+    at(374, "tts", "first_byte", "1")
+    at(252, "llm", "request", "a")
+    at(1300, "llm", "end", "a", text="it is red.")
+    at(1301, "tts", "request", "a/2")
+    at(1480, "tts", "first_byte", "a/2")
+    for k, ms in enumerate((384, 1500)):
+        at(ms - 5, "link", "write", f"g1:{k}", value=k * 4800)
+        at(ms - 4, "ear", "received", f"g1:{k}", value=4800)
+        at(ms, "ear", "heard", f"g1:{k}", value=4800)
+    off = next(m.t_ns for m in marks if m.event == "speech_off")
+    pcm[:, 1] = 0
+    for ms in (384, 1500):
+        first = ns_to_samples(off + round(ms * 1e6) - trial.t0_ns, trial.rate_hz)
+        pcm[first : first + 4800, 1] = 6000
+    path = save_recording(tmp_path, trial.trial_id, pcm, trial.rate_hz)
+    write_trial(tmp_path, replace(trial, recording=path), marks)
+    write_info(tmp_path, {"fixtures": {trial.fixture: labels_of("f", [TurnPlan()]).to_dict()}})
+    text = show(read_run(tmp_path), trial.trial_id)
+    assert (
+        "  voice to voice 384.0 ms\n"
+        "  filler  “let me check.”\n"
+        "  time to content 1500.0 ms\n"
+        "  endpointing delay 250.0 + gap turn→LLM 2.0 + LLM 1049.0 + TTS 179.0 + gap TTS→link 15.0"
+        " +\n"
+        "    output 5.0\n"
+    ) in text
+    assert (
+        "  endpointing delay 250.0 + gap turn→LLM 50.0 + TTS 74.0 + gap TTS→link 5.0 + output 5.0"
+        in text
+    )
+
+
+def test_where_a_filler_cannot_be_told_the_timeline_says_so(tmp_path: Path) -> None:
+    trial, marks, pcm = trial_of([TurnPlan()])
+    path = save_recording(tmp_path, trial.trial_id, pcm, trial.rate_hz)
+    silent = [m for m in marks if m.stage != "tts"]
+    write_trial(tmp_path, replace(trial, recording=path), silent)
+    write_info(tmp_path, {"fixtures": {}})
+    lines = show(read_run(tmp_path), trial.trial_id).splitlines()
+    (at,) = [i for i, line in enumerate(lines) if line.startswith("  time to content")]
+    sentence = f"{lines[at]} {lines[at + 1].strip()}"
+    assert sentence.startswith(f"  time to content – ({NOT_MARKED}")
 
 
 def test_in_80_columns_long_texts_take_several_lines_and_no_word_is_broken(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""How the answer came about that a filler went before."""
