@@ -25,6 +25,8 @@ from pipelines.hosted.doubles import double
 from pipelines.spec import PRESETS, load_spec
 
 KEY = "sk-test-0123456789"
+SILENCE = ("bench.runner.trial.SILENCE_AFTER_AGENT_S", 0.5)
+"""What ends a call to an agent that answers in one breath; users wait for three times that."""
 HOSTED = "fake-realtime"
 """Preset of a hosted service, played by a double on this machine."""
 
@@ -86,6 +88,7 @@ def play_scripted(folder: Path) -> Scripted:
     """Both scripted cascades on a single turn and a conversation; a hosted service on the first."""
     with served("openai-realtime") as heard, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
+        patch.setattr(*SILENCE)
         text = (PRESETS / "hosted-openai-realtime.toml").read_text(encoding="utf-8")
         preset = folder / f"{HOSTED}.toml"
         preset.write_text(f'{text}url = "{heard.url}"\n', encoding="utf-8")

@@ -19,7 +19,7 @@ from bench.store import store
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 from pipelines.spec import load_spec
-from tests.bench.chains.real_runs import fixture, quiet
+from tests.bench.chains.real_runs import SILENCE, fixture, quiet
 
 pytestmark = pytest.mark.realtime
 
@@ -176,12 +176,14 @@ def test_a_folder_that_holds_a_run_is_not_written_into(run):
         execute(plan, run.path, resume=True, watch=quiet)
 
 
-FEW_CLICKS = """
+SHORT = """
 from bench.cli.main import main
-from bench.runner import run
+from bench.runner import run, trial
 run.CLICKS_PER_RUN = 3
+trial.SILENCE_AFTER_AGENT_S = 0.5
 main()
 """
+"""The command with few clicks, and a user who soon hangs up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ def broken(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "broken"
     words = ["run", "--presets", "cascade-scripted", "--fixtures", "greet_hello", "--repeats", "3"]
     process = subprocess.Popen(
-        [sys.executable, "-c", FEW_CLICKS, *words, "--out", str(folder)],
+        [sys.executable, "-c", SHORT, *words, "--out", str(folder)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "COLUMNS": "200"},
@@ -226,6 +228,7 @@ def broken(tmp_path_factory):
     plan = make_plan("cascade-scripted", "greet_hello", 3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
+        patch.setattr(*SILENCE)
         assert execute(plan, folder, resume=True, watch=quiet) == 1
     return Broken(folder, stopped, process.returncode, said, metrics)
 
