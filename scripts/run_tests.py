@@ -44,10 +44,10 @@ FAST = (
 
 
 def workers() -> int:
-    """Number of processes that the parallel half is spread over."""
+    """Number of processes that the parallel half is spread over: often one waits for a child."""
     can = getattr(os, "sched_getaffinity", None)
     cores = len(can(0)) if can else os.cpu_count() or 1
-    return max(2, min(cores, MOST_WORKERS))
+    return min(cores + 1, MOST_WORKERS)
 
 
 def halves(args: Sequence[str]) -> list[list[str]]:

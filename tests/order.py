@@ -8,6 +8,8 @@ from __future__ import annotations
 import pytest
 
 LONG = (
+    "bench/chains/test_cascade_embedded.py",
+    "bench/chains/test_harmed_run.py",
     "labs/test_grader.py",
     "test_notebooks.py",
     "pipelines/duplex/moshi/test_moshi_mlx.py",

@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 MARKER = "realtime"
+UNHURRIED = "unhurried"
+"""Marker of what plays in real time, and asserts nothing that a late clock would spoil: it is
+played beside others."""
 CALLER = "duplex-lab caller"
 """Name of the caller's process."""
 
@@ -25,13 +28,17 @@ _playing: list[pytest.Item] = []
 """The test that is being set up or played; none between two."""
 
 
+def _marked(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in (MARKER, UNHURRIED))
+
+
 def _checked(start: Any) -> Any:
     @functools.wraps(start)
     def checked(self: BaseProcess) -> None:
-        if self.name == CALLER and _playing and not _playing[-1].get_closest_marker(MARKER):
+        if self.name == CALLER and _playing and not _marked(_playing[-1]):
             pytest.fail(
                 f"{_playing[-1].nodeid} plays in real time: give it, or its module, "
-                f"pytest.mark.{MARKER}",
+                f"pytest.mark.{MARKER}, or {UNHURRIED} where a late clock spoils nothing",
                 pytrace=False,
             )
         start(self)
@@ -59,7 +66,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A run that many tests share counts for the first of them."""
     for item in items:
-        if item.get_closest_marker(MARKER) and not item.get_closest_marker("timeout"):
+        if _marked(item) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SHARED_S))
 
 

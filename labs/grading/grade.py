@@ -25,6 +25,8 @@ from pipelines.process.scratch import sweep
 
 WORKER_S = 900.0
 """Longest time for one submission."""
+FEW = 3
+"""Submissions for which importing everything beforehand is not worth it."""
 CALL_S = 20.0
 """Longest time for one call of its code."""
 
@@ -65,7 +67,7 @@ def grade_class(
     """
     sweep()
     graded = []
-    with Workers() as workers:
+    with Workers(warm=len(paths) > FEW) as workers:
         for path in paths:
             order = {"path": str(path.resolve()), "lab": lab, "bwrap": bwrap, "call_s": call_s}
             one = workers.grade(path, order, worker_s)
@@ -75,9 +77,15 @@ def grade_class(
 
 
 class Workers:
-    """Grades in a child for each submission, forked from a process that has imported everything."""
+    """Grades in a child for each submission, forked from a process that has imported its code."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm: bool) -> None:
+        """Makes one.
+
+        Args:
+            warm: Whether it imports all before the first submission: worth it for several.
+        """
+        self._warm = ["warm"] if warm else []
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Workers:
@@ -127,7 +135,7 @@ class Workers:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 # -P: a folder among the submissions may be named as one of our packages, or numpy.
-                [sys.executable, "-P", "-m", "labs.grading.worker"],
+                [sys.executable, "-P", "-m", "labs.grading.worker", *self._warm],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -198,10 +198,11 @@ def main() -> None:
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    for name in WARM:
-        importlib.import_module(name)
-    for name in catalogue.present():
-        catalogue.load(name)
+    if "warm" in sys.argv[1:]:
+        for name in WARM:
+            importlib.import_module(name)
+        for name in catalogue.present():
+            catalogue.load(name)
     for line in orders:
         pid = os.fork()
         if pid == 0:

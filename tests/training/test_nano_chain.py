@@ -19,13 +19,15 @@ COMMITTED = fixtures_root()
 PRESETS = ("duplex-oracle", "duplex-mute")
 TURNS = {"floor_05": (0, 3), "floor_01": (0, 1), "hes_bring_key": (0,)}
 """Fixture → those of its turns that are played: a backchannel, an interruption, a pause."""
+PATIENCE = ("timeout_s = 10.0", "timeout_s = 3.0")
+"""The oracle answers within half a second; the mute one is waited for no longer."""
 
 
 def short_fixtures(folder: Path) -> None:
     """The first turns of some fixtures, in a folder of their own."""
     for name, chosen in TURNS.items():
         head, *turns = (COMMITTED / f"{name}.toml").read_text(encoding="utf-8").split("[[turn]]")
-        kept = ["[[turn]]" + turns[number] for number in chosen]
+        kept = ["[[turn]]" + turns[number].replace(*PATIENCE) for number in chosen]
         (folder / f"{name}.toml").write_text("".join([head, *kept]), encoding="utf-8")
         for turn in kept:
             wav = turn.split('wav = "')[1].split('"')[0]

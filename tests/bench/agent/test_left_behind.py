@@ -78,7 +78,7 @@ def test_a_bot_that_removes_the_first_sink_of_the_log_finds_it_and_it_is_silent(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.realtime
+@pytest.mark.unhurried
 def test_an_agent_that_dies_is_noticed_though_a_helper_holds_its_pipes(tmp_path):
     path = tmp_path / "dying_bot.py"
     source = """

@@ -1,6 +1,6 @@
 """What the chains share: real runs, each of which is played once, and one caller.
 
-Whoever asks for them is marked ``realtime``, and so played in one process.
+Who asks for them is in one process: marked ``realtime``, or (`engines`) in one file.
 """
 
 from __future__ import annotations

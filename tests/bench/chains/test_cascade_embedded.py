@@ -1,12 +1,13 @@
-"""The real cascade, end to end: real engines, real audio, real time. One run for all tests."""
+"""The real cascade and the example bot, end to end: engines, audio and time are real; one run."""
 
 import pytest
 
 from bench.fixtures.library import fixtures_root, load
+from bench.report.text.trial import show
 from bench.store import store
-from tests.bench.chains.real_runs import EMBEDDED, HEALTHY, KILLED
+from tests.bench.chains.real_runs import BOT, EMBEDDED, HEALTHY, KILLED
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.unhurried
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +99,30 @@ def test_the_language_models_corpus_holds_no_fixture_word_for_word():
     spoken = {turn.text for path in fixtures_root().glob("*.toml") for turn in load(path).turns}
     assert len(corpus) > 4000 and len(spoken) > 40
     assert not corpus & (spoken - {""})  # a cough has no words
+
+
+def test_a_face_looks_on_at_a_bot_as_at_any_preset(engines):
+    assert {"InputAudioRawFrame", "TranscriptionFrame", "LLMTextFrame"} <= engines.seen
+    assert engines.seen & {"transport:OutputAudioRawFrame", "transport:TTSAudioRawFrame"}
+
+
+def test_the_shipped_example_bot_answers_with_pipecats_own_stage_metrics(engines):
+    run = engines.run
+    # On a machine that others starve a recogniser may hear nothing: one answered trial will do.
+    stages = {"voice_to_voice", "stt_final", "llm_ttft", "tts_ttfb", "endpointing_delay"}
+    found = {
+        t.trial_id: [r for r in store.read_metrics(run.path) if r.trial_id == t.trial_id]
+        for t in run.trials
+        if t.preset == BOT
+    }
+    whole = {
+        trial_id: rows
+        for trial_id, rows in found.items()
+        if stages <= {r.metric for r in rows if r.value is not None}
+    }
+    assert whole, [(t.trial_id, t.status, t.error) for t in run.trials]
+    trial_id, rows = next(iter(whole.items()))
+    own = {r.subject: r.value for r in rows if r.metric == "pipecat_ttfb"}
+    assert own.keys() >= {"ModelSTTService", "ModelLLMService", "ModelTTSService"}
+    assert all(value > 0 for value in own.values())
+    assert "pipecat_ttfb: " in show(run, trial_id)

@@ -16,7 +16,7 @@ from pipelines.spec import load_spec, parse_spec
 
 pytestmark = pytest.mark.realtime
 
-PAIRS = 2
+PAIRS = 1
 LEAN = "[processor]\nvad_tap = false\nunpaced_frames = 0\n\n[script]"  # the rest is off
 ON = parse_spec("watched", load_spec("duplex-scripted-watch").toml.replace("[script]", LEAN))
 OFF = parse_spec("unwatched", ON.toml.partition("\n[watch]\n")[0])

@@ -97,7 +97,7 @@ def test_a_missing_gguf_is_found_before_the_first_trial(lab):
     assert not list(Path("r").glob("**/*.parquet"))
 
 
-@pytest.mark.realtime
+@pytest.mark.unhurried
 def test_a_corrupt_gguf_is_reported_as_such(lab):
     shipped = Path(cli.__file__).parents[2] / "pipelines/presets/cascade-embedded.toml"
     Path("broken.gguf").write_bytes(b"GGUF" + os.urandom(2000))
