@@ -70,7 +70,8 @@ def halves(args: Sequence[str]) -> list[list[str]]:
 
 def _spread() -> list[str]:
     """A file's tests share what they make, so they go to one worker; see tests/order.py."""
-    return ["-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder"]
+    spread = ["-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder"]
+    return [*spread, "--max-worker-restart=0"]  # after a crash xdist may wait for ever
 
 
 def together(codes: Sequence[int]) -> int:

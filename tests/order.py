@@ -1,9 +1,12 @@
-"""The long files first: one that is left for the end would keep all cores but one waiting.
+"""Tests that are spread over processes: the long files first, and the screen as in one process.
 
-A pytest plugin; where the tests are spread over processes, a file goes to the next that is free.
+A pytest plugin. A file goes to the next process that is free; a long one that is left for the end
+would keep all cores but one waiting.
 """
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -36,6 +39,13 @@ LONG = (
     "pipelines/process/test_process.py",
 )
 """Files of more than some five seconds, below ``tests/``, the longest first."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forgets a screen that there is none of: readline in the first process has made it up."""
+    if hasattr(config, "workerinput"):
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
 
 
 @pytest.hookimpl(trylast=True)

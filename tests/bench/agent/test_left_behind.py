@@ -15,7 +15,7 @@ from pipelines.bot.preset import bot_spec
 
 pytestmark = pytest.mark.timeout(180)
 HELPERS = """
-import os, subprocess, sys
+import os, subprocess, sys, time
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 NOTES = os.path.join(os.path.dirname(__file__), "pids")
 def note(pid):
@@ -29,6 +29,8 @@ if os.fork() == 0:  # a daemon: no parent, a session of its own
         note(os.getpid())
         os.execv(sys.executable, SLEEP) if %s else __import__("time").sleep(600)
     os._exit(0)
+while len(open(NOTES).readlines()) < 3:
+    time.sleep(0.01)
 async def bot(runner_args): pass
 """
 
