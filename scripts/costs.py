@@ -1,7 +1,8 @@
 """Makes bench/machine/costs.toml from the tables in docs/bench.md and results/README.md.
 
-python scripts/costs.py            the tables; the probe of the old file stays
-python scripts/costs.py --probe    and probes this machine: it must be the one that the tables name
+python scripts/costs.py                    the tables; the probes of the old file stay
+python scripts/costs.py --probe cascade    and probes this machine for the table of docs/bench.md
+                                           (duplex: of results/README.md), which must name it
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +64,7 @@ def cascades(text: str) -> list[dict[str, object]]:
             "source": "cascade",
         }
         for row in heard
-        if row["weights"] == "trained"
+        if row["weights"] == "trained" and row["preset"] in waits
     ]
 
 
@@ -85,19 +88,20 @@ def frames(text: str) -> list[dict[str, object]]:
     return [found for _, found in best.values()]
 
 
-def made(bench: str, results: str, speed: dict[str, float]) -> str:
+def made(bench: str, results: str, speeds: Mapping[str, Mapping[str, float]]) -> str:
     """The file's text.
 
     Args:
         bench: Text of docs/bench.md.
         results: Text of results/README.md.
-        speed: The probe of the machine that they name.
+        speeds: Source → the probe of the machine that it names.
     """
     cascade, service = between(bench, "table"), between(results, "service")
     text = HEAD + "\n[sources]\n"
     for name, table in (("cascade", cascade), ("duplex", service)):
         text += f"{name} = {json.dumps(source(table), ensure_ascii=False)}\n"
-    text += "\n[speed]\n" + "".join(f"{k} = {v:.2f}\n" for k, v in speed.items())
+    for name, speed in speeds.items():
+        text += f"\n[speed.{name}]\n" + "".join(f"{k} = {v:.2f}\n" for k, v in speed.items())
     for row in [*cascades(cascade), *frames(service)]:
         text += "\n[[cost]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in row.items())
     return text
@@ -106,13 +110,16 @@ def made(bench: str, results: str, speed: dict[str, float]) -> str:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--probe", action="store_true", help="probe this machine anew")
+    parser.add_argument(
+        "--probe", choices=("cascade", "duplex"), help="probe this machine anew for this source"
+    )
     options = parser.parse_args()
-    speed = measure() if options.probe or not FILE.exists() else load().speed
+    speeds = {name: asdict(speed) for name, speed in load().speeds.items()}
+    if options.probe:
+        speeds[options.probe] = asdict(measure())
     bench = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
     results = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    figures = {"compute": speed.compute, "memory": speed.memory}
-    FILE.write_text(made(bench, results, figures), encoding="utf-8")
+    FILE.write_text(made(bench, results, speeds), encoding="utf-8")
     print(FILE)
 
 

@@ -60,7 +60,8 @@ def table(run_dir: Path) -> str:
     from bench.store.store import read_metrics, read_run
     from bench.summary.summary import summarise
 
-    return markdown(summarise(read_run(run_dir), read_metrics(run_dir))).strip()
+    tables = markdown(summarise(read_run(run_dir), read_metrics(run_dir))).strip()
+    return f"{made(run_dir)}\n\n{tables}"
 
 
 def calibration(file: Path) -> str:

@@ -60,8 +60,8 @@ class Costs:
     """Preset → its cost; of two ways of running one, the quicker."""
     sources: dict[str, str]
     """Name → command, machine, commit and load, in one line."""
-    speed: Speed
-    """The probe of the machine on which the costs were measured."""
+    speeds: dict[str, Speed]
+    """Name of a source → the probe of the machine on which it was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def load(file: Path = FILE) -> Costs:
     """Reads the table."""
     table = tomllib.loads(file.read_text(encoding="utf-8"))
     rows = [Cost(**row) for row in table["cost"]]
-    return Costs({row.preset: row for row in rows}, table["sources"], Speed(**table["speed"]))
+    speeds = {source: Speed(**found) for source, found in table["speed"].items()}
+    return Costs({row.preset: row for row in rows}, table["sources"], speeds)
 
 
 def estimate(preset: str, costs: Costs, here: Speed) -> Estimate:
@@ -92,7 +93,7 @@ def estimate(preset: str, costs: Costs, here: Speed) -> Estimate:
     if cost is None:
         return Estimate(preset, "not measured", None, None, "never measured on a known machine")
     budget = BUDGETS[cost.of]
-    slower = here.slower_than(costs.speed)
+    slower = here.slower_than(costs.speeds[cost.source])
     ms = cost.waiting_ms + (cost.ms - cost.waiting_ms) * slower
     why = (
         f"{cost.quantile} {cost.ms:.0f} ms (n {cost.n}) × {slower:.2f} for this machine's cores"
