@@ -17,9 +17,8 @@ import numpy as np
 
 from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 from pipelines.process.engine import EngineError
+from pipelines.wires.moshi import AUDIO, COLOURED_TEXT, ERROR, HANDSHAKE, TEXT
 
-HANDSHAKE, AUDIO, TEXT, CONTROL, METADATA, ERROR, PING, COLOURED_TEXT = range(8)
-"""First byte of a message. Kinds from 3 on come only from the Rust server."""
 UNKNOWN_LIMIT = 10
 """Number of messages of unknown kinds without audio between them that ends the session. The
 protocol demands that each be skipped; this many show another protocol."""

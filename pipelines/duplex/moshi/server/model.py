@@ -18,10 +18,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pipelines.duplex.moshi.server.link import AUDIO, ServerLink
+from pipelines.duplex.moshi.server.link import ServerLink
 from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ, Capabilities, Pcm, Step
 from pipelines.duplex.session.row import AdapterRow
 from pipelines.process.engine import EngineError
+from pipelines.wires.moshi import AUDIO
 
 if TYPE_CHECKING:
     from pipelines.duplex.session.options import ModelOptions
