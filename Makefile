@@ -29,7 +29,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || { echo "duplex-lab: installing uv $(UV_VERSION) into $(VENV)"; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	@echo "duplex-lab: installing the locked packages into $(VENV) (about 1.4 GB, a few minutes at most)"
+	@echo "duplex-lab: installing the locked packages into $(VENV) (about 1.7 GB, a few minutes at most)"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo "duplex-lab: set up in $$(($$(date +%s) - $$(cat $(VENV)/.began))) s"
@@ -67,14 +67,10 @@ bench-conversation: $(STAMP) ## turn-taking: barge-ins, backchannels, pauses (ab
 	  --fixtures turn_taking $(ARGS)
 
 ASKED = $(or $(NAMED),cascade-embedded)
-TALK = $(BIN)/uv pip install --quiet --python $(BIN)/python 'pipecat-ai[webrtc]==1.14.0' \
-  'cryptography>=45' 'segno>=1.6'
 face: $(STAMP) ## a preset with its face in the browser, by microphone; ARGS="--fixtures quick": recorded users
-	@case "$(ARGS)" in *--https*) $(TALK);; *--fixtures*) ;; *) $(TALK);; esac
 	@$(BIN)/duplex-lab face $(ASKED) $(ARGS)
 
 talk: $(STAMP) ## talk to a preset by microphone, in the browser; ARGS=--https for a phone
-	@$(TALK)
 	@$(BIN)/duplex-lab talk $(ASKED) $(ARGS)
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
@@ -99,7 +95,7 @@ test-fast: $(STAMP) ## run the tests of what only computes, with no model and no
 gate: check ## the release gate: checks, a quick run, against the last kept run of this machine
 	@$(BIN)/python scripts/gate.py $(ARGS)
 test-browser: $(STAMP) ## report, face and a live call in a real browser (installs Playwright; needs a Chromium in PATH)
-	@$(TALK) 'playwright>=1.50'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python 'playwright>=1.50'
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: lint types test ## lint, format, strict types and tests
