@@ -11,6 +11,7 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.audio.levels import as_floats, as_int16
 from pipelines.audio.stream_resample import StreamResampler
 
 
@@ -35,7 +36,7 @@ class ReplyResampler:
     def feed(self, pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """(m,) samples out, for (n,) samples of a reply in."""
         self._is_open |= bool(len(pcm))
-        return _int16(self._stream.feed(pcm.astype(np.float32) / 32_768))
+        return as_int16(self._stream.feed(as_floats(pcm)))
 
     def end(self) -> npt.NDArray[np.int16]:
         """(m,) samples: what the filter still holds of the reply; the next one begins anew."""
@@ -43,7 +44,7 @@ class ReplyResampler:
             return np.zeros(0, np.int16)
         from_hz, _ = self._rates_hz
         silence = np.zeros(ceil(self.delay_s * from_hz), np.float32)
-        rest = _int16(self._stream.feed(silence))
+        rest = as_int16(self._stream.feed(silence))
         self.drop()
         return rest
 
@@ -51,7 +52,3 @@ class ReplyResampler:
         """Forgets the rest of a reply: it was interrupted."""
         self._stream = StreamResampler(*self._rates_hz)
         self._is_open = False
-
-
-def _int16(pcm: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
-    return np.clip(np.rint(pcm * 32_768), -32_768, 32_767).astype(np.int16)

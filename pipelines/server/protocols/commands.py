@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-RATE_HZ = 24_000
-"""Sample rate of a conversation's audio, both ways, Hz."""
-
 Pcm = npt.NDArray[np.int16]
 
 
@@ -19,7 +16,7 @@ Pcm = npt.NDArray[np.int16]
 class Hear:
     """The user's audio."""
 
-    pcm: Pcm  # (n,) int16 at `RATE_HZ`
+    pcm: Pcm  # (n,) int16, at the rate that the conversation takes
 
 
 @dataclass(frozen=True, slots=True)

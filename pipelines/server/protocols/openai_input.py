@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipelines.audio.levels import as_floats, as_int16
 from pipelines.audio.stream_resample import StreamResampler
-from pipelines.server.protocols.commands import RATE_HZ, Pcm
+from pipelines.server.protocols.commands import Pcm
 from pipelines.server.protocols.openai_settings import EventError
 from pipelines.wires.messages import base64_bytes
 from pipelines.wires.openai_realtime import RATES_HZ, AudioType, decoded
@@ -26,8 +27,10 @@ MOST_HELD_S = 600
 class InputBuffer:
     """The user's audio of one session."""
 
+    rate_hz: int
+    """Rate of the audio that the conversation takes."""
     samples: int = 0
-    """Samples at `RATE_HZ` that were appended in all."""
+    """Samples at that rate that were appended in all."""
     _open: list[Pcm] = field(default_factory=list)
     """Held back, not committed yet."""
     _committed: list[Pcm] = field(default_factory=list)
@@ -35,22 +38,22 @@ class InputBuffer:
     _rate: StreamResampler | None = None
 
     def decode(self, data: object, audio: AudioType) -> Pcm:
-        """(n,) samples at `RATE_HZ` of base64 in the session's format.
+        """(n,) samples at `rate_hz` of base64 in the session's format.
 
         Raises:
             WireError: it is none.
         """
         pcm = decoded(base64_bytes(data, "audio"), audio)
-        if RATES_HZ[audio] == RATE_HZ:
+        if RATES_HZ[audio] == self.rate_hz:
             return pcm
         if self._rate is None:
-            self._rate = StreamResampler(RATES_HZ[audio], RATE_HZ)
-        out = self._rate.feed(pcm.astype(np.float32) / 32_768)
-        return np.clip(np.rint(out * 32_768), -32_768, 32_767).astype(np.int16)
+            self._rate = StreamResampler(RATES_HZ[audio], self.rate_hz)
+        out = self._rate.feed(as_floats(pcm))
+        return as_int16(out)
 
     def position_ms(self, ago_ms: float) -> int:
         """Place in the audio of the session, a time before the newest sample, ms."""
-        return max(0, round(self.samples * 1000 / RATE_HZ - ago_ms))
+        return max(0, round(self.samples * 1000 / self.rate_hz - ago_ms))
 
     def hold(self, pcm: Pcm) -> None:
         """Holds samples back.
@@ -68,7 +71,7 @@ class InputBuffer:
             EventError: they can't.
         """
         held = sum(map(len, self._open)) + sum(map(len, self._committed))
-        if held + samples > MOST_HELD_S * RATE_HZ:
+        if held + samples > MOST_HELD_S * self.rate_hz:
             raise EventError("buffer_full", f"{MOST_HELD_S} s of audio are held back at most")
 
     def commit(self) -> float:
@@ -77,7 +80,7 @@ class InputBuffer:
         Raises:
             EventError: it is too short.
         """
-        held_ms = sum(map(len, self._open)) * 1000 / RATE_HZ
+        held_ms = sum(map(len, self._open)) * 1000 / self.rate_hz
         if held_ms < LEAST_COMMIT_MS:
             raise EventError(
                 "input_audio_buffer_commit_empty",

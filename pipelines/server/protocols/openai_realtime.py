@@ -38,10 +38,15 @@ class OpenAIRealtimeServer:
     Args:
         session_id: Its name, unique on the server.
         settings: With which it begins.
+        in_rate_hz: Rate of the audio that the conversation takes.
+        out_rate_hz: Rate of the audio that it gives.
     """
 
-    def __init__(self, session_id: str, settings: Settings) -> None:
+    def __init__(
+        self, session_id: str, settings: Settings, in_rate_hz: int, out_rate_hz: int
+    ) -> None:
         self._id = session_id
+        self._out_rate_hz = out_rate_hz
         self.settings = settings
         self._out: list[dict[str, Any]] = []
         self._events = 0
@@ -52,7 +57,7 @@ class OpenAIRealtimeServer:
         """What ``response.create`` said of the answer that has not begun yet."""
         self._mute = False
         """True from an interruption until the agent's next answer: what comes is of the old one."""
-        self._input = InputBuffer()
+        self._input = InputBuffer(in_rate_hz)
         self._held: list[Command] = []
         """Results of functions, given on when an answer is asked for."""
         self._user_item = ""
@@ -256,6 +261,7 @@ class OpenAIRealtimeServer:
         if self._speaks or not self.settings.detects_turns:
             return
         self._speaks = True
+        self._mute = False
         self._user_item = self._name("item")
         self._turn_ms = self._input.position_ms(ago_ms)
         self._send(
@@ -293,7 +299,7 @@ class OpenAIRealtimeServer:
             self._partial = text
 
     def agent_audio(self, pcm: Pcm) -> None:
-        """(n,) samples of the agent's speech, at `RATE_HZ`."""
+        """(n,) samples of the agent's speech."""
         if not self._mute:
             self._open().audio(pcm)
 
@@ -338,6 +344,7 @@ class OpenAIRealtimeServer:
                 self._name("resp"),
                 f"conv_{self._id}",
                 updated(self.settings, asked.get("session", {}), frozenset()),
+                self._out_rate_hz,
                 self._send,
                 self._items.add,
                 asked.get("metadata"),

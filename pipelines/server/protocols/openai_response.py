@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipelines.audio.reply_resample import ReplyResampler
-from pipelines.server.protocols.commands import RATE_HZ, Pcm
+from pipelines.server.protocols.commands import Pcm
 from pipelines.server.protocols.openai_items import Item
 from pipelines.server.protocols.openai_settings import Settings, format_of
 from pipelines.wires.messages import base64_text
@@ -23,6 +23,7 @@ class Response:
         response_id: Its name.
         conversation_id: Name of the conversation.
         settings: Of the session, as they are when it begins.
+        rate_hz: Rate of the agent's audio.
         send: Takes its events.
         added: Takes each item as it begins; returns its place: the name of the item before it.
         metadata: Of the client's ``response.create``.
@@ -33,6 +34,7 @@ class Response:
         response_id: str,
         conversation_id: str,
         settings: Settings,
+        rate_hz: int,
         send: Send,
         added: Callable[[Item], str | None],
         metadata: Any = None,
@@ -48,7 +50,7 @@ class Response:
         self._words: list[str] = []
         self._samples = 0
         self._is_text = settings.modality == "text"
-        self._rate = ReplyResampler(RATE_HZ, RATES_HZ[settings.out_audio])
+        self._rate = ReplyResampler(rate_hz, RATES_HZ[settings.out_audio])
         send("response.created", response=self._table("in_progress", None))
 
     @property
@@ -57,7 +59,7 @@ class Response:
         return self._spoken is not None
 
     def audio(self, pcm: Pcm) -> None:
-        """(n,) samples of the agent's speech, at `RATE_HZ`."""
+        """(n,) samples of the agent's speech."""
         if self._is_text:
             return
         self._deliver(self._rate.feed(pcm))

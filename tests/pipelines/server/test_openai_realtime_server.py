@@ -28,7 +28,7 @@ class Client:
     """A client on the other side of no socket."""
 
     def __init__(self, **session):
-        self.server = OpenAIRealtimeServer("s", Settings("cascade-embedded"))
+        self.server = OpenAIRealtimeServer("s", Settings("cascade-embedded"), 24_000, 24_000)
         self.events = self.take()
         if session:
             self.say("session.update", session={"type": "realtime", **session})
