@@ -113,6 +113,11 @@ class Session:
         """Rate of the audio that it gives."""
         return self._backend.capabilities.out_rate_hz
 
+    @property
+    def waiting(self) -> int:
+        """Events that wait for their reader."""
+        return len(self._waiting)
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

@@ -125,7 +125,7 @@ class Tape:
             at = max(0, (start_ns - self.t0_ns) * rate_hz // NS_PER_S)
             # A piece that comes within a chunk of where the last ended is its neighbour: jitter
             # of the network is no silence.
-            at = end if at - end < len(pcm) else at
+            at = end if laid and at - end < len(pcm) else at
             laid.append((at, pcm))
             end = at + len(pcm)
         whole = np.zeros(end, np.int16)
