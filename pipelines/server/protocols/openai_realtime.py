@@ -345,7 +345,8 @@ class OpenAIRealtimeServer:
         if self._response is not None:
             error = {"type": "server_error", "code": "server_error", "message": sentence}
             self._end("failed", {"type": "failed", "error": error})
-        self._error("server_error", sentence, None, None, kind="server_error")
+        else:
+            self._error("server_error", sentence, None, None, kind="server_error")
 
     @property
     def speaks(self) -> bool:

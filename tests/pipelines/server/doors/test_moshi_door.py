@@ -1,6 +1,7 @@
 """`/api/chat` over a real port: by our own line, and by hand."""
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,8 @@ async def test_a_model_steps_once_for_1920_samples_and_answers_in_opus():
         tone = (8_000 * np.sin(2 * np.pi * 500 * np.arange(9_600) / 24_000)).astype(np.int16)
         for page in opus(tone):
             await socket.send(page)
-        reader, heard = sphn.OpusStreamReader(24_000), []
+        reader = sphn.OpusStreamReader(24_000)
+        heard: list[Any] = []
         async with asyncio.timeout(5):
             while sum(map(len, heard)) < 9_600:
                 message = await socket.recv()

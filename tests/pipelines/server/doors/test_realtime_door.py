@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from openai import AsyncOpenAI
 from tests.pipelines.server import openai_contract
 from tests.pipelines.server.doors.served import loud, served, token
 
-LOOK_UP = {"type": "function", "name": "look_up", "parameters": {"type": "object"}}
+LOOK_UP: Any = {"type": "function", "name": "look_up", "parameters": {"type": "object"}}
 
 
 def b64(pcm):
@@ -21,7 +22,7 @@ def b64(pcm):
 
 async def take_until(connection, kind):
     """Events up to the first of a type, with it; each is checked by OpenAI's types."""
-    events = []
+    events: list[Any] = []
     async with asyncio.timeout(10):
         while not events or events[-1].type != kind:
             events.append(await connection.recv())
@@ -46,7 +47,11 @@ async def test_the_official_package_holds_a_conversation_with_a_function_call():
             )
             filler = await take_until(connection, "response.done")  # "let me see": 80 ms
             assert filler[-1].response.output[0].role == "assistant"
-            output = {"type": "function_call_output", "call_id": call.call_id, "output": "here"}
+            output: Any = {
+                "type": "function_call_output",
+                "call_id": call.call_id,
+                "output": "here",
+            }
             await connection.conversation.item.create(item=output)
             await connection.response.create()
             events = await take_until(connection, "response.done")
@@ -122,10 +127,15 @@ async def test_what_is_no_event_is_an_error_and_the_session_goes_on():
     async with served() as (_, url):
         socket = await session(url)
         await receive(socket, "conversation.created")
-        for message in ("{", b"\xff\xff", '{"type":"response.create"}', '{"type":"sing"}'):
+        for message in ("{", b"\xff\xff", '{"type":"sing"}'):
             await socket.send(message)
             error = await receive(socket, "error")
             assert error["error"]["message"]
+        await socket.send('{"type":"response.create"}')
+        done = await receive(socket, "response.done")
+        assert done["response"]["status_details"]["error"]["message"] == (
+            "passthrough takes no respond: it takes audio."
+        )
         audio = {"type": "input_audio_buffer.append", "audio": b64(loud(1_920))}
         await socket.send(json.dumps(audio))
         await receive(socket, "response.output_audio.delta")

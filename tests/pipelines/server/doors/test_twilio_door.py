@@ -159,7 +159,7 @@ async def test_a_form_that_is_too_long_is_not_read():
 
 def test_a_ticket_is_forgotten_after_a_minute_and_the_oldest_go_first(monkeypatch):
     now_s = [1_000.0]
-    monkeypatch.setattr(door.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr("time.monotonic", lambda: now_s[0])
     tickets = door.Tickets()
     first = tickets.new()
     many = [tickets.new() for _ in range(door.MOST_TICKETS)]
