@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from bench.agent import observer, stage_marks, transport
+from bench.agent import wire
 from bench.agent.open_work import WatchedMarks
 from bench.agent.process import Report, TrialOrder, _play
 from bench.caller.call import _converse
@@ -41,6 +41,7 @@ from pipelines.bot.preset import bot_spec
 from pipelines.cascade import services
 from pipelines.clock import NS_PER_MS, NS_PER_S, FakeClock
 from pipelines.errors import LabError
+from pipelines.link import observer, stage_marks, transport
 from pipelines.marks import Mark
 from pipelines.process import pool
 from pipelines.spec import PipelineSpec, parse_spec
@@ -50,7 +51,7 @@ from tests.bench.chains.virtual_time import virtual_time
 BOTS = Path(__file__).with_name("bots")
 START_NS = 1_000 * NS_PER_S
 """Time at which a call begins."""
-LOADED = (observer, stage_marks, session, services)
+LOADED = (observer, stage_marks, transport, session, services)
 """What a call imports: here, while the clocks still go."""
 
 
@@ -124,7 +125,7 @@ def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Ca
         patch.setenv("PIPECAT_SETUP_FILES", "")
         patch.setattr(pool, "ModelProcess", InlineProcess)
         link = Link(loop, agents, callers)
-        patch.setattr(transport.Wire, "connect", link.connect)
+        patch.setattr(wire.Wire, "connect", link.connect)
         agent = loop.create_task(_agent(spec, marks))
         agent.add_done_callback(lambda _: link.wake.set())
         link.agent = agent
@@ -192,9 +193,9 @@ class Link:
         self._arriving: deque[tuple[int, bytes]] = deque()
         self._closed = False
 
-    async def connect(self, path: str, marks: Any) -> transport.Wire:
+    async def connect(self, path: str, marks: Any) -> wire.Wire:
         """In place of `Wire.connect`."""
-        return transport.Wire(self._reader, self, marks)  # type: ignore[arg-type]
+        return wire.Wire(self._reader, self, marks)  # type: ignore[arg-type]
 
     # the agent's end
 

@@ -96,7 +96,9 @@ def test_every_state_ends_in_closed_and_nothing_follows_it():
 def test_events_are_frozen_records_and_each_has_a_name_on_the_wire():
     assert len(set(NAMES.values())) == len(NAMES) == 12
     for kind in NAMES:
-        assert dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen
+        assert dataclasses.is_dataclass(kind)
+        with pytest.raises((dataclasses.FrozenInstanceError, TypeError)):
+            object.__new__(kind).__setattr__("t_ns", 1)
 
 
 async def test_a_step_model_answers_frame_by_frame_and_the_session_walks_through_its_states():
@@ -117,11 +119,9 @@ async def test_a_function_is_called_its_wait_is_filled_and_its_result_is_said():
     async with session("clerk") as talk:
         talk.push(tone(9_000))
         events = talk.events()
-        async for event in events:
-            if isinstance(event, ToolCall):
-                break
-        assert (event.name, event.arguments) == ("look_up", {"what": "the red cup"})
-        await talk.send(ToolOutput(event.call_id, "on the table"))
+        call = await anext(e async for e in events if isinstance(e, ToolCall))
+        assert (call.name, call.arguments) == ("look_up", {"what": "the red cup"})
+        await talk.send(ToolOutput(call.call_id, "on the table"))
         audio = []
         async for event in events:
             if isinstance(event, AudioOut):
@@ -164,15 +164,14 @@ async def test_an_interruption_ends_the_agent_s_turn_and_what_was_unheard_is_off
     async with talk:
         backend.emit(AudioOut(0, 0, 24_000, tone(5_000)))
         backend.emit(AudioOut(0, 1, 24_000, tone(5_000)))  # heard from 80 ms on
-        assert talk.state == "speaking"
         clock.advance(100 * NS_PER_MS)
         backend.emit(Interruption(clock(), 1))
-        assert talk.state == "listening"
         talk.push(tone(7_000), due_ns=clock())
         await talk.stop()
     events = await gathered(talk)
     at = next(i for i, e in enumerate(events) if isinstance(e, Interruption))
     assert events[at + 1] == TurnEnd(100 * NS_PER_MS, "agent")
+    assert states(events)[1:4] == ["listening", "speaking", "listening"]
     (kept,) = log.got
     assert (kept.rate_hz, kept.door, kept.failed, kept.name) == (24_000, "test", False, talk.name)
     assert np.count_nonzero(kept.stereo[:, 1]) == 2_400  # 100 ms of 160 were heard
