@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -111,6 +112,8 @@ async def hold(
         talk_of: Makes both directions of a started session.
         tell: Tells the client a sentence in the door's protocol: why it ends.
     """
+    from starlette.websockets import WebSocketDisconnect
+
     code, why = NORMAL, ""
     try:
         async with house.service.conversation(preset, door) as session:
@@ -129,12 +132,10 @@ async def hold(
         code, why = error.code, str(error)
     except LabError as error:
         code, why = INTERNAL, str(error)
-    try:
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client may have gone
         if why:
             await tell(why)
         await socket.close(code, short(why))
-    except RuntimeError:
-        return  # the client has gone
 
 
 def short(why: str) -> str:

@@ -244,7 +244,9 @@ class TwilioTalk:
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    with contextlib.suppress(RuntimeError):  # it may have gone
+    from starlette.websockets import WebSocketDisconnect
+
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it may have gone
         await socket.close(code, short(reason))
 
 
