@@ -194,14 +194,14 @@ def _planned_in(run_dir: Path) -> Plan:
         presets, names = planned["presets"].items(), ",".join(planned["fixtures"])
         repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))
         own = {str(name): tuple(of) for name, of in planned.get("own", {}).items()}
-        wait_s = float(planned.get("wait_s", 0.0))
+        waits = {key: float(planned[key]) for key in ("wait_s", "silence_s") if key in planned}
     except (KeyError, TypeError, ValueError, AttributeError):
         raise LabError(
             f"{run_dir / 'run.json'}: its plan can't be understood, so that the run can't be gone "
             "on with: begin a new one."
         ) from None
     specs = tuple(parse_spec(fit_name(name), str(toml)) for name, toml in presets)
-    return Plan(specs, tuple(select(names)), repeats, only, own, wait_s)
+    return Plan(specs, tuple(select(names)), repeats, only, own, **waits)
 
 
 def _describe(plan: Plan) -> None:

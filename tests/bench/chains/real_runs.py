@@ -25,8 +25,8 @@ from pipelines.hosted.doubles import double
 from pipelines.spec import PRESETS, load_spec
 
 KEY = "sk-test-0123456789"
-SILENCE = ("bench.runner.trial.SILENCE_AFTER_AGENT_S", 0.5)
-"""What ends a call to an agent that answers in one breath; users wait for three times that."""
+BRIEF: dict[str, Any] = {"clicks": 3, "silence_s": 0.5}
+"""Fields of a plan whose agents answer in one breath; users wait for three times that."""
 HOSTED = "fake-realtime"
 """Preset of a hosted service, played by a double on this machine."""
 
@@ -93,13 +93,12 @@ def play_scripted(folder: Path) -> Scripted:
     """Both scripted cascades on a single turn and a conversation; a hosted service on the first."""
     with served("openai-realtime") as heard, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
-        patch.setattr(*SILENCE)
         text = (PRESETS / "hosted-openai-realtime.toml").read_text(encoding="utf-8")
         preset = folder / f"{HOSTED}.toml"
         preset.write_text(f'{text}url = "{heard.url}"\n', encoding="utf-8")
         names = ("cascade-scripted", "cascade-scripted-random", str(preset))
         fixtures = (fixture("greet_hello"), two_turns())
-        plan = Plan(tuple(map(load_spec, names)), fixtures, 1, own={HOSTED: ("greet_hello",)})
+        plan = Plan(tuple(map(load_spec, names)), fixtures, 1, own={HOSTED: ("greet_hello",)}, **BRIEF)
         failed = execute(plan, folder / "run", resume=False, watch=quiet, retries=4)
     run = store.read_run(folder / "run")
     assert failed == len(failures(run))
@@ -132,6 +131,7 @@ def play_engines(folder: Path) -> Engines:
         (command, replace(command, name=f"{COMMAND}_again")),
         1,
         own={BOT: (COMMAND,)},
+        clicks=3,
     )
 
     def watch(progress: Any) -> None:
@@ -139,7 +139,6 @@ def play_engines(folder: Path) -> Engines:
             threading.Timer(2.0, _kill_recogniser, [folder / "run"]).start()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
         patch.setenv("PYTHONPATH", os.pathsep.join(["", str(tap.parent), *sys.path]))
         beside = Beside((f"{tap.stem}:tap",), {"seen": str(folder)})
         failed = execute(plan, folder / "run", resume=False, watch=watch, beside=beside)
