@@ -42,7 +42,7 @@ def in_virtual_time(model: Any) -> None:
 def patched(patch: pytest.MonkeyPatch) -> None:
     """The stamps of a session are the child's."""
     for of in (Inbox, SerialStages):
-        patch.setitem(of.__init__.__kwdefaults__, "clock", CHILDS)  # type: ignore[misc]
+        patch.setitem(of.__init__.__kwdefaults__, "clock", CHILDS)
 
 
 class TurnedRequest(Request):

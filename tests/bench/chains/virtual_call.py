@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,10 +45,11 @@ from pipelines.clock import NS_PER_MS, NS_PER_S, FakeClock
 from pipelines.errors import LabError
 from pipelines.marks import Mark
 from pipelines.process import pool
+from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec, parse_spec
 from tests.bench.chains import inline_session
 from tests.bench.chains.inline_models import InlineProcess
-from tests.bench.chains.virtual_time import virtual_time
+from tests.bench.chains.virtual_time import VirtualLoop, virtual_time
 
 BOTS = Path(__file__).with_name("bots")
 START_NS = 1_000 * NS_PER_S
@@ -158,10 +160,8 @@ def play(
         preroll_ms=float(spec.audio.preroll_ms),
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
-    with pytest.MonkeyPatch.context() as patch, virtual_time(agents) as loop:
+    with _inside(agents) as (loop, patch):
         patch.setenv("PIPECAT_SETUP_FILES", "")
-        patch.setattr(pool, "ModelProcess", InlineProcess)
-        inline_session.patched(patch)
         link = Link(loop, agents, callers)
         patch.setattr(transport.Wire, "connect", link.connect)
         agents_end = loop.create_task(_agent(spec, TrialOrder(order.trial_id, "", scene), marks))
@@ -191,6 +191,30 @@ def play(
         audio_s=len(stereo) / rate_hz if stereo is not None else row.audio_s,
     )
     return Outcome(trial, every, stereo, rate_hz)
+
+
+def prepared(spec: PipelineSpec, times: int) -> list[list[Mark]]:
+    """The marks of loading a preset's models, and of each time that they are asked for again."""
+    found, marks = [], WatchedMarks()
+
+    async def prepare() -> None:
+        async with pool.ModelPool(marks) as models:
+            for _ in range(times):
+                await load_object(architecture(spec.architecture).prepare)(spec, models)
+                found.append(marks.drain())
+
+    with _inside(FakeClock(START_NS)) as (loop, _):
+        loop.run_until_complete(prepare())
+    return found
+
+
+@contextlib.contextmanager
+def _inside(clock: FakeClock) -> Iterator[tuple[VirtualLoop, pytest.MonkeyPatch]]:
+    """Virtual time, with every model inside this process."""
+    with pytest.MonkeyPatch.context() as patch, virtual_time(clock) as loop:
+        patch.setattr(pool, "ModelProcess", InlineProcess)
+        inline_session.patched(patch)
+        yield loop, patch
 
 
 async def _agent(spec: PipelineSpec, order: TrialOrder, marks: WatchedMarks) -> str | None:
