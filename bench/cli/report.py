@@ -106,7 +106,7 @@ def report(
     if form is Format.csv:
         text = as_csv([row for one in inputs for row in one.rows])
     else:
-        summaries = [summarise(one.run, one.rows) for one in inputs]
+        summaries = [summarise(one.run, one.rows, one.causes) for one in inputs]
         text = as_markdown(summaries) if form is Format.md else as_json(summaries)
     if out is None:
         sys.stdout.write(text)

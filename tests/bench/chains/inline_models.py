@@ -90,10 +90,10 @@ class DyingProcess(InlineProcess):
 
     LOAD_S = 1.5
 
-    def open(self, op: str, *args: Any, **more: Any) -> Any:
+    def open(self, *args: Any, fed: bool = False, **more: Any) -> Any:
         """See `ModelProcess.open`."""
-        request = super().open(op, *args, **more)
-        if op == "chat":
+        request = super().open(*args, fed=fed, **more)
+        if args[0] == "chat":
             asyncio.get_running_loop().create_task(self._die_after(request))
         return request
 

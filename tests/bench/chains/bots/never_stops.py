@@ -1,4 +1,4 @@
-"""A stop strategy that never ends a turn: the aggregator's limit for all of them does, after 5 s."""
+"""A stop strategy that never ends a turn: the aggregator's limit of 5 s does."""
 
 from bot_kit import ScriptedLLM, listening, talk
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy

@@ -1,4 +1,4 @@
-"""A recogniser that owns the turn: it hears the end itself after 80 ms, and no VAD is in the bot."""
+"""A recogniser that owns the turn: it hears the end itself after 80 ms, without a VAD."""
 
 import numpy as np
 from bot_kit import ScriptedLLM, talk
