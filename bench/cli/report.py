@@ -54,7 +54,7 @@ class Audio(StrEnum):
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN…]", help="Folders of runs; default: the latest run."),
+        typer.Argument(metavar="RUN", help="Folders of runs; default: the latest run."),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="A page, or only the figures.")

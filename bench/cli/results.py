@@ -24,7 +24,7 @@ def show(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="[RUN[/TRIAL]]",
+            metavar="RUN[/TRIAL]",
             help="A run's folder, or one trial in it; default: the latest run.",
         ),
     ] = LATEST,

@@ -54,15 +54,16 @@ def doctor(
         print_lists(form, _costs(found))
 
 
+BY = {True: "measured", False: "estimate"}
+"""Whether a run on this machine measured a cost → the word for that."""
 COLUMNS = (
     Column("preset", "preset"),
     Column("budget", "verdict"),
     Column("ms", lambda row: number(row["ms"]), is_figure=True),
     Column("budget ms", lambda row: number(row["budget_ms"]), is_figure=True),
-    Column("by", lambda row: _BY[row["is_own"]] if row["ms"] is not None else ""),
+    Column("by", lambda row: BY[row["is_own"]] if row["ms"] is not None else ""),
     Column("from", "why"),
 )
-_BY = {True: "measured", False: "estimate"}
 
 
 def _costs(found: Examination) -> Listing:
