@@ -13,6 +13,7 @@ from bench.causes.find import causes_of_run
 from bench.causes.table import CAUSES
 from bench.fixtures.library import Cue, Fixture, fixtures_root, load
 from pipelines.spec import load_spec
+from tests.bench.chains import virtual_call
 from tests.bench.chains.inline_models import DyingProcess, InlineProcess
 from tests.bench.chains.virtual_call import Called, call, call_preset, kitchen
 
@@ -59,8 +60,9 @@ def called(bot: str) -> Called:
         "warm_llm": six,
     }
     if bot in PRESETS:
-        preset = load_spec("cascade-embedded")
-        found = call_preset(preset, again(kitchen(), end), process=PRESETS[bot])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(virtual_call, "InlineProcess", PRESETS[bot])
+            found = call_preset(load_spec("cascade-embedded"), again(kitchen(), end))
     else:
         found = call(bot, fixtures.get(bot))
     assert (found.trial.status, found.trial.error) == ("ok", None)

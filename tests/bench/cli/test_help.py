@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from bench.cli.main import COMMANDS, app
 from bench.cli.shell.examples import EXAMPLES
 
-ROOT = typer.main.get_command(app)
+ROOT: Any = typer.main.get_command(app)
 
 
 def leaves() -> Iterator[tuple[str, Any]]:
