@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bench.agent.process import AgentProcess
 from bench.agent.remote import RemoteAgent
@@ -30,6 +31,8 @@ class Agents:
         self._agents: dict[str, Agent] = {}
         self._unprepared: set[str] = set()
         """Presets whose process runs, and has loaded no model yet."""
+        self._known: list[PipelineSpec] = []
+        """One preset of each agent: over other networks it is the same agent."""
 
     def get(self, spec: PipelineSpec) -> Agent:
         """The preset's agent, its models loaded and warm; a new one if the last has died.
@@ -37,6 +40,7 @@ class Agents:
         Raises:
             LabError: one of them can't be loaded; a second call tries again.
         """
+        spec = self._first_of(spec)
         agent = self._agents.get(spec.name)
         if agent is not None and not agent.alive:
             agent.stop()
@@ -64,7 +68,7 @@ class Agents:
         loading one is measured beside idle processes.
         """
         started = []
-        for spec in specs:
+        for spec in map(self._first_of, specs):
             if spec.name not in self._agents and spec.architecture != "remote":
                 agent = self._agents[spec.name] = AgentProcess(spec)
                 self._unprepared.add(spec.name)
@@ -73,6 +77,14 @@ class Agents:
                     agent.ask("start")
         for agent in started:
             agent.wait(PREPARE_TIMEOUT_S)
+
+    def _first_of(self, spec: PipelineSpec) -> PipelineSpec:
+        """The preset whose agent is to be used: the first that differs in its network only."""
+        for known in self._known:
+            if replace(spec, name=known.name, network=known.network, toml=known.toml) == known:
+                return known
+        self._known.append(spec)
+        return spec
 
     def stop(self) -> None:
         """Ends them all."""

@@ -14,16 +14,18 @@ from pathlib import Path
 from bench.caller.connection import (
     CONNECT_TIMEOUT_S,
     AgentGoneError,
+    Connection,
     SocketConnection,
     accepted,
     dialled,
 )
 from bench.caller.conversation import Conversation
+from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines import table
-from bench.lines.line import LineError, Ready
+from bench.lines.line import Line, LineError, Ready
 from pipelines.clock import NS_PER_S, monotonic_ns
-from pipelines.marks import stamp
+from pipelines.marks import Mark, stamp
 
 
 def raise_priority() -> str:
@@ -61,7 +63,7 @@ def call(
     except (AgentGoneError, LineError) as error:
         return CallerResult("error", str(error), 0, 0)
     with connected:
-        connection = SocketConnection(connected, line)
+        connection = _connection(plan, connected, line)
         try:
             rate_hz = _wait_ready(connection)
         except (AgentGoneError, LineError) as error:
@@ -69,11 +71,28 @@ def call(
         marks += [stamp("line", "agent_ready")] if listener is None else []
         tell("ready")
         result = _converse(Conversation(plan, connection, rate_hz), connection, tell)
-    result.marks = [*marks, *result.marks]
+    result.marks = [*marks, *result.marks, *_marks_of(connection)]
     return result
 
 
-def _wait_ready(connection: SocketConnection) -> int:
+def _connection(plan: CallerPlan, connected: socket.socket, line: Line) -> Connection:
+    """The connection over a socket, with the plan's network before it."""
+
+    def make(codec: Line) -> Connection:
+        return SocketConnection(connected, codec)
+
+    if plan.network is None:
+        return make(line)
+    is_stream = table.row_of(plan.line.name).carrier == "tcp"
+    return NetworkConnection(make, line, plan.network, plan.network_seed, is_stream=is_stream)
+
+
+def _marks_of(connection: Connection) -> list[Mark]:
+    """What a simulated network did; nothing without one."""
+    return connection.marks if isinstance(connection, NetworkConnection) else []
+
+
+def _wait_ready(connection: Connection) -> int:
     """Opens the conversation; returns the agent's output rate in Hz once it is ready."""
     connection.send(connection.line.hello())
     deadline_ns = monotonic_ns() + int(CONNECT_TIMEOUT_S * NS_PER_S)
@@ -85,7 +104,7 @@ def _wait_ready(connection: SocketConnection) -> int:
 
 
 def _converse(
-    conversation: Conversation, connection: SocketConnection, tell: Callable[[str], None]
+    conversation: Conversation, connection: Connection, tell: Callable[[str], None]
 ) -> CallerResult:
     error: str | None = None
     began_s, cpu_s = time.monotonic(), time.process_time()

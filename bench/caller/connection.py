@@ -13,7 +13,7 @@ import ssl
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from bench.lines.line import Event, Line, LineChoice, LineError
+from bench.lines.line import Chunk, Event, Line, LineChoice, LineError
 from bench.lines.websocket import shown
 from pipelines.clock import NS_PER_S, Clock, monotonic_ns
 
@@ -37,9 +37,19 @@ class Connection(Protocol):
 
     line: Line
     """The codec of this conversation."""
+    up_delay_ns: int
+    """Delay that is put before the way to the agent, ns: what it is told of times to come is later
+    by it."""
 
     def send(self, data: bytes) -> None:
         """Sends bytes without waiting.
+
+        Raises:
+            AgentGoneError: the connection broke.
+        """
+
+    def speak(self, chunk: Chunk) -> None:
+        """Sends a chunk of the user's audio without waiting.
 
         Raises:
             AgentGoneError: the connection broke.
@@ -56,8 +66,26 @@ class Connection(Protocol):
             LineError: the bytes are not of the line's protocol.
         """
 
+    def hang_up(self) -> None:
+        """Says good-bye in the line's own way, if the agent still takes it."""
 
-class SocketConnection:
+
+class Direct:
+    """A connection with nothing before it."""
+
+    line: Line
+    up_delay_ns = 0
+
+    def send(self, data: bytes) -> None:
+        """See `Connection.send`."""
+        raise NotImplementedError
+
+    def speak(self, chunk: Chunk) -> None:
+        """See `Connection.speak`."""
+        self.send(self.line.encode(chunk))
+
+
+class SocketConnection(Direct):
     """A connected stream socket, read and written on one thread.
 
     Args:
@@ -96,7 +124,7 @@ class SocketConnection:
         return events, arrival_ns
 
     def hang_up(self) -> None:
-        """Says good-bye in the line's own way, if the agent still takes it."""
+        """See `Connection.hang_up`."""
         with contextlib.suppress(OSError, LineError):
             self._socket.settimeout(1.0)
             self._socket.sendall(bytes(self._unsent) + self.line.bye())

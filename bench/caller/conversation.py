@@ -134,7 +134,7 @@ class Conversation:
         k = self._mouth.next_k
         chunk = Chunk(k, due_ns, self._mouth.chunk(k))
         line = self._connection.line
-        self._connection.send(line.encode(chunk))
+        self._connection.speak(chunk)
         self._mark("user", "chunk_sent", self._clock(), value=k)
         self._mouth.next_k = k + 1
         if due_ns >= self._turn_over_ns:
@@ -231,8 +231,9 @@ class Conversation:
         self._mark("user", "speech_off", asked.off_ns)
         self._mark("user", "turn_end", asked.end_ns)
         if self._plan.sees_labels:
-            line = self._connection.line
-            self._connection.send(line.labels(self._turn, asked.on_ns, asked.off_ns))
+            line, later_ns = self._connection.line, self._connection.up_delay_ns
+            on_ns, off_ns = asked.on_ns + later_ns, asked.off_ns + later_ns
+            self._connection.send(line.labels(self._turn, on_ns, off_ns))
 
     def _mark(
         self,

@@ -204,6 +204,9 @@ class LineRow:
     lines that ride on HTTP."""
     options: type = NoOptions
     """Frozen dataclass of ``options``."""
+    carrier: Literal["tcp", "packets"] = "tcp"
+    """What the protocol rides on, for a simulated network: over TCP a loss is a wait, over packets
+    a hole."""
     in_rate_hz: Callable[[Mapping[str, Any]], int | None] = lambda options: None
     """Rate of the user's audio by the line's options, where the protocol has only one; None: the
     preset's."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bench.metrics import (
     after_filler,
+    connection,
     content,
     cost,
     frames,
@@ -28,6 +29,7 @@ METRICS: tuple[Metric, ...] = (
     *turn_taking.ROWS,
     *content.ROWS,
     *cost.ROWS,
+    *connection.ROWS,
 )
 """Every metric, in the order in which it is stored."""
 

@@ -23,10 +23,12 @@ import pytest
 from bench.agent import observer, stage_marks, transport
 from bench.agent.open_work import WatchedMarks
 from bench.agent.process import Report, TrialOrder, _play
-from bench.caller.call import _converse
-from bench.caller.connection import AgentGoneError
+from bench.caller.call import _converse, _marks_of
+from bench.caller.connection import AgentGoneError, Connection, Direct
 from bench.caller.conversation import Conversation
 from bench.caller.mouth import CHUNK_MS
+from bench.caller.network import NetworkConnection
+from bench.caller.plan import CallerPlan
 from bench.fixtures.labels import labels_of
 from bench.fixtures.library import Fixture, fixtures_root, load
 from bench.lines.line import Event, Line, Ready
@@ -138,8 +140,10 @@ def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Ca
             row = _row(spec, fixture, "error", trial_end or error, 0, 0)
             found = trial_with_causes(row, [], None, labels_of(fixture))
             return Called(row, marks.marks, found.metrics, found.causes)
-        conversation = Conversation(plan, link, rate_hz, callers)
-        result = _converse(conversation, link, lambda words: None)  # type: ignore[arg-type]
+        connection = _over_network(plan, link, callers)
+        conversation = Conversation(plan, connection, rate_hz, callers)
+        result = _converse(conversation, connection, lambda words: None)
+        result.marks += _marks_of(connection)
         fault = loop.run_until_complete(agent)
     report = Report("done", marks.marks, fault, getattr(fault, "excused_by", ()))
     failure = _error(result, report)
@@ -155,12 +159,21 @@ def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Ca
     return Called(trial, every, found.metrics, found.causes, stereo)
 
 
+def _over_network(plan: CallerPlan, link: Link, clock: FakeClock) -> Connection:
+    """The link, with the plan's network before it."""
+    if plan.network is None:
+        return link
+    of = (link.line, plan.network, plan.network_seed)
+    return NetworkConnection(lambda line: link, *of, is_stream=False, clock=clock)
+
+
 def _row(
     spec: PipelineSpec, fixture: Fixture, status: Any, error: str | None, t0_ns: int, rate_hz: int
 ) -> Trial:
     return Trial(
         "run", "t", spec.name, fixture.name, 0, t0_ns, rate_hz, len(fixture.turns),
         status=status, error=error, chunk_ms=CHUNK_MS, weights=spec.weights, kind=spec.kind,
+        network=spec.network.label if spec.network else "",
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
         device_buffer_ms=float(spec.audio.device_buffer_ms),
     )  # fmt: skip
@@ -175,7 +188,7 @@ async def _agent(spec: PipelineSpec, marks: WatchedMarks) -> str | None:
             return str(error)
 
 
-class Link:
+class Link(Direct):
     """Both ends of the line between caller and agent.
 
     The caller has a clock of its own: an agent that blocks its loop is late, the caller is not.
