@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.caller.connection import (
     CONNECT_TIMEOUT_S,
     AgentGoneError,
+    ClosedError,
     Connection,
     SocketConnection,
     accepted,
@@ -23,7 +24,8 @@ from bench.caller.conversation import Conversation
 from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines import table
-from bench.lines.line import Line, LineError, Ready
+from bench.lines.line import LOCAL, Bye, Line, LineChoice, LineError, Ready
+from bench.lines.websocket import shown
 from pipelines.clock import NS_PER_S, monotonic_ns
 from pipelines.marks import Mark, stamp
 
@@ -65,7 +67,7 @@ def call(
     with connected:
         connection = _connection(plan, connected, line)
         try:
-            rate_hz = _wait_ready(connection)
+            rate_hz = _wait_ready(connection, plan.line)
         except (AgentGoneError, LineError) as error:
             return CallerResult("error", str(error), 0, 0)
         marks += [stamp("line", "agent_ready")] if listener is None else []
@@ -92,15 +94,34 @@ def _marks_of(connection: Connection) -> list[Mark]:
     return connection.marks if isinstance(connection, NetworkConnection) else []
 
 
-def _wait_ready(connection: Connection) -> int:
+def _wait_ready(connection: Connection, line: LineChoice = LOCAL) -> int:
     """Opens the conversation; returns the agent's output rate in Hz once it is ready."""
-    connection.send(connection.line.hello())
-    deadline_ns = monotonic_ns() + int(CONNECT_TIMEOUT_S * NS_PER_S)
-    while monotonic_ns() < deadline_ns:
-        for event in connection.listen(deadline_ns)[0]:
-            if isinstance(event, Ready):
-                return event.rate_hz
-    raise AgentGoneError(f"the agent was not ready within {CONNECT_TIMEOUT_S:.0f} s")
+    agent = shown(line.url) if line.url else "the agent"
+    try:
+        connection.send(connection.line.hello())
+        deadline_ns = monotonic_ns() + int(CONNECT_TIMEOUT_S * NS_PER_S)
+        while monotonic_ns() < deadline_ns:
+            for event in connection.listen(deadline_ns)[0]:
+                if isinstance(event, Ready):
+                    return event.rate_hz
+                if isinstance(event, Bye):
+                    why = f": {event.reason}" if event.reason else ""
+                    raise AgentGoneError(f"{agent} ended the conversation in its greeting{why}")
+    except ClosedError:
+        raise AgentGoneError(
+            f"{agent} closed the connection in the handshake, before it was ready{_other(line)}"
+        ) from None
+    raise AgentGoneError(
+        f"{agent} took the connection, and was not ready within {CONNECT_TIMEOUT_S:g} s"
+        f"{_other(line)}"
+    )
+
+
+def _other(line: LineChoice) -> str:
+    """A doubt in the protocol, where somebody chose it."""
+    if not line.url:
+        return ""
+    return f": does it speak the line {line.name}? ('duplex-lab lines' lists them)"
 
 
 def _converse(

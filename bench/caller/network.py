@@ -52,6 +52,10 @@ class Bare(QuietLine):
         """As the codec does."""
         return self._line.bye()
 
+    def remark(self) -> str:
+        """As the codec does."""
+        return self._line.remark()
+
 
 @dataclass(frozen=True, slots=True)
 class _Up:
@@ -147,6 +151,10 @@ class NetworkConnection:
         for up in self._up.take_all():
             self._inner.send(up.data)
         self._inner.hang_up()
+
+    def remark(self) -> str:
+        """See `Connection.remark`."""
+        return self._inner.remark()
 
     def _put_up(self, up: _Up, now_ns: int) -> None:
         """Sends bytes, on a line over TCP as so many packets."""
