@@ -22,8 +22,8 @@ from pipelines.errors import SpecError
 from pipelines.guards.ranges import Range, RateHz, WholeMs, outside
 from pipelines.guards.texts import fit_name, parse_toml, toml_string, whole
 from pipelines.kinds import Kind, Weights
-from pipelines.network.conditions import Network
-from pipelines.network.preset import read_network
+from pipelines.network.conditions import OWN, Direction, Network, NetworkOptions
+from pipelines.network.named import NETWORKS
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -241,6 +241,39 @@ def _of_bot(table: dict[str, Any], where: str) -> dict[str, Any]:
         "weights": "trained",
     }
     return {**filled, **table, "bot": options}
+
+
+def read_network(table: object, where: str) -> Network:
+    """The network of a preset's table ``[network]``.
+
+    Args:
+        table: The table of the TOML file.
+        where: File, for the error's text.
+
+    Raises:
+        SpecError: an unknown name or key, or a value out of range.
+    """
+    options = read_options(NetworkOptions, table, f"{where} [network]")
+    if options.name:
+        if options.up or options.down:
+            raise SpecError(
+                f"{where} [network]: name = {options.name!r} says both ways: leave it out, or "
+                "leave up and down out."
+            )
+        if options.name not in NETWORKS:
+            raise SpecError(
+                f"{where} [network]: there is no network {options.name!r}"
+                f"{did_you_mean(options.name, NETWORKS)}; known: {', '.join(NETWORKS)}."
+            )
+        return dataclasses.replace(NETWORKS[options.name], seed=options.seed)
+    if not options.up and not options.down:
+        raise SpecError(
+            f"{where} [network]: give a name ('duplex-lab networks' lists them), or [network.up] "
+            "and [network.down]."
+        )
+    up = read_options(Direction, options.up, f"{where} [network.up]")
+    down = read_options(Direction, options.down, f"{where} [network.down]")
+    return Network(OWN, up, down, seed=options.seed)
 
 
 def parse_spec(name: str, text: str) -> PipelineSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from bench.agent.process import AgentProcess
 from bench.agent.remote import RemoteAgent
@@ -20,14 +21,22 @@ Agent = AgentProcess | RemoteAgent
 """One agent under test, here or elsewhere."""
 
 
-def _agent(spec: PipelineSpec) -> Agent:
-    return RemoteAgent(spec) if spec.architecture == "remote" else AgentProcess(spec)
+def _agent(spec: PipelineSpec, folder: Path | None) -> Agent:
+    if spec.architecture != "remote":
+        return AgentProcess(spec)
+    return RemoteAgent(spec, None if folder is None else folder / f"{spec.name}.agent.log")
 
 
 class Agents:
-    """One warm agent process for each preset; a dead one is replaced, and warmed like the first."""
+    """One warm agent process for each preset; a dead one is replaced, and warmed like the first.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Folder of the run, where the output of agents that are started by a command is kept;
+            None: it is not kept.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._agents: dict[str, Agent] = {}
         self._unprepared: set[str] = set()
         """Presets whose process runs, and has loaded no model yet."""
@@ -48,7 +57,7 @@ class Agents:
         if agent is not None and spec.name not in self._unprepared:
             return agent
         self._unprepared.discard(spec.name)
-        agent = self._agents[spec.name] = agent or _agent(spec)
+        agent = self._agents[spec.name] = agent or _agent(spec, self._folder)
         try:
             agent.ask("prepare")
             report = agent.wait(PREPARE_TIMEOUT_S)

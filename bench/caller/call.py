@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench.caller.connection import (
     CONNECT_TIMEOUT_S,
@@ -63,13 +64,14 @@ def call(
         connected = dialled(plan.line) if listener is None else accepted(listener)
         marks += [stamp("line", "connected")] if listener is None else []
     except (AgentGoneError, LineError) as error:
-        return CallerResult("error", str(error), 0, 0)
+        return CallerResult("error", str(error), 0, 0, marks)
     with connected:
         connection = _connection(plan, connected, line)
         try:
             rate_hz = _wait_ready(connection, plan.line)
         except (AgentGoneError, LineError) as error:
-            return CallerResult("error", str(error), 0, 0)
+            said = f"{error}{_usual_path(plan.line)}"
+            return CallerResult("error", said, 0, 0, [*marks, *_marks_of(connection)])
         marks += [stamp("line", "agent_ready")] if listener is None else []
         tell("ready")
         result = _converse(Conversation(plan, connection, rate_hz), connection, tell)
@@ -115,6 +117,14 @@ def _wait_ready(connection: Connection, line: LineChoice = LOCAL) -> int:
         f"{agent} took the connection, and was not ready within {CONNECT_TIMEOUT_S:g} s"
         f"{_other(line)}"
     )
+
+
+def _usual_path(line: LineChoice) -> str:
+    """The paths that agents of this line have as a rule, where the address has another."""
+    paths = table.row_of(line.name).paths
+    if not line.url or not paths or urlsplit(line.url).path in paths:
+        return ""
+    return f"; agents of the line {line.name} are at {' or '.join(paths)} as a rule"
 
 
 def _other(line: LineChoice) -> str:

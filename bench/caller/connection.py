@@ -276,6 +276,7 @@ CERTIFICATE_MENDS = {
     9: "its day has not come: look at the clocks, here and there",
     10: "it is to be renewed on the server",
     62: "dial the server by a name that its certificate holds",
+    64: "dial the server by a name that its certificate holds",
 }
 """OpenSSL's code of a fault of a certificate → what mends it."""
 

@@ -147,9 +147,10 @@ class NetworkConnection:
             self._hear(min(t_ns for t_ns in times if t_ns is not None))
 
     def hang_up(self) -> None:
-        """See `Connection.hang_up`: what is under way is handed on at once."""
+        """See `Connection.hang_up`: audio that is still under way never arrives."""
         for up in self._up.take_all():
-            self._inner.send(up.data)
+            if up.k is None:
+                self._inner.send(up.data)
         self._inner.hang_up()
 
     def remark(self) -> str:

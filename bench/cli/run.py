@@ -145,6 +145,7 @@ def run(
         run_dir = find_run(resume)
         plan = _planned_in(run_dir)
     else:
+        _require_lines(agent or [], line or [])
         plan = make_plan(
             presets or ("" if bot or agent else DEFAULT_PRESETS),
             fixtures,
@@ -191,6 +192,24 @@ def run(
             f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
         )
         raise typer.Exit(1)
+
+
+def _require_lines(urls: list[str], lines: list[str]) -> None:
+    """Refuses an address without its protocol, and names the one that it looks like."""
+    if not urls or lines:
+        return
+    from bench.lines.table import suggested
+
+    likely = suggested(urls[0])
+    if likely:
+        try_this = f"by its path it may be --line {likely[0]}"
+        try_this += f" (or {', '.join(likely[1:])})" if likely[1:] else ""
+    else:
+        try_this = "raw PCM is --line pcm-websocket"
+    raise LabError(
+        f"--agent {urls[0]}: name the protocol that it speaks: {try_this}; 'duplex-lab lines' "
+        "lists them all."
+    )
 
 
 def _listen(run_dir: Path) -> None:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from bench.metrics import (
     after_filler,
-    connection,
     content,
     cost,
     frames,
     harness,
     latency,
-    playout,
     stages,
     turn_taking,
+    way,
 )
 from bench.metrics.metric import Metric, Share
 
@@ -25,11 +24,10 @@ METRICS: tuple[Metric, ...] = (
     *stages.ROWS,
     *after_filler.ROWS,
     *frames.ROWS,
-    *playout.ROWS,
+    *way.ROWS,
     *turn_taking.ROWS,
     *content.ROWS,
     *cost.ROWS,
-    *connection.ROWS,
 )
 """Every metric, in the order in which it is stored."""
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from bench.caller.plan import SILENCE_AFTER_AGENT_S
 from bench.fixtures.library import Fixture, select
+from bench.runner.networks import over_networks
 from bench.stats.quantiles import QUANTILES, needed_n
 from pipelines.bot.preset import bot_spec
 from pipelines.errors import LabError
 from pipelines.kinds import KINDS
-from pipelines.network.preset import over_networks
 from pipelines.spec import PipelineSpec, load_spec
 
 ANSWER_S = 2.5

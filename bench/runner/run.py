@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.agent.pool import PREPARE_TIMEOUT_S, Agents
 from bench.agent.process import AgentProcess
+from bench.agent.remote import require_line
 from bench.caller.process import CallerProcess
 from bench.fixtures.labels import labels_of
 from bench.machine import description as machine
@@ -164,6 +165,8 @@ def provide(plan: Plan, watch: Watcher) -> None:
     """
     require_models(plan.specs)
     for spec in plan.specs:
+        if spec.architecture == "remote":
+            require_line(spec)
         if path := architecture(spec.architecture).provide:
 
             def tell(text: str, name: str = spec.name) -> None:
@@ -228,7 +231,7 @@ def _play_all(
     spin: bool,
 ) -> None:
     caller = stack.enter_context(CallerProcess())
-    agents = Agents()
+    agents = Agents(run_dir)
     stack.callback(agents.stop)
     # Called first: when the caller hangs up, an agent in mid-trial ends by itself.
     stack.callback(caller.stop)

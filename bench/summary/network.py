@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bench.metrics.connection import WAYS
+from bench.metrics.way import WAYS
 from bench.store.records import MetricRow
 from bench.timeline.timeline import Timeline, Turn
 

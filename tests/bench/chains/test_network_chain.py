@@ -36,7 +36,9 @@ def test_a_network_that_does_nothing_changes_no_mark_of_the_caller_and_no_figure
     near, ideal = called_over(""), called_over('[network]\nname = "ideal"\n')
 
     def callers(called):
-        return [m for m in called.marks if m.stage in ("user", "ear", "line", "network")]
+        # The voice's last soft samples are its model's, and are never quite the same twice.
+        stages = ("user", "ear", "line", "network")
+        return [m for m in called.marks if m.stage in stages and m.event != "agent_end"]
 
     assert callers(ideal) == callers(near)
     assert ideal.ms("voice_to_voice") == near.ms("voice_to_voice")

@@ -19,6 +19,9 @@ from bench.store.records import Trial
 class Agents:
     """One agent, which is always well."""
 
+    def __init__(self, folder: object) -> None:
+        pass
+
     def start(self, specs: object) -> None:
         pass
 

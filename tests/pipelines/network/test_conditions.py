@@ -1,11 +1,12 @@
 """Networks as numbers: their formulas, their rows, and what a preset may say of one."""
 
+from pathlib import Path
+
 import pytest
 
-from pipelines.errors import LabError, SpecError
+from pipelines.errors import SpecError
 from pipelines.network.conditions import Direction
 from pipelines.network.named import NETWORKS
-from pipelines.network.preset import over_networks
 from pipelines.spec import load_spec, parse_spec
 
 CLICK = load_spec("click").toml
@@ -28,6 +29,13 @@ def test_bursts_have_the_probabilities_of_gilbert_and_elliott():
     assert way.leaves_bad == 0.25
     assert way.enters_bad == pytest.approx(0.06 * 0.25 / 0.94)
     assert way.loss_run_packets == pytest.approx(1 / (1 - 0.75 * 0.5))
+
+
+def test_the_page_says_the_numbers_of_each_network():
+    page = Path(__file__).parents[3].joinpath("docs", "networks.md").read_text(encoding="utf-8")
+    for row in NETWORKS.values():
+        down = "as up" if row.down == row.up and row.up != Direction() else row.down.text()
+        assert f"| `{row.name}` | {row.up.text()} | {down} |" in page
 
 
 def test_a_named_network_has_numbers_and_a_source():
@@ -65,16 +73,3 @@ def test_a_preset_names_a_network_or_says_both_ways_in_numbers():
 def test_a_wrong_network_is_one_sentence(table, sentence):
     with pytest.raises(SpecError, match=sentence):
         click_over(table)
-
-
-def test_each_preset_is_played_over_each_network_under_a_name_of_its_own():
-    specs = over_networks([load_spec("click")], "none, lte,wifi-bad")
-    assert [spec.name for spec in specs] == ["click", "click-lte", "click-wifi-bad"]
-    assert [spec.network and spec.network.name for spec in specs] == [None, "lte", "wifi-bad"]
-    again = parse_spec(specs[1].name, specs[1].toml)  # as a run is resumed
-    assert again == specs[1]
-
-
-def test_a_preset_has_one_network_at_most():
-    with pytest.raises(LabError, match="mine has a network of its own, 3g"):
-        over_networks([click_over('[network]\nname = "3g"')], "lte")

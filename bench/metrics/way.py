@@ -1,4 +1,8 @@
-"""The way between caller and agent: connecting, and what a simulated network did (21, 22)."""
+"""The way between caller and agent: connecting, a simulated network, and holes in what was heard.
+
+An underrun is silence inside the agent's speech, where the ear's buffer was empty (13); the others
+are of agents that the caller dials (21), and of a network that was simulated (22).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,28 @@ from collections.abc import Sequence
 
 from bench.metrics.metric import Figure, Headline, Metric, TrialMeasure, TurnMeasure, in_ms
 from bench.metrics.reading import TrialReading, TurnReading
+from bench.timeline.playout import agent_speech_ns
+from pipelines.clock import NS_PER_S
 from pipelines.marks import EventName, Mark
 
+NO_SPEECH = "the agent said nothing"
 NO_NETWORK = "no network was simulated"
 WAYS = ("up", "down")
+
+
+def underruns(reading: TrialReading) -> list[Figure]:
+    """Counts the underruns per minute of the agent's speech."""
+    speech_ns = agent_speech_ns(reading.timeline)
+    if speech_ns == 0:
+        return [Figure(None, NO_SPEECH)]
+    return [Figure(len(reading.underruns_ns) / (speech_ns / NS_PER_S / 60))]
+
+
+def underrun_ms(reading: TrialReading) -> list[Figure]:
+    """Measures the silence of all underruns together."""
+    if agent_speech_ns(reading.timeline) == 0:
+        return [Figure(None, NO_SPEECH)]
+    return [Figure(in_ms(sum(reading.underruns_ns)))]
 
 
 def line_took(start: EventName, end: EventName) -> TrialMeasure:
@@ -85,6 +107,24 @@ def where_simulated(measure: TurnMeasure) -> TurnMeasure:
 
 
 ROWS = (
+    Metric(
+        13,
+        "underruns",
+        "1/min",
+        "playout",
+        "underruns inside the agent's speech, per minute of it: the ear's buffer was empty",
+        underruns,
+    ),
+    Metric(
+        13,
+        "underrun_ms",
+        "ms",
+        "playout",
+        "how long they lasted in all",
+        underrun_ms,
+        headline=Headline("quality", 3, {None: "underrun ms"}, over="sum"),
+        line="underruns",
+    ),
     Metric(
         21,
         "connect_ms",
