@@ -1,6 +1,7 @@
 """A run stops before its agents cost more audio than it may exchange, and goes on from there."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,11 +9,23 @@ from bench.fixtures.library import fixtures_root, load
 from bench.runner.audio_budget import AudioSpentError, exchanged_s
 from bench.runner.plan import ANSWER_S, OVERHEAD_S, Plan, audio_of
 from bench.runner.run import execute
+from bench.runner.trial import Outcome
 from bench.simulated.turns import TurnPlan, trial_of
 from bench.store import store
+from bench.store.records import Trial
 from pipelines.marks import stamp
 from pipelines.spec import load_spec
-from tests.bench.runner.run_doubles import without_processes
+from tests.bench.chains.virtual_run import without_processes
+
+
+def answered(order: Trial, *_: object) -> Outcome:
+    """A turn that is answered, in no time."""
+    trial, marks, pcm = trial_of([TurnPlan()])
+    known: dict[str, Any] = {
+        name: getattr(trial, name) for name in ("t0_ns", "rate_hz", "audio_s", "chunks_sent")
+    }
+    return Outcome(replace(order, **known), marks, pcm, trial.rate_hz)
+
 
 FIXTURE = load(fixtures_root() / "greet_hello.toml")
 
@@ -34,7 +47,7 @@ def test_a_run_stops_before_the_trial_that_would_exceed_its_audio_and_can_be_res
     tmp_path, monkeypatch
 ):
     plan = Plan((load_spec("cascade-scripted"),), (FIXTURE,), 3)
-    without_processes(monkeypatch)
+    without_processes(monkeypatch, answered)
     played, marks, _ = trial_of([TurnPlan()])
     one_s, needs_s = exchanged_s(played, marks), audio_of(plan.trials[0])
     two = (2 * one_s + needs_s - 0.1) / 60  # enough for the warm-up and one trial
