@@ -230,13 +230,12 @@ class RealtimeTalk:
     def _turn_over(self, event: TurnEnd) -> None:
         if event.side == "user":
             self._server.user_stopped(_ago_ms(self._quiet_ns or event.t_ns))
-            self._pace.rest()
         elif self._asked_ns is None:  # one that was asked for goes on until something came of it
+            self._pace.rest()
             self._server.agent_done()
 
     def _begun(self) -> None:
         self._asked_ns = None
-        self._pace.rest()
 
     async def _watch(self) -> None:
         """Ends an answer that was asked for and never came."""
@@ -245,6 +244,7 @@ class RealtimeTalk:
             asked_ns = self._asked_ns
             if asked_ns is not None and monotonic_ns() - asked_ns > ANSWER_S * NS_PER_S:
                 self._asked_ns = None
+                self._pace.rest()
                 self._server.failed(f"the agent gave no answer within {ANSWER_S:.0f} s")
                 await self._flush()
 
@@ -302,7 +302,10 @@ class Pace:
         self._news.set()
 
     def end_turn(self) -> None:
-        """The user is silent from now on: what detects a turn's end waits for that."""
+        """The user is silent from now on: what detects a turn's end waits for that.
+
+        A model that hears and speaks at once goes on only while it hears.
+        """
         self._silent = True
         self._news.set()
 
