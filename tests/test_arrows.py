@@ -1,6 +1,7 @@
 """The arrows of the design: labs → bench → pipelines → pipecat, and who may import what."""
 
 import ast
+import functools
 import itertools
 import subprocess
 import sys
@@ -40,6 +41,7 @@ ENGINE_SIDE = {
 }  # fmt: skip
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Every module that a file imports, also inside its functions."""
     found: set[str] = set()
