@@ -215,7 +215,7 @@ _sessions: dict[str, Any] = {}
 
 
 def _session(path: Any, *given: Any, **more: Any) -> Any:
-    """In place of `onnxruntime.InferenceSession`, which keeps no state: each file is loaded once."""
+    """In place of `onnxruntime.InferenceSession`, which keeps no state: a file is loaded once."""
     key = str(path)
     if key not in _sessions:
         _sessions[key] = _InferenceSession(path, *given, **more)
