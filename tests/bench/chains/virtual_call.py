@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from bench.agent import observer, stage_marks, transport
+from bench.agent import wire
 from bench.agent.open_work import WatchedMarks
 from bench.agent.process import Report, TrialOrder, _play
 from bench.caller.call import _converse
@@ -43,6 +43,7 @@ from pipelines.bot.preset import bot_spec
 from pipelines.cascade import services
 from pipelines.clock import NS_PER_MS, NS_PER_S, FakeClock
 from pipelines.errors import LabError
+from pipelines.link import observer, stage_marks, transport
 from pipelines.marks import Mark
 from pipelines.process import pool
 from pipelines.registry import architecture, load_object
@@ -54,7 +55,7 @@ from tests.bench.chains.virtual_time import VirtualLoop, virtual_time
 BOTS = Path(__file__).with_name("bots")
 START_NS = 1_000 * NS_PER_S
 """Time at which a call begins."""
-LOADED = (observer, stage_marks, session, services)
+LOADED = (observer, stage_marks, transport, session, services)
 """What a call imports: here, while the clocks still go."""
 
 
@@ -163,7 +164,7 @@ def play(
     with _inside(agents) as (loop, patch):
         patch.setenv("PIPECAT_SETUP_FILES", "")
         link = Link(loop, agents, callers)
-        patch.setattr(transport.Wire, "connect", link.connect)
+        patch.setattr(wire.Wire, "connect", link.connect)
         agents_end = loop.create_task(_agent(spec, TrialOrder(order.trial_id, "", scene), marks))
         agents_end.add_done_callback(lambda _: link.wake.set())
         error: str | None = None
@@ -242,9 +243,9 @@ class Link:
         self._arriving: deque[tuple[int, bytes]] = deque()
         self._closed = False
 
-    async def connect(self, path: str, marks: Any) -> transport.Wire:
+    async def connect(self, path: str, marks: Any) -> wire.Wire:
         """In place of `Wire.connect`."""
-        return transport.Wire(self._reader, self, marks)  # type: ignore[arg-type]
+        return wire.Wire(self._reader, self, marks)  # type: ignore[arg-type]
 
     # the agent's end
 
