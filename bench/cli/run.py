@@ -301,14 +301,12 @@ def _report(run_dir: Path) -> None:
     from bench.report.plots.latency import write_report
     from bench.report.text.first_look.headline import print_headline
     from bench.store import store
-    from bench.summary.causes import explained, summarise_causes
     from bench.summary.summary import summarise
 
     run = store.read_run(run_dir)
     rows = store.read_metrics(run_dir)
-    summary = summarise(run, rows)
-    causes = summarise_causes(rows, store.read_causes(run_dir) or ())
-    print_headline(summary, run_dir, explained(causes))
+    summary = summarise(run, rows, store.read_causes(run_dir))
+    print_headline(summary, run_dir)
     write_report(run_dir / "report.png", summary)
     say = console().line
     say()
