@@ -1,12 +1,13 @@
 """A bot for Pipecat's own runner, by each of its transports: ``python under_runner.py --port N``.
 
-Twilio's calls are at 8 kHz both ways, as the serializer wants them. What hangs the call up at
-Twilio's is replaced: nothing leaves this machine.
+It greets, so that a caller knows that its models are loaded. Twilio's calls are at 8 kHz both ways,
+as its serializer wants them. What hangs the call up at Twilio's is replaced: nothing leaves this
+machine.
 """
 
 import os
 
-from bot_kit import ScriptedLLM, link, talk
+from bot_kit import ScriptedLLM, greet_by_tts, link, talk
 from pipecat.runner.run import main
 from pipecat.serializers.protobuf import ProtobufFrameSerializer
 from pipecat.serializers.twilio import TwilioFrameSerializer
@@ -34,7 +35,7 @@ def telephone():
 
 async def bot(runner_args):
     ways = {"webrtc": link, "websocket": websocket, "twilio": telephone}
-    await talk(runner_args, ScriptedLLM(), ways=ways)
+    await talk(runner_args, ScriptedLLM(), ways=ways, greet=greet_by_tts)
 
 
 if __name__ == "__main__":
