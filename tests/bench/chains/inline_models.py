@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
+from pipelines.duplex.session.engine import DuplexEngine
 from pipelines.marks import Mark
 from pipelines.process.engine import Emit, Engine, Request, imported
 from pipelines.process.process import ModelProcess
+from tests.bench.chains import inline_session
+from tests.bench.chains.inline_session import InlineSession, TurnedRequest
 
 _engines: dict[str, Engine] = {}
 
@@ -26,6 +29,8 @@ class InlineProcess(ModelProcess):
         if key not in _engines:
             engine: Engine = imported(self._engine)(**self._options)
             engine.load()
+            if isinstance(engine, DuplexEngine):
+                inline_session.in_virtual_time(engine._loaded)
             engine.warm_up()
             _engines[key] = engine
         self._ready = asyncio.get_running_loop().create_future()
@@ -47,12 +52,21 @@ class InlineLink:
         self.fed = False
         self._engine, self._take = engine, take
         self._open: dict[str, Request] = {}
+        self._session: InlineSession | None = None
 
     def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
         """A message to the child."""
         loop = asyncio.get_running_loop()
         kind, request = header["type"], self._open.get(header.get("id", ""))
-        if kind == "request":
+        if kind == "request" and isinstance(self._engine, DuplexEngine):
+            turned = TurnedRequest(header["id"], header["op"], header["header"], payload)
+            self._session = InlineSession(self._engine, turned, self._take)
+        elif self._session is not None:
+            if kind == "feed":
+                self._session.feed(header["header"], payload)
+            elif kind == "cancel":
+                self._session.cancel()
+        elif kind == "request":
             request = Request(header["id"], header["op"], header["header"], payload)
             self._open[request.id] = request
             if not self.fed:
