@@ -13,6 +13,7 @@ import pytest
 LONG = (
     "bench/chains/test_cascade_embedded.py",
     "bench/chains/test_harmed_run.py",
+    "bench/chains/test_pipecat_runner.py",
     "labs/test_grader.py",
     "test_notebooks.py",
     "pipelines/duplex/moshi/test_moshi_mlx.py",
