@@ -19,7 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
+from loguru import logger
 
 from bench.agent import wire
 from bench.agent.open_work import WatchedMarks
@@ -221,13 +223,31 @@ def prepared(spec: PipelineSpec, times: int) -> list[list[Mark]]:
     return found
 
 
+_InferenceSession = onnxruntime.InferenceSession
+_sessions: dict[str, Any] = {}
+
+
+def _session(path: Any, *given: Any, **more: Any) -> Any:
+    """In place of `onnxruntime.InferenceSession`, which keeps no state: a file is loaded once."""
+    key = str(path)
+    if key not in _sessions:
+        _sessions[key] = _InferenceSession(path, *given, **more)
+    return _sessions[key]
+
+
 @contextlib.contextmanager
 def _inside(clock: FakeClock) -> Iterator[tuple[VirtualLoop, pytest.MonkeyPatch]]:
     """Virtual time, with every model inside this process."""
     with pytest.MonkeyPatch.context() as patch, virtual_time(clock) as loop:
         patch.setattr(pool, "ModelProcess", InlineProcess)
+        patch.setattr("bench.caller.call._no_gc", contextlib.nullcontext)  # nothing is late here
+        patch.setattr(onnxruntime, "InferenceSession", _session)
         inline_session.patched(patch)
-        yield loop, patch
+        logger.disable("pipecat")  # as in an agent's process
+        try:
+            yield loop, patch
+        finally:
+            logger.enable("pipecat")
 
 
 async def _agent(spec: PipelineSpec, order: TrialOrder, marks: WatchedMarks) -> str | None:
