@@ -207,6 +207,8 @@ class NetworkConnection:
                 self._mark(DOWN, passed, item.chunk_id, passed.sent_ns)
                 if passed.lost:
                     item = replace(item, pcm=np.zeros_like(item.pcm))
+                if item.at_ns is not None:
+                    item = replace(item, at_ns=item.at_ns + passed.added_ns)
             return [item]
         events = self.line.feed(item.data)
         spoken = [event.chunk_id for event in events if isinstance(event, Audio)]
