@@ -184,7 +184,10 @@ def _encrypted(connected: socket.socket, host: str, name: str) -> ssl.SSLSocket:
         ) from None
     except (ssl.SSLError, OSError) as error:
         connected.close()
-        raise AgentGoneError(f"{name} does not speak TLS: {error}") from None
+        raise AgentGoneError(
+            f"{name} does not speak TLS: {error}. Pipecat's /start writes wss:// for every host "
+            "but localhost, TLS or not: if the address is from there, dial ws://"
+        ) from None
 
 
 def listen(path: str) -> socket.socket:
