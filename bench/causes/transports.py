@@ -132,8 +132,9 @@ ROWS = (
     Cause(
         "lag_after_loss",
         "a lost packet left a lag",
-        "aiortc's jitter buffer waits for a lost packet until it is full, and never empties again: "
-        "all that follows is later by what it then holds, to the call's end. A browser catches up.",
+        "The jitter buffer of aiortc waits for a lost packet until it is full, and never empties "
+        "again: all that follows is later by what it then holds, to the call's end. A browser "
+        "catches up.",
         "Compare calls without loss; a bot whose receiver is aiortc (Pipecat's SmallWebRTC) hears "
         "its user late for the same reason: use a wire with fewer losses, or TURN over TCP.",
         "line.lag, the last one before the answer; line.audio_lost says what never came",

@@ -12,7 +12,7 @@ from dataclasses import astuple
 from typing import Any
 
 from pipelines.duplex.session.engine import DuplexEngine
-from pipelines.marks import Mark
+from pipelines.marks import Mark, stamp
 from pipelines.process.engine import Emit, Engine, Request, imported
 from pipelines.process.process import ModelProcess
 from tests.bench.chains import inline_session
@@ -97,6 +97,38 @@ class InlineLink:
     def _end(self, request: Request, marks: list[Mark] | None = None) -> None:
         if self._open.pop(request.id, None):
             self._take({"type": "end", "id": request.id, "marks": _tuples(marks or [])}, b"")
+
+
+class DyingProcess(InlineProcess):
+    """A model whose process dies after each answer to ``chat``: the next request loads it again."""
+
+    LOAD_S = 1.5
+
+    def open(self, *args: Any, fed: bool = False, **more: Any) -> Any:
+        """See `ModelProcess.open`."""
+        request = super().open(*args, fed=fed, **more)
+        if args[0] == "chat":
+            asyncio.get_running_loop().create_task(self._die_after(request))
+        return request
+
+    async def _die_after(self, request: Any) -> None:
+        await request.wait_ended()
+        self._ready, self._has_died = None, True
+
+    async def _spawn(self) -> asyncio.Future[None]:
+        ready = await super()._spawn()
+        if not getattr(self, "_has_died", False):
+            return ready
+        self.marks.put(stamp("agent", "process_start", text=self.name))
+        loop = asyncio.get_running_loop()
+        again = self._ready = loop.create_future()
+
+        def loaded() -> None:
+            self.marks.put(stamp("agent", "warm_end", text=self.name))
+            again.set_result(None)
+
+        loop.call_later(self.LOAD_S, loaded)
+        return again
 
 
 def _tuples(marks: list[Mark]) -> list[tuple[Any, ...]]:
