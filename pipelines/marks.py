@@ -31,8 +31,8 @@ EventName = Literal[
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
     "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "audio_lost",
-    "lag", "lost_by_agent",
-    "passed_up", "passed_down", "lost", "stalled",
+    "lag", "lost_by_agent", "passed_up", "passed_down", "lost", "stalled", "track_rate",
+    "channels", "pre_skip",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -164,7 +164,7 @@ EVENTS: dict[StageEvent, str] = {
     ("agent", "error"): "something failed; text: one sentence",
     # line: what an agent that the caller dials reports over its own protocol; t_ns: on the caller's
     # clock, when it arrived
-    ("line", "dialled"): "the caller asks for a connection",
+    ("line", "dialled"): "the caller asks for a connection; text: the line",
     ("line", "connected"): "TCP and TLS are up",
     ("line", "agent_ready"): "the protocol's own greeting is over: the agent listens",
     ("line", "agent_text"): "a piece of what the agent means to say; text",
@@ -178,6 +178,10 @@ EVENTS: dict[StageEvent, str] = {
         "line",
         "lost_by_agent",
     ): "packets of the user's that the agent's receiver reports as lost, so far; value",
+    ("line", "track_rate"): "rate of the agent's track, by the edge in the spectrum of what Opus "
+    "brought of it; value: Hz",
+    ("line", "channels"): "channels of the agent's audio, where there is more than one; value",
+    ("line", "pre_skip"): "what the head of the agent's Ogg stream says to skip; value: ms",
     ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
     "processor that held it, empty where none was seen",
     # network: a simulated one between caller and agent, on the caller's side
