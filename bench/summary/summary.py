@@ -16,6 +16,7 @@ from bench.store.records import FAILED, MetricRow, Status, Trial
 from bench.store.store import Run
 from bench.summary.answers import SLOW_MS, Answer, PartShare, answers_of, shares
 from bench.summary.frames import DuplexSummary, summarise_duplex
+from bench.summary.full_duplex_bench import BenchFigure, beside_ours
 from bench.summary.headlines import OVER, columns
 from bench.summary.outliers import Outliers, outliers
 from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
@@ -161,6 +162,10 @@ class RunSummary:
     none."""
     proposed: tuple[str, ...] = ()
     """Fixtures whose labels were proposed and not checked."""
+    given: tuple[str, ...] = ()
+    """Recorded calls whose words came with them."""
+    full_duplex_bench: tuple[BenchFigure, ...] = ()
+    """Full-Duplex-Bench's own figures of its samples, each with ours; none of other runs."""
 
     @property
     def calibration_error_ms(self) -> float | None:
@@ -206,6 +211,8 @@ def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
         duplex,
         turn_taking,
         proposed=run.proposed(),
+        given=run.given(),
+        full_duplex_bench=beside_ours(run, rows),
     )
 
 

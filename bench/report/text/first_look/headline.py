@@ -9,9 +9,10 @@ from typing import Any
 from bench.report.text.console import Screen
 from bench.report.text.listing import Column, Listing, Row
 from bench.report.text.table_read_back import read_back_blocks
+from bench.report.text.table_turn_taking import bench_blocks
 from bench.stats.format import number, percent
 from bench.stats.quantiles import Method
-from bench.store.labels import proposed_note
+from bench.store.labels import given_note, proposed_note
 from bench.summary.outliers import Outliers, Turn, outliers
 from bench.summary.summary import PresetSummary, RunSummary
 from bench.summary.verdict import outlier_sentence, part_name, verdicts
@@ -144,6 +145,8 @@ def warnings(summary: RunSummary) -> Iterator[str]:
             yield f"{p.preset}: {percent(p.invalid_rate)} of the turns are not valid."
     if summary.proposed:
         yield proposed_note(summary.proposed)
+    if summary.given:
+        yield given_note(summary.given)
 
 
 def _counts(summary: RunSummary) -> str:
@@ -183,7 +186,7 @@ def print_headline(
     """
     out = screen or Screen()
     out.table(headline(summary).block())
-    for block in read_back_blocks(summary):
+    for block in (*read_back_blocks(summary), *bench_blocks(summary.full_duplex_bench)):
         out.line()
         out.table(block)
     for sentence in sentences(summary, where, causes):
