@@ -59,18 +59,41 @@ def call_of(exchanges: Sequence[Exchange], rate_hz: int, rest_s: float = 2.5) ->
     return placed(user, agent, at_s, rate_hz)
 
 
-def with_noise(stereo: Stereo, noise: Stereo, snr_db: float) -> Stereo:
-    """A call with noise under both channels.
+def with_noise(stereo: Stereo, channel: int, noise: Pcm16, snr_db: float) -> Stereo:
+    """A call with noise under one of its channels.
 
     Args:
-        stereo: (n, 2) the call.
-        noise: (n, 2) the noise.
-        snr_db: Level of each channel's speech above its noise, where the channel is not silent.
+        stereo: (n, 2) the call, silent between its sounds.
+        channel: The channel.
+        noise: (n,) the noise.
+        snr_db: Level of the channel's sounds above the noise.
     """
-    mixed = np.zeros(stereo.shape, np.float64)
-    for channel in (USER, AGENT):
-        speech, under = stereo[:, channel].astype(np.float64), noise[:, channel].astype(np.float64)
-        spoken = speech[np.abs(speech) > 0]
-        level = np.sqrt(np.mean(np.square(spoken))) / np.sqrt(np.mean(np.square(under)))
-        mixed[:, channel] = speech + under * level * 10 ** (-snr_db / 20)
-    return np.clip(np.rint(mixed), -32_768, 32_767).astype(np.int16)
+    mixed = stereo.copy()
+    sounds, under = stereo[:, channel].astype(np.float64), noise.astype(np.float64)
+    level = _rms(sounds[sounds != 0]) / _rms(under) * 10 ** (-snr_db / 20)
+    mixed[:, channel] = np.clip(np.rint(sounds + level * under), -32_768, 32_767)
+    return mixed
+
+
+def _rms(signal: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(np.square(signal))))
+
+
+def babble(voices: Sequence[Pcm16], length: int, rng: np.random.Generator) -> Pcm16:
+    """A room of voices: each of them speaks all the time, from a place of its own.
+
+    Args:
+        voices: At least one, (n,) each.
+        length: Its length in samples.
+        rng: Where each voice begins.
+    """
+    room = np.zeros(length)
+    for voice in voices:
+        on_and_on = np.resize(voice.astype(np.float64), length)
+        room += np.roll(on_and_on, int(rng.integers(length)))
+    return np.rint(room / np.abs(room).max() * 20_000).astype(np.int16)
+
+
+def steady_noise(length: int, rng: np.random.Generator) -> Pcm16:
+    """Noise of one level, as of a room or a line."""
+    return np.rint(3_000 * rng.standard_normal(length)).clip(-32_768, 32_767).astype(np.int16)
