@@ -50,8 +50,6 @@ def score_command(
     The turns are those of words that lie beside a call, else proposed by a detector of speech, and
     the tables say which. Of Full-Duplex-Bench's folders its own figures stand beside ours. The
     files are never changed. Exit codes: 0 done; 1 done, but some calls were left out; 2 bad input.
-
-    Example: duplex-lab score calls/ --user left
     """
     from bench.cli.results import show
     from bench.recorded.files import calls_in

@@ -12,9 +12,9 @@ from bench.metrics import (
     full_duplex_bench,
     harness,
     latency,
-    playout,
     stages,
     turn_taking,
+    way,
 )
 from bench.metrics.metric import Metric, Share
 
@@ -23,7 +23,7 @@ METRICS: tuple[Metric, ...] = (
     *latency.ROWS,
     *stages.ROWS,
     *frames.ROWS,
-    *playout.ROWS,
+    *way.ROWS,
     *turn_taking.ROWS,
     *full_duplex_bench.ROWS,
     *content.ROWS,

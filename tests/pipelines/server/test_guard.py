@@ -163,6 +163,10 @@ async def test_what_a_page_says_never_ends_it(server, session):
             await page.send_str(text)
         await page.send_str('{"type":"ready"}')
         await asyncio.wait_for(server.ready.wait(), 10)
+        server.put('{"type":"words","text":"still here"}')
+        while "words" not in (said := (await asyncio.wait_for(page.receive(), 10)).data):
+            pass
+    assert json.loads(said)["text"] == "still here"
 
 
 async def test_a_page_is_told_texts_with_half_a_character(server, session):
