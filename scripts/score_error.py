@@ -149,10 +149,14 @@ def measure(condition: Condition, said: Sequence[Pcm16], calls: int, folder: Pat
     rows = [row for row in read_metrics(run_dir) if row.metric == "voice_to_voice"]
     errors = []
     for name, delays in truth.items():
-        found = {row.turn: row.value for row in rows if row.fixture == name and row.valid}
+        found = {
+            row.turn: row.value
+            for row in rows
+            if row.fixture == name and row.valid and row.value is not None
+        }
         # A call whose turns were not all found can't be told turn by turn: it has no errors.
         if len(found) == len(delays):
-            errors += [found[i] - delay for i, delay in enumerate(delays) if found[i] is not None]
+            errors += [found[i] - delay for i, delay in enumerate(delays)]
     return Found(condition, np.array(errors), calls * EXCHANGES)
 
 

@@ -96,4 +96,5 @@ def babble(voices: Sequence[Pcm16], length: int, rng: np.random.Generator) -> Pc
 
 def steady_noise(length: int, rng: np.random.Generator) -> Pcm16:
     """Noise of one level, as of a room or a line."""
-    return np.rint(3_000 * rng.standard_normal(length)).clip(-32_768, 32_767).astype(np.int16)
+    noise = 3_000 * rng.standard_normal(length)
+    return np.clip(np.rint(noise), -32_768, 32_767).astype(np.int16)
