@@ -91,7 +91,8 @@ def babble(voices: Sequence[Pcm16], length: int, rng: np.random.Generator) -> Pc
     for voice in voices:
         on_and_on = np.resize(voice.astype(np.float64), length)
         room += np.roll(on_and_on, int(rng.integers(length)))
-    return np.rint(room / np.abs(room).max() * 20_000).astype(np.int16)
+    scaled: NDArray[np.float64] = np.rint(room / np.abs(room).max() * 20_000)
+    return scaled.astype(np.int16)
 
 
 def steady_noise(length: int, rng: np.random.Generator) -> Pcm16:
