@@ -9,7 +9,8 @@ from aiohttp import web
 
 from pipelines.face.feed import AGENT, HEAD
 from pipelines.server.guard import Guard
-from pipelines.server.server import BodyError, FaceServer, check_fed, read_offer
+from pipelines.server.offer import BodyError, read_offer
+from pipelines.server.server import FaceServer, check_fed
 
 pytestmark = pytest.mark.timeout(30)
 SDP = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n"

@@ -21,7 +21,7 @@ from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm, path_bytes
 from pipelines.duplex.moshi.onnx.lm_checkpoint import lm_shape
 from pipelines.duplex.moshi.onnx.mimi import MimiOnnx
 from pipelines.duplex.moshi.weights.check import check_config, check_lm
-from pipelines.duplex.moshi.weights.files import SYNTHETIC, read_config
+from pipelines.duplex.moshi.weights.files import SYNTHETIC, read_config, size_of
 from pipelines.duplex.moshi.weights.preset import MoshiWeights, sampling
 from pipelines.duplex.session.model import (
     FRAME_SAMPLES,
@@ -211,14 +211,22 @@ class OnnxWeights(MoshiWeights):
         """See `pipelines.duplex.session.row.Weights.listed`."""
         return super().listed(self._held(model))
 
+    def unmade(self, model: ModelOptions) -> str:
+        """See `pipelines.duplex.session.row.Weights.unmade`."""
+        return super().unmade(self._held(model))
+
     def _held(self, model: ModelOptions) -> ModelOptions:
-        """The options that find the file: of a folder without a quantised one, the whole one."""
-        if model.weights == SYNTHETIC or model.precision == "f32":
+        """The options that find the file: a whole one, which is rounded here, where moshi_mlx would
+        have to make a quantised one, or a folder has none.
+        """
+        whole = replace(model, precision="bf16")
+        if model.weights == SYNTHETIC:
+            return whole if "bf16" in size_of(model.id).precisions else model
+        if model.precision == "f32":
             return model
         try:
             super().arguments(model)
         except WeightsError:
-            whole = replace(model, precision="bf16")
             with contextlib.suppress(WeightsError):
                 super().arguments(whole)
                 return whole
