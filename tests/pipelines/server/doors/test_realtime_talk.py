@@ -1,6 +1,7 @@
 """What a session's events become at `/v1/realtime`: no socket, no session's clock."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,8 +45,9 @@ class Session:
 @pytest.fixture
 def talk():
     def make(full_duplex=False):
-        socket = Socket()
-        return RealtimeTalk(socket, Session(full_duplex)), socket
+        socket: Any = Socket()
+        session: Any = Session(full_duplex)
+        return RealtimeTalk(socket, session), socket
 
     return make
 
