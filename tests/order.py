@@ -15,6 +15,7 @@ LONG = (
     "bench/chains/test_harmed_run.py",
     "bench/agent/test_left_behind.py",
     "pipelines/cascade/test_cascade_swaps.py",
+    "bench/chains/test_pipecat_runner.py",
     "labs/test_grader.py",
     "bench/chains/test_watch_chain.py",
     "bench/agent/test_agent.py",
