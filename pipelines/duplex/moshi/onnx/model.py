@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.duplex.moshi.onnx import instructions
 from pipelines.duplex.moshi.onnx import lm as lm_files
 from pipelines.duplex.moshi.onnx import mimi as mimi_files
 from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm, path_bytes
@@ -90,6 +91,11 @@ class MoshiOnnx:
             raise EngineError(
                 f"[model] precision = {self._precision!r} is not for backend = 'onnx': use "
                 f"{', '.join(PRECISIONS)}, or backend = 'mlx'"
+            )
+        if self._precision != "f32" and (instruction := instructions.lacks()):
+            raise EngineError(
+                f"this processor lacks {instruction.upper()}, without which products in "
+                f"{self._precision} are slower than in f32: set [model] precision = 'f32'"
             )
         config = read_config(self._config_path)
         check_config(config, self._config_path)
@@ -168,10 +174,10 @@ class MoshiOnnxSession:
         was_forced, self._forced_before = self._forced_before, token is not None
         done = self._lm.step(codes[0, :, 0].astype(np.int64), token)
         if done.text is None or done.codes is None:
-            return Advance(None)
+            return Advance(None, depth_start_ns=done.depth[0])
         ids = (done.text, *(int(code) for code in done.codes))
         said = done.codes[None, :CODEBOOKS, None].astype(np.uint32)
-        return Advance(said, self._text.text(done.text), ids, was_forced)
+        return Advance(said, self._text.text(done.text), ids, was_forced, done.depth[0])
 
     def decode(self, codes: Codes) -> Pcm:
         """See `StagedSession.decode`."""
