@@ -140,7 +140,7 @@ class LmConversation:
         self._depth = _Bound(lm.depth)
         for given in lm.temporal.get_inputs():
             if given.name.startswith(("keys_", "values_")):
-                self._temporal.share(given.name, f"next_{given.name}", given.shape)
+                self._temporal.share(given, f"next_{given.name}")
         self._temporal.given["text_scale"][...] = (
             1 / text_temperature if text_temperature > 0 else 1
         )
@@ -231,13 +231,13 @@ class _Bound:
             if not node.name.startswith("next_"):
                 self.said[node.name] = self._bind(self._binding.bind_ortvalue_output, node)
 
-    def share(self, given: str, said: str, shape: list[int]) -> None:
+    def share(self, given: Any, said: str) -> None:
         """One array for an input and the output that follows it."""
-        ring = np.zeros(shape, np.float32)
+        ring = np.zeros(given.shape, _DTYPES[given.type])
         value = _value_of(ring)
         self._values += [ring, value]
         self.shared_bytes += ring.nbytes
-        self._binding.bind_ortvalue_input(given, value)
+        self._binding.bind_ortvalue_input(given.name, value)
         self._binding.bind_ortvalue_output(said, value)
 
     def run(self) -> None:
@@ -252,7 +252,12 @@ class _Bound:
         return array
 
 
-_DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
 
 
 def _value_of(array: npt.NDArray[Any]) -> Any:

@@ -108,6 +108,11 @@ class LmCheckpoint:
         self._bits = BITS.get(precision)
         self._is_torch = "out_norm.alpha" in reader
 
+    @property
+    def is_exact(self) -> bool:
+        """True if matrices are asked for as they are, in f32."""
+        return self._bits is None
+
     def matrix(self, name: str, out: int, width: int) -> Matrix:
         """A matrix (out, width) for products.
 

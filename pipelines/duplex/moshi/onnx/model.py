@@ -122,7 +122,12 @@ class MoshiOnnx:
         held = read_header(self._lm_path).values()
         parameters = sum(prod(t.shape) * (8 if t.dtype == "U32" else 1) for t in held)
         share = {"q4": 0.75, "q8": 1.25, "f32": 4.0}[self._precision]
-        keys = 8.0 * int(config["context"]) * int(config["num_layers"]) * int(config["dim"])
+        keys = (
+            (8.0 if self._precision == "f32" else 4.0)
+            * int(config["context"])
+            * int(config["num_layers"])
+            * int(config["dim"])
+        )
         need_memory(
             share * parameters + keys + path_bytes(self._mimi_path) + 300e6,
             f"Loading {self._lm_path.name} in {self._precision}",
