@@ -37,6 +37,7 @@ from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.row import AdapterRow
 from pipelines.duplex.session.text_tokens import TextStream, Vocabulary
 from pipelines.errors import SpecError
+from pipelines.models.hashing import hashes_of
 from pipelines.process.engine import EngineError
 from pipelines.weights.error import WeightsError
 from pipelines.weights.memory import need_memory
@@ -219,8 +220,17 @@ class OnnxWeights(MoshiWeights):
         return label
 
     def listed(self, model: ModelOptions) -> list[dict[str, str]]:
-        """See `pipelines.duplex.session.row.Weights.listed`."""
-        return super().listed(self._held(model))
+        """See `pipelines.duplex.session.row.Weights.listed`; and the codec's graphs, with the bits
+        that the probe of this machine chose.
+        """
+        found = super().listed(self._held(model))
+        paths = self.arguments(model)
+        folder, facts = mimi_files.written(Path(paths["mimi"]), CODEBOOKS, "auto")
+        for half in ("encoder", "decoder"):
+            graph = folder / f"{half}.onnx"
+            name = f"{model.id} {half} in {facts[half]['bits']} bits"
+            found.append({"name": name, "file": graph.name, "sha256": hashes_of(graph).sha256})
+        return found
 
     def unmade(self, model: ModelOptions) -> str:
         """See `pipelines.duplex.session.row.Weights.unmade`."""

@@ -144,6 +144,13 @@ def test_a_folder_without_a_quantised_file_is_rounded_from_the_whole_one(folder,
     told.clear()
     OnnxWeights().provide(small, told.append)
     assert told == []  # written once
+    names = [row["name"] for row in OnnxWeights().listed(small)]
+    bits = [model.mimi.facts[half]["bits"] for half in ("encoder", "decoder")]
+    assert names == [
+        *(f"moshi-small {part}" for part in ("config", "lm", "mimi", "tokenizer")),
+        f"moshi-small encoder in {bits[0]} bits",
+        f"moshi-small decoder in {bits[1]} bits",
+    ]
 
 
 def test_a_precision_that_these_graphs_lack_is_refused_before_and_in_the_child(folder, paths):
