@@ -71,6 +71,7 @@ def write_temporal(path: Path, weights: LmCheckpoint) -> None:
         )
         turns = [graph.weight(f(angles).astype(np.float32)) for f in (np.cos, np.sin)]
         at = graph.op("Cast", position, to=_INT64)
+        window = shape.window if shape.window < shape.context else -1
         kept, kind = ("float32", _FLOAT) if weights.is_exact else ("float16", _FLOAT16)
         block = _Block(graph, weights)
         more = ""
@@ -86,7 +87,7 @@ def write_temporal(path: Path, weights: LmCheckpoint) -> None:
             shared = [f"next_{what}_{i}" for what in ("keys", "values")]
             y, *_ = graph.ops(
                 "GroupQueryAttention", [f"seen_{i}", *shared], y, "", "", *ring, position, length,
-                domain=_MS, num_heads=heads, kv_num_heads=heads,
+                domain=_MS, num_heads=heads, kv_num_heads=heads, local_window_size=window,
             )  # fmt: skip
             for output in shared:
                 graph.declare(output, size, kept)
