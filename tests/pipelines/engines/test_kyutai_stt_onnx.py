@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.duplex.moshi.onnx import cached, mimi
 from pipelines.engines.options import SttOptions
+from pipelines.engines.processes import stt_engine
 from pipelines.engines.stt.kyutai_stt import FRAME, NAMES
 from pipelines.engines.stt.kyutai_stt_onnx import KyutaiSttOnnxEngine
 from pipelines.process.engine import EngineError
@@ -68,14 +69,9 @@ def test_an_utterance_longer_than_the_cache_begins_anew(folder):
     assert engine._steps.steps < 4 * 6
 
 
-def test_its_precision_is_a_setting_of_its_own():
-    options = SttOptions(engine="kyutai-stt-onnx", settings={"precision": "q8"})
-    from pipelines.engines.stt.kyutai_stt_onnx import ROW
-
-    class Held:
-        path = "/models/x"
-
-    assert ROW.arguments(options, Held())["precision"] == "q8"
+def test_its_precision_is_a_setting_of_its_own(folder):
+    options = SttOptions(engine="kyutai-stt-onnx", model=str(folder), settings={"precision": "q8"})
+    assert stt_engine(options).options["precision"] == "q8"
     with pytest.raises(ValueError, match="precision"):
         SttOptions(engine="kyutai-stt-onnx", settings={"precision": "q3"})
 
