@@ -17,6 +17,7 @@ from bench.store.store import Run
 from bench.summary.answers import SLOW_MS, Answer, PartShare, answers_of, shares
 from bench.summary.causes import PresetCauses, summarise_causes
 from bench.summary.frames import DuplexSummary, summarise_duplex
+from bench.summary.full_duplex_bench import BenchFigure, beside_ours
 from bench.summary.headlines import OVER, columns
 from bench.summary.outliers import Outliers, outliers
 from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
@@ -89,7 +90,7 @@ class PresetSummary:
     """Share of turns in which the agent did what a good agent does; no answer is a failure, and so
     is a turn that a failed trial left out."""
     figures: Mapping[str, Estimate]
-    """Key of a column of the table ``quality`` → its figure."""
+    """Key of a column of the tables ``quality`` and ``connection`` → its figure."""
     caller_cpu_percent: float | None
     """Largest share of a core that the caller used in a trial, %."""
     caller_rss_mb: float | None
@@ -98,6 +99,8 @@ class PresetSummary:
     """Model → (load, warm-up, warm start), medians; warm-up trials count."""
     preroll_ms: float = 0.0
     """Pre-roll B of the ear's jitter buffer: everything was heard behind it."""
+    network: str = ""
+    """The network that was simulated; empty: none."""
     answers: tuple[Answer, ...] = ()
     """The valid answers, one per repeat: ``values`` with the parts of each."""
     ambience_dbfs: tuple[float, ...] = ()
@@ -164,6 +167,10 @@ class RunSummary:
     none."""
     proposed: tuple[str, ...] = ()
     """Fixtures whose labels were proposed and not checked."""
+    given: tuple[str, ...] = ()
+    """Recorded calls whose words came with them."""
+    full_duplex_bench: tuple[BenchFigure, ...] = ()
+    """Full-Duplex-Bench's own figures of its samples, each with ours; none of other runs."""
     causes: tuple[PresetCauses, ...] = ()
     """The known causes in each preset; none where they are not computed."""
 
@@ -218,6 +225,8 @@ def summarise(
         duplex,
         turn_taking,
         proposed=run.proposed(),
+        given=run.given(),
+        full_duplex_bench=beside_ours(run, rows),
         causes=() if causes is None else summarise_causes(rows, causes),
     )
 
@@ -258,11 +267,15 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         medians={metric: quantile_of_turns(keyed(metric), 0.5) for metric in of_turns},
         wer=100 * sum(values("stt_word_errors")) / words if words else None,
         success=rate_of_turns([(key, hit > 50) for key, hit in keyed("task_success")]),
-        figures={c.key: OVER[c.over](keyed(c.metric, c.subject)) for c in columns("quality")},
+        figures={
+            c.key: OVER[c.over](keyed(c.metric, c.subject))
+            for c in (*columns("quality"), *columns("connection"))
+        },
         caller_cpu_percent=max(values("caller_cpu_percent"), default=None),
         caller_rss_mb=max(values("caller_rss_mb"), default=None),
         cold=_cold(rows),
         preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
+        network=" / ".join(sorted({t.network for t in trials if t.network})),
         answers=answers_of(rows),
         ambience_dbfs=tuple(values("ambience")),
     )

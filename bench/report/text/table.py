@@ -9,10 +9,15 @@ from bench.report.text.escape import visible
 from bench.report.text.listing import markdown_of
 from bench.report.text.table_frames import duplex_blocks, duplex_notes
 from bench.report.text.table_read_back import read_back_blocks
-from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
+from bench.report.text.table_turn_taking import (
+    BENCH_NOTE,
+    bench_blocks,
+    turn_taking_blocks,
+    turn_taking_notes,
+)
 from bench.stats.format import DASH, Block, number, percent, with_interval
 from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, Method, needed_n
-from bench.store.labels import proposed_note
+from bench.store.labels import given_note, proposed_note
 from bench.summary.headlines import columns
 from bench.summary.summary import (
     CALLER_CPU_AIM,
@@ -65,8 +70,10 @@ def blocks(summary: RunSummary) -> list[Block]:
         ),
         *read_back_blocks(summary),
         *turn_taking_blocks(summary.turn_taking),
+        *bench_blocks(summary.full_duplex_bench),
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
+        *_connection_block(presets),
     ]
 
 
@@ -140,6 +147,26 @@ def _cold_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
         yield Block("Cold and warm start (ms)", header, rows)
 
 
+def _connection_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
+    """Connecting, and the simulated network; nothing where there was neither."""
+    shown = columns("connection")
+    of = [p for p in presets if p.network or any(p.figures[c.key].value is not None for c in shown)]
+    if not of:
+        return
+    added = ("network_up_ms", "network_down_ms")
+    heads = ("preset", "network", *(c.head for c in shown), "added up ms", "added down ms")
+    rows = (
+        (
+            p.preset,
+            p.network or "none",
+            *(number(p.figures[c.key].value, c.spec) for c in shown),
+            *(number(p.median(name), ".1f") for name in added),
+        )
+        for p in of
+    )
+    yield Block("The way to the agent", heads, tuple(rows))
+
+
 def _tail(estimate: Estimate) -> str:
     """A tail with its upper bound, or that n is insufficient."""
     if estimate.n == 0:
@@ -172,7 +199,11 @@ def notes(summary: RunSummary) -> list[str]:
     ]
     if summary.proposed:
         said.append(proposed_note(summary.proposed))
+    if summary.given:
+        said.append(given_note(summary.given))
     said += turn_taking_notes(summary.turn_taking)
+    if summary.full_duplex_bench:
+        said.append(BENCH_NOTE)
     said += duplex_notes(summary.duplex)
     if summary.warmups:
         count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"
@@ -237,6 +268,8 @@ def _preset_notes(p: PresetSummary) -> Iterator[str]:
         yield f"{p.preset}: scripted stages, no models; it shows what the harness reads back."
     if p.preroll_ms:
         yield f"{p.preset}: heard behind a pre-roll of B = {p.preroll_ms:.0f} ms, which is counted."
+    if p.network:
+        yield f"{p.preset}: over the simulated network {p.network}, whose delays are counted."
     if p.preset.startswith("cascade-stock"):
         yield SMART_TURN_NOTE
     residual = p.median("residual")
