@@ -121,7 +121,7 @@ class Pipecat(WebSocketLine):
 
 ROW = LineRow(
     "pipecat",
-    "a bot under Pipecat's own runner, by its WebSocket (protobuf, or the JSON of its evals)",
+    "a bot under Pipecat's own runner, by its WebSocket",
     connects="caller",
     make=Pipecat,
     options=PipecatOptions,
