@@ -36,8 +36,9 @@ class Row:
 SECTIONS: dict[str, dict[str, Row]] = {
     "Measure": {
         "run": Row("bench.cli.run:run", "Play presets on fixtures in real time, and measure."),
-        "face": Row("bench.cli.talk:face", "Start a preset with its face in the browser."),
-        "talk": Row("bench.cli.talk:talk", "Talk to a preset by microphone, in the browser."),
+        "face": Row("bench.cli.live.talk:face", "Start a preset with its face in the browser."),
+        "talk": Row("bench.cli.live.talk:talk", "Talk to a preset by microphone, in the browser."),
+        "serve": Row("bench.cli.live.serve:serve", "Serve presets to voice clients."),
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."
         ),
@@ -74,6 +75,9 @@ SECTIONS: dict[str, dict[str, Row]] = {
             "bench.cli.inventory.fixtures:app", "The user audio that agents are measured on."
         ),
         "lines": Row("bench.cli.inventory.lines:lines", "How caller and agent are connected."),
+        "networks": Row(
+            "bench.cli.inventory.networks:networks", "Named networks that a run can simulate."
+        ),
         "models": Row(
             "bench.cli.inventory.models:app", "Model files: list, fetch, verify, and remove."
         ),

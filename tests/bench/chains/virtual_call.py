@@ -19,15 +19,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
+from loguru import logger
 
-from bench.agent import observer, stage_marks, transport
+from bench.agent import wire
 from bench.agent.open_work import WatchedMarks
 from bench.agent.process import Report, TrialOrder, _play
-from bench.caller.call import _converse
-from bench.caller.connection import AgentGoneError
+from bench.caller.call import _converse, _marks_of
+from bench.caller.connection import AgentGoneError, Connection, Direct
 from bench.caller.conversation import Conversation
 from bench.caller.mouth import CHUNK_MS
+from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan
 from bench.fixtures.labels import labels_of
 from bench.fixtures.library import Fixture, fixtures_root, load
@@ -43,6 +46,7 @@ from pipelines.bot.preset import bot_spec
 from pipelines.cascade import services
 from pipelines.clock import NS_PER_MS, NS_PER_S, FakeClock
 from pipelines.errors import LabError
+from pipelines.link import observer, stage_marks, transport
 from pipelines.marks import Mark
 from pipelines.process import pool
 from pipelines.registry import architecture, load_object
@@ -54,7 +58,7 @@ from tests.bench.chains.virtual_time import VirtualLoop, virtual_time
 BOTS = Path(__file__).with_name("bots")
 START_NS = 1_000 * NS_PER_S
 """Time at which a call begins."""
-LOADED = (observer, stage_marks, session, services)
+LOADED = (observer, stage_marks, transport, session, services)
 """What a call imports: here, while the clocks still go."""
 
 
@@ -158,12 +162,13 @@ def play(
         chunk_ms=CHUNK_MS,
         device_buffer_ms=float(spec.audio.device_buffer_ms),
         preroll_ms=float(spec.audio.preroll_ms),
+        network=spec.network.label if spec.network else "",
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
     with _inside(agents) as (loop, patch):
         patch.setenv("PIPECAT_SETUP_FILES", "")
         link = Link(loop, agents, callers)
-        patch.setattr(transport.Wire, "connect", link.connect)
+        patch.setattr(wire.Wire, "connect", link.connect)
         agents_end = loop.create_task(_agent(spec, TrialOrder(order.trial_id, "", scene), marks))
         agents_end.add_done_callback(lambda _: link.wake.set())
         error: str | None = None
@@ -174,8 +179,10 @@ def play(
         if error:
             trial_end = loop.run_until_complete(agents_end)
             return Outcome(replace(row, status="error", error=trial_end or error), [], None, 0)
-        conversation = Conversation(plan, link, rate_hz, callers)
-        result = _converse(conversation, link, lambda words: None)  # type: ignore[arg-type]
+        connection = _over_network(plan, link, callers)
+        conversation = Conversation(plan, connection, rate_hz, callers)
+        result = _converse(conversation, connection, lambda words: None)
+        result.marks += _marks_of(connection)
         fault = loop.run_until_complete(agents_end)
     report = Report("done", marks.marks, fault, getattr(fault, "excused_by", ()))
     failure = _error(result, report)
@@ -193,6 +200,14 @@ def play(
     return Outcome(trial, every, stereo, rate_hz)
 
 
+def _over_network(plan: CallerPlan, link: Link, clock: FakeClock) -> Connection:
+    """The link, with the plan's network before it."""
+    if plan.network is None:
+        return link
+    of = (link.line, plan.network, plan.network_seed)
+    return NetworkConnection(lambda line: link, *of, is_stream=False, clock=clock)
+
+
 def prepared(spec: PipelineSpec, times: int) -> list[list[Mark]]:
     """The marks of loading a preset's models, and of each time that they are asked for again."""
     found, marks = [], WatchedMarks()
@@ -208,13 +223,31 @@ def prepared(spec: PipelineSpec, times: int) -> list[list[Mark]]:
     return found
 
 
+_InferenceSession = onnxruntime.InferenceSession
+_sessions: dict[str, Any] = {}
+
+
+def _session(path: Any, *given: Any, **more: Any) -> Any:
+    """In place of `onnxruntime.InferenceSession`, which keeps no state: a file is loaded once."""
+    key = str(path)
+    if key not in _sessions:
+        _sessions[key] = _InferenceSession(path, *given, **more)
+    return _sessions[key]
+
+
 @contextlib.contextmanager
 def _inside(clock: FakeClock) -> Iterator[tuple[VirtualLoop, pytest.MonkeyPatch]]:
     """Virtual time, with every model inside this process."""
     with pytest.MonkeyPatch.context() as patch, virtual_time(clock) as loop:
         patch.setattr(pool, "ModelProcess", InlineProcess)
+        patch.setattr("bench.caller.call._no_gc", contextlib.nullcontext)  # nothing is late here
+        patch.setattr(onnxruntime, "InferenceSession", _session)
         inline_session.patched(patch)
-        yield loop, patch
+        logger.disable("pipecat")  # as in an agent's process
+        try:
+            yield loop, patch
+        finally:
+            logger.enable("pipecat")
 
 
 async def _agent(spec: PipelineSpec, order: TrialOrder, marks: WatchedMarks) -> str | None:
@@ -226,7 +259,7 @@ async def _agent(spec: PipelineSpec, order: TrialOrder, marks: WatchedMarks) -> 
             return str(error)
 
 
-class Link:
+class Link(Direct):
     """Both ends of the line between caller and agent.
 
     The caller has a clock of its own: an agent that blocks its loop is late, the caller is not.
@@ -242,9 +275,9 @@ class Link:
         self._arriving: deque[tuple[int, bytes]] = deque()
         self._closed = False
 
-    async def connect(self, path: str, marks: Any) -> transport.Wire:
+    async def connect(self, path: str, marks: Any) -> wire.Wire:
         """In place of `Wire.connect`."""
-        return transport.Wire(self._reader, self, marks)  # type: ignore[arg-type]
+        return wire.Wire(self._reader, self, marks)  # type: ignore[arg-type]
 
     # the agent's end
 
