@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipelines.duplex.moshi.onnx import cached, mimi
-from pipelines.duplex.moshi.onnx.model import MoshiOnnx, OnnxWeights
+from pipelines.duplex.moshi.onnx.model import MoshiOnnx
+from pipelines.duplex.moshi.onnx_row import OnnxWeights
 from pipelines.duplex.session.model import ContextEndError
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.errors import SpecError
