@@ -8,17 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.duplex.moshi.weights.check import check_config, check_lm
-from pipelines.duplex.moshi.weights.files import SYNTHETIC, read_config, size_of
+from pipelines.duplex.moshi.weights.check import check_lm
+from pipelines.duplex.moshi.weights.files import SYNTHETIC, size_of
 from pipelines.duplex.moshi.weights.preset import MoshiWeights, sampling
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.row import AdapterRow
 from pipelines.errors import SpecError
+from pipelines.registry import load_object
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import read_header
 
 PRECISIONS = ("q4", "q8", "f32")
 CODEBOOKS = 8
+MODULE = "pipelines.duplex.moshi.onnx.model"
+"""The adapter's module, which is not imported here."""
 
 
 class OnnxWeights(MoshiWeights):
@@ -39,18 +42,8 @@ class OnnxWeights(MoshiWeights):
 
     def provide(self, model: ModelOptions, tell: Callable[[str], None]) -> str:
         """Makes synthetic weights where they are missing, and the graphs."""
-        from pipelines.duplex.moshi.onnx import lm as lm_files
-        from pipelines.duplex.moshi.onnx import mimi as mimi_files
-        from pipelines.duplex.moshi.onnx.lm_checkpoint import lm_shape
-
         label = super().provide(self._held(model), tell)
-        paths = self.arguments(model)
-        config = read_config(Path(paths["config"]))
-        check_config(config, Path(paths["config"]))
-        check_file(Path(paths["lm"]), config, model.precision)
-        mimi_files.written(Path(paths["mimi"]), CODEBOOKS, "auto", tell)
-        shape = lm_shape(config, paths["config"])
-        lm_files.written(Path(paths["lm"]), shape, model.precision, tell)
+        load_object(f"{MODULE}:write_graphs")(self.arguments(model), model.precision, tell)
         return label
 
     def listed(self, model: ModelOptions) -> list[dict[str, str]]:
@@ -98,7 +91,7 @@ ROW = AdapterRow(
     what="Moshi and Mimi in ONNX Runtime",
     families=("moshi",),
     licence="MIT",
-    path="pipelines.duplex.moshi.onnx.model:MoshiOnnx",
+    path=f"{MODULE}:MoshiOnnx",
     arguments=lambda model, script: sampling(model),
     weights=OnnxWeights(),
 )

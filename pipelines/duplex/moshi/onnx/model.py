@@ -6,7 +6,7 @@ Streams are delayed as in Kyutai's package moshi: 160 ms, and a session's first 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.duplex.moshi.onnx import lm as lm_files
+from pipelines.duplex.moshi.onnx import mimi as mimi_files
 from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm, path_bytes
+from pipelines.duplex.moshi.onnx.lm_checkpoint import lm_shape
 from pipelines.duplex.moshi.onnx.mimi import MimiOnnx
 from pipelines.duplex.moshi.onnx_row import CODEBOOKS, PRECISIONS, check_file
 from pipelines.duplex.moshi.weights.check import check_config
@@ -167,3 +170,22 @@ class MoshiOnnxSession:
         """See `StagedSession.decode`."""
         pcm: Pcm = self._decoder.decode_step(codes)[0, 0]
         return pcm
+
+
+def write_graphs(paths: dict[str, str], precision: str, tell: Callable[[str], None]) -> None:
+    """Writes the graphs of a model's files, unless they lie in the cache.
+
+    Args:
+        paths: Of ``config``, ``lm`` and ``mimi``.
+        precision: One of `PRECISIONS`.
+        tell: Takes lines that report progress.
+
+    Raises:
+        WeightsError: a file is damaged, another model's, or quantised otherwise.
+    """
+    config = read_config(Path(paths["config"]))
+    check_config(config, Path(paths["config"]))
+    check_file(Path(paths["lm"]), config, precision)
+    mimi_files.written(Path(paths["mimi"]), CODEBOOKS, "auto", tell)
+    shape = lm_shape(config, paths["config"])
+    lm_files.written(Path(paths["lm"]), shape, precision, tell)
