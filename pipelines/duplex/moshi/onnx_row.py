@@ -14,6 +14,7 @@ from pipelines.duplex.moshi.weights.preset import MoshiWeights, sampling
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.row import AdapterRow
 from pipelines.errors import SpecError
+from pipelines.models.hashing import hashes_of
 from pipelines.registry import load_object
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import read_header
@@ -47,8 +48,15 @@ class OnnxWeights(MoshiWeights):
         return label
 
     def listed(self, model: ModelOptions) -> list[dict[str, str]]:
-        """See `pipelines.duplex.session.row.Weights.listed`."""
-        return super().listed(self._held(model))
+        """See `pipelines.duplex.session.row.Weights.listed`; and the codec's graphs, with the bits
+        that the probe of this machine chose.
+        """
+        found = super().listed(self._held(model))
+        graphs = load_object(f"{MODULE}:codec_graphs")(self.arguments(model)["mimi"])
+        for name, graph in graphs:
+            sha256 = hashes_of(graph).sha256
+            found.append({"name": f"{model.id} {name}", "file": graph.name, "sha256": sha256})
+        return found
 
     def unmade(self, model: ModelOptions) -> str:
         """See `pipelines.duplex.session.row.Weights.unmade`."""

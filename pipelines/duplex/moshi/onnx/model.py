@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.duplex.moshi.onnx import instructions
 from pipelines.duplex.moshi.onnx import lm as lm_files
 from pipelines.duplex.moshi.onnx import mimi as mimi_files
 from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm, path_bytes
@@ -84,6 +85,11 @@ class MoshiOnnx:
                 f"[model] precision = {self._precision!r} is not for backend = 'onnx': use "
                 f"{', '.join(PRECISIONS)}, or backend = 'mlx'"
             )
+        if self._precision != "f32" and (instruction := instructions.lacks()):
+            raise EngineError(
+                f"this processor lacks {instruction.upper()}, without which products in "
+                f"{self._precision} are slower than in f32: set [model] precision = 'f32'"
+            )
         config = read_config(self._config_path)
         check_config(config, self._config_path)
         check_file(self._lm_path, config, self._precision)
@@ -109,7 +115,12 @@ class MoshiOnnx:
         held = read_header(self._lm_path).values()
         parameters = sum(prod(t.shape) * (8 if t.dtype == "U32" else 1) for t in held)
         share = {"q4": 0.75, "q8": 1.25, "f32": 4.0}[self._precision]
-        keys = 8.0 * int(config["context"]) * int(config["num_layers"]) * int(config["dim"])
+        keys = (
+            (8.0 if self._precision == "f32" else 4.0)
+            * int(config["context"])
+            * int(config["num_layers"])
+            * int(config["dim"])
+        )
         need_memory(
             share * parameters + keys + path_bytes(self._mimi_path) + 300e6,
             f"Loading {self._lm_path.name} in {self._precision}",
@@ -161,10 +172,10 @@ class MoshiOnnxSession:
         was_forced, self._forced_before = self._forced_before, token is not None
         done = self._lm.step(codes[0, :, 0].astype(np.int64), token)
         if done.text is None or done.codes is None:
-            return Advance(None)
+            return Advance(None, depth_start_ns=done.depth[0])
         ids = (done.text, *(int(code) for code in done.codes))
         said = done.codes[None, :CODEBOOKS, None].astype(np.uint32)
-        return Advance(said, self._text.text(done.text), ids, was_forced)
+        return Advance(said, self._text.text(done.text), ids, was_forced, done.depth[0])
 
     def decode(self, codes: Codes) -> Pcm:
         """See `StagedSession.decode`."""
@@ -189,3 +200,16 @@ def write_graphs(paths: dict[str, str], precision: str, tell: Callable[[str], No
     mimi_files.written(Path(paths["mimi"]), CODEBOOKS, "auto", tell)
     shape = lm_shape(config, paths["config"])
     lm_files.written(Path(paths["lm"]), shape, precision, tell)
+
+
+def codec_graphs(mimi: str) -> list[tuple[str, Path]]:
+    """The codec's graphs: ``encoder in 8 bits``, as the probe of this machine chose, and the file.
+
+    Args:
+        mimi: Path of the codec's weights.
+    """
+    folder, facts = mimi_files.written(Path(mimi), CODEBOOKS, "auto")
+    return [
+        (f"{half} in {facts[half]['bits']} bits", folder / f"{half}.onnx")
+        for half in ("encoder", "decoder")
+    ]
