@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
 from pipelines.marks import Mark
-from pipelines.process.engine import Emit, Engine, Request, imported
+from pipelines.process.engine import Emit, Engine, Request, RequestCancelled, imported
 from pipelines.process.process import ModelProcess
 
 _engines: dict[str, Engine] = {}
@@ -20,6 +21,9 @@ _engines: dict[str, Engine] = {}
 
 class InlineProcess(ModelProcess):
     """In place of `ModelProcess`, with the child inside."""
+
+    streams = False
+    """Whether requests that are fed are served piece by piece, partial answers included."""
 
     async def _spawn(self) -> asyncio.Future[None]:
         key = json.dumps([self._engine, self._options], sort_keys=True, default=str)
@@ -40,6 +44,37 @@ class InlineProcess(ModelProcess):
         return super().open(*args, fed=fed, **more)
 
 
+class Streaming(Request):
+    """A request whose engine runs on a thread of its own, one step for each piece it is fed."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._waits = threading.Semaphore(0)
+
+    def next_piece(self) -> tuple[dict[str, Any], bytes]:
+        """See `Request.next_piece`: the engine has done all it could."""
+        self._waits.release()
+        return super().next_piece()
+
+    def start(self, run: Callable[[], None]) -> None:
+        """Runs the engine up to where it wants its first piece."""
+
+        def work() -> None:
+            try:
+                run()
+            except RequestCancelled:
+                pass
+            finally:
+                self._waits.release()
+
+        threading.Thread(target=work, daemon=True).start()
+        self.step()
+
+    def step(self) -> None:
+        """Waits until the engine wants another piece, or is done."""
+        assert self._waits.acquire(timeout=30)
+
+
 class InlineLink:
     """In place of `pipelines.process.link.ChildLink`, with the child inside."""
 
@@ -53,20 +88,41 @@ class InlineLink:
         loop = asyncio.get_running_loop()
         kind, request = header["type"], self._open.get(header.get("id", ""))
         if kind == "request":
-            request = Request(header["id"], header["op"], header["header"], payload)
+            kind_of = Streaming if self.fed and InlineProcess.streams else Request
+            request = kind_of(header["id"], header["op"], header["header"], payload)
             self._open[request.id] = request
-            if not self.fed:
+            if isinstance(request, Streaming):
+                self._stream(request, loop)
+            elif not self.fed:
                 loop.call_soon(self._serve, request)
         elif kind == "feed" and request is not None:
             request.feed(header["header"], payload)
-            if header["header"].get("last"):
+            if isinstance(request, Streaming):
+                request.step()
+            elif header["header"].get("last"):
                 loop.call_soon(self._serve, request)
         elif kind == "cancel" and request is not None:
             request.cancel()
+            if isinstance(request, Streaming):
+                request.step()
             loop.call_soon(self._end, request)
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _stream(self, request: Streaming, loop: asyncio.AbstractEventLoop) -> None:
+        """Serves a request piece by piece; what it answers is taken when the loop comes to it."""
+
+        def send(header: dict[str, Any], payload: bytes, marks: list[Mark]) -> None:
+            reply = {"type": "reply", "id": request.id, "header": header, "marks": _tuples(marks)}
+            loop.call_soon_threadsafe(self._take, reply, payload)
+
+        def run() -> None:
+            emit = Emit(request, send)
+            self._engine.run(request, emit)
+            loop.call_soon_threadsafe(self._end, request, emit.take_marks())
+
+        request.start(run)
 
     def _serve(self, request: Request) -> None:
         def send(header: dict[str, Any], payload: bytes, marks: list[Mark]) -> None:

@@ -115,14 +115,24 @@ def call(
     return call_preset(spec, fixture or kitchen(), wait_s)
 
 
-def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Called:
-    """Plays one trial with any preset whose models answer request by request."""
+def call_preset(
+    spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0, *, streams: bool = False
+) -> Called:
+    """Plays one trial with any preset whose models answer request by request.
+
+    Args:
+        spec: The preset.
+        fixture: The user's side.
+        wait_s: As ``--wait-after-answer``.
+        streams: Whether the recogniser gives partial transcripts while it hears.
+    """
     plan = caller_plan("t", spec, fixture, wait_s)
     agents, callers = FakeClock(START_NS), FakeClock(START_NS)
     marks = WatchedMarks()
     with pytest.MonkeyPatch.context() as patch, virtual_time(agents) as loop:
         patch.setenv("PIPECAT_SETUP_FILES", "")
         patch.setattr(pool, "ModelProcess", InlineProcess)
+        patch.setattr(InlineProcess, "streams", streams)
         link = Link(loop, agents, callers)
         patch.setattr(transport.Wire, "connect", link.connect)
         agent = loop.create_task(_agent(spec, marks))
