@@ -32,7 +32,7 @@ from pipelines.spec import PipelineSpec
 if TYPE_CHECKING:
     from pipecat.pipeline.pipeline import Pipeline
 
-    from bench.agent.transport import Wire
+    from bench.agent.wire import Wire
     from pipelines.host import Host
     from pipelines.process.pool import ModelPool
 
@@ -40,12 +40,12 @@ MARKS_EVERY_S = 0.2
 """Interval at which marks are sent to the run's process."""
 STOP_TIMEOUT_S = 5.0
 NEEDED = (
-    "bench.agent.observer",
-    "bench.agent.stage_marks",
-    "bench.agent.transport",
     "pipecat.pipeline.worker",
     "pipecat.workers.runner",
     "pipelines.host",
+    "pipelines.link.observer",
+    "pipelines.link.stage_marks",
+    "pipelines.link.transport",
 )
 """Modules that every trial needs and a process imports once, all of Pipecat's with them."""
 
@@ -272,8 +272,9 @@ async def _play(
 ) -> str | None:
     """Plays one trial; returns the error, or None."""
     from bench.agent.loop_watch import LoopWatch
-    from bench.agent.transport import LinkTransport, Wire
+    from bench.agent.wire import Wire
     from pipelines.host import Host, LabelFeed
+    from pipelines.link.transport import LinkTransport
     from pipelines.registry import architecture, load_object
 
     # Models first: damage by a crash of the last trial is repaired before time counts.
@@ -342,8 +343,8 @@ async def _run_pipeline(
     from pipecat.pipeline.worker import PipelineParams, PipelineWorker
     from pipecat.workers.runner import WorkerRunner
 
-    from bench.agent.observer import MarkObserver, RawMonotonicClock
-    from bench.agent.stage_marks import StageObserver
+    from pipelines.link.observer import MarkObserver, RawMonotonicClock
+    from pipelines.link.stage_marks import StageObserver
     from pipelines.registry import architecture
 
     own = architecture(spec.architecture).stamps
@@ -381,7 +382,7 @@ def _watch_guest(
     taps: Sequence[Any],
 ) -> None:
     """Observers for a worker made by other code, whose stages stamp nothing themselves."""
-    from bench.agent.stage_marks import StageObserver
+    from pipelines.link.stage_marks import StageObserver
 
     for observer in (StageObserver(marks), *taps):
         worker.add_observer(observer)

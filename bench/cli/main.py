@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from bench.cli.shell.help_style import Group, in_one_style
 from bench.cli.shell.names import complete_names
 from bench.cli.shell.plain_values import take_plainly
 from bench.report.text.escape import visible
@@ -35,8 +36,9 @@ class Row:
 SECTIONS: dict[str, dict[str, Row]] = {
     "Measure": {
         "run": Row("bench.cli.run:run", "Play presets on fixtures in real time, and measure."),
-        "face": Row("bench.cli.talk:face", "Start a preset with its face in the browser."),
-        "talk": Row("bench.cli.talk:talk", "Talk to a preset by microphone, in the browser."),
+        "face": Row("bench.cli.live.talk:face", "Start a preset with its face in the browser."),
+        "talk": Row("bench.cli.live.talk:talk", "Talk to a preset by microphone, in the browser."),
+        "serve": Row("bench.cli.live.serve:serve", "Serve presets to voice clients."),
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."
         ),
@@ -128,10 +130,12 @@ class LazyGroup(TyperGroup):
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command(cmd_name)(found)
             found = single
+        else:
+            found.info.cls = Group
         found.rich_markup_mode = None  # one style of help for all
         command = typer.main.get_command(found)
         command.name = cmd_name
-        return complete_names(take_plainly(command, ctx))
+        return in_one_style(complete_names(take_plainly(command, ctx)), cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the sub-command that is named; of an unknown one it says which name is near."""

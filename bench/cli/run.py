@@ -179,6 +179,7 @@ def _listen(run_dir: Path) -> None:
 
 def _planned_in(run_dir: Path) -> Plan:
     """The plan of a run, with its presets as they were, whatever their files say now."""
+    from bench.caller.plan import SILENCE_AFTER_AGENT_S
     from bench.fixtures.library import select
     from bench.runner.plan import Plan
     from bench.store import store
@@ -195,13 +196,14 @@ def _planned_in(run_dir: Path) -> Plan:
         repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))
         own = {str(name): tuple(of) for name, of in planned.get("own", {}).items()}
         wait_s = float(planned.get("wait_s", 0.0))
+        silence_s = float(planned.get("silence_s", SILENCE_AFTER_AGENT_S))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise LabError(
             f"{run_dir / 'run.json'}: its plan can't be understood, so that the run can't be gone "
             "on with: begin a new one."
         ) from None
     specs = tuple(parse_spec(fit_name(name), str(toml)) for name, toml in presets)
-    return Plan(specs, tuple(select(names)), repeats, only, own, wait_s)
+    return Plan(specs, tuple(select(names)), repeats, only, own, wait_s, silence_s)
 
 
 def _describe(plan: Plan) -> None:
@@ -246,14 +248,12 @@ def _report(run_dir: Path) -> None:
     from bench.report.plots.latency import write_report
     from bench.report.text.first_look.headline import print_headline
     from bench.store import store
-    from bench.summary.causes import explained, summarise_causes
     from bench.summary.summary import summarise
 
     run = store.read_run(run_dir)
     rows = store.read_metrics(run_dir)
-    summary = summarise(run, rows)
-    causes = summarise_causes(rows, store.read_causes(run_dir) or ())
-    print_headline(summary, run_dir, explained(causes))
+    summary = summarise(run, rows, store.read_causes(run_dir))
+    print_headline(summary, run_dir)
     write_report(run_dir / "report.png", summary)
     say = console().line
     say()

@@ -21,14 +21,9 @@ from bench.lines.line import (
 )
 from bench.lines.options import OpenAIOptions
 from bench.lines.websocket_line import WebSocketLine
-from pipelines.wires import g711, openai_realtime
+from pipelines.wires import openai_realtime
 from pipelines.wires.error import WireError
-from pipelines.wires.openai_realtime import AudioType
-
-RATES_HZ: Mapping[AudioType, int] = {
-    "audio/pcm": openai_realtime.RATE_HZ,
-    "audio/pcmu": g711.RATE_HZ,
-}
+from pipelines.wires.openai_realtime import RATES_HZ, AudioType
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pipelines.guards.ranges import Range, RateHz
 from pipelines.wires.messages import SampleFormat
+from pipelines.wires.openai_realtime import AudioType
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class OpenAIOptions:
     """Who ends the user's turn: the server's detector, or the caller by ``commit``."""
     vad: Mapping[str, Any] = field(default_factory=dict)
     """Options of the server's detector (threshold, silence_duration_ms …), as they are."""
-    audio: Literal["audio/pcm", "audio/pcmu"] = "audio/pcm"
-    """Format of both directions: int16 at 24 kHz, or µ-law at 8 kHz."""
+    audio: AudioType = "audio/pcm"
+    """Format of both directions: int16 at 24 kHz, µ-law or A-law at 8 kHz."""
     instructions: str = ""
     """Prompt; empty: the server's own."""
     voice: str = ""

@@ -28,6 +28,8 @@ LOAD_S = 5.0
 """Estimate for a plan, s: starting one preset's agent and loading its models."""
 CALIBRATION_S = 9.0
 """Estimate for a plan, s: the clicks before the first trial."""
+CLICKS_PER_RUN = 20
+"""Clicks played before each run."""
 METRICS_S, METRICS_TRIAL_S = 2.0, 0.1
 """Estimate for a plan, s: the metrics at the end, and what each trial adds."""
 REPORT_S = 4.0
@@ -45,6 +47,8 @@ class Planned:
     warmup: bool = False
     wait_s: float = 0.0
     """See `Plan.wait_s`."""
+    silence_s: float = SILENCE_AFTER_AGENT_S
+    """See `Plan.silence_s`."""
 
     @property
     def trial_id(self) -> str:
@@ -68,6 +72,11 @@ class Plan:
     all that is for their kind."""
     wait_s: float = 0.0
     """Least silence of the agent after which its answer is taken to be over; 0: the usual."""
+    silence_s: float = SILENCE_AFTER_AGENT_S
+    """The usual silence after which an answer is taken to be over, s: of agents that answer in one
+    breath a shorter one is enough."""
+    clicks: int = CLICKS_PER_RUN
+    """Number of clicks of known delay that are played first."""
 
     def fixtures_of(self, spec: PipelineSpec) -> tuple[Fixture, ...]:
         """The fixtures that are played to a preset."""
@@ -88,7 +97,14 @@ class Plan:
             if self.fixtures_of(spec)
         }
         return [
-            Planned(spec, shortest[spec.name], session - 1, warmup=True, wait_s=self.wait_s)
+            Planned(
+                spec,
+                shortest[spec.name],
+                session - 1,
+                warmup=True,
+                wait_s=self.wait_s,
+                silence_s=self.silence_s,
+            )
             for spec in self.specs
             if spec.name in shortest
         ]
@@ -102,7 +118,7 @@ class Plan:
                 turn = (repeat + i) % len(self.specs)
                 specs = self.specs[turn:] + self.specs[:turn]
                 order += [
-                    Planned(spec, fixture, repeat, wait_s=self.wait_s)
+                    Planned(spec, fixture, repeat, wait_s=self.wait_s, silence_s=self.silence_s)
                     for spec in specs
                     if fixture in self.fixtures_of(spec)
                 ]
@@ -161,6 +177,7 @@ class Plan:
             **({"only": dict(self.only)} if self.only else {}),
             **({"own": {name: list(of) for name, of in self.own.items()}} if self.own else {}),
             **({"wait_s": self.wait_s} if self.wait_s else {}),
+            **({"silence_s": self.silence_s} if self.silence_s != SILENCE_AFTER_AGENT_S else {}),
         }
 
 
@@ -177,7 +194,7 @@ def _first_turn(fixture: Fixture) -> Fixture:
 def _seconds(trial: Planned) -> float:
     """Estimated duration of a trial: to babblers the user speaks on a schedule."""
     turns = trial.fixture.turns
-    answers = SILENCE_AFTER_AGENT_S
+    answers = trial.silence_s
     if not trial.spec.babbles:
         answers += ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
     waits = sum(turn.cue.delay_ms / 1000 for turn in turns)

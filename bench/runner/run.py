@@ -22,13 +22,12 @@ from bench.machine import description as machine
 from bench.metrics.recompute import analyse
 from bench.runner.calibration import (
     CALIBRATIONS,
-    CLICKS_PER_RUN,
     Calibrator,
     LostClickError,
     Spread,
 )
 from bench.runner.late_again import late_again
-from bench.runner.plan import Plan, Planned, closing_s
+from bench.runner.plan import CLICKS_PER_RUN, Plan, Planned, closing_s
 from bench.runner.progress import Progress, Watcher
 from bench.runner.session import NOTHING_BESIDE, Beside, Session
 from bench.runner.spinner import Spinner
@@ -214,7 +213,7 @@ def _play_all(
             agents.prepare(spec)
     with stopwatch.part("calibration"):
         playing.say(todo, 0, "calibrating", ahead_s=plan.opening_s(0))
-        clicks = _calibrate(caller, clicker)
+        clicks = _calibrate(caller, clicker, plan.clicks)
         steadied = (
             _steadied(caller, clicks, stack)
             if spin
@@ -239,17 +238,20 @@ def _play_all(
     store.write_info(run_dir, info)
 
 
-def _calibrate(caller: CallerProcess, clicker: AgentProcess | None = None) -> dict[str, Any]:
+def _calibrate(
+    caller: CallerProcess, clicker: AgentProcess | None = None, clicks: int = CLICKS_PER_RUN
+) -> dict[str, Any]:
     """The clicks played before the first trial of every run: their largest error counts.
 
     Args:
         caller: The caller to calibrate.
         clicker: A click agent that runs already.
+        clicks: Number of clicks.
     """
     for left in reversed(range(CALIBRATIONS)):  # like a late trial: the machine may have stalled
         try:
             with Calibrator(caller, clicker) as calibrator:
-                result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
+                result = calibrator.clicks(clicks, delay_ms=80.0, seed=1)
             break
         except LostClickError:
             clicker = None  # it was ended with the try
@@ -276,7 +278,7 @@ def _steadied(caller: CallerProcess, clicks: dict[str, Any], stack: ExitStack) -
     spinner = stack.enter_context(start_spinner())
     if not spinner.cores:
         return {"calibration": clicks, "spinner": spinner.to_dict()}
-    again = {**_calibrate(caller), "before_spinning": clicks}
+    again = {**_calibrate(caller, clicks=clicks["sent"]), "before_spinning": clicks}
     return {"calibration": again, "spinner": spinner.to_dict()}
 
 

@@ -147,7 +147,7 @@ class Session:
             weights=spec.weights,
             kind=spec.kind,
         )
-        plan = caller_plan(planned.trial_id, spec, fixture, planned.wait_s)
+        plan = caller_plan(planned.trial_id, spec, fixture, planned.wait_s, planned.silence_s)
         try:
             agent = self._agents.get(spec)
         except LabError as error:  # the agent had died, and its successor can't be warmed

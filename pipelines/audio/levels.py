@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,9 +15,10 @@ def as_floats(pcm: NDArray[np.int16]) -> Floats:
     return pcm.astype(np.float64) / 32768
 
 
-def as_int16(signal: Floats) -> NDArray[np.int16]:
+def as_int16(signal: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
     """Floats in ±1 → int16, rounded, without dither; values outside are clipped."""
-    return np.clip(np.rint(signal * 32768), -32768, 32767).astype(np.int16)
+    clipped: NDArray[np.int16] = np.clip(np.rint(signal * 32768), -32768, 32767).astype(np.int16)
+    return clipped
 
 
 def rms_dbfs(signal: Floats) -> float:

@@ -1,4 +1,4 @@
-"""Safetensors files by the standard library and numpy: read and check a header, write tensors.
+"""Safetensors files by the standard library and numpy: check a header, read and write tensors.
 
 A file is ``<header bytes: uint64, little-endian><JSON header><tensors>``; the header gives each
 tensor's dtype, shape and place. The official library maps the file and, met with a truncated one,
@@ -22,6 +22,10 @@ import numpy.typing as npt
 from pipelines.weights.error import WeightsError
 
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U32": 4, "U8": 1}
+_NUMPY = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
+    "U32": "<u4", "U8": "u1",
+}  # fmt: skip
 _MOST_HEADER_BYTES = 100_000_000  # the library's own limit
 _LENGTH = struct.Struct("<Q")
 _MEND = "restore it, or fetch or make it again"
@@ -81,6 +85,70 @@ def _checked(table: dict[str, Any], held_bytes: int, path: Path) -> dict[str, Te
             f"tensors are missing: {_MEND}"
         )
     return tensors
+
+
+class Reader:
+    """The tensors of a file as float32, read one by one when they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        """Checks the file's header and size.
+
+        Raises:
+            WeightsError: the file is missing, not safetensors, or truncated.
+        """
+        self.path = path
+        self.header = read_header(path)
+        with path.open("rb") as file:
+            (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+            table: dict[str, Any] = json.loads(file.read(length))
+        begin = _LENGTH.size + length
+        self._at = {n: begin + t["data_offsets"][0] for n, t in table.items() if n in self.header}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.header
+
+    def __call__(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
+        """One floating-point tensor, which must have that shape.
+
+        Raises:
+            WeightsError: there is none of that name or shape, or it can't be read.
+        """
+        kept = self.raw(name)
+        if kept.shape != shape:
+            has, wants = ("x".join(map(str, s)) for s in (kept.shape, shape))
+            raise WeightsError(
+                f"{self.path}: the tensor {name} is {has}, and the model's other tensors ask for "
+                f"{wants}: these are another model's weights or a damaged file: fetch or make them "
+                "again"
+            )
+        if self.header[name].dtype == "BF16":
+            return (kept.astype(np.uint32) << 16).view(np.float32)
+        return np.asarray(kept, np.float32)
+
+    def raw(self, name: str) -> npt.NDArray[Any]:
+        """One tensor as it lies in the file; bfloat16 as uint16.
+
+        Raises:
+            WeightsError: as `__call__`.
+        """
+        if name not in self.header:
+            raise WeightsError(
+                f"{self.path} has no tensor {name}: these are another model's weights or a damaged "
+                "file: fetch or make them again"
+            )
+        entry = self.header[name]
+        if entry.dtype not in _NUMPY:
+            raise WeightsError(
+                f"{self.path}: the tensor {name} is of type {entry.dtype}, which is not read here: "
+                "take the weights in BF16 or F32"
+            )
+        try:
+            values = np.fromfile(
+                self.path, _NUMPY[entry.dtype], prod(entry.shape), offset=self._at[name]
+            )
+            return values.reshape(entry.shape)
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"{self.path}: the tensor {name} can't be read: {_MEND}") from error
 
 
 def to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.wires import g711
 from pipelines.wires.error import WireError
-from pipelines.wires.g711 import decode, encode
 from pipelines.wires.messages import (
     base64_bytes,
     base64_text,
@@ -27,8 +27,14 @@ from pipelines.wires.messages import (
 
 RATE_HZ = 24_000
 """Sample rate of ``audio/pcm``, the only one that the protocol has."""
-AudioType = Literal["audio/pcm", "audio/pcmu"]
-"""Formats of audio: int16 at 24 kHz, or µ-law at 8 kHz."""
+AudioType = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
+"""Formats of audio: int16 at 24 kHz, µ-law or A-law at 8 kHz."""
+RATES_HZ: Mapping[AudioType, int] = {
+    "audio/pcm": RATE_HZ,
+    "audio/pcmu": g711.RATE_HZ,
+    "audio/pcma": g711.RATE_HZ,
+}
+"""Format → its sample rate, Hz."""
 
 BETA_NAMES = {
     "response.audio.delta": "response.output_audio.delta",
@@ -281,7 +287,7 @@ def truncate(item_id: str, content_index: int, heard_ms: int) -> dict[str, Any]:
 
 def coded(pcm: npt.NDArray[np.int16], audio: AudioType) -> bytes:
     """(n,) samples at the format's rate, as bytes of it."""
-    return sample_bytes(pcm) if audio == "audio/pcm" else encode(pcm)
+    return _CODERS[audio](pcm)
 
 
 def decoded(data: bytes, audio: AudioType) -> npt.NDArray[np.int16]:
@@ -290,4 +296,16 @@ def decoded(data: bytes, audio: AudioType) -> npt.NDArray[np.int16]:
     Raises:
         WireError: they end within a sample.
     """
-    return samples(data) if audio == "audio/pcm" else decode(data)
+    return _DECODERS[audio](data)
+
+
+_CODERS: dict[AudioType, Callable[[npt.NDArray[np.int16]], bytes]] = {
+    "audio/pcm": sample_bytes,
+    "audio/pcmu": g711.encode,
+    "audio/pcma": g711.encode_a,
+}
+_DECODERS: dict[AudioType, Callable[[bytes], npt.NDArray[np.int16]]] = {
+    "audio/pcm": samples,
+    "audio/pcmu": g711.decode,
+    "audio/pcma": g711.decode_a,
+}

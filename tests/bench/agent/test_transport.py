@@ -21,12 +21,13 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
-from bench.agent.observer import RawMonotonicClock
-from bench.agent.transport import LinkTransport, Wire
+from bench.agent.wire import Wire
 from bench.caller.ear import Ear
 from bench.lines.local import Decoder, Kind, Message, encode
 from pipelines.clock import NS_PER_MS, monotonic_ns
 from pipelines.host import DUE_NS, LabelFeed
+from pipelines.link.observer import RawMonotonicClock
+from pipelines.link.transport import LinkTransport
 from pipelines.marks import MarkList
 from pipelines.spec import AudioOptions
 

@@ -5,11 +5,12 @@ from importlib.metadata import version
 
 import pytest
 
-from bench.agent.transport import LinkTransport, Wire
+from bench.agent.wire import Wire
 from pipelines.bot import session
 from pipelines.bot.load import BotError, load_bot
 from pipelines.bot.mend import mend_of
 from pipelines.host import Host
+from pipelines.link.transport import LinkTransport
 from pipelines.marks import MarkList
 from pipelines.spec import parse_spec
 

@@ -316,9 +316,10 @@ async def runs(transport, rate):
 
 @pytest.mark.parametrize("name", TALKS)
 def test_a_bot_that_fails_in_the_conversation_is_one_sentence(name, tmp_path, monkeypatch):
-    from bench.agent.transport import LinkTransport, Wire
+    from bench.agent.wire import Wire
     from pipelines.bot import session
     from pipelines.host import Host
+    from pipelines.link.transport import LinkTransport
     from pipelines.marks import MarkList
 
     monkeypatch.setenv("PIPECAT_SETUP_FILES", "")

@@ -30,11 +30,11 @@ from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAg
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.utils.text.base_text_aggregator import TextType
 
-from bench.agent.stage_marks import StageObserver
 from bench.metrics.reading import read_trial
 from bench.metrics.stages import pipecats
 from bench.store.records import Trial
 from pipelines.clock import NS_PER_MS, monotonic_ns
+from pipelines.link.stage_marks import StageObserver
 from pipelines.marks import Mark, MarkList
 
 MS = NS_PER_MS

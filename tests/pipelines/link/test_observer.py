@@ -33,8 +33,8 @@ from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
-from bench.agent.observer import TWIN_NS, MarkObserver, RawMonotonicClock
 from pipelines.clock import NS_PER_MS, monotonic_ns
+from pipelines.link.observer import TWIN_NS, MarkObserver, RawMonotonicClock
 from pipelines.marks import EVENTS, MarkList
 
 T = 7_000 * NS_PER_MS

@@ -35,8 +35,8 @@ from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
 from pipecat.processors.frame_processor import FrameDirection
 
-from bench.agent.observer import TWIN_NS, MarkObserver
 from pipelines.clock import monotonic_ns
+from pipelines.link.observer import TWIN_NS, MarkObserver
 from pipelines.marks import EventName, MarkSink, Stage, stamp
 
 

@@ -1,4 +1,4 @@
-"""The agent's end of the wire: a Pipecat transport that paces by arithmetic and sends first.
+"""A pipeline's end of any wire: a Pipecat transport that paces by arithmetic and sends first.
 
 The base output transport does not pace; this one does, without acknowledgements: a write stamps
 and sends its chunk, then waits until no more than the device buffer is ahead of what is heard.
@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from pipecat.frames.frames import (
@@ -29,65 +31,74 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from bench.lines.local import Decoder, Kind, Message, encode
 from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns, samples_to_ns
-from pipelines.host import DUE_NS, LabelFeed
+from pipelines.host import DUE_NS
 from pipelines.marks import MarkSink, stamp
 from pipelines.spec import AudioOptions
 
 
-class Wire:
-    """The open socket, shared by the transport's two ends."""
+@dataclass(frozen=True, slots=True)
+class ChunkIn:
+    """One chunk of the user's audio."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, marks: MarkSink
-    ) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.marks = marks
-        self.labels: LabelFeed | None = None
-        self.closed = asyncio.Event()
-        """Set when the caller said BYE or went away: the trial is over."""
-        self.opened = asyncio.Event()
-        """Set when the pipeline listens, and the caller knows it."""
+    k: int
+    """Its index, from 0."""
+    due_ns: int
+    """Due time of its last sample on the machine's clock; of a user elsewhere, its arrival."""
+    audio: bytes
+    """int16, mono, at the pipeline's input rate."""
 
-    @classmethod
-    async def connect(cls, path: str, marks: MarkSink) -> Wire:
-        """Connects to the caller's Unix socket."""
-        reader, writer = await asyncio.open_unix_connection(path)
-        return cls(reader, writer, marks)
 
-    def send(self, message: Message) -> None:
-        """Hands a message to the socket, at once and without waiting."""
-        if not self.writer.is_closing():
-            self.writer.write(encode(message))
+@dataclass(frozen=True, slots=True)
+class ChunkOut:
+    """One chunk of the agent's audio, as it leaves."""
 
-    def tell_work(self, open_requests: int) -> None:
-        """Reports to the caller how many of the agent's requests are open."""
-        self.send(Message(Kind.WORK, a=open_requests))
+    generation: int
+    """Number of interruptions before it."""
+    seq: int
+    """Its index in the conversation, from 0."""
+    first_sample: int
+    """Index of its first sample in the agent's stream."""
+    t_ns: int
+    """When it was written."""
+    audio: bytes
+    """int16, mono."""
+    rate_hz: int
+    context_id: str
+    """Pipecat's name of the utterance that it is of; empty: it has none."""
 
-    async def listen(self, on_audio: Callable[[Message], None]) -> None:
-        """Reads until the caller ends the trial; audio goes to ``on_audio``."""
-        decoder = Decoder()
-        try:
-            while data := await self.reader.read(1 << 16):
-                for message in decoder.feed(data):
-                    if message.kind is Kind.AUDIO_IN:
-                        on_audio(message)
-                    elif message.kind is Kind.LABELS and self.labels is not None:
-                        self.labels.speech.append((message.a, message.b))
-                    elif message.kind is Kind.BYE:
-                        return
-        except ConnectionError:
-            return
-        finally:
-            self.closed.set()
+    @property
+    def chunk_id(self) -> str:
+        """The request id of its marks."""
+        return f"g{self.generation}:{self.seq}"
 
-    async def close(self) -> None:
-        """Closes the socket."""
-        self.writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self.writer.wait_closed()
+
+class Wire(Protocol):
+    """The way between the transport's two ends and whoever speaks and listens there."""
+
+    @property
+    def marks(self) -> MarkSink:
+        """Takes the marks of the stage ``link``."""
+
+    @property
+    def opened(self) -> asyncio.Event:
+        """Set by the transport when the pipeline listens, and the other end was told."""
+
+    @property
+    def closed(self) -> asyncio.Event:
+        """Set when the conversation is over."""
+
+    def ready(self, rate_hz: int) -> None:
+        """The pipeline listens, and will speak at ``rate_hz``."""
+
+    def audio(self, chunk: ChunkOut) -> None:
+        """Takes a chunk, at once and without waiting."""
+
+    def clear(self, generation: int, t_ns: int) -> None:
+        """An interruption: what is older than ``generation`` and not yet heard is to be dropped."""
+
+    async def listen(self, on_audio: Callable[[ChunkIn], None]) -> None:
+        """Hands the user's chunks to ``on_audio`` until the conversation is over."""
 
 
 class LinkInput(BaseInputTransport):
@@ -119,10 +130,10 @@ class LinkInput(BaseInputTransport):
             await self.cancel_task(self._listener)
             self._listener = None
 
-    def _on_audio(self, message: Message) -> None:
-        frame = InputAudioRawFrame(message.payload, self.sample_rate, 1)
-        frame.metadata[DUE_NS] = message.a
-        frame.metadata["k"] = message.seq
+    def _on_audio(self, chunk: ChunkIn) -> None:
+        frame = InputAudioRawFrame(chunk.audio, self.sample_rate, 1)
+        frame.metadata[DUE_NS] = chunk.due_ns
+        frame.metadata["k"] = chunk.k
         self._audio_in_queue.put_nowait(frame)
 
     async def push_frame(
@@ -144,6 +155,7 @@ class LinkOutput(BaseOutputTransport):
         self._generation = 0
         self._seq = 0
         self._samples_written = 0
+        self._context_id = ""
         self._queue_end_ns = 0
         self._first_fresh_id = 0
         self._wake = asyncio.Event()
@@ -153,7 +165,7 @@ class LinkOutput(BaseOutputTransport):
         await super().start(frame)
         await self.set_transport_ready(frame)
         self._wire.marks.put(stamp("agent", "pipeline_ready"))
-        self._wire.send(Message(Kind.READY, a=self.sample_rate))
+        self._wire.ready(self.sample_rate)
         self._wire.opened.set()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -172,11 +184,12 @@ class LinkOutput(BaseOutputTransport):
         if queued:
             # With nothing queued there is nothing to clear: the user did not barge in.
             self._wire.marks.put(stamp("link", "clear", t_ns=now_ns, value=self._generation))
-        self._wire.send(Message(Kind.CLEAR, generation=self._generation, b=now_ns))
+        self._wire.clear(self._generation, now_ns)
 
     async def write_transport_frame(self, frame: Frame) -> None:
         """Marks where a context's audio begins among what is sent."""
         if isinstance(frame, TTSStartedFrame) and frame.context_id:
+            self._context_id = frame.context_id
             self._wire.marks.put(stamp("link", "context", text=frame.context_id))
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
@@ -186,21 +199,22 @@ class LinkOutput(BaseOutputTransport):
         audio = mono(frame.audio, frame.num_channels)
         samples = len(audio) // 2
         now_ns = monotonic_ns()
-        message = Message(
-            Kind.AUDIO_OUT,
-            generation=self._generation,
-            seq=self._seq,
-            a=self._samples_written,
-            b=now_ns,
-            payload=audio,
+        chunk = ChunkOut(
+            self._generation,
+            self._seq,
+            self._samples_written,
+            now_ns,
+            audio,
+            frame.sample_rate,
+            self._context_id,
         )
-        self._wire.send(message)
+        self._wire.audio(chunk)
         self._wire.marks.put(
             stamp(
                 "link",
                 "write",
                 t_ns=now_ns,
-                request_id=message.chunk_id,
+                request_id=chunk.chunk_id,
                 value=self._samples_written,
             )
         )
@@ -250,7 +264,7 @@ class LinkTransport(BaseTransport):
     """The wire as a Pipecat transport.
 
     Args:
-        wire: Connected to the caller.
+        wire: The way to the other end.
         audio: Rates, chunking and the device buffer.
         params: The parameters of a pipeline that is not ours, which keeps its own rates and
             chunks; None: those of ``audio``.

@@ -1,0 +1,1 @@
+"""Commands that let people talk to presets: by a page, or as a server."""

@@ -1,0 +1,136 @@
+"""``duplex-lab serve``: presets as voice servers, behind the protocols that clients speak."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.report.text.console import console
+from pipelines.errors import LabError
+
+if TYPE_CHECKING:
+    from pipelines.server.access.tokens import Verifier
+    from pipelines.server.app.run import Address
+    from pipelines.server.service.service import VoiceService
+
+
+def serve(
+    presets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PRESET]…",
+            help="Presets (see 'presets list') or .toml files; the first is the default.",
+            show_default="cascade-embedded",
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")] = 8000,
+    token_secret_env: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Ask for bearer tokens (JWT, HS256), signed by the secret in this environment "
+            "variable.",
+        ),
+    ] = "",
+    jwks: Annotated[
+        Path | None,
+        typer.Option(help="Ask for bearer tokens (JWT), signed by a key of this JWKS file."),
+    ] = None,
+    audience: Annotated[str, typer.Option(help="The aud of a token.")] = "duplex-lab",
+    scope: Annotated[str, typer.Option(help="The scope that a token must have.")] = "voice",
+    seats: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, help="Conversations at a time with each preset that has models."
+        ),
+    ] = 2,
+    connections: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Connections at a time.")
+    ] = 200,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, max=1_440, help="Longest conversation, minutes.")
+    ] = 30.0,
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", metavar="HOST", help="Another Host header, of a proxy before it."),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", metavar="URL", help="A page elsewhere that may connect."),
+    ] = None,
+    certificate: Annotated[Path | None, typer.Option(help="TLS: PEM file of the chain.")] = None,
+    key: Annotated[Path | None, typer.Option(help="TLS: PEM file of the key.")] = None,
+) -> None:
+    """Serve presets to voice clients, many conversations at a time (Ctrl-C or SIGTERM ends it).
+
+    Models are loaded before the port opens. Beyond this machine a token is needed.
+
+    Example: duplex-lab serve duplex-nano cascade-embedded --port 8000
+    """
+    from pipelines.server.app.run import Address, check
+
+    verifier = _verifier(token_secret_env, jwks, audience, scope)
+    address = Address(
+        host, port, tuple(name or ()), tuple(origin or ()), certificate=certificate, key=key
+    )
+    check(address, verifier)
+    _quiet_logs()
+    service = _service(presets or ["cascade-embedded"], seats, connections, minutes)
+    asyncio.run(_serve(service, address, verifier))
+
+
+def _quiet_logs() -> None:
+    """Pipecat's log goes nowhere: at its default level it costs more than a conversation."""
+    from loguru import logger
+
+    logger.remove()
+
+
+def _verifier(env: str, jwks: Path | None, audience: str, scope: str) -> Verifier | None:
+    from pipelines.server.access.tokens import from_jwks, from_secret
+
+    if env and jwks is not None:
+        raise LabError("--token-secret-env and --jwks: give one of them.")
+    if jwks is not None:
+        return from_jwks(jwks, audience, scope)
+    if not env:
+        return None
+    secret = os.environ.get(env, "")
+    if not secret:
+        raise LabError(f"--token-secret-env {env}: the variable is not set.")
+    return from_secret(secret, audience, scope)
+
+
+def _service(presets: list[str], seats: int, connections: int, minutes: float) -> VoiceService:
+    from pipelines.server.service.service import Limits, VoiceService
+    from pipelines.server.session.forms import STEP_MODELS, provide, spec_of
+
+    steps = [name for name in presets if name in STEP_MODELS]
+    specs = [spec_of(name) for name in presets if name not in STEP_MODELS]
+    if len({spec.name for spec in specs}) < len(specs):
+        raise LabError("serve: two presets have the same name.")
+    for spec in specs:
+        provide(spec, lambda text: typer.echo(text, err=True))
+    return VoiceService(specs, Limits(seats, connections, minutes * 60), steps=steps)
+
+
+async def _serve(service: VoiceService, address: Address, verifier: Verifier | None) -> None:
+    from pipelines.server.app.app import open_doors
+    from pipelines.server.app.run import serving, until_asked_to_end
+
+    console().say(f"Loading {', '.join(service.names)} …")
+    async with serving(service, address, verifier) as url:
+
+        def listens() -> None:
+            console().line(f"Serving {', '.join(service.names)} at {url}")
+            for row in open_doors():
+                console().say(f"{row.path}: {row.what}")
+            console().say("Ctrl-C ends it.")
+
+        await until_asked_to_end(listens)
+        console().say("Ending: open conversations may finish their sentence.")

@@ -1,0 +1,1 @@
+"""Mimi and Moshi in ONNX Runtime, written from the published safetensors."""

@@ -1,0 +1,1 @@
+"""The server as one program: its routes, its gate, its start and its end."""

@@ -1,0 +1,1 @@
+"""Doors: the protocols by which clients come in, one file each, found by their rows."""

@@ -1,0 +1,1 @@
+"""The service behind the doors: warm models, open conversations, figures."""

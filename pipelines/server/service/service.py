@@ -1,0 +1,232 @@
+"""`VoiceService`: the presets of a server, and the conversations that are open. No protocol.
+
+A door asks for a conversation and gets a started `Session`; what the door's clients say and hear is
+the door's. The service counts, logs, ends what lasts too long, and drains at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from pipelines.errors import LabError
+from pipelines.marks import MarkList
+from pipelines.registry import load_object
+from pipelines.secrets import redact
+from pipelines.server.service.figures import Figures
+from pipelines.server.service.warm import WarmPool
+from pipelines.server.session.conversation import Session
+from pipelines.server.session.forms import STEP_MODELS, VOICE_PIPELINE, servable
+from pipelines.server.session.log import NoLog, SessionLog
+from pipelines.server.session.step import StepBackend
+from pipelines.spec import PipelineSpec, did_you_mean
+
+GOODBYE_S = 5.0
+"""Longest time for which an agent may finish what it says when the server ends, s."""
+
+
+class RefusedError(LabError):
+    """A conversation can't begin; one sentence.
+
+    Args:
+        why: One word, for the figures: full, draining or preset.
+        sentence: For the client.
+    """
+
+    def __init__(self, why: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server bears."""
+
+    seats: int = 2
+    """Conversations at a time with each preset that has models."""
+    connections: int = 200
+    """Connections at a time, of all doors."""
+    conversation_s: float = 1_800.0
+    """Longest conversation, s."""
+
+
+def to_stderr(sentence: str) -> None:
+    """Prints a sentence for whoever runs the server."""
+    print(f"duplex-lab: {redact(sentence)}", file=sys.stderr, flush=True)
+
+
+@dataclass(slots=True)
+class VoiceService:
+    """Presets that people can talk to.
+
+    Args:
+        specs: The presets; the first is the default.
+        limits: What it bears.
+        log: Keeps conversations that are over.
+        tell: Takes sentences for whoever runs the server.
+        steps: Names of step models (`STEP_MODELS`) that are served beside the presets.
+    """
+
+    specs: Sequence[PipelineSpec]
+    limits: Limits = field(default_factory=Limits)
+    log: SessionLog = field(default_factory=NoLog)
+    tell: Callable[[str], None] = to_stderr
+    steps: Sequence[str] = ()
+    figures: Figures = field(default_factory=Figures)
+    draining: bool = False
+    """True once no conversation may begin."""
+    _pools: dict[str, WarmPool] = field(default_factory=dict)
+    _open: set[Session] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for spec in self.specs:
+            servable(spec)
+
+    @property
+    def names(self) -> list[str]:
+        """What can be asked for, the default first."""
+        return [*(spec.name for spec in self.specs), *self.steps]
+
+    @property
+    def open(self) -> int:
+        """Number of conversations now."""
+        return len(self._open)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a conversation can begin: models are loaded, and the server goes on."""
+        return len(self._pools) == len(self.specs) and not self.draining
+
+    @property
+    def pids(self) -> list[int]:
+        """Model processes that run now."""
+        return [pid for pool in self._pools.values() for pid in pool.pids]
+
+    async def start(self) -> None:
+        """Loads the models of every preset.
+
+        Raises:
+            LabError: one can't be loaded; nothing is left running.
+        """
+        import importlib
+
+        if self.specs:
+            importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
+        for spec in self.specs:
+            name = spec.name
+            replaced = self._counted(name)
+            pool = WarmPool(spec, self.limits.seats, self.tell, replaced)
+            try:
+                await pool.load()
+            except BaseException:
+                await self.close()
+                raise
+            self._pools[name] = pool
+            self._told_warm(name)
+
+    def spec(self, name: str | None) -> PipelineSpec | None:
+        """The preset of a name; None: it is a step model's.
+
+        Raises:
+            RefusedError: it is not served here.
+        """
+        if not name:
+            return self.specs[0] if self.specs else None
+        plain = name.removeprefix(VOICE_PIPELINE)
+        for spec in self.specs:
+            if spec.name == plain:
+                return spec
+        if name in self.steps:
+            return None
+        near = did_you_mean(plain, self.names)
+        here = ", ".join(self.names)
+        raise RefusedError("preset", f"{name!r} is not served here{near}; served: {here}")
+
+    @contextlib.asynccontextmanager
+    async def conversation(self, preset: str | None, door: str) -> AsyncIterator[Session]:
+        """A started session with a preset, ended with the block.
+
+        Args:
+            preset: Its name; empty or None: the default.
+            door: The protocol by which it comes, for log and figures.
+
+        Raises:
+            RefusedError: it is not served here, all seats are taken, or the server ends.
+            LabError: its pipeline can't be started.
+        """
+        name = preset or (self.names[0] if self.names else "")
+        try:
+            spec = self.spec(preset)
+            if self.draining:
+                raise RefusedError("draining", "the server is shutting down")
+        except RefusedError as refused:
+            self.figures.refused(refused.why)
+            raise
+        name = spec.name if spec is not None else name
+        session, give = self._seated(spec, name, door)
+        self._open.add(session)
+        self.figures.opened(name, door)
+        watch = asyncio.create_task(self._end_late(session))
+        try:
+            await session.start()
+            yield session
+        finally:
+            watch.cancel()
+            await session.stop()
+            self._open.discard(session)
+            self.figures.closed(name, door)
+            give()
+            self._told_warm(name)
+
+    async def drain(self, reason: str, grace_s: float = GOODBYE_S) -> None:
+        """Lets nobody in, and ends every conversation once its agent has finished speaking."""
+        self.draining = True
+        await asyncio.gather(*(one.stop(reason, grace_s) for one in list(self._open)))
+
+    async def close(self) -> None:
+        """Ends the models' processes."""
+        self.draining = True
+        await asyncio.gather(*(one.stop("the server has ended") for one in list(self._open)))
+        await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
+        self._pools.clear()
+
+    # inside
+
+    def _seated(
+        self, spec: PipelineSpec | None, name: str, door: str
+    ) -> tuple[Session, Callable[[], None]]:
+        """A session on a seat, and how to give the seat back."""
+        if spec is None:
+            model = load_object(STEP_MODELS[name])()
+            return Session(StepBackend(model), log=self.log, door=door), lambda: None
+        from pipelines.server.session.pipeline import PipelineBackend
+
+        pool = self._pools.get(spec.name)
+        seat = pool.take() if pool is not None else None
+        if pool is None or seat is None:
+            self.figures.refused("full")
+            raise RefusedError(
+                "full",
+                f"{spec.name} is in as many conversations as it can have at a time: try again in "
+                "a few seconds",
+            )
+        self._told_warm(spec.name)
+        marks = MarkList()
+        backend = PipelineBackend(spec, seat.models, marks)
+        session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
+        return session, lambda: pool.give(seat)
+
+    async def _end_late(self, session: Session) -> None:
+        await asyncio.sleep(self.limits.conversation_s)
+        minutes = self.limits.conversation_s / 60
+        await session.stop(f"a conversation lasts {minutes:.0f} minutes at most", GOODBYE_S)
+
+    def _counted(self, name: str) -> Callable[[int], None]:
+        return lambda count: self.figures.replaced(name, count)
+
+    def _told_warm(self, name: str) -> None:
+        if pool := self._pools.get(name):
+            self.figures.warm(name, pool.free, pool.taken)

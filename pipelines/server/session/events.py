@@ -1,0 +1,228 @@
+"""What a conversation says (events) and what it is told (inputs): one frozen record each.
+
+Times are of the machine's monotonic clock, ns. Audio is int16, mono, little-endian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Side = Literal["user", "agent"]
+
+
+@dataclass(frozen=True, slots=True)
+class UserPartial:
+    """What the agent has understood of the user's words so far."""
+
+    t_ns: int
+    text: str
+    final: bool = False
+    """True if the recogniser will not change it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantPartial:
+    """A piece of what the agent says; pieces are joined as they are."""
+
+    t_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """A turn is over: the user's as the pipeline sees it, the agent's when it has been heard."""
+
+    t_ns: int
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class AudioOut:
+    """A chunk of the agent's audio."""
+
+    t_ns: int
+    """When it was written."""
+    sequence: int
+    """Its index in the conversation, from 0."""
+    rate_hz: int
+    pcm: bytes
+    """(n,) int16."""
+    channels: int = 1
+    is_filler: bool = False
+    """True if it only fills a wait ("let me check"): it is no answer."""
+    generation: int = 0
+    """Number of interruptions before it."""
+
+    @property
+    def samples(self) -> int:
+        """Number of its samples."""
+        return len(self.pcm) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The agent asks for a function."""
+
+    t_ns: int
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A function's result is there."""
+
+    t_ns: int
+    call_id: str
+    name: str
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A change of the conversation's state, or of who speaks."""
+
+    t_ns: int
+    name: Literal["state", "user_speaking"]
+    value: str
+    """A state of `pipelines.server.session.states`; of ``user_speaking``, ``true`` or ``false``,
+    with the time at which the user's speech began or ended, as the pipeline's VAD has found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The agent was interrupted: audio older than ``generation`` and not yet heard is dropped."""
+
+    t_ns: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyMark:
+    """A latency that was measured in the conversation."""
+
+    t_ns: int
+    name: str
+    """``first_audio``, ``first_filler``, or Pipecat's own ``ttfb``."""
+    ms: float
+    subject: str = ""
+    """What it is of, where there are several: a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Facts that were put into the agent's context."""
+
+    t_ns: int
+    injected: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something failed; one sentence. The event ``error``."""
+
+    t_ns: int
+    message: str
+    fatal: bool = False
+    """True if the conversation ends by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The conversation is over; the last event."""
+
+    t_ns: int
+    reason: str = ""
+    """Why, one sentence; empty: it was asked to."""
+
+
+Event = (
+    UserPartial
+    | AssistantPartial
+    | TurnEnd
+    | AudioOut
+    | ToolCall
+    | ToolResult
+    | Control
+    | Interruption
+    | LatencyMark
+    | Memory
+    | Failure
+    | Closed
+)
+
+NAMES: dict[type, str] = {
+    UserPartial: "user_partial",
+    AssistantPartial: "assistant_partial",
+    TurnEnd: "turn_end",
+    AudioOut: "audio",
+    ToolCall: "tool_call",
+    ToolResult: "tool_result",
+    Control: "control",
+    Interruption: "interruption",
+    LatencyMark: "latency_mark",
+    Memory: "memory",
+    Failure: "error",
+    Closed: "closed",
+}
+"""Event → its name on every wire of ours."""
+
+
+# Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class AudioIn:
+    """A chunk of the user's audio."""
+
+    sequence: int
+    """Its index, from 0."""
+    due_ns: int
+    """When its last sample was spoken; of a user elsewhere, when it arrived."""
+    pcm: bytes
+    """(n,) int16 at the session's input rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserText:
+    """The user writes instead of speaking; the agent answers."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """The agent is to say this, word for word."""
+
+    text: str
+    is_filler: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """A function's result, for a `ToolCall`."""
+
+    call_id: str
+    output: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Facts for the agent's context; it need not answer."""
+
+    source: str
+    """Where they come from: ``memory``, ``planner``, …"""
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """``interrupt``: the agent falls silent; ``respond``: it answers now."""
+
+    name: Literal["interrupt", "respond"]
+
+
+Input = UserText | Say | ToolOutput | Context | Command

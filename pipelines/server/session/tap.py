@@ -1,0 +1,121 @@
+"""An observer that reads a session's events off the frames of a pipeline, whoever built it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipecat.frames.frames import (
+    AggregatedTextFrame,
+    Frame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
+    InterimTranscriptionFrame,
+    LLMTextFrame,
+    MetricsFrame,
+    TranscriptionFrame,
+    TTSSpeakFrame,
+    TTSTextFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.metrics.metrics import TTFBMetricsData
+from pipecat.observers.base_observer import BaseObserver, FramePushed
+
+from pipelines.clock import NS_PER_S
+from pipelines.link.observer import TWIN_NS
+from pipelines.server.session.backend import Emit
+from pipelines.server.session.events import (
+    AssistantPartial,
+    Control,
+    Event,
+    LatencyMark,
+    ToolCall,
+    ToolResult,
+    TurnEnd,
+    UserPartial,
+)
+
+
+class SessionTap(BaseObserver):
+    """Frames → events; a broadcast's twins are one event.
+
+    Args:
+        emit: Takes the events.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        super().__init__(observe_every_push=False)
+        self._emit = emit
+        self._last_ns: dict[tuple[object, ...], int] = {}
+        self._writes = False
+        """True once a language model's text was seen: what is spoken repeats it."""
+        self._filler_lines: list[str] = []
+        """Texts of fillers that no synthesiser has begun yet."""
+        self.fillers: set[str] = set()
+        """Ids of the utterances that only fill a wait."""
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        """Emits what a frame's first push says."""
+        frame, t_ns = data.frame, data.timestamp
+        if isinstance(frame, TTSSpeakFrame):
+            if getattr(frame, "is_filler", False):
+                self._filler_lines.append(frame.text)
+        elif isinstance(frame, AggregatedTextFrame) and not isinstance(frame, TTSTextFrame):
+            if frame.context_id and frame.text in self._filler_lines:
+                self._filler_lines.remove(frame.text)
+                self.fillers.add(frame.context_id)
+        elif isinstance(frame, MetricsFrame):
+            for one in frame.data:
+                if isinstance(one, TTFBMetricsData) and one.value:
+                    self._emit(LatencyMark(t_ns, "ttfb", one.value * 1_000, one.processor))
+        elif (found := self._event(frame, t_ns)) is not None:
+            event, key = found
+            last_ns = self._last_ns.get(key)
+            if last_ns is None or t_ns - last_ns > TWIN_NS:
+                self._last_ns[key] = t_ns
+                self._emit(event)
+
+    def _event(self, frame: Frame, t_ns: int) -> tuple[Event, tuple[object, ...]] | None:
+        """A frame's event, and what its twin would have in common with it."""
+        kind = type(frame)
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            began_ns = t_ns - round(frame.start_secs * NS_PER_S)
+            return Control(began_ns, "user_speaking", "true"), (kind,)
+        if isinstance(frame, VADUserStoppedSpeakingFrame):
+            ended_ns = t_ns - round(frame.stop_secs * NS_PER_S)
+            return Control(ended_ns, "user_speaking", "false"), (kind,)
+        if isinstance(frame, UserStoppedSpeakingFrame):
+            return TurnEnd(t_ns, "user"), (kind,)
+        if isinstance(frame, InterimTranscriptionFrame):
+            return UserPartial(t_ns, frame.text), (kind, frame.text)
+        if isinstance(frame, TranscriptionFrame):
+            return UserPartial(t_ns, frame.text, final=True), (kind, frame.text)
+        if isinstance(frame, LLMTextFrame):
+            self._writes = True
+            return AssistantPartial(t_ns, frame.text), (kind, frame.id)
+        if isinstance(frame, TTSTextFrame):
+            if self._writes:
+                return None
+            return AssistantPartial(t_ns, f"{frame.text} "), (kind, frame.id)
+        if isinstance(frame, FunctionCallInProgressFrame):
+            arguments = _table(frame.arguments)
+            call = ToolCall(t_ns, frame.tool_call_id, frame.function_name, arguments)
+            return call, (kind, frame.tool_call_id)
+        if isinstance(frame, FunctionCallResultFrame):
+            result = ToolResult(t_ns, frame.tool_call_id, frame.function_name, frame.result)
+            return result, (kind, frame.tool_call_id)
+        return None
+
+
+def _table(arguments: Any) -> Mapping[str, Any]:
+    """A call's arguments as a table; those of a text that is no JSON object under ``text``."""
+    if isinstance(arguments, Mapping):
+        return dict(arguments)
+    try:
+        read = json.loads(arguments)
+    except (TypeError, ValueError):
+        return {"text": str(arguments)}
+    return read if isinstance(read, dict) else {"text": str(arguments)}
