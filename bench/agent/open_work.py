@@ -73,9 +73,7 @@ class WatchedMarks(MarkList):
         elif event == ("llm", "request") and event not in self._opens:
             # From here on the frames are taken to be of this request: no other's end will be seen.
             self._open = {work for work in self._open if work[0] != "llm"}
-        elif event == ("llm", "taken") and not self._is_asked:
-            return
-        elif event == ("tts", "request") and mark.request_id in self._ahead:
+        elif self._is_no_new_work(mark):
             return
         elif event in self._opens:
             if event == ("tts", "ahead"):
@@ -85,3 +83,9 @@ class WatchedMarks(MarkList):
             self._open.discard((CLOSES[event], mark.request_id))
         if len(self._open) != before:
             self._report(len(self._open))
+
+    def _is_no_new_work(self, mark: Mark) -> bool:
+        """A context that asks nothing, or a text that was synthesised ahead."""
+        if (mark.stage, mark.event) == ("llm", "taken"):
+            return not self._is_asked
+        return (mark.stage, mark.event) == ("tts", "request") and mark.request_id in self._ahead

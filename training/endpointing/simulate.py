@@ -207,7 +207,7 @@ class Ear:
                     ending, ending_at = track.ending(), track.last_sound
                 yield Row(
                     number, i, (now - stretch.start) * 1000 / RATE_HZ, stretch.over, stretch.said,
-                    heard, unchanged_s, inputs(track, ending, heard, unchanged_s, 0.0),
+                    heard, unchanged_s, inputs(track, ending, unchanged_s, 0.0),
                 )  # fmt: skip
 
 

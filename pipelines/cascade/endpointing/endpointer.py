@@ -129,7 +129,7 @@ class Endpointer:
             self._ending, self._loud_at = self._track.ending(), self._track.last_sound
         unchanged_s = (self._track.samples - self._changed_at) / RATE_HZ
         self.probability = self._model.probability(
-            inputs(self._track, self._ending, self._text, unchanged_s, self._whole)
+            inputs(self._track, self._ending, unchanged_s, self._whole)
         )
         over = self.probability >= options.commit_from or silence_ms >= options.longest_wait_ms
         if over and self._predicted:

@@ -16,8 +16,8 @@ from pipelines.errors import SpecError
 
 WEIGHTS = Path(__file__).with_name("weights") / "end_of_turn.npz"
 INPUTS = (
-    "whole", "log_silence", "silence_s", "voice", "voice_3", "unchanged_s", "words", "empty",
-    "fall_db", "pitch_st", "slope_st", "last_voiced_s", "spoken_s", "above_floor_db",
+    "whole", "log_silence", "silence_s", "voice", "voice_3", "unchanged_s",
+    "fall_db", "pitch_st", "slope_st", "last_voiced_s", "above_floor_db",
 )  # fmt: skip
 """The net's inputs, in their order."""
 
@@ -64,7 +64,7 @@ class EndOfTurnModel:
         """Probability that the turn is over.
 
         Args:
-            inputs: (14,) in the order of `INPUTS`.
+            inputs: (11,) in the order of `INPUTS`.
         """
         x = (inputs - self.mean) / self.scale
         for i, (matrix, bias) in enumerate(self.layers):
@@ -75,20 +75,18 @@ class EndOfTurnModel:
 
 
 def inputs(
-    track: SpeechTrack, ending: Ending, text: str, unchanged_s: float, whole_words: float
+    track: SpeechTrack, ending: Ending, unchanged_s: float, whole_words: float
 ) -> NDArray[np.float32]:
     """The net's inputs at this moment.
 
     Args:
         track: The sound so far.
         ending: How the last words were said (it changes only with them).
-        text: The words so far.
         unchanged_s: Time since they last changed.
         whole_words: Log-odds that they are whole.
     """
     silence_s = track.silence_ms / 1000
     recent = track.voices[-3:]
-    n = len(text.split())
     return np.array(
         [
             whole_words,
@@ -97,13 +95,10 @@ def inputs(
             track.voice,
             sum(recent) / max(1, len(recent)),
             min(unchanged_s, 1.0),
-            min(n, 14),
-            float(n == 0),
             ending.fall_db,
             ending.pitch_st,
             ending.slope_st / 10,
             ending.last_voiced_s,
-            min(ending.spoken_s, 8.0),
             ending.above_floor_db,
         ],
         dtype=np.float32,

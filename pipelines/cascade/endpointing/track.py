@@ -135,13 +135,11 @@ class SpeechTrack:
         speech = self.speech_db()
         heights = self._pitches(end)
         last = heights[-10:]
-        spoken_s = sum(self._spoken_hops) * HOP / RATE_HZ
         return Ending(
             fall_db=float(np.mean(tail)) - speech if tail else 0.0,
             pitch_st=float(np.median(last) - np.median(heights)) if len(heights) >= 8 else 0.0,
             slope_st=_slope(last) if len(last) >= 6 else 0.0,
             last_voiced_s=self._last_stretch(end),
-            spoken_s=spoken_s,
             above_floor_db=min(60.0, speech - self.floor_db()),
         )
 
@@ -190,8 +188,6 @@ class Ending:
     """Its slope, semitones a second."""
     last_voiced_s: float
     """Length of the last sound without a dip, s."""
-    spoken_s: float
-    """Speech in the utterance so far, s."""
     above_floor_db: float
     """Speech above background, dB, at most 60."""
 
