@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat", "line",
+    "agent", "pipecat", "line", "network",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -32,6 +32,7 @@ EventName = Literal[
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
     "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context",
     "predicted", "withdrawn", "ahead",
+    "passed_up", "passed_down", "lost", "stalled",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -175,6 +176,16 @@ EVENTS: dict[StageEvent, str] = {
     ("line", "reported_error"): "an error that the agent reports and survives; text",
     ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
     "processor that held it, empty where none was seen",
+    # network: a simulated one between caller and agent, on the caller's side
+    ("network", "passed_up"): "a chunk of the user's left the network for the agent; t_ns: when it "
+    "was handed to the socket (fact); value: delay that the network added, ms; request_id: u<k>",
+    ("network", "passed_down"): "a chunk of the agent's passed the network; t_ns: when it reached "
+    "the caller's socket (fact); value: delay that was added until `ear.received`, ms; request_id: "
+    "chunk id",
+    ("network", "lost"): "packets were lost; t_ns: when they were sent; value: how many; text: up "
+    "or down; request_id: what they were of, as above",
+    ("network", "stalled"): "the network let nothing pass; t_ns: when its first victim was sent; "
+    "value: how long that waited, ms; text: up or down; request_id: as above",
     # Pipecat's own MetricsFrames, under its own names; value in Pipecat's unit (s), text: processor
     ("pipecat", "ttfb"): "TTFBMetricsData.value",
     ("pipecat", "ttfa"): "TTFAMetricsData.ttfa",

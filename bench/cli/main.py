@@ -75,6 +75,9 @@ SECTIONS: dict[str, dict[str, Row]] = {
             "bench.cli.inventory.fixtures:app", "The user audio that agents are measured on."
         ),
         "lines": Row("bench.cli.inventory.lines:lines", "How caller and agent are connected."),
+        "networks": Row(
+            "bench.cli.inventory.networks:networks", "Named networks that a run can simulate."
+        ),
         "models": Row(
             "bench.cli.inventory.models:app", "Model files: list, fetch, verify, and remove."
         ),

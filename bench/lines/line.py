@@ -139,6 +139,9 @@ class Line(Protocol):
     def bye(self) -> bytes:
         """Bytes that the caller sends before it hangs up."""
 
+    def remark(self) -> str:
+        """What of the agent's messages was left unread, one sentence; empty: nothing."""
+
 
 class QuietLine:
     """A line's answers where its protocol has nothing to say."""
@@ -170,6 +173,10 @@ class QuietLine:
     def bye(self) -> bytes:
         """Nothing: the connection is closed."""
         return b""
+
+    def remark(self) -> str:
+        """Nothing: every message is read."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +211,11 @@ class LineRow:
     lines that ride on HTTP."""
     options: type = NoOptions
     """Frozen dataclass of ``options``."""
+    paths: tuple[str, ...] = ()
+    """Usual paths of an agent's address, the first one best."""
+    carrier: Literal["tcp", "packets"] = "tcp"
+    """What the protocol rides on, for a simulated network: over TCP a loss is a wait, over packets
+    a hole."""
     in_rate_hz: Callable[[Mapping[str, Any]], int | None] = lambda options: None
     """Rate of the user's audio by the line's options, where the protocol has only one; None: the
     preset's."""

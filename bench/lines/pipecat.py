@@ -123,6 +123,7 @@ ROW = LineRow(
     "pipecat",
     "a bot under Pipecat's own runner, by its WebSocket (protobuf, or the JSON of its evals)",
     connects="caller",
+    paths=("/ws-client", "/ws"),
     make=Pipecat,
     options=PipecatOptions,
     in_rate_hz=lambda options: IN_RATE_HZ,

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.caller.plan import SILENCE_AFTER_AGENT_S
 from bench.fixtures.library import Fixture, select
+from bench.runner.networks import over_networks
 from bench.stats.quantiles import QUANTILES, needed_n
 from pipelines.bot.preset import bot_spec
 from pipelines.errors import LabError
@@ -154,6 +155,11 @@ class Plan:
         """Seconds of user audio to be spoken, warm-ups left out."""
         return sum(trial.fixture.duration_s for trial in self.trials)
 
+    @property
+    def exchanged_s(self) -> float:
+        """Estimated audio that is exchanged with the agents, both ways, s, warm-ups included."""
+        return sum(map(audio_of, [*self.warmups(), *self.trials]))
+
     def seconds(self, trials: Sequence[Planned] | None = None) -> float:
         """Estimated duration of trials, s; by default of the whole run, from loading to report."""
         if trials is not None:
@@ -186,6 +192,13 @@ def closing_s(trials: int) -> float:
     return METRICS_S + METRICS_TRIAL_S * trials + REPORT_S
 
 
+def audio_of(trial: Planned) -> float:
+    """Estimated audio that a trial exchanges with its agent, s: the user's side, silence included,
+    and an answer to each turn.
+    """
+    return _seconds(trial) - OVERHEAD_S + ANSWER_S * len(trial.fixture.turns)
+
+
 def _first_turn(fixture: Fixture) -> Fixture:
     """The conversation's beginning, which warms up as well as the whole and takes less time."""
     return replace(fixture, turns=fixture.turns[:1])
@@ -209,6 +222,7 @@ def make_plan(
     bot: Path | None = None,
     wait_s: float = 0.0,
     agents: Sequence[PipelineSpec] = (),
+    networks: str = "",
 ) -> Plan:
     """A plan from the user's command line.
 
@@ -219,14 +233,16 @@ def make_plan(
         bot: A bot's file that has no preset.
         wait_s: Least silence after which an answer is taken to be over.
         agents: Presets of agents that are given by their addresses.
+        networks: Names of networks over which each preset is played, by commas.
 
     Raises:
-        LabError: a preset or a fixture is unknown or wrong.
+        LabError: a network, a preset or a fixture is unknown or wrong.
     """
     names = [name.strip() for name in presets.split(",") if name.strip()]
     if not names and bot is None and not agents:
         raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
-    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []), *agents)
+    named = (*map(load_spec, names), *([bot_spec(bot)] if bot else []), *agents)
+    specs = tuple(over_networks(named, networks))
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError(
             "--presets: two presets have the same name; rename one file, "

@@ -158,6 +158,8 @@ def caller_plan(
         stretch=spec.audio.stretch,
         greeting_s=greeting_s,
         line=line_of(spec) if is_remote else LOCAL,
+        network=spec.network,
+        network_seed=f"{fixture.name}.{trial_id.rpartition('.')[2]}",
     )
 
 
@@ -204,6 +206,7 @@ def play(
         device_buffer_ms=float(spec.audio.device_buffer_ms),
         preroll_ms=float(spec.audio.preroll_ms),
         weights=spec.weights,
+        network=spec.network.label if spec.network else "",
         cpu_agent_s=meter.cpu_s,
         cpu_caller_s=result.cpu_s,
         rss_agent_peak_mb=meter.peak_mb,

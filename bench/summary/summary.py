@@ -89,7 +89,7 @@ class PresetSummary:
     """Share of turns in which the agent did what a good agent does; no answer is a failure, and so
     is a turn that a failed trial left out."""
     figures: Mapping[str, Estimate]
-    """Key of a column of the table ``quality`` → its figure."""
+    """Key of a column of the tables ``quality`` and ``connection`` → its figure."""
     caller_cpu_percent: float | None
     """Largest share of a core that the caller used in a trial, %."""
     caller_rss_mb: float | None
@@ -98,6 +98,8 @@ class PresetSummary:
     """Model → (load, warm-up, warm start), medians; warm-up trials count."""
     preroll_ms: float = 0.0
     """Pre-roll B of the ear's jitter buffer: everything was heard behind it."""
+    network: str = ""
+    """The network that was simulated; empty: none."""
     answers: tuple[Answer, ...] = ()
     """The valid answers, one per repeat: ``values`` with the parts of each."""
     ambience_dbfs: tuple[float, ...] = ()
@@ -258,11 +260,15 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         medians={metric: quantile_of_turns(keyed(metric), 0.5) for metric in of_turns},
         wer=100 * sum(values("stt_word_errors")) / words if words else None,
         success=rate_of_turns([(key, hit > 50) for key, hit in keyed("task_success")]),
-        figures={c.key: OVER[c.over](keyed(c.metric, c.subject)) for c in columns("quality")},
+        figures={
+            c.key: OVER[c.over](keyed(c.metric, c.subject))
+            for c in (*columns("quality"), *columns("connection"))
+        },
         caller_cpu_percent=max(values("caller_cpu_percent"), default=None),
         caller_rss_mb=max(values("caller_rss_mb"), default=None),
         cold=_cold(rows),
         preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
+        network=" / ".join(sorted({t.network for t in trials if t.network})),
         answers=answers_of(rows),
         ambience_dbfs=tuple(values("ambience")),
     )

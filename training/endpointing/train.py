@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 
 from pipelines.cascade.endpointing.words import BUCKETS, features, whole
 from training.endpointing.simulate import Row, breaks, sentences
 
-HIDDEN = 24
+HEARD = 6
+"""How often each text that the recogniser heard counts."""
 WORDS_C = 0.5
 """Inverse strength of the words' regularisation."""
 
@@ -26,13 +26,12 @@ def texts(rows: Sequence[Row], seed: int, draws: int = 12) -> tuple[list[str], N
     found: list[tuple[str, int]] = []
     for sentence in sentences(held_out=False):
         words = sentence.split()
-        # Short commands are said more often than they stand in the list.
-        for _ in range(max(2, draws * 4 // (len(words) + 1))):
+        for _ in range(draws):
             found.append((sentence, 1))
             found += [(" ".join(words[:k]), 0) for k in breaks(words, rng)]
     for row in rows:
         if 90 <= row.since_ms < 110:
-            found.append((row.heard, int(row.over)))
+            found += [(row.heard, int(row.over))] * HEARD
     return [t for t, _ in found], np.array([y for _, y in found], np.int8)
 
 
@@ -54,7 +53,7 @@ def fit_words(rows: Sequence[Row], seed: int) -> NDArray[np.float32]:
 def table(
     rows: Sequence[Row], words: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """Inputs (n, 14) and whether the turn was over (n,)."""
+    """Inputs (n, 11) and whether the turn was over (n,)."""
     x = np.stack([row.inputs for row in rows])
     known: dict[str, float] = {}
     for i, row in enumerate(rows):
@@ -71,12 +70,12 @@ def fit(rows: Sequence[Row], seed: int, out: Path) -> None:
     words = fit_words([r for r in rows if r.utterance % 2], seed)
     x, over = table(rows, words)
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
-    net = MLPClassifier(
-        (HIDDEN,), activation="tanh", alpha=1e-3, random_state=seed, max_iter=60, batch_size=512,
-        early_stopping=True,
-    )  # fmt: skip
-    net.fit((x - mean) / scale, over)
-    arrays = {f"matrix_{i}": m.astype(np.float32) for i, m in enumerate(net.coefs_)}
-    arrays |= {f"bias_{i}": b.astype(np.float32) for i, b in enumerate(net.intercepts_)}
+    # A net with a hidden layer fits the training voices better and voices of another synthesiser
+    # worse: a single layer it is.
+    fitted = LogisticRegression(C=1.0, max_iter=300).fit((x - mean) / scale, over)
+    arrays = {
+        "matrix_0": fitted.coef_.T.astype(np.float32),
+        "bias_0": fitted.intercept_.astype(np.float32),
+    }
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(out, words=words.astype(np.float16), mean=mean, scale=scale, **arrays)

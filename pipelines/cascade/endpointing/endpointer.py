@@ -28,7 +28,7 @@ BACKCHANNELS = frozenset(_GO_ON.split())
 class EndpointOptions:
     """When to predict, when to commit, and when a sound is an interruption."""
 
-    cut_off_cost_ms: float = 2400.0
+    cut_off_cost_ms: float = 2700.0
     """What an interruption of the user costs, in ms of waiting."""
     wait_cost_ms: float = 300.0
     """What one more wait is expected to cost, ms."""

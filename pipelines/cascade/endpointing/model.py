@@ -1,4 +1,4 @@
-"""Probability that the turn is over, from words, silence and voice: a net of 400 weights."""
+"""Probability that the turn is over, from words, silence and voice."""
 
 from __future__ import annotations
 

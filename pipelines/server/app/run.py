@@ -45,6 +45,8 @@ class Address:
     """Values of the Host header of a proxy before it, whole."""
     origins: tuple[str, ...] = ()
     """Pages of other addresses that may connect."""
+    public_url: str = ""
+    """Address by which others reach it, with a proxy before it; empty: its own."""
     certificate: Path | None = None
     """PEM file of TLS; None: plain HTTP."""
     key: Path | None = None
@@ -85,6 +87,7 @@ async def serving(
     address: Address,
     verifier: Verifier | None = None,
     doors: Sequence[DoorRow] | None = None,
+    twilio_token: str = "",
 ) -> AsyncIterator[str]:
     """Serves within the block; gives the address once the models are loaded and the port is open.
 
@@ -93,6 +96,7 @@ async def serving(
         address: Where to listen.
         verifier: Checks tokens; None: this machine's programs may all come in.
         doors: Those that are open; None: all.
+        twilio_token: Auth token of a Twilio account; empty: none is known.
 
     Raises:
         LabError: a model can't be loaded, the port can't be opened, or `check` refuses.
@@ -107,7 +111,7 @@ async def serving(
     scheme = "https" if address.certificate else "http"
     shown = "127.0.0.1" if address.is_local else address.host
     url = f"{scheme}://{shown}:{port}"
-    house = House(service, verifier, url)
+    house = House(service, verifier, address.public_url or url, twilio_token)
     try:
         app = make_app(house, doors)
         await service.start()

@@ -19,15 +19,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
+from loguru import logger
 
 from bench.agent import wire
 from bench.agent.open_work import WatchedMarks
 from bench.agent.process import Report, TrialOrder, _play
-from bench.caller.call import _converse
-from bench.caller.connection import AgentGoneError
+from bench.caller.call import _converse, _marks_of
+from bench.caller.connection import AgentGoneError, Connection, Direct
 from bench.caller.conversation import Conversation
 from bench.caller.mouth import CHUNK_MS
+from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan
 from bench.fixtures.labels import labels_of
 from bench.fixtures.library import Fixture, fixtures_root, load
@@ -170,6 +173,7 @@ def play(
         chunk_ms=CHUNK_MS,
         device_buffer_ms=float(spec.audio.device_buffer_ms),
         preroll_ms=float(spec.audio.preroll_ms),
+        network=spec.network.label if spec.network else "",
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
     with _inside(agents) as (loop, patch):
@@ -186,8 +190,10 @@ def play(
         if error:
             trial_end = loop.run_until_complete(agents_end)
             return Outcome(replace(row, status="error", error=trial_end or error), [], None, 0)
-        conversation = Conversation(plan, link, rate_hz, callers)
-        result = _converse(conversation, link, lambda words: None)  # type: ignore[arg-type]
+        connection = _over_network(plan, link, callers)
+        conversation = Conversation(plan, connection, rate_hz, callers)
+        result = _converse(conversation, connection, lambda words: None)
+        result.marks += _marks_of(connection)
         fault = loop.run_until_complete(agents_end)
     report = Report("done", marks.marks, fault, getattr(fault, "excused_by", ()))
     failure = _error(result, report)
@@ -205,6 +211,14 @@ def play(
     return Outcome(trial, every, stereo, rate_hz)
 
 
+def _over_network(plan: CallerPlan, link: Link, clock: FakeClock) -> Connection:
+    """The link, with the plan's network before it."""
+    if plan.network is None:
+        return link
+    of = (link.line, plan.network, plan.network_seed)
+    return NetworkConnection(lambda line: link, *of, is_stream=False, clock=clock)
+
+
 def prepared(spec: PipelineSpec, times: int) -> list[list[Mark]]:
     """The marks of loading a preset's models, and of each time that they are asked for again."""
     found, marks = [], WatchedMarks()
@@ -220,13 +234,31 @@ def prepared(spec: PipelineSpec, times: int) -> list[list[Mark]]:
     return found
 
 
+_InferenceSession = onnxruntime.InferenceSession
+_sessions: dict[str, Any] = {}
+
+
+def _session(path: Any, *given: Any, **more: Any) -> Any:
+    """In place of `onnxruntime.InferenceSession`, which keeps no state: a file is loaded once."""
+    key = str(path)
+    if key not in _sessions:
+        _sessions[key] = _InferenceSession(path, *given, **more)
+    return _sessions[key]
+
+
 @contextlib.contextmanager
 def _inside(clock: FakeClock) -> Iterator[tuple[VirtualLoop, pytest.MonkeyPatch]]:
     """Virtual time, with every model inside this process."""
     with pytest.MonkeyPatch.context() as patch, virtual_time(clock) as loop:
         patch.setattr(pool, "ModelProcess", InlineProcess)
+        patch.setattr("bench.caller.call._no_gc", contextlib.nullcontext)  # nothing is late here
+        patch.setattr(onnxruntime, "InferenceSession", _session)
         inline_session.patched(patch)
-        yield loop, patch
+        logger.disable("pipecat")  # as in an agent's process
+        try:
+            yield loop, patch
+        finally:
+            logger.enable("pipecat")
 
 
 async def _agent(spec: PipelineSpec, order: TrialOrder, marks: WatchedMarks) -> str | None:
@@ -238,7 +270,7 @@ async def _agent(spec: PipelineSpec, order: TrialOrder, marks: WatchedMarks) -> 
             return str(error)
 
 
-class Link:
+class Link(Direct):
     """Both ends of the line between caller and agent.
 
     The caller has a clock of its own: an agent that blocks its loop is late, the caller is not.

@@ -18,6 +18,9 @@ from tests.bench.chains import virtual_call
 class Agents:
     """Agents that are always well."""
 
+    def __init__(self, folder: object) -> None:
+        pass
+
     def start(self, specs: object) -> None:
         """See `bench.agent.pool.Agents`."""
 
