@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import random
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,14 @@ from bench.fixtures.library import Fixture, fixtures_root, load, read_pcm
 from pipelines.cascade.endpointing.endpointer import EndpointOptions
 from pipelines.cascade.endpointing.model import WEIGHTS, EndOfTurnModel
 from training.endpointing.judge import Verdict, judge
-from training.endpointing.simulate import RATE_HZ, Ear, Stretch, simulated, utterance
+from training.endpointing.simulate import (
+    RATE_HZ,
+    Ear,
+    Stretch,
+    sentences,
+    simulated,
+    utterance,
+)
 from training.endpointing.train import fit
 
 UTTERANCES = 1400
@@ -47,10 +55,6 @@ def main() -> None:
 
 
 def _held_out() -> list[Heard]:
-    import random
-
-    from training.endpointing.simulate import sentences
-
     rng, texts = random.Random(9), sentences(held_out=True)
     return [utterance(rng.choice(texts), rng, True) for _ in range(HELD_OUT)]
 
@@ -60,10 +64,11 @@ def _fixtures() -> Iterator[Heard]:
     seen = set()
     for path in sorted(fixtures_root().glob("*.toml")):
         fixture: Fixture = load(path)
-        for turn, pcm in zip(fixture.turns, read_pcm(fixture), strict=True):
+        for turn in fixture.turns:
             if fixture.variant or turn.sha256 in seen or not turn.expect.respond or not turn.words:
                 continue
             seen.add(turn.sha256)
+            pcm = read_pcm(turn)
             ends = turn.speech[-1].audible_end
             sound = np.concatenate(
                 [np.zeros(_BEFORE, np.int16), pcm[: ends + 160], np.zeros(_AFTER, np.int16)]
@@ -83,8 +88,8 @@ def _said(heard: Sequence[Heard], model: EndOfTurnModel) -> str:
     quartiles = "/".join(f"{q:.0f}" for q in np.percentile(waits, [25, 50, 75, 95]))
     return (
         f"{len(of)} turns, committed {quartiles} ms after their end (25/50/75/95 %); "
-        f"{cut} of {pauses} pauses taken for the end; {sum(v.predictions for v in of)} predictions, "
-        f"{sum(v.withdrawn for v in of)} withdrawn"
+        f"{cut} of {pauses} pauses taken for the end; "
+        f"{sum(v.predictions for v in of)} predictions, {sum(v.withdrawn for v in of)} withdrawn"
     )
 
 

@@ -61,11 +61,12 @@ def judge(
     for at in range(0, len(pcm) - CHUNK + 1, CHUNK):
         now = at + CHUNK
         happened = ends.feed(pcm[at:now])
-        ends.words(heard.feed(pcm[at:now]))
+        if heard.listens:
+            ends.words(heard.feed(pcm[at:now]))
         if happened == "predicted":
             predictions += 1
             text = heard.final()
-            ends.words(text)
+            ends.words(text, final=True)
         elif happened == "goes_on":
             withdrawn += 1
             ends.words(heard.again(pcm[start:now]))

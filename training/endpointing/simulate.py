@@ -133,6 +133,11 @@ class Heard:
         self._open = False
         self._begin()
 
+    @property
+    def listens(self) -> bool:
+        """Whether it hears more: not after its last word."""
+        return self._open
+
     def close(self) -> None:
         """Leaves the recogniser to the next speaker."""
         if self._open:
@@ -146,9 +151,8 @@ class Heard:
         self._open = True
 
     def feed(self, pcm: NDArray[np.int16]) -> str:
-        """Takes (n,) int16; returns the words so far (none after `final`, until `again`)."""
-        if self._open:
-            self._decoder.process_raw(pcm.tobytes(), False, False)
+        """Takes (n,) int16; returns the words so far."""
+        self._decoder.process_raw(pcm.tobytes(), False, False)
         return _text(self._decoder)
 
     def final(self) -> str:

@@ -199,7 +199,7 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         if request is not self._finalized:
             return
         self._final = text or self._partial
-        self._ends.words(self._final)
+        self._ends.words(self._final, final=True)
         await self._push_eager_end_of_turn(self._final, user_id="", language=Language.EN)
         if self._commit_asked:
             await self._commit()

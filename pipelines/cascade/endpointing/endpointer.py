@@ -88,10 +88,18 @@ class Endpointer:
         """Time since the last sound of the utterance, ms."""
         return self._track.silence_ms
 
-    def words(self, text: str) -> None:
-        """Takes the newest transcript of the whole utterance."""
+    def words(self, text: str, *, final: bool = False) -> None:
+        """Takes the newest transcript of the whole utterance.
+
+        Args:
+            text: The words so far.
+            final: Whether it is the recogniser's last word on the same sound, which says nothing
+                of the user's having spoken on.
+        """
         if text != self._text:
-            self._text, self._changed_at = text, self._track.samples
+            if not final:
+                self._changed_at = self._track.samples
+            self._text = text
             self._whole = whole(text, self._model.words)
 
     def forget(self) -> None:
