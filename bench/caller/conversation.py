@@ -13,7 +13,18 @@ from bench.caller.decisions import Asked, Decision, HangUp, Speak, decide, first
 from bench.caller.ear import Ear
 from bench.caller.mouth import Mouth
 from bench.caller.plan import CallerPlan, CallerResult
-from bench.lines.line import Audio, Bye, Chunk, Clear, Event, LineError, Words, Work
+from bench.lines.line import (
+    Audio,
+    Bye,
+    Chunk,
+    Clear,
+    Event,
+    Fact,
+    LineError,
+    Sent,
+    Words,
+    Work,
+)
 from bench.store.records import ENDED_WELL, Status
 from pipelines.audio.ambience import dbfs
 from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samples
@@ -38,7 +49,7 @@ WORDS_OF: dict[str, EventName] = {
 """Side of the words that a line reports → the event of their mark."""
 RATES_HZ = (4_000, 192_000)
 """Least and largest rate that an agent's audio may have."""
-AHEAD_S = 60.0
+AHEAD_S = 600.0
 """Audio beyond what a trial can last that an agent may send, s."""
 MAX_MESSAGES = 200_000
 """Messages that an agent may send in a trial: a thousand a second and more."""
@@ -149,7 +160,8 @@ class Conversation:
         chunk = Chunk(k, due_ns, self._mouth.chunk(k))
         line = self._connection.line
         self._connection.speak(chunk)
-        self._mark("user", "chunk_sent", self._clock(), value=k)
+        if not line.reports_sent:
+            self._mark("user", "chunk_sent", self._clock(), value=k)
         self._mouth.next_k = k + 1
         if due_ns >= self._turn_over_ns:
             self._turn_over_ns = NEVER_NS
@@ -163,13 +175,17 @@ class Conversation:
 
     def _hear(self, event: Event, arrival_ns: int) -> None:
         if isinstance(event, Audio):
-            self._hear_audio(event, arrival_ns)
+            self._hear_audio(event, event.at_ns or arrival_ns)
         elif isinstance(event, Clear):
             heard = self._received - self._ear.queued_samples(arrival_ns)
             self._ear.clear(event.generation, arrival_ns)
             self._send(self._connection.line.cut(heard))
         elif isinstance(event, Words):
             self._mark("line", WORDS_OF[event.side], arrival_ns, text=event.text)
+        elif isinstance(event, Sent):
+            self._mark("user", "chunk_sent", event.at_ns, value=event.k)
+        elif isinstance(event, Fact):
+            self._mark("line", event.event, arrival_ns, value=event.value)
         elif isinstance(event, Work):
             self._open_requests = event.open_requests
             self._idle_since_ns = arrival_ns
