@@ -10,9 +10,8 @@ from pipecat.processors.aggregators.llm_response_universal import LLMContextAggr
 from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frame_processor import FrameProcessor
 
-from pipelines.cascade.clauses import ClauseAggregator
-from pipelines.cascade.eager.ahead import SpeakAhead
-from pipelines.cascade.eager.stt import EagerSTTService
+from pipelines.cascade.clauses import ClauseAggregator, SpeakAhead
+from pipelines.cascade.eager import EagerSTTService
 from pipelines.cascade.endpointing.endpointer import EndpointOptions
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import ModelLLMService

@@ -19,7 +19,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
-from pipelines.cascade.eager.ahead import SpeakAhead
+from pipelines.cascade.clauses import SpeakAhead
 from pipelines.cascade.handover import HandOver
 from pipelines.engines.options import LlmOptions
 from pipelines.errors import ModelError
