@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from bench.cli.main import app
 from bench.fixtures.library import read_pcm, select
+from bench.metrics.way import RECORDED
 from bench.recorded.files import calls_in
 from bench.recorded.score import score
 from bench.simulated.calls import Placed, placed
@@ -61,7 +62,8 @@ def test_turn_taking_is_read_off_the_sound_alone(root):
     assert rows[1, "takeover_strict"].value == 100.0
     assert 0 < rows[-1, "overlap"].value < 50
     assert rows[-1, "backchannels_per_min"].value == 0.0
-    assert rows[-1, "underruns"].value == 0.0
+    assert rows[-1, "underruns"].value is None
+    assert rows[-1, "underruns"].reason == RECORDED
 
 
 def test_the_page_plays_the_call(root, tmp_path):
