@@ -51,7 +51,7 @@ def served():
         loop.close()
 
 
-@pytest.mark.unhurried
+@pytest.mark.realtime
 def test_what_the_user_says_is_heard_again_through_every_door():
     with served() as url:
         for name, (path, options) in DOORS.items():
