@@ -1,6 +1,6 @@
 """Which adapter serves which duplex model: by the prefix of the model's id, and its backend.
 
-An adapter's row lies at the end of its module, in a room below this one, and is found there.
+An adapter's row lies in a small file beside its module, in a room below this one, and is found.
 """
 
 from __future__ import annotations

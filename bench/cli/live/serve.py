@@ -22,7 +22,7 @@ def serve(
     presets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PRESET]…",
+            metavar="PRESET",
             help="Presets (see 'presets list') or .toml files; the first is the default.",
             show_default="cascade-embedded",
         ),
@@ -84,8 +84,6 @@ def serve(
     """Serve presets to voice clients, many conversations at a time (Ctrl-C or SIGTERM ends it).
 
     Models are loaded before the port opens. Beyond this machine a token is needed.
-
-    Example: duplex-lab serve duplex-nano cascade-embedded --port 8000
     """
     from pipelines.server.app.run import Address, check
 
