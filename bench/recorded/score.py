@@ -103,7 +103,7 @@ def _scored(call: Call, run_dir: Path, preset: str) -> FixtureLabels:
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
     store.write_trial(run_dir, trial, marks_of(turns, call.rate_hz))
-    return _labels(call, turns)
+    return labels_of_call(call, turns)
 
 
 def found_turns(call: Call) -> list[UserTurn]:
@@ -135,7 +135,8 @@ def marks_of(turns: Sequence[UserTurn], rate_hz: int) -> list[Mark]:
     return marks
 
 
-def _labels(call: Call, turns: Sequence[UserTurn]) -> FixtureLabels:
+def labels_of_call(call: Call, turns: Sequence[UserTurn]) -> FixtureLabels:
+    """The labels of a call, proposed."""
     made = tuple(
         TurnLabels(
             text="",

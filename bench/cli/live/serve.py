@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ from pipelines.errors import LabError
 
 if TYPE_CHECKING:
     from pipelines.server.access.tokens import Verifier
-    from pipelines.server.app.run import Address
+    from pipelines.server.app.run import Address, Beside
     from pipelines.server.service.service import VoiceService
 
 
@@ -55,6 +56,24 @@ def serve(
     minutes: Annotated[
         float, typer.Option(min=0.1, max=1_440, help="Longest conversation, minutes.")
     ] = 30.0,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep every conversation in this run's folder, with its audio: 'show' and "
+            "'report' open it. Nothing is kept otherwise.",
+        ),
+    ] = None,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar", help="Serve programs of this machine too, step by step.")
+    ] = False,
+    sidecar_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the sidecar at 127.0.0.1; 0: a free one.")
+    ] = 9090,
+    sidecar_socket: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The same over this Unix socket, in CBOR."),
+    ] = None,
     name: Annotated[
         list[str] | None,
         typer.Option("--name", metavar="HOST", help="Another Host header, of a proxy before it."),
@@ -72,7 +91,9 @@ def serve(
 
     Example: duplex-lab serve duplex-nano cascade-embedded --port 8000
     """
-    from pipelines.server.app.run import Address, check
+    from bench.recorded.kept import RunLog
+    from pipelines.server.app.run import Address, Beside, check
+    from pipelines.server.session.log import NoLog
 
     verifier = _verifier(token_secret_env, jwks, audience, scope)
     address = Address(
@@ -81,7 +102,12 @@ def serve(
     check(address, verifier)
     _quiet_logs()
     service = _service(presets or ["cascade-embedded"], seats, connections, minutes)
-    asyncio.run(_serve(service, address, verifier))
+    beside = Beside(sidecar_port if sidecar else None, sidecar_socket)
+    with RunLog(keep) if keep else contextlib.nullcontext() as log:
+        service.log = log or NoLog()
+        asyncio.run(_serve(service, address, verifier, beside))
+    if keep is not None:
+        console().line(f"Run: {keep}   table: duplex-lab show {keep}")
 
 
 def _quiet_logs() -> None:
@@ -119,17 +145,21 @@ def _service(presets: list[str], seats: int, connections: int, minutes: float) -
     return VoiceService(specs, Limits(seats, connections, minutes * 60), steps=steps)
 
 
-async def _serve(service: VoiceService, address: Address, verifier: Verifier | None) -> None:
+async def _serve(
+    service: VoiceService, address: Address, verifier: Verifier | None, beside: Beside
+) -> None:
     from pipelines.server.app.app import open_doors
     from pipelines.server.app.run import serving, until_asked_to_end
 
     console().say(f"Loading {', '.join(service.names)} …")
-    async with serving(service, address, verifier) as url:
+    async with serving(service, address, verifier, beside=beside) as url:
 
         def listens() -> None:
             console().line(f"Serving {', '.join(service.names)} at {url}")
             for row in open_doors():
                 console().say(f"{row.path}: {row.what}")
+            for line in beside.told():
+                console().say(line)
             console().say("Ctrl-C ends it.")
 
         await until_asked_to_end(listens)

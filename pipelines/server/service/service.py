@@ -18,6 +18,7 @@ from pipelines.registry import load_object
 from pipelines.secrets import redact
 from pipelines.server.service.figures import Figures
 from pipelines.server.service.warm import WarmPool
+from pipelines.server.session.backend import Capabilities
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.forms import STEP_MODELS, VOICE_PIPELINE, servable
 from pipelines.server.session.log import NoLog, SessionLog
@@ -104,6 +105,15 @@ class VoiceService:
     def pids(self) -> list[int]:
         """Model processes that run now."""
         return [pid for pool in self._pools.values() for pid in pool.pids]
+
+    def can(self) -> dict[str, Capabilities]:
+        """Name → what it can do."""
+        found = {name: load_object(STEP_MODELS[name])().capabilities for name in self.steps}
+        if self.specs:
+            from pipelines.server.session.pipeline import capabilities_of
+
+            found |= {spec.name: capabilities_of(spec) for spec in self.specs}
+        return {name: found[name] for name in self.names}
 
     async def start(self) -> None:
         """Loads the models of every preset.
