@@ -101,6 +101,11 @@ class VoiceService:
         """Whether a conversation can begin: models are loaded, and the server goes on."""
         return len(self._pools) == len(self.specs) and not self.draining
 
+    def ready_for(self, name: str) -> bool:
+        """Whether a conversation with a preset could begin now."""
+        pool = self._pools.get(name)
+        return self.ready and (name in self.steps or (pool is not None and pool.free > 0))
+
     @property
     def pids(self) -> list[int]:
         """Model processes that run now."""
@@ -127,8 +132,9 @@ class VoiceService:
             importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
         for spec in self.specs:
             name = spec.name
-            replaced = self._counted(name)
-            pool = WarmPool(spec, self.limits.seats, self.tell, replaced)
+            pool = WarmPool(
+                spec, self.limits.seats, self.tell, self._counted(name), self._renews(name)
+            )
             try:
                 await pool.load()
             except BaseException:
@@ -236,6 +242,9 @@ class VoiceService:
 
     def _counted(self, name: str) -> Callable[[int], None]:
         return lambda count: self.figures.replaced(name, count)
+
+    def _renews(self, name: str) -> Callable[[], None]:
+        return lambda: self._told_warm(name)
 
     def _told_warm(self, name: str) -> None:
         if pool := self._pools.get(name):
