@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.report.text.console import console
+from bench.report.text.listing import Column, Format, Listing, print_lists
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
@@ -84,6 +86,13 @@ def serve(
     ] = None,
     certificate: Annotated[Path | None, typer.Option(help="TLS: PEM file of the chain.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: PEM file of the key.")] = None,
+    bench_wire: Annotated[
+        bool,
+        typer.Option(
+            "--bench-wire",
+            help="Serve nothing: measure what int16, JSON float32 and CBOR cost a conversation.",
+        ),
+    ] = False,
 ) -> None:
     """Serve presets to voice clients, many conversations at a time (Ctrl-C or SIGTERM ends it).
 
@@ -91,6 +100,9 @@ def serve(
 
     Example: duplex-lab serve duplex-nano cascade-embedded --port 8000
     """
+    if bench_wire:
+        _bench_wire()
+        return
     from bench.recorded.kept import RunLog
     from pipelines.server.app.run import Address, Beside, check
     from pipelines.server.session.log import NoLog
@@ -108,6 +120,27 @@ def serve(
         asyncio.run(_serve(service, address, verifier, beside))
     if keep is not None:
         console().line(f"Run: {keep}   table: duplex-lab show {keep}")
+
+
+_COSTS = (
+    Column("format", "format"),
+    Column("bytes a frame", "bytes", is_figure=True),
+    Column("CPU, % of a core", lambda row: f"{row['cpu_percent']:.3f}", is_figure=True),
+    Column("added, ms: p50", lambda row: f"{row['p50_ms']:.3f}", is_figure=True),
+    Column("p99", lambda row: f"{row['p99_ms']:.3f}", is_figure=True),
+)
+
+
+def _bench_wire() -> None:
+    """Prints what each wire format costs one conversation."""
+    from bench.probes.wire_cost import FRAMES, measure
+
+    rows = tuple(asdict(cost) for cost in measure())
+    notes = (
+        f"one conversation, both ends: frames of 80 ms each way, written, sent over a socket of "
+        f"this machine, and read; {FRAMES} frames a format. added: of one frame, one way.",
+    )
+    print_lists(Format.table, Listing("wires", _COSTS, rows), notes=notes)
 
 
 def _quiet_logs() -> None:

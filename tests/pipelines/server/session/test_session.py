@@ -255,14 +255,15 @@ async def test_a_session_that_has_not_started_hears_nothing_and_half_samples_are
 
 
 async def test_stopping_lets_the_agent_finish_what_it_says():
-    backend = Scripted()
-    async with Session(backend) as talk:
-        from pipelines.clock import monotonic_ns
-
-        backend.emit(AudioOut(monotonic_ns(), 0, 24_000, tone(5_000)))
-        began = asyncio.get_running_loop().time()
-        await talk.stop("bye", grace_s=5)
-        assert 0.05 < asyncio.get_running_loop().time() - began < 1
+    clock, backend = FakeClock(), Scripted()
+    async with Session(backend, clock=clock) as talk:
+        backend.emit(AudioOut(0, 0, 24_000, tone(5_000)))  # heard for 80 ms
+        stopping = asyncio.create_task(talk.stop("bye", grace_s=60))
+        await asyncio.sleep(0.2)
+        assert (talk.state, backend.stopped) == ("draining", 0)
+        clock.advance(80 * NS_PER_MS)
+        await stopping
+    assert (backend.stopped, (await gathered(talk))[-1]) == (1, Closed(80 * NS_PER_MS, "bye"))
 
 
 def test_the_clerk_needs_a_loud_frame():
