@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat", "line",
+    "agent", "pipecat", "line", "network",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -30,7 +30,9 @@ EventName = Literal[
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
-    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context",
+    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "audio_lost",
+    "lag", "lost_by_agent",
+    "passed_up", "passed_down", "lost", "stalled",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -168,8 +170,26 @@ EVENTS: dict[StageEvent, str] = {
     ("line", "agent_text"): "a piece of what the agent means to say; text",
     ("line", "user_text"): "what the agent understood of the user; text",
     ("line", "reported_error"): "an error that the agent reports and survives; text",
+    ("line", "audio_lost"): "audio of the agent's that its RTP timestamps skip: packets were lost; "
+    "value: ms",
+    ("line", "lag"): "the receiver's jitter buffer now holds the agent's audio for so much longer "
+    "than at the call's start; value: ms",
+    (
+        "line",
+        "lost_by_agent",
+    ): "packets of the user's that the agent's receiver reports as lost, so far; value",
     ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
     "processor that held it, empty where none was seen",
+    # network: a simulated one between caller and agent, on the caller's side
+    ("network", "passed_up"): "a chunk of the user's left the network for the agent; t_ns: when it "
+    "was handed to the socket (fact); value: delay that the network added, ms; request_id: u<k>",
+    ("network", "passed_down"): "a chunk of the agent's passed the network; t_ns: when it reached "
+    "the caller's socket (fact); value: delay that was added until `ear.received`, ms; request_id: "
+    "chunk id",
+    ("network", "lost"): "packets were lost; t_ns: when they were sent; value: how many; text: up "
+    "or down; request_id: what they were of, as above",
+    ("network", "stalled"): "the network let nothing pass; t_ns: when its first victim was sent; "
+    "value: how long that waited, ms; text: up or down; request_id: as above",
     # Pipecat's own MetricsFrames, under its own names; value in Pipecat's unit (s), text: processor
     ("pipecat", "ttfb"): "TTFBMetricsData.value",
     ("pipecat", "ttfa"): "TTFAMetricsData.ttfa",

@@ -22,6 +22,8 @@ from pipelines.errors import SpecError
 from pipelines.guards.ranges import Range, RateHz, WholeMs, outside
 from pipelines.guards.texts import fit_name, parse_toml, toml_string, whole
 from pipelines.kinds import Kind, Modality, Weights
+from pipelines.network.conditions import OWN, Direction, Network, NetworkOptions
+from pipelines.network.named import NETWORKS
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -69,6 +71,8 @@ class PipelineSpec:
     """True if the agent may see the fixture's labels: scripted presets only."""
     audio: AudioOptions = field(default_factory=AudioOptions)
     """Rates and chunking."""
+    network: Network | None = None
+    """The network between user and agent; None: nothing stands between them."""
     stages: Mapping[str, Any] = field(default_factory=dict)
     """Stage name → its options, an instance of the architecture's dataclass for that stage."""
     toml: str = ""
@@ -241,6 +245,39 @@ def _of_bot(table: dict[str, Any], where: str) -> dict[str, Any]:
     return {**filled, **table, "bot": options}
 
 
+def read_network(table: object, where: str) -> Network:
+    """The network of a preset's table ``[network]``.
+
+    Args:
+        table: The table of the TOML file.
+        where: File, for the error's text.
+
+    Raises:
+        SpecError: an unknown name or key, or a value out of range.
+    """
+    options = read_options(NetworkOptions, table, f"{where} [network]")
+    if options.name:
+        if options.up or options.down:
+            raise SpecError(
+                f"{where} [network]: name = {options.name!r} says both ways: leave it out, or "
+                "leave up and down out."
+            )
+        if options.name not in NETWORKS:
+            raise SpecError(
+                f"{where} [network]: there is no network {options.name!r}"
+                f"{did_you_mean(options.name, NETWORKS)}; known: {', '.join(NETWORKS)}."
+            )
+        return dataclasses.replace(NETWORKS[options.name], seed=options.seed)
+    if not options.up and not options.down:
+        raise SpecError(
+            f"{where} [network]: give a name ('duplex-lab networks' lists them), or [network.up] "
+            "and [network.down]."
+        )
+    up = read_options(Direction, options.up, f"{where} [network.up]")
+    down = read_options(Direction, options.down, f"{where} [network.down]")
+    return Network(OWN, up, down, seed=options.seed)
+
+
 def parse_spec(name: str, text: str) -> PipelineSpec:
     """Reads a preset from the text of its TOML file.
 
@@ -258,7 +295,8 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
         table = _of_bot(table, where)
     architecture = str(table.get("architecture", ""))
     stage_classes = stage_options(architecture, where=where)
-    top = {k: v for k, v in table.items() if k not in stage_classes and k != "audio"}
+    apart = {*stage_classes, "audio", "network"}
+    top = {k: v for k, v in table.items() if k not in apart}
     stages: dict[str, Any] = {
         stage: read_options(cls, table.get(stage, {}), f"{where} [{stage}]")
         for stage, cls in stage_classes.items()
@@ -270,11 +308,12 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
         if isinstance(value, Mapping):
             raise SpecError(
                 f"{where}: unknown table [{key}]{did_you_mean(key, stage_classes)}; "
-                f"{architecture} has: audio, {', '.join(stage_classes)}."
+                f"{architecture} has: audio, network, {', '.join(stage_classes)}."
             )
     audio = read_options(AudioOptions, table.get("audio", {}), f"{where} [audio]")
     spec = read_options(PipelineSpec, {"name": name, **top}, where)
-    spec = dataclasses.replace(spec, audio=audio, stages=stages, toml=text)
+    network = read_network(table["network"], where) if "network" in table else None
+    spec = dataclasses.replace(spec, audio=audio, network=network, stages=stages, toml=text)
     if audio.stretch and spec.kind != "duplex":
         raise SpecError(f"{where} [audio]: stretch is for presets of kind 'duplex'.")
     if spec.sees_labels and spec.kind not in ("scripted", "click"):

@@ -1,146 +1,188 @@
-"""The latency that a door adds: clicks answered after 80 ms, over the door and over the local link.
+"""What a door of the server adds to an agent's answer: clicks, paired with the in-process link.
 
-Both paths play the same clicks to the same click agent; the door's lies in a server of its own. Run
-on a quiet machine:
+python scripts/door_clicks.py                       300 clicks through each door
+python scripts/door_clicks.py realtime --clicks 60 --json FILE
 
-    python scripts/door_clicks.py                              # /v1/stream, 300 clicks
-    python scripts/door_clicks.py --line twilio --path /twilio/media --clicks 100
+The click agent answers 80 ms after a click. The same user clicks at the same times over the lab's
+own link, and then through each door of a server in a process of its own; what is printed is the
+difference of each pair, as heard. A protocol's fixed delays (filters of the telephone's rate, a
+packet that must be full) are printed apart, and the aim is for what is beyond them.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import asyncio
 import json
-import re
-import signal
-import subprocess
-import sys
-import tempfile
+import multiprocessing as mp
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bench.agent.process import AgentProcess
-from bench.caller.plan import CallerPlan
+from bench.caller.plan import CallerPlan, CallerTurn
 from bench.caller.process import CallerProcess
-from bench.lines.line import LOCAL, LineChoice
+from bench.lines.line import LineChoice
 from bench.lines.table import row_of
-from bench.runner.calibration import SPACING_MS, click_turn
-from bench.runner.trial import play
-from bench.store.records import Trial
-from pipelines.audio.onsets import audible_spans
+from bench.runner.calibration import SPACING_MS, Calibrator, Spread, click_turn
+from pipelines.click.options import CLICK_LEVEL
 from pipelines.clock import NS_PER_MS, samples_to_ns
-from pipelines.spec import PipelineSpec, load_spec
+from pipelines.spec import load_spec
 
 DELAY_MS = 80.0
-PRESET = """title = "click agent at the door's rate"
-architecture = "click"
-weights = "scripted"
-kind = "click"
-[audio]
-in_rate_hz = {rate}
-out_rate_hz = 24000
-[click]
-delay_ms = 80
-"""
+"""The click agent's."""
+HEARD = 300
+"""|sample| from which an answer counts as heard."""
+AT_24_KHZ = "click-24k"
+"""The click agent at the rate of `/v1/stream`: nothing is resampled."""
+PHASES = 17
+"""Seed of the clicks' times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One door, and the line that calls it."""
+
+    line: str
+    path: str
+    aim_ms: tuple[float, float] = (5.0, 15.0)
+    """Aim for the median and the 99th percentile of what is beyond the fixed delays."""
+    fixed_ms: tuple[float, float] = (0.0, 0.0)
+    """The protocol's own delays of a click, both ways: as a rule, and at most."""
+    fixed: str = ""
+    """What they are."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+DOORS = {
+    "stream": Door("stream", "/v1/stream", (3.0, 10.0), options={"preset": AT_24_KHZ}),
+    "realtime": Door("openai-realtime", "/v1/realtime?model=click"),
+    "twilio": Door(
+        "twilio", "/twilio/media", fixed_ms=(8.0, 38.0),
+        fixed="filters to and from 8 kHz, 4 ms each; a message of 20 ms waits 30 ms at most for "
+        "audio that fills it",
+    ),
+}  # fmt: skip
+
+
+def _serve(connection: Connection) -> None:
+    """A server of the click agent, until the other end closes."""
+    from loguru import logger
+
+    from pipelines.server.app.run import Address, serving
+    from pipelines.server.service.service import VoiceService
+
+    async def run() -> None:
+        click = load_spec("click")
+        audio = replace(click.audio, in_rate_hz=24_000)
+        service = VoiceService([click, replace(click, name=AT_24_KHZ, audio=audio)])
+        async with serving(service, Address(port=0)) as url:
+            connection.send(url.replace("http", "ws", 1))
+            await asyncio.to_thread(connection.poll, None)
+
+    logger.remove()
+    asyncio.run(run())
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Within, a server in a process of its own; yields its address."""
+    context = mp.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there,), daemon=True)
+    process.start()
+    try:
+        yield here.recv()
+    finally:
+        here.close()
+        process.terminate()
+        process.join()
+
+
+def same_clicks(n: int, rate_hz: int) -> CallerTurn:
+    """The clicks of the link's user, at another rate: their times are the same to one sample."""
+    own_hz = load_spec("click").audio.in_rate_hz
+    turn = click_turn(n, PHASES, own_hz, SPACING_MS)
+    at = np.flatnonzero(turn.pcm) * rate_hz // own_hz
+    pcm = np.zeros(len(turn.pcm) * rate_hz // own_hz + 1, np.int16)
+    pcm[at] = CLICK_LEVEL
+    return replace(turn, pcm=pcm, u_on=int(at[0]), u_off=int(at[-1]) + 1)
+
+
+def through(door: Door, url: str, caller: CallerProcess, clicks: int) -> list[float | None]:
+    """Time from each click to its answer as heard, ms; None: none was heard."""
+    rate_hz = row_of(door.line).in_rate_hz(door.options) or load_spec("click").audio.in_rate_hz
+    turn = same_clicks(clicks, rate_hz)
+    line = LineChoice(door.line, url + door.path, door.options)
+    plan = CallerPlan("clicks", rate_hz, (turn,), len(turn.pcm) / rate_hz + 15.0, line=line)
+    caller.ask(plan)
+    while isinstance(result := caller.receive(), str):
+        pass
+    if result.error or result.agent is None:
+        raise SystemExit(f"{door.path}: {result.error or result.status}")
+    start_ns = next(m.t_ns for m in result.marks if (m.stage, m.event) == ("user", "turn_start"))
+    sound = np.abs(result.agent.astype(np.int32))
+    delays: list[float | None] = []
+    for position in np.flatnonzero(turn.pcm):
+        click_ns = start_ns + samples_to_ns(int(position), rate_hz)
+        first = (click_ns - result.t0_ns) * result.rate_hz // 10**9
+        first += int(DELAY_MS / 2 * result.rate_hz / 1e3)
+        last = first + int(SPACING_MS[0] * result.rate_hz / 1e3)
+        window = sound[max(0, first) : last]
+        if not len(window) or window.max() < HEARD:
+            delays.append(None)
+            continue
+        heard_ns = result.t0_ns + samples_to_ns(first + int(np.argmax(window)), result.rate_hz)
+        delays.append((heard_ns - click_ns) / NS_PER_MS)
+    return delays
 
 
 def main() -> None:
-    """Prints what the door adds."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--line", default="stream", help="Line of the caller's.")
-    parser.add_argument("--path", default="/v1/stream", help="Path of the door.")
+    """Measures and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("doors", nargs="*", choices=[*DOORS, []], help="all where none is named")
     parser.add_argument("--clicks", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="Append the delays of this run to this file.")
-    args = parser.parse_args()
-    rate_hz = row_of(args.line).in_rate_hz({}) or 24_000
-    turn = click_turn(args.clicks, args.seed, rate_hz, SPACING_MS)
-    with tempfile.TemporaryDirectory() as folder, CallerProcess() as caller:
-        preset = Path(folder) / "click-door.toml"
-        preset.write_text(PRESET.format(rate=rate_hz))
-        spec = load_spec(str(preset))
-        plan = CallerPlan("clicks", rate_hz, (turn,), len(turn.pcm) / rate_hz + 15.0, line=LOCAL)
-        by_link = _over_the_link(spec, plan, caller)
-        with _server(preset) as url:
-            choice = LineChoice(args.line, url.replace("http", "ws") + args.path)
-            by_door = _over_the_door(plan, choice, caller)
-    added = by_door - by_link
-    for name, delays in (("local link", by_link), (args.line, by_door)):
-        print(f"{name}: delay − {DELAY_MS:.0f} ms: {_spread(delays - DELAY_MS)}")
-    print(f"added, click by click: {_spread(added)}")
-    if args.json:
-        with args.json.open("a") as file:
-            table = {"line": args.line, "seed": args.seed, "link_ms": by_link.tolist()}
-            file.write(json.dumps({**table, "door_ms": by_door.tolist()}) + "\n")
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args()
+    found: dict[str, Any] = {}
+    with CallerProcess() as caller:
+        with Calibrator(caller) as calibrator:
+            own = [a.delay_ms for a in calibrator.clicks(chosen.clicks, DELAY_MS, PHASES).answered]
+        print(f"in-process link: {_told(Spread.of([d - DELAY_MS for d in own]))}")
+        with served() as url:
+            for name in chosen.doors or DOORS:
+                door = DOORS[name]
+                delays = through(door, url, caller, chosen.clicks)
+                added = [d - o for d, o in zip(delays, own, strict=True) if d is not None]
+                usual_ms, most_ms = door.fixed_ms
+                usual = Spread.of([ms - usual_ms for ms in added])
+                lost = len(delays) - len(added)
+                median_ms, p99_ms = door.aim_ms
+                late = float(np.quantile(added, 0.99, method="inverted_cdf")) - most_ms
+                kept = usual.median <= median_ms and late <= p99_ms and not lost
+                print(
+                    f"/{name}: adds {_told(Spread.of(added))}; beyond its fixed delays: median "
+                    f"{usual.median:+.2f} ms, p99 {late:+.2f} ms (aim {median_ms:g} / {p99_ms:g}: "
+                    f"{'kept' if kept else 'missed'}{f', {lost} clicks lost' if lost else ''}); "
+                    f"fixed: {usual_ms:g} to {most_ms:g} ms{f', {door.fixed}' * bool(door.fixed)}"
+                )
+                found[name] = {
+                    "median_ms": usual.median, "p99_ms": late, "fixed_ms": door.fixed_ms,
+                    "lost": lost, "kept": kept, "added_ms": added,
+                }  # fmt: skip
+    if chosen.json:
+        chosen.json.write_text(json.dumps({"link_ms": own, "doors": found}, indent=2) + "\n")
 
 
-def _spread(values: np.ndarray) -> str:  # type: ignore[type-arg]
-    found = {p: float(np.quantile(values, p, method="inverted_cdf")) for p in (0.5, 0.99)}
-    return f"p50 {found[0.5]:.2f}, p99 {found[0.99]:.2f} ms (n = {len(values)})"
-
-
-def _over_the_link(spec: PipelineSpec, plan: CallerPlan, caller: CallerProcess) -> np.ndarray:  # type: ignore[type-arg]
-    agent = AgentProcess(spec)
-    try:
-        row = Trial("", "clicks", spec.name, "clicks", 0, 0, 0, 1)
-        outcome = play(row, spec, plan, caller, agent)
-        assert outcome.recording is not None, outcome.trial.error
-        start_ns = next(m.t_ns for m in outcome.marks if m.event == "turn_start")
-        agent_pcm = outcome.recording[:, 1]
-        return _delays(plan, start_ns, agent_pcm, outcome.rate_hz, outcome.trial.t0_ns)
-    finally:
-        agent.stop()
-
-
-def _over_the_door(plan: CallerPlan, choice: LineChoice, caller: CallerProcess) -> np.ndarray:  # type: ignore[type-arg]
-    from dataclasses import replace
-
-    caller.ask(replace(plan, line=choice))
-    while isinstance(result := caller.receive(), str):
-        pass
-    assert result.agent is not None, result.error
-    start_ns = next(m.t_ns for m in result.marks if m.event == "turn_start")
-    return _delays(plan, start_ns, result.agent, result.rate_hz, result.t0_ns)
-
-
-def _delays(
-    plan: CallerPlan,
-    start_ns: int,
-    agent: np.ndarray,  # type: ignore[type-arg]
-    rate_hz: int,
-    t0_ns: int,
-) -> np.ndarray:  # type: ignore[type-arg]
-    """(n,) ms from each click to the answer that is heard nearest to when it is due."""
-    spans = audible_spans(agent, rate_hz, merge_gap_ms=40.0)
-    heard = np.array([t0_ns + samples_to_ns(span.start, rate_hz) for span in spans], np.int64)
-    found = []
-    for position in np.flatnonzero(plan.turns[0].pcm):
-        click_ns = start_ns + samples_to_ns(int(position), plan.in_rate_hz)
-        due_ns = click_ns + round(DELAY_MS * NS_PER_MS)
-        nearest = int(heard[np.argmin(np.abs(heard - due_ns))])
-        if abs(nearest - due_ns) > SPACING_MS[0] * NS_PER_MS // 2:
-            sys.exit("a click or its answer was lost: close other heavy programs and try again.")
-        found.append((nearest - click_ns) / NS_PER_MS)
-    return np.array(found)
-
-
-@contextlib.contextmanager
-def _server(preset: Path) -> Iterator[str]:
-    """``duplex-lab serve`` at a free port; yields its address."""
-    command = [sys.executable, "-m", "bench.cli.main", "serve", str(preset), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if found := re.search(r"Serving .* at (http://\S+)", line):
-                    yield found[1]
-                    break
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
+def _told(spread: Spread) -> str:
+    return (
+        f"n = {spread.n}, median {spread.median:+.2f} ms, p99 {spread.p99:.2f} ms, "
+        f"max {spread.max:.2f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -43,13 +43,11 @@ def headline(run_dir: Path) -> str:
     from bench.report.text.first_look.headline import sentences
     from bench.report.text.listing import markdown_of
     from bench.store.store import read_causes, read_metrics, read_run
-    from bench.summary.causes import explained, summarise_causes
     from bench.summary.summary import summarise
 
     rows = read_metrics(run_dir)
-    summary = summarise(read_run(run_dir), rows)
-    causes = explained(summarise_causes(rows, read_causes(run_dir) or ()))
-    said = sentences(summary, Path("results/RUN"), causes)
+    summary = summarise(read_run(run_dir), rows, read_causes(run_dir))
+    said = sentences(summary, Path("results/RUN"))
     block = markdown_of(of_summary(summary).block())
     return "\n\n".join([made(run_dir), block.strip(), "\n".join(f"- {one}" for one in said)])
 

@@ -10,16 +10,46 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import re
+import signal
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import websockets
-from door_clicks import PRESET, _server
 
 FRAME_S = 0.08
+PRESET = """title = "silence"
+architecture = "click"
+weights = "scripted"
+kind = "click"
+[audio]
+in_rate_hz = 24000
+out_rate_hz = 24000
+"""
+"""An agent without model and VAD, at the door's rate."""
+
+
+@contextlib.contextmanager
+def _server(preset: Path) -> Iterator[str]:
+    """``duplex-lab serve`` at a free port; yields its address."""
+    command = [sys.executable, "-m", "bench.cli.main", "serve", str(preset), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if found := re.search(r"Serving .* at (http://\S+)", line):
+                    yield found[1]
+                    break
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
 
 
 async def _stream(url: str, end_s: float) -> None:
@@ -56,7 +86,8 @@ async def _run(url: str, count: int, seconds: float) -> float:
     await asyncio.sleep(seconds)
     after, took_s = server.cpu_times(), time.monotonic() - began_s
     await asyncio.gather(*clients)
-    return 100 * (after.user + after.system - before.user - before.system) / took_s
+    used_s: float = after.user + after.system - before.user - before.system
+    return 100 * used_s / took_s
 
 
 def _vad_share() -> float:
@@ -81,7 +112,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         preset = Path(folder) / "silence.toml"
-        preset.write_text(PRESET.format(rate=24_000))
+        preset.write_text(PRESET)
         with _server(preset) as url:
             share = asyncio.run(_run(url, args.conversations, args.seconds))
     vad = _vad_share()

@@ -1,14 +1,20 @@
 """The texts of a figure, and which of them lie over one another: for tests of pictures."""
 
-from itertools import combinations
+from __future__ import annotations
 
-from matplotlib.axis import XTick, YTick
-from matplotlib.figure import Figure
-from matplotlib.text import Text
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # slow to import: not while tests are collected
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 
 def texts(figure: Figure) -> list[Text]:
     """All texts but the numbers of the axes, which matplotlib itself keeps apart."""
+    from matplotlib.axis import XTick, YTick
+    from matplotlib.text import Text
+
     ticks = {
         id(text)
         for axes in figure.axes

@@ -1,6 +1,7 @@
 """The arrows of the design: labs → bench → pipelines → pipecat, and who may import what."""
 
 import ast
+import functools
 import itertools
 import subprocess
 import sys
@@ -40,6 +41,7 @@ ENGINE_SIDE = {
 }  # fmt: skip
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Every module that a file imports, also inside its functions."""
     found: set[str] = set()
@@ -176,3 +178,9 @@ def test_a_child_of_an_engine_environment_needs_only_light_modules():
         for used in imports(ROOT / (module.replace(".", "/") + ".py")):
             assert used.split(".")[0] not in HEAVY, f"{module} imports {used}"
             assert used.split(".")[0] not in {"scipy", "pyarrow", "soundfile"}, used
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """Pytest takes the second for the first, and collects nothing at all."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -14,9 +14,10 @@ import check_python  # noqa: E402  (found by the path above)
 
 
 @pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13)])
-def test_a_python_that_the_locked_packages_allow_is_taken(monkeypatch, version):
+def test_a_python_that_the_locked_packages_allow_is_taken(monkeypatch, capsys, version):
     monkeypatch.setattr(sys, "version_info", (*version, 0))
     check_python.main()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_python_3_14_is_refused_and_the_package_is_named(monkeypatch):

@@ -69,9 +69,16 @@ class LoopWatch:
         """On a thread: looks at the loop's while its beat is overdue."""
         while not self._stop.wait(BEAT_S):
             if monotonic_ns() - self._due_ns >= BEAT_S * NS_PER_S:
-                frame = sys._current_frames().get(self._thread_id)
-                if name := holder(frame):
-                    self._seen[name] += 1
+                self._look()
+
+    def _look(self) -> None:
+        """Counts who is on the loop now.
+
+        Keeps no frame beyond its return: a frame keeps its variables, and a buffer that one of them
+        shows could not be resized by the agent.
+        """
+        if name := holder(sys._current_frames().get(self._thread_id)):
+            self._seen[name] += 1
 
 
 def holder(frame: FrameType | None) -> str:

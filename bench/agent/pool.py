@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
 from bench.agent.process import AgentProcess
 from bench.agent.remote import RemoteAgent
@@ -19,17 +21,27 @@ Agent = AgentProcess | RemoteAgent
 """One agent under test, here or elsewhere."""
 
 
-def _agent(spec: PipelineSpec) -> Agent:
-    return RemoteAgent(spec) if spec.architecture == "remote" else AgentProcess(spec)
+def _agent(spec: PipelineSpec, folder: Path | None) -> Agent:
+    if spec.architecture != "remote":
+        return AgentProcess(spec)
+    return RemoteAgent(spec, None if folder is None else folder / f"{spec.name}.agent.log")
 
 
 class Agents:
-    """One warm agent process for each preset; a dead one is replaced, and warmed like the first."""
+    """One warm agent process for each preset; a dead one is replaced, and warmed like the first.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Folder of the run, where the output of agents that are started by a command is kept;
+            None: it is not kept.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._agents: dict[str, Agent] = {}
         self._unprepared: set[str] = set()
         """Presets whose process runs, and has loaded no model yet."""
+        self._known: list[PipelineSpec] = []
+        """One preset of each agent: over other networks it is the same agent."""
 
     def get(self, spec: PipelineSpec) -> Agent:
         """The preset's agent, its models loaded and warm; a new one if the last has died.
@@ -37,6 +49,7 @@ class Agents:
         Raises:
             LabError: one of them can't be loaded; a second call tries again.
         """
+        spec = self._first_of(spec)
         agent = self._agents.get(spec.name)
         if agent is not None and not agent.alive:
             agent.stop()
@@ -44,7 +57,7 @@ class Agents:
         if agent is not None and spec.name not in self._unprepared:
             return agent
         self._unprepared.discard(spec.name)
-        agent = self._agents[spec.name] = agent or _agent(spec)
+        agent = self._agents[spec.name] = agent or _agent(spec, self._folder)
         try:
             agent.ask("prepare")
             report = agent.wait(PREPARE_TIMEOUT_S)
@@ -64,7 +77,7 @@ class Agents:
         loading one is measured beside idle processes.
         """
         started = []
-        for spec in specs:
+        for spec in map(self._first_of, specs):
             if spec.name not in self._agents and spec.architecture != "remote":
                 agent = self._agents[spec.name] = AgentProcess(spec)
                 self._unprepared.add(spec.name)
@@ -73,6 +86,14 @@ class Agents:
                     agent.ask("start")
         for agent in started:
             agent.wait(PREPARE_TIMEOUT_S)
+
+    def _first_of(self, spec: PipelineSpec) -> PipelineSpec:
+        """The preset whose agent is to be used: the first that differs in its network only."""
+        for known in self._known:
+            if replace(spec, name=known.name, network=known.network, toml=known.toml) == known:
+                return known
+        self._known.append(spec)
+        return spec
 
     def stop(self) -> None:
         """Ends them all."""

@@ -16,12 +16,13 @@ import subprocess
 import time
 from dataclasses import fields
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Any
-from urllib.parse import urlsplit
+from typing import Any
+
+import psutil
 
 from bench.agent.process import Report, TrialOrder
-from bench.caller.connection import PORTS
+from bench.agent.server_log import ServerLog
+from bench.caller.connection import address_of
 from bench.lines import table
 from bench.lines.line import LineChoice, LineError
 from bench.lines.websocket import shown
@@ -30,12 +31,9 @@ from pipelines.marks import Mark
 from pipelines.process.family import end_family, family
 from pipelines.remote.options import RemoteOptions
 from pipelines.remote.readiness import headers
-from pipelines.secrets import redact
 from pipelines.spec import PipelineSpec, read_options
 
 POLL_S = 0.1
-LOG_TAIL = 400
-"""Characters of a dead server's log that its error quotes."""
 
 
 def line_of(spec: PipelineSpec) -> LineChoice:
@@ -59,6 +57,20 @@ def line_of(spec: PipelineSpec) -> LineChoice:
     return LineChoice(options.line, options.url, {**more, **({"headers": given} if given else {})})
 
 
+def require_line(spec: PipelineSpec) -> None:
+    """Refuses a preset whose address or options its line can't take, before anything is played.
+
+    Raises:
+        SpecError: it can't; one sentence.
+    """
+    choice = line_of(spec)
+    try:
+        address_of(choice.url)
+        table.make(choice)
+    except LineError as error:
+        raise SpecError(f"{spec.name} [agent]: {error}.") from None
+
+
 def in_rate_hz(spec: PipelineSpec) -> int:
     """Rate of the user's audio: the protocol's, where it has only one."""
     choice = line_of(spec)
@@ -70,7 +82,7 @@ class RemoteAgent:
 
     Args:
         spec: Its preset.
-        log: File to which the output of its command is written; None: one that is thrown away.
+        log: File to which the output of its command is appended; None: it is not kept.
     """
 
     def __init__(self, spec: PipelineSpec, log: Path | None = None) -> None:
@@ -81,10 +93,9 @@ class RemoteAgent:
         self._options: RemoteOptions = spec.stages["agent"]
         self._process: subprocess.Popen[bytes] | None = None
         self._family = ""
-        # Closed by `stop`.
-        self._log: IO[bytes] = log.open("w+b") if log else TemporaryFile()  # noqa: SIM115
+        self._log: ServerLog | None = None
         if self._options.start:
-            self._start()
+            self._start(log)
 
     @property
     def pid(self) -> int:
@@ -137,45 +148,71 @@ class RemoteAgent:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             end_family(self._family)
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
         self.connection.close()
         self._answers.close()
 
-    def _start(self) -> None:
+    def _start(self, log: Path | None) -> None:
+        host, port, _ = address_of(self._options.url)
+        with contextlib.suppress(OSError), socket.create_connection((host, port), POLL_S):
+            raise SpecError(
+                f"{self.spec.name} [agent]: something answers at {shown(self._options.url)} before "
+                f"{self._options.start!r} is started: end it, or leave start out to measure it."
+            )
         try:
             command = shlex.split(self._options.start)
             with family() as self._family:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
-                    stdout=self._log,
+                    stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
         except (OSError, ValueError, IndexError) as error:
-            self._log.close()
             raise SpecError(
                 f"{self.spec.name} [agent]: start = {self._options.start!r} can't be run: {error}."
             ) from None
+        assert self._process.stdout is not None
+        keys = [os.environ.get(name, "") for name in self._options.headers_from_env.values()]
+        self._log = ServerLog(self._process.stdout, log, keys)
 
     def _wait_for_port(self) -> None:
-        parts = urlsplit(self._options.url)
-        address = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+        host, port, _ = address_of(self._options.url)
         end_s = time.monotonic() + self._options.start_timeout_s
         while time.monotonic() < end_s:
             if not self.alive:
                 raise LabError(self.death())
-            with contextlib.suppress(OSError), socket.create_connection(address, POLL_S):
+            with contextlib.suppress(OSError), socket.create_connection((host, port), POLL_S):
                 return
             time.sleep(POLL_S)
         raise LabError(
-            f"nothing answers at {shown(self._options.url)} {self._options.start_timeout_s:.0f} s "
-            f"after {self._options.start!r} was started{self._said()}"
+            f"nothing answers at {shown(self._options.url)} {self._options.start_timeout_s:g} s "
+            f"after {self._options.start!r} was started{self._other_ports(port)}{self._said()}"
         )
 
+    def _other_ports(self, wanted: int) -> str:
+        """The ports at which it listens in place of the one wanted; empty: none is known."""
+        assert self._process is not None
+        found: set[int] = set()
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(self._process.pid)
+            for process in [root, *root.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    found |= {
+                        one.laddr.port
+                        for one in process.net_connections("tcp")
+                        if one.status == psutil.CONN_LISTEN
+                    }
+        ports = " and ".join(map(str, sorted(found - {wanted})))
+        return f"; it listens at port {ports}: is the port of url right?" if ports else ""
+
     def _said(self) -> str:
-        """The end of its log, in brackets."""
-        self._log.flush()
-        self._log.seek(0)
-        text = redact(self._log.read().decode("utf-8", "replace")).strip()
-        return f" ({text[-LOG_TAIL:]})" if text else ""
+        """The end of its log, in brackets, and where all of it is."""
+        if self._log is None:
+            return ""
+        end, path = self._log.end(), self._log.path
+        kept = f"all it said: {path}" if path else ""
+        told = "; ".join(filter(None, (end, kept)))
+        return f" ({told})" if told else ""

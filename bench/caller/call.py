@@ -10,20 +10,32 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
 
 from bench.caller.connection import (
     CONNECT_TIMEOUT_S,
     AgentGoneError,
+    ClosedError,
+    Connection,
     SocketConnection,
     accepted,
     dialled,
 )
 from bench.caller.conversation import Conversation
+from bench.caller.ear import Ear
+from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines import table
-from bench.lines.line import LineError, Ready
+from bench.lines.line import LOCAL, Bye, Line, LineChoice, LineError, Ready
+from bench.lines.websocket import shown
+from pipelines.audio.ambience import STRETCH, WINDOWS_PER_S
 from pipelines.clock import NS_PER_S, monotonic_ns
-from pipelines.marks import stamp
+from pipelines.marks import Mark, stamp
+
+WARM_RATE_HZ = 8_000
+"""Rate of the audio by which the caller warms up."""
 
 
 def raise_priority() -> str:
@@ -42,6 +54,20 @@ def raise_priority() -> str:
     return "normal"
 
 
+def warm_up() -> None:
+    """Does once what takes long the first time only, as numpy loads parts of itself when they are
+    first used: in mid-call the caller would be late by some 50 ms.
+    """
+    ear = Ear(WARM_RATE_HZ, 0)
+    for level in (0, 100, 3000):  # silence, ambience, speech
+        noise = np.random.default_rng(level).normal(
+            0, level, STRETCH * WARM_RATE_HZ // WINDOWS_PER_S
+        )
+        ear.receive("", 0, np.rint(noise).astype(np.int16), ear.queue_end_ns)
+        _ = ear.audible, ear.quietest_dbfs
+    ear.clear(1, NS_PER_S)
+
+
 def call(
     plan: CallerPlan, listener: socket.socket | None, tell: Callable[[str], None]
 ) -> CallerResult:
@@ -53,39 +79,87 @@ def call(
         tell: Gets ``ready`` when the agent is, and ``over`` just before the caller hangs up: the
             resources that the agent's processes used in between are the conversation's cost.
     """
-    marks = [stamp("line", "dialled")] if listener is None else []
+    marks: list[Mark] = []
     try:
         line = table.make(plan.line)
-        connected = dialled(plan.line) if listener is None else accepted(listener)
+        helper = table.row_of(plan.line.name).helper
+        help_socket = helper() if helper else None  # its process runs before the call is dialled
+        marks += [stamp("line", "dialled")] if listener is None else []
+        connected = accepted(listener) if listener else help_socket or dialled(plan.line)
         marks += [stamp("line", "connected")] if listener is None else []
     except (AgentGoneError, LineError) as error:
-        return CallerResult("error", str(error), 0, 0)
+        return CallerResult("error", str(error), 0, 0, marks)
     with connected:
-        connection = SocketConnection(connected, line)
+        connection = _connection(plan, connected, line)
         try:
-            rate_hz = _wait_ready(connection)
+            rate_hz = _wait_ready(connection, plan.line)
         except (AgentGoneError, LineError) as error:
-            return CallerResult("error", str(error), 0, 0)
+            said = f"{error}{_usual_path(plan.line)}"
+            return CallerResult("error", said, 0, 0, [*marks, *_marks_of(connection)])
         marks += [stamp("line", "agent_ready")] if listener is None else []
         tell("ready")
         result = _converse(Conversation(plan, connection, rate_hz), connection, tell)
-    result.marks = [*marks, *result.marks]
+    result.marks = [*marks, *result.marks, *_marks_of(connection)]
     return result
 
 
-def _wait_ready(connection: SocketConnection) -> int:
+def _connection(plan: CallerPlan, connected: socket.socket, line: Line) -> Connection:
+    """The connection over a socket, with the plan's network before it."""
+
+    def make(codec: Line) -> Connection:
+        return SocketConnection(connected, codec)
+
+    if plan.network is None:
+        return make(line)
+    is_stream = table.row_of(plan.line.name).carrier == "tcp"
+    return NetworkConnection(make, line, plan.network, plan.network_seed, is_stream=is_stream)
+
+
+def _marks_of(connection: Connection) -> list[Mark]:
+    """What a simulated network did; nothing without one."""
+    return connection.marks if isinstance(connection, NetworkConnection) else []
+
+
+def _wait_ready(connection: Connection, line: LineChoice = LOCAL) -> int:
     """Opens the conversation; returns the agent's output rate in Hz once it is ready."""
-    connection.send(connection.line.hello())
-    deadline_ns = monotonic_ns() + int(CONNECT_TIMEOUT_S * NS_PER_S)
-    while monotonic_ns() < deadline_ns:
-        for event in connection.listen(deadline_ns)[0]:
-            if isinstance(event, Ready):
-                return event.rate_hz
-    raise AgentGoneError(f"the agent was not ready within {CONNECT_TIMEOUT_S:.0f} s")
+    agent = shown(line.url) if line.url else "the agent"
+    try:
+        connection.send(connection.line.hello())
+        deadline_ns = monotonic_ns() + int(CONNECT_TIMEOUT_S * NS_PER_S)
+        while monotonic_ns() < deadline_ns:
+            for event in connection.listen(deadline_ns)[0]:
+                if isinstance(event, Ready):
+                    return event.rate_hz
+                if isinstance(event, Bye):
+                    why = f": {event.reason}" if event.reason else ""
+                    raise AgentGoneError(f"{agent} ended the conversation in its greeting{why}")
+    except ClosedError:
+        raise AgentGoneError(
+            f"{agent} closed the connection in the handshake, before it was ready{_other(line)}"
+        ) from None
+    raise AgentGoneError(
+        f"{agent} took the connection, and was not ready within {CONNECT_TIMEOUT_S:g} s"
+        f"{_other(line)}"
+    )
+
+
+def _usual_path(line: LineChoice) -> str:
+    """The paths that agents of this line have as a rule, where the address has another."""
+    paths = table.row_of(line.name).paths
+    if not line.url or not paths or urlsplit(line.url).path in paths:
+        return ""
+    return f"; agents of the line {line.name} are at {' or '.join(paths)} as a rule"
+
+
+def _other(line: LineChoice) -> str:
+    """A doubt in the protocol, where somebody chose it."""
+    if not line.url:
+        return ""
+    return f": does it speak the line {line.name}? ('duplex-lab lines' lists them)"
 
 
 def _converse(
-    conversation: Conversation, connection: SocketConnection, tell: Callable[[str], None]
+    conversation: Conversation, connection: Connection, tell: Callable[[str], None]
 ) -> CallerResult:
     error: str | None = None
     began_s, cpu_s = time.monotonic(), time.process_time()

@@ -13,8 +13,19 @@ from bench.caller.decisions import Asked, Decision, HangUp, Speak, decide, first
 from bench.caller.ear import Ear
 from bench.caller.mouth import Mouth
 from bench.caller.plan import CallerPlan, CallerResult
-from bench.lines.line import Audio, Bye, Chunk, Clear, Event, LineError, Words, Work
-from bench.store.records import Status
+from bench.lines.line import (
+    Audio,
+    Bye,
+    Chunk,
+    Clear,
+    Event,
+    Fact,
+    LineError,
+    Sent,
+    Words,
+    Work,
+)
+from bench.store.records import ENDED_WELL, Status
 from pipelines.audio.ambience import dbfs
 from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samples
 from pipelines.marks import EventName, MarkList, Stage, stamp
@@ -36,6 +47,12 @@ WORDS_OF: dict[str, EventName] = {
     "error": "reported_error",
 }
 """Side of the words that a line reports → the event of their mark."""
+RATES_HZ = (4_000, 192_000)
+"""Least and largest rate that an agent's audio may have."""
+AHEAD_S = 600.0
+"""Audio beyond what a trial can last that an agent may send, s."""
+MAX_MESSAGES = 200_000
+"""Messages that an agent may send in a trial: a thousand a second and more."""
 LONG_S = 3.0
 """Sound without a pause that is worth a sentence where the trial reached its limit in it."""
 
@@ -79,6 +96,8 @@ class Conversation:
         """Time at which the turn that is being spoken is over."""
         self._received = 0
         """Samples of the agent's that have arrived."""
+        self._messages = 0
+        """Events that have arrived."""
 
     def run(self) -> None:
         """Speaks and listens until the trial is over.
@@ -127,6 +146,12 @@ class Conversation:
 
     def _listen(self, until_ns: int) -> None:
         events, arrival_ns = self._connection.listen(until_ns)
+        self._messages += len(events)
+        if self._messages > MAX_MESSAGES:
+            raise LineError(
+                f"the agent floods the line: {self._messages} messages in "
+                f"{(arrival_ns - self._mouth.t0_ns) / NS_PER_S:.1f} s"
+            )
         for event in events:
             self._hear(event, arrival_ns)
 
@@ -134,8 +159,9 @@ class Conversation:
         k = self._mouth.next_k
         chunk = Chunk(k, due_ns, self._mouth.chunk(k))
         line = self._connection.line
-        self._connection.send(line.encode(chunk))
-        self._mark("user", "chunk_sent", self._clock(), value=k)
+        self._connection.speak(chunk)
+        if not line.reports_sent:
+            self._mark("user", "chunk_sent", self._clock(), value=k)
         self._mouth.next_k = k + 1
         if due_ns >= self._turn_over_ns:
             self._turn_over_ns = NEVER_NS
@@ -149,18 +175,23 @@ class Conversation:
 
     def _hear(self, event: Event, arrival_ns: int) -> None:
         if isinstance(event, Audio):
-            self._hear_audio(event, arrival_ns)
+            self._hear_audio(event, event.at_ns or arrival_ns)
         elif isinstance(event, Clear):
             heard = self._received - self._ear.queued_samples(arrival_ns)
             self._ear.clear(event.generation, arrival_ns)
             self._send(self._connection.line.cut(heard))
         elif isinstance(event, Words):
             self._mark("line", WORDS_OF[event.side], arrival_ns, text=event.text)
+        elif isinstance(event, Sent):
+            self._mark("user", "chunk_sent", event.at_ns, value=event.k)
+        elif isinstance(event, Fact):
+            self._mark("line", event.event, arrival_ns, value=event.value)
         elif isinstance(event, Work):
             self._open_requests = event.open_requests
             self._idle_since_ns = arrival_ns
         elif isinstance(event, Bye):
-            raise AgentGoneError("the agent ended the conversation")
+            why = f": {event.reason}" if event.reason else ""
+            raise AgentGoneError(f"the agent ended the conversation{why}")
 
     def _hear_audio(self, audio: Audio, arrival_ns: int) -> None:
         if audio.rate_hz is not None and audio.rate_hz != self._ear.rate_hz:
@@ -169,10 +200,22 @@ class Conversation:
                     f"the agent's audio changed its rate from {self._ear.rate_hz} to "
                     f"{audio.rate_hz} Hz in mid-call: one call has one rate"
                 )
+            if not RATES_HZ[0] <= audio.rate_hz <= RATES_HZ[1]:
+                raise LineError(
+                    f"the agent says that its audio has {audio.rate_hz} Hz: a rate from "
+                    f"{RATES_HZ[0]} to {RATES_HZ[1]} Hz is needed"
+                )
             # Nothing was heard yet, so that the recording can begin at the rate that is true.
             plan, t0_ns = self._plan, self._mouth.t0_ns
             self._ear = Ear(audio.rate_hz, t0_ns, plan.preroll_ms, stretch=plan.stretch)
         self._received += len(audio.pcm)
+        most_s = AHEAD_S + (self._limit_ns - self._mouth.t0_ns) / NS_PER_S
+        if self._received > most_s * self._ear.rate_hz:
+            raise LineError(
+                f"the agent floods the line: {self._received / self._ear.rate_hz:.0f} s of audio "
+                f"in {(arrival_ns - self._mouth.t0_ns) / NS_PER_S:.1f} s, more than this trial can "
+                "hear"
+            )
         self._ear.receive(audio.chunk_id, audio.generation, audio.pcm, arrival_ns)
         self._mark("ear", "received", arrival_ns, audio.chunk_id, len(audio.pcm))
 
@@ -231,8 +274,9 @@ class Conversation:
         self._mark("user", "speech_off", asked.off_ns)
         self._mark("user", "turn_end", asked.end_ns)
         if self._plan.sees_labels:
-            line = self._connection.line
-            self._connection.send(line.labels(self._turn, asked.on_ns, asked.off_ns))
+            line, later_ns = self._connection.line, self._connection.up_delay_ns
+            on_ns, off_ns = asked.on_ns + later_ns, asked.off_ns + later_ns
+            self._connection.send(line.labels(self._turn, on_ns, off_ns))
 
     def _mark(
         self,
@@ -272,8 +316,16 @@ class Conversation:
             user=self._mouth.render(spoken),
             agent=self._ear.render(end_ns),
             chunks_sent=self._mouth.next_k,
-            note=self._never_silent(end_ns) if self._status == "cut_off" else None,
+            note=self._note(end_ns),
         )
+
+    def _note(self, end_ns: int) -> str | None:
+        """A sentence on a trial that did not go well, where its status does not say why."""
+        if self._status == "cut_off" and (said := self._never_silent(end_ns)):
+            return said
+        if self._status in ENDED_WELL:
+            return None
+        return self._connection.remark() or None
 
     def _never_silent(self, end_ns: int) -> str | None:
         """A sentence where the agent was audible all the time at the trial's end; else None."""

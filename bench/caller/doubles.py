@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bench.caller.connection import Direct
 from bench.lines.line import Chunk, Event, Line, QuietLine
 from pipelines.clock import FakeClock
 
@@ -20,7 +21,7 @@ class SilentLine(QuietLine):
         return chunk.k.to_bytes(4, "big")
 
 
-class VirtualConnection:
+class VirtualConnection(Direct):
     """The connection to an agent that follows a script.
 
     Args:
@@ -47,3 +48,6 @@ class VirtualConnection:
             return [], self._clock()
         self._clock.advance(max(0, arrives_ns - self._clock()))
         return [self._script.pop(0)[1]], self._clock()
+
+    def hang_up(self) -> None:
+        """Nothing: the script is over."""

@@ -11,6 +11,7 @@ from bench.fixtures.fixture import CueEvent
 from bench.lines.line import LOCAL, LineChoice
 from bench.store.records import Status
 from pipelines.marks import Mark
+from pipelines.network.conditions import Network
 
 SILENCE_AFTER_AGENT_S = 1.5
 """Silence of the agent after which a trial ends, where the fixture says nothing else."""
@@ -65,6 +66,10 @@ class CallerPlan:
     """Longest wait for an agent that may speak first; 0: no wait."""
     line: LineChoice = LOCAL
     """The protocol between caller and agent."""
+    network: Network | None = None
+    """The network that is simulated between them; None: none."""
+    network_seed: str = ""
+    """Of what is random in it: the same for the same fixture and repetition."""
 
 
 @dataclass(slots=True)

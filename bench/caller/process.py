@@ -8,7 +8,7 @@ import signal
 import socket
 from multiprocessing.connection import Connection
 
-from bench.caller.call import call, raise_priority
+from bench.caller.call import call, raise_priority, warm_up
 from bench.caller.connection import listen
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines.table import row_of
@@ -103,6 +103,7 @@ class CallerProcess:
 def _main(connection: Connection) -> None:
     for signum in (signal.SIGINT, signal.SIGHUP):  # the run decides
         signal.signal(signum, signal.SIG_IGN)
+    warm_up()
     connection.send(raise_priority())
     with contextlib.suppress(EOFError):
         while True:

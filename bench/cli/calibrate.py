@@ -28,13 +28,15 @@ _LINES = (
     Column("error in, ms", lambda row: _spread(row, "error_in"), is_figure=True),
     Column("packet ms", "packet_ms", is_figure=True),
     Column("look-ahead ms", "look_ahead_ms", is_figure=True),
+    Column("jitter buffer ms", "buffer_ms", is_figure=True),
     Column("n", "n", is_figure=True),
 )
 _OF_LINES = (
     "error: median / p99 / max of what the fixed delays don't explain; the error heard is that of "
     "a measured latency, and the aim is for its median and p99. packet: audio that is gathered "
-    "before it is sent; look-ahead: of the codec, each way. Both are the protocol's own, and are "
-    "in every latency of an agent behind it."
+    "before it is sent; look-ahead: of the codec, each way; jitter buffer: of the receiver, each "
+    "way (aiortc's). They are the protocol's own, and are in every latency of an agent "
+    "behind it."
 )
 AIM = "aim: |median| ≤ 0.5 ms, p99 ≤ 2 ms"
 
@@ -124,6 +126,7 @@ def _lines(names: Sequence[str], clicks: int, rng: random.Random, json_file: Pat
                     "line": name,
                     "packet_ms": row.packet_ms or CHUNK_MS,
                     "look_ahead_ms": row.look_ahead_ms,
+                    "buffer_ms": row.buffer_ms,
                     "n": result.sent,
                     "error_in": result.arrivals.to_dict(),
                     "error_heard": result.heard.to_dict(),

@@ -27,7 +27,7 @@ def compare_command(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN [RUN]", help="Two runs' folders, base first; or one, with --presets."
+            metavar="RUN", help="Two runs' folders, base first; or one, with --presets."
         ),
     ],
     presets: Annotated[

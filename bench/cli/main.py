@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from bench.cli.shell.help_style import Group, in_one_style
 from bench.cli.shell.names import complete_names
 from bench.cli.shell.plain_values import take_plainly
 from bench.report.text.escape import visible
@@ -74,6 +75,9 @@ SECTIONS: dict[str, dict[str, Row]] = {
             "bench.cli.inventory.fixtures:app", "The user audio that agents are measured on."
         ),
         "lines": Row("bench.cli.inventory.lines:lines", "How caller and agent are connected."),
+        "networks": Row(
+            "bench.cli.inventory.networks:networks", "Named networks that a run can simulate."
+        ),
         "models": Row(
             "bench.cli.inventory.models:app", "Model files: list, fetch, verify, and remove."
         ),
@@ -129,10 +133,12 @@ class LazyGroup(TyperGroup):
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command(cmd_name)(found)
             found = single
+        else:
+            found.info.cls = Group
         found.rich_markup_mode = None  # one style of help for all
         command = typer.main.get_command(found)
         command.name = cmd_name
-        return complete_names(take_plainly(command, ctx))
+        return in_one_style(complete_names(take_plainly(command, ctx)), cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the sub-command that is named; of an unknown one it says which name is near."""

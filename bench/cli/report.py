@@ -54,7 +54,7 @@ class Audio(StrEnum):
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN…]", help="Folders of runs; default: the latest run."),
+        typer.Argument(metavar="RUN", help="Folders of runs; default: the latest run."),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="A page, or only the figures.")
@@ -106,7 +106,7 @@ def report(
     if form is Format.csv:
         text = as_csv([row for one in inputs for row in one.rows])
     else:
-        summaries = [summarise(one.run, one.rows) for one in inputs]
+        summaries = [summarise(one.run, one.rows, one.causes) for one in inputs]
         text = as_markdown(summaries) if form is Format.md else as_json(summaries)
     if out is None:
         sys.stdout.write(text)

@@ -24,7 +24,7 @@ def show(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="[RUN[/TRIAL]]",
+            metavar="RUN[/TRIAL]",
             help="A run's folder, or one trial in it; default: the latest run.",
         ),
     ] = LATEST,
@@ -89,18 +89,17 @@ def _show_run(
     everything: bool,
     frames: bool,
 ) -> None:
-    from bench.report.text.causes import NOT_COMPUTED, cause_blocks, slow_lines
+    from bench.report.text.causes import NOT_COMPUTED, cause_blocks
     from bench.report.text.first_look.headline import headline, print_headline, warnings
     from bench.report.text.first_look.trials import SHOWN, trials
     from bench.report.text.first_token import first_token_blocks, first_tokens
     from bench.report.text.formats import as_csv, as_json, as_markdown
     from bench.report.text.table import print_table
     from bench.store import store
-    from bench.summary.causes import explained as explained_turns
-    from bench.summary.causes import summarise_causes
     from bench.summary.summary import summarise
 
-    summary = summarise(run, rows)
+    known = store.read_causes(path)
+    summary = summarise(run, rows, known)
     if form is not Format.table:
         if everything:
             whole = {Format.json: as_json, Format.md: as_markdown}
@@ -110,19 +109,15 @@ def _show_run(
             print_lists(form, headline(summary), notes=list(warnings(summary)))
         return
     out = console()
-    known = store.read_causes(path)
-    causes = summarise_causes(rows, known or ())
-    print_headline(summary, path, explained_turns(causes), out)
+    print_headline(summary, path, out)
     if known is None:
         out.line(NOT_COMPUTED.replace("RUN", str(path)))
     if everything:
         out.line()
         print_table(summary, out)
-        for block in (*first_token_blocks(first_tokens(rows)), *cause_blocks(causes)):
+        for block in (*first_token_blocks(first_tokens(rows)), *cause_blocks(summary.causes)):
             out.line()
             out.table(block)
-        for line in slow_lines(causes):
-            out.say(line)
     elif frames:
         _show_frames(summary, out)
     out.line()
@@ -158,15 +153,12 @@ def metrics(
     from bench.metrics.recompute import analyse_again
     from bench.report.text.first_look.headline import print_headline
     from bench.store import store
-    from bench.summary.causes import explained as explained_turns
-    from bench.summary.causes import summarise_causes
     from bench.summary.summary import summarise
     from bench.timeline.agreement import mismatches
 
     run = find_run(run)
     found, rows = analyse_again(run)
-    causes = summarise_causes(rows, store.read_causes(run) or ())
-    print_headline(summarise(found, rows), run, explained_turns(causes))
+    print_headline(summarise(found, rows, store.read_causes(run)), run)
     wrong = list(mismatches(found))
     for trial_id, why in wrong:
         said = visible(f"{trial_id}: its recording does not match its marks: {why}")

@@ -81,6 +81,24 @@ def run(
             "variable: Authorization=OPENAI_API_KEY. For all --agent."
         ),
     ] = None,
+    network: Annotated[
+        str,
+        typer.Option(
+            help="Networks to simulate between user and agent, by commas: each preset is played "
+            "over each of them, under a name of its own; 'none' is the preset as it is. "
+            "'duplex-lab networks' lists them.",
+            show_default="none",
+        ),
+    ] = "",
+    max_audio_minutes: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Stop before a trial that would bring the audio exchanged with the agents (the "
+            "user's and theirs, warm-ups too) over so many minutes, in this and earlier sessions "
+            "of the run: for agents that are paid for. 0: never.",
+        ),
+    ] = 0.0,
     wait_after_answer: Annotated[
         float,
         typer.Option(
@@ -112,19 +130,22 @@ def run(
     """Play each preset on each fixture in real time, interleaved; print a table, draw a picture.
 
     Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input, or a dry run
-    that found what would stop it; 130 stopped by Ctrl-C, SIGTERM or SIGHUP (finished trials are
-    kept: --resume DIR goes on).
+    that found what would stop it; 3 stopped by --max-audio-minutes, 130 by Ctrl-C, SIGTERM or
+    SIGHUP (finished trials are kept: --resume DIR goes on).
     """
+    from bench.runner.audio_budget import AudioSpentError
     from bench.runner.plan import make_plan
     from bench.runner.progress import progress
     from bench.runner.run import execute
     from bench.runner.stopwatch import Stopwatch
+    from bench.store.store import read_trials
     from pipelines.remote.preset import remote_specs
 
     if resume is not None:
         run_dir = find_run(resume)
         plan = _planned_in(run_dir)
     else:
+        _require_lines(agent or [], line or [])
         plan = make_plan(
             presets or ("" if bot or agent else DEFAULT_PRESETS),
             fixtures,
@@ -132,34 +153,63 @@ def run(
             bot,
             wait_after_answer,
             remote_specs(agent or [], line or [], header_from_env or []),
+            network,
         )
         run_dir = out or RESULTS / new_run_id([spec.name for spec in plan.specs])
     if dry_run:
-        _describe(plan)
+        _describe(plan, max_audio_minutes)
         _rehearse(plan, run_dir, resume is not None)
         return
     stopwatch = Stopwatch()
+    spent: AudioSpentError | None = None
+    failed = 0
     with progress() as watch:
-        failed = execute(
-            plan,
-            run_dir,
-            resume=resume is not None,
-            watch=watch,
-            retries=retries,
-            stopwatch=stopwatch,
-            spin=not no_spin,
-        )
+        try:
+            failed = execute(
+                plan,
+                run_dir,
+                resume=resume is not None,
+                watch=watch,
+                retries=retries,
+                stopwatch=stopwatch,
+                spin=not no_spin,
+                max_audio_min=max_audio_minutes,
+            )
+        except AudioSpentError as error:
+            spent = error
+    if spent and not any(not trial.warmup for trial in read_trials(run_dir)):
+        raise spent
     if any(spec.kind == "remote" for spec in plan.specs):
         with stopwatch.part("listening"):
             _listen(run_dir)
     with stopwatch.part("report"):
         _report(run_dir)
     console().say(f"Time: {stopwatch.text()}")
+    if spent:
+        raise spent
     if failed:
         typer.echo(
             f"duplex-lab: {failed} trials failed; 'duplex-lab show {run_dir}' names them.", err=True
         )
         raise typer.Exit(1)
+
+
+def _require_lines(urls: list[str], lines: list[str]) -> None:
+    """Refuses an address without its protocol, and names the one that it looks like."""
+    if not urls or lines:
+        return
+    from bench.lines.table import suggested
+
+    likely = suggested(urls[0])
+    if likely:
+        try_this = f"by its path it may be --line {likely[0]}"
+        try_this += f" (or {', '.join(likely[1:])})" if likely[1:] else ""
+    else:
+        try_this = "raw PCM is --line pcm-websocket"
+    raise LabError(
+        f"--agent {urls[0]}: name the protocol that it speaks: {try_this}; 'duplex-lab lines' "
+        "lists them all."
+    )
 
 
 def _listen(run_dir: Path) -> None:
@@ -179,6 +229,7 @@ def _listen(run_dir: Path) -> None:
 
 def _planned_in(run_dir: Path) -> Plan:
     """The plan of a run, with its presets as they were, whatever their files say now."""
+    from bench.caller.plan import SILENCE_AFTER_AGENT_S
     from bench.fixtures.library import select
     from bench.runner.plan import Plan
     from bench.store import store
@@ -195,16 +246,17 @@ def _planned_in(run_dir: Path) -> Plan:
         repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))
         own = {str(name): tuple(of) for name, of in planned.get("own", {}).items()}
         wait_s = float(planned.get("wait_s", 0.0))
+        silence_s = float(planned.get("silence_s", SILENCE_AFTER_AGENT_S))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise LabError(
             f"{run_dir / 'run.json'}: its plan can't be understood, so that the run can't be gone "
             "on with: begin a new one."
         ) from None
     specs = tuple(parse_spec(fit_name(name), str(toml)) for name, toml in presets)
-    return Plan(specs, tuple(select(names)), repeats, only, own, wait_s)
+    return Plan(specs, tuple(select(names)), repeats, only, own, wait_s, silence_s)
 
 
-def _describe(plan: Plan) -> None:
+def _describe(plan: Plan, max_audio_min: float) -> None:
     from bench.stats.format import duration
 
     say = console().say
@@ -213,6 +265,9 @@ def _describe(plan: Plan) -> None:
     say(f"fixtures:  {len(plan.fixtures)}, each {plan.repeats} times")
     say(f"trials:    {len(plan.trials)}, and {len(plan.warmups())} warm-ups")
     say(f"audio:     {duration(plan.audio_s)} of the user's speech")
+    over = " (--max-audio-minutes stops it before)" if max_audio_min else ""
+    over = over if plan.exchanged_s > 60 * max_audio_min else ""
+    say(f"exchanged: about {duration(plan.exchanged_s)} of audio with the agents, both ways{over}")
     say(f"duration:  about {duration(plan.seconds())}")
     say(f"turns:     n = {n} per preset, if all are valid (repeats of a turn are not counted)")
     if plan.conversations_per_preset < n:
@@ -246,14 +301,12 @@ def _report(run_dir: Path) -> None:
     from bench.report.plots.latency import write_report
     from bench.report.text.first_look.headline import print_headline
     from bench.store import store
-    from bench.summary.causes import explained, summarise_causes
     from bench.summary.summary import summarise
 
     run = store.read_run(run_dir)
     rows = store.read_metrics(run_dir)
-    summary = summarise(run, rows)
-    causes = summarise_causes(rows, store.read_causes(run_dir) or ())
-    print_headline(summary, run_dir, explained(causes))
+    summary = summarise(run, rows, store.read_causes(run_dir))
+    print_headline(summary, run_dir)
     write_report(run_dir / "report.png", summary)
     say = console().line
     say()

@@ -36,8 +36,6 @@ def score_command(
 
     The turns are proposed by a detector of speech and said to be so. The files are never changed.
     Exit codes: 0 done; 1 done, but some calls were left out; 2 bad input.
-
-    Example: duplex-lab score calls/ --user left
     """
     from bench.cli.results import show
     from bench.recorded.files import calls_in

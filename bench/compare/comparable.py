@@ -154,6 +154,10 @@ def check_sides(base: Side, candidate: Side) -> list[str]:
     if prerolls[0] != prerolls[1]:
         told = ", then ".join("/".join(f"{ms:g}" for ms in of_side) for of_side in prerolls)
         notes.append(f"Heard behind different pre-rolls: B = {told} ms.")
+    networks = [sorted({t.network or "none" for t in side.trials}) for side in (base, candidate)]
+    if networks[0] != networks[1]:
+        told = ", then ".join("/".join(of_side) for of_side in networks)
+        notes.append(f"Over different networks ({told}): every difference is theirs too.")
     return notes
 
 

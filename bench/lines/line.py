@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from socket import socket
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.lines.options import NoOptions
+from pipelines.marks import EventName
 
 
 class LineError(Exception):
@@ -50,6 +52,8 @@ class Audio:
     pcm: npt.NDArray[np.int16]  # (n,) at its rate
     rate_hz: int | None = None
     """Rate, where the message states it; None: that of `Ready`."""
+    at_ns: int | None = None
+    """Time at which it arrived, where a helper has stamped that; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,34 @@ class Words:
     """Of the agent, a piece: pieces are joined as they are."""
 
 
-Event = Ready | Audio | Clear | Bye | Work | Words
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A chunk of the user's has left, where a helper sends it: see `Line.reports_sent`."""
+
+    k: int
+    """Its index."""
+    at_ns: int
+    """Time at which it left, on the machine's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact about the transport, for a mark of the stage ``line``."""
+
+    event: EventName
+    """The mark's event, one of `pipelines.marks.EVENTS`."""
+    value: float
+    """The mark's value, in its unit."""
+
+
+Event = Ready | Audio | Clear | Bye | Work | Words | Sent | Fact
 
 
 class Line(Protocol):
     """One conversation's codec."""
+
+    reports_sent: bool
+    """Whether `Sent` tells when a chunk of the user's has left; else it leaves with `encode`."""
 
     def hello(self) -> bytes:
         """Bytes that the caller sends first, once connected."""
@@ -139,9 +166,14 @@ class Line(Protocol):
     def bye(self) -> bytes:
         """Bytes that the caller sends before it hangs up."""
 
+    def remark(self) -> str:
+        """What of the agent's messages was left unread, one sentence; empty: nothing."""
+
 
 class QuietLine:
     """A line's answers where its protocol has nothing to say."""
+
+    reports_sent = False
 
     def hello(self) -> bytes:
         """Nothing: the agent speaks first."""
@@ -170,6 +202,10 @@ class QuietLine:
     def bye(self) -> bytes:
         """Nothing: the connection is closed."""
         return b""
+
+    def remark(self) -> str:
+        """Nothing: every message is read."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +240,11 @@ class LineRow:
     lines that ride on HTTP."""
     options: type = NoOptions
     """Frozen dataclass of ``options``."""
+    paths: tuple[str, ...] = ()
+    """Usual paths of an agent's address, the first one best."""
+    carrier: Literal["tcp", "packets"] = "tcp"
+    """What the protocol rides on, for a simulated network: over TCP a loss is a wait, over packets
+    a hole."""
     in_rate_hz: Callable[[Mapping[str, Any]], int | None] = lambda options: None
     """Rate of the user's audio by the line's options, where the protocol has only one; None: the
     preset's."""
@@ -211,8 +252,13 @@ class LineRow:
     """Audio that a message to the agent must hold before it is sent, ms; 0: the caller's chunk."""
     look_ahead_ms: float = 0.0
     """Delay of the codec, each way, ms."""
+    buffer_ms: float = 0.0
+    """Audio that the receiver's jitter buffer holds, each way, ms."""
     aim_ms: tuple[float, float] = (0.5, 2.0)
     """Largest error on loopback that is aimed at, beyond the fixed delays: of the median, and of
     the 99th percentile, ms."""
+    helper: Callable[[], socket] | None = None
+    """Starts the process that speaks the protocol for the caller, where one loop and one thread
+    can't, and returns a connection to it. None: the caller dials the agent itself."""
     refusal: str = ""
     """Why it can't be spoken, and what to do instead; empty: it can."""

@@ -158,5 +158,6 @@ ROW = LineRow(
     "local",
     "an agent that the lab starts itself, on a local socket",
     connects="agent",
+    carrier="packets",
     make=lambda url: LocalLine(),
 )

@@ -106,6 +106,7 @@ ROW = LineRow(
     "moshi",
     "a Moshi or PersonaPlex server (/api/chat): Opus in Ogg over a WebSocket",
     connects="caller",
+    paths=("/api/chat",),
     make=Moshi,
     options=MoshiOptions,
     in_rate_hz=lambda options: moshi.RATE_HZ,

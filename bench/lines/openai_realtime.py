@@ -176,6 +176,7 @@ ROW = LineRow(
     "openai-realtime",
     "OpenAI's Realtime protocol over a WebSocket",
     connects="caller",
+    paths=("/v1/realtime",),
     make=OpenAIRealtime,
     options=OpenAIOptions,
     in_rate_hz=lambda options: RATES_HZ[options.get("audio", "audio/pcm")],

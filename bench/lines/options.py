@@ -86,3 +86,19 @@ class MoshiOptions:
     """PersonaPlex: the persona."""
     seed: Annotated[int, Range(-1, 2**31 - 1, "a whole number")] = -1
     """PersonaPlex: seed of sampling; −1: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebRtcOptions:
+    """`bench.lines.webrtc`."""
+
+    rtvi: bool = True
+    """Whether the caller greets by ``client-ready`` on the data channel; the answer is not waited
+    for, as a bot without RTVI gives none."""
+    session: bool = False
+    """Whether the server's ``/start`` is asked for a session first, as Pipecat Cloud needs it."""
+    stun: str = ""
+    """STUN server, ``stun:host:port``; empty: none is asked, which is right on this machine and in
+    its own network."""
+    request_data: Mapping[str, Any] = field(default_factory=dict)
+    """What the bot gets as the body of its runner's arguments."""

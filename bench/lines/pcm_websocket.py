@@ -19,7 +19,7 @@ from bench.lines.line import (
 from bench.lines.options import PcmOptions
 from bench.lines.protocol_map import ProtocolMap, read_map
 from bench.lines.websocket_line import WebSocketLine
-from pipelines.wires.messages import SampleFormat, sample_bytes, samples
+from pipelines.wires.messages import SHOWN, SampleFormat, sample_bytes, samples
 
 
 class PcmWebSocket(WebSocketLine):
@@ -47,6 +47,10 @@ class PcmWebSocket(WebSocketLine):
         super().__init__(url, headers)
         self._rate_hz = rate_hz
         self._format: SampleFormat = sample_format
+        self._skips = 0
+        """Number of text messages that were skipped."""
+        self._skipped = ""
+        """The beginning of the first of them."""
         self._map: ProtocolMap | None = read_map(protocol_map) if protocol_map else None
 
     def encode(self, chunk: Chunk) -> bytes:
@@ -72,12 +76,22 @@ class PcmWebSocket(WebSocketLine):
         """What the protocol map says; without one, nothing."""
         heard = self._map.read(message) if self._map else None
         if heard is None:
+            self._skipped = self._skipped or message[:SHOWN]
+            self._skips += 1
             return []
         if heard.means == "audio":
             return [self.audio(samples(heard.data, self._format), heard.rate_hz)]
         if heard.means == "clear":
             return [self.clear()]
         return [Bye(heard.text)] if heard.means == "end" else [heard.words()]
+
+    def remark(self) -> str:
+        """Text messages that were skipped."""
+        if not self._skips:
+            return ""
+        why = "none of the protocol map's rows fits them" if self._map else "text is skipped"
+        mend = "" if self._map else "; if they carry audio, a protocol map says how (docs/lines.md)"
+        return f"the agent sent {self._skips} text messages ({self._skipped!r} …), and {why}{mend}"
 
 
 ROW = LineRow(

@@ -15,9 +15,9 @@ from bench.lines.line import (
     LineRow,
     Ready,
     Words,
-    Work,
 )
 from bench.lines.options import PipecatOptions
+from bench.lines.rtvi import INTERRUPTED, RtviEvents
 from bench.lines.websocket_line import WebSocketLine
 from pipelines.wires import pipecat_frames, rtvi
 from pipelines.wires.messages import json_text
@@ -26,13 +26,6 @@ RATE_HZ = 24_000
 """Rate of a bot's audio by Pipecat's default; every message states its own."""
 IN_RATE_HZ = 16_000
 """Rate of the user's audio: the one that a pipeline works at by Pipecat's default."""
-_WORKS = {
-    "bot-llm-started": ("llm", 1),
-    "bot-llm-stopped": ("llm", 0),
-    "llm-function-call-in-progress": ("tool", 1),
-    "llm-function-call-stopped": ("tool", 0),
-}
-"""RTVI message → the work that it opens (1) or ends (0)."""
 
 
 class Pipecat(WebSocketLine):
@@ -58,7 +51,7 @@ class Pipecat(WebSocketLine):
         self._is_eval = dialect == "eval"
         self._greets = rtvi or self._is_eval
         self._in_rate_hz = in_rate_hz
-        self._open: set[str] = set()
+        self._events = RtviEvents()
 
     def encode(self, chunk: Chunk) -> bytes:
         """A chunk as one message."""
@@ -96,33 +89,20 @@ class Pipecat(WebSocketLine):
     def _rtvi(self, message: rtvi.Rtvi | None) -> list[Event]:
         if message is None:
             return []
-        if message.type in _WORKS:
-            return [self._work(message)]
         if message.type == "bot-ready" and self._is_eval:
             return [Ready(RATE_HZ)]
         if message.type == "eval-bot-audio":
             return [self.audio(*rtvi.bot_audio(message))]
-        if message.type == "bot-interrupted":
+        if message.type == INTERRUPTED:
             return [self.clear()]
-        if message.type == "bot-llm-text":
-            return [Words("agent", message.text("text"))]
-        if message.type == "user-transcription" and message.data.get("final"):
-            return [Words("user", message.text("text"))]
-        if message.type == "error":
-            return [Words("error", message.text("error") or message.text("message"))]
-        return []
-
-    def _work(self, message: rtvi.Rtvi) -> Work:
-        kind, opens = _WORKS[message.type]
-        call = f"{kind}:{message.text('tool_call_id')}"
-        (self._open.add if opens else self._open.discard)(call)
-        return Work(len(self._open))
+        return self._events.of(message)
 
 
 ROW = LineRow(
     "pipecat",
     "a bot under Pipecat's own runner, by its WebSocket (protobuf, or the JSON of its evals)",
     connects="caller",
+    paths=("/ws-client", "/ws"),
     make=Pipecat,
     options=PipecatOptions,
     in_rate_hz=lambda options: IN_RATE_HZ,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from urllib.parse import urlsplit
 
 import bench.lines
 from bench.lines import refused
@@ -43,3 +44,14 @@ def make(choice: LineChoice) -> Line:
     if row.refusal:
         raise LineError(f"the line {row.name} {row.refusal}")
     return row.make(choice.url, **choice.options)
+
+
+def suggested(url: str) -> list[str]:
+    """Names of the lines that an address looks like, the likeliest first; none: any may be.
+
+    Args:
+        url: Of an agent.
+    """
+    path = urlsplit(url).path.rstrip("/")
+    fits = [row for row in rows().values() if path and path in row.paths and not row.refusal]
+    return [row.name for row in sorted(fits, key=lambda row: row.paths.index(path))]

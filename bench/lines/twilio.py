@@ -80,6 +80,7 @@ ROW = LineRow(
     "twilio",
     "Twilio Media Streams: a telephone call over a WebSocket",
     connects="caller",
+    paths=("/ws", "/media-stream"),
     make=Twilio,
     options=TwilioOptions,
     in_rate_hz=lambda options: g711.RATE_HZ,

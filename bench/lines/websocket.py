@@ -62,7 +62,9 @@ class Channel:
         try:
             uri = parse_uri(url)
         except (InvalidURI, ValueError) as error:
-            raise LineError(f"{shown(url)} is not the address of a WebSocket: {error}") from None
+            raise LineError(
+                f"{shown(url)} is not the address of a WebSocket: {_mend(url, error)}"
+            ) from None
         self.name = shown(url)
         """The address for errors: without user, password and query, which may hold keys."""
         self._headers = dict(headers or {})
@@ -159,8 +161,33 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{host}{parts.path}" if host else repr(url)
 
 
+def _mend(url: str, error: Exception) -> str:
+    """What to write instead of an address that is none of a WebSocket's."""
+    scheme, is_there, rest = url.partition("://")
+    other = {"http": "ws", "https": "wss"}.get(scheme.lower())
+    if other and is_there:
+        return f"write {shown(f'{other}://{rest}')}"
+    if not is_there:
+        return f"it has no scheme; write {shown(f'ws://{url}')}"
+    return str(error)
+
+
 def _why(error: Exception) -> str:
     """Why the handshake failed, in a few words."""
-    if isinstance(error, InvalidStatus) and error.response.status_code in (401, 403):
-        return f"{error}: a key or token is missing or wrong (see --header-from-env)"
-    return str(error) if isinstance(error, InvalidHandshake) else f"{type(error).__name__}: {error}"
+    if not isinstance(error, InvalidStatus):
+        if isinstance(error, InvalidHandshake):
+            return f"{error} (over TLS its address begins with wss://)"
+        return f"{type(error).__name__}: {error}"
+    hint = HINTS.get(error.response.status_code, "")
+    return f"{error}{hint and f': {hint}'}"
+
+
+HINTS = {
+    401: "a key or token is missing or wrong (see --header-from-env)",
+    403: "a key or token is missing or wrong (see --header-from-env)",
+    404: "the path may be wrong",
+    200: "there is a web page at this path, and no WebSocket",
+    426: "there is no WebSocket at this path",
+    503: "the server is up and not ready, or full",
+}
+"""HTTP status of a refusal → what may be wrong."""

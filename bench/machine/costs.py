@@ -65,18 +65,35 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What a run that this machine keeps measured of a preset."""
+
+    preset: str
+    run: str
+    """The run's name."""
+    p50_ms: float | None = None
+    """Median of voice to voice; None without one."""
+    frame_ms: float | None = None
+    """Time of a duplex model's frame; None of another preset."""
+    frame_quantile: str = ""
+    """p99 where n bounds it, else p50."""
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
-    """The estimated cost of a preset on this machine."""
+    """The cost of a preset on this machine: estimated, or measured here."""
 
     preset: str
     verdict: Verdict
     ms: float | None
-    """The estimate; None: it was never measured."""
+    """The cost; None: it was never measured."""
     budget_ms: float | None
     why: str
     """One line, with the measured figure."""
     source: str = ""
-    """Command and machine of the measurement; empty if never measured."""
+    """Command and machine of the measurement; empty if never measured, or measured here."""
+    is_own: bool = False
+    """True if a run on this machine measured it."""
 
 
 def load(file: Path = FILE) -> Costs:
@@ -99,5 +116,21 @@ def estimate(preset: str, costs: Costs, here: Speed) -> Estimate:
         f"{cost.quantile} {cost.ms:.0f} ms (n {cost.n}) × {slower:.2f} for this machine's cores"
         f"{f', {cost.waiting_ms:.0f} ms of it waiting' if cost.waiting_ms else ''}"
     )
-    verdict: Verdict = "meets" if ms <= budget.ms else "misses"
-    return Estimate(preset, verdict, ms, budget.ms, why, costs.sources[cost.source])
+    return Estimate(preset, _verdict(ms, budget), ms, budget.ms, why, costs.sources[cost.source])
+
+
+def measured_here(own: Own) -> Estimate | None:
+    """A preset's cost as this machine measured it; None if the run has no figure of it."""
+    of, ms, quantile = (
+        ("cascade", own.p50_ms, "p50")
+        if own.frame_ms is None
+        else ("duplex", own.frame_ms, f"{own.frame_quantile} of a frame")
+    )
+    if ms is None:
+        return None
+    budget, why = BUDGETS[of], f"{quantile} in {own.run}"
+    return Estimate(own.preset, _verdict(ms, budget), ms, budget.ms, why, is_own=True)
+
+
+def _verdict(ms: float, budget: Budget) -> Verdict:
+    return "meets" if ms <= budget.ms else "misses"

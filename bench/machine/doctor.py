@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.machine import description as machine
 from bench.machine import hardware
 from bench.machine.core_speed import Speed
-from bench.machine.costs import Costs, Estimate, estimate
+from bench.machine.costs import Costs, Estimate, Own, estimate, measured_here
 from bench.machine.matrix import PresetRow
 from pipelines.process import environment
 
@@ -40,7 +41,7 @@ class Examination:
     """Engine environment → built, or named by the user."""
     presets: tuple[PresetRow, ...]
     estimates: dict[str, Estimate]
-    """Preset that can run here → its estimated cost."""
+    """Preset that can run here, or ran here → its cost."""
 
     @property
     def level(self) -> tuple[int, str]:
@@ -74,16 +75,21 @@ class Examination:
         }
 
 
-def examine(rows: list[PresetRow], costs: Costs, speed: Speed) -> Examination:
+def examine(
+    rows: list[PresetRow], costs: Costs, speed: Speed, own: Sequence[Own] = ()
+) -> Examination:
     """Looks at this machine.
 
     Args:
         rows: The matrix of presets.
         costs: Their costs as measured on a known machine.
         speed: This machine's probe.
+        own: What runs of this machine measured; it stands in place of estimates.
     """
     system = {k: v for k, v in machine.describe().items() if k not in ("packages", "commit")}
-    measured = [r.name for r in rows if r.available and r.weights in ("trained", "synthetic")]
+    worth = [r.name for r in rows if r.available and r.weights in ("trained", "synthetic")]
+    shipped = {row.name for row in rows}
+    here = {one.preset: found for one in own if (found := measured_here(one)) is not None}
     return Examination(
         system=system,
         features=hardware.cpu_features(),
@@ -93,7 +99,8 @@ def examine(rows: list[PresetRow], costs: Costs, speed: Speed) -> Examination:
         extras={name: _there(module) for name, (module, _) in EXTRAS.items()},
         environments={n: environment.find(n) is not None for n in environment.ENVIRONMENTS},
         presets=tuple(rows),
-        estimates={name: estimate(name, costs, speed) for name in measured},
+        estimates={name: here.get(name) or estimate(name, costs, speed) for name in worth}
+        | {name: found for name, found in here.items() if name not in shipped},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench.metrics.metric import Effect, Figure, Metric, Share, TurnMeasure, in_ms
-from bench.metrics.reading import TurnReading, UnspokenTurn
+from bench.metrics.reading import TrialReading, TurnReading, UnspokenTurn
 from bench.metrics.validity import NOT_SPOKEN, failure
 from bench.timeline.timeline import NO_RECORDING, Turn
 from bench.timeline.utterances import LINES_APART, content_on_ns, goes_before, has_unknown_answer
@@ -39,6 +39,12 @@ def _spoke_over(turn: Turn) -> str | None:
         f"the agent had not fallen silent {mark.value or 0:.0f} s after the start ({mark.text} at "
         "its quietest), and the user spoke all the same"
     )
+
+
+def ambience(reading: TrialReading) -> list[Figure]:
+    """Measures the level of the agent's ambience; nothing of a channel that falls silent."""
+    level = reading.timeline.ambience_dbfs
+    return [] if level is None else [Figure(level)]
 
 
 def never_answered(turn: UnspokenTurn) -> Figure:
@@ -144,6 +150,14 @@ ROWS = (
         voice_to_voice_logged,
     ),
     _row("heard_minus_logged", "what the event log leaves out", heard_minus_logged),
+    Metric(
+        2,
+        "ambience",
+        "dBFS",
+        "harness",
+        "level of the agent's channel where it is never silent; no row of a channel that is",
+        on_trial=ambience,
+    ),
 )
 """The rows, in the order in which they are stored."""
 

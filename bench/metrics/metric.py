@@ -11,7 +11,7 @@ from bench.metrics.validity import NOT_SPOKEN, GroupName
 from bench.store.records import MetricRow
 from pipelines.clock import NS_PER_MS
 
-Unit = Literal["ms", "%", "ms/s", "1/min", "s/min", "MB", "J", "sessions", ""]
+Unit = Literal["ms", "%", "ms/s", "1/min", "s/min", "MB", "J", "dBFS", "sessions", ""]
 """Unit of a metric's values; empty for a number without one."""
 
 Over = Literal["median", "mean", "largest", "sum"]
@@ -54,7 +54,7 @@ class Effect:
 class Headline:
     """Where a run's tables show a metric of whole trials, and which figure stands for a preset."""
 
-    table: Literal["quality", "frames", "conversation"]
+    table: Literal["quality", "frames", "conversation", "connection"]
     """The table."""
     place: int
     """Its place among the columns of that table, from the left."""

@@ -12,9 +12,9 @@ from bench.metrics import (
     frames,
     harness,
     latency,
-    playout,
     stages,
     turn_taking,
+    way,
 )
 from bench.metrics.metric import Metric, Share
 
@@ -24,7 +24,7 @@ METRICS: tuple[Metric, ...] = (
     *stages.ROWS,
     *after_filler.ROWS,
     *frames.ROWS,
-    *playout.ROWS,
+    *way.ROWS,
     *turn_taking.ROWS,
     *content.ROWS,
     *cost.ROWS,

@@ -35,7 +35,7 @@ def greedy(spec: PipelineSpec) -> ModelOptions:
     if is_remote(model.backend):
         raise LabError(
             f"{spec.name}: a server's sampling and timing can't be held still from here, so its "
-            "floor can't be probed: run the model here (backend = 'mlx' or 'torch')."
+            "floor can't be probed: run the model here (backend = 'onnx', 'mlx' or 'torch')."
         )
     return dataclasses.replace(model, temperature=0.0, text_temperature=0.0, greeting="")
 

@@ -1,8 +1,8 @@
 """What a recogniser's word errors may say of agents: nothing where its own errors are too many.
 
 A misheard word is the agent's, the line's or the recogniser's. How many are the recogniser's own on
-a voice is measured on recordings of that voice whose words are known; beyond a bound, or unknown,
-presets are not ranked by it.
+a voice is measured on what that voice says where the words are known (`bench.recorded.own_voice`,
+or recordings); beyond a bound, or unknown, presets are not ranked by it.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def told(found: Mapping[str, WordErrors], own: Mapping[str, WordErrors]) -> Iter
     if left:
         yield (
             f"Not ranked: {', '.join(left)}. The recogniser's own word errors on a voice must be "
-            f"known (--voice PRESET=FOLDER, {LEAST_WORDS} words or more) and at most "
-            f"{_percent(BOUND)}."
+            f"known of {LEAST_WORDS} words or more and at most {_percent(BOUND)}; of a voice that "
+            "can't be asked to speak here: --voice PRESET=FOLDER."
         )
     if len(ranked) > 1:
         own_rate = max(own[preset].rate for preset in ranked)

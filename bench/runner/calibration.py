@@ -34,8 +34,6 @@ from pipelines.spec import PipelineSpec, load_spec
 
 DELAYS_MS = (0.0, 80.0, 200.0, 500.0)
 """The delays of `duplex-lab calibrate`; a fifth is drawn at random."""
-CLICKS_PER_RUN = 20
-"""Clicks played before each run."""
 CALIBRATIONS = 3
 """Number of tries of a run to have all clicks heard: a machine that stalls may lose one."""
 SPACING_MS = (150, 250)

@@ -1,9 +1,9 @@
 """The error of a line: clicks of known delay through that very protocol.
 
 Each line has delays that are its own and fixed: the packet that must be full before it is sent, a
-codec's look-ahead. They are printed apart and never subtracted from a measurement. What is left
-unexplained is the line's error: on the way in, arrival − when the packet was due; on the way out,
-heard − (the agent's stamped write + the codec's look-ahead).
+codec's look-ahead, a jitter buffer. They are printed apart and never subtracted from a measurement.
+What is left unexplained is the line's error: on the way in, arrival − (due time of the packet + the
+buffer); on the way out, heard − (the agent's stamped write + the codec's look-ahead + the buffer).
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class LineClicks:
     row: LineRow
     sent: int
     in_ms: tuple[float, ...]
-    """Arrival − due time of the packet that holds the click."""
+    """Arrival − (due time of the packet that holds the click + the jitter buffer)."""
     out_ms: tuple[float, ...]
-    """Heard − (stamped write + look-ahead of the codec)."""
+    """Heard − (stamped write + look-ahead of the codec + the jitter buffer)."""
     agent_ms: tuple[float, ...]
     """The click agent's own lateness: stamped write − due."""
 
@@ -132,7 +132,7 @@ def explained(
     for position, click in zip(positions, heard, strict=True):
         spoken_ns = start_ns + samples_to_ns(int(position), plan.in_rate_hz)
         due_ns = _packet_due_ns(spoken_ns + int(row.look_ahead_ms * NS_PER_MS), row, result)
-        in_ms.append((click.arrival_ns - due_ns) / NS_PER_MS)
+        in_ms.append((click.arrival_ns - due_ns) / NS_PER_MS - row.buffer_ms)
         out_ms.append(_heard_ms(row, result, click))
     agent_ms = tuple((click.written_ns - click.due_ns) / NS_PER_MS for click in heard)
     return LineClicks(row, len(positions), tuple(in_ms), tuple(out_ms), agent_ms)
@@ -145,14 +145,13 @@ def _packet_due_ns(sample_ns: int, row: LineRow, result: CallerResult) -> int:
 
 
 def _heard_ms(row: LineRow, result: CallerResult, click: Click) -> float:
-    """How much later than its write, and the codec's look-ahead, an answer was heard, ms."""
+    """How much later than its write and the fixed delays an answer was heard, ms."""
     assert result.agent is not None
     first = (click.written_ns - result.t0_ns) * result.rate_hz // 10**9
-    window = result.agent[
-        first : first + int((SOUND_MS + row.look_ahead_ms) * result.rate_hz / 1e3)
-    ]
+    sought_ms = SOUND_MS + row.look_ahead_ms + 1.5 * row.buffer_ms
+    window = result.agent[first : first + int(sought_ms * result.rate_hz / 1e3)]
     if not np.any(np.abs(window.astype(np.int32)) > HEARD):
         raise LostClickError(f"--line {row.name}: an answer was written, but never heard.")
     peak = first + int(np.argmax(np.abs(window.astype(np.int32))))
     heard_ns = result.t0_ns + samples_to_ns(peak, result.rate_hz)
-    return (heard_ns - click.written_ns) / NS_PER_MS - row.look_ahead_ms
+    return (heard_ns - click.written_ns) / NS_PER_MS - row.look_ahead_ms - row.buffer_ms

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.caller.plan import SILENCE_AFTER_AGENT_S
 from bench.fixtures.library import Fixture, select
+from bench.runner.networks import over_networks
 from bench.stats.quantiles import QUANTILES, needed_n
 from pipelines.bot.preset import bot_spec
 from pipelines.errors import LabError
@@ -28,6 +29,8 @@ LOAD_S = 5.0
 """Estimate for a plan, s: starting one preset's agent and loading its models."""
 CALIBRATION_S = 9.0
 """Estimate for a plan, s: the clicks before the first trial."""
+CLICKS_PER_RUN = 20
+"""Clicks played before each run."""
 METRICS_S, METRICS_TRIAL_S = 2.0, 0.1
 """Estimate for a plan, s: the metrics at the end, and what each trial adds."""
 REPORT_S = 4.0
@@ -45,6 +48,8 @@ class Planned:
     warmup: bool = False
     wait_s: float = 0.0
     """See `Plan.wait_s`."""
+    silence_s: float = SILENCE_AFTER_AGENT_S
+    """See `Plan.silence_s`."""
 
     @property
     def trial_id(self) -> str:
@@ -68,6 +73,11 @@ class Plan:
     all that is for their kind."""
     wait_s: float = 0.0
     """Least silence of the agent after which its answer is taken to be over; 0: the usual."""
+    silence_s: float = SILENCE_AFTER_AGENT_S
+    """The usual silence after which an answer is taken to be over, s: of agents that answer in one
+    breath a shorter one is enough."""
+    clicks: int = CLICKS_PER_RUN
+    """Number of clicks of known delay that are played first."""
 
     def fixtures_of(self, spec: PipelineSpec) -> tuple[Fixture, ...]:
         """The fixtures that are played to a preset."""
@@ -88,7 +98,14 @@ class Plan:
             if self.fixtures_of(spec)
         }
         return [
-            Planned(spec, shortest[spec.name], session - 1, warmup=True, wait_s=self.wait_s)
+            Planned(
+                spec,
+                shortest[spec.name],
+                session - 1,
+                warmup=True,
+                wait_s=self.wait_s,
+                silence_s=self.silence_s,
+            )
             for spec in self.specs
             if spec.name in shortest
         ]
@@ -102,7 +119,7 @@ class Plan:
                 turn = (repeat + i) % len(self.specs)
                 specs = self.specs[turn:] + self.specs[:turn]
                 order += [
-                    Planned(spec, fixture, repeat, wait_s=self.wait_s)
+                    Planned(spec, fixture, repeat, wait_s=self.wait_s, silence_s=self.silence_s)
                     for spec in specs
                     if fixture in self.fixtures_of(spec)
                 ]
@@ -138,6 +155,11 @@ class Plan:
         """Seconds of user audio to be spoken, warm-ups left out."""
         return sum(trial.fixture.duration_s for trial in self.trials)
 
+    @property
+    def exchanged_s(self) -> float:
+        """Estimated audio that is exchanged with the agents, both ways, s, warm-ups included."""
+        return sum(map(audio_of, [*self.warmups(), *self.trials]))
+
     def seconds(self, trials: Sequence[Planned] | None = None) -> float:
         """Estimated duration of trials, s; by default of the whole run, from loading to report."""
         if trials is not None:
@@ -161,12 +183,20 @@ class Plan:
             **({"only": dict(self.only)} if self.only else {}),
             **({"own": {name: list(of) for name, of in self.own.items()}} if self.own else {}),
             **({"wait_s": self.wait_s} if self.wait_s else {}),
+            **({"silence_s": self.silence_s} if self.silence_s != SILENCE_AFTER_AGENT_S else {}),
         }
 
 
 def closing_s(trials: int) -> float:
     """Estimated time from the end of the last of so many trials to the end of the report, s."""
     return METRICS_S + METRICS_TRIAL_S * trials + REPORT_S
+
+
+def audio_of(trial: Planned) -> float:
+    """Estimated audio that a trial exchanges with its agent, s: the user's side, silence included,
+    and an answer to each turn.
+    """
+    return _seconds(trial) - OVERHEAD_S + ANSWER_S * len(trial.fixture.turns)
 
 
 def _first_turn(fixture: Fixture) -> Fixture:
@@ -177,7 +207,7 @@ def _first_turn(fixture: Fixture) -> Fixture:
 def _seconds(trial: Planned) -> float:
     """Estimated duration of a trial: to babblers the user speaks on a schedule."""
     turns = trial.fixture.turns
-    answers = SILENCE_AFTER_AGENT_S
+    answers = trial.silence_s
     if not trial.spec.babbles:
         answers += ANSWER_S + sum(ANSWERS_S.get(turn.cue.after, 0.0) for turn in turns[1:])
     waits = sum(turn.cue.delay_ms / 1000 for turn in turns)
@@ -192,6 +222,7 @@ def make_plan(
     bot: Path | None = None,
     wait_s: float = 0.0,
     agents: Sequence[PipelineSpec] = (),
+    networks: str = "",
 ) -> Plan:
     """A plan from the user's command line.
 
@@ -202,14 +233,16 @@ def make_plan(
         bot: A bot's file that has no preset.
         wait_s: Least silence after which an answer is taken to be over.
         agents: Presets of agents that are given by their addresses.
+        networks: Names of networks over which each preset is played, by commas.
 
     Raises:
-        LabError: a preset or a fixture is unknown or wrong.
+        LabError: a network, a preset or a fixture is unknown or wrong.
     """
     names = [name.strip() for name in presets.split(",") if name.strip()]
     if not names and bot is None and not agents:
         raise LabError("--presets: name at least one preset; 'duplex-lab presets list' shows them.")
-    specs = (*map(load_spec, names), *([bot_spec(bot)] if bot else []), *agents)
+    named = (*map(load_spec, names), *([bot_spec(bot)] if bot else []), *agents)
+    specs = tuple(over_networks(named, networks))
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError(
             "--presets: two presets have the same name; rename one file, "

@@ -16,19 +16,20 @@ from typing import Any
 
 from bench.agent.pool import PREPARE_TIMEOUT_S, Agents
 from bench.agent.process import AgentProcess
+from bench.agent.remote import require_line
 from bench.caller.process import CallerProcess
 from bench.fixtures.labels import labels_of
 from bench.machine import description as machine
 from bench.metrics.recompute import analyse
+from bench.runner.audio_budget import AudioBudget, AudioSpentError
 from bench.runner.calibration import (
     CALIBRATIONS,
-    CLICKS_PER_RUN,
     Calibrator,
     LostClickError,
     Spread,
 )
 from bench.runner.late_again import late_again
-from bench.runner.plan import Plan, Planned, closing_s
+from bench.runner.plan import CLICKS_PER_RUN, Plan, Planned, closing_s
 from bench.runner.progress import Progress, Watcher
 from bench.runner.session import NOTHING_BESIDE, Beside, Session
 from bench.runner.spinner import Spinner
@@ -66,6 +67,7 @@ def execute(
     beside: Beside = NOTHING_BESIDE,
     stopwatch: Stopwatch | None = None,
     spin: bool = True,
+    max_audio_min: float = 0.0,
 ) -> int:
     """Plays a plan into a folder, and computes its metrics.
 
@@ -79,12 +81,14 @@ def execute(
         beside: Passive taps of the agents' pipelines.
         stopwatch: Counts the time of each part.
         spin: True to keep the cores from dozing where this machine's timers wake late.
+        max_audio_min: Audio, in minutes, that the run may exchange with its agents; 0: any.
 
     Returns:
         Number of the plan's trials that failed.
 
     Raises:
         LabError: bad input, or a disk that can't be written; the folder keeps the finished trials.
+        AudioSpentError: the next trial would exceed `max_audio_min`; as after Ctrl-C.
         RunStoppedError: Ctrl-C.
     """
     stopwatch = stopwatch or Stopwatch()
@@ -96,8 +100,10 @@ def execute(
         if done and not todo:
             todo = late_again(plan, store.statuses(run_dir), retries)
 
+        budget = _budget(run_dir, max_audio_min)
+
         def session(caller: CallerProcess, agents: Agents) -> Session:
-            return Session(plan, run_dir, caller, agents, watch, retries, beside)
+            return Session(plan, run_dir, caller, agents, watch, retries, beside, budget)
 
         try:
             if todo:
@@ -105,12 +111,16 @@ def execute(
         except KeyboardInterrupt:
             stack.close()
             _finish(run_dir)
-            kept = len(store.done_trials(run_dir) & {t.trial_id for t in plan.trials})
+            kept = _kept(plan, run_dir)
             if not kept:
                 raise RunStoppedError("Stopped before the first trial was done.") from None
-            raise RunStoppedError(
-                f"Stopped; {kept} of {len(plan.trials)} trials are done and kept. "
-                f"To resume: duplex-lab run --resume {run_dir}"
+            raise RunStoppedError(f"Stopped; {kept}{run_dir}") from None
+        except AudioSpentError as spent:
+            stack.close()
+            _finish(run_dir)
+            raise AudioSpentError(
+                f"{spent} {_kept(plan, run_dir) or 'To resume: duplex-lab run --resume '}{run_dir} "
+                f"--max-audio-minutes {2 * max_audio_min:g}"
             ) from None
         except LabError:
             stack.close()
@@ -125,6 +135,27 @@ def execute(
         return sum(t.status in FAILED for t in run.trials if not t.warmup) if run else 0
 
 
+def _kept(plan: Plan, run_dir: Path) -> str:
+    """How many trials are done, and the command that resumes the run, but for its folder; empty
+    where none is.
+    """
+    kept = len(store.done_trials(run_dir) & {t.trial_id for t in plan.trials})
+    if not kept:
+        return ""
+    return (
+        f"{kept} of {len(plan.trials)} trials are done and kept. "
+        "To resume: duplex-lab run --resume "
+    )
+
+
+def _budget(run_dir: Path, max_audio_min: float) -> AudioBudget:
+    """The audio that a run may still exchange: what it holds already is counted."""
+    if not max_audio_min or not store.done_trials(run_dir):
+        return AudioBudget(max_audio_min)
+    run = store.read_run(run_dir)
+    return AudioBudget(max_audio_min, ((t, run.marks(t.trial_id)) for t in run.trials))
+
+
 def provide(plan: Plan, watch: Watcher) -> None:
     """Refuses what is impossible, builds what is missing: here, where progress can be shown.
 
@@ -133,6 +164,8 @@ def provide(plan: Plan, watch: Watcher) -> None:
     """
     require_models(plan.specs)
     for spec in plan.specs:
+        if spec.architecture == "remote":
+            require_line(spec)
         if path := architecture(spec.architecture).provide:
 
             def tell(text: str, name: str = spec.name) -> None:
@@ -180,6 +213,7 @@ def _describe(spec: PipelineSpec) -> dict[str, Any]:
         "architecture": spec.architecture,
         "weights": spec.weights,
         "audio": asdict(spec.audio),
+        "network": asdict(spec.network) if spec.network else None,
         "stages": {name: asdict(options) for name, options in spec.stages.items()},
         "models": load_object(models)(spec) if models else [],
     }
@@ -196,7 +230,7 @@ def _play_all(
     spin: bool,
 ) -> None:
     caller = stack.enter_context(CallerProcess())
-    agents = Agents()
+    agents = Agents(run_dir)
     stack.callback(agents.stop)
     # Called first: when the caller hangs up, an agent in mid-trial ends by itself.
     stack.callback(caller.stop)
@@ -214,7 +248,7 @@ def _play_all(
             agents.prepare(spec)
     with stopwatch.part("calibration"):
         playing.say(todo, 0, "calibrating", ahead_s=plan.opening_s(0))
-        clicks = _calibrate(caller, clicker)
+        clicks = _calibrate(caller, clicker, plan.clicks)
         steadied = (
             _steadied(caller, clicks, stack)
             if spin
@@ -239,17 +273,20 @@ def _play_all(
     store.write_info(run_dir, info)
 
 
-def _calibrate(caller: CallerProcess, clicker: AgentProcess | None = None) -> dict[str, Any]:
+def _calibrate(
+    caller: CallerProcess, clicker: AgentProcess | None = None, clicks: int = CLICKS_PER_RUN
+) -> dict[str, Any]:
     """The clicks played before the first trial of every run: their largest error counts.
 
     Args:
         caller: The caller to calibrate.
         clicker: A click agent that runs already.
+        clicks: Number of clicks.
     """
     for left in reversed(range(CALIBRATIONS)):  # like a late trial: the machine may have stalled
         try:
             with Calibrator(caller, clicker) as calibrator:
-                result = calibrator.clicks(CLICKS_PER_RUN, delay_ms=80.0, seed=1)
+                result = calibrator.clicks(clicks, delay_ms=80.0, seed=1)
             break
         except LostClickError:
             clicker = None  # it was ended with the try
@@ -276,7 +313,7 @@ def _steadied(caller: CallerProcess, clicks: dict[str, Any], stack: ExitStack) -
     spinner = stack.enter_context(start_spinner())
     if not spinner.cores:
         return {"calibration": clicks, "spinner": spinner.to_dict()}
-    again = {**_calibrate(caller), "before_spinning": clicks}
+    again = {**_calibrate(caller, clicks=clicks["sent"]), "before_spinning": clicks}
     return {"calibration": again, "spinner": spinner.to_dict()}
 
 

@@ -14,6 +14,7 @@ from bench.agent.pool import Agents
 from bench.caller.process import CallerProcess
 from bench.fixtures.labels import labels_of
 from bench.metrics.compute import compute_trial
+from bench.runner.audio_budget import AudioBudget
 from bench.runner.late_again import late_again
 from bench.runner.plan import Plan, Planned
 from bench.runner.progress import Progress, Watcher
@@ -50,6 +51,7 @@ class Session:
         retries: Number of times that a fixture may be played again to a preset because the
             measuring side was late.
         beside: Passive taps of the agents' pipelines.
+        budget: Audio that may be exchanged with the agents; None: any.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Session:
         watch: Watcher,
         retries: int = 0,
         beside: Beside = NOTHING_BESIDE,
+        budget: AudioBudget | None = None,
     ) -> None:
+        self._budget = budget or AudioBudget()
         self._plan = plan
         self._run_dir = run_dir
         self._caller = caller
@@ -131,7 +135,12 @@ class Session:
         self._board.take(trial.trial_id, trial.status, rows)
 
     def play(self, planned: Planned) -> Outcome:
-        """Plays one trial and writes it."""
+        """Plays one trial and writes it.
+
+        Raises:
+            AudioSpentError: it would exceed the audio that may be exchanged.
+        """
+        self._budget.check(planned)
         spec, fixture, run_dir = planned.spec, planned.fixture, self._run_dir
         row = Trial(
             run_id=run_dir.name,
@@ -147,7 +156,7 @@ class Session:
             weights=spec.weights,
             kind=spec.kind,
         )
-        plan = caller_plan(planned.trial_id, spec, fixture, planned.wait_s)
+        plan = caller_plan(planned.trial_id, spec, fixture, planned.wait_s, planned.silence_s)
         try:
             agent = self._agents.get(spec)
         except LabError as error:  # the agent had died, and its successor can't be warmed
@@ -160,6 +169,7 @@ class Session:
         trial, marks = outcome.trial, outcome.marks
         # The loading marks belong to the agent's first trial: its warm-up.
         marks, agent.cold_start = [*agent.cold_start, *marks], []
+        self._budget.add(trial, marks)
         if outcome.recording is not None:
             path = store.save_recording(run_dir, trial.trial_id, outcome.recording, outcome.rate_hz)
             trial = replace(trial, recording=path)

@@ -105,7 +105,11 @@ class TreeMeter:
 
 
 def caller_plan(
-    trial_id: str, spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0
+    trial_id: str,
+    spec: PipelineSpec,
+    fixture: Fixture,
+    wait_s: float = 0.0,
+    silence_s: float = SILENCE_AFTER_AGENT_S,
 ) -> CallerPlan:
     """The caller's side of a trial; reads the fixture's audio, and resamples it to the preset's
     rate.
@@ -118,6 +122,8 @@ def caller_plan(
         spec: The preset.
         fixture: The user's side.
         wait_s: Least silence of the agent after which its answer is taken to be over.
+        silence_s: The usual one, which holds where neither ``wait_s`` nor the fixture asks for
+            more.
     """
     listens = not spec.babbles
     is_remote = spec.architecture == "remote"
@@ -130,7 +136,7 @@ def caller_plan(
             after=turn.cue.after if listens or turn.cue.after == "start" else "previous_end",
             delay_ms=turn.cue.delay_ms,
             timeout_s=turn.timeout_s,
-            wait_s=max(turn.wait_s, wait_s, SILENCE_AFTER_AGENT_S),
+            wait_s=max(turn.wait_s, wait_s, silence_s),
             expects_answer=turn.expect.respond and listens,
             goes_on=turn.cue.unanswered == "go_on",
         )
@@ -152,6 +158,8 @@ def caller_plan(
         stretch=spec.audio.stretch,
         greeting_s=greeting_s,
         line=line_of(spec) if is_remote else LOCAL,
+        network=spec.network,
+        network_seed=f"{fixture.name}.{trial_id.rpartition('.')[2]}",
     )
 
 
@@ -198,6 +206,7 @@ def play(
         device_buffer_ms=float(spec.audio.device_buffer_ms),
         preroll_ms=float(spec.audio.preroll_ms),
         weights=spec.weights,
+        network=spec.network.label if spec.network else "",
         cpu_agent_s=meter.cpu_s,
         cpu_caller_s=result.cpu_s,
         rss_agent_peak_mb=meter.peak_mb,

@@ -61,6 +61,7 @@ class Trial:
     started_utc: str = ""
     kind: Kind = "cascade"
     preroll_ms: float = 0.0
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Written into the metadata of each parquet file."""
 
 HISTORY: dict[int, str] = {
@@ -21,6 +21,9 @@ HISTORY: dict[int, str] = {
     4: "causes: a new table; older runs have none until `duplex-lab metrics RUN`. marks: "
     "turn.proposed, stt.ttfs_p99, tts.rate, agent.blocked; a value of vad.speech_start, stt.final "
     "and tts.first_byte, a text of turn.analysis.",
+    5: "trials: network, empty in older runs. marks: network.passed_up, network.passed_down, "
+    "network.lost, network.stalled. metrics: what a simulated network did, connect_ms, "
+    "handshake_ms.",
 }
 """Schema version → what changed."""
 
@@ -103,6 +106,13 @@ TRIALS = (
     ),
     Column(
         "preroll_ms", "float64", "ms", "B of the ear's jitter buffer; 0: there is none", since=2
+    ),
+    Column(
+        "network",
+        "string",
+        "",
+        "the network that was simulated between user and agent; empty: none",
+        since=5,
     ),
 )
 

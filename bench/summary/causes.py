@@ -37,6 +37,8 @@ class Tally:
     """Largest of it, ms."""
     largest_in: TurnKey
     """The turn of the largest."""
+    lost_ms: float
+    """What it cost in all these turns together, ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def _tally(rows: Sequence[CauseRow]) -> Tally:
         median(row.lost_ms for row in rows),
         worst.lost_ms,
         (worst.trial_id, worst.turn),
+        sum(row.lost_ms for row in rows),
     )
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
 from bench.stats.conversations import quantile_of_turns, rate_of_turns
 from bench.stats.quantiles import Estimate, Key, quantile
-from bench.store.records import FAILED, MetricRow, Status, Trial
+from bench.store.records import FAILED, CauseRow, MetricRow, Status, Trial
 from bench.store.store import Run
 from bench.summary.answers import SLOW_MS, Answer, PartShare, answers_of, shares
+from bench.summary.causes import PresetCauses, summarise_causes
 from bench.summary.frames import DuplexSummary, summarise_duplex
 from bench.summary.headlines import OVER, columns
 from bench.summary.outliers import Outliers, outliers
@@ -88,7 +89,7 @@ class PresetSummary:
     """Share of turns in which the agent did what a good agent does; no answer is a failure, and so
     is a turn that a failed trial left out."""
     figures: Mapping[str, Estimate]
-    """Key of a column of the table ``quality`` → its figure."""
+    """Key of a column of the tables ``quality`` and ``connection`` → its figure."""
     caller_cpu_percent: float | None
     """Largest share of a core that the caller used in a trial, %."""
     caller_rss_mb: float | None
@@ -97,8 +98,12 @@ class PresetSummary:
     """Model → (load, warm-up, warm start), medians; warm-up trials count."""
     preroll_ms: float = 0.0
     """Pre-roll B of the ear's jitter buffer: everything was heard behind it."""
+    network: str = ""
+    """The network that was simulated; empty: none."""
     answers: tuple[Answer, ...] = ()
     """The valid answers, one per repeat: ``values`` with the parts of each."""
+    ambience_dbfs: tuple[float, ...] = ()
+    """Level of the agent's ambience in each trial whose channel is never silent, dBFS."""
 
     @property
     def invalid_rate(self) -> float | None:
@@ -161,6 +166,12 @@ class RunSummary:
     none."""
     proposed: tuple[str, ...] = ()
     """Fixtures whose labels were proposed and not checked."""
+    causes: tuple[PresetCauses, ...] = ()
+    """The known causes in each preset; none where they are not computed."""
+
+    def causes_of(self, preset: str) -> PresetCauses | None:
+        """The known causes of a preset; None where they are not computed."""
+        return next((found for found in self.causes if found.preset == preset), None)
 
     @property
     def calibration_error_ms(self) -> float | None:
@@ -178,12 +189,15 @@ class RunSummary:
         return None if heard is None or sent is None else (int(heard), int(sent))
 
 
-def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
+def summarise(
+    run: Run, rows: Sequence[MetricRow], causes: Sequence[CauseRow] | None = None
+) -> RunSummary:
     """Sums up a run.
 
     Args:
         run: The run.
         rows: Its metrics.
+        causes: The known causes of its turns; None: they are not computed.
     """
     by_preset: dict[str, list[MetricRow]] = {}
     for row in rows:
@@ -206,6 +220,7 @@ def summarise(run: Run, rows: Sequence[MetricRow]) -> RunSummary:
         duplex,
         turn_taking,
         proposed=run.proposed(),
+        causes=() if causes is None else summarise_causes(rows, causes),
     )
 
 
@@ -245,12 +260,17 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         medians={metric: quantile_of_turns(keyed(metric), 0.5) for metric in of_turns},
         wer=100 * sum(values("stt_word_errors")) / words if words else None,
         success=rate_of_turns([(key, hit > 50) for key, hit in keyed("task_success")]),
-        figures={c.key: OVER[c.over](keyed(c.metric, c.subject)) for c in columns("quality")},
+        figures={
+            c.key: OVER[c.over](keyed(c.metric, c.subject))
+            for c in (*columns("quality"), *columns("connection"))
+        },
         caller_cpu_percent=max(values("caller_cpu_percent"), default=None),
         caller_rss_mb=max(values("caller_rss_mb"), default=None),
         cold=_cold(rows),
         preroll_ms=max((t.preroll_ms for t in trials), default=0.0),
+        network=" / ".join(sorted({t.network for t in trials if t.network})),
         answers=answers_of(rows),
+        ambience_dbfs=tuple(values("ambience")),
     )
 
 

@@ -2,7 +2,7 @@
 
 The mouth's lateness is sent − due, the ear's received − written: both are the harness's fault, and
 beyond the bounds a trial is not valid. The loop lag, due → seen by the pipeline, is the agent's
-own, and invalidates nothing.
+own, and invalidates nothing. What a simulated network adds on purpose is left out of all three.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.store.recording import Stereo
 from bench.store.records import ENDED_WELL, Trial
 from bench.timeline.timeline import Timeline, reconstruct
 from pipelines.clock import NS_PER_MS
-from pipelines.marks import Mark
+from pipelines.marks import EventName, Mark, StageEvent
 
 P99_BOUND_MS = 5.0
 """Largest 99th percentile of a trial's mouth or ear lateness, ms."""
@@ -52,6 +52,15 @@ class Lateness:
         return float(np.partition(self.ms, index)[index])
 
 
+def _added_ns(marks: Sequence[Mark], event: EventName) -> dict[str, int]:
+    """What a simulated network added on purpose: request id of a chunk → ns."""
+    return {
+        mark.request_id: round((mark.value or 0.0) * NS_PER_MS)
+        for mark in marks
+        if mark.stage == "network" and mark.event == event
+    }
+
+
 def _lateness(at_ns: NDArray[np.int64], marks: Sequence[Mark]) -> Lateness:
     """Lateness of each of the marks after ``at_ns``."""
     taken_ns = np.array([mark.t_ns for mark in marks], dtype=np.int64)
@@ -64,21 +73,41 @@ def _after_due(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness:
     return _lateness(t0_ns + (k + 1) * (chunk_ms * NS_PER_MS), marks)
 
 
+def _net_of_network(marks: Sequence[Mark], of: StageEvent) -> list[Mark]:
+    """The marks of an event of the user's chunks, each earlier by what a network added."""
+    added_ns = _added_ns(marks, "passed_up")
+    chunks = [m for m in marks if (m.stage, m.event) == of]
+    if not added_ns:
+        return chunks
+    return [replace(m, t_ns=m.t_ns - added_ns.get(f"u{m.value or 0:.0f}", 0)) for m in chunks]
+
+
 def mouth_lateness(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness:
     """Chunk handed to the socket − chunk due."""
-    sent = [m for m in marks if (m.stage, m.event) == ("user", "chunk_sent")]
-    return _after_due(sent, t0_ns, chunk_ms)
+    handed = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("network", "passed_up")}
+    if handed:  # the network hands on what the mouth has given it
+        marks = [
+            replace(m, t_ns=max(m.t_ns, handed.get(f"u{m.value or 0:.0f}", m.t_ns)))
+            if (m.stage, m.event) == ("user", "chunk_sent")
+            else m
+            for m in marks
+        ]
+    return _after_due(_net_of_network(marks, ("user", "chunk_sent")), t0_ns, chunk_ms)
 
 
 def loop_lag(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness:
     """Chunk seen by the pipeline's first processor − chunk due."""
-    seen = [m for m in marks if (m.stage, m.event) == ("link", "chunk_in")]
-    return _after_due(seen, t0_ns, chunk_ms)
+    return _after_due(_net_of_network(marks, ("link", "chunk_in")), t0_ns, chunk_ms)
 
 
 def ear_lateness(marks: Sequence[Mark]) -> Lateness:
     """Chunk received by the caller − chunk written by the agent."""
-    written = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("link", "write")}
+    added_ns = _added_ns(marks, "passed_down")
+    written = {
+        m.request_id: m.t_ns + added_ns.get(m.request_id, 0)
+        for m in marks
+        if (m.stage, m.event) == ("link", "write")
+    }
     received = [
         m for m in marks if (m.stage, m.event) == ("ear", "received") and m.request_id in written
     ]
@@ -102,10 +131,11 @@ def latenesses(timeline: Timeline) -> Latenesses:
     """Computes the lateness of the mouth and of the ear, and the loop lag."""
     trial, of = timeline.trial, timeline.all
     written, received = of("link", "write"), of("ear", "received")
+    up, down = of("network", "passed_up"), of("network", "passed_down")
     return Latenesses(
-        mouth_lateness(of("user", "chunk_sent"), trial.t0_ns, trial.chunk_ms),
-        ear_lateness([*written, *received]),
-        loop_lag(of("link", "chunk_in"), trial.t0_ns, trial.chunk_ms),
+        mouth_lateness([*of("user", "chunk_sent"), *up], trial.t0_ns, trial.chunk_ms),
+        ear_lateness([*written, *received, *down]),
+        loop_lag([*of("link", "chunk_in"), *up], trial.t0_ns, trial.chunk_ms),
     )
 
 

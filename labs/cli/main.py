@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.report.text.console import console
+from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, print_lists
 
 if TYPE_CHECKING:
     from labs.check import Result
@@ -21,22 +22,39 @@ app = typer.Typer(
 )
 
 LabName = Annotated[str, typer.Argument(metavar="LAB", help="5a, 5b or 5c.")]
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="Where you work; default: here.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Where you work; default: here.")]
 
 SIGNS = {True: "passed", False: "not yet", None: "not run"}
 
 
+COLUMNS = (
+    Column("lab", "lab"),
+    Column("title", "title"),
+    Column("check", "check"),
+    Column("what it looks at", "what"),
+)
+
+
 @app.command("list")
-def list_() -> None:
-    """The labs, with what is checked in each."""
+def list_(
+    form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
+) -> None:
+    """The labs, with what is checked in each: a line a check."""
     from labs import catalogue
 
-    say = console().line
-    for name in catalogue.present():
-        lab = catalogue.load(name)
-        say(f"{lab.name}  {lab.title}")
+    labs = [catalogue.load(name) for name in catalogue.present()]
+    if form is not Format.table:
+        rows = tuple(
+            {"lab": lab.name, "title": lab.title, "check": check.name, "what": check.what}
+            for lab in labs
+            for check in lab.checks
+        )
+        print_lists(form, Listing("checks", COLUMNS, rows))
+        return
+    for lab in labs:
+        console().line(f"{lab.name}  {lab.title}")
         for check in lab.checks:
-            say(f"    {check.name}: {check.what}")
+            console().say(f"    {check.name}: {check.what}", indent=" " * 8)
 
 
 @app.command()
@@ -62,7 +80,7 @@ def check(lab: LabName, folder: Folder = Path()) -> None:
 
 @app.command()
 def solve(
-    lab: Annotated[list[str], typer.Argument(metavar="LAB…", help="Default: all.")] = [],  # noqa: B006
+    lab: Annotated[list[str], typer.Argument(metavar="LAB", help="Default: all.")] = [],  # noqa: B006
     into: Annotated[Path, typer.Option(help="A folder per lab is made in it.")] = Path(
         "build/labs"
     ),

@@ -22,6 +22,7 @@ from pipelines.errors import LabError
 from pipelines.face.feed import AGENT, HEAD, USER
 from pipelines.guards.texts import parse_json, whole
 from pipelines.server.guard import Guard, same
+from pipelines.server.offer import LARGEST_OFFER, BodyError, read_offer
 from pipelines.server.page import POLICY, page_html
 
 PREROLL_MS = 160
@@ -32,15 +33,9 @@ WAITING = 2000
 PING_S = 0.5
 LOOPBACK = ("127.0.0.1", "localhost")
 """Names of this machine for itself."""
-LARGEST_OFFER = 2**18
-"""Bytes; a browser's offer has some 5,000."""
 LARGEST_FED = 2**20
 """Bytes of one message of a feed; 80 ms of audio have 4,000."""
 FED_RATES_HZ = range(8_000, 48_001)
-
-
-class BodyError(ValueError):
-    """What came in is not what is taken here; the text says why."""
 
 
 @dataclass(slots=True)
@@ -265,26 +260,6 @@ def _runner(guard: Guard, routes: Sequence[web.RouteDef]) -> web.AppRunner:
     app = web.Application(middlewares=[guard.check], client_max_size=LARGEST_OFFER)
     app.add_routes(routes)
     return web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-
-
-def read_offer(body: bytes) -> dict[str, Any]:
-    """A browser's offer of a call: ``{"type": "offer", "sdp": "v=0…"}``.
-
-    Raises:
-        BodyError: it is none.
-    """
-    try:
-        table = parse_json(body)
-    except ValueError as error:
-        raise BodyError(f"it is no JSON ({error})") from None
-    if not isinstance(table, dict):
-        raise BodyError("it is no JSON object")
-    if table.get("type") != "offer":
-        raise BodyError("its type is not 'offer'")
-    sdp = table.get("sdp")
-    if not isinstance(sdp, str) or not sdp.startswith("v=0"):
-        raise BodyError("its sdp is no session description, which begins with v=0")
-    return {"type": "offer", "sdp": sdp}
 
 
 def check_fed(data: str | bytes) -> None:

@@ -148,6 +148,7 @@ def test_audio_beside_the_page_plays_too(visit):
     page.locator(".row").first.click()
     page.get_by_role("button", name=re.compile("Play")).click()
     plays_on(page)
+    assert current_time(page) > 0.1
 
 
 def test_the_page_is_used_by_keyboard_alone(visit):
@@ -199,6 +200,7 @@ def test_a_click_on_a_point_opens_its_turn(visit):
         "document.getElementById('r0-ecdf').emit('plotly_click', {points: [{customdata: '0-5'}]})"
     )
     page.wait_for_selector("#turn-0-5 .turn")
+    assert page.locator("#turn-0-5 .row").get_attribute("aria-expanded") == "true"
 
 
 def test_dark_follows_the_system_and_the_toggle(visit):

@@ -61,8 +61,10 @@ def test_hours_of_silence_are_refused(root):
 
 @pytest.mark.parametrize("name", ["x.parquet", "x.flac"])
 def test_a_damaged_file_is_left_to_whoever_reads_it(root, name):
-    (root / name).write_bytes(b"PAR1 fLaC no")
+    damaged = b"PAR1 fLaC no"
+    (root / name).write_bytes(damaged)
     check_sizes(root)
+    assert (root / name).read_bytes() == damaged
 
 
 def test_half_a_character_and_a_broken_page_keep_no_page_of_the_others(tmp_path):

@@ -1,5 +1,6 @@
 """``duplex-lab labs``: a student's way from the starter to the zip, and what is told on the way."""
 
+import csv
 import re
 import sys
 import zipfile
@@ -36,6 +37,10 @@ def test_the_list_names_each_lab_and_what_is_checked(lab):
     assert code == 0
     assert "5a  The cascade and its floor" in out
     assert "floor-rule: predict_floor() is right where stages never vary" in out
+    code, table, _ = lab("list", "--format", "csv")
+    heads, *rows = csv.reader(table.splitlines())
+    assert (code, heads) == (0, ["lab", "title", "check", "what"])
+    assert len(rows) == sum(": " in line for line in out.splitlines() if line.startswith("    "))
 
 
 @pytest.mark.parametrize("name", ["5a", "5b", "5c"])

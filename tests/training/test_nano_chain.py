@@ -1,4 +1,4 @@
-"""The evaluator through the whole harness, in real time: an oracle is right, a mute one is not."""
+"""The evaluator through a whole run in virtual time: an oracle is right, a mute one is not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from bench.fixtures.library import fixtures_root
 from bench.recorded.listener import Sphinx, listen
 from bench.runner.plan import Plan, make_plan
 from bench.runner.run import execute
+from tests.bench.chains.virtual_run import without_processes
 from training.nano_duplex.verdicts import Evaluation, evaluate
-
-pytestmark = pytest.mark.realtime
 
 COMMITTED = fixtures_root()
 PRESETS = ("duplex-oracle", "duplex-mute")
@@ -42,11 +41,11 @@ def found(tmp_path_factory) -> dict[str, Evaluation]:
     recogniser = Sphinx()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DUPLEX_LAB_FIXTURES", str(folder))
-        patch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
+        without_processes(patch)
         every = make_plan(",".join(PRESETS), "all", 1)
         own = {"duplex-mute": ("hes_bring_key",)}
         plan = Plan(every.specs, every.fixtures, 1, own=own)
-        execute(plan, run_dir, resume=False, watch=lambda _: None, retries=4)
+        execute(plan, run_dir, resume=False, watch=lambda _: None)
         run, _ = listen(run_dir, recogniser, recogniser.described)
         return {preset: evaluate([run], preset) for preset in PRESETS}
 

@@ -72,7 +72,7 @@ def list_(form: AsFormat = Format.table) -> None:
 def remove(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="Names as listed, or all of a kind: environments."),
+        typer.Argument(metavar="NAME", help="Names as listed, or all of a kind: environments."),
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Remove without a question.")] = False,
 ) -> None:

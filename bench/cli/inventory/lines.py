@@ -24,10 +24,7 @@ def lines(
     ] = "",
     form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
-    """List the lines: the protocols by which the caller reaches an agent.
-
-    Example: duplex-lab run --agent ws://127.0.0.1:7860/ws-client --line pipecat
-    """
+    """List the lines: the protocols by which the caller reaches an agent."""
     from bench.lines import table
 
     if name:

@@ -89,8 +89,7 @@ def _run(path: str, command: str) -> None:
 def show(preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")]) -> None:
     """Print one preset as a whole TOML file: save it, change it, run it.
 
-    Every option is in it, those left at their default too. Example:
-    duplex-lab presets show cascade-embedded > mine.toml; duplex-lab run --presets mine.toml
+    Every option is in it, those left at their default too.
     """
     from bench.cli.inventory.preset_text import preset_text
     from pipelines.readiness.capability import builds_first, lacks

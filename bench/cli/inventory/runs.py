@@ -87,7 +87,7 @@ def note(
 
 @app.command()
 def remove(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="The runs.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="The runs.")],
     yes: Yes = False,
 ) -> None:
     """Remove runs. Never the sample that ships, nor a run that goes on."""

@@ -84,6 +84,21 @@ def serve(
         list[str] | None,
         typer.Option("--origin", metavar="URL", help="A page elsewhere that may connect."),
     ] = None,
+    public_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Address by which others reach the server, if not its own: a proxy's.",
+        ),
+    ] = "",
+    twilio_token_env: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Environment variable with the auth token of a Twilio account: /twilio/voice "
+            "answers its calls.",
+        ),
+    ] = "",
     certificate: Annotated[Path | None, typer.Option(help="TLS: PEM file of the chain.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: PEM file of the key.")] = None,
     bench_wire: Annotated[
@@ -109,15 +124,22 @@ def serve(
 
     verifier = _verifier(token_secret_env, jwks, audience, scope)
     address = Address(
-        host, port, tuple(name or ()), tuple(origin or ()), certificate=certificate, key=key
+        host,
+        port,
+        tuple(name or ()),
+        tuple(origin or ()),
+        public_url=public_url.rstrip("/"),
+        certificate=certificate,
+        key=key,
     )
+    twilio_token = _variable(twilio_token_env, "--twilio-token-env")
     check(address, verifier)
     _quiet_logs()
     service = _service(presets or ["cascade-embedded"], seats, connections, minutes)
     beside = Beside(sidecar_port if sidecar else None, sidecar_socket)
     with RunLog(keep) if keep else contextlib.nullcontext() as log:
         service.log = log or NoLog()
-        asyncio.run(_serve(service, address, verifier, beside))
+        asyncio.run(_serve(service, address, verifier, twilio_token, beside))
     if keep is not None:
         console().line(f"Run: {keep}   table: duplex-lab show {keep}")
 
@@ -157,12 +179,16 @@ def _verifier(env: str, jwks: Path | None, audience: str, scope: str) -> Verifie
         raise LabError("--token-secret-env and --jwks: give one of them.")
     if jwks is not None:
         return from_jwks(jwks, audience, scope)
-    if not env:
-        return None
-    secret = os.environ.get(env, "")
-    if not secret:
-        raise LabError(f"--token-secret-env {env}: the variable is not set.")
-    return from_secret(secret, audience, scope)
+    secret = _variable(env, "--token-secret-env")
+    return from_secret(secret, audience, scope) if secret else None
+
+
+def _variable(name: str, option: str) -> str:
+    """The secret in an environment variable; empty: no variable is named."""
+    secret = os.environ.get(name, "") if name else ""
+    if name and not secret:
+        raise LabError(f"{option} {name}: the variable is not set.")
+    return secret
 
 
 def _service(presets: list[str], seats: int, connections: int, minutes: float) -> VoiceService:
@@ -179,13 +205,17 @@ def _service(presets: list[str], seats: int, connections: int, minutes: float) -
 
 
 async def _serve(
-    service: VoiceService, address: Address, verifier: Verifier | None, beside: Beside
+    service: VoiceService,
+    address: Address,
+    verifier: Verifier | None,
+    twilio_token: str,
+    beside: Beside,
 ) -> None:
     from pipelines.server.app.app import open_doors
     from pipelines.server.app.run import serving, until_asked_to_end
 
     console().say(f"Loading {', '.join(service.names)} …")
-    async with serving(service, address, verifier, beside=beside) as url:
+    async with serving(service, address, verifier, twilio_token=twilio_token, beside=beside) as url:
 
         def listens() -> None:
             console().line(f"Serving {', '.join(service.names)} at {url}")

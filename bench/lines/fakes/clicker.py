@@ -41,7 +41,8 @@ class Click:
     due_ns: int
     """Time at which the answer was due."""
     written_ns: int
-    """Time just before the answer was handed to the socket; its click is the first sample."""
+    """Time just before the answer was handed to the socket, or to the encoder by a track's grid;
+    its click is the first sample."""
 
 
 def answer_clicks(peer: Any, rate_hz: int, delay_ms: float) -> list[Click]:
@@ -62,8 +63,8 @@ def answer_clicks(peer: Any, rate_hz: int, delay_ms: float) -> list[Click]:
         while (told := due.get()) is not None:
             arrival_ns, due_ns = told
             time.sleep(max(0, due_ns - monotonic_ns()) / NS_PER_S)
-            clicks.append(Click(arrival_ns, due_ns, monotonic_ns()))
-            peer.speak(answer)
+            now_ns = monotonic_ns()
+            clicks.append(Click(arrival_ns, due_ns, peer.speak(answer) or now_ns))
 
     writer = threading.Thread(target=write)
     writer.start()

@@ -19,8 +19,13 @@ class Peer(Protocol):
     def wait_for_chunk(self, k: int) -> None:
         """Reads until the caller has sent chunk ``k``, or has hung up."""
 
-    def speak(self, pcm: bytes) -> None:
-        """Sends audio, int16 at `RATE_HZ`."""
+    def speak(self, pcm: bytes) -> int | None:
+        """Sends audio, int16 at the rate of the peer's module.
+
+        Returns:
+            Time at which its first sample was handed out, ns, where the peer's own grid decides
+            that; None: at once.
+        """
 
 
 Play = Callable[[Peer], None]

@@ -33,7 +33,6 @@ from bench.store.atomic import atomic_write
 from bench.store.recording import Stereo
 from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import Run
-from bench.summary.causes import PresetCauses, summarise_causes
 from bench.summary.colours import SHADES, STAGES, look
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import PIECES
@@ -68,7 +67,6 @@ class _Part:
 
     number: int
     summary: RunSummary
-    causes: Sequence[PresetCauses]
     cards: Cards
     charts: tuple[Chart, ...]
     swept: Mapping[str, Swept]
@@ -128,7 +126,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
         tell(f"{run.run_id}: trial {done} of {total} {what}".rstrip())
 
     with workers:
-        summary = summarise(run, given.rows)
+        summary = summarise(run, given.rows, given.causes)
         found = cards(run, given.rows, take, told, known_causes(given.causes or ()))
         tell(f"{run.run_id}: charts and playout replay")
         order = [p.preset for p in summary.presets]
@@ -146,8 +144,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
             kept[name] = f"{FOLDER}/{number}-{name}.ogg"
             atomic_write(folder / f"{number}-{name}.ogg", data)
     by_trial = tuple(kept.get(trial.trial_id) for trial in found.trials)
-    causes = summarise_causes(given.rows, given.causes or ())
-    return _Part(number, summary, causes, found, charts, swept, by_trial)
+    return _Part(number, summary, found, charts, swept, by_trial)
 
 
 def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
@@ -299,10 +296,10 @@ def _section(part: _Part, *, alone: bool) -> str:
     content = {
         "headline": markup.listed(markup.alerts(summary, part.cards), "alerts")
         + tiles(summary)
-        + slow_turns(summary, part.causes, part.cards, n)
+        + slow_turns(summary, part.cards, n)
         + markup.figure(bars, f"r{n}")
         + "".join(
-            markup.table(block) for block in (*stage_blocks(summary), *cause_blocks(part.causes))
+            markup.table(block) for block in (*stage_blocks(summary), *cause_blocks(summary.causes))
         )
         + markup.table(tables[0]),
         "latency": _of(part, "latency"),

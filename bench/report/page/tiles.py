@@ -10,11 +10,11 @@ from bench.report.page.turns import Cards
 from bench.stats.format import DASH, Block, number, percent
 from bench.stats.quantiles import Estimate
 from bench.summary.answers import RESIDUAL, SLOW_MS
-from bench.summary.causes import PresetCauses, explained
+from bench.summary.causes import explained
 from bench.summary.frames import DuplexSummary
 from bench.summary.outliers import outliers
 from bench.summary.summary import PresetSummary, RunSummary
-from bench.summary.verdict import outlier_sentence, verdict
+from bench.summary.verdict import outlier_sentence, verdicts
 from bench.timeline.critical_path import PIECES
 from bench.timeline.frame_times import STAGES
 from bench.timeline.frames import FRAME_MS
@@ -26,11 +26,12 @@ LABELS = {p.name: p.label for p in PIECES if not p.is_gap} | {RESIDUAL: "hand-ov
 def tiles(summary: RunSummary) -> str:
     """The cards of a run, as HTML."""
     frames = {p.preset: p for p in summary.duplex}
-    cards = "".join(_tile(p, frames.get(p.preset)) for p in summary.presets)
+    said = verdicts(summary)
+    cards = "".join(_tile(p, frames.get(p.preset), said[p.preset]) for p in summary.presets)
     return f'<ul class="tiles">{cards}</ul>'
 
 
-def _tile(p: PresetSummary, frames: DuplexSummary | None) -> str:
+def _tile(p: PresetSummary, frames: DuplexSummary | None, verdict: str) -> str:
     """A preset's card; a duplex model with synthetic weights shows its frames instead."""
     facts: Sequence[tuple[str, str]] = ()
     if p.weights == "synthetic" and frames is not None:
@@ -46,7 +47,7 @@ def _tile(p: PresetSummary, frames: DuplexSummary | None) -> str:
         f'<span class="badge {esc(p.weights)}">{esc(p.weights)}</span>'
         f'<p class="big"><b>{esc(figure)}</b> {esc(unit)}</p><p class="sure">{esc(under)}</p>'
         + (f"<dl>{listed}</dl>" if listed else "")
-        + f'<p class="verdict">{esc(_sentence(verdict(p, frames)))}</p>'
+        + f'<p class="verdict">{esc(_sentence(verdict))}</p>'
         f'<p class="counts">{_counts(p)}</p></li>'
     )
 
@@ -64,12 +65,12 @@ def _facts(p: PresetSummary) -> Iterator[tuple[str, str]]:
         yield f"largest: {LABELS[p.shares[0].part]}", percent(p.shares[0].share)
 
 
-def slow_turns(summary: RunSummary, causes: Sequence[PresetCauses], cards: Cards, run: int) -> str:
+def slow_turns(summary: RunSummary, cards: Cards, run: int) -> str:
     """What the answers that took far longer have in common, each with a way to the slowest."""
     places = {
         (cards.trials[card.trial].trial_id, card.turn): i for i, card in enumerate(cards.turns)
     }
-    known = explained(causes)
+    known = explained(summary.causes)
     lines = [
         f"<li><b>{esc(p.preset)}</b>: {esc(outlier_sentence(group, len(p.answers)))}; "
         f'<a href="#turn-{run}-{places[slowest.trial_id, slowest.turn]}">see the slowest</a></li>'

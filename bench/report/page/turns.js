@@ -280,7 +280,8 @@ class Opened {
         ...line("said", turn.said),
         ...(turn.of.kind === "duplex" ? [] : line("understood", turn.heard, turn.wer === null ? "" : `WER ${figureOf(turn.wer)} %`)),
         ...line("answer", turn.answer, verdict),
-        ...line("voice to voice", turn.v2v === null ? "–" : `${figureOf(turn.v2v, 1)} ms`, [logged, residual].filter(Boolean).join("; "))),
+        ...line("voice to voice", turn.v2v === null ? "–" : `${figureOf(turn.v2v, 1)} ms`, [logged, residual].filter(Boolean).join("; ")),
+        ...(turn.network ? line("network", turn.network) : [])),
       this.causes(),
     ];
   }

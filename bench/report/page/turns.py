@@ -26,6 +26,7 @@ from bench.store.labels import TurnLabels
 from bench.store.recording import Stereo
 from bench.store.records import MetricRow, Trial
 from bench.store.store import Run
+from bench.summary.network import network_line
 from bench.timeline.critical_path import critical_path
 from bench.timeline.frames import Frames, sessions
 from bench.timeline.timeline import Timeline, Turn, reconstruct
@@ -93,6 +94,8 @@ class TurnCard:
     success: float | None
     verdict: str
     """The fault of the answer."""
+    network: str
+    """What a simulated network did to it; empty without one."""
     window: tuple[float, float]
     u_on: float | None = None
     u_off: float | None = None
@@ -252,6 +255,7 @@ def _turn_card(
         wer=value("stt_wer"),
         success=value("task_success"),
         verdict=(judged.reason or "") if judged is not None and wrong else "",
+        network="" if turn is None else network_line(timeline, turn, rows),
         window=(0.0, timeline.trial.audio_s * 1000),
     )
     return card if turn is None else _spoken(card, timeline, turn)

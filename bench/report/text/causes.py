@@ -1,4 +1,4 @@
-"""Known causes as text: a run's slow turns by name, the table of causes, a turn's lines."""
+"""Known causes as text: the table of a run's causes, and a turn's lines."""
 
 from __future__ import annotations
 
@@ -9,33 +9,16 @@ from bench.causes.cause import Loses
 from bench.causes.table import BY_NAME
 from bench.stats.format import Block
 from bench.store.records import CauseRow
-from bench.summary.causes import PresetCauses, Slow, Tally, TurnKey
+from bench.summary.causes import PresetCauses, Tally
 
 NOT_COMPUTED = "causes: not computed yet for this run; run: duplex-lab metrics RUN"
 HEADER = ("preset", "cause", "turns", "p50", "largest")
-UNEXPLAINED = "no known cause explains them"
 OF: dict[Loses, str] = {
     "answer": "of the answer",
     "stop": "of the stop for an interruption",
     "figure": "not in voice to voice",
 }
 """What is lost → its name."""
-
-
-def slow_lines(found: Sequence[PresetCauses]) -> Iterator[str]:
-    """A sentence for each cause of slow turns: ``5 of 25 turns took 3.3 s: …``."""
-    for preset in found:
-        for slow in preset.slow:
-            yield f"{preset.preset}: {_sentence(slow, preset.turns)}"
-
-
-def _sentence(slow: Slow, of: int) -> str:
-    count = len(slow.turns)
-    turns = "turn" if of == 1 else "turns"
-    low, high = min(slow.took_ms) / 1000, max(slow.took_ms) / 1000
-    took = f"{high:.1f} s" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f} s"
-    why = UNEXPLAINED if slow.cause is None else slow.cause.short
-    return f"{count} of {of} {turns} took {took}: {why}; see {_named(slow.turns[0])}"
 
 
 def cause_blocks(found: Sequence[PresetCauses]) -> list[Block]:
@@ -56,11 +39,6 @@ def _row(preset: PresetCauses, tally: Tally) -> tuple[str, ...]:
         f"+{tally.median_ms:,.0f}",
         f"+{tally.largest_ms:,.0f}",
     )
-
-
-def _named(key: TurnKey) -> str:
-    trial_id, turn = key
-    return trial_id if turn == 0 else f"{trial_id}, turn {turn}"
 
 
 def turn_lines(causes: Sequence[CauseRow], width: int) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from bench.report.text.csv_rows import csv_row
 from bench.report.text.table import markdown, notes
 from bench.store.records import MetricRow
+from bench.summary.causes import PresetCauses, Tally
 from bench.summary.summary import RunSummary
 from bench.summary.verdict import verdicts
 
@@ -31,7 +32,7 @@ _DERIVED = {
 }
 """Properties of a summary that are figures."""
 _LEFT_OUT = {
-    "RunSummary": {"info"},
+    "RunSummary": {"info", "causes"},
     "PresetSummary": {"answers"},
     "DuplexSummary": {"conversations"},
 }
@@ -49,12 +50,28 @@ def as_json(summaries: Sequence[RunSummary]) -> str:
         {
             **plain(s),
             "verdicts": verdicts(s),
+            "causes": [_cause(found, tally) for found in s.causes for tally in found.tallies],
             "machine": plain(s.info.get("machine")),
             "notes": notes(s),
         }
         for s in summaries
     ]
     return json.dumps({"runs": runs}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _cause(of: PresetCauses, tally: Tally) -> dict[str, Any]:
+    trial_id, turn = tally.largest_in
+    return {
+        "preset": of.preset,
+        "cause": tally.cause.name,
+        "loses": tally.cause.loses,
+        "turns": tally.turns,
+        "of_turns": of.turns,
+        "median_ms": tally.median_ms,
+        "largest_ms": tally.largest_ms,
+        "largest_in": {"trial": trial_id, "turn": turn},
+        "lost_ms": tally.lost_ms,
+    }
 
 
 def as_csv(rows: Sequence[MetricRow]) -> str:

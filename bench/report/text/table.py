@@ -67,6 +67,7 @@ def blocks(summary: RunSummary) -> list[Block]:
         *turn_taking_blocks(summary.turn_taking),
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
+        *_connection_block(presets),
     ]
 
 
@@ -138,6 +139,26 @@ def _cold_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
     if rows:
         header = ("preset", "model", "load", "warm-up", "warm start")
         yield Block("Cold and warm start (ms)", header, rows)
+
+
+def _connection_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
+    """Connecting, and the simulated network; nothing where there was neither."""
+    shown = columns("connection")
+    of = [p for p in presets if p.network or any(p.figures[c.key].value is not None for c in shown)]
+    if not of:
+        return
+    added = ("network_up_ms", "network_down_ms")
+    heads = ("preset", "network", *(c.head for c in shown), "added up ms", "added down ms")
+    rows = (
+        (
+            p.preset,
+            p.network or "none",
+            *(number(p.figures[c.key].value, c.spec) for c in shown),
+            *(number(p.median(name), ".1f") for name in added),
+        )
+        for p in of
+    )
+    yield Block("The way to the agent", heads, tuple(rows))
 
 
 def _tail(estimate: Estimate) -> str:
@@ -237,6 +258,8 @@ def _preset_notes(p: PresetSummary) -> Iterator[str]:
         yield f"{p.preset}: scripted stages, no models; it shows what the harness reads back."
     if p.preroll_ms:
         yield f"{p.preset}: heard behind a pre-roll of B = {p.preroll_ms:.0f} ms, which is counted."
+    if p.network:
+        yield f"{p.preset}: over the simulated network {p.network}, whose delays are counted."
     if p.preset.startswith("cascade-stock"):
         yield SMART_TURN_NOTE
     residual = p.median("residual")

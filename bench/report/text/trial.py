@@ -16,6 +16,7 @@ from bench.store.recording import Stereo
 from bench.store.records import CauseRow, MetricRow
 from bench.store.store import Run, read_causes
 from bench.summary.causes import of_turns
+from bench.summary.network import network_line
 from bench.timeline.content.path import PARTS, content_path
 from bench.timeline.critical_path import PIECES, Path, critical_path, durations, residual_ns
 from bench.timeline.timeline import Timeline, Turn, reconstruct
@@ -32,8 +33,8 @@ INDENT = " " * 8
 # Events that are too frequent to be shown one by one.
 _MANY = frozenset({("user", "chunk_sent"), ("link", "chunk_in"), ("stt", "partial")})
 _NO_TIMES = frozenset({("llm", "prompt_read"), ("llm", "prompt_cached")})
-_NO_EVENTS = frozenset({"pipecat", "script"})
-"""Events that state the duration or the due time of another event."""
+_NO_EVENTS = frozenset({"pipecat", "script", "network"})
+"""Stages whose marks state the duration or the due time of another event."""
 _WITH_VALUE = frozenset({("agent", "blocked"), ("tts", "rate"), ("stt", "ttfs_p99")})
 _PER_CHUNK = frozenset({("link", "write"), ("ear", "received"), ("ear", "heard")})
 
@@ -136,6 +137,8 @@ def _turn_lines(
     spoilt = "" if heard.valid else "  NOT VALID"
     reason = f"  ({heard.reason})" if heard.reason else ""
     yield f"  voice to voice {figure}{spoilt}{reason}"
+    if network := network_line(timeline, turn, rows):
+        yield f"  network {network}"
     yield from _after_filler(timeline, turn, labels, rows, width)
     if said := first_token_line(turn, path.llm_id, rows["llm_ttft"]):
         yield said

@@ -149,7 +149,8 @@ class ScriptedSession:
         if options.context_frames and self._frames >= options.context_frames:
             raise ContextEndError
         self._frames += 1
-        from_ns = self._deadline_ns if self._waited else start_ns
+        behind = self._waited and self._frames > 1  # the first follows on nothing
+        from_ns = self._deadline_ns if behind else start_ns
         self._deadline_ns = from_ns + round(next(self._times_ms) * NS_PER_MS)
         begin, stop = self._mind.hear(pcm)
         unsaid_ms = None

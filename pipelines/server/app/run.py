@@ -45,6 +45,8 @@ class Address:
     """Values of the Host header of a proxy before it, whole."""
     origins: tuple[str, ...] = ()
     """Pages of other addresses that may connect."""
+    public_url: str = ""
+    """Address by which others reach it, with a proxy before it; empty: its own."""
     certificate: Path | None = None
     """PEM file of TLS; None: plain HTTP."""
     key: Path | None = None
@@ -107,6 +109,7 @@ async def serving(
     address: Address,
     verifier: Verifier | None = None,
     doors: Sequence[DoorRow] | None = None,
+    twilio_token: str = "",
     beside: Beside = NOTHING_BESIDE,
 ) -> AsyncIterator[str]:
     """Serves within the block; gives the address once the models are loaded and the port is open.
@@ -116,6 +119,7 @@ async def serving(
         address: Where to listen.
         verifier: Checks tokens; None: this machine's programs may all come in.
         doors: Those that are open; None: all.
+        twilio_token: Auth token of a Twilio account; empty: none is known.
         beside: The sidecar.
 
     Raises:
@@ -127,7 +131,8 @@ async def serving(
         port = listener.getsockname()[1]
         scheme = "https" if address.certificate else "http"
         url = f"{scheme}://{'127.0.0.1' if address.is_local else address.host}:{port}"
-        app = make_app(House(service, verifier, url), doors)
+        house = House(service, verifier, address.public_url or url, twilio_token)
+        app = make_app(house, doors)
         await service.start()
         stack.push_async_callback(service.close)
         await stack.enter_async_context(_sidecar(service, beside))

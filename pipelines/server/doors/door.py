@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,8 @@ class House:
     """Checks tokens; None: everybody on this machine may come in."""
     public_url: str = ""
     """The address by which others reach the server, where the door must name it to them."""
+    twilio_token: str = field(default="", repr=False)
+    """Auth token of a Twilio account, which signs its webhooks; empty: none is known."""
 
 
 @dataclass(frozen=True, slots=True)

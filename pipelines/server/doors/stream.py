@@ -177,7 +177,7 @@ class _Talk:
             return
         if isinstance(event, TurnEnd) and event.side == "agent":
             await self._audio(self._mouth.rest())
-        message = _message(event)
+        message = message_of(event)
         if message is not None:
             if message.get("state") == "starting":
                 message |= {"preset": self._session.capabilities.name, "rate": self._rate_hz}
@@ -191,8 +191,8 @@ class _Talk:
         await self._socket.send({"type": "websocket.send", "text": json_text(message)})
 
 
-def _message(event: Event) -> dict[str, Any] | None:
-    """The text message of an event; None: it has none here."""
+def message_of(event: Event) -> dict[str, Any] | None:
+    """The text message of an event; None: it has none."""
     if isinstance(event, Control) and event.name == "state" and event.value != "closed":
         return {"type": "status", "state": event.value}
     if isinstance(event, Interruption):
@@ -267,18 +267,22 @@ def _read(text: str) -> dict[str, Any]:
 
 async def _end(socket: WebSocket, code: int, sentence: str) -> None:
     """Tells a client why, and closes."""
+    from starlette.websockets import WebSocketDisconnect
+
     try:
         text = json_text({"type": "error", "message": sentence})
         await socket.send({"type": "websocket.send", "text": text})
-    except RuntimeError:
+    except (RuntimeError, WebSocketDisconnect):
         return  # it has gone
     await _close(socket, code, sentence)
 
 
 async def _close(socket: WebSocket, code: int, reason: str = "") -> None:
+    from starlette.websockets import WebSocketDisconnect
+
     try:
         await socket.close(code, reason.encode()[:120].decode("utf-8", "ignore"))
-    except RuntimeError:
+    except (RuntimeError, WebSocketDisconnect):
         return
 
 

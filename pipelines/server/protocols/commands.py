@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +22,6 @@ class Instruct:
     """The system prompt from now on."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class OfferTools:
-    """Functions that the model may call from now on; each as OpenAI's protocol describes it."""
-
-    tools: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +47,8 @@ class Answer:
 
     after_audio: bool
     """True if audio was held back until now: the user's turn ends with it."""
+    after_result: bool = False
+    """True if results of functions were given right before: the agent goes on by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +68,4 @@ class HangUp:
     """The client is gone."""
 
 
-Command = Hear | Instruct | OfferTools | Tell | GiveResult | Answer | Interrupt | PressKey | HangUp
+Command = Hear | Instruct | Tell | GiveResult | Answer | Interrupt | PressKey | HangUp

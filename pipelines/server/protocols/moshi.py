@@ -106,8 +106,8 @@ class MoshiServer:
         if text:
             self._out.append(moshi.message(moshi.TEXT, text.encode("utf-8", "replace")))
 
-    def agent_done(self) -> None:
-        """The agent's reply is complete: its rest goes out, filled up to a packet."""
+    def flush(self) -> None:
+        """The agent's audio has paused: its rest goes out, filled up to a packet."""
         self._send(self._rate_out.end())
         if missing := -self._packets.held % PACKET:
             self._send(np.zeros(missing, np.int16))

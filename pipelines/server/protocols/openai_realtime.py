@@ -17,7 +17,6 @@ from pipelines.server.protocols.commands import (
     Hear,
     Instruct,
     Interrupt,
-    OfferTools,
     Pcm,
     Tell,
 )
@@ -67,7 +66,9 @@ class OpenAIRealtimeServer:
         self._turn_ms = 0
         """Where in the session's audio it began; once it is over, its length, ms."""
         self._partial = ""
-        """What was sent of the turn's words before its final text."""
+        """What was sent of the turn's words before a final text."""
+        self._finals: list[str] = []
+        """Final texts that were not sent yet."""
         self._send("session.created", session=settings.session(session_id))
         conversation = {"id": f"conv_{session_id}", "object": "realtime.conversation"}
         self._send("conversation.created", conversation=conversation)
@@ -103,8 +104,6 @@ class OpenAIRealtimeServer:
         commands: list[Command] = []
         if after.instructions != before.instructions:
             commands.append(Instruct(after.instructions))
-        if after.tools != before.tools:
-            commands.append(OfferTools(after.tools))
         if after.detects_turns:
             commands += _hear(self._input.take(also_open=True))
         return commands
@@ -240,7 +239,7 @@ class OpenAIRealtimeServer:
         pcm = self._input.take()
         self._mute = False
         self._open()
-        return [*held, *_hear(pcm), Answer(after_audio=bool(len(pcm)))]
+        return [*held, *_hear(pcm), Answer(bool(len(pcm)), bool(held))]
 
     def _cancel(self, event: Mapping[str, Any]) -> list[Command]:
         wanted = event.get("response_id")
@@ -279,24 +278,40 @@ class OpenAIRealtimeServer:
         self._turn_ms = at_ms - self._turn_ms
         self._send("input_audio_buffer.speech_stopped", audio_end_ms=at_ms, item_id=self._user_item)
         self._put_turn()
+        self._send_words()
 
     def user_words(self, text: str, is_final: bool = True) -> None:
-        """What the preset understood of the user."""
+        """What the preset understood of the user: so far, or for good.
+
+        A turn may have several final texts, of its parts; the client gets them as one.
+        """
         if not self._user_item or not text:
             return
-        self._items.note_transcript(self._user_item, text)
-        if not self.settings.transcribes:
-            return
-        kind = "conversation.item.input_audio_transcription"
-        at = {"item_id": self._user_item, "content_index": 0}
         if is_final:
-            usage = {"type": "duration", "seconds": self._turn_ms / 1000}
-            self._send(f"{kind}.completed", **at, transcript=text, usage=usage)
+            self._finals.append(text)
             self._partial = ""
+            if not self._speaks:
+                self._send_words()
         elif text.startswith(self._partial) and text != self._partial:
             # A recogniser that takes a word back has no event here: its final text comes.
-            self._send(f"{kind}.delta", **at, delta=text[len(self._partial) :])
+            if self.settings.transcribes:
+                self._send_transcription("delta", delta=text[len(self._partial) :])
             self._partial = text
+
+    def _send_words(self) -> None:
+        """The words of the turn that is over, as one."""
+        if not self._finals:
+            return
+        said = " ".join(self._finals)
+        self._finals = []
+        self._items.note_transcript(self._user_item, said)
+        if self.settings.transcribes:
+            usage = {"type": "duration", "seconds": self._turn_ms / 1000}
+            self._send_transcription("completed", transcript=said, usage=usage)
+
+    def _send_transcription(self, kind: str, **fields: Any) -> None:
+        name = f"conversation.item.input_audio_transcription.{kind}"
+        self._send(name, item_id=self._user_item, content_index=0, **fields)
 
     def agent_audio(self, pcm: Pcm) -> None:
         """(n,) samples of the agent's speech."""
@@ -330,12 +345,18 @@ class OpenAIRealtimeServer:
         if self._response is not None:
             error = {"type": "server_error", "code": "server_error", "message": sentence}
             self._end("failed", {"type": "failed", "error": error})
-        self._error("server_error", sentence, None, None, kind="server_error")
+        else:
+            self._error("server_error", sentence, None, None, kind="server_error")
 
     @property
-    def answers(self) -> bool:
-        """Whether a response goes on."""
-        return self._response is not None
+    def speaks(self) -> bool:
+        """Whether a response goes on that holds words or audio already."""
+        return self._response is not None and self._response.spoke
+
+    def flush(self) -> None:
+        """The agent's audio has paused: what a filter holds back of it goes out."""
+        if self._response is not None:
+            self._response.flush()
 
     def _open(self) -> Response:
         if self._response is None:

@@ -64,6 +64,10 @@ class Response:
             return
         self._deliver(self._rate.feed(pcm))
 
+    def flush(self) -> None:
+        """What the filter holds back goes out."""
+        self._deliver(self._rate.end())
+
     def words(self, text: str) -> None:
         """A piece of what the agent says."""
         if not text:
@@ -130,7 +134,7 @@ class Response:
 
     def _end_speech(self, item: Item, is_whole: bool) -> None:
         if is_whole:
-            self._deliver(self._rate.end())
+            self.flush()
         said = "".join(self._words)
         if self._is_text:
             self._part("response.output_text.done", item, text=said)

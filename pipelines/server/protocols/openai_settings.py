@@ -1,7 +1,7 @@
 """The session of OpenAI's Realtime protocol: what a client may set, and what is in effect.
 
 ``session.updated`` reports what is in effect, not what was asked for: turns are found by the
-preset's own detector, and its voice is the preset's.
+preset's own detector, its voice is the preset's, and not every preset can be instructed.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ class Settings:
 
     model: str
     """Name of the preset."""
+    takes_instructions: bool = True
+    """False: the preset can't be instructed, and ``instructions`` stays empty."""
+    takes_tools: bool = True
+    """False: the preset calls no functions of a client's."""
     instructions: str = ""
     modality: str = "audio"
     """``audio`` (with its transcript) or ``text``."""
@@ -152,7 +156,7 @@ def _instructions(settings: Settings, value: Any, path: str) -> Settings:
         return settings
     if not isinstance(value, str) or len(value) > LONGEST_INSTRUCTIONS:
         raise _wrong(path, value, f"a text of {LONGEST_INSTRUCTIONS} characters at most")
-    return replace(settings, instructions=value)
+    return replace(settings, instructions=value) if settings.takes_instructions else settings
 
 
 def _modalities(settings: Settings, value: Any, path: str) -> Settings:
@@ -208,6 +212,8 @@ def _tools(settings: Settings, value: Any, path: str) -> Settings:
         return settings
     if not isinstance(value, list) or len(value) > MOST_TOOLS:
         raise _wrong(path, value, f"a list of {MOST_TOOLS} functions at most")
+    if value and not settings.takes_tools:
+        raise EventError("unsupported_value", f"{settings.model} calls no functions", path)
     for n, tool in enumerate(value):
         is_function = isinstance(tool, Mapping) and tool.get("type") == "function"
         if not is_function or not isinstance(tool.get("name"), str) or not tool["name"]:

@@ -7,7 +7,6 @@ caller has heard it, or once it was cleared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,24 +28,50 @@ FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 """The only format of Media Streams."""
 
 
+class Greeting:
+    """Twilio's first two messages: ``connected``, ``start``."""
+
+    def __init__(self) -> None:
+        self._connected = False
+
+    def receive(self, text: str | bytes) -> twilio.Start | None:
+        """The call's ``start``; None: it has not come yet.
+
+        Raises:
+            WireError: it is another message, or of another format of audio.
+        """
+        message, table = twilio.read(text), json_object(text)
+        if not self._connected:
+            if table.get("event") != "connected":
+                raise WireError("Twilio's first message is 'connected'")
+            self._connected = True
+            return None
+        if not isinstance(message, twilio.Start):
+            raise WireError("Twilio's second message is 'start'")
+        given = field(table, "start.mediaFormat")
+        if given != FORMAT:
+            raise WireError(f"start.mediaFormat is {str(given)[:120]}: only {FORMAT} is served")
+        return message
+
+
 class TwilioCall:
     """One call.
 
     Args:
+        start: Twilio's, from its `Greeting`.
         in_rate_hz: Rate of the audio that the conversation takes.
         out_rate_hz: Rate of the audio that it gives.
     """
 
-    def __init__(self, in_rate_hz: int, out_rate_hz: int) -> None:
-        self.started: twilio.Start | None = None
-        """Twilio's ``start``; None: it has not come."""
+    def __init__(self, start: twilio.Start, in_rate_hz: int, out_rate_hz: int) -> None:
+        self._sid = start.stream_sid
         self._rate_in = StreamResampler(g711.RATE_HZ, in_rate_hz)
         self._rate_out = ReplyResampler(out_rate_hz, g711.RATE_HZ)
         self._frames = Reframer(PAYLOAD)
         self._out: list[dict[str, Any]] = []
-        self._greeted = False
         self._replies = 0
-        self._in_reply = False
+        self.in_reply = False
+        """Whether a reply goes on."""
         self.unheard: list[str] = []
         """Marks that did not come back: their replies were not heard to the end."""
 
@@ -62,9 +87,6 @@ class TwilioCall:
             WireError: it is not of this protocol: the call can't go on.
         """
         message = twilio.read(text)
-        if self.started is None:
-            self._greet(json_object(text), message)
-            return []
         if isinstance(message, twilio.Media):
             return self._heard(message.codes)
         if isinstance(message, twilio.MarkNamed) and message.name in self.unheard:
@@ -72,20 +94,6 @@ class TwilioCall:
         if isinstance(message, twilio.Digit):
             return [PressKey(message.digit)]
         return [HangUp()] if isinstance(message, twilio.Stop) else []
-
-    def _greet(self, table: Mapping[str, Any], message: twilio.Message | None) -> None:
-        """Twilio's first two messages: ``connected``, ``start``."""
-        if not self._greeted:
-            if table.get("event") != "connected":
-                raise WireError("Twilio's first message is 'connected'")
-            self._greeted = True
-            return
-        if not isinstance(message, twilio.Start):
-            raise WireError("Twilio's second message is 'start'")
-        given = field(table, "start.mediaFormat")
-        if given != FORMAT:
-            raise WireError(f"start.mediaFormat is {str(given)[:120]}: only {FORMAT} is served")
-        self.started = message
 
     def _heard(self, codes: bytes) -> list[Command]:
         if len(codes) > LARGEST_PAYLOAD:
@@ -96,17 +104,21 @@ class TwilioCall:
 
     def agent_audio(self, pcm: Pcm) -> None:
         """(n,) samples of the agent's speech."""
-        self._in_reply |= bool(len(pcm))
+        self.in_reply |= bool(len(pcm))
         self._send(self._rate_out.feed(pcm))
 
-    def agent_done(self) -> None:
-        """The agent's reply is complete: its rest goes out, and a mark."""
-        if not self._in_reply:
-            return
+    def flush(self) -> None:
+        """The agent's audio has paused: its rest goes out, filled up to a whole message."""
         self._send(self._rate_out.end())
         if missing := -self._frames.held % PAYLOAD:
             self._send(np.zeros(missing, np.int16))
-        self._in_reply = False
+
+    def agent_done(self) -> None:
+        """The agent's reply is complete: its rest goes out, and a mark."""
+        if not self.in_reply:
+            return
+        self.flush()
+        self.in_reply = False
         self._replies += 1
         name = f"reply-{self._replies}"
         self.unheard.append(name)
@@ -116,12 +128,8 @@ class TwilioCall:
         """The agent fell silent: what Twilio has not played is dropped."""
         self._rate_out.drop()
         self._frames.clear()
-        self._in_reply = False
+        self.in_reply = False
         self._out.append(twilio.clear(self._sid))
-
-    @property
-    def _sid(self) -> str:
-        return self.started.stream_sid if self.started else ""
 
     def _send(self, pcm: Pcm) -> None:
         self._out += [

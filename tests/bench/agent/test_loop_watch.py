@@ -55,5 +55,22 @@ async def test_work_that_leaves_the_loop_free_is_no_block():
     assert quiet == []
 
 
+async def test_what_the_blocked_function_held_is_free_when_it_returns():
+    """A frame that the watch kept would keep the view, and the buffer could not grow."""
+    buffer = bytearray(8)
+
+    def hold():
+        view = memoryview(buffer)
+        time.sleep(0.2)
+        return len(view)
+
+    async def block():
+        hold()
+        buffer.extend(b"more")
+
+    assert [mark.text for mark in await watched(block)]
+    assert len(buffer) == 12
+
+
 def test_a_loop_that_only_waits_has_no_holder():
     assert holder(None) == ""

@@ -24,8 +24,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from bench.caller import call
-from bench.caller.connection import AgentGoneError
+from bench.caller.connection import AgentGoneError, Connection, Direct
 from bench.caller.conversation import Conversation
+from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines import table
 from bench.lines.line import Event, Line, LineChoice
@@ -102,7 +103,7 @@ class Steps:
         self.wakes_ns = None
 
 
-class StepConnection:
+class StepConnection(Direct):
     """The caller's end; see `bench.caller.connection.Connection`."""
 
     def __init__(self, line: Line, steps: Steps) -> None:
@@ -266,11 +267,30 @@ def call_in_steps(
             url = ""
         stack.callback(_end, steps)
         plan = replace(plan, line=LineChoice(line, url))
-        connection: Any = StepConnection(table.make(plan.line), steps)
+        connection = _connection(plan, steps)
         rate_hz = call._wait_ready(connection)
         told.append("ready")
         conversation = Conversation(plan, connection, rate_hz, steps.clock)
-        return call._converse(conversation, connection, told.append), told
+        result = call._converse(conversation, connection, told.append)
+        result.marks += call._marks_of(connection)
+        return result, told
+
+
+def _connection(plan: CallerPlan, steps: Steps) -> Connection:
+    """The caller's end, with the plan's network before it, as `bench.caller.call` makes it."""
+    line = table.make(plan.line)
+
+    def make(codec: Line) -> Connection:
+        return StepConnection(codec, steps)
+
+    def wait(t_ns: int) -> None:
+        steps.clock.t_ns = max(t_ns, steps.clock())
+
+    if plan.network is None:
+        return make(line)
+    is_stream = table.row_of(plan.line.name).carrier == "tcp"
+    of = (line, plan.network, plan.network_seed)
+    return NetworkConnection(make, *of, is_stream=is_stream, clock=steps.clock, wait=wait)
 
 
 def _replace_server(patch: pytest.MonkeyPatch, fake: Any, steps: Steps) -> None:

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
-from pipelines.marks import Mark
+from pipelines.duplex.session.engine import DuplexEngine
+from pipelines.marks import Mark, stamp
 from pipelines.process.engine import Emit, Engine, Request, imported
 from pipelines.process.process import ModelProcess
+from tests.bench.chains import inline_session
+from tests.bench.chains.inline_session import InlineSession, TurnedRequest
 
 _engines: dict[str, Engine] = {}
 
@@ -26,6 +29,8 @@ class InlineProcess(ModelProcess):
         if key not in _engines:
             engine: Engine = imported(self._engine)(**self._options)
             engine.load()
+            if isinstance(engine, DuplexEngine):
+                inline_session.in_virtual_time(engine._loaded)
             engine.warm_up()
             _engines[key] = engine
         self._ready = asyncio.get_running_loop().create_future()
@@ -47,12 +52,21 @@ class InlineLink:
         self.fed = False
         self._engine, self._take = engine, take
         self._open: dict[str, Request] = {}
+        self._session: InlineSession | None = None
 
     def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
         """A message to the child."""
         loop = asyncio.get_running_loop()
         kind, request = header["type"], self._open.get(header.get("id", ""))
-        if kind == "request":
+        if kind == "request" and isinstance(self._engine, DuplexEngine):
+            turned = TurnedRequest(header["id"], header["op"], header["header"], payload)
+            self._session = InlineSession(self._engine, turned, self._take)
+        elif self._session is not None:
+            if kind == "feed":
+                self._session.feed(header["header"], payload)
+            elif kind == "cancel":
+                self._session.cancel()
+        elif kind == "request":
             request = Request(header["id"], header["op"], header["header"], payload)
             self._open[request.id] = request
             if not self.fed:
@@ -83,6 +97,38 @@ class InlineLink:
     def _end(self, request: Request, marks: list[Mark] | None = None) -> None:
         if self._open.pop(request.id, None):
             self._take({"type": "end", "id": request.id, "marks": _tuples(marks or [])}, b"")
+
+
+class DyingProcess(InlineProcess):
+    """A model whose process dies after each answer to ``chat``: the next request loads it again."""
+
+    LOAD_S = 1.5
+
+    def open(self, *args: Any, fed: bool = False, **more: Any) -> Any:
+        """See `ModelProcess.open`."""
+        request = super().open(*args, fed=fed, **more)
+        if args[0] == "chat":
+            asyncio.get_running_loop().create_task(self._die_after(request))
+        return request
+
+    async def _die_after(self, request: Any) -> None:
+        await request.wait_ended()
+        self._ready, self._has_died = None, True
+
+    async def _spawn(self) -> asyncio.Future[None]:
+        ready = await super()._spawn()
+        if not getattr(self, "_has_died", False):
+            return ready
+        self.marks.put(stamp("agent", "process_start", text=self.name))
+        loop = asyncio.get_running_loop()
+        again = self._ready = loop.create_future()
+
+        def loaded() -> None:
+            self.marks.put(stamp("agent", "warm_end", text=self.name))
+            again.set_result(None)
+
+        loop.call_later(self.LOAD_S, loaded)
+        return again
 
 
 def _tuples(marks: list[Mark]) -> list[tuple[Any, ...]]:

@@ -25,8 +25,10 @@ from pipelines.hosted.doubles import double
 from pipelines.spec import PRESETS, load_spec
 
 KEY = "sk-test-0123456789"
-SILENCE = ("bench.runner.trial.SILENCE_AFTER_AGENT_S", 0.5)
-"""What ends a call to an agent that answers in one breath; users wait for three times that."""
+BRIEF: dict[str, Any] = {"clicks": 3, "silence_s": 0.5}
+"""Fields of a plan whose agents answer in one breath; users wait for three times that."""
+SCRIPTED = "cascade-scripted"
+CONVERSATION = "hello_thanks"
 HOSTED = "fake-realtime"
 """Preset of a hosted service, played by a double on this machine."""
 
@@ -49,7 +51,7 @@ def two_turns() -> Fixture:
     """A conversation of two turns; the second waits for the answer to the first."""
     hello, thanks = fixture("greet_hello"), fixture("greet_thanks")
     second = replace(thanks.turns[0], cue=Cue("agent_end", 800))
-    return replace(hello, name="hello_thanks", turns=(hello.turns[0], second))
+    return replace(hello, name=CONVERSATION, turns=(hello.turns[0], second))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +92,16 @@ def served(service: str) -> Iterator[Any]:
 
 
 def play_scripted(folder: Path) -> Scripted:
-    """Both scripted cascades on a single turn and a conversation; a hosted service on the first."""
+    """A scripted cascade in a conversation; a hosted service on its first turn."""
     with served("openai-realtime") as heard, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
-        patch.setattr(*SILENCE)
         text = (PRESETS / "hosted-openai-realtime.toml").read_text(encoding="utf-8")
         preset = folder / f"{HOSTED}.toml"
         preset.write_text(f'{text}url = "{heard.url}"\n', encoding="utf-8")
-        names = ("cascade-scripted", "cascade-scripted-random", str(preset))
+        specs = (load_spec(SCRIPTED), load_spec(str(preset)))
         fixtures = (fixture("greet_hello"), two_turns())
-        plan = Plan(tuple(map(load_spec, names)), fixtures, 1, own={HOSTED: ("greet_hello",)})
+        own = {SCRIPTED: (CONVERSATION,), HOSTED: ("greet_hello",)}
+        plan = Plan(specs, fixtures, 1, own=own, **BRIEF)
         failed = execute(plan, folder / "run", resume=False, watch=quiet, retries=4)
     run = store.read_run(folder / "run")
     assert failed == len(failures(run))
@@ -132,6 +134,7 @@ def play_engines(folder: Path) -> Engines:
         (command, replace(command, name=f"{COMMAND}_again")),
         1,
         own={BOT: (COMMAND,)},
+        clicks=3,
     )
 
     def watch(progress: Any) -> None:
@@ -139,7 +142,6 @@ def play_engines(folder: Path) -> Engines:
             threading.Timer(2.0, _kill_recogniser, [folder / "run"]).start()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
         patch.setenv("PYTHONPATH", os.pathsep.join(["", str(tap.parent), *sys.path]))
         beside = Beside((f"{tap.stem}:tap",), {"seen": str(folder)})
         failed = execute(plan, folder / "run", resume=False, watch=watch, beside=beside)

@@ -18,6 +18,8 @@ def test_the_answer_of_a_bot_with_ambience_is_heard_above_it(greets):
         True,
         "heard above −30 dBFS: the agent's ambience is −40 dBFS",
     )
+    (level_dbfs,) = called.values("ambience")
+    assert level_dbfs == pytest.approx(-40, abs=0.5)
     assert called.ms("answers_per_turn") == 1.0
     assert called.ms("task_success") == 100.0
     # The caller heard that the answer was over, and hung up 1.5 s later.

@@ -9,11 +9,15 @@ from functools import cache
 
 import pytest
 
+from bench.causes.find import causes_of_run
 from bench.causes.table import CAUSES
 from bench.fixtures.library import Cue, Fixture, fixtures_root, load
-from tests.bench.chains.virtual_call import Called, call, kitchen
+from pipelines.spec import load_spec
+from tests.bench.chains import virtual_call
+from tests.bench.chains.inline_models import DyingProcess, InlineProcess
+from tests.bench.chains.virtual_call import Called, call, call_preset, kitchen
 
-IN_A_CALL = {
+BOTS = {
     "healthy",
     "plain",
     "stock_turns",
@@ -21,32 +25,49 @@ IN_A_CALL = {
     "stop_last",
     "blocks",
     "filler_slow_llm",
+    "slow_smart_turn",
+    "slow_vad",
+    "never_stops",
+    "owns_turns",
+    "cold_llm",
+    "warm_llm",
+    "loads_once",
+    "loads_again",
 }
-NOT_IN_A_CALL = {
-    "cold_model",  # over a whole run: tests/bench/causes/test_model_causes.py
-    "model_loaded_in_turn",
-    "end_of_turn_model",  # the model takes no time here
-    "turn_stop_timeout",
-    "pipeline_behind",  # nothing is ever behind here
-}
-"""Causes that are tested on marks alone."""
+"""What is called: bots of ``bots``, and two presets."""
+PRESETS = {"loads_once": InlineProcess, "loads_again": DyingProcess}
+"""cascade-embedded with models that live on, and with one that dies after each answer."""
 
 
-def twice(fixture: Fixture, cue: Cue) -> Fixture:
+def again(fixture: Fixture, cue: Cue, times: int = 1) -> Fixture:
     """The same sentence again, after the agent's onset or end."""
     (turn,) = fixture.turns
-    return replace(fixture, name="twice", turns=(turn, replace(turn, cue=cue)))
+    return replace(fixture, name="again", turns=(turn, *[replace(turn, cue=cue)] * times))
 
 
 @cache
 def called(bot: str) -> Called:
     """One call of each bot, for all tests."""
-    over = twice(kitchen(), Cue("agent_onset", 600))
-    stop = twice(load(fixtures_root() / "cmd_stop.toml"), Cue("agent_end", 800))
-    fixtures = {"healthy": over, "plain": over, "stock_turns": stop}
-    found = call(bot, fixtures.get(bot))
+    end = Cue("agent_end", 800)
+    over = again(kitchen(), Cue("agent_onset", 600))
+    stop = again(load(fixtures_root() / "cmd_stop.toml"), end)
+    six = again(load(fixtures_root() / "greet_hello.toml"), end, times=5)
+    fixtures = {
+        "healthy": over,
+        "plain": over,
+        "stock_turns": stop,
+        "cold_llm": six,
+        "warm_llm": six,
+    }
+    if bot in PRESETS:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(virtual_call, "InlineProcess", PRESETS[bot])
+            found = call_preset(load_spec("cascade-embedded"), again(kitchen(), end))
+    else:
+        found = call(bot, fixtures.get(bot))
     assert (found.trial.status, found.trial.error) == ("ok", None)
-    return found
+    of_run = causes_of_run([found.trial], found.rows)
+    return replace(found, causes=[*found.causes, *of_run])
 
 
 def test_a_healthy_bot_lost_nothing_but_the_vads_silence():
@@ -116,9 +137,52 @@ def test_a_filler_hides_the_time_from_it_to_the_answer():
     assert row.detail == "“let me check.”"
 
 
+def test_an_end_of_turn_model_lost_the_time_that_it_took_for_its_verdict():
+    assert called("slow_smart_turn").lost_ms()["end_of_turn_model"] == pytest.approx(180, abs=0.1)
+    assert "end_of_turn_model" not in called("healthy").lost_ms()  # the same model, in no time
+
+
+def test_a_turn_that_no_strategy_ends_lost_the_limit_for_all_of_them():
+    assert called("never_stops").lost_ms() == {
+        "turn_stop_timeout": pytest.approx(5000, abs=0.1),
+        "vad_stop_secs": 200.0,
+    }
+
+
+def test_a_vad_slower_than_the_audio_shows_a_queue_that_is_behind_and_no_timer():
+    behind = called("slow_vad")
+    row = next(r for r in behind.causes if r.cause == "pipeline_behind")
+    first, last = behind.since_end_ms("vad", "speech_stop")
+    assert first > 600  # the VAD itself hears late
+    assert row.detail == f"the VAD's stop came twice, {last - first:.0f} ms apart"
+    assert row.lost_ms == pytest.approx(behind.since_end_ms("turn", "release")[-1] - first)
+    assert row.lost_ms > last - first + 300  # the transcript, too, waits behind the audio
+    assert "silence_timer" not in behind.lost_ms()
+
+
+def test_a_recogniser_that_owns_the_turn_waits_for_no_vad_and_for_no_timer():
+    owns = called("owns_turns")
+    assert owns.lost_ms() == {}
+    assert owns.ms("voice_to_voice") == pytest.approx(80 + 300, abs=25)  # chunks of 20 ms
+
+
+def test_a_first_answer_that_pages_the_model_in_is_a_cold_model_unless_it_was_asked_before():
+    row = next(r for r in called("cold_llm").causes if r.cause == "cold_model")
+    assert row.turn == 0
+    assert row.lost_ms == pytest.approx(1700)
+    assert row.detail == "the first token after 2,000 ms, later 300"
+    assert "cold_model" not in called("warm_llm").lost_ms()
+
+
+def test_a_model_whose_process_died_is_loaded_while_the_user_waits():
+    row = next(r for r in called("loads_again").causes if r.cause == "model_loaded_in_turn")
+    assert row.turn == 1
+    assert row.lost_ms == pytest.approx(1500)
+    assert row.detail == "creature-3m"
+    assert "model_loaded_in_turn" not in called("loads_once").lost_ms(1)
+
+
 def test_each_cause_is_in_one_bot_at_least_and_not_in_another():
-    found = {bot: {row.cause for row in called(bot).causes} for bot in IN_A_CALL}
-    for cause in {cause.name for cause in CAUSES} - NOT_IN_A_CALL:
-        has = {bot for bot in found if cause in found[bot]}
-        assert has, cause
-        assert has < IN_A_CALL or cause == "vad_stop_secs", cause
+    found = {bot: {row.cause for row in called(bot).causes} for bot in BOTS}
+    for cause in CAUSES:
+        assert {cause.name in causes for causes in found.values()} == {True, False}, cause.name

@@ -1,4 +1,4 @@
-"""The whole chain on scripted duplex models, whose right answer is known."""
+"""The whole chain in real time on a scripted duplex model, whose right answer is known."""
 
 from __future__ import annotations
 
@@ -12,40 +12,9 @@ from bench.store.records import Trial
 from bench.timeline.replies import ending, reply_at
 from bench.timeline.timeline import reconstruct
 from pipelines.clock import NS_PER_MS
-from pipelines.spec import parse_spec
+from tests.bench.chains.scripted_duplex import preset, values
 
 pytestmark = pytest.mark.realtime
-
-PRESET = """
-title = "scripted"
-architecture = "duplex"
-kind = "duplex"
-weights = "scripted"
-[audio]
-in_rate_hz = {in_rate_hz}
-out_rate_hz = 24000
-out_10ms_chunks = 8
-[model]
-id = "scripted-test"
-backend = "scripted"
-[processor]
-unpaced_frames = {unpaced}
-[script]
-service_ms = {service_ms}
-gate_ms = 200
-yields_ms = 200
-phrase = "All right, I am on my way to you now."
-"""
-
-
-def preset(service_ms, unpaced, in_rate_hz=24_000):
-    text = PRESET.format(service_ms=service_ms, unpaced=unpaced, in_rate_hz=in_rate_hz)
-    return parse_spec("scripted-test", text)
-
-
-def values(marks, event, prefix="duplex-"):
-    found = [m for m in marks if (m.stage, m.event) == ("duplex", event)]
-    return [int(m.value) for m in found if m.request_id.startswith(prefix)]
 
 
 @pytest.fixture(scope="module")
@@ -141,20 +110,3 @@ def test_the_hold_back_and_the_words_are_reported(trial):
     assert [m.value for m in marks if m.event == "hold_back"] == [2.0]
     answers = [m.text for m in marks if (m.stage, m.event) == ("agent", "answer_text")]
     assert answers and answers[-1] == "All right, I am on my way to you now."
-
-
-def test_a_model_of_86_ms_is_measured_unpaced_once_when_it_starts():
-    agent = AgentProcess(preset(86, 25))
-    try:
-        agent.ask("prepare")
-        first = agent.wait(60)
-        agent.ask("prepare")
-        again = agent.wait(60)
-    finally:
-        agent.stop()
-    assert first.error is None and again.error is None
-    done = [m.t_ns for m in first.marks if (m.stage, m.event) == ("duplex", "done")]
-    assert {m.request_id[:8] for m in first.marks if m.stage == "duplex"} == {"unpaced-"}
-    assert len(done) == 25
-    assert (done[-1] - done[0]) / 24 / NS_PER_MS == pytest.approx(86, abs=0.5)
-    assert not [m for m in again.marks if m.stage == "duplex"]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -15,15 +15,15 @@ import pytest
 from bench.runner.plan import make_plan
 from bench.runner.run import execute
 from bench.store import store
-from tests.bench.chains.real_runs import PLAYED, SILENCE, quiet
+from tests.bench.chains.real_runs import BRIEF, PLAYED, quiet
 
 pytestmark = pytest.mark.unhurried
 
-SHORT = """
+SHORT = f"""
+import functools
 from bench.cli.main import main
-from bench.runner import run, trial
-run.CLICKS_PER_RUN = 3
-trial.SILENCE_AFTER_AGENT_S = 0.5
+from bench.runner import plan
+plan.Plan = functools.partial(plan.Plan, **{BRIEF})
 main()
 """
 """The command with few clicks, and a user who soon hangs up."""
@@ -68,11 +68,8 @@ def broken(tmp_path_factory):
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=90)
     stopped, metrics = store.read_run(folder), (folder / "metrics.parquet").is_file()
-    plan = make_plan("cascade-scripted", "greet_hello", 3)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.runner.run.CLICKS_PER_RUN", 3)
-        patch.setattr(*SILENCE)
-        assert execute(plan, folder, resume=True, watch=quiet) == 1
+    plan = replace(make_plan("cascade-scripted", "greet_hello", 3), **BRIEF)
+    assert execute(plan, folder, resume=True, watch=quiet) == 1
     return Broken(folder, stopped, process.returncode, said, metrics)
 
 

@@ -14,7 +14,7 @@ from bench.store.records import Trial
 from pipelines.clock import NS_PER_MS
 from pipelines.spec import load_spec, parse_spec
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.unhurried
 
 PAIRS = 1
 LEAN = "[processor]\nvad_tap = false\nunpaced_frames = 0\n\n[script]"  # the rest is off

@@ -13,26 +13,31 @@ import asyncio
 import contextlib
 import json
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
+from loguru import logger
 
 from bench.agent import wire
 from bench.agent.open_work import WatchedMarks
 from bench.agent.process import Report, TrialOrder, _play
-from bench.caller.call import _converse
-from bench.caller.connection import AgentGoneError
+from bench.caller.call import _converse, _marks_of
+from bench.caller.connection import AgentGoneError, Connection, Direct
 from bench.caller.conversation import Conversation
 from bench.caller.mouth import CHUNK_MS
+from bench.caller.network import NetworkConnection
+from bench.caller.plan import CallerPlan
 from bench.fixtures.labels import labels_of
 from bench.fixtures.library import Fixture, fixtures_root, load
 from bench.lines.line import Event, Line, Ready
 from bench.lines.local import LocalLine
 from bench.metrics.compute import trial_with_causes
-from bench.runner.trial import _error, caller_plan, stereo_of
+from bench.runner.trial import Outcome, _error, caller_plan, stereo_of
 from bench.store.recording import Stereo
 from bench.store.records import CauseRow, MetricRow, Trial
 from bench.timeline.lateness import with_lateness
@@ -44,9 +49,11 @@ from pipelines.errors import LabError
 from pipelines.link import observer, stage_marks, transport
 from pipelines.marks import Mark
 from pipelines.process import pool
+from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec, parse_spec
+from tests.bench.chains import inline_session
 from tests.bench.chains.inline_models import InlineProcess
-from tests.bench.chains.virtual_time import virtual_time
+from tests.bench.chains.virtual_time import VirtualLoop, virtual_time
 
 BOTS = Path(__file__).with_name("bots")
 START_NS = 1_000 * NS_PER_S
@@ -117,66 +124,142 @@ def call(
 
 
 def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Called:
-    """Plays one trial with any preset whose models answer request by request."""
+    """Plays one trial with any preset."""
     plan = caller_plan("t", spec, fixture, wait_s)
+    order = Trial(
+        "run", "t", spec.name, fixture.name, 0, 0, 0, len(fixture.turns),
+        weights=spec.weights, kind=spec.kind,
+    )  # fmt: skip
+    outcome = play(order, spec, plan)
+    trial = with_lateness(outcome.trial, outcome.marks, outcome.recording)
+    found = trial_with_causes(trial, outcome.marks, outcome.recording, labels_of(fixture))
+    return Called(trial, outcome.marks, found.metrics, found.causes, outcome.recording)
+
+
+def play(
+    order: Trial,
+    spec: PipelineSpec,
+    plan: CallerPlan,
+    caller: object = None,
+    agent: object = None,
+    scene: str | None = None,
+    *_: object,
+) -> Outcome:
+    """In place of `bench.runner.trial.play`, with both processes inside.
+
+    Args:
+        order: The trial's row, as far as it is known before.
+        spec: The preset.
+        plan: The caller's side.
+        caller: No use is made of it.
+        agent: No use is made of it.
+        scene: What the robot sees.
+    """
     agents, callers = FakeClock(START_NS), FakeClock(START_NS)
     marks = WatchedMarks()
-    with pytest.MonkeyPatch.context() as patch, virtual_time(agents) as loop:
+    row = replace(
+        order,
+        chunk_ms=CHUNK_MS,
+        device_buffer_ms=float(spec.audio.device_buffer_ms),
+        preroll_ms=float(spec.audio.preroll_ms),
+        network=spec.network.label if spec.network else "",
+        started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )
+    with _inside(agents) as (loop, patch):
         patch.setenv("PIPECAT_SETUP_FILES", "")
-        patch.setattr(pool, "ModelProcess", InlineProcess)
         link = Link(loop, agents, callers)
         patch.setattr(wire.Wire, "connect", link.connect)
-        agent = loop.create_task(_agent(spec, marks))
-        agent.add_done_callback(lambda _: link.wake.set())
-        link.agent = agent
+        agents_end = loop.create_task(_agent(spec, TrialOrder(order.trial_id, "", scene), marks))
+        agents_end.add_done_callback(lambda _: link.wake.set())
         error: str | None = None
         try:
             rate_hz = link.wait_ready()
         except AgentGoneError as gone:
             error, rate_hz = str(gone), 0
         if error:
-            trial_end = loop.run_until_complete(agent)
-            row = _row(spec, fixture, "error", trial_end or error, 0, 0)
-            found = trial_with_causes(row, [], None, labels_of(fixture))
-            return Called(row, marks.marks, found.metrics, found.causes)
-        conversation = Conversation(plan, link, rate_hz, callers)
-        result = _converse(conversation, link, lambda words: None)  # type: ignore[arg-type]
-        fault = loop.run_until_complete(agent)
+            trial_end = loop.run_until_complete(agents_end)
+            return Outcome(replace(row, status="error", error=trial_end or error), [], None, 0)
+        connection = _over_network(plan, link, callers)
+        conversation = Conversation(plan, connection, rate_hz, callers)
+        result = _converse(conversation, connection, lambda words: None)
+        result.marks += _marks_of(connection)
+        fault = loop.run_until_complete(agents_end)
     report = Report("done", marks.marks, fault, getattr(fault, "excused_by", ()))
     failure = _error(result, report)
-    status = "error" if failure else result.status
-    trial = _row(spec, fixture, status, failure, result.t0_ns, rate_hz)
     every = sorted([*result.marks, *marks.marks], key=lambda mark: mark.t_ns)
     stereo = stereo_of(result, plan.in_rate_hz)
-    trial = replace(trial, chunks_sent=result.chunks_sent)
-    if stereo is not None:
-        trial = replace(trial, audio_s=len(stereo) / rate_hz)
-    trial = with_lateness(trial, every, stereo)
-    found = trial_with_causes(trial, every, stereo, labels_of(fixture))
-    return Called(trial, every, found.metrics, found.causes, stereo)
+    trial = replace(
+        row,
+        status="error" if failure else result.status,
+        error=failure,
+        t0_ns=result.t0_ns,
+        rate_hz=rate_hz,
+        chunks_sent=result.chunks_sent,
+        audio_s=len(stereo) / rate_hz if stereo is not None else row.audio_s,
+    )
+    return Outcome(trial, every, stereo, rate_hz)
 
 
-def _row(
-    spec: PipelineSpec, fixture: Fixture, status: Any, error: str | None, t0_ns: int, rate_hz: int
-) -> Trial:
-    return Trial(
-        "run", "t", spec.name, fixture.name, 0, t0_ns, rate_hz, len(fixture.turns),
-        status=status, error=error, chunk_ms=CHUNK_MS, weights=spec.weights, kind=spec.kind,
-        started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        device_buffer_ms=float(spec.audio.device_buffer_ms),
-    )  # fmt: skip
+def _over_network(plan: CallerPlan, link: Link, clock: FakeClock) -> Connection:
+    """The link, with the plan's network before it."""
+    if plan.network is None:
+        return link
+    of = (link.line, plan.network, plan.network_seed)
+    return NetworkConnection(lambda line: link, *of, is_stream=False, clock=clock)
 
 
-async def _agent(spec: PipelineSpec, marks: WatchedMarks) -> str | None:
+def prepared(spec: PipelineSpec, times: int) -> list[list[Mark]]:
+    """The marks of loading a preset's models, and of each time that they are asked for again."""
+    found, marks = [], WatchedMarks()
+
+    async def prepare() -> None:
+        async with pool.ModelPool(marks) as models:
+            for _ in range(times):
+                await load_object(architecture(spec.architecture).prepare)(spec, models)
+                found.append(marks.drain())
+
+    with _inside(FakeClock(START_NS)) as (loop, _):
+        loop.run_until_complete(prepare())
+    return found
+
+
+_InferenceSession = onnxruntime.InferenceSession
+_sessions: dict[str, Any] = {}
+
+
+def _session(path: Any, *given: Any, **more: Any) -> Any:
+    """In place of `onnxruntime.InferenceSession`, which keeps no state: a file is loaded once."""
+    key = str(path)
+    if key not in _sessions:
+        _sessions[key] = _InferenceSession(path, *given, **more)
+    return _sessions[key]
+
+
+@contextlib.contextmanager
+def _inside(clock: FakeClock) -> Iterator[tuple[VirtualLoop, pytest.MonkeyPatch]]:
+    """Virtual time, with every model inside this process."""
+    with pytest.MonkeyPatch.context() as patch, virtual_time(clock) as loop:
+        patch.setattr(pool, "ModelProcess", InlineProcess)
+        patch.setattr("bench.caller.call._no_gc", contextlib.nullcontext)  # nothing is late here
+        patch.setattr(onnxruntime, "InferenceSession", _session)
+        inline_session.patched(patch)
+        logger.disable("pipecat")  # as in an agent's process
+        try:
+            yield loop, patch
+        finally:
+            logger.enable("pipecat")
+
+
+async def _agent(spec: PipelineSpec, order: TrialOrder, marks: WatchedMarks) -> str | None:
     """The agent's side of a trial, as its process plays it."""
     async with pool.ModelPool(marks) as models:
         try:
-            return await _play(spec, TrialOrder("t", ""), models, marks)
+            return await _play(spec, order, models, marks)
         except LabError as error:
             return str(error)
 
 
-class Link:
+class Link(Direct):
     """Both ends of the line between caller and agent.
 
     The caller has a clock of its own: an agent that blocks its loop is late, the caller is not.
@@ -187,7 +270,6 @@ class Link:
     ) -> None:
         self.line: Line = LocalLine()
         self.wake = asyncio.Event()
-        self.agent: asyncio.Task[str | None] | None = None
         self._loop, self._agents, self._callers = loop, agents, callers
         self._reader = asyncio.StreamReader(loop=loop)
         self._arriving: deque[tuple[int, bytes]] = deque()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import selectors
 import sys
 import time
@@ -41,7 +42,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose time is a clock's; work on other threads is done at once."""
+    """A loop whose time is a clock's; work on other threads is done when it is asked for."""
 
     def __init__(self, clock: FakeClock) -> None:
         selector = _Selector()
@@ -55,12 +56,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Any, *args: Any
     ) -> asyncio.Future[Any]:
-        """Does it here."""
+        """Does it here; the time that it takes passes beside the loop, as on another thread."""
         future: asyncio.Future[Any] = self.create_future()
+        began_ns = self._virtual()
         try:
-            future.set_result(func(*args))
+            settle = functools.partial(future.set_result, func(*args))
         except Exception as error:
-            future.set_exception(error)
+            settle = functools.partial(future.set_exception, error)
+        took_ns, self._virtual.t_ns = self._virtual() - began_ns, began_ns
+        if took_ns:
+            self.call_later(took_ns / NS_PER_S, lambda: future.done() or settle())
+        else:
+            settle()
         return future
 
 

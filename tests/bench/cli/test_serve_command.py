@@ -23,7 +23,7 @@ def test_it_serves_until_it_is_asked_to_end_and_tells_its_clients_so(tmp_path):
         with connect(url.replace("http", "ws") + "/v1/stream", compression=None) as socket:
             assert "starting" in socket.recv()
             of.send_signal(signal.SIGTERM)
-            assert '"reason":"the server is shutting down"' in "".join(socket)
+            assert '"reason":"the server is shutting down"' in "".join(map(str, socket))
         _, said = of.communicate(timeout=60)
     assert of.returncode == 0, said
     assert "Traceback" not in said and not (tmp_path / "s").exists()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.machine.core_speed import Speed, measure
-from bench.machine.costs import BUDGETS, Cost, Costs, estimate, load
+from bench.machine.costs import BUDGETS, Cost, Costs, Own, estimate, load
 from bench.machine.doctor import EXTRAS, advice, examine
 from bench.machine.hardware import Gpu, audio_devices, cpu_features, gpus, level
 from bench.machine.matrix import row_of
@@ -205,10 +205,27 @@ def test_the_newest_run_of_this_very_machine_is_shown_and_of_no_other(tmp_path):
         analyse(tmp_path / name)
     found = _own_runs(tmp_path, here)
     assert found
-    assert {row["run"] for row in found} == {"new"}
-    assert all(row["p50_ms"] > 0 for row in found)
-    assert len({row["preset"] for row in found}) == len(found)
+    assert {own.run for own in found} == {"new"}
+    assert all(own.p50_ms > 0 for own in found)
+    assert len({own.preset for own in found}) == len(found)
     assert _own_runs(tmp_path / "nothing", here) == []
+
+
+def test_what_this_machine_measured_stands_in_place_of_its_estimate():
+    rows = [row_of(n) for n in ("duplex-tiny", "cascade-stock", "cascade-scripted")]
+    own = [
+        Own("duplex-tiny", "r1", p50_ms=500.0, frame_ms=81.0, frame_quantile="p99"),
+        Own("mine", "r2", p50_ms=901.0),
+        Own("silent", "r3"),
+    ]
+    found = examine(rows, COSTS, THERE, own).estimates
+    tiny, mine = found["duplex-tiny"], found["mine"]
+    assert (tiny.verdict, tiny.ms, tiny.why, tiny.source) == (
+        "misses", 81.0, "p99 of a frame in r1", ""
+    )  # fmt: skip
+    assert (mine.verdict, mine.ms, mine.why) == ("misses", 901.0, "p50 in r2")
+    assert (found["cascade-stock"].is_own, found["cascade-stock"].ms) == (False, 800.0)
+    assert set(found) == {"duplex-tiny", "cascade-stock", "mine"}
 
 
 def test_a_gpus_memory_is_called_its_own_where_it_is():

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 from bench.fixtures.library import fixtures_root, load
-from bench.runner import run
 from bench.runner.plan import Plan
 from bench.runner.run import execute
 from bench.runner.trial import Outcome
@@ -19,43 +14,7 @@ from bench.store.records import Status, Trial
 from bench.store.results import find_run
 from bench.timeline.lateness import with_lateness
 from pipelines.spec import load_spec
-
-
-class Agents:
-    """One agent, which is always well."""
-
-    def start(self, specs: object) -> None:
-        pass
-
-    def prepare(self, spec: object) -> None:
-        pass
-
-    def get(self, spec: object) -> Any:
-        return SimpleNamespace(cold_start=[])
-
-    def stop(self) -> None:
-        pass
-
-
-class Clicker:
-    """The click agent's process."""
-
-    def __init__(self, spec: object) -> None:
-        pass
-
-    def ask(self, order: object) -> None:
-        pass
-
-    def wait(self, timeout_s: float) -> None:
-        pass
-
-    def stop(self, grace_s: float) -> None:
-        pass
-
-
-@contextmanager
-def caller() -> Iterator[Any]:
-    yield SimpleNamespace(stop=lambda: None, priority="normal")
+from tests.bench.chains.virtual_run import without_processes
 
 
 def answered(order: Trial, *_: object) -> Outcome:
@@ -74,12 +33,7 @@ def test_a_trial_whose_ruler_was_late_stays_and_another_is_played(tmp_path, monk
         status: Status = "ruler_late" if trial.repeat == 0 and not trial.warmup else "ok"
         return replace(with_lateness(trial, marks, recording), status=status)
 
-    monkeypatch.setattr(run, "CallerProcess", caller)
-    monkeypatch.setattr(run, "Agents", Agents)
-    monkeypatch.setattr(run, "AgentProcess", Clicker)
-    clicks = {"sent": 3, "heard": 3, "max_error_ms": 0.25, "timers_late_ms": None}
-    monkeypatch.setattr(run, "_calibrate", lambda caller, clicker: clicks)
-    monkeypatch.setattr("bench.runner.session.play", answered)
+    without_processes(monkeypatch, answered)
     monkeypatch.setattr("bench.runner.session.with_lateness", late_at_first)
 
     def watch(progress):

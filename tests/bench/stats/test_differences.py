@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import wilcoxon
 
 from bench.stats.differences import Shift, holm, share_difference, typical
 
@@ -34,11 +33,15 @@ def test_the_other_rows_of_the_textbooks_table(n: int, at_most: int) -> None:
 
 @pytest.mark.parametrize("n", [20, 33, 50])
 def test_its_p_is_that_of_wilcoxons_exact_test(n: int) -> None:
+    from scipy.stats import wilcoxon
+
     d = np.random.default_rng(n).normal(0.3, 1, n)
     assert typical(d.tolist()).p == pytest.approx(wilcoxon(d, method="exact").pvalue)
 
 
 def test_beyond_a_hundred_its_p_is_the_normal_ones_within_a_hair() -> None:
+    from scipy.stats import wilcoxon
+
     d = np.random.default_rng(0).normal(0.1, 1, 150)
     theirs = wilcoxon(d, method="approx", correction=True).pvalue
     assert typical(d.tolist()).p == pytest.approx(theirs, rel=1e-6)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
 
 from bench.stats.quantiles import (
     Estimate,
@@ -27,6 +26,8 @@ def test_the_median_of_25_values_is_bounded_by_the_8th_and_the_18th() -> None:
 
 @pytest.mark.parametrize("p", [0.5, 0.95, 0.99])
 def test_the_ranks_that_bound_a_quantile_are_those_of_the_binomial(p: float) -> None:
+    from scipy.stats import binom
+
     for n in (1, 2, 19, 20, 58, 59, 100, 299, 1000):
         low, high = order_bounds(np.arange(1.0, n + 1), p, 0.025)
         lower, upper = binom.ppf(0.025, n, p), binom.ppf(0.975, n, p) + 1

@@ -1,19 +1,24 @@
 """Shares of parts, outliers and verdicts, on answers whose parts are known."""
 
+import csv
 import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.causes.table import BY_NAME
 from bench.report.text.console import Screen
 from bench.report.text.first_look.headline import headline, print_headline, sentences
+from bench.report.text.listing import as_csv
 from bench.simulated.turns import TurnPlan
+from bench.store.labels import proposed_note
 from bench.summary.answers import RESIDUAL, Answer, shares, slow
+from bench.summary.causes import PresetCauses, Slow, Tally
 from bench.summary.frames import DuplexSummary
 from bench.summary.outliers import outliers
-from bench.summary.summary import RunSummary, Spoilt
-from bench.summary.verdict import PARTS, outlier_sentence, verdict, verdicts
+from bench.summary.summary import PresetSummary, RunSummary, Spoilt
+from bench.summary.verdict import PARTS, main_cause, outlier_sentence, verdict, verdicts
 from pipelines.spec import preset_names
 from tests.bench.summary.test_summary import only, run_of
 
@@ -157,6 +162,64 @@ def test_a_run_of_two_presets_says_both_ns_once_where_they_are_the_same(
     assert list(verdicts(both)) == ["p", "q"]
 
 
+def incomplete(name: str, p: PresetSummary) -> PresetCauses:
+    """Smart-turn cost 3 s in each slow answer of a preset, and explains them."""
+    cause, turns = BY_NAME["smart_turn_incomplete"], [(a.trial_id, 0) for a in p.answers[:5]]
+    slow_turns = tuple((a.trial_id, 0) for a in p.answers if a.ms > 1000)
+    tally = Tally(cause, 5, LATE_MS, LATE_MS, turns[0], 5 * LATE_MS)
+    return PresetCauses(name, 25, (tally,), (Slow(cause, (3384.0,) * 5, slow_turns),))
+
+
+def test_the_verdict_names_the_largest_cause_unless_it_cost_next_to_nothing(
+    summary: RunSummary,
+) -> None:
+    p, causes = only(summary), incomplete("p", only(summary))
+    known = replace(summary, causes=(causes,))
+    assert verdicts(known)["p"] == (
+        "endpointing is 65 % of the answer: smart-turn said incomplete; "
+        "cascade-embedded waits less."
+    )
+    in_short = verdict(p, cause=main_cause(p, causes), is_short=True)
+    assert in_short == "endpointing is 65 % of the answer: smart-turn said incomplete."
+    unsplit = replace(p, answers=tuple(replace(one, parts=()) for one in p.answers))
+    assert verdict(unsplit, cause=causes.largest) == "smart-turn said incomplete."
+    (tally,) = causes.tallies
+    little = replace(causes, tallies=(replace(tally, lost_ms=0.049 * sum(p.values)),))
+    assert verdicts(replace(summary, causes=(little,))) == verdicts(summary)
+
+
+def test_a_cause_that_explains_the_outliers_is_said_once_in_the_headline(
+    summary: RunSummary,
+) -> None:
+    known = replace(summary, causes=(incomplete("p", only(summary)),))
+    said = list(sentences(known, Path("r")))
+    assert said[:2] == [
+        "p: 5 of 25 turns took 3.4 s: smart-turn said incomplete; see duplex-lab show r/p.f0.0",
+        "p: endpointing is 65 % of the answer; cascade-embedded waits less.",
+    ]
+    unexplained = replace(known, causes=(replace(known.causes[0], slow=()),))
+    assert list(sentences(unexplained, Path("r")))[1] == (
+        "p: endpointing is 65 % of the answer: smart-turn said incomplete."
+    )
+
+
+def test_the_headlines_rows_carry_cause_and_notes_into_csv_and_json(summary: RunSummary) -> None:
+    noisy = replace(only(summary), ambience_dbfs=(-40.2, -38.9))
+    known = replace(
+        summary, presets=(noisy,), causes=(incomplete("p", noisy),), proposed=("mine", "yours")
+    )
+    (row,) = headline(known).rows
+    assert (row["largest_cause"], row["largest_cause_ms"]) == ("smart_turn_incomplete", LATE_MS)
+    assert row["notes"] == [
+        "p: its channel is never silent in 2 of 25 trials (ambience of −40 dBFS to −39 dBFS): "
+        "heard is what rises 10 dB above that.",
+        proposed_note(["mine", "yours"]),
+    ]
+    (cells,) = csv.DictReader(io.StringIO(as_csv([headline(known)])))
+    assert cells["notes"] == ", ".join(row["notes"])
+    assert set(row["notes"]) <= set(sentences(known, Path("r")))
+
+
 def test_the_headline_of_three_presets_takes_twelve_lines_of_80_columns(
     summary: RunSummary,
 ) -> None:
@@ -169,9 +232,9 @@ def test_the_headline_of_three_presets_takes_twelve_lines_of_80_columns(
         False, False, False, 0, 0, 0, (),
     )  # fmt: skip
     three = replace(summary, presets=(quick, slow, duplex), duplex=(frames,))
-    causes = dict.fromkeys(((a.trial_id, 0) for a in slow.answers), "smart-turn said incomplete")
+    three = replace(three, causes=(incomplete("cascade-stock", slow),))
     out = io.StringIO()
-    print_headline(three, Path("results/1201-0102"), causes, Screen(out, 80))
+    print_headline(three, Path("results/1201-0102"), Screen(out, 80))
     assert out.getvalue().splitlines() == [
         "Voice to voice, as heard: ms from the user's last sound to the agent's first",
         "preset               p50 [95 %]   max  > 1 s  largest stage     answered  right",

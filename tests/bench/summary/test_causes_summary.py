@@ -47,8 +47,8 @@ def test_the_causes_stand_by_what_they_cost_in_all():
     (stock,) = summarise_causes(ROWS, CAUSES)
     smart_turn = BY_NAME["smart_turn_incomplete"]
     assert stock.tallies == (
-        Tally(smart_turn, 2, 2950.0, 3000.0, ("d", 0)),
-        Tally(BY_NAME["vad_stop_secs"], 5, 200.0, 200.0, ("a", 0)),
+        Tally(smart_turn, 2, 2950.0, 3000.0, ("d", 0), 5900.0),
+        Tally(BY_NAME["vad_stop_secs"], 5, 200.0, 200.0, ("a", 0), 1000.0),
     )
     assert stock.largest == stock.tallies[0]
 

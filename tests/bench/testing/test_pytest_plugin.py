@@ -1,5 +1,6 @@
 """The pytest plugin: inert until its fixture is used; figures that explain a failed assertion."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,8 @@ def test_an_agent_that_is_none_is_one_sentence(tmp_path, name, line, sentence):
 
 def run_pytest(folder, *options):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "."]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 def test_the_plugin_loads_nothing_of_the_lab_until_its_fixture_is_used(tmp_path):
@@ -93,8 +95,18 @@ def test_the_plugin_loads_nothing_of_the_lab_until_its_fixture_is_used(tmp_path)
     assert "no voice agent is named: pytest --agent URL --line NAME" in done.stdout
 
 
-@pytest.mark.realtime
+IN_VIRTUAL_TIME = """
+import pytest
+from tests.bench.chains.virtual_run import without_processes
+
+@pytest.fixture(autouse=True)
+def virtual(monkeypatch):
+    without_processes(monkeypatch)
+"""
+
+
 def test_a_users_test_calls_an_agent_and_fails_with_its_turns(tmp_path):
+    (tmp_path / "conftest.py").write_text(IN_VIRTUAL_TIME)
     (tmp_path / "test_it.py").write_text(
         "def test_fast(voice_agent):\n"
         "    run = voice_agent.call('cmd_close_door')\n"
@@ -103,6 +115,6 @@ def test_a_users_test_calls_an_agent_and_fails_with_its_turns(tmp_path):
     )
     done = run_pytest(tmp_path, "--agent", "cascade-scripted")
     assert done.returncode == 1
-    assert "voice_to_voice p50 = " in done.stdout, done.stdout
-    assert "cmd_close_door, turn 0: " in done.stdout
+    assert "voice_to_voice p50 = 600.0 ms, wanted <= 1" in done.stdout, done.stdout
+    assert "cmd_close_door, turn 0: 600.0 ms" in done.stdout
     assert "more: duplex-lab show " in done.stdout

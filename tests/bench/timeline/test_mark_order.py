@@ -9,13 +9,21 @@ from bench.timeline.mark_order import ORDER, MarkOrderError, check_order
 from pipelines.marks import EVENTS, stamp
 
 
+def in_order(*marks):
+    try:
+        check_order("t", marks)
+    except MarkOrderError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(("cause", "effect"), ORDER, ids=lambda e: ".".join(e))
 def test_an_effect_before_its_cause_is_refused_and_both_are_named(cause, effect):
     def at(event, t_ns):
         whose = {"turn": 3} if event[0] == "user" else {"request_id": "r7"}
         return stamp(*event, t_ns=t_ns, **whose)
 
-    check_order("t", [at(effect, 1000), at(cause, 1000)])
+    assert in_order(at(effect, 1000), at(cause, 1000))
     with pytest.raises(MarkOrderError) as error:
         check_order("p.f.0", [at(effect, 5_000_000), at(cause, 5_250_000)])
     whose = "turn 3" if cause[0] == "user" else "request 'r7'"
@@ -27,12 +35,13 @@ def test_an_effect_before_its_cause_is_refused_and_both_are_named(cause, effect)
 
 def test_a_stage_without_an_end_or_a_start_is_in_order():
     for event in (event for pair in ORDER for event in pair):
-        check_order("t", [stamp(*event, t_ns=1, request_id="r", turn=0)])
+        assert in_order(stamp(*event, t_ns=1, request_id="r", turn=0))
 
 
 def test_marks_of_two_requests_are_not_compared():
     late = stamp("tts", "request", t_ns=9, request_id="a")
-    check_order("t", [late, stamp("tts", "first_byte", t_ns=1, request_id="b")])
+    assert in_order(late, stamp("tts", "first_byte", t_ns=1, request_id="b"))
+    assert not in_order(late, stamp("tts", "first_byte", t_ns=1, request_id="a"))
 
 
 def test_the_table_holds_known_events_only():
@@ -47,5 +56,5 @@ def test_no_figure_is_computed_of_a_trial_whose_clocks_differ():
 
 
 def test_the_examples_are_in_order():
-    for trial, marks, _ in (trial_of([TurnPlan()]), turn_taking_trial_of(TurnTakingPlan())):
-        check_order(trial.trial_id, marks)
+    for _, marks, _ in (trial_of([TurnPlan()]), turn_taking_trial_of(TurnTakingPlan())):
+        assert in_order(*marks)

@@ -18,7 +18,6 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.tests.utils import SleepFrame, run_test
 
 from pipelines.cascade.llm import REQUEST_ID
-from pipelines.cascade.llm_server import check_server, make
 from pipelines.cascade.llm_server_double import ChatServerDouble
 from pipelines.engines.options import LlmOptions
 from pipelines.errors import SpecError
@@ -36,6 +35,8 @@ def asked() -> LLMContextFrame:
 async def run(
     llm: LlmOptions, frames: Sequence[Frame]
 ) -> tuple[list[Frame], list[Frame], MarkList]:
+    from pipelines.cascade.llm_server import make
+
     marks = MarkList()
     down, up = await run_test(
         make(llm, marks, None), frames_to_send=list(frames), start_timeout=20.0
@@ -84,6 +85,8 @@ async def test_a_server_that_fails_is_an_error_frame_and_no_answer() -> None:
 async def test_what_a_server_lacks_is_reported_before_the_first_trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from pipelines.cascade.llm_server import check_server
+
     double = ChatServerDouble(models=["small", "big"], key="secret")
     async with double.serve() as url:
         with pytest.raises(SpecError, match=r"refuses the key \(status 401\)"):

@@ -24,12 +24,12 @@ HEAVY = {"pipecat", "pydantic", "torch", "mlx", "onnxruntime", "rustymimi", "sph
 
 
 def test_every_adapter_of_today_is_found_with_the_families_that_it_serves() -> None:
-    shipped = ["mlx", "torch", "server", "nano", "scripted"]
+    shipped = ["mlx", "torch", "onnx", "server", "nano", "scripted"]
     assert [row.name for row in all_rows() if row.name in shipped] == shipped
     assert (
         families().items()
         >= {
-            "moshi": ("mlx", "torch", "server"),
+            "moshi": ("mlx", "torch", "onnx", "server"),
             "personaplex": ("server",),
             "nano": ("nano",),
             "scripted": ("scripted",),

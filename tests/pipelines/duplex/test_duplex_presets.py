@@ -64,7 +64,9 @@ def test_an_unknown_prefix_names_the_known_ones():
 def test_a_backend_that_can_not_serve_a_model_is_refused():
     with pytest.raises(SpecError, match=r"does not serve 'personaplex-7b': set 'server'\."):
         adapter_of(ModelOptions("personaplex-7b", backend="mlx"))
-    with pytest.raises(SpecError, match=r"'moshi-tiny': set 'mlx' or 'torch' or 'server'\."):
+    with pytest.raises(
+        SpecError, match=r"'moshi-tiny': set 'mlx' or 'torch' or 'onnx' or 'server'\."
+    ):
         adapter_of(ModelOptions("moshi-tiny", backend="scripted"))
     with pytest.raises(SpecError, match="set url"):
         adapter_of(ModelOptions("moshi-7b", backend="server"))

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from pipelines.face.feed import AGENT, HEAD
 from pipelines.server.guard import Guard
-from pipelines.server.server import BodyError, FaceServer, check_fed, read_offer
+from pipelines.server.offer import BodyError, read_offer
+from pipelines.server.server import FaceServer, check_fed
 
 pytestmark = pytest.mark.timeout(30)
 SDP = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n"
@@ -163,6 +164,10 @@ async def test_what_a_page_says_never_ends_it(server, session):
             await page.send_str(text)
         await page.send_str('{"type":"ready"}')
         await asyncio.wait_for(server.ready.wait(), 10)
+        server.put('{"type":"words","text":"still here"}')
+        while "words" not in (said := (await asyncio.wait_for(page.receive(), 10)).data):
+            pass
+    assert json.loads(said)["text"] == "still here"
 
 
 async def test_a_page_is_told_texts_with_half_a_character(server, session):

@@ -15,7 +15,6 @@ from pipelines.server.protocols.commands import (
     Hear,
     Instruct,
     Interrupt,
-    OfferTools,
     Tell,
 )
 from pipelines.server.protocols.openai_realtime import OpenAIRealtimeServer
@@ -95,7 +94,8 @@ def test_an_update_is_followed_and_what_is_in_effect_is_reported():
             "output_modalities": ["audio"], "tracing": "auto", "max_output_tokens": 100,
         },
     )  # fmt: skip
-    assert commands == [Instruct("Be brief."), OfferTools((LOOK,))]
+    assert commands == [Instruct("Be brief.")]
+    assert client.server.settings.tools == (LOOK,)
     (updated,) = client.take()
     session = updated["session"]
     assert session["audio"]["input"] == {
@@ -159,6 +159,28 @@ def test_an_update_that_cannot_be_followed_changes_nothing_and_names_the_field(
     assert client.server.settings == before
 
 
+def test_a_preset_that_cannot_be_instructed_or_call_functions_says_so():
+    settings = Settings("duplex-nano", takes_instructions=False, takes_tools=False)
+    server = OpenAIRealtimeServer("s", settings, 24_000, 24_000)
+    server.take()
+    update = {"type": "session.update", "session": {"instructions": "Be brief."}}
+    assert server.receive(json.dumps(update)) == []
+    (updated,) = server.take()
+    assert updated["session"]["instructions"] == ""
+    server.receive(json.dumps({"type": "session.update", "session": {"tools": [LOOK]}}))
+    (error,) = server.take()
+    assert error["error"]["message"] == "duplex-nano calls no functions"
+
+
+def test_words_that_come_after_the_turn_are_sent_at_once():
+    client = Client(audio={"input": {"transcription": {"model": "any"}}})
+    client.server.user_started()
+    client.server.user_stopped()
+    client.take()
+    client.server.user_words("Late.")
+    assert client.types() == ["conversation.item.input_audio_transcription.completed"]
+
+
 def test_a_format_can_change_until_audio_flows():
     client = Client()
     client.append(np.zeros(10))
@@ -190,8 +212,9 @@ def test_the_users_turn_is_told_with_its_place_in_the_audio_of_the_session():
     client.append(np.zeros(24_000))
     client.server.user_words("What's", is_final=False)
     client.server.user_words("What's the", is_final=False)
+    client.server.user_words("What's the")
+    client.server.user_words("time?")
     client.server.user_stopped(ago_ms=500)
-    client.server.user_words("What's the time?")
     events = client.take()
     assert [e["type"] for e in events] == [
         "input_audio_buffer.speech_started",
@@ -253,6 +276,7 @@ def test_an_answer_in_a_law_holds_its_last_sample():
     tone = (8000 * np.sin(2 * np.pi * 500 * np.arange(4800) / 24_000)).astype(np.int16)
     for n in range(0, 4800, 480):
         client.server.agent_audio(tone[n : n + 480])
+    client.server.flush()
     client.server.agent_done()
     codes = b"".join(
         base64.b64decode(e["delta"])
@@ -357,13 +381,13 @@ def test_what_was_held_back_is_heard_once_turns_are_detected_again():
     assert client.error()["code"] == "unsupported_value"
 
 
-def test_too_much_is_not_held_back():
+def test_too_much_is_not_held_back(monkeypatch):
+    monkeypatch.setattr("pipelines.server.protocols.openai_input.MOST_HELD_S", 1)
     client = Client(**HELD)
-    for _ in range(10):
-        client.append(np.zeros(60 * 24_000))
+    client.append(np.zeros(24_000))
     assert client.take() == []
     client.append([1])
-    assert client.error()["code"] == "buffer_full"
+    assert client.error()["message"] == "1 s of audio are held back at most"
 
 
 def test_a_written_message_is_told_and_one_of_audio_is_heard_with_the_next_answer():
@@ -424,7 +448,7 @@ def test_a_function_is_called_and_its_result_is_given_when_the_client_asks_for_a
     assert client.types() == ["conversation.item.added", "conversation.item.done"]
     assert client.say("response.create") == [
         GiveResult("call_1", "sky"),
-        Answer(after_audio=False),
+        Answer(after_audio=False, after_result=True),
     ]
 
 
@@ -433,9 +457,11 @@ def test_a_failure_ends_the_answer_and_says_why():
     client.server.agent_words("I")
     client.take()
     client.server.failed("the model's process ended")
-    *_, done, error = client.take()
+    done = client.take()[-1]
     assert done["response"]["status_details"]["error"]["message"] == "the model's process ended"
-    assert (error["error"]["type"], error["error"]["message"]) == (
+    client.server.failed("the model's process ended")
+    error = client.error()
+    assert (error["type"], error["message"]) == (
         "server_error",
         "the model's process ended",
     )

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.audio.reply_resample import ReplyResampler
 from pipelines.server.protocols.commands import HangUp, Hear, PressKey
-from pipelines.server.protocols.twilio import TwilioCall
+from pipelines.server.protocols.twilio import Greeting, TwilioCall
 from pipelines.server.protocols.twilio_request import is_twilios, signature, twiml
 from pipelines.wires import g711, twilio
 from pipelines.wires.error import WireError
@@ -19,10 +19,12 @@ def start(parameters=None):
 
 
 def begun():
-    call = TwilioCall(24_000, 24_000)
-    for message in (twilio.connected(), start({"who": "me"})):
-        assert call.receive(json.dumps(message)) == []
-    return call
+    return TwilioCall(twilio.Start("MZ1", "CA1", {}), 24_000, 24_000)
+
+
+def greeted(*messages):
+    greeting = Greeting()
+    return [greeting.receive(json.dumps(message)) for message in messages]
 
 
 def say(call, message):
@@ -42,9 +44,8 @@ def spoken(messages):
 
 
 def test_a_call_begins_with_twilios_two_messages():
-    call = begun()
-    assert call.started == twilio.Start("MZ1", "CA1", {"who": "me"})
-    assert call.take() == []
+    begun = twilio.Start("MZ1", "CA1", {"who": "me"})
+    assert greeted(twilio.connected(), start({"who": "me"})) == [None, begun]
 
 
 def test_20_ms_of_mu_law_are_heard_as_20_ms_at_24_khz():
@@ -131,17 +132,16 @@ def test_a_key_and_the_end_of_the_call_are_commands():
             ],
             "mediaFormat is .*audio/x-l16.*: only",
         ),
-        (
-            [twilio.connected(), start(), twilio.inbound("MZ1", 2, 0, b"\xff" * 8_001)],
-            "a payload of 8001 bytes: 8000 are the most",
-        ),
     ],
 )
 def test_what_no_call_of_twilios_says_ends_it_in_a_sentence(messages, sentence):
-    call = TwilioCall(24_000, 24_000)
     with pytest.raises(WireError, match=sentence):
-        for message in messages:
-            say(call, message)
+        greeted(*messages)
+
+
+def test_a_message_of_more_than_a_second_ends_the_call():
+    with pytest.raises(WireError, match="a payload of 8001 bytes: 8000 are the most"):
+        say(begun(), twilio.inbound("MZ1", 2, 0, b"\xff" * 8_001))
 
 
 FORM = {

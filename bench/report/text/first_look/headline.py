@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,17 @@ from bench.report.text.table_read_back import read_back_blocks
 from bench.stats.format import number, percent
 from bench.stats.quantiles import Method
 from bench.store.labels import proposed_note
-from bench.summary.outliers import Outliers, Turn, outliers
+from bench.summary.causes import PresetCauses, explained
+from bench.summary.outliers import Outliers, outliers
 from bench.summary.summary import PresetSummary, RunSummary
-from bench.summary.verdict import outlier_sentence, part_name, verdicts
+from bench.summary.verdict import (
+    ambience_note,
+    main_cause,
+    outlier_sentence,
+    part_name,
+    verdict,
+    verdicts,
+)
 
 TITLE = "Voice to voice, as heard: ms from the user's last sound to the agent's first"
 NAMED = 2
@@ -67,13 +75,17 @@ INTERVALS: dict[Method, str] = {
 
 def headline(summary: RunSummary) -> Listing:
     """A row a preset."""
-    said = verdicts(summary)
-    rows = tuple(_row(p, said[p.preset]) for p in summary.presets)
+    said, notes = verdicts(summary), tuple(warnings(summary))
+    rows = tuple(
+        _row(p, said[p.preset], summary.causes_of(p.preset), notes) for p in summary.presets
+    )
     return Listing("presets", COLUMNS, rows, TITLE, LEAVE)
 
 
-def _row(p: PresetSummary, verdict: str) -> dict[str, Any]:
-    largest = p.shares[0] if p.shares else None
+def _row(
+    p: PresetSummary, said: str, causes: PresetCauses | None, notes: Sequence[str]
+) -> dict[str, Any]:
+    largest, cause = p.shares[0] if p.shares else None, main_cause(p, causes)
     return {
         "preset": p.preset,
         "weights": p.weights,
@@ -91,35 +103,45 @@ def _row(p: PresetSummary, verdict: str) -> dict[str, Any]:
         "asked": p.turns,
         "invalid": len(p.invalid),
         "right": p.success.value,
-        "verdict": verdict,
+        "largest_cause": cause.cause.name if cause else None,
+        "largest_cause_ms": cause.median_ms if cause else None,
+        "verdict": said,
+        "notes": list(notes),
     }
 
 
-def sentences(
-    summary: RunSummary, where: Path, causes: Mapping[Turn, str] | None = None
-) -> Iterator[str]:
+def sentences(summary: RunSummary, where: Path) -> Iterator[str]:
     """What stands below the table: outliers, verdicts, warnings, and n.
 
     Args:
         summary: The run's figures.
         where: Its folder, for the commands that show more.
-        causes: The cause of a slow turn, where one is known.
     """
+    known = explained(summary.causes)
+    slow = {p.preset: outliers(p.answers, p.p50.value, known) for p in summary.presets}
     for p in summary.presets:
-        yield from _outliers(p, where, causes)
-    for name, verdict in verdicts(summary).items():
-        yield f"{name}: {verdict}"
+        yield from _outliers(p, slow[p.preset], where)
+    yield from _verdicts(summary, slow)
     yield from warnings(summary)
     if counts := _counts(summary):
         yield counts
 
 
-def _outliers(p: PresetSummary, where: Path, causes: Mapping[Turn, str] | None) -> Iterator[str]:
-    found = outliers(p.answers, p.p50.value, causes)
+def _outliers(p: PresetSummary, found: Sequence[Outliers], where: Path) -> Iterator[str]:
     for group in found[:NAMED]:
         yield f"{p.preset}: {outlier_sentence(group, len(p.answers))}; see {_command(group, where)}"
     if more := sum(len(group.answers) for group in found[NAMED:]):
         yield f"{p.preset}: {more} more took long for other reasons: duplex-lab show {where} --all"
+
+
+def _verdicts(summary: RunSummary, slow: Mapping[str, Sequence[Outliers]]) -> Iterator[str]:
+    """A sentence a preset; a cause that a line on its outliers has named is not said again."""
+    frames = {one.preset: one for one in summary.duplex}
+    for p in summary.presets:
+        said = {group.cause for group in slow[p.preset][:NAMED]}
+        cause = main_cause(p, summary.causes_of(p.preset))
+        named = None if cause is None or cause.cause.short in said else cause
+        yield f"{p.preset}: {verdict(p, frames.get(p.preset), named, is_short=True)}"
 
 
 def _command(group: Outliers, where: Path) -> str:
@@ -142,6 +164,8 @@ def warnings(summary: RunSummary) -> Iterator[str]:
             yield f"{p.preset}: {len(p.failed)} of {p.trials} trials failed."
         if (p.invalid_rate or 0.0) > MUCH_INVALID:
             yield f"{p.preset}: {percent(p.invalid_rate)} of the turns are not valid."
+        if p.ambience_dbfs:
+            yield f"{p.preset}: {ambience_note(p)}"
     if summary.proposed:
         yield proposed_note(summary.proposed)
 
@@ -167,18 +191,12 @@ def _number(n: int, name: str) -> str:
     return f"{n} {name}" if n == 1 else f"{n} {name}s"
 
 
-def print_headline(
-    summary: RunSummary,
-    where: Path,
-    causes: Mapping[Turn, str] | None = None,
-    screen: Screen | None = None,
-) -> None:
+def print_headline(summary: RunSummary, where: Path, screen: Screen | None = None) -> None:
     """Prints the table and the sentences below it.
 
     Args:
         summary: The run's figures.
         where: The run's folder.
-        causes: The cause of a slow turn, where one is known.
         screen: Where to; by default standard output.
     """
     out = screen or Screen()
@@ -186,5 +204,5 @@ def print_headline(
     for block in read_back_blocks(summary):
         out.line()
         out.table(block)
-    for sentence in sentences(summary, where, causes):
+    for sentence in sentences(summary, where):
         out.say(sentence)

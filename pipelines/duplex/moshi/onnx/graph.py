@@ -54,6 +54,10 @@ class Graph:
         from onnx import helper
 
         self._nodes.append(helper.make_node("Identity", [value], [name]))
+        self.declare(name, shape, dtype)
+
+    def declare(self, name: str, shape: Sequence[int | str], dtype: str = "float32") -> None:
+        """Declares a value to be an output under its own name."""
         self._outputs.append(_declared(name, shape, dtype))
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
@@ -61,12 +65,14 @@ class Graph:
         return self.ops(kind, 1, *inputs, domain=domain, **attributes)[0]
 
     def ops(
-        self, kind: str, outputs: int, *inputs: str, domain: str = "", **attributes: Any
+        self, kind: str, outputs: int | list[str], *inputs: str, domain: str = "", **attributes: Any
     ) -> list[str]:
-        """One node with several outputs."""
+        """One node with several outputs: so many, or under these names."""
         from onnx import helper
 
-        names = [f"{kind}_{len(self._nodes)}_{i}" for i in range(outputs)]
+        names = outputs
+        if isinstance(names, int):
+            names = [f"{kind}_{len(self._nodes)}_{i}" for i in range(names)]
         node = helper.make_node(kind, list(inputs), names, domain=domain, **attributes)
         self._nodes.append(node)
         return names

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pipelines.models.ids import ModelFilesError
 from pipelines.process import environment
 from pipelines.weights.error import WeightsError
 from pipelines.weights.sizes import (
+    BITS,
     CONFIG_NAME,
     FORMAT,
     LM_NAMES,
@@ -38,6 +40,7 @@ from pipelines.weights.sizes import (
 
 SYNTHETIC = "synthetic"
 _SPEECH = "cmd_*.wav"
+_MAKER = "pipelines.duplex.moshi.weights.make"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,12 +269,15 @@ def _make(size: Size, precision: str, folder: Path, seed: int, tell: Tell) -> No
     if precision in ("q4", "q8") and "bf16" in size.precisions:
         needed += lm_bytes(size.parameters, "bf16")
     need_disk(folder, needed * 1.05, f"making the weights {size.name} {precision}")
-    python = environment.ensure("moshi-mlx", tell)
     tell(f"making synthetic weights: {size.name} {precision}, {needed / 1e9:.1f} GB at most")
     shared = folder.with_name(f"codec-seed{seed}-v{FORMAT}")
-    arguments = [size.name, precision, str(folder), str(shared), str(seed), *map(str, speech)]
+    rest = [str(folder), str(shared), str(seed), *map(str, speech)]
     with building(shared, tell):
-        _run([python, "-m", "pipelines.duplex.moshi.weights.make", *arguments], tell)
+        if "bf16" in size.precisions:
+            _run([sys.executable, "-m", _MAKER, size.name, "bf16", *rest], tell)
+        if precision in BITS:
+            python = environment.ensure("moshi-mlx", tell)
+            _run([python, "-m", _MAKER, size.name, precision, *rest], tell)
 
 
 def _run(command: list[str], tell: Tell) -> None:

@@ -1,4 +1,7 @@
-"""Makes a folder of synthetic weights: run by the interpreter of the engine environment moshi-mlx.
+"""Makes a folder of synthetic weights, in a process of its own.
+
+Quantised ones are made by moshi_mlx, so by the interpreter of its engine environment; all else by
+our own.
 
 ``python -m pipelines.duplex.moshi.weights.make SIZE PRECISION FOLDER SHARED SEED AUDIO…`` prints
 its progress. Each file appears whole and is then entered in the folder's ``manifest.json``, so a
@@ -90,7 +93,7 @@ def make_codec(folder: Path, seed: int, audio: list[Path], tell: Callable[[str],
     tensors = weights_mimi.make(pcm, seed)
     weights_mimi.write(folder / MIMI_NAME, tensors)
     heard = weights_mimi.read_audio(held_out, 4.0)
-    distinct, frames = weights_mimi.distinct_codes(folder / MIMI_NAME, heard)
+    distinct, frames = weights_mimi.distinct_codes(tensors, heard)
     tell(f"codec: {distinct} distinct codes in {frames} frames of other speech")
     manifest.add(
         MIMI_NAME,

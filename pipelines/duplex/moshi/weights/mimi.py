@@ -7,14 +7,19 @@ codebooks are filled with what real audio gives at their place, so that codes va
 from __future__ import annotations
 
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipelines.duplex.moshi.weights.lm import F32, generator
-from pipelines.duplex.moshi.weights.mimi_layers import DIM, Drawing, draw_decoder, draw_encoder
+from pipelines.duplex.moshi.weights.mimi_layers import (
+    DIM,
+    Drawing,
+    draw_decoder,
+    draw_encoder,
+    encode,
+)
 from pipelines.weights import safetensors
 from pipelines.weights.safetensors import Tensor
 from pipelines.weights.sizes import AUDIO_CARD
@@ -69,21 +74,22 @@ def write(path: Path, tensors: dict[str, F32]) -> None:
     safetensors.write(path, layout, iter(ordered.items()), {"format": "pt"})
 
 
-def distinct_codes(path: Path, pcm: F32) -> tuple[int, int]:
-    """Encodes ``pcm`` with rustymimi, frame by frame, as a session does.
+def distinct_codes(tensors: Mapping[str, F32], pcm: F32) -> tuple[int, int]:
+    """Encodes ``pcm`` (samples,), without the encoder's transformer, which adds a hundredth.
 
     Returns:
         Number of different (codebook, code) pairs among the 8 codebooks, and of frames.
     """
-    import rustymimi
-
-    codec: Any = rustymimi.Tokenizer(str(path), num_codebooks=8)
-    seen: set[tuple[int, int]] = set()
-    frames = pcm.reshape(-1, FRAME_SAMPLES)
-    for frame in frames:
-        codes = codec.encode_step(frame[None, None])
-        seen |= {(i, int(code)) for i, code in enumerate(codes[0, :, 0])}
-    return len(seen), len(frames)
+    latent = encode(tensors, pcm[None])
+    seen: set[tuple[str, int, int]] = set()
+    for room, levels in (("quantizer.rvq_first", 1), ("quantizer.rvq_rest", 7)):
+        left = (tensors[f"{room}.input_proj.weight"][:, :, 0] @ latent).T
+        for level in range(levels):
+            book = tensors[f"{room}.vq.layers.{level}._codebook.embedding_sum"]
+            codes = ((book**2).sum(axis=1) / 2 - left @ book.T).argmin(axis=1)
+            left = left - book[codes]
+            seen |= {(room, level, int(code)) for code in codes}
+    return len(seen), latent.shape[1]
 
 
 def _draw_quantiser(drawing: Drawing, name: str, latent: F32, levels: int) -> F32:

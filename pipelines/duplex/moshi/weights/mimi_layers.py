@@ -7,6 +7,7 @@ on it; its output is the next layer's input. Signals are ``(channels, time)``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -129,6 +130,22 @@ def draw_encoder(drawing: Drawing, pcm: F32) -> F32:
     weight[np.arange(DIM), np.arange(DIM), 1:3] += 0.5
     drawing.tensors[name] = weight
     return convolve(x, weight, 2)
+
+
+def encode(tensors: Mapping[str, F32], pcm: F32) -> F32:
+    """The encoder as it was drawn, without its transformer: (1, samples) → (512, frames)."""
+
+    def conv(name: str, x: F32, stride: int = 1) -> F32:
+        name = f"{name}.conv.conv"
+        return convolve(x, tensors[f"{name}.weight"], stride) + tensors[f"{name}.bias"][:, None]
+
+    x = conv("encoder.model.0", pcm)
+    for i, ratio in enumerate(RATIOS):
+        block = f"encoder.model.{1 + 3 * i}.block"
+        x = x + conv(f"{block}.3", elu(conv(f"{block}.1", elu(x))))
+        x = conv(f"encoder.model.{3 + 3 * i}", elu(x), ratio)
+    x = conv("encoder.model.14", elu(x))
+    return convolve(x, tensors["downsample.conv.conv.conv.weight"], 2)
 
 
 def draw_decoder(drawing: Drawing, latent: F32, level: float) -> F32:

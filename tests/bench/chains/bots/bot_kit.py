@@ -103,13 +103,16 @@ async def talk(
     after_llm=(),
     after_tts=(),
     params=link,
+    ways=None,
     rates=(16000, 22050),
     tts_of=None,
     stt_of=None,
     **more,
 ):
     """One conversation: transport → STT → user → LLM → TTS → transport → assistant."""
-    transport = await create_transport(runner_args, {"webrtc": params})
+    transport = await create_transport(runner_args, ways or {"webrtc": params})
+    if getattr(runner_args, "transport_type", "") == "twilio":
+        rates = (8000, 8000)  # what the telephone has: no resampler between
     async with local_services() as (stt, _, tts):
         context = LLMContext()
         user, assistant = LLMContextAggregatorPair(context, user_params=user_params or listening())

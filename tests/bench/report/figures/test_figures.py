@@ -89,7 +89,11 @@ def test_each_panel_is_a_file_of_each_width_named_for_what_it_shows(
 
 def test_a_pdf_holds_its_fonts_and_no_raster(material: Material, tmp_path: Path) -> None:
     summary = replace(material.summary, duplex=())
-    for path in write_figures(tmp_path, summary, material.rows, "pdf"):
+    paths = write_figures(tmp_path, summary, material.rows, "pdf")
+    shows = ("where-the-milliseconds-go", "voice-to-voice-spread", "heard-minus-logged")
+    widths = ("column-89mm", "page-183mm")
+    assert {path.name for path in paths} == {f"{s}_{w}.pdf" for s in shows for w in widths}
+    for path in paths:
         pdf_is_fit(path.read_bytes(), 89 if "column" in path.name else 183)
 
 

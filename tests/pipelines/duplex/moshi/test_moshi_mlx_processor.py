@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from pipecat.frames.frames import (
     ErrorFrame,
     InputAudioRawFrame,
@@ -24,7 +23,6 @@ FRAMES = 8
 GREETING = "hello, put the red block on the table"
 
 
-@pytest.mark.realtime
 async def test_a_greeting_is_forced_and_the_session_is_reset_completely(tiny_weights):
     frames = [
         InputAudioRawFrame(int16_of_bytes(pcm_to_bytes(pcm)), 24_000, 1)

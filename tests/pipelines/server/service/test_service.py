@@ -53,7 +53,7 @@ async def until_free(service):
 
 @pytest.mark.timeout(180)
 async def test_a_killed_model_is_told_to_its_conversation_and_replaced():
-    told = []
+    told: list[str] = []
     limits = Limits(seats=1)
     async with started("duplex-scripted-60ms", limits=limits, tell=told.append) as service:
         (pid,) = service.pids

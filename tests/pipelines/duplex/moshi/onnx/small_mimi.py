@@ -12,7 +12,7 @@ from pipelines.weights import safetensors
 from pipelines.weights.safetensors import Tensor
 
 RATIOS = (4, 5, 6, 8)
-FILTERS, DIM, LAYERS, BOOKS, ENTRIES, WIDTH = 2, 64, 2, 5, 32, 16
+FILTERS, DIM, LAYERS, BOOKS, ENTRIES, WIDTH = 2, 64, 2, 8, 32, 16
 CONTEXT = 250
 
 

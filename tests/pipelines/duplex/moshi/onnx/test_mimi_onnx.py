@@ -63,7 +63,7 @@ def decoded(mimi, codes):
 def test_codes_frame_by_frame_are_those_of_the_whole_signal(mimi, pcm, codes):
     mimi.reset()
     streamed = encoded(mimi, pcm)
-    assert streamed.dtype == np.uint32 and streamed.shape == (FRAMES, 5)
+    assert streamed.dtype == np.uint32 and streamed.shape == (FRAMES, 8)
     assert len(np.unique(codes)) > 16  # they vary with the sound
     assert (streamed == codes).mean() >= 0.999
 
@@ -122,7 +122,7 @@ def test_a_frame_of_another_shape_or_an_impossible_code_is_refused(mimi):
     with pytest.raises(ValueError, match=r"\(1, 1, 960\), and should have \(1, 1, 1920\)"):
         mimi.encode_step(np.zeros((1, 1, 960), np.float32))
     with pytest.raises(ValueError, match=r"from 0 to 32, and a codebook has the entries 0 to 31"):
-        mimi.decode_step(np.array([[[0], [32], [0], [0], [0]]]))
+        mimi.decode_step(np.array([[[0], [32], *[[0]] * 6]]))
 
 
 def changed(weights, tmp_path, **parts):
@@ -158,7 +158,7 @@ def test_a_truncated_or_foreign_checkpoint_is_refused_in_a_sentence(cache, check
         MimiOnnx(small_mimi.write(tmp_path / "other.safetensors", {"x": np.ones(3, np.float32)}))
     with pytest.raises(WeightsError, match=r"nowhere.safetensors can't be read"):
         MimiOnnx(tmp_path / "nowhere.safetensors")
-    with pytest.raises(WeightsError, match=r"num_codebooks is 9, and .* has 2 to 5"):
+    with pytest.raises(WeightsError, match=r"num_codebooks is 9, and .* has 2 to 8"):
         MimiOnnx(checkpoint, 9)
 
 

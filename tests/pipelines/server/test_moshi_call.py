@@ -45,14 +45,14 @@ def test_speech_goes_out_in_packets_of_40_ms_and_its_end_is_filled_up():
     pcm = tone(5_000)
     for n in range(0, 5_000, 480):
         server.agent_audio(pcm[n : n + 480])
-    server.agent_done()
+    server.flush()
     messages = server.take()
     assert len(messages) == 6
     out = spoken(messages)
     assert len(out) == 6 * 960
     assert np.abs(out[4_900:5_100]).max() > 0.2  # 156 samples late: the codec's look-ahead
     assert np.abs(out[5_400:]).max() < 0.02
-    server.agent_done()
+    server.flush()
     assert server.take() == []
 
 
@@ -71,7 +71,7 @@ def test_an_interruption_drops_what_was_not_sent_yet():
     server = MoshiServer(24_000, 24_000)
     server.agent_audio(tone(900))
     server.interrupted()
-    server.agent_done()
+    server.flush()
     assert server.take() == [b"\x00"]
 
 

@@ -1,0 +1,1 @@
+"""The process that speaks WebRTC for the caller, and its messages."""

@@ -1,0 +1,1 @@
+"""The network between a user and an agent: its conditions, as numbers."""

@@ -1,0 +1,354 @@
+"""``WS /v1/realtime``: OpenAI's Realtime protocol, by its names of today (GA).
+
+``?model=`` names one of the server's presets. A token comes in the header, or, from a browser, as
+the subprotocol ``openai-insecure-api-key.TOKEN`` beside ``realtime``, as at OpenAI. Audio that
+comes faster than it could be spoken is heard in real time; what a client that ends turns itself
+held back is heard at once when it asks for an answer, with silence behind it, as the preset's own
+detector waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from pipelines.server.doors.door import DoorRow, House
+from pipelines.server.doors.holding import Tail, admitted, hold
+from pipelines.server.protocols.commands import (
+    Answer,
+    Command,
+    GiveResult,
+    Hear,
+    Instruct,
+    Interrupt,
+    Pcm,
+    Tell,
+)
+from pipelines.server.protocols.openai_realtime import OpenAIRealtimeServer
+from pipelines.server.protocols.openai_settings import Settings
+from pipelines.server.session.conversation import Session
+from pipelines.server.session.events import (
+    AssistantPartial,
+    AudioOut,
+    Context,
+    Control,
+    Event,
+    Failure,
+    Interruption,
+    ToolCall,
+    ToolOutput,
+    TurnEnd,
+    UserPartial,
+    UserText,
+)
+from pipelines.server.session.events import Command as Order
+from pipelines.server.session.first_audio import is_audible
+from pipelines.server.session.states import SessionError
+from pipelines.wires.messages import json_text
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.websockets import WebSocket
+
+NAME = "realtime"
+PATH = "/v1/realtime"
+SUBPROTOCOL = "realtime"
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+"""Prefix of the subprotocol that holds a browser's token."""
+AHEAD_NS = 200 * NS_PER_MS
+"""Audio that is heard as it comes though it is ahead of the clock: a network delivers in bursts."""
+CATCH_UP_NS = 5 * NS_PER_S
+"""Stall of the network whose audio is heard at once when it comes."""
+PIECE_S = 0.02
+"""Length of the pieces in which audio that is far ahead is heard, s."""
+END_S = 1.0
+"""Silence that is heard at once behind audio that was held back, s; more follows in real time."""
+MOST_AHEAD_S = 600
+"""Audio that may wait to be heard, s."""
+ANSWER_S = 30.0
+"""Longest wait for an answer that was asked for, s."""
+
+
+async def serve(socket: WebSocket, house: House) -> None:
+    """One client, from its request to its close."""
+    asked = socket.scope.get("subprotocols") or []
+    keys = [one[len(KEY_SUBPROTOCOL) :] for one in asked if one.startswith(KEY_SUBPROTOCOL)]
+    if not await admitted(socket, house, keys[0] if keys else ""):
+        return
+    await socket.accept(SUBPROTOCOL if SUBPROTOCOL in asked else None)
+
+    async def tell(why: str) -> None:
+        error = {"type": "server_error", "code": "session_ended", "message": why}
+        event = {"type": "error", "event_id": "event_last", "error": error}
+        await socket.send({"type": "websocket.send", "text": json_text(event)})
+
+    preset = socket.query_params.get("model")
+    await hold(socket, house, preset, NAME, lambda session: RealtimeTalk(socket, session), tell)
+
+
+class RealtimeTalk:
+    """One session over one WebSocket.
+
+    Args:
+        socket: Accepted.
+        session: Started.
+    """
+
+    def __init__(self, socket: WebSocket, session: Session) -> None:
+        self._socket = socket
+        self._session = session
+        can = session.capabilities
+        settings = Settings(
+            can.name,
+            takes_instructions="context" in can.inputs,
+            takes_tools="tool_result" in can.inputs,
+        )
+        self._server = OpenAIRealtimeServer(
+            session.name, settings, session.in_rate_hz, session.out_rate_hz
+        )
+        self._sending = asyncio.Lock()
+        self._tail = Tail(self._flush_audio)
+        self._pace = Pace(session)
+        self._told: list[Tell] = []
+        """Written messages that wait for an answer to be asked for."""
+        self._generation = 0
+        self._quiet_ns = 0
+        """Since when the user is silent, as the preset's detector found."""
+        self._asked_ns: int | None = None
+        """When an answer was asked for that has not begun."""
+
+    async def listen(self) -> None:
+        """Takes the client's events until it goes."""
+        await self._flush()
+        pacing = asyncio.create_task(self._pace.run())
+        waiting = asyncio.create_task(self._watch())
+        try:
+            while True:
+                message = await self._socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                data = message.get("text")
+                commands = self._server.receive(data if data is not None else message["bytes"])
+                for command in commands:
+                    await self._follow(command)
+                await self._flush()
+        finally:
+            self._tail.cancel()
+            for task in (pacing, waiting):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _follow(self, command: Command) -> None:
+        try:
+            if isinstance(command, Hear):
+                held_back = not self._server.settings.detects_turns
+                self._pace.hear(command.pcm, at_once=held_back)
+            elif isinstance(command, Answer):
+                await self._answer(command)
+            elif isinstance(command, Tell):
+                self._told.append(command)
+            elif isinstance(command, Instruct):
+                await self._session.send(Context("client", command.text))
+            elif isinstance(command, GiveResult):
+                await self._session.send(ToolOutput(command.call_id, command.output))
+            elif isinstance(command, Interrupt):
+                self._asked_ns = None
+                self._pace.rest()
+                await self._session.send(Order("interrupt"))
+        except SessionError as error:
+            self._server.failed(str(error))
+
+    async def _answer(self, asked: Answer) -> None:
+        """What was written goes to the agent, or what was heard comes to its end."""
+        told, self._told = self._told, []
+        self._asked_ns = monotonic_ns()
+        for one in told:
+            if one.role != "user":
+                await self._session.send(Context(one.role, one.text))
+        written = " ".join(one.text for one in told if one.role == "user")
+        if written:
+            await self._session.send(UserText(written))
+        elif asked.after_audio:
+            self._pace.end_turn()
+        elif not asked.after_result:
+            await self._session.send(Order("respond"))
+
+    async def say(self, event: Event) -> None:
+        """Sends what an event of the session means."""
+        server = self._server
+        if isinstance(event, AudioOut):
+            self._audio(event)
+        elif isinstance(event, AssistantPartial):
+            self._begun()
+            server.agent_words(event.text)
+        elif isinstance(event, Interruption):
+            self._generation = event.generation
+            self._tail.cancel()
+            server.interrupted()
+        elif isinstance(event, TurnEnd):
+            self._turn_over(event)
+        elif isinstance(event, Control) and event.name == "user_speaking":
+            self._user(event)
+        elif isinstance(event, UserPartial):
+            server.user_words(event.text, event.final)
+        elif isinstance(event, ToolCall):
+            if any(tool.get("name") == event.name for tool in server.settings.tools):
+                self._begun()
+                server.tool_call(event.call_id, event.name, json.dumps(dict(event.arguments)))
+        elif isinstance(event, Failure):
+            server.failed(event.message)
+        await self._flush()
+
+    def _audio(self, chunk: AudioOut) -> None:
+        """Audio of the agent's; silence before a response is none of it."""
+        if chunk.generation < self._generation:
+            return
+        if self._server.speaks or is_audible(chunk.pcm):
+            self._begun()
+            self._server.agent_audio(np.frombuffer(chunk.pcm, "<i2"))
+            self._tail.spoke(chunk.samples / chunk.rate_hz)
+
+    async def _flush_audio(self) -> None:
+        self._server.flush()
+        await self._flush()
+
+    def _user(self, event: Control) -> None:
+        """The user began or fell silent."""
+        if event.value == "true":
+            self._server.user_started(_ago_ms(event.t_ns))
+        else:
+            self._quiet_ns = event.t_ns
+
+    def _turn_over(self, event: TurnEnd) -> None:
+        if event.side == "user":
+            self._server.user_stopped(_ago_ms(self._quiet_ns or event.t_ns))
+            self._pace.rest()
+        elif self._asked_ns is None:  # one that was asked for goes on until something came of it
+            self._server.agent_done()
+
+    def _begun(self) -> None:
+        self._asked_ns = None
+        self._pace.rest()
+
+    async def _watch(self) -> None:
+        """Ends an answer that was asked for and never came."""
+        while True:
+            await asyncio.sleep(1.0)
+            asked_ns = self._asked_ns
+            if asked_ns is not None and monotonic_ns() - asked_ns > ANSWER_S * NS_PER_S:
+                self._asked_ns = None
+                self._server.failed(f"the agent gave no answer within {ANSWER_S:.0f} s")
+                await self._flush()
+
+    async def _flush(self) -> None:
+        """Sends the protocol's events in their order, whoever caused them."""
+        async with self._sending:
+            for event in self._server.take():
+                await self._socket.send({"type": "websocket.send", "text": json_text(event)})
+
+
+class Pace:
+    """The user's audio on its way to the session: never faster than it could be spoken.
+
+    Args:
+        session: Started.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._rate_hz = session.in_rate_hz
+        self._end_ns: int | None = None
+        """When the newest sample that was heard would have been spoken."""
+        self._waiting: deque[Pcm] = deque()
+        self._samples = 0
+        """Samples that wait."""
+        self._silent = False
+        """Whether silence is heard while nothing waits."""
+        self._news = asyncio.Event()
+
+    def hear(self, pcm: Pcm, at_once: bool) -> None:
+        """Takes (n,) samples.
+
+        Args:
+            pcm: Of the user, at the session's rate.
+            at_once: Whether they are heard now, however long they are.
+
+        Raises:
+            SessionError: too much waits already.
+        """
+        self._silent = False
+        if at_once:
+            self._push(pcm)
+            return
+        if not self._waiting and self._end(len(pcm)) <= monotonic_ns() + AHEAD_NS:
+            self._push(pcm)
+            return
+        if self._samples + len(pcm) > MOST_AHEAD_S * self._rate_hz:
+            raise SessionError(f"{MOST_AHEAD_S} s of audio wait to be heard: no more is taken")
+        size = round(PIECE_S * self._rate_hz)
+        self._waiting.extend(pcm[n : n + size] for n in range(0, len(pcm), size))
+        self._samples += len(pcm)
+        self._news.set()
+
+    def end_turn(self) -> None:
+        """The user is silent from now on: what detects a turn's end waits for that."""
+        self._push(np.zeros(round(END_S * self._rate_hz), np.int16))
+        self._silent = True
+        self._news.set()
+
+    def rest(self) -> None:
+        """No more silence is needed."""
+        self._silent = False
+
+    async def run(self) -> None:
+        """Lets what waits be heard in real time."""
+        size = round(PIECE_S * self._rate_hz)
+        while True:
+            if not self._waiting and not self._silent:
+                self._news.clear()
+                await self._news.wait()
+            wait_ns = (self._end_ns or 0) - monotonic_ns()
+            if wait_ns > 0:
+                await asyncio.sleep(wait_ns / NS_PER_S)
+            if self._waiting:
+                pcm = self._waiting.popleft()
+                self._samples -= len(pcm)
+                self._push(pcm)
+            elif self._silent:
+                self._push(np.zeros(size, np.int16))
+
+    def _push(self, pcm: Pcm) -> None:
+        self._end_ns = self._end(len(pcm))
+        self._session.push(pcm.astype("<i2").tobytes())
+
+    def _end(self, samples: int) -> int:
+        """When so many samples more would have been spoken."""
+        length_ns = samples * NS_PER_S // self._rate_hz
+        now_ns = monotonic_ns()
+        if self._end_ns is None:
+            return now_ns + max(0, length_ns - AHEAD_NS)
+        # What a stalled network held back is no audio ahead of its time: it may catch up.
+        return max(self._end_ns, now_ns - CATCH_UP_NS) + length_ns
+
+
+def _ago_ms(t_ns: int) -> float:
+    return max(0.0, (monotonic_ns() - t_ns) / NS_PER_MS)
+
+
+def _add(app: Starlette, house: House) -> None:
+    from starlette.routing import WebSocketRoute
+
+    async def door(socket: WebSocket) -> None:
+        await serve(socket, house)
+
+    app.router.routes.append(WebSocketRoute(PATH, door))
+
+
+ROW = DoorRow(NAME, PATH, "OpenAI's Realtime protocol (GA)", add=_add)
