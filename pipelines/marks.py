@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat", "line", "network",
+    "agent", "pipecat", "line", "network", "given",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -24,15 +24,15 @@ EventName = Literal[
     "speech_start", "speech_stop", "start", "analysis", "release", "interruption", "request",
     "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts", "end",
     "prompt_read", "prompt_cached", "first_byte", "first_audible", "session", "hold_back",
-    "frame_in", "handed", "ready", "encoded", "stepped", "decode_start", "done", "frame_out",
-    "dropped", "text", "forced", "yielded", "context_end", "phrase", "read", "call", "repeated",
-    "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
+    "frame_in", "handed", "ready", "encoded", "depth_start", "stepped", "decode_start", "done",
+    "frame_out", "dropped", "text", "forced", "yielded", "context_end", "phrase", "read", "call",
+    "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
     "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "audio_lost",
-    "lag", "lost_by_agent",
-    "passed_up", "passed_down", "lost", "stalled",
+    "lag", "lost_by_agent", "passed_up", "passed_down", "lost", "stalled", "track_rate",
+    "channels", "pre_skip", "word", "task", "annotation", "stretch", "distribution",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -124,6 +124,8 @@ EVENTS: dict[StageEvent, str] = {
     ("duplex", "ready"): "the model's thread is free to take the frame",
     ("duplex", "start"): "its encoding begins",
     ("duplex", "encoded"): "it is encoded: the language model's step begins",
+    ("duplex", "depth_start"): "within the step: the temporal transformer is done, and the depth "
+    "transformer begins; of backends that time them apart (onnx)",
     ("duplex", "stepped"): "the language model's step is done",
     ("duplex", "decode_start"): "decoding of the frame that the step gave begins",
     ("duplex", "done"): "all of the frame's work is done",
@@ -164,7 +166,7 @@ EVENTS: dict[StageEvent, str] = {
     ("agent", "error"): "something failed; text: one sentence",
     # line: what an agent that the caller dials reports over its own protocol; t_ns: on the caller's
     # clock, when it arrived
-    ("line", "dialled"): "the caller asks for a connection",
+    ("line", "dialled"): "the caller asks for a connection; text: the line",
     ("line", "connected"): "TCP and TLS are up",
     ("line", "agent_ready"): "the protocol's own greeting is over: the agent listens",
     ("line", "agent_text"): "a piece of what the agent means to say; text",
@@ -178,8 +180,22 @@ EVENTS: dict[StageEvent, str] = {
         "line",
         "lost_by_agent",
     ): "packets of the user's that the agent's receiver reports as lost, so far; value",
+    ("line", "track_rate"): "rate of the agent's track, by the edge in the spectrum of what Opus "
+    "brought of it; value: Hz",
+    ("line", "channels"): "channels of the agent's audio, where there is more than one; value",
+    ("line", "pre_skip"): "what the head of the agent's Ogg stream says to skip; value: ms",
     ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
     "processor that held it, empty where none was seen",
+    # given: what came with a recorded call, or is figured from it as a benchmark's scripts do.
+    # request_id: user or agent, whose it is; t_ns: its start; value: its end, s from the call's
+    # start, unless said.
+    ("given", "word"): "a word, or a caption's words, of a transcript that came with the call; "
+    "text; no value where its end is not known",
+    ("given", "task"): "the call is a sample of a benchmark; text: version and task; value: words "
+    "of the agent's transcript, none where there is no transcript",
+    ("given", "annotation"): "the benchmark's own label; text: its kind",
+    ("given", "stretch"): "speech as the benchmark's scripts find it",
+    ("given", "distribution"): "people's timing of backchannels to the sample; text: JSON",
     # network: a simulated one between caller and agent, on the caller's side
     ("network", "passed_up"): "a chunk of the user's left the network for the agent; t_ns: when it "
     "was handed to the socket (fact); value: delay that the network added, ms; request_id: u<k>",

@@ -84,7 +84,7 @@ def call(
         line = table.make(plan.line)
         helper = table.row_of(plan.line.name).helper
         help_socket = helper() if helper else None  # its process runs before the call is dialled
-        marks += [stamp("line", "dialled")] if listener is None else []
+        marks += [stamp("line", "dialled", text=plan.line.name)] if listener is None else []
         connected = accepted(listener) if listener else help_socket or dialled(plan.line)
         marks += [stamp("line", "connected")] if listener is None else []
     except (AgentGoneError, LineError) as error:

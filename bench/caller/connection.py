@@ -267,7 +267,8 @@ def _encrypted(connected: socket.socket, host: str, name: str) -> ssl.SSLSocket:
     except (ssl.SSLError, OSError) as error:
         connected.close()
         raise AgentGoneError(
-            f"{name} does not speak TLS ({error}); without TLS its address begins with ws://"
+            f"{name} does not speak TLS ({error}); without TLS its address begins with ws://, "
+            "though Pipecat's /start writes wss:// for every host but localhost"
         ) from None
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.caller.connection import AgentGoneError, Connection
 from bench.caller.way import Channel, Passed, Way, packets_of
-from bench.lines.line import Audio, Chunk, Event, Line, LineError, QuietLine
+from bench.lines.line import Audio, Chunk, Event, Line, LineError, QuietLine, Sent
 from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
 from pipelines.marks import EventName, Mark, stamp
 from pipelines.network.conditions import Network
@@ -111,6 +111,8 @@ class NetworkConnection:
         self.up_delay_ns = up.delay_ns
         self._stall_ns = {UP: 0, DOWN: 0}
         """End of the last stall that was marked."""
+        self._added_ns: dict[int, int] = {}
+        """Index of a chunk that is not reported as sent yet → what the network added to its way."""
         self._is_gone = False
         """Whether the agent has closed the connection."""
 
@@ -167,6 +169,8 @@ class NetworkConnection:
         while (passed := self._up.take(self._clock())) is not None:
             self._inner.send(passed.item.data)
             k = passed.item.k
+            if k is not None and self.line.reports_sent:
+                self._added_ns[k] = passed.added_ns
             self._mark(UP, passed, "" if k is None else f"u{k}", self._clock())
 
     def _hear(self, until_ns: int) -> None:
@@ -182,10 +186,12 @@ class NetworkConnection:
             return
         events: list[Event | Bytes] = [*found]
         for event in events:
-            packets = int(isinstance(event, Audio))
+            packets, sent_ns = int(isinstance(event, Audio)), at_ns
+            if isinstance(event, Audio):
+                sent_ns = event.at_ns or at_ns
             if isinstance(event, Bytes):
                 packets = packets_of(len(event.data))
-            self._down.put(event, at_ns, self._down.fates(at_ns, packets))
+            self._down.put(event, sent_ns, self._down.fates(sent_ns, packets))
 
     def _arrived(self, passed: Passed[Event | Bytes | Exception]) -> list[Event]:
         """The events of what has arrived, and of all that arrives with it."""
@@ -205,10 +211,11 @@ class NetworkConnection:
         if not isinstance(item, Bytes):
             if isinstance(item, Audio):
                 self._mark(DOWN, passed, item.chunk_id, passed.sent_ns)
+                item = replace(item, at_ns=None)  # the network's time is that of its arrival
                 if passed.lost:
                     item = replace(item, pcm=np.zeros_like(item.pcm))
-                if item.at_ns is not None:
-                    item = replace(item, at_ns=item.at_ns + passed.added_ns)
+            elif isinstance(item, Sent):
+                item = replace(item, at_ns=item.at_ns - self._added_ns.pop(item.k, 0))
             return [item]
         events = self.line.feed(item.data)
         spoken = [event.chunk_id for event in events if isinstance(event, Audio)]

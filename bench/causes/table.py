@@ -5,10 +5,10 @@ A cause is a detector and its row, side by side in the file of its group; nothin
 
 from __future__ import annotations
 
-from bench.causes import end_of_turn, models, process
+from bench.causes import end_of_turn, models, process, transports
 from bench.causes.cause import Cause
 
-CAUSES: tuple[Cause, ...] = (*end_of_turn.ROWS, *models.ROWS, *process.ROWS)
+CAUSES: tuple[Cause, ...] = (*end_of_turn.ROWS, *models.ROWS, *process.ROWS, *transports.ROWS)
 """Every known cause, in the order in which a turn passes the stages."""
 
 BY_NAME: dict[str, Cause] = {cause.name: cause for cause in CAUSES}

@@ -36,7 +36,7 @@ _OF_LINES = (
     "a measured latency, and the aim is for its median and p99. packet: audio that is gathered "
     "before it is sent; look-ahead: of the codec, each way; jitter buffer: of the receiver, each "
     "way (aiortc's). They are the protocol's own, and are in every latency of an agent "
-    "behind it."
+    "behind it. No resampler is in the way: both ends are at the protocol's own rate."
 )
 AIM = "aim: |median| ≤ 0.5 ms, p99 ≤ 2 ms"
 

@@ -15,6 +15,7 @@ import numpy as np
 from bench.lines.line import (
     Chunk,
     Event,
+    Fact,
     LineError,
     LineRow,
     Ready,
@@ -61,6 +62,7 @@ class Moshi(WebSocketLine):
         self._reader: Any = sphn.OpusStreamReader(moshi.RATE_HZ)
         self._writer: Any = sphn.OpusStreamWriter(moshi.RATE_HZ)
         self._is_ready = False
+        self._has_head = False
 
     def encode(self, chunk: Chunk) -> bytes:
         """The pages of the Ogg stream that the chunk completes: every other one, of 40 ms."""
@@ -88,9 +90,17 @@ class Moshi(WebSocketLine):
         except Exception as error:  # sphn raises its own kinds
             raise WireError(f"its audio is no Opus in Ogg: {error}") from None
         if decoded is None or not len(decoded):
-            return []
+            return self._head(pages)
         pcm = np.clip(np.rint(decoded * 32_768), -32_768, 32_767).astype(np.int16)
-        return [self.audio(pcm)]
+        return [*self._head(pages), self.audio(pcm)]
+
+    def _head(self, pages: bytes) -> list[Event]:
+        """What the head of the stream says to skip; nothing of the pages after it."""
+        told = None if self._has_head else moshi.pre_skip_ms(pages)
+        if told is None:
+            return []
+        self._has_head = True
+        return [Fact("pre_skip", told)]
 
 
 def _with_query(url: str, asked: Mapping[str, str]) -> str:

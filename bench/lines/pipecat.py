@@ -12,6 +12,7 @@ from typing import Literal
 from bench.lines.line import (
     Chunk,
     Event,
+    Fact,
     LineRow,
     Ready,
     Words,
@@ -52,6 +53,8 @@ class Pipecat(WebSocketLine):
         self._greets = rtvi or self._is_eval
         self._in_rate_hz = in_rate_hz
         self._events = RtviEvents()
+        self._is_wide = False
+        """Whether a frame of more than one channel has come."""
 
     def encode(self, chunk: Chunk) -> bytes:
         """A chunk as one message."""
@@ -77,7 +80,7 @@ class Pipecat(WebSocketLine):
         """A frame in protobuf."""
         frame = pipecat_frames.read(message)
         if isinstance(frame, pipecat_frames.AudioFrame):
-            return [self.audio(frame.pcm, frame.rate_hz)]
+            return [*self._more_channels(frame), self.audio(frame.pcm, frame.rate_hz)]
         if isinstance(frame, pipecat_frames.InterruptionFrame):
             return [self.clear()]
         if isinstance(frame, pipecat_frames.TranscriptionFrame):
@@ -85,6 +88,13 @@ class Pipecat(WebSocketLine):
         if isinstance(frame, pipecat_frames.MessageFrame):
             return self._rtvi(rtvi.read(frame.data))
         return []
+
+    def _more_channels(self, frame: pipecat_frames.AudioFrame) -> list[Event]:
+        """A fact about the first frame of more than one channel."""
+        if frame.channels < 2 or self._is_wide:
+            return []
+        self._is_wide = True
+        return [Fact("channels", frame.channels)]
 
     def _rtvi(self, message: rtvi.Rtvi | None) -> list[Event]:
         if message is None:

@@ -30,6 +30,7 @@ from bench.lines.line import (
 )
 from bench.lines.options import WebRtcOptions
 from bench.lines.rtc import process
+from bench.lines.rtc.band import BandWatch
 from bench.lines.rtc.jitter import DelayWatch, SilenceTrimmer
 from bench.lines.rtc.messages import RATE_HZ, CallError, Decoder, Kind, Message
 from bench.lines.rtc.order import Order
@@ -87,6 +88,7 @@ class WebRtc(QuietLine):
         self._owed = bytearray()
         self._trimmer = SilenceTrimmer(RATE_HZ)
         self._watch = DelayWatch(RATE_HZ)
+        self._band = BandWatch(RATE_HZ)
         self._rtvi = RtviEvents()
         self._generation = 0
         self._chunks = 0
@@ -134,6 +136,8 @@ class WebRtc(QuietLine):
         pcm = np.frombuffer(message.payload, np.int16)
         at_ns = self._heard_ns = message.b
         events: list[Event] = [Fact(*one) for one in self._watch.take(message.a, len(pcm), at_ns)]
+        if (rate_hz := self._band.take(pcm)) is not None:
+            events.append(Fact("track_rate", rate_hz))
         kept = self._trimmer.take(pcm, at_ns)
         if len(kept):
             self._chunks += 1
@@ -178,8 +182,6 @@ ROW = LineRow(
     "webrtc",
     "a bot behind Pipecat's SmallWebRTC: offer and answer by HTTP, Opus, a data channel",
     connects="caller",
-    carrier="packets",
-    paths=("/api/offer",),
     make=WebRtc,
     options=WebRtcOptions,
     in_rate_hz=lambda options: RATE_HZ,

@@ -106,7 +106,7 @@ class RunLog:
         user = [replace(m, t_ns=m.t_ns + t0_ns) for m in marks_of(turns, call.rate_hz)]
         marks = sorted([*conversation.marks, *user, *_texts(conversation)], key=lambda m: m.t_ns)
         store.write_trial(self.run_dir, trial, marks)
-        self._labels[name] = labels_of_call(call, turns).to_dict()
+        self._labels[name] = labels_of_call(name, call, turns).to_dict()
         self._presets[conversation.spec.name] = {
             "title": conversation.spec.title,
             "architecture": conversation.spec.architecture,

@@ -14,6 +14,7 @@ HANDSHAKE, AUDIO, TEXT, CONTROL, METADATA, ERROR, PING, COLOURED_TEXT = range(8)
 """First byte of a message."""
 RATE_HZ = 24_000
 """Sample rate of the model; Opus carries it."""
+_OPUS_HEAD = b"OpusHead"
 FRAME_SAMPLES = 1_920
 """Samples of one step of the model, 80 ms."""
 
@@ -52,3 +53,13 @@ def piece(payload: bytes) -> str:
         return payload.decode("utf-8")
     except UnicodeDecodeError:
         raise WireError("a piece of text is not in UTF-8") from None
+
+
+def pre_skip_ms(pages: bytes) -> float | None:
+    """What the head of an Ogg stream of Opus says to skip at its start, ms; None: no head.
+
+    RFC 7845, 5.1: after the magic, version and channels, a number of samples at 48 kHz.
+    """
+    at = pages.find(_OPUS_HEAD)
+    told = pages[at + 10 : at + 12]
+    return int.from_bytes(told, "little") / 48 if at >= 0 and len(told) == 2 else None

@@ -6,8 +6,10 @@ preset, and takes all calls at the same time.
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,9 +20,11 @@ from numpy.typing import NDArray
 
 from bench.agent.remote import RemoteAgent
 from bench.caller.call import call
+from bench.caller.connection import AgentGoneError, dialled
 from bench.caller.mouth import CHUNK_MS
 from bench.caller.plan import CallerResult
 from bench.fixtures.labels import labels_of
+from bench.lines.line import LineChoice
 from bench.metrics.compute import trial_with_causes
 from bench.recorded.listener import TRANSCRIPT, Sphinx
 from bench.runner.trial import caller_plan, stereo_of
@@ -181,3 +185,13 @@ def test_a_bot_reports_its_words_by_rtvi(calls: Mapping[str, Called], line: str)
     understood = [m.text for m in marks if (m.stage, m.event) == ("line", "user_text")]
     assert said.strip() == "okay i will go to the kitchen."
     assert "kitchen" in " ".join(understood)
+
+
+def test_the_runners_start_names_wss_without_tls_and_dialling_it_says_so(port: int) -> None:
+    url, body = f"http://127.0.0.1:{port}/start", json.dumps({"transport": "twilio"}).encode()
+    asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=10) as response:
+        named = json.load(response)["wsUrl"]
+    assert named == f"wss://127.0.0.1:{port}/ws"
+    with pytest.raises(AgentGoneError, match=r"does not speak TLS: .* dial ws://"):
+        dialled(LineChoice("twilio", named))
