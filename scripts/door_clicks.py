@@ -42,6 +42,8 @@ LEAST, DEAF_MS = 1_000, 60.0
 several small samples of one large one."""
 WARM_UP = 5
 """Clicks through a door before it is measured."""
+AT_24_KHZ = "click-24k"
+"""The click agent at the rate of `/v1/stream`: nothing is resampled."""
 PHASES = 17
 """Seed of the clicks' times."""
 
@@ -62,7 +64,7 @@ class Door:
 
 
 DOORS = {
-    "stream": Door("pcm-websocket", "/v1/stream", (3.0, 10.0)),
+    "stream": Door("stream", "/v1/stream", (3.0, 10.0), options={"preset": AT_24_KHZ}),
     "realtime": Door("openai-realtime", "/v1/realtime?model=click"),
     "twilio": Door(
         "twilio", "/twilio/media", fixed_ms=(38.0, 38.0),
@@ -91,7 +93,9 @@ def _serve(connection: Connection) -> None:
 
     async def run() -> None:
         text = load_spec("click").toml + f"threshold = {LEAST}\ndeaf_ms = {DEAF_MS}\n"
-        service = VoiceService([parse_spec("click", text)])
+        at_24_khz = text.replace("[audio]", "[audio]\nin_rate_hz = 24000")
+        specs = [parse_spec("click", text), parse_spec(AT_24_KHZ, at_24_khz)]
+        service = VoiceService(specs)
         async with serving(service, Address(port=0)) as url:
             connection.send(url.replace("http", "ws", 1))
             await asyncio.to_thread(connection.poll, None)

@@ -13,6 +13,9 @@ from pipelines.errors import SpecError
 from pipelines.registry import refusal
 from pipelines.rows import rows_of
 
+VOICE_PIPELINE = "voice-pipeline-"
+"""Prefix of an id that names a cascade: the rest is its preset."""
+
 
 @cache
 def all_rows() -> tuple[AdapterRow, ...]:
@@ -40,6 +43,11 @@ def adapter_of(model: ModelOptions, where: str = "[model]") -> AdapterRow:
     """
     if why := refusal(model.id):
         raise SpecError(f"{where}: id = {why}")
+    if model.id.startswith(VOICE_PIPELINE):
+        raise SpecError(
+            f"{where}: id = {model.id!r} names a cascade and no model: name the preset "
+            f"{model.id.removeprefix(VOICE_PIPELINE)!r} itself."
+        )
     prefix = model.id.partition("-")[0]
     known = families()
     if prefix not in known:

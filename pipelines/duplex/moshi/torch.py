@@ -56,6 +56,7 @@ class MoshiTorch:
 
     sample_rate_hz = SAMPLE_RATE_HZ
     frame_samples = FRAME_SAMPLES
+    capabilities = Capabilities(text_stream=True, forced_text=True)
 
     def __init__(
         self,
