@@ -30,9 +30,10 @@ EventName = Literal[
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
-    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "audio_lost",
-    "lag", "lost_by_agent", "passed_up", "passed_down", "lost", "stalled", "track_rate",
-    "channels", "pre_skip", "word", "task", "annotation", "stretch", "distribution",
+    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "predicted",
+    "withdrawn", "ahead", "passed_up", "passed_down", "lost", "stalled", "audio_lost", "lag",
+    "lost_by_agent", "track_rate", "channels", "pre_skip", "word", "task", "annotation", "stretch",
+    "distribution",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -73,6 +74,9 @@ EVENTS: dict[StageEvent, str] = {
     ("turn", "analysis"): "an end-of-turn model gave its verdict; value: probability of complete; "
     "text: complete or incomplete",
     ("turn", "proposed"): "a service with its own turn detection proposes that the turn is over",
+    ("turn", "predicted"): "the turn is probably over: an answer is begun that nobody hears yet",
+    ("turn", "withdrawn"): "the prediction was wrong, or the transcript changed: that answer is "
+    "dropped",
     ("turn", "release"): "the user's turn is over: the agent may answer",
     ("turn", "interruption"): "the pipeline interrupts the agent",
     # stt
@@ -104,6 +108,7 @@ EVENTS: dict[StageEvent, str] = {
     # tts
     ("tts", "request"): "a text is handed to the synthesiser; text; request_id: <llm id>/<tts id> "
     "where it is of a language model's answer; value: 1, the pipeline calls it a filler",
+    ("tts", "ahead"): "a text of an answer that is not released yet is synthesised ahead; text",
     ("tts", "rate"): "the first audio at another rate than before; value: Hz",
     (
         "tts",

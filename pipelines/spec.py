@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pipelines.errors import SpecError
 from pipelines.guards.ranges import Range, RateHz, WholeMs, outside
 from pipelines.guards.texts import fit_name, parse_toml, toml_string, whole
-from pipelines.kinds import Kind, Weights
+from pipelines.kinds import Kind, Modality, Weights
 from pipelines.network.conditions import OWN, Direction, Network, NetworkOptions
 from pipelines.network.named import NETWORKS
 
@@ -65,6 +65,8 @@ class PipelineSpec:
     """Kind, which decides the validity rule of metrics.md."""
     description: str = ""
     """Its purpose, in a sentence or two."""
+    modalities: tuple[Modality, ...] = ("voice-to-voice",)
+    """What it makes of what."""
     sees_labels: bool = False
     """True if the agent may see the fixture's labels: scripted presets only."""
     audio: AudioOptions = field(default_factory=AudioOptions)

@@ -13,9 +13,11 @@ from pipelines.marks import Mark, MarkList, StageEvent
 OPENS: dict[StageEvent, str] = {
     ("llm", "request"): "llm",
     ("llm", "tool_start"): "tool",
+    ("tts", "ahead"): "tts",
     ("tts", "request"): "tts",
 }
-"""A mark that opens a piece of work, and its kind."""
+"""A mark that opens a piece of work, and its kind. What was synthesised ahead may be over by the
+time it is asked for: it is opened once."""
 CLOSES: dict[StageEvent, str] = {
     ("llm", "end"): "llm",
     ("llm", "cancelled"): "llm",
@@ -46,6 +48,7 @@ class WatchedMarks(MarkList):
     def __init__(self) -> None:
         super().__init__()
         self._open: set[tuple[str, str]] = set()
+        self._ahead: set[str] = set()
         self._opens = OPENS
         self._is_asked = True
         self._report: Callable[[int], None] = lambda count: None
@@ -53,6 +56,7 @@ class WatchedMarks(MarkList):
     def report_to(self, report: Callable[[int], None]) -> None:
         """Begins a conversation: nothing is open, and ``report`` is given each new number."""
         self._open.clear()
+        self._ahead.clear()
         self._opens = OPENS
         self._is_asked = True
         self._report = report
@@ -69,11 +73,19 @@ class WatchedMarks(MarkList):
         elif event == ("llm", "request") and event not in self._opens:
             # From here on the frames are taken to be of this request: no other's end will be seen.
             self._open = {work for work in self._open if work[0] != "llm"}
-        elif event == ("llm", "taken") and not self._is_asked:
+        elif self._is_no_new_work(mark):
             return
         elif event in self._opens:
+            if event == ("tts", "ahead"):
+                self._ahead.add(mark.request_id)
             self._open.add((self._opens[event], mark.request_id))
         elif event in CLOSES:
             self._open.discard((CLOSES[event], mark.request_id))
         if len(self._open) != before:
             self._report(len(self._open))
+
+    def _is_no_new_work(self, mark: Mark) -> bool:
+        """A context that asks nothing, or a text that was synthesised ahead."""
+        if (mark.stage, mark.event) == ("llm", "taken"):
+            return not self._is_asked
+        return (mark.stage, mark.event) == ("tts", "request") and mark.request_id in self._ahead

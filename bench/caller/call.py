@@ -28,7 +28,7 @@ from bench.caller.ear import Ear
 from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines import table
-from bench.lines.line import LOCAL, Bye, Event, Line, LineChoice, LineError, Ready
+from bench.lines.line import LOCAL, Bye, Event, Line, LineChoice, LineError, ProtocolError, Ready
 from bench.lines.websocket import shown
 from pipelines.audio.ambience import STRETCH, WINDOWS_PER_S
 from pipelines.clock import NS_PER_S, monotonic_ns
@@ -95,12 +95,13 @@ def call(
         try:
             rate_hz = _wait_ready(connection, plan.line, early)
         except (AgentGoneError, LineError) as error:
-            said = f"{error}{_usual_path(plan.line)}"
+            other = _other(plan.line) if isinstance(error, ProtocolError) else ""
+            said = f"{error}{other}{_usual_path(plan.line)}"
             return CallerResult("error", said, 0, 0, [*marks, *_marks_of(connection)])
         marks += [stamp("line", "agent_ready")] if listener is None else []
         tell("ready")
         conversation = Conversation(plan, connection, rate_hz, early=early)
-        result = _converse(conversation, connection, tell)
+        result = _converse(conversation, connection, tell, plan.line)
     result.marks = [*marks, *result.marks, *_marks_of(connection)]
     return result
 
@@ -173,7 +174,10 @@ def _other(line: LineChoice) -> str:
 
 
 def _converse(
-    conversation: Conversation, connection: Connection, tell: Callable[[str], None]
+    conversation: Conversation,
+    connection: Connection,
+    tell: Callable[[str], None],
+    line: LineChoice = LOCAL,
 ) -> CallerResult:
     error: str | None = None
     began_s, cpu_s = time.monotonic(), time.process_time()
@@ -182,6 +186,8 @@ def _converse(
             conversation.run()
         tell("over")
         connection.hang_up()
+    except ProtocolError as wrong:
+        error = f"{wrong}{_other(line)}"
     except (AgentGoneError, LineError) as gone:
         error = str(gone)
     result = conversation.result(error)

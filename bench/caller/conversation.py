@@ -332,7 +332,10 @@ class Conversation:
             return said
         if self._status in ENDED_WELL:
             return None
-        return self._connection.remark() or None
+        remark = self._connection.remark()
+        if not remark and self._plan.line.url and not self._received:
+            return "the agent sent no audio"
+        return remark or None
 
     def _never_silent(self, end_ns: int) -> str | None:
         """A sentence where the agent was audible all the time at the trial's end; else None."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.causes.cause import Case, Cause, Evidence
 from bench.causes.table import CAUSES
-from bench.store.records import CauseRow, MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial, whose
 
 REFUSED = frozenset({"synthetic"})
 """Weights whose turns have no causes: their stages' times mean nothing."""
@@ -54,12 +54,7 @@ def ordered(rows: Sequence[CauseRow]) -> list[CauseRow]:
 
 def _row(cause: Cause, trial: Trial, turn: int, evidence: Evidence) -> CauseRow:
     return CauseRow(
-        run_id=trial.run_id,
-        trial_id=trial.trial_id,
-        preset=trial.preset,
-        fixture=trial.fixture,
-        repeat=trial.repeat,
-        warmup=trial.warmup,
+        **whose(trial),
         turn=turn,
         cause=cause.name,
         loses=cause.loses,

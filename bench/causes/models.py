@@ -118,9 +118,15 @@ def _earlier_prompt(case: Case, asked_ns: int) -> float:
 
 
 def sentence_aggregation(case: Case) -> Evidence | None:
-    """The first speakable token → the first text is handed to the synthesiser."""
+    """The first speakable token → the first text is handed to the synthesiser.
+
+    An answer to a predicted turn is held until the turn is over: it is not the sentence it waits
+    for then.
+    """
     token = _of_request(case, "first_speakable")
-    return since(token.t_ns if token else None, case.path.handed, "")
+    if token is None or case.path.llm_start is None:
+        return None
+    return since(max(token.t_ns, case.path.llm_start), case.path.handed, "")
 
 
 def whole_answer_at_once(case: Case) -> Evidence | None:

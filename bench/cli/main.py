@@ -183,7 +183,7 @@ def _root(
 ) -> None:
     """How long does a voice agent take to answer, where do the milliseconds go, how sure is that?
 
-    Start with: duplex-lab run --presets cascade-embedded,cascade-stock --fixtures quick
+    Start with: duplex-lab run, and then: duplex-lab report
     """
 
 

@@ -127,7 +127,8 @@ def _show_run(
     if more > 0:
         out.say(f"{more} more trials and all tables: duplex-lab show {path} --all")
     if not everything:
-        out.say(f"Columns explained: duplex-lab show --explain. Page: duplex-lab report {path}")
+        out.say("Columns explained: duplex-lab show --explain")
+        out.say(f"The page: duplex-lab report {path}")
 
 
 def _show_frames(summary: RunSummary, out: Screen) -> None:

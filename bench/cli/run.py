@@ -70,8 +70,8 @@ def run(
     line: Annotated[
         list[str] | None,
         typer.Option(
-            help="Protocol that the agent speaks: pcm-websocket, openai-realtime, pipecat, twilio, "
-            "moshi; 'duplex-lab lines' explains them."
+            help="Protocol that the agent speaks: pcm-websocket, stream, openai-realtime, "
+            "pipecat, twilio, moshi; 'duplex-lab lines' explains them."
         ),
     ] = None,
     header_from_env: Annotated[

@@ -22,6 +22,10 @@ class LineError(Exception):
     """The peer does not speak the line's protocol, or refuses; one sentence that says how."""
 
 
+class ProtocolError(LineError):
+    """A message is not of the line's protocol."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """One chunk of the user's audio on its way to the agent."""

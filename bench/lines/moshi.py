@@ -114,7 +114,7 @@ def _with_query(url: str, asked: Mapping[str, str]) -> str:
 
 ROW = LineRow(
     "moshi",
-    "a Moshi or PersonaPlex server (/api/chat): Opus in Ogg over a WebSocket",
+    "a Moshi or PersonaPlex server: Opus in Ogg over a WebSocket",
     connects="caller",
     paths=("/api/chat",),
     make=Moshi,

@@ -50,6 +50,14 @@ class OpenAIOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """`bench.lines.stream`."""
+
+    preset: str = ""
+    """One of the server's presets; empty: its default."""
+
+
+@dataclass(frozen=True, slots=True)
 class TwilioOptions:
     """`bench.lines.twilio`."""
 

@@ -96,7 +96,7 @@ class PcmWebSocket(WebSocketLine):
 
 ROW = LineRow(
     "pcm-websocket",
-    "raw PCM over a WebSocket: binary messages, or JSON by a protocol map",
+    "raw PCM over a WebSocket, binary or as a protocol map says",
     connects="caller",
     make=PcmWebSocket,
     options=PcmOptions,

@@ -110,7 +110,7 @@ class Pipecat(WebSocketLine):
 
 ROW = LineRow(
     "pipecat",
-    "a bot under Pipecat's own runner, by its WebSocket (protobuf, or the JSON of its evals)",
+    "a bot under Pipecat's own runner, by its WebSocket",
     connects="caller",
     paths=("/ws-client", "/ws"),
     make=Pipecat,

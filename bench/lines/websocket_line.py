@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from bench.lines.line import Audio, Bye, Clear, Event, LineError, QuietLine
+from bench.lines.line import Audio, Bye, Clear, Event, ProtocolError, QuietLine
 from bench.lines.websocket import Channel, Closed, Opened
 from pipelines.wires.error import WireError
 
@@ -48,7 +48,7 @@ class WebSocketLine(QuietLine):
                 else:
                     events += self.text(arrived)
         except WireError as error:
-            raise LineError(f"{self.channel.name}: {error}") from None
+            raise ProtocolError(f"{self.channel.name}: {error}") from None
         return events
 
     def owed(self) -> bytes:

@@ -29,6 +29,8 @@ class PresetRow:
     """Why it can't run here, a sentence each; empty if it can."""
     builds: tuple[str, ...]
     """Work that its first run does: builds, models to make."""
+    modalities: tuple[str, ...] = ()
+    """What it makes of what."""
 
     @property
     def available(self) -> bool:
@@ -65,6 +67,7 @@ def row_of(name: str) -> PresetRow:
             weights_word(parts),
             tuple(lacks(spec)),
             tuple(builds_first(spec)),
+            spec.modalities,
         )
     except LabError as error:
         return PresetRow(name, "", "–", "–", (), "missing", (str(error),), ())

@@ -16,7 +16,7 @@ from bench.metrics.table import METRICS
 from bench.metrics.validity import GROUPS
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo
-from bench.store.records import CauseRow, MetricRow, Trial
+from bench.store.records import CauseRow, MetricRow, Trial, whose
 from bench.store.store import Run
 from pipelines.marks import Mark
 
@@ -149,12 +149,7 @@ def row_of(
     """
     reasons = [text for text in (figure.reason, invalid) if text]
     return MetricRow(
-        run_id=trial.run_id,
-        trial_id=trial.trial_id,
-        preset=trial.preset,
-        fixture=trial.fixture,
-        repeat=trial.repeat,
-        warmup=trial.warmup,
+        **whose(trial),
         turn=turn,
         metric=name,
         subject=figure.subject,

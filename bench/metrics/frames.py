@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from bench.metrics.metric import Effect, Figure, Headline, Metric, Over, TrialMeasure, Unit
 from bench.metrics.reading import TrialReading
+from bench.metrics.validity import GroupName
 from bench.stats.dip import rejects_one_mode
 from bench.stats.trend import MIN_SPAN_S, Slope, theil_sen
 from bench.timeline.frame_times import (
@@ -233,7 +235,8 @@ _MISSES: dict[str | None, str] = {
 }
 
 
-def _frames(
+def _of(
+    group: GroupName,
     number: int,
     name: str,
     description: str,
@@ -243,36 +246,11 @@ def _frames(
     headline: Headline | None = None,
 ) -> Metric:
     return Metric(
-        number,
-        name,
-        unit,
-        "frames",
-        description,
-        on_trial,
-        compared=compared,
-        headline=headline,
+        number, name, unit, group, description, on_trial, compared=compared, headline=headline
     )
 
 
-def _machine(
-    number: int,
-    name: str,
-    description: str,
-    on_trial: TrialMeasure,
-    unit: Unit = "ms",
-    compared: Effect | None = None,
-    headline: Headline | None = None,
-) -> Metric:
-    return Metric(
-        number,
-        name,
-        unit,
-        "machine",
-        description,
-        on_trial,
-        compared=compared,
-        headline=headline,
-    )
+_frames, _machine = partial(_of, "frames"), partial(_of, "machine")
 
 
 def _per_frame_rows() -> Iterator[Metric]:

@@ -15,12 +15,15 @@ from pipelines.clock import NS_PER_S
 from pipelines.marks import EventName, Mark
 
 NO_SPEECH = "the agent said nothing"
+RECORDED = "in a recorded call an underrun can't be told from a pause"
 NO_NETWORK = "no network was simulated"
 WAYS = ("up", "down")
 
 
 def underruns(reading: TrialReading) -> list[Figure]:
     """Counts the underruns per minute of the agent's speech."""
+    if reading.trial.kind == "recorded":
+        return [Figure(None, RECORDED)]
     speech_ns = agent_speech_ns(reading.timeline)
     if speech_ns == 0:
         return [Figure(None, NO_SPEECH)]
@@ -29,6 +32,8 @@ def underruns(reading: TrialReading) -> list[Figure]:
 
 def underrun_ms(reading: TrialReading) -> list[Figure]:
     """Measures the silence of all underruns together."""
+    if reading.trial.kind == "recorded":
+        return [Figure(None, RECORDED)]
     if agent_speech_ns(reading.timeline) == 0:
         return [Figure(None, NO_SPEECH)]
     return [Figure(in_ms(sum(reading.underruns_ns)))]

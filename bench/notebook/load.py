@@ -27,7 +27,8 @@ from bench.store.atomic import StoreError
 from bench.store.recording import Stereo
 from bench.store.records import MetricRow
 from bench.store.results import find_run
-from bench.store.store import Run, as_table, read_causes, read_json, read_metrics, read_run
+from bench.store.store import Run, read_causes, read_json, read_metrics, read_run
+from bench.store.tables import as_table
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import Path as CriticalPath
 from bench.timeline.critical_path import critical_path

@@ -133,7 +133,7 @@ def _scored(files: CallFiles, call: Call, run_dir: Path, preset: str) -> _Scored
         marks += sample_marks(files, call.labelled, call.agent_words)
         sample = {"task": call.labelled.task, "turn": _labelled_turn(call, turns)}
     store.write_trial(run_dir, trial, marks)
-    return _Scored(trial, _labels(trial.fixture, call, turns), sample)
+    return _Scored(trial, labels_of_call(trial.fixture, call, turns), sample)
 
 
 def _labelled_turn(call: Call, turns: Sequence[UserTurn]) -> int | None:
@@ -209,7 +209,8 @@ def marks_of(turns: Sequence[UserTurn], rate_hz: int) -> list[Mark]:
     return marks
 
 
-def _labels(name: str, call: Call, turns: Sequence[UserTurn]) -> FixtureLabels:
+def labels_of_call(name: str, call: Call, turns: Sequence[UserTurn]) -> FixtureLabels:
+    """The labels of a call, proposed where none were given."""
     texts = _texts(call, turns)
     made = tuple(
         TurnLabels(

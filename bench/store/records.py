@@ -7,7 +7,7 @@ The columns of the parquet files (bench/store/schema.py) are the fields of these
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from pipelines.kinds import Kind, Weights
 
@@ -62,6 +62,29 @@ class Trial:
     kind: Kind = "cascade"
     preroll_ms: float = 0.0
     network: str = ""
+
+
+class Whose(TypedDict):
+    """The columns that say of which trial a row is."""
+
+    run_id: str
+    trial_id: str
+    preset: str
+    fixture: str
+    repeat: int
+    warmup: bool
+
+
+def whose(trial: Trial) -> Whose:
+    """The columns of a row of a trial."""
+    return {
+        "run_id": trial.run_id,
+        "trial_id": trial.trial_id,
+        "preset": trial.preset,
+        "fixture": trial.fixture,
+        "repeat": trial.repeat,
+        "warmup": trial.warmup,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,32 @@ whose row is there is whole. `consolidate` gathers them into ``trials.parquet`` 
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from bench.store.atomic import StoreError, atomic_write, explained
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo, read_recording, write_recording
 from bench.store.records import CauseRow, MetricRow, Trial
-from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, TABLES, VERSION_KEY, arrow_schema
+from bench.store.schema import RENAMED_METRICS, TABLES
+from bench.store.tables import (
+    as_table,
+    damage,
+    marks_of,
+    numbers_of,
+    open_table,
+    read_marks,
+    read_table,
+    values_of,
+    write_tables,
+)
 from pipelines.guards.texts import parse_json, whole
 from pipelines.marks import Mark
 
@@ -68,7 +74,7 @@ class Run:
         table = self.mark_tables.get(trial_id)
         if table is None:
             return []
-        return _marks({field.name: _values(table[field.name]) for field in fields(Mark)})
+        return marks_of({field.name: values_of(table[field.name]) for field in fields(Mark)})
 
     def recording(self, trial: Trial) -> Stereo | None:
         """A trial's recording, (n, 2) int16; None where none was made.
@@ -127,6 +133,12 @@ class Run:
 # Writing
 
 
+def _safe(trial_id: str) -> str:
+    if not _SAFE.fullmatch(trial_id):
+        raise StoreError(f"trial id {trial_id!r}: only letters, digits and . _ - @ + can be used")
+    return trial_id
+
+
 def write_info(run_dir: Path, info: Mapping[str, Any]) -> None:
     """Writes ``run.json``, whole or not at all."""
     text = whole(json.dumps(info, indent=2, ensure_ascii=False, sort_keys=True))
@@ -164,18 +176,18 @@ def write_trial(run_dir: Path, trial: Trial, marks: Sequence[Mark]) -> None:
         "seq": list(range(len(marks))),
     }
     parts = run_dir / "parts"
-    _write_tables(parts / f"{stem}.marks.parquet", "marks", [as_table("marks", marks, **seq)])
-    _write_tables(parts / f"{stem}.trials.parquet", "trials", [as_table("trials", [trial])])
+    write_tables(parts / f"{stem}.marks.parquet", "marks", [as_table("marks", marks, **seq)])
+    write_tables(parts / f"{stem}.trials.parquet", "trials", [as_table("trials", [trial])])
 
 
 def write_metrics(run_dir: Path, rows: Iterable[MetricRow]) -> None:
     """Writes ``metrics.parquet``, whole or not at all."""
-    _write_tables(run_dir / "metrics.parquet", "metrics", [as_table("metrics", list(rows))])
+    write_tables(run_dir / "metrics.parquet", "metrics", [as_table("metrics", list(rows))])
 
 
 def write_causes(run_dir: Path, rows: Iterable[CauseRow]) -> None:
     """Writes ``causes.parquet``, whole or not at all."""
-    _write_tables(run_dir / "causes.parquet", "causes", [as_table("causes", list(rows))])
+    write_tables(run_dir / "causes.parquet", "causes", [as_table("causes", list(rows))])
 
 
 def consolidate(run_dir: Path) -> None:
@@ -190,8 +202,8 @@ def consolidate(run_dir: Path) -> None:
     gathered: list[Path] = []
     run = _read_all(run_dir, gathered)
     tables = [run.mark_tables[t.trial_id] for t in run.trials if t.trial_id in run.mark_tables]
-    _write_tables(run_dir / "marks.parquet", "marks", tables)
-    _write_tables(run_dir / "trials.parquet", "trials", [as_table("trials", run.trials)])
+    write_tables(run_dir / "marks.parquet", "marks", tables)
+    write_tables(run_dir / "trials.parquet", "trials", [as_table("trials", run.trials)])
     with explained(parts):
         for part in gathered:
             part.unlink()
@@ -239,7 +251,7 @@ def statuses(run_dir: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in [run_dir / "trials.parquet", *sorted(run_dir.glob("parts/*.trials.parquet"))]:
         if path.exists():
-            table = _read(path, "trials")
+            table = read_table(path, "trials")
             ids, said = table["trial_id"].to_pylist(), table["status"].to_pylist()
             found |= dict(zip(ids, said, strict=True))
     return found
@@ -254,7 +266,7 @@ def read_trials(run_dir: Path) -> list[Trial]:
     found: dict[str, Trial] = {}
     for path in [run_dir / "trials.parquet", *sorted(run_dir.glob("parts/*.trials.parquet"))]:
         if path.exists():
-            rows = _read(path, "trials").to_pylist()
+            rows = read_table(path, "trials").to_pylist()
             found |= {row["trial_id"]: Trial(**row) for row in rows}
     return list(found.values())
 
@@ -263,7 +275,7 @@ def done_trials(run_dir: Path) -> set[str]:
     """Ids of the trials that are whole on disk: a resumed run skips them."""
     whole = {p.name.removesuffix(".trials.parquet") for p in run_dir.glob("parts/*.trials.parquet")}
     if (run_dir / "trials.parquet").exists():
-        whole |= set(_read(run_dir / "trials.parquet", "trials")["trial_id"].to_pylist())
+        whole |= set(read_table(run_dir / "trials.parquet", "trials")["trial_id"].to_pylist())
     return whole
 
 
@@ -297,17 +309,17 @@ def _read_all(run_dir: Path, parts: list[Path], known: Collection[str] = ()) -> 
     trials: dict[str, Trial] = {}
     marks: dict[str, pa.Table] = {}
     if (run_dir / "trials.parquet").exists():
-        for row in _read(run_dir / "trials.parquet", "trials").to_pylist():
+        for row in read_table(run_dir / "trials.parquet", "trials").to_pylist():
             trials[row["trial_id"]] = Trial(**row)
-        marks = _read_marks(run_dir / "marks.parquet")
+        marks = read_marks(run_dir / "marks.parquet")
     for path in sorted(run_dir.glob("parts/*.trials.parquet")):
         stem = path.name.removesuffix(".trials.parquet")
         if stem in known:
             continue
-        for row in _read(path, "trials").to_pylist():
+        for row in read_table(path, "trials").to_pylist():
             trials[row["trial_id"]] = Trial(**row)
         beside = path.with_name(f"{stem}.marks.parquet")
-        marks[stem] = _read(beside, "marks")
+        marks[stem] = read_table(beside, "marks")
         parts += [path, beside]
     if not trials and not known:
         raise StoreError(f"{run_dir}: there are no trials in it; is it a run's folder?")
@@ -321,7 +333,7 @@ def read_metrics(run_dir: Path) -> list[MetricRow]:
     Raises:
         StoreError: it is missing, damaged or newer than this program.
     """
-    rows = _read(run_dir / "metrics.parquet", "metrics").to_pylist()
+    rows = read_table(run_dir / "metrics.parquet", "metrics").to_pylist()
     return [MetricRow(**row | {"metric": _today(row["metric"])}) for row in rows]
 
 
@@ -333,7 +345,7 @@ def read_causes(run_dir: Path) -> list[CauseRow] | None:
     """
     if not (run_dir / "causes.parquet").exists():
         return None
-    return [CauseRow(**row) for row in _read(run_dir / "causes.parquet", "causes").to_pylist()]
+    return [CauseRow(**row) for row in read_table(run_dir / "causes.parquet", "causes").to_pylist()]
 
 
 def _today(metric: str) -> str:
@@ -363,163 +375,12 @@ def read_figures(run_dir: Path, metric: str) -> Figures:
     """
     path = run_dir / "metrics.parquet"
     texts = [column.name for column in TABLES["metrics"] if column.type == "string"]
-    file = _open(path, "metrics", dictionaries=texts)
+    file = open_table(path, "metrics", dictionaries=texts)
     names = [field.name for field in fields(Figures)]
-    with _damage(path):
+    with damage(path):
         table = file.read(columns=["metric", *names], use_threads=False)
     of = table["metric"].combine_chunks()
     words = [_today(name) for name in of.dictionary.to_pylist()]
     number = words.index(metric) if metric in words else -1
-    rows = np.flatnonzero(_numpy(of.indices)[0] == number)
-    return Figures(*(_values(table[name], rows) for name in names))
-
-
-# Arrow
-
-
-def _safe(trial_id: str) -> str:
-    if not _SAFE.fullmatch(trial_id):
-        raise StoreError(f"trial id {trial_id!r}: only letters, digits and . _ - @ + can be used")
-    return trial_id
-
-
-def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.Table:
-    """Records as a table; columns that are not fields of the records are passed as arguments."""
-    schema = arrow_schema(name)
-    fields = [field for field in schema.names if field not in columns]
-    texts = {column.name for column in TABLES[name] if column.type == "string"}
-    data = {field: [getattr(record, field) for record in records] for field in fields}
-    for field in texts & data.keys():
-        data[field] = [whole(text) if text else text for text in data[field]]
-    return pa.Table.from_pydict({**columns, **data}, schema=schema)
-
-
-def _marks(columns: Mapping[str, Sequence[Any]]) -> list[Mark]:
-    """A mark per row, as ``Mark(…)`` would make it: field by field, which takes half the time."""
-    marks = [object.__new__(Mark) for _ in columns["t_ns"]]
-    for name, values in columns.items():
-        # A frozen dataclass has no other way in than its slots.
-        deque(map(getattr(Mark, name).__set__, marks, values), maxlen=0)
-    return marks
-
-
-def _values(column: pa.ChunkedArray, rows: NDArray[np.intp] | None = None) -> list[Any]:
-    """As ``to_pylist``, but many times faster: a run has millions of marks.
-
-    Args:
-        column: Of texts (as such, or as a dictionary), numbers or booleans.
-        rows: Only these; None for all.
-    """
-    array = column.combine_chunks()
-    if pa.types.is_string(array.type):
-        array = array.dictionary_encode()
-    is_text = pa.types.is_dictionary(array.type)
-    numbers, known = _numpy(array.indices if is_text else array)
-    if rows is not None:
-        numbers, known = numbers[rows], known if known is None else known[rows]
-    if is_text:
-        words = [*array.dictionary.to_pylist(), None]
-        indices = numbers if known is None else np.where(known, numbers, len(words) - 1)
-        return [words[i] for i in indices.tolist()]
-    values: list[Any] = numbers.tolist()
-    for i in [] if known is None else np.flatnonzero(~known).tolist():
-        values[i] = None
-    return values
-
-
-def _numpy(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """An array's numbers, and which of them are known (None: all).
-
-    Without ``to_numpy``, which imports pandas: that takes longer than this function.
-    """
-    if pa.types.is_boolean(array.type):
-        numbers, known = _numpy(array.cast(pa.uint8()))
-        return numbers.astype(np.bool_), known
-    if array.null_count == 0:
-        return np.from_dlpack(array), None
-    known, _ = _numpy(array.is_valid())
-    full = pa.Array.from_buffers(
-        array.type, len(array), [None, array.buffers()[1]], offset=array.offset
-    )
-    return np.from_dlpack(full), known
-
-
-def _write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
-    """Writes a file with one row group per table."""
-    schema, buffer = arrow_schema(name), io.BytesIO()
-    whole = [column.name for column in TABLES[name] if column.type == "int64"]
-    with pq.ParquetWriter(
-        buffer,
-        schema,
-        compression="zstd",
-        # Times and numbers hardly repeat, but grow: their differences are small.
-        use_dictionary=[field for field in schema.names if field not in whole],
-        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
-    ) as writer:
-        for table in tables:
-            writer.write_table(table)
-    atomic_write(path, buffer.getvalue())
-
-
-def _open(path: Path, name: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
-    """Opens a table's file; the columns in ``dictionaries`` are read in their stored form.
-
-    Whoever reads from it does so with ``use_threads=False``. A thread of arrow's that lets go of
-    the file's bytes asks Python for leave; where Python has just begun to end, that thread is
-    ended instead, and takes the process with it ("terminate called without an active exception",
-    exit code 134), after everything was printed.
-    """
-    if not path.exists():
-        raise StoreError(f"{path}: the file is missing; the run's folder is not whole")
-    with explained(path):
-        data = path.read_bytes()
-    with _damage(path):
-        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=dictionaries)
-        schema = file.schema_arrow
-    version = int((schema.metadata or {}).get(VERSION_KEY, b"0"))
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: written by a newer duplex-lab (schema {version}, this one knows "
-            f"{SCHEMA_VERSION}); update duplex-lab"
-        )
-    known = frozenset(schema.names)
-    wanted = [c.name for c in TABLES[name] if c.since <= max(1, version)]
-    missing = [column for column in wanted if column not in known]
-    if missing or version < 1:
-        lacks = f"the column {missing[0]!r}" if missing else "its schema version"
-        raise StoreError(f"{path}: not a {name} table of duplex-lab, it lacks {lacks}")
-    return file
-
-
-def _read(path: Path, name: str) -> pa.Table:
-    file = _open(path, name)
-    with _damage(path):
-        known = file.schema_arrow.names  # an older file lacks later columns
-        columns = [c.name for c in TABLES[name] if c.name in known]
-        table = file.read(columns=columns, use_threads=False)
-        table.validate(full=True)  # a text that is not UTF-8 among them
-        return table
-
-
-def _read_marks(path: Path) -> dict[str, pa.Table]:
-    """Trial id → its marks: each row group is one trial."""
-    file = _open(path, "marks")
-    found, start = {}, 0
-    with _damage(path):
-        table = file.read(use_threads=False)
-        table.validate(full=True)
-        for i in range(file.num_row_groups):
-            length = file.metadata.row_group(i).num_rows
-            group, start = table.slice(start, length), start + length
-            if length:
-                found[group["trial_id"][0].as_py()] = group
-    return found
-
-
-@contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    """The message of arrow about a file whose middle is broken, as one sentence."""
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(f"{path}: the file is damaged ({str(error).splitlines()[0]})") from None
+    rows = np.flatnonzero(numbers_of(of.indices)[0] == number)
+    return Figures(*(values_of(table[name], rows) for name in names))

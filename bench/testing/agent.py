@@ -78,6 +78,10 @@ class Calls:
         """
         return self.quantile(metric, 0.5)
 
+    def p95(self, metric: str, *, allow_unbounded: bool = False) -> Figure:
+        """The 95th percentile, see `quantile`; it needs 59 turns."""
+        return self.quantile(metric, 0.95, allow_unbounded=allow_unbounded)
+
     def quantile(self, metric: str, q: float, *, allow_unbounded: bool = False) -> Figure:
         """A quantile.
 
@@ -132,15 +136,19 @@ class VoiceAgent:
     Args:
         spec: Its preset.
         folder: Where the runs are kept.
+        network: Name of the network that is simulated to it; empty: none.
     """
 
-    def __init__(self, spec: PipelineSpec, folder: Path) -> None:
+    def __init__(self, spec: PipelineSpec, folder: Path, network: str = "") -> None:
         self._spec = spec
         self._folder = folder
+        self._network = network
         self._calls = 0
 
     @classmethod
-    def named(cls, name: str, line: str | None, headers: Sequence[str], folder: Path) -> VoiceAgent:
+    def named(
+        cls, name: str, line: str | None, headers: Sequence[str], folder: Path, network: str = ""
+    ) -> VoiceAgent:
         """The agent of a command line.
 
         Args:
@@ -148,19 +156,23 @@ class VoiceAgent:
             line: The protocol of an address.
             headers: ``Header=VARIABLE`` of an address.
             folder: Where the runs are kept.
+            network: Name of one network that is simulated to it; empty: none.
 
         Raises:
-            LabError: it is none of them.
+            LabError: it is none of them, or several networks are named.
         """
+        if "," in network:
+            raise LabError(f"--network {network}: a test calls over one network; name one.")
         if "://" in name:
-            return cls(remote_specs([name], [line] if line else [], headers)[0], folder)
+            spec = remote_specs([name], [line] if line else [], headers)[0]
+            return cls(spec, folder, network)
         if line:
             raise LabError(f"--line {line} is for an address (ws://…), and --agent is {name}.")
         if name.endswith(".py"):
             from pipelines.bot.preset import bot_spec
 
-            return cls(bot_spec(Path(name)), folder)
-        return cls(load_spec(name), folder)
+            return cls(bot_spec(Path(name)), folder, network)
+        return cls(load_spec(name), folder, network)
 
     def call(self, fixtures: str, *, repeats: int = 1) -> Calls:
         """Calls the agent once with every fixture, in real time.
@@ -174,7 +186,7 @@ class VoiceAgent:
         """
         self._calls += 1
         run_dir = self._folder / f"{self._spec.name}-{self._calls}"
-        plan = make_plan("", fixtures, repeats, agents=[self._spec])
+        plan = make_plan("", fixtures, repeats, agents=[self._spec], networks=self._network)
         execute(plan, run_dir, resume=False, watch=_tell, retries=2)
         rows = tuple(row for row in store.read_metrics(run_dir) if not row.warmup)
         return Calls(run_dir, rows)

@@ -33,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--line", metavar="NAME", help="protocol of --agent URL: 'duplex-lab lines' lists them"
     )
     group.addoption(
+        "--network",
+        metavar="NAME",
+        default="",
+        help="network to simulate between user and agent: 'duplex-lab networks' lists them",
+    )
+    group.addoption(
         "--header-from-env",
         action="append",
         default=[],
@@ -61,6 +67,7 @@ def voice_agent(
             request.config.getoption("--line"),
             request.config.getoption("--header-from-env"),
             tmp_path_factory.mktemp("voice-agent"),
+            request.config.getoption("--network"),
         )
     except LabError as error:
         raise pytest.UsageError(str(error)) from None

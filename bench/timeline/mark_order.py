@@ -28,6 +28,9 @@ ORDER: tuple[tuple[StageEvent, StageEvent], ...] = (
 """(cause, effect), of one request, or of one turn of the user. A stage without an end is left
 out."""
 
+EARLIER: dict[StageEvent, StageEvent] = {("tts", "ahead"): ("tts", "request")}
+"""Event → the cause that it stands for, where both are there: work that was done ahead."""
+
 _CAUSES = {cause for cause, _ in ORDER}
 _EFFECTS: dict[StageEvent, tuple[StageEvent, ...]] = {
     effect: tuple(cause for cause, of in ORDER if of == effect) for _, effect in ORDER
@@ -50,7 +53,7 @@ def check_order(trial_id: str, marks: Sequence[Mark]) -> None:
     """
     first: dict[tuple[StageEvent, str, int], int] = {}
     for mark in marks:
-        event = (mark.stage, mark.event)
+        event = EARLIER.get((mark.stage, mark.event), (mark.stage, mark.event))
         if event in _CAUSES:
             key = (event, *_whose(mark))
             first[key] = min(mark.t_ns, first.get(key, mark.t_ns))

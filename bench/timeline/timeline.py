@@ -191,7 +191,7 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
     heard = Heard(sounds, chunks, cleared, trial.rate_hz)
     sent = _sent(events)
     ends = {m.request_id: m.t_ns for how in _SPOKEN_OUT for m in events.get(how, ())}
-    turns = []
+    turns, doubts = [], dict[Sound, str]()
     for i, (number, u_on, u_off) in enumerate(limits):
         end_ns = limits[i + 1][1] if i + 1 < len(limits) else None
         own = tuple(given.get(number, ()))
@@ -213,7 +213,10 @@ def reconstruct(trial: Trial, marks: Sequence[Mark], recording: Stereo | None) -
         elif a_on is None:
             silence = _why_silent(within, onset, u_off, ambience)
             if silence == STILL_SPEAKING:
-                silence += _endless(trial, recording, within[-1])
+                sound = within[-1]
+                if sound not in doubts:  # one sound may outlast many turns
+                    doubts[sound] = _endless(trial, recording, sound)
+                silence += doubts[sound]
         a_off = within[-1].end_ns if a_on is not None and within else None
         turn = Turn(
             number,

@@ -10,7 +10,9 @@ from pipecat.processors.aggregators.llm_response_universal import LLMContextAggr
 from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frame_processor import FrameProcessor
 
-from pipelines.cascade.clauses import ClauseAggregator
+from pipelines.cascade.clauses import ClauseAggregator, SpeakAhead
+from pipelines.cascade.eager import EagerSTTService
+from pipelines.cascade.endpointing.endpointer import EndpointOptions
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import ModelLLMService
 from pipelines.cascade.provide import check
@@ -76,33 +78,53 @@ async def build(host: Host) -> Pipeline:
     pair = LLMContextAggregatorPair(context, user_params=user_params(turns))
     hand_over = HandOver(host.marks)
     by_clause = tts.aggregation == "clause"
+    voice = ModelTTSService(
+        processes["tts"],
+        marks=host.marks,
+        options=tts,
+        hand_over=None if by_clause else hand_over,
+        rate_hz=tts_engine(tts).rate_hz or TTS_RATE_HZ,
+    )
+    ahead = SpeakAhead(voice.prepare) if turns.preset == "eager" and by_clause else None
     processors: list[FrameProcessor] = [
         host.transport.input(),
-        ModelSTTService(processes["stt"], marks=host.marks, options=stt),
+        _ear(processes["stt"], host.marks, stt, turns),
         *await intent_taps(host),  # the user's words: the aggregator behind keeps them
         pair.user(),
-        _mind(processes.get("llm"), host.marks, llm, hand_over),
+        _mind(processes.get("llm"), host.marks, llm, hand_over, ahead),
     ]
     if by_clause:
         processors.append(
             LLMTextProcessor(text_aggregator=ClauseAggregator(), text_transforms=[("*", hand_over)])
         )
     processors += [
-        ModelTTSService(
-            processes["tts"],
-            marks=host.marks,
-            options=tts,
-            hand_over=None if by_clause else hand_over,
-            rate_hz=tts_engine(tts).rate_hz or TTS_RATE_HZ,
-        ),
+        voice,
         host.transport.output(),
         pair.assistant(),
     ]
     return Pipeline(processors)
 
 
+def _ear(
+    process: ModelProcess, marks: MarkSink, options: SttOptions, turns: TurnOptions
+) -> FrameProcessor:
+    """The recogniser, which also owns the turn where that is eager."""
+    if turns.preset != "eager":
+        return ModelSTTService(process, marks=marks, options=options)
+    ends = EndpointOptions(
+        cut_off_cost_ms=turns.eager_cut_off_cost_ms,
+        predict_from=turns.eager_predict_from,
+        longest_wait_ms=turns.eager_longest_wait_secs * 1000,
+    )
+    return EagerSTTService(process, marks=marks, options=options, ends=ends)
+
+
 def _mind(
-    process: ModelProcess | None, marks: MarkSink, options: LlmOptions, hand_over: HandOver
+    process: ModelProcess | None,
+    marks: MarkSink,
+    options: LlmOptions,
+    hand_over: HandOver,
+    ahead: SpeakAhead | None,
 ) -> FrameProcessor:
     """The language model: in a child process, or a server's."""
     if process is None:
@@ -115,6 +137,7 @@ def _mind(
         marks=marks,
         options=options,
         hand_over=hand_over,
+        ahead=ahead,
         max_tokens=answer_tokens(options),
     )
 

@@ -6,7 +6,7 @@ This one hands the first piece to the synthesiser with the punctuation mark that
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from pipecat.utils.text.base_text_aggregator import Aggregation, BaseTextAggregator, TextType
 
@@ -109,3 +109,44 @@ class ClauseAggregator(BaseTextAggregator):
     async def reset(self) -> None:
         """Clears the text held."""
         self._splitter.reset()
+
+
+class SpeakAhead:
+    """Hands an answer's first piece to the synthesiser before the answer is released.
+
+    Pipecat holds the answer to a predicted turn in the language model's service, so the synthesiser
+    behind it hears of it only once the turn is over. What it makes of this piece waits in its
+    process, and is taken up when the same text is released.
+
+    Args:
+        prepare: Takes a text to be synthesised and the id of the LLM request that it answers.
+    """
+
+    def __init__(self, prepare: Callable[[str, str], None]) -> None:
+        self._prepare = prepare
+        self._splitter = ClauseSplitter()
+        self._request_id = ""
+
+    def begin(self, request_id: str, speculation: bool) -> None:
+        """An answer begins.
+
+        Args:
+            request_id: The LLM request.
+            speculation: Whether its turn may not be over: nothing is done ahead otherwise.
+        """
+        self._splitter.reset()
+        self._request_id = request_id if speculation else ""
+
+    def add(self, text: str) -> None:
+        """Takes more of the answer."""
+        if self._request_id and (pieces := self._splitter.feed(text)):
+            self._hand_on(pieces[0])
+
+    def end(self) -> None:
+        """The answer is whole: it may have been a single piece."""
+        if self._request_id and (rest := self._splitter.flush()):
+            self._hand_on(rest)
+
+    def _hand_on(self, piece: str) -> None:
+        self._prepare(piece, self._request_id)
+        self._request_id = ""

@@ -19,6 +19,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
+from pipelines.cascade.clauses import SpeakAhead
 from pipelines.cascade.handover import HandOver
 from pipelines.engines.options import LlmOptions
 from pipelines.errors import ModelError
@@ -41,11 +42,13 @@ class ModelLLMService(LLMService):
         marks: MarkSink,
         options: LlmOptions,
         hand_over: HandOver | None = None,
+        ahead: SpeakAhead | None = None,
         max_tokens: int = 0,
     ) -> None:
         """Makes the service of one conversation; ``process`` may serve many, one after another.
 
-        ``max_tokens`` is the longest answer; 0: as the options say.
+        ``ahead`` gets the answers to turns that are only predicted to be over. ``max_tokens`` is
+        the longest answer; 0: as the options say.
         """
         super().__init__(
             settings=LLMSettings(
@@ -66,6 +69,7 @@ class ModelLLMService(LLMService):
         self._marks = marks
         self._max_tokens = max_tokens or options.max_tokens
         self._hand_over = hand_over
+        self._ahead = ahead
 
     def can_generate_metrics(self) -> bool:
         """Whether Pipecat may collect metrics: yes."""
@@ -75,11 +79,11 @@ class ModelLLMService(LLMService):
         """Answers a context; passes everything else on."""
         await super().process_frame(frame, direction)
         if isinstance(frame, LLMContextFrame):
-            await self._answer(frame.context)
+            await self._answer(frame.context, speculation=frame.speculation)
         else:
             await self.push_frame(frame, direction)
 
-    async def _answer(self, context: LLMContext) -> None:
+    async def _answer(self, context: LLMContext, *, speculation: bool) -> None:
         request_id = next_request_id("llm")
         start = LLMFullResponseStartFrame()
         start.metadata[REQUEST_ID] = request_id
@@ -92,6 +96,8 @@ class ModelLLMService(LLMService):
             body = {"messages": chat_messages(context), "max_tokens": self._max_tokens}
             if self._hand_over:
                 self._hand_over.expect(request_id)
+            if self._ahead:
+                self._ahead.begin(request_id, speculation)
             self._marks.put(stamp("llm", "request", request_id=request_id))
             request = self._process.open("chat", body, request_id=request_id, marks=self._marks)
             await self._stream(request)
@@ -112,7 +118,11 @@ class ModelLLMService(LLMService):
                 await self.stop_ttfb_metrics()
                 answer.append(header["text"])
                 await self._push_llm_text(header["text"])
+                if self._ahead:
+                    self._ahead.add(header["text"])
             else:
+                if self._ahead:
+                    self._ahead.end()
                 text = "".join(answer).strip()
                 self._marks.put(stamp("agent", "answer_text", request_id=request.id, text=text))
 

@@ -45,9 +45,15 @@ _BYTES_PER_MS = RATE_HZ * 2 // 1000
 class ModelSTTService(STTService):
     """Streaming recognition between the VAD's start and stop."""
 
-    def __init__(self, process: ModelProcess, *, marks: MarkSink, options: SttOptions) -> None:
-        """Makes the service of one conversation; ``process`` may serve many, one after another."""
+    def __init__(
+        self, process: ModelProcess, *, marks: MarkSink, options: SttOptions, **kwargs: Any
+    ) -> None:
+        """Makes the service of one conversation; ``process`` may serve many, one after another.
+
+        Other arguments are those of Pipecat's `STTService`.
+        """
         super().__init__(
+            **kwargs,
             sample_rate=RATE_HZ,
             ttfs_p99_latency=options.ttfs_p99_secs,
             settings=STTSettings(model=process.name, language=Language.EN),

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 from pipecat.frames.frames import (
     CancelFrame,
+    EagerEndOfTurnCancelFrame,
     ErrorFrame,
     Frame,
     InterruptionFrame,
@@ -64,6 +65,7 @@ class ModelTTSService(TTSService):
         self._marks = marks
         self._llm_request_id = ""
         self._speaking: ModelRequest | None = None
+        self._ahead: tuple[str, ModelRequest] | None = None
 
     def can_generate_metrics(self) -> bool:
         """Whether Pipecat may collect metrics: yes."""
@@ -76,6 +78,9 @@ class ModelTTSService(TTSService):
         elif isinstance(frame, InterruptionFrame):
             # The generator below may be suspended at a yield, where no cancellation reaches it.
             self._drop()
+            self._drop_ahead()
+        elif isinstance(frame, EagerEndOfTurnCancelFrame):
+            self._drop_ahead()
         await super().process_frame(frame, direction)
 
     async def cancel(self, frame: CancelFrame) -> None:
@@ -83,22 +88,59 @@ class ModelTTSService(TTSService):
         later.
         """
         self._drop()
+        self._drop_ahead()
         await super().cancel(frame)
 
     async def cleanup(self) -> None:
         """Drops what is being made."""
         self._drop()
+        self._drop_ahead()
         await super().cleanup()  # type: ignore[no-untyped-call]
+
+    def prepare(self, text: str, llm_request_id: str) -> None:
+        """Synthesises a text that may have to be spoken: nothing of it is pushed.
+
+        `run_tts` takes it up if it gets the very same text next; a withdrawn end of turn, an
+        interruption or another text drop it.
+
+        Args:
+            text: The first piece of an answer that nobody may hear yet.
+            llm_request_id: The request that it is the answer of.
+        """
+        self._drop_ahead()
+        if not self._process.running:
+            return  # it is started again when it is needed
+        request_id = _id(llm_request_id)
+        self._marks.put(stamp("tts", "ahead", request_id=request_id, text=text))
+        request = self._process.open(
+            "speak", {"text": text}, request_id=request_id, marks=self._marks
+        )
+        self._ahead = (text, request)
+
+    def _take_ahead(self, text: str) -> ModelRequest | None:
+        """The request that was opened ahead for this text; any other is dropped."""
+        if self._ahead is None or self._ahead[0] != text:
+            self._drop_ahead()
+            return None
+        (_, request), self._ahead = self._ahead, None
+        return request
+
+    def _drop_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead[1].cancel()
+            self._marks.put(stamp("tts", "cancelled", request_id=ahead[1].id))
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         """Synthesises one text."""
-        request_id = "/".join(filter(None, (self._llm_request_id, next_request_id("tts"))))
+        ahead = self._take_ahead(text)
+        request_id = ahead.id if ahead else _id(self._llm_request_id)
         spoke, samples = False, 0
         try:
             await self.start_tts_usage_metrics(text)
             await self._process.ensure_running()
             self._marks.put(stamp("tts", "request", request_id=request_id, text=text))
-            self._speaking = self._process.open(
+            self._speaking = ahead or self._process.open(
                 "speak", {"text": text}, request_id=request_id, marks=self._marks
             )
             async for header, pcm in self._speaking:
@@ -129,3 +171,8 @@ class ModelTTSService(TTSService):
         if request is not None and not request.ended:
             request.cancel()
             self._marks.put(stamp("tts", "cancelled", request_id=request.id))
+
+
+def _id(llm_request_id: str) -> str:
+    """``<llm id>/<tts id>``; without the first where no language model asked."""
+    return "/".join(filter(None, (llm_request_id, next_request_id("tts"))))

@@ -13,7 +13,7 @@ from pipecat.turns.user_stop import (
     SpeechTimeoutUserTurnStopStrategy,
     TurnAnalyzerUserTurnStopStrategy,
 )
-from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.turns.user_turn_strategies import EagerUserTurnStrategies, UserTurnStrategies
 
 from pipelines.engines.options import TurnOptions
 
@@ -22,6 +22,12 @@ def user_params(options: TurnOptions) -> LLMUserAggregatorParams:
     """Parameters of the user aggregator, with a VAD of its own (it keeps state)."""
     if options.preset == "stock":
         return LLMUserAggregatorParams(vad_analyzer=SileroVADAnalyzer())
+    if options.preset == "eager":
+        return LLMUserAggregatorParams(
+            user_turn_strategies=EagerUserTurnStrategies(),
+            user_turn_stop_timeout=options.turn_stop_timeout_secs,
+            empty_user_turn=None,
+        )
     vad = VADParams(
         confidence=options.vad_confidence,
         start_secs=options.vad_start_secs,

@@ -1,6 +1,6 @@
 """Which adapter serves which duplex model: by the prefix of the model's id, and its backend.
 
-An adapter's row lies at the end of its module, in a room below this one, and is found there.
+An adapter's row lies in a small file beside its module, in a room below this one, and is found.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from pipelines.duplex.session.row import AdapterRow
 from pipelines.errors import SpecError
 from pipelines.registry import refusal
 from pipelines.rows import rows_of
+
+VOICE_PIPELINE = "voice-pipeline-"
+"""Prefix of an id that names a cascade: the rest is its preset."""
 
 
 @cache
@@ -40,6 +43,11 @@ def adapter_of(model: ModelOptions, where: str = "[model]") -> AdapterRow:
     """
     if why := refusal(model.id):
         raise SpecError(f"{where}: id = {why}")
+    if model.id.startswith(VOICE_PIPELINE):
+        raise SpecError(
+            f"{where}: id = {model.id!r} names a cascade and no model: name the preset "
+            f"{model.id.removeprefix(VOICE_PIPELINE)!r} itself."
+        )
     prefix = model.id.partition("-")[0]
     known = families()
     if prefix not in known:

@@ -25,7 +25,27 @@ def parts(spec: PipelineSpec) -> list[Part]:
     """Its adapter."""
     model, row = _of(spec)
     licence = (row.weights and licence_of(model.weights)) or row.licence
-    return [Part(row.name, model.id, licence, row.devices, row.tested, _files(model, row))]
+    files = _files(model, row)
+    return [Part(row.name, model.id, licence, row.devices, row.tested, files, _can(row))]
+
+
+_ABILITIES = {
+    "text_stream": "text stream",
+    "forced_text": "forced text",
+    "sum_condition": "condition",
+    "voice_prompt": "voice prompt",
+    "text_prompt": "text prompt",
+}
+"""Field of `Capabilities` → its words."""
+
+
+def _can(row: AdapterRow) -> tuple[str, ...]:
+    """The abilities of an adapter, as its class declares them."""
+    declared = getattr(row.adapter, "capabilities", None)
+    can = [words for name, words in _ABILITIES.items() if getattr(declared, name, False)]
+    if row.prompts:
+        can += ["voice prompt", "text prompt"]
+    return tuple(can)
 
 
 def missing(spec: PipelineSpec) -> list[str]:

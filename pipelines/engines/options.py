@@ -30,9 +30,11 @@ SilenceS = Annotated[float, Range(0, 30, "s")]
 class TurnOptions:
     """``[turns]``: how the end of the user's turn is found."""
 
-    preset: Literal["vad", "smart-turn", "stock"] = "vad"
+    preset: Literal["vad", "smart-turn", "stock", "eager"] = "vad"
     """vad: VAD stop, a short timeout, the final transcript. smart-turn: Pipecat's end-of-turn
-    model. stock: all of Pipecat's defaults; the numbers below then don't apply."""
+    model. stock: all of Pipecat's defaults; the numbers below then don't apply. eager: the
+    recogniser's service predicts the end from words, silence and voice; the answer is begun then
+    and heard at the commit."""
     vad_confidence: Share = 0.7
     """Least confidence of Silero that counts as voice, 0–1."""
     vad_start_secs: SilenceS = 0.2
@@ -47,6 +49,13 @@ class TurnOptions:
     """smart-turn only: silence that ends a turn which the model calls incomplete, s."""
     turn_stop_timeout_secs: TimeoutS = 5.0
     """Ends a turn for which no transcript comes, s."""
+    eager_cut_off_cost_ms: Annotated[float, Range(1, 1e6, "ms")] = 2700.0
+    """eager only, like the next two: what an interruption of the user costs, in ms of waiting. The
+    more, the later and the surer a turn is over."""
+    eager_predict_from: Share = 0.35
+    """Least probability at which an answer is begun; above 1 − a little: with the commit only."""
+    eager_longest_wait_secs: SilenceS = 0.9
+    """Silence that ends any turn which has words, s."""
 
 
 @dataclass(frozen=True, slots=True)

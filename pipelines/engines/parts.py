@@ -14,7 +14,8 @@ def part_of(row: EngineRow, model: str) -> Part:
     tests = row.tested.split("; ")
     tested = "; ".join([t for t in tests if t.startswith(kind)] or tests)
     licence = licence_of(model) or row.licence
-    return Part(row.name, model, licence, row.devices, tested, _files(row, model))
+    files = _files(row, model)
+    return Part(row.name, model, licence, row.devices, tested, files, row.capabilities)
 
 
 def unmade(row: EngineRow, model: str) -> str:

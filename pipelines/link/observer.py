@@ -9,6 +9,8 @@ from pipecat.clocks.base_clock import BaseClock
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    EagerEndOfTurnCancelFrame,
+    EagerTranscriptionFrame,
     ErrorFrame,
     Frame,
     InterruptionFrame,
@@ -40,6 +42,8 @@ FRAME_MARKS: dict[type[Frame], StageEvent] = {
     VADUserStoppedSpeakingFrame: ("vad", "speech_stop"),
     UserStartedSpeakingFrame: ("turn", "start"),
     ProposedUserStoppedSpeakingFrame: ("turn", "proposed"),
+    EagerTranscriptionFrame: ("turn", "predicted"),
+    EagerEndOfTurnCancelFrame: ("turn", "withdrawn"),
     UserStoppedSpeakingFrame: ("turn", "release"),
     InterruptionFrame: ("turn", "interruption"),
     STTMetadataFrame: ("stt", "ttfs_p99"),

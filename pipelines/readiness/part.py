@@ -34,6 +34,8 @@ class Part:
     """Weights or doubles with which our tests run it."""
     files: Files = "none needed"
     """State of its model's files on this machine."""
+    capabilities: tuple[str, ...] = ()
+    """Abilities beyond those that every part of its kind has, a few words each."""
 
 
 def without_model(spec: PipelineSpec) -> list[Part]:

@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from pipelines.weights.error import WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U32": 4, "U8": 1}
 _NUMPY = {
@@ -113,6 +114,8 @@ class Reader:
         Raises:
             WeightsError: there is none of that name or shape, or it can't be read.
         """
+        import numpy as np
+
         kept = self.raw(name)
         if kept.shape != shape:
             has, wants = ("x".join(map(str, s)) for s in (kept.shape, shape))
@@ -142,6 +145,8 @@ class Reader:
                 f"{self.path}: the tensor {name} is of type {entry.dtype}, which is not read here: "
                 "take the weights in BF16 or F32"
             )
+        import numpy as np
+
         try:
             values = np.fromfile(
                 self.path, _NUMPY[entry.dtype], prod(entry.shape), offset=self._at[name]
@@ -153,6 +158,8 @@ class Reader:
 
 def to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     """Rounds to bfloat16, which numpy has no type for: the upper half of a float32."""
+    import numpy as np
+
     bits = np.ascontiguousarray(values).view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
@@ -171,6 +178,8 @@ def write(
         tensors: (name, data) in that order; a ``BF16`` tensor comes as uint16 (`to_bf16`).
         metadata: Text of the header.
     """
+    import numpy as np
+
     header: dict[str, Any] = {"__metadata__": metadata or {}}
     at = 0
     for name, tensor in layout.items():

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipelines.duplex.nano.names import DECODER
 from pipelines.duplex.nano.sound import MELS
-from pipelines.duplex.nano.voice import BOOKS, DECODER
+from pipelines.duplex.nano.voice import BOOKS
 from training.nano_duplex.agent_codec import ENCODER, FOLDER, VECTOR
 from training.nano_duplex.codec import DELAY, ENTRIES, HOPS, Carry, Codec
 from training.nano_duplex.seal import enter

@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS, VECTOR
+from pipelines.duplex.nano.ear import VECTOR
 from pipelines.duplex.nano.files import PACKAGED
+from pipelines.duplex.nano.names import EAR_NAME, EAR_WORDS
 from pipelines.duplex.nano.sound import MELS
 from training.nano_duplex.codec import HOPS, Carry
 from training.nano_duplex.ear import Ear

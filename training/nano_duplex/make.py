@@ -16,8 +16,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS, VECTOR
+from pipelines.duplex.nano.ear import VECTOR
 from pipelines.duplex.nano.files import PACKAGED
+from pipelines.duplex.nano.names import EAR_NAME, EAR_WORDS
 from training.nano_duplex.agent_codec import FOLDER
 
 if TYPE_CHECKING:
@@ -148,8 +149,7 @@ def _write(
 ) -> None:
     """All files of a folder of weights, and their card; the stream is held against the model."""
     from pipelines.duplex.nano.files import FILES, VOCABULARY_NAME
-    from pipelines.duplex.nano.lm import LM_NAME
-    from pipelines.duplex.nano.voice import DECODER
+    from pipelines.duplex.nano.names import DECODER, LM_NAME
     from training.nano_duplex.export_lm import export as export_lm
     from training.nano_duplex.export_lm import rounded
     from training.nano_duplex.lm import parameters_of

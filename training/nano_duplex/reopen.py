@@ -21,9 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS
 from pipelines.duplex.nano.files import CARD_NAME, PACKAGED
-from pipelines.duplex.nano.lm import LM_NAME
+from pipelines.duplex.nano.names import EAR_NAME, EAR_WORDS, LM_NAME
 from training.nano_duplex.checkpoint import keep
 from training.nano_duplex.codec import Shape
 from training.nano_duplex.corpus import PHONES

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.nano.ear import EAR_WORDS, VECTOR, NanoEar
+from pipelines.duplex.nano.ear import VECTOR, NanoEar
+from pipelines.duplex.nano.names import EAR_WORDS
 from training.nano_duplex.agent_codec import FOLDER, AgentCodec
 from training.nano_duplex.pack import Packed
 

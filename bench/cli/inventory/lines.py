@@ -39,7 +39,7 @@ def lines(
         for row in table.rows().values()
     )
     notes = ["Options of one, or why it can't be dialled: duplex-lab lines NAME."]
-    print_lists(form, Listing("lines", LINES, rows), notes=notes)
+    print_lists(form, Listing("lines", LINES, rows, leave=("dialled",)), notes=notes)
 
 
 def _options(name: str, form: Format) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -189,16 +189,13 @@ def remove(
     manifest: Extra = None,
 ) -> None:
     """Remove models' files, half-fetched ones too; a later fetch is still compared with them."""
-    from pipelines.models.catalogue import load_catalogue
     from pipelines.models.fetching.keep import remove as remove_model
 
-    catalogue = load_catalogue(manifest or ())
-    chosen = [catalogue.find(i) for i in ids]
-    with _one_by_one() as attempt:
-        for model in chosen:
-            with attempt():
-                freed = remove_model(model, forget=forget, tell=_tell)
-                print(f"{model.id} removed: {size(freed)} freed")
+    def removed(model: Manifest) -> str:
+        freed = remove_model(model, forget=forget, tell=_tell)
+        return f"{model.id} removed: {size(freed)} freed"
+
+    _print_each(ids, manifest, removed)
 
 
 @app.command()
@@ -210,15 +207,23 @@ def pin(
     manifest: Extra = None,
 ) -> None:
     """Print manifests with commit, sizes and SHA-256 filled in, from the fetch or from the hub."""
-    from pipelines.models.catalogue import load_catalogue
     from pipelines.models.fetching.pin import pinned, write_pinned
+
+    _print_each(ids, manifest, write_pinned if write else pinned)
+
+
+def _print_each(
+    ids: Sequence[str], manifest: Sequence[Path] | None, act: Callable[[Manifest], object]
+) -> None:
+    """Prints what is done to each of the models that ids name, all of which must be known."""
+    from pipelines.models.catalogue import load_catalogue
 
     catalogue = load_catalogue(manifest or ())
     chosen = [catalogue.find(i) for i in ids]
     with _one_by_one() as attempt:
         for model in chosen:
             with attempt():
-                print(write_pinned(model) if write else pinned(model))
+                print(act(model))
 
 
 @app.command()

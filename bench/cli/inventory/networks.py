@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from bench.report.text.console import console
-from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, print_lists
+from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
 from pipelines.errors import LabError
 
 COLUMNS = (
     Column("network", "network"),
+    Column("what it does to packets", lambda row: _both(row)),
     Column("what it stands for", "what"),
-    Column("user → agent", "up"),
-    Column("agent → user", "down"),
+    Column("by", lambda row: row["source"].partition(" (")[0]),
 )
 
 
@@ -45,6 +45,16 @@ def networks(
         if name in ("", row.name)
     )
     notes = ["Their sources: duplex-lab networks NAME. Your own: [network.up], [network.down]."]
-    print_lists(form, Listing("networks", COLUMNS, rows), notes=[] if name else notes)
+    print_lists(
+        form,
+        Listing("networks", COLUMNS, rows, leave=("by", "what it stands for")),
+        notes=[] if name else notes,
+    )
     if name and form == "table":
         console().say(f"Source: {rows[0]['source']}.")
+
+
+def _both(row: Row) -> str:
+    """What a network does, each way."""
+    up, down = row["up"], row["down"]
+    return f"{up}, each way" if up == down else f"up {up}; down {down}"

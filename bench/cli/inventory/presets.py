@@ -21,10 +21,12 @@ list_app = typer.Typer(
 COLUMNS = (
     Column("preset", "name"),
     Column("kind", "kind"),
+    Column("modalities", lambda row: _unique(row["modalities"])),
     Column("weights", "weights"),
     Column("here", "available"),
     Column("files", "files"),
     Column("parts", lambda row: _unique(map(_part, row["parts"]))),
+    Column("can", lambda row: _unique(c for part in row["parts"] for c in part["capabilities"])),
     Column("device", lambda row: _unique(d for part in row["parts"] for d in part["devices"])),
     Column("licence", lambda row: _unique(part["licence"] for part in row["parts"])),
     Column("tested", lambda row: _unique(t for p in row["parts"] for t in p["tested"].split("; "))),

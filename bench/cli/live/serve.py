@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.report.text.console import console
+from bench.report.text.listing import Column, Format, Listing, print_lists
 from pipelines.errors import LabError
 
 if TYPE_CHECKING:
     from pipelines.server.access.tokens import Verifier
-    from pipelines.server.app.run import Address
+    from pipelines.server.app.run import Address, Beside
     from pipelines.server.service.service import VoiceService
 
 
@@ -22,7 +25,7 @@ def serve(
     presets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PRESET]…",
+            metavar="PRESET",
             help="Presets (see 'presets list') or .toml files; the first is the default.",
             show_default="cascade-embedded",
         ),
@@ -55,6 +58,24 @@ def serve(
     minutes: Annotated[
         float, typer.Option(min=0.1, max=1_440, help="Longest conversation, minutes.")
     ] = 30.0,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep every conversation in this run's folder, with its audio: 'show' and "
+            "'report' open it. Nothing is kept otherwise.",
+        ),
+    ] = None,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar", help="Serve programs of this machine too, step by step.")
+    ] = False,
+    sidecar_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the sidecar at 127.0.0.1; 0: a free one.")
+    ] = 9090,
+    sidecar_socket: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The same over this Unix socket, in CBOR."),
+    ] = None,
     name: Annotated[
         list[str] | None,
         typer.Option("--name", metavar="HOST", help="Another Host header, of a proxy before it."),
@@ -80,14 +101,24 @@ def serve(
     ] = "",
     certificate: Annotated[Path | None, typer.Option(help="TLS: PEM file of the chain.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS: PEM file of the key.")] = None,
+    bench_wire: Annotated[
+        bool,
+        typer.Option(
+            "--bench-wire",
+            help="Serve nothing: measure what int16, JSON float32 and CBOR cost a conversation.",
+        ),
+    ] = False,
 ) -> None:
     """Serve presets to voice clients, many conversations at a time (Ctrl-C or SIGTERM ends it).
 
     Models are loaded before the port opens. Beyond this machine a token is needed.
-
-    Example: duplex-lab serve duplex-nano cascade-embedded --port 8000
     """
-    from pipelines.server.app.run import Address, check
+    if bench_wire:
+        _bench_wire()
+        return
+    from bench.recorded.kept import RunLog
+    from pipelines.server.app.run import Address, Beside, check
+    from pipelines.server.session.log import NoLog
 
     verifier = _verifier(token_secret_env, jwks, audience, scope)
     address = Address(
@@ -103,7 +134,33 @@ def serve(
     check(address, verifier)
     _quiet_logs()
     service = _service(presets or ["cascade-embedded"], seats, connections, minutes)
-    asyncio.run(_serve(service, address, verifier, twilio_token))
+    beside = Beside(sidecar_port if sidecar else None, sidecar_socket)
+    with RunLog(keep) if keep else contextlib.nullcontext() as log:
+        service.log = log or NoLog()
+        asyncio.run(_serve(service, address, verifier, twilio_token, beside))
+    if keep is not None:
+        console().line(f"Run: {keep}   table: duplex-lab show {keep}")
+
+
+_COSTS = (
+    Column("format", "format"),
+    Column("bytes a frame", "bytes", is_figure=True),
+    Column("CPU, % of a core", lambda row: f"{row['cpu_percent']:.3f}", is_figure=True),
+    Column("added, ms: p50", lambda row: f"{row['p50_ms']:.3f}", is_figure=True),
+    Column("p99", lambda row: f"{row['p99_ms']:.3f}", is_figure=True),
+)
+
+
+def _bench_wire() -> None:
+    """Prints what each wire format costs one conversation."""
+    from bench.probes.wire_cost import FRAMES, measure
+
+    rows = tuple(asdict(cost) for cost in measure())
+    notes = (
+        f"one conversation, both ends: frames of 80 ms each way, written, sent over a socket of "
+        f"this machine, and read; {FRAMES} frames a format. added: of one frame, one way.",
+    )
+    print_lists(Format.table, Listing("wires", _COSTS, rows), notes=notes)
 
 
 def _quiet_logs() -> None:
@@ -146,18 +203,24 @@ def _service(presets: list[str], seats: int, connections: int, minutes: float) -
 
 
 async def _serve(
-    service: VoiceService, address: Address, verifier: Verifier | None, twilio_token: str
+    service: VoiceService,
+    address: Address,
+    verifier: Verifier | None,
+    twilio_token: str,
+    beside: Beside,
 ) -> None:
     from pipelines.server.app.app import open_doors
     from pipelines.server.app.run import serving, until_asked_to_end
 
     console().say(f"Loading {', '.join(service.names)} …")
-    async with serving(service, address, verifier, twilio_token=twilio_token) as url:
+    async with serving(service, address, verifier, twilio_token=twilio_token, beside=beside) as url:
 
         def listens() -> None:
             console().line(f"Serving {', '.join(service.names)} at {url}")
             for row in open_doors():
                 console().say(f"{row.path}: {row.what}")
+            for line in beside.told():
+                console().say(line)
             console().say("Ctrl-C ends it.")
 
         await until_asked_to_end(listens)

@@ -33,14 +33,18 @@ def vorbis(pcm: Stereo, rate_hz: int) -> bytes:
     import soundfile
 
     buffer = io.BytesIO()
-    soundfile.write(
+    with soundfile.SoundFile(
         buffer,
-        pcm,
+        "w",
         rate_hz,
+        channels=2,
         format="OGG",
         subtype="VORBIS",
         compression_level=VORBIS_EFFORT,
-    )
+    ) as file:
+        # The encoder keeps what one call brings on its stack: a minute of it overflows that.
+        for start in range(0, len(pcm), rate_hz):
+            file.write(pcm[start : start + rate_hz])
     return buffer.getvalue()
 
 

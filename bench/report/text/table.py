@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from bench.report.text.console import Screen
 from bench.report.text.escape import visible
@@ -314,15 +315,26 @@ def _failed_lines(p: PresetSummary) -> Iterator[str]:
         yield f"  … and {len(p.failed) - LISTED} more"
 
 
+def _turns(numbers: Sequence[int]) -> str:
+    """``turn 3``, ``turns 0 to 7`` or ``turns 0, 2, 5``."""
+    if len(numbers) == 1:
+        return f"turn {numbers[0]}"
+    first, last = numbers[0], numbers[-1]
+    if last - first == len(numbers) - 1:
+        return f"turns {first} to {last}"
+    return f"turns {', '.join(map(str, numbers))}"
+
+
 def _spoilt_lines(preset: str, spoilt: Sequence[Spoilt]) -> Iterator[str]:
     if not spoilt:
         return
     count = "1 turn is" if len(spoilt) == 1 else f"{len(spoilt)} turns are"
     yield f"{preset}: {count} not valid and left out of the statistics:"
-    for one in spoilt[:LISTED]:
-        yield f"  {one.trial_id}, turn {one.turn}: {one.reason}"
-    if len(spoilt) > LISTED:
-        yield f"  … and {len(spoilt) - LISTED} more (metrics.parquet has all, with the reason)"
+    alike = [list(of) for _, of in groupby(spoilt, key=lambda one: (one.trial_id, one.reason))]
+    for of in alike[:LISTED]:
+        yield f"  {of[0].trial_id}, {_turns([one.turn for one in of])}: {of[0].reason}"
+    if more := sum(map(len, alike[LISTED:])):
+        yield f"  … and {more} more (metrics.parquet has all, with the reason)"
 
 
 # Output

@@ -19,7 +19,6 @@ from pipelines.clock import monotonic_ns
 from pipelines.duplex.moshi.mimi_rust import FreshCodecs
 from pipelines.duplex.moshi.weights.check import check_config, check_lm, check_mimi, tensor_bytes
 from pipelines.duplex.moshi.weights.files import read_config
-from pipelines.duplex.moshi.weights.preset import MoshiWeights, sampling
 from pipelines.duplex.session.model import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -29,7 +28,6 @@ from pipelines.duplex.session.model import (
     Pcm,
     Step,
 )
-from pipelines.duplex.session.row import AdapterRow
 from pipelines.duplex.session.text_tokens import TextStream, Vocabulary
 from pipelines.process.engine import EngineError
 from pipelines.weights.error import WeightsError
@@ -231,16 +229,3 @@ class MoshiMlxSession:
         self._forced = forced is not None
         if forced is not None:
             token[0, 0] = forced
-
-
-ROW = AdapterRow(
-    name="mlx",
-    what="Moshi by moshi_mlx, Mimi by rustymimi",
-    families=("moshi",),
-    licence="MIT",
-    adapter=MoshiMlx,
-    arguments=lambda model, script: sampling(model),
-    weights=MoshiWeights(),
-    environment="moshi-mlx",
-    devices=("metal", "cpu"),
-)

@@ -18,7 +18,6 @@ import numpy as np
 from pipelines.duplex.moshi.torch_batch import LockStep
 from pipelines.duplex.moshi.weights.check import check_config, check_lm, check_mimi, tensor_bytes
 from pipelines.duplex.moshi.weights.files import read_config
-from pipelines.duplex.moshi.weights.preset import MoshiWeights, sampling
 from pipelines.duplex.session.model import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -29,7 +28,6 @@ from pipelines.duplex.session.model import (
     Pcm,
     Step,
 )
-from pipelines.duplex.session.row import AdapterRow
 from pipelines.duplex.session.text_tokens import TextStream, Vocabulary
 from pipelines.process.engine import EngineError
 from pipelines.weights.memory import need_memory
@@ -58,6 +56,7 @@ class MoshiTorch:
 
     sample_rate_hz = SAMPLE_RATE_HZ
     frame_samples = FRAME_SAMPLES
+    capabilities = Capabilities(text_stream=True, forced_text=True)
 
     def __init__(
         self,
@@ -288,16 +287,3 @@ class _BatchSession(_Session):
         step = self._rows.step(self._row, (pcm, token))
         text = self._text.text(step.ids[0]) if step.ids else ""
         return Step(step.pcm, text, step.ids, forced=was_forced)
-
-
-ROW = AdapterRow(
-    name="torch",
-    what="Moshi by moshi on torch",
-    families=("moshi",),
-    licence="MIT",
-    adapter=MoshiTorch,
-    arguments=lambda model, script: sampling(model),
-    weights=MoshiWeights(),
-    environment="moshi-torch",
-    devices=("cuda", "cpu"),
-)

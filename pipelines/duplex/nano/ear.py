@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.duplex.nano.graph import HearingStream, StreamingGraph
+from pipelines.duplex.nano.names import EAR_NAME, EAR_WORDS
 from pipelines.duplex.nano.sound import FRAME, Floats
 from pipelines.weights.error import WeightsError
 
 VECTOR = 96
 """Number of floats that represent a frame's sound; after them come the likelihoods of no word and
 each."""
-EAR_NAME = "user_encoder.onnx"
-EAR_WORDS = "user_words.txt"
 PIECE = 250
 """Largest number of frames that the graph gets at once: its memory grows with their square."""
 

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS
-from pipelines.duplex.nano.lm import LM_NAME
-from pipelines.duplex.nano.voice import DECODER
+from pipelines.duplex.nano.names import DECODER, EAR_NAME, EAR_WORDS, LM_NAME
 from pipelines.guards.texts import parse_json
 from pipelines.weights.error import WeightsError
 

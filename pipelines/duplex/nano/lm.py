@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.duplex.nano.graph import open_graph
+from pipelines.duplex.nano.names import LM_NAME
 from pipelines.weights.error import WeightsError
 
-LM_NAME = "lm.onnx"
 PAD, BOS, EOS = 0, 1, 2
 """Text tokens of a frame without any, of the one before the first, and of an utterance's end."""
 OUTPUTS = ["said", "out", "fresh", "text_logits", "code_logits"]

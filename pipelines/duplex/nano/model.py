@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.clock import monotonic_ns
 from pipelines.duplex.nano.ear import NanoEar
-from pipelines.duplex.nano.files import SPECIAL, NanoFiles, NanoWeights, read
+from pipelines.duplex.nano.files import SPECIAL, NanoWeights, read
 from pipelines.duplex.nano.lm import Codes, NanoLm, Vector
 from pipelines.duplex.nano.text import ForcedWords, piece_of
 from pipelines.duplex.nano.voice import NanoVoice
@@ -25,11 +25,10 @@ from pipelines.duplex.session.model import (
     Pcm,
     Step,
 )
-from pipelines.duplex.session.row import AdapterRow
 from pipelines.weights.error import WeightsError
 
 if TYPE_CHECKING:
-    from pipelines.duplex.session.options import ModelOptions
+    pass
 
 
 class NanoDuplex:
@@ -136,19 +135,3 @@ class NanoSession:
     def decode(self, codes: Codes) -> Pcm:
         """See `StagedSession.decode`."""
         return self._voice.say(codes[None])
-
-
-def _arguments(model: ModelOptions, script: Any) -> dict[str, Any]:
-    return {"temperature": model.temperature, "text_temperature": model.text_temperature}
-
-
-ROW = AdapterRow(
-    name="nano",
-    what="duplex-nano in onnxruntime",
-    families=("nano",),
-    licence="Apache-2.0",
-    adapter=NanoDuplex,
-    arguments=_arguments,
-    weights=NanoFiles(),
-    tested="its own weights",
-)

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.duplex.nano.graph import Stream, StreamingGraph
+from pipelines.duplex.nano.names import DECODER
 from pipelines.duplex.nano.sound import Floats, OverlapAdd
 
 BOOKS = 8
-DECODER = "codec_decoder.onnx"
 
 Codes = npt.NDArray[np.int64]
 

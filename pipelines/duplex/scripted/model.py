@@ -10,7 +10,6 @@ input sample i's place in it), plus what the transport adds.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -35,7 +34,6 @@ from pipelines.duplex.session.model import (
     Pcm,
     Step,
 )
-from pipelines.duplex.session.row import AdapterRow
 from pipelines.engines.tts.espeak import RATE_HZ as ESPEAK_RATE_HZ
 from pipelines.engines.tts.espeak import EspeakEngine
 from pipelines.process.engine import Emit, Request
@@ -194,15 +192,3 @@ class ScriptedSession:
         left_ns = self._deadline_ns - self._model.clock()
         if left_ns > 0:
             self._model.sleep(left_ns / NS_PER_S)
-
-
-ROW = AdapterRow(
-    name="scripted",
-    what="no model: it takes as long as its script says",
-    families=("scripted",),
-    licence="Apache-2.0",
-    adapter=ScriptedDuplex,
-    arguments=lambda model, script: dataclasses.asdict(script),
-    label="scripted",
-    tested="exact answers",
-)

@@ -1,7 +1,7 @@
-"""The row of an adapter of a duplex model, at the end of the adapter's module.
+"""The row of an adapter of a duplex model, in a small file beside the adapter's module.
 
-`pipelines.duplex.adapters` finds it there. The model's child process imports that module by the
-interpreter of its environment, so this one needs only the standard library.
+`pipelines.duplex.adapters` finds it there, and names the adapter without importing it: the model's
+child process does that, by the interpreter of its environment.
 """
 
 from __future__ import annotations
@@ -73,8 +73,9 @@ class AdapterRow:
     """Prefixes of the ids of the models that it serves."""
     licence: str
     """Licence of the library."""
-    adapter: type[Any]
-    """A `pipelines.duplex.session.model.DuplexModel`."""
+    path: str
+    """``module:class`` of the adapter, a `pipelines.duplex.session.model.DuplexModel`, which is not
+    imported here."""
     arguments: Callable[[ModelOptions, Any], dict[str, Any]] = lambda model, script: {}
     """([model], [script]) → keyword arguments of the class, beside those of its weights."""
     weights: Weights | None = None
@@ -95,8 +96,3 @@ class AdapterRow:
     """Packages of an extra that it needs in our own interpreter."""
     extra: str = ""
     """That extra of duplex-lab."""
-
-    @property
-    def path(self) -> str:
-        """``module:class`` of the adapter."""
-        return f"{self.adapter.__module__}:{self.adapter.__qualname__}"

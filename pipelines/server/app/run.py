@@ -62,6 +62,28 @@ class Address:
             return False
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The sidecar, if it is wanted."""
+
+    port: int | None = None
+    """Of its HTTP, at 127.0.0.1; None: there is none."""
+    socket: Path | None = None
+    """Of its Unix socket; None: there is none."""
+
+    def told(self) -> list[str]:
+        """What to tell whoever runs the server, a line each."""
+        found = []
+        if self.port is not None:
+            found.append(f"sidecar: http://127.0.0.1:{self.port} (JSON or CBOR)")
+        if self.socket is not None:
+            found.append(f"sidecar: {self.socket} (CBOR behind its length)")
+        return found
+
+
+NOTHING_BESIDE = Beside()
+
+
 def check(address: Address, verifier: Verifier | None) -> None:
     """Refuses a server that can't or must not run.
 
@@ -88,6 +110,7 @@ async def serving(
     verifier: Verifier | None = None,
     doors: Sequence[DoorRow] | None = None,
     twilio_token: str = "",
+    beside: Beside = NOTHING_BESIDE,
 ) -> AsyncIterator[str]:
     """Serves within the block; gives the address once the models are loaded and the port is open.
 
@@ -97,29 +120,57 @@ async def serving(
         verifier: Checks tokens; None: this machine's programs may all come in.
         doors: Those that are open; None: all.
         twilio_token: Auth token of a Twilio account; empty: none is known.
+        beside: The sidecar.
 
     Raises:
         LabError: a model can't be loaded, the port can't be opened, or `check` refuses.
     """
-    import uvicorn
-
     check(address, verifier)
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    listener = _listen(address)
-    port = listener.getsockname()[1]
-    scheme = "https" if address.certificate else "http"
-    shown = "127.0.0.1" if address.is_local else address.host
-    url = f"{scheme}://{shown}:{port}"
-    house = House(service, verifier, address.public_url or url, twilio_token)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(_listen(address)))
+        port = listener.getsockname()[1]
+        scheme = "https" if address.certificate else "http"
+        url = f"{scheme}://{'127.0.0.1' if address.is_local else address.host}:{port}"
+        house = House(service, verifier, address.public_url or url, twilio_token)
         app = make_app(house, doors)
         await service.start()
-        listener.listen(BACKLOG)  # only now: who calls while models load is refused at once
-    except BaseException:
-        listener.close()
-        raise
-    names = dict.fromkeys((*LOOPBACK_NAMES, address.host, *_own_names(address)))
+        stack.push_async_callback(service.close)
+        await stack.enter_async_context(_sidecar(service, beside))
+        await stack.enter_async_context(_http(app, listener, address, service))
+        try:
+            yield url
+        finally:
+            await service.drain("the server is shutting down")
+
+
+@contextlib.asynccontextmanager
+async def _sidecar(service: VoiceService, beside: Beside) -> AsyncIterator[None]:
+    """The sidecar within the block, where it is wanted."""
+    from pipelines.server.sidecar import http, unix
+    from pipelines.server.sidecar.contract import Sidecar
+
+    async with contextlib.AsyncExitStack() as stack:
+        sidecar = Sidecar(service)
+        if beside.port is not None:
+            address = Address(port=beside.port)
+            listener = stack.enter_context(contextlib.closing(_listen(address)))
+            app = http.make_app(sidecar)
+            await stack.enter_async_context(_http(app, listener, address, service))
+        if beside.socket is not None:
+            await stack.enter_async_context(unix.serving(sidecar, beside.socket))
+        stack.push_async_callback(sidecar.aclose)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _http(
+    app: Any, listener: socket.socket, address: Address, service: VoiceService
+) -> AsyncIterator[None]:
+    """A program's routes at a port, behind the gate, within the block."""
+    import uvicorn
+
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     server: Any = None
 
     def free() -> bool:
@@ -127,11 +178,11 @@ async def serving(
 
     gate = Gate(
         app,
-        names,
-        lambda: port,
+        dict.fromkeys((*LOOPBACK_NAMES, address.host, *_own_names(address))),
+        lambda: listener.getsockname()[1],
         hosts=address.hosts,
         origins=[origin.lower().rstrip("/") for origin in address.origins],
-        scheme=scheme,
+        scheme="https" if address.certificate else "http",
         free=free,
     )
     config = uvicorn.Config(
@@ -150,6 +201,7 @@ async def serving(
         timeout_graceful_shutdown=3,
     )
     server = _server_class()(config)
+    listener.listen(BACKLOG)  # only now: who calls while models load is refused at once
     running = asyncio.create_task(server.serve(sockets=[listener]))
     reaping = asyncio.create_task(_reap(server))
     try:
@@ -158,16 +210,13 @@ async def serving(
         started.cancel()
         if running.done():
             running.result()
-            raise LabError(f"the server at {url} ended before it listened")
-        yield url
+            raise LabError(f"the server at port {listener.getsockname()[1]} ended at once")
+        yield
     finally:
-        await service.drain("the server is shutting down")
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
             await running
         reaping.cancel()
-        await service.close()
-        listener.close()
 
 
 async def until_asked_to_end(serving_at: Callable[[], None]) -> None:

@@ -72,6 +72,8 @@ HELD_SPEED = 4.0
 samples, but what decides on a turn counts time as well, and misses a turn that is over at once."""
 MOST_AHEAD_S = 600
 """Audio that may wait to be heard, s."""
+MOST_TOLD = 128
+"""Written messages that wait for an answer to be asked for."""
 ANSWER_S = 30.0
 """Longest wait for an answer that was asked for, s."""
 
@@ -153,6 +155,8 @@ class RealtimeTalk:
             elif isinstance(command, Answer):
                 await self._answer(command)
             elif isinstance(command, Tell):
+                if len(self._told) >= MOST_TOLD:
+                    raise SessionError(f"{MOST_TOLD} messages wait already: ask for an answer")
                 self._told.append(command)
             elif isinstance(command, Instruct):
                 await self._session.send(Context("client", command.text))

@@ -27,6 +27,8 @@ from pipelines.server.protocols.openai_settings import EventError, Settings, upd
 from pipelines.wires.error import WireError
 from pipelines.wires.messages import json_object
 
+MOST_HELD = 128
+"""Results of functions that wait for an answer to be asked for."""
 FROZEN = frozenset({"session.audio.input.format", "session.audio.output.format"})
 """What can't change once audio has flowed."""
 
@@ -179,6 +181,8 @@ class OpenAIRealtimeServer:
             raise EventError(
                 "invalid_value", "a function_call_output needs call_id and output, texts", "item"
             )
+        if len(self._held) >= MOST_HELD:
+            raise EventError("buffer_full", f"{MOST_HELD} results wait already: ask for an answer")
         self._held.append(GiveResult(call_id, output))
         return {"call_id": call_id, "output": output}, [], []
 

@@ -18,6 +18,7 @@ from pipelines.registry import load_object
 from pipelines.secrets import redact
 from pipelines.server.service.figures import Figures
 from pipelines.server.service.warm import WarmPool
+from pipelines.server.session.backend import Capabilities
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.forms import STEP_MODELS, VOICE_PIPELINE, servable
 from pipelines.server.session.log import NoLog, SessionLog
@@ -100,10 +101,24 @@ class VoiceService:
         """Whether a conversation can begin: models are loaded, and the server goes on."""
         return len(self._pools) == len(self.specs) and not self.draining
 
+    def ready_for(self, name: str) -> bool:
+        """Whether a conversation with a preset could begin now."""
+        pool = self._pools.get(name)
+        return self.ready and (name in self.steps or (pool is not None and pool.free > 0))
+
     @property
     def pids(self) -> list[int]:
         """Model processes that run now."""
         return [pid for pool in self._pools.values() for pid in pool.pids]
+
+    def can(self) -> dict[str, Capabilities]:
+        """Name → what it can do."""
+        found = {name: load_object(STEP_MODELS[name])().capabilities for name in self.steps}
+        if self.specs:
+            from pipelines.server.session.pipeline import capabilities_of
+
+            found |= {spec.name: capabilities_of(spec) for spec in self.specs}
+        return {name: found[name] for name in self.names}
 
     async def start(self) -> None:
         """Loads the models of every preset.
@@ -117,8 +132,9 @@ class VoiceService:
             importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
         for spec in self.specs:
             name = spec.name
-            replaced = self._counted(name)
-            pool = WarmPool(spec, self.limits.seats, self.tell, replaced)
+            pool = WarmPool(
+                spec, self.limits.seats, self.tell, self._counted(name), self._renews(name)
+            )
             try:
                 await pool.load()
             except BaseException:
@@ -226,6 +242,9 @@ class VoiceService:
 
     def _counted(self, name: str) -> Callable[[int], None]:
         return lambda count: self.figures.replaced(name, count)
+
+    def _renews(self, name: str) -> Callable[[], None]:
+        return lambda: self._told_warm(name)
 
     def _told_warm(self, name: str) -> None:
         if pool := self._pools.get(name):

@@ -17,6 +17,8 @@ from pipelines.process.pool import ModelPool
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec
 
+WATCH_S = 0.5
+"""Interval at which free seats are looked at: one whose model died is made ready again, s."""
 RETRY_S = 2.0
 """Pause before a seat that could not be loaded again is tried once more, s."""
 
@@ -39,6 +41,7 @@ class WarmPool:
         seats: Number of conversations at a time, where it has models.
         tell: Takes a sentence on what went wrong with a process.
         replaced: Takes the number of processes that were replaced.
+        freed: Called when a seat is free again.
     """
 
     def __init__(
@@ -47,16 +50,19 @@ class WarmPool:
         seats: int,
         tell: Callable[[str], None] = lambda sentence: None,
         replaced: Callable[[int], None] = lambda count: None,
+        freed: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
         self._seats = 1 if architecture(spec.architecture).converse else seats
         self._tell = tell
         self._replaced = replaced
+        self._freed = freed
         self._free: list[Seat] = []
         self._all: list[Seat] = []
         self._shared = False
         self._repairs: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def free(self) -> int:
@@ -89,6 +95,7 @@ class WarmPool:
                 if not seat.pids and not architecture(self.spec.architecture).converse:
                     self._shared = True
                     return
+            self._watching = asyncio.create_task(self._watch())
         except BaseException:
             await self.aclose()
             raise
@@ -113,17 +120,25 @@ class WarmPool:
     async def aclose(self) -> None:
         """Ends every process."""
         self._closed = True
-        for task in list(self._repairs):
+        for task in (*self._repairs, *([self._watching] if self._watching else [])):
             task.cancel()
         await asyncio.gather(*self._repairs, return_exceptions=True)
         await asyncio.gather(*(seat.models.aclose() for seat in self._all))
         self._all.clear()
         self._free.clear()
 
+    async def _watch(self) -> None:
+        """Repairs free seats whose models have died."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            for seat in [s for s in self._free if s.models.pids != s.pids]:
+                self._free.remove(seat)
+                self.give(seat)
+
     async def _prepare(self, seat: Seat) -> None:
         if path := architecture(self.spec.architecture).prepare:
             await load_object(path)(self.spec, seat.models)
-        before, seat.pids = set(seat.pids), sorted(seat.models.pids)
+        before, seat.pids = set(seat.pids), seat.models.pids
         if before and (new := set(seat.pids) - before):
             self._replaced(len(new))
 
@@ -141,3 +156,4 @@ class WarmPool:
         seat.marks.drain()
         give_back()
         self._free.append(seat)
+        self._freed()

@@ -7,6 +7,7 @@ A *step* model turns one frame of audio into what comes of it (`pipelines.server
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,6 +32,11 @@ class Capabilities:
     """Of audio, text, say, tool_result, context, interrupt, respond."""
     full_duplex: bool = False
     """True if it hears while it speaks, and decides itself when to yield."""
+
+    def as_table(self) -> dict[str, object]:
+        """The same as a plain table."""
+        table = dataclasses.asdict(self)
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in table.items()}
 
 
 class Backend(Protocol):

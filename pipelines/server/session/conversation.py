@@ -194,6 +194,19 @@ class Session:
             self._news.clear()
             await self._news.wait()
 
+    def take_events(self) -> list[Event]:
+        """All events that wait, in place of `events`, for a reader that comes now and then."""
+        taken = list(self._waiting)
+        self._waiting.clear()
+        self._news.clear()
+        return taken
+
+    async def wait_for_event(self) -> None:
+        """Waits until an event waits."""
+        if not self._waiting:
+            self._news.clear()
+            await self._news.wait()
+
     async def stop(self, reason: str = "", grace_s: float = 0.0) -> None:
         """Drains and closes; safe to call twice.
 

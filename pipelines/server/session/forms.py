@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.duplex.adapters import VOICE_PIPELINE as VOICE_PIPELINE
 from pipelines.errors import SpecError
 from pipelines.guards.texts import toml_string
 from pipelines.registry import architecture, load_object
 from pipelines.spec import PipelineSpec, did_you_mean, load_spec, parse_spec, preset_names
 
-VOICE_PIPELINE = "voice-pipeline-"
-"""Prefix of a model id that names a cascade: the rest is a preset."""
 STEP_MODELS = {
     "passthrough": "pipelines.server.session.doubles:Passthrough",
     "clerk": "pipelines.server.session.doubles:Clerk",

@@ -59,6 +59,7 @@ def capabilities_of(spec: PipelineSpec) -> Capabilities:
         name=spec.name,
         in_rate_hz=spec.audio.in_rate_hz,
         out_rate_hz=spec.audio.out_rate_hz,
+        modalities=spec.modalities,
         inputs=tuple(inputs),
         full_duplex=spec.kind == "duplex",
     )

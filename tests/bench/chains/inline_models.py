@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
 from pipelines.duplex.session.engine import DuplexEngine
 from pipelines.marks import Mark, stamp
-from pipelines.process.engine import Emit, Engine, Request, imported
+from pipelines.process.engine import Emit, Engine, Request, RequestCancelled, imported
 from pipelines.process.process import ModelProcess
 from tests.bench.chains import inline_session
 from tests.bench.chains.inline_session import InlineSession, TurnedRequest
@@ -23,6 +24,9 @@ _engines: dict[str, Engine] = {}
 
 class InlineProcess(ModelProcess):
     """In place of `ModelProcess`, with the child inside."""
+
+    streams = False
+    """Whether requests that are fed are served piece by piece, partial answers included."""
 
     async def _spawn(self) -> asyncio.Future[None]:
         key = json.dumps([self._engine, self._options], sort_keys=True, default=str)
@@ -43,6 +47,37 @@ class InlineProcess(ModelProcess):
         assert isinstance(self._link, InlineLink)
         self._link.fed = fed
         return super().open(*args, fed=fed, **more)
+
+
+class Streaming(Request):
+    """A request whose engine runs on a thread of its own, one step for each piece it is fed."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._waits = threading.Semaphore(0)
+
+    def next_piece(self) -> tuple[dict[str, Any], bytes]:
+        """See `Request.next_piece`: the engine has done all it could."""
+        self._waits.release()
+        return super().next_piece()
+
+    def start(self, run: Callable[[], None]) -> None:
+        """Runs the engine up to where it wants its first piece."""
+
+        def work() -> None:
+            try:
+                run()
+            except RequestCancelled:
+                pass
+            finally:
+                self._waits.release()
+
+        threading.Thread(target=work, daemon=True).start()
+        self.step()
+
+    def step(self) -> None:
+        """Waits until the engine wants another piece, or is done."""
+        assert self._waits.acquire(timeout=30)
 
 
 class InlineLink:
@@ -67,20 +102,41 @@ class InlineLink:
             elif kind == "cancel":
                 self._session.cancel()
         elif kind == "request":
-            request = Request(header["id"], header["op"], header["header"], payload)
+            kind_of = Streaming if self.fed and InlineProcess.streams else Request
+            request = kind_of(header["id"], header["op"], header["header"], payload)
             self._open[request.id] = request
-            if not self.fed:
+            if isinstance(request, Streaming):
+                self._stream(request, loop)
+            elif not self.fed:
                 loop.call_soon(self._serve, request)
         elif kind == "feed" and request is not None:
             request.feed(header["header"], payload)
-            if header["header"].get("last"):
+            if isinstance(request, Streaming):
+                request.step()
+            elif header["header"].get("last"):
                 loop.call_soon(self._serve, request)
         elif kind == "cancel" and request is not None:
             request.cancel()
+            if isinstance(request, Streaming):
+                request.step()
             loop.call_soon(self._end, request)
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _stream(self, request: Streaming, loop: asyncio.AbstractEventLoop) -> None:
+        """Serves a request piece by piece; what it answers is taken when the loop comes to it."""
+
+        def send(header: dict[str, Any], payload: bytes, marks: list[Mark]) -> None:
+            reply = {"type": "reply", "id": request.id, "header": header, "marks": _tuples(marks)}
+            loop.call_soon_threadsafe(self._take, reply, payload)
+
+        def run() -> None:
+            emit = Emit(request, send)
+            self._engine.run(request, emit)
+            loop.call_soon_threadsafe(self._end, request, emit.take_marks())
+
+        request.start(run)
 
     def _serve(self, request: Request) -> None:
         def send(header: dict[str, Any], payload: bytes, marks: list[Mark]) -> None:

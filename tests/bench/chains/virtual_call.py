@@ -123,14 +123,25 @@ def call(
     return call_preset(spec, fixture or kitchen(), wait_s)
 
 
-def call_preset(spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0) -> Called:
-    """Plays one trial with any preset."""
+def call_preset(
+    spec: PipelineSpec, fixture: Fixture, wait_s: float = 0.0, *, streams: bool = False
+) -> Called:
+    """Plays one trial with any preset.
+
+    Args:
+        spec: The preset.
+        fixture: The user's side.
+        wait_s: As ``--wait-after-answer``.
+        streams: Whether the recogniser gives partial transcripts while it hears.
+    """
     plan = caller_plan("t", spec, fixture, wait_s)
     order = Trial(
         "run", "t", spec.name, fixture.name, 0, 0, 0, len(fixture.turns),
         weights=spec.weights, kind=spec.kind,
     )  # fmt: skip
-    outcome = play(order, spec, plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InlineProcess, "streams", streams)
+        outcome = play(order, spec, plan)
     trial = with_lateness(outcome.trial, outcome.marks, outcome.recording)
     found = trial_with_causes(trial, outcome.marks, outcome.recording, labels_of(fixture))
     return Called(trial, outcome.marks, found.metrics, found.causes, outcome.recording)

@@ -48,7 +48,7 @@ SAID = {
     "100 MB message": r"error: ws://\S+ breaks the WebSocket protocol: .*104857600 bytes",
     "slow reader": r"no_answer: the agent has read nothing for \d+ s, so that it did not hear all "
     r"of the user's audio",
-    "silence for ever": r"no_answer: None",
+    "silence for ever": r"no_answer: the agent sent no audio",
     "floods by audio": r"error: the agent floods the line: 6\d s of audio in -?\d.\d s, more than "
     r"this trial can hear",
     "floods by messages": r"error: the agent floods the line: \d+ messages in -?\d.\d s",
@@ -162,6 +162,16 @@ def test_a_rate_that_cannot_be_is_one_sentence(rates_hz, sentence):
 
     with pipecat.serving(play) as url:
         assert sentence in said(trial(url, "pipecat", limit_s=30.0, timeout_s=15.0))
+
+
+def test_a_server_of_another_protocol_is_doubted_by_the_name_of_the_line():
+    with BAD["half a sample"]() as url:  # it sends a binary message, and Twilio none
+        told = said(trial(url, "twilio"))
+    assert re.match(
+        r"error: ws://\S+: a binary message arrived: the protocol has JSON in text messages only: "
+        r"does it speak the line twilio\?",
+        told,
+    ), told
 
 
 def test_a_refusal_at_an_unusual_path_names_the_usual_ones():

@@ -65,6 +65,9 @@ def test_what_the_user_says_is_heard_again_through_every_door():
             line = LineChoice(name, address + path, options)
             result = call(CallerPlan("t", rate_hz, (turn,), 10.0, line=line), None, print)
             assert result.error is None, name
-            loud = np.flatnonzero(np.abs(result.agent) > 2_000)
-            heard_s = (loud[-1] - loud[0]) / result.rate_hz
-            assert abs(heard_s - 0.3) < 0.01, name
+            level = np.abs(result.agent.astype(int))
+            # Samples, not a span: a hole that a busy machine makes is none of the door's.
+            heard_s = np.count_nonzero(level > level.max() / 4) / result.rate_hz
+            share = 1 - 2 / np.pi * np.arcsin(1 / 4)  # of a sine
+            assert abs(heard_s / share - 0.3) < 0.02, name
+            assert level.max() > 5_000, name

@@ -144,7 +144,7 @@ def test_a_kill_while_consolidating_loses_nothing(
             atomic_write(path, data)
 
         with monkeypatch.context() as patch:
-            patch.setattr("bench.store.store.atomic_write", until)
+            patch.setattr("bench.store.tables.atomic_write", until)
             with pytest.raises(KeyboardInterrupt):
                 consolidate(tmp_path)
         run = read_run(tmp_path)
@@ -163,10 +163,10 @@ def test_a_part_that_is_written_while_consolidating_stays(
         atomic_write(path, data)
         if path.name == "marks.parquet":
             with monkeypatch.context() as patch:
-                patch.setattr("bench.store.store.atomic_write", atomic_write)
+                patch.setattr("bench.store.tables.atomic_write", atomic_write)
                 write_trial(tmp_path, late, late_marks)
 
-    monkeypatch.setattr("bench.store.store.atomic_write", meanwhile)
+    monkeypatch.setattr("bench.store.tables.atomic_write", meanwhile)
     consolidate(tmp_path)
     left = sorted(path.name for path in (tmp_path / "parts").iterdir())
     assert left == [f"{late.trial_id}.marks.parquet", f"{late.trial_id}.trials.parquet"]

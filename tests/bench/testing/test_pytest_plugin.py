@@ -51,6 +51,9 @@ def test_a_quantile_that_n_cannot_bound_fails_unless_the_test_allows_it():
     with pytest.raises(FigureError, match=r"20 turns can't bound the quantile 0\.95"):
         run.quantile("voice_to_voice", 0.95)
     assert run.quantile("voice_to_voice", 0.95, allow_unbounded=True) == pytest.approx(18.65)
+    with pytest.raises(FigureError, match="needs 59"):
+        run.p95("voice_to_voice")
+    assert run.p95("voice_to_voice", allow_unbounded=True) == pytest.approx(18.65)
 
 
 def test_turns_without_a_valid_value_are_told_with_their_reasons():
@@ -73,6 +76,22 @@ def test_turns_without_a_valid_value_are_told_with_their_reasons():
 def test_an_agent_that_is_none_is_one_sentence(tmp_path, name, line, sentence):
     with pytest.raises(LabError, match=sentence):
         VoiceAgent.named(name, line, [], tmp_path)
+
+
+def test_a_network_is_simulated_in_every_call_and_only_one(tmp_path, monkeypatch):
+    asked = {}
+
+    def planned(*_, **options):
+        asked.update(options)
+        raise LabError("planned")
+
+    monkeypatch.setattr("bench.testing.agent.make_plan", planned)
+    agent = VoiceAgent.named("cascade-scripted", None, [], tmp_path, "lte")
+    with pytest.raises(LabError, match="planned"):
+        agent.call("cmd_close_door")
+    assert asked["networks"] == "lte"
+    with pytest.raises(LabError, match="a test calls over one network"):
+        VoiceAgent.named("cascade-scripted", None, [], tmp_path, "lte,wifi-bad")
 
 
 def run_pytest(folder, *options):

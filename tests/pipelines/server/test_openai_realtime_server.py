@@ -452,6 +452,16 @@ def test_a_function_is_called_and_its_result_is_given_when_the_client_asks_for_a
     ]
 
 
+def test_results_without_end_are_not_kept():
+    client = Client(tools=[LOOK])
+    item = {"type": "function_call_output", "call_id": "c", "output": "x"}
+    for _ in range(128):
+        client.say("conversation.item.create", item=item)
+    client.take()
+    client.say("conversation.item.create", item=item)
+    assert client.error()["code"] == "buffer_full"
+
+
 def test_a_failure_ends_the_answer_and_says_why():
     client = Client()
     client.server.agent_words("I")

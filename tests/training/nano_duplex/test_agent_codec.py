@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from pipelines.audio.resample import resample
+from pipelines.duplex.nano.names import DECODER
 from pipelines.duplex.nano.sound import FRAME, RATE_HZ
-from pipelines.duplex.nano.voice import DECODER
 from pipelines.weights.error import WeightsError
 from training.nano_duplex.agent_codec import ENCODER, FOLDER, AgentCodec
 

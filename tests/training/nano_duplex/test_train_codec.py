@@ -12,8 +12,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
+from pipelines.duplex.nano.names import DECODER  # noqa: E402
 from pipelines.duplex.nano.sound import FRAME, RATE_HZ  # noqa: E402
-from pipelines.duplex.nano.voice import DECODER  # noqa: E402
 from training.nano_duplex import train_codec  # noqa: E402
 from training.nano_duplex.agent_codec import ENCODER, AgentCodec  # noqa: E402
 from training.nano_duplex.codec import DELAY, Carry, Codec, Shape, Sound  # noqa: E402

@@ -11,7 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
-from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS, NanoEar  # noqa: E402
+from pipelines.duplex.nano.ear import NanoEar  # noqa: E402
+from pipelines.duplex.nano.names import EAR_NAME, EAR_WORDS  # noqa: E402
 from pipelines.duplex.nano.sound import FRAME, RATE_HZ, mel_filters  # noqa: E402
 from training.nano_duplex import train_ear  # noqa: E402
 from training.nano_duplex.codec import Carry, Shape, Sound  # noqa: E402

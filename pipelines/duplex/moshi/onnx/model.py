@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ from pipelines.duplex.moshi.onnx import mimi as mimi_files
 from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm, path_bytes
 from pipelines.duplex.moshi.onnx.lm_checkpoint import lm_shape
 from pipelines.duplex.moshi.onnx.mimi import MimiOnnx
-from pipelines.duplex.moshi.weights.check import check_config, check_lm
-from pipelines.duplex.moshi.weights.files import SYNTHETIC, read_config, size_of
-from pipelines.duplex.moshi.weights.preset import MoshiWeights, sampling
+from pipelines.duplex.moshi.onnx_row import CODEBOOKS, PRECISIONS, check_file
+from pipelines.duplex.moshi.weights.check import check_config
+from pipelines.duplex.moshi.weights.files import read_config
 from pipelines.duplex.session.model import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -33,18 +32,11 @@ from pipelines.duplex.session.model import (
     Pcm,
     Step,
 )
-from pipelines.duplex.session.options import ModelOptions
-from pipelines.duplex.session.row import AdapterRow
 from pipelines.duplex.session.text_tokens import TextStream, Vocabulary
-from pipelines.errors import SpecError
-from pipelines.models.hashing import hashes_of
 from pipelines.process.engine import EngineError
-from pipelines.weights.error import WeightsError
 from pipelines.weights.memory import need_memory
 from pipelines.weights.safetensors import read_header
 
-PRECISIONS = ("q4", "q8", "f32")
-CODEBOOKS = 8
 Codes = npt.NDArray[np.uint32]
 """(1, 8, 1): batch, codebook, frame."""
 
@@ -191,89 +183,33 @@ class MoshiOnnxSession:
         return pcm
 
 
-class OnnxWeights(MoshiWeights):
-    """The same files as other backends', and the graphs that are written from them."""
+def write_graphs(paths: dict[str, str], precision: str, tell: Callable[[str], None]) -> None:
+    """Writes the graphs of a model's files, unless they lie in the cache.
 
-    def arguments(self, model: ModelOptions) -> dict[str, Any]:
-        """See `pipelines.duplex.session.row.Weights.arguments`."""
-        return super().arguments(self._held(model))
-
-    def check(self, model: ModelOptions, where: str) -> None:
-        """Refuses a precision that these graphs do not have."""
-        if model.precision not in PRECISIONS:
-            raise SpecError(
-                f"{where}: precision = {model.precision!r} is not for backend = 'onnx': set "
-                f"{', '.join(PRECISIONS)}, or backend = 'mlx'."
-            )
-        super().check(model, where)
-
-    def provide(self, model: ModelOptions, tell: Callable[[str], None]) -> str:
-        """Makes synthetic weights where they are missing, and the graphs."""
-        label = super().provide(self._held(model), tell)
-        paths = self.arguments(model)
-        config = read_config(Path(paths["config"]))
-        check_config(config, Path(paths["config"]))
-        check_file(Path(paths["lm"]), config, model.precision)
-        mimi_files.written(Path(paths["mimi"]), CODEBOOKS, "auto", tell)
-        shape = lm_shape(config, paths["config"])
-        lm_files.written(Path(paths["lm"]), shape, model.precision, tell)
-        return label
-
-    def listed(self, model: ModelOptions) -> list[dict[str, str]]:
-        """See `pipelines.duplex.session.row.Weights.listed`; and the codec's graphs, with the bits
-        that the probe of this machine chose.
-        """
-        found = super().listed(self._held(model))
-        paths = self.arguments(model)
-        folder, facts = mimi_files.written(Path(paths["mimi"]), CODEBOOKS, "auto")
-        for half in ("encoder", "decoder"):
-            graph = folder / f"{half}.onnx"
-            name = f"{model.id} {half} in {facts[half]['bits']} bits"
-            found.append({"name": name, "file": graph.name, "sha256": hashes_of(graph).sha256})
-        return found
-
-    def unmade(self, model: ModelOptions) -> str:
-        """See `pipelines.duplex.session.row.Weights.unmade`."""
-        return super().unmade(self._held(model))
-
-    def _held(self, model: ModelOptions) -> ModelOptions:
-        """The options that find the file: a whole one, which is rounded here, where moshi_mlx would
-        have to make a quantised one, or a folder has none.
-        """
-        whole = replace(model, precision="bf16")
-        if model.weights == SYNTHETIC:
-            return whole if "bf16" in size_of(model.id).precisions else model
-        if model.precision == "f32":
-            return model
-        try:
-            super().arguments(model)
-        except WeightsError:
-            with contextlib.suppress(WeightsError):
-                super().arguments(whole)
-                return whole
-        return model
-
-
-def check_file(path: Path, config: dict[str, Any], precision: str) -> None:
-    """Checks the language model's file: quantised so, or whole, and then rounded here.
+    Args:
+        paths: Of ``config``, ``lm`` and ``mimi``.
+        precision: One of `PRECISIONS`.
+        tell: Takes lines that report progress.
 
     Raises:
-        WeightsError: it is damaged, another model's, or quantised otherwise.
+        WeightsError: a file is damaged, another model's, or quantised otherwise.
     """
-    is_quantised = "text_emb.scales" in read_header(path)
-    if is_quantised and precision == "f32":
-        raise WeightsError(
-            f"{path} is quantised, and precision = 'f32' asks for a whole one: set q4 or q8"
-        )
-    check_lm(path, config, precision if is_quantised else "bf16")
+    config = read_config(Path(paths["config"]))
+    check_config(config, Path(paths["config"]))
+    check_file(Path(paths["lm"]), config, precision)
+    mimi_files.written(Path(paths["mimi"]), CODEBOOKS, "auto", tell)
+    shape = lm_shape(config, paths["config"])
+    lm_files.written(Path(paths["lm"]), shape, precision, tell)
 
 
-ROW = AdapterRow(
-    name="onnx",
-    what="Moshi and Mimi in ONNX Runtime",
-    families=("moshi",),
-    licence="MIT",
-    adapter=MoshiOnnx,
-    arguments=lambda model, script: sampling(model),
-    weights=OnnxWeights(),
-)
+def codec_graphs(mimi: str) -> list[tuple[str, Path]]:
+    """The codec's graphs: ``encoder in 8 bits``, as the probe of this machine chose, and the file.
+
+    Args:
+        mimi: Path of the codec's weights.
+    """
+    folder, facts = mimi_files.written(Path(mimi), CODEBOOKS, "auto")
+    return [
+        (f"{half} in {facts[half]['bits']} bits", folder / f"{half}.onnx")
+        for half in ("encoder", "decoder")
+    ]

@@ -20,12 +20,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pipelines.duplex.moshi.server.link import ServerLink
 from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ, Capabilities, Pcm, Step
-from pipelines.duplex.session.row import AdapterRow
 from pipelines.process.engine import EngineError
 from pipelines.wires.moshi import AUDIO
 
 if TYPE_CHECKING:
-    from pipelines.duplex.session.options import ModelOptions
+    pass
 
 PATH = "/api/chat"
 PERSONAPLEX = "personaplex"
@@ -181,28 +180,3 @@ class ServerSession:
             "a server's text can't be forced from here: remove the greeting, or run the model here "
             "(backend mlx or torch)"
         )
-
-
-def _arguments(model: ModelOptions, script: Any) -> dict[str, Any]:
-    return {
-        "url": model.url,
-        "id": model.id,
-        "voice_prompt": model.voice_prompt,
-        "text_prompt": model.text_prompt,
-    }
-
-
-ROW = AdapterRow(
-    name="server",
-    what="a Moshi or PersonaPlex server, over its websocket",
-    families=("moshi", PERSONAPLEX),
-    licence="the server's",
-    adapter=MoshiServer,
-    arguments=_arguments,
-    remote=True,
-    prompts=True,
-    devices=("its server's",),
-    tested="protocol fake",
-    imports=("sphn",),
-    extra="server",
-)

@@ -1,5 +1,6 @@
 import base64
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import soundfile
@@ -30,6 +31,14 @@ def test_vorbis_keeps_who_speaks_left_and_right_and_when():
 def test_vorbis_takes_less_than_a_tenth_of_the_samples():
     trial, _, pcm = trial_of([TurnPlan()])
     assert len(vorbis(pcm, trial.rate_hz)) < pcm.nbytes / 10
+
+
+def test_a_recording_of_minutes_is_encoded_on_a_thread_which_has_a_small_stack():
+    """In one piece, 90 s overflow the stack of a thread, and the process dies of it."""
+    pcm = np.zeros((150 * 24_000 + 1, 2), np.int16)
+    with ThreadPoolExecutor(1) as workers:
+        data = workers.submit(vorbis, pcm, 24_000).result()
+    assert soundfile.info(io.BytesIO(data)).frames == len(pcm)
 
 
 def test_an_envelope_holds_the_least_and_the_largest_sample_of_each_bucket():

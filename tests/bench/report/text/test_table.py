@@ -12,7 +12,7 @@ from bench.report.text.table import blocks, markdown, notes, print_table
 from bench.simulated.turns import write_example_run
 from bench.stats.format import with_interval
 from bench.stats.quantiles import Estimate
-from bench.summary.summary import Failed, RunSummary, summarise
+from bench.summary.summary import Failed, RunSummary, Spoilt, summarise
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,24 @@ def test_an_invalid_trial_is_named_with_its_reason(summary: RunSummary) -> None:
     said = "largest error of 20 clicks, idle, before the run: 0.05 ms (20 of 20 heard)."
     assert f"Calibration: {said}" in notes(summary)
     assert "3 warm-ups are kept apart." in notes(summary)
+
+
+def test_turns_that_are_invalid_for_one_reason_stand_on_one_line(summary: RunSummary) -> None:
+    late = [
+        ("t", 0, "late"),
+        ("t", 1, "late"),
+        ("t", 2, "mute"),
+        ("u", 3, "late"),
+        ("u", 5, "late"),
+    ]
+    spoilt = tuple(Spoilt(*one) for one in late)
+    found = notes(replace(summary, presets=(replace(summary.presets[0], invalid=spoilt),)))
+    at = next(i for i, note in enumerate(found) if "5 turns are not valid" in note)
+    assert found[at + 1 : at + 4] == [
+        "  t, turns 0 to 1: late",
+        "  t, turn 2: mute",
+        "  u, turns 3, 5: late",
+    ]
 
 
 def test_the_smart_turn_note_stands_only_beside_the_stock_cascade(summary: RunSummary) -> None:

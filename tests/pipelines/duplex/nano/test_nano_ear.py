@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.duplex.nano.ear import EAR_NAME, EAR_WORDS, PIECE, NanoEar, words_told
+from pipelines.duplex.nano.ear import PIECE, NanoEar, words_told
 from pipelines.duplex.nano.files import PACKAGED, sha256_of
+from pipelines.duplex.nano.names import EAR_NAME, EAR_WORDS
 from pipelines.duplex.nano.sound import FRAME
 from pipelines.weights.error import WeightsError
 

@@ -166,6 +166,18 @@ async def test_what_is_no_event_is_an_error_and_the_session_goes_on():
         await socket.close()
 
 
+async def test_written_messages_without_end_are_not_kept():
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}
+    message = json.dumps({"type": "conversation.item.create", "item": item})
+    async with served() as (_, url):
+        socket = await session(url)
+        for _ in range(129):
+            await socket.send(message)
+        error = await receive(socket, "error")
+        assert error["error"]["message"] == "128 messages wait already: ask for an answer"
+        await socket.close()
+
+
 async def test_a_message_of_more_than_a_mebibyte_ends_its_own_session():
     async with served() as (_, url):
         socket = await session(url)

@@ -61,7 +61,10 @@ async def test_a_signed_call_is_sent_to_its_stream_with_a_ticket_that_is_good_on
         parameters = dict(re.findall(r'name="(\w+)" value="([^"]+)"', answer.text))
         assert parameters["preset"] == "clerk"
         socket = await call(url, parameters)
-        await asyncio.sleep(0.2)
+        for _ in range(200):
+            if service.open:
+                break
+            await asyncio.sleep(0.02)
         assert service.open == 1
         await socket.send(json.dumps(twilio.stop("MZ1", "CA1", 2)))
         assert (await closed_by(socket))[0] == 1000

@@ -105,11 +105,15 @@ async def test_a_step_model_answers_frame_by_frame_and_the_session_walks_through
     async with session("passthrough") as talk:
         talk.push(tone(5_000)[:1000])
         talk.push(tone(5_000)[1000:] + FRAME[:10])  # cut anywhere
-        await asyncio.sleep(0.05)
-        assert talk.state == "speaking"
+        events = []
+        async for event in talk.events():
+            events.append(event)
+            if isinstance(event, AudioOut):
+                break
         await talk.stop("enough")
-    events = await gathered(talk)
-    assert states(events) == ["starting", "listening", "speaking", "draining", "closed"]
+    events += await gathered(talk)
+    assert states(events)[:3] == ["starting", "listening", "speaking"]
+    assert states(events)[-2:] == ["draining", "closed"]
     (audio,) = [e for e in events if isinstance(e, AudioOut)]
     assert (audio.pcm, audio.sequence, audio.channels) == (tone(5_000), 0, 1)
     assert isinstance(events[-1], Closed) and events[-1].reason == "enough"
@@ -255,14 +259,15 @@ async def test_a_session_that_has_not_started_hears_nothing_and_half_samples_are
 
 
 async def test_stopping_lets_the_agent_finish_what_it_says():
-    backend = Scripted()
-    async with Session(backend) as talk:
-        from pipelines.clock import monotonic_ns
-
-        backend.emit(AudioOut(monotonic_ns(), 0, 24_000, tone(5_000)))
-        began = asyncio.get_running_loop().time()
-        await talk.stop("bye", grace_s=5)
-        assert 0.05 < asyncio.get_running_loop().time() - began < 1
+    clock, backend = FakeClock(), Scripted()
+    async with Session(backend, clock=clock) as talk:
+        backend.emit(AudioOut(0, 0, 24_000, tone(5_000)))  # heard for 80 ms
+        stopping = asyncio.create_task(talk.stop("bye", grace_s=60))
+        await asyncio.sleep(0.2)
+        assert (talk.state, backend.stopped) == ("draining", 0)
+        clock.advance(80 * NS_PER_MS)
+        await stopping
+    assert (backend.stopped, (await gathered(talk))[-1]) == (1, Closed(80 * NS_PER_MS, "bye"))
 
 
 def test_the_clerk_needs_a_loud_frame():

@@ -40,6 +40,7 @@ def test_three_engines_are_a_cascade():
 @pytest.mark.parametrize(
     ("form", "said"),
     [
+        ({"omni": {"model": "voice-pipeline-x", "backend": "nano"}}, "there is no preset 'x'"),
         ({"omni": {}}, "model = 'an id' is missing"),
         ({"omni": "nano-11m"}, "a table is needed"),
         ({"stt": "pocketsphinx", "tts": "espeak"}, "'llm' is missing"),
@@ -56,3 +57,21 @@ def test_another_form_is_refused_in_a_sentence(form, said):
 def test_who_needs_labels_or_is_elsewhere_is_not_served():
     with pytest.raises(SpecError, match="labels, which a live user has not"):
         servable(load_spec("cascade-scripted"))
+
+
+def test_a_voice_pipeline_is_no_model_of_a_duplex_preset():
+    from pipelines.duplex.adapters import adapter_of
+    from pipelines.duplex.session.options import ModelOptions
+
+    with pytest.raises(SpecError, match="names a cascade and no model: name the preset 'a-b'"):
+        adapter_of(ModelOptions(id="voice-pipeline-a-b"))
+
+
+def test_modalities_and_abilities_are_said_of_every_preset():
+    from pipelines.readiness.capability import parts_of
+
+    nano = load_spec("duplex-nano")
+    assert nano.modalities == ("voice-to-voice",)
+    assert [part.capabilities for part in parts_of(nano)] == [("text stream", "forced text")]
+    parts = parts_of(load_spec("cascade-embedded"))
+    assert parts[0].capabilities == ("streaming", "partials", "domain language model")

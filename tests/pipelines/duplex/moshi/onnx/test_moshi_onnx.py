@@ -7,7 +7,8 @@ import pytest
 
 from pipelines.clock import monotonic_ns
 from pipelines.duplex.moshi.onnx import cached, instructions, mimi
-from pipelines.duplex.moshi.onnx.model import MoshiOnnx, OnnxWeights
+from pipelines.duplex.moshi.onnx.model import MoshiOnnx
+from pipelines.duplex.moshi.onnx_row import OnnxWeights
 from pipelines.duplex.session.model import ContextEndError
 from pipelines.duplex.session.options import ModelOptions
 from pipelines.errors import SpecError

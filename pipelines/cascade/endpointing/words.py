@@ -1,0 +1,54 @@
+"""Do these words make a whole sentence? A hashed log-linear model over the last words.
+
+It is trained on sentences and on the places within them where people pause
+(`training/endpointing`), so it knows "put the cup on the" from "put the cup on the table". Words
+that it never saw fall back on their place and on the little words around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+BUCKETS = 16_384
+"""Weights of the model: features are hashed into so many."""
+_LITTLE = (
+    "a an the and or but to of in on at by for from with into onto under over next beside behind "
+    "between near my your his her its our their this that these those is are was were be been am "
+    "do does did have has had can could will would should may might must i you he she we they me "
+    "it him us them what where who when why how which if then so because as than not no yes "
+    "please um uh hmm er"
+)
+LITTLE = frozenset(_LITTLE.split())
+"""Words of every speaker's: what follows them tells more than what they mean."""
+
+
+def features(text: str) -> Iterator[int]:
+    """Buckets of the features of a text, lower-case words."""
+    words = text.lower().split()
+    classes = [w if w in LITTLE else "*" for w in words]
+    n = len(words)
+    names = [f"n{min(n, 12)}", "all:" + " ".join(words) if n <= 4 else f"long{min(n, 16) // 3}"]
+    for k in (1, 2, 3):
+        names.append(f"w{k}:" + " ".join(words[-k:]))
+        names.append(f"c{k}:" + " ".join(classes[-k:]))
+    names.append("c5:" + " ".join(classes[-5:]))
+    if words:
+        names.append(f"f:{words[0]}|{classes[-1]}|{min(n, 6)}")
+        names.append(f"f2:{' '.join(words[:2])}|{words[-1]}")
+        names.append(f"and{int('and' in words or 'then' in words)}|{words[0]}|{classes[-1]}")
+    for name in names:
+        yield crc32(name.encode()) % BUCKETS
+
+
+def whole(text: str, weights: NDArray[np.float32]) -> float:
+    """Log-odds that a text is a whole utterance and no part of one.
+
+    Args:
+        text: The words so far.
+        weights: (BUCKETS,).
+    """
+    return float(sum(weights[at] for at in features(text)))

@@ -1,0 +1,1 @@
+"""The sidecar: one contract for programs of this machine, over HTTP and over a Unix socket."""
