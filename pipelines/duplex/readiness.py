@@ -40,9 +40,8 @@ _ABILITIES = {
 
 
 def _can(row: AdapterRow) -> tuple[str, ...]:
-    """The abilities of an adapter, as its class declares them."""
-    declared = getattr(row.adapter, "capabilities", None)
-    can = [words for name, words in _ABILITIES.items() if getattr(declared, name, False)]
+    """The abilities of an adapter, as its row declares them."""
+    can = [words for name, words in _ABILITIES.items() if name in row.abilities]
     if row.prompts:
         can += ["voice prompt", "text prompt"]
     return tuple(can)

@@ -11,6 +11,7 @@ ROW = AdapterRow(
     families=("moshi",),
     licence="MIT",
     path="pipelines.duplex.moshi.mlx:MoshiMlx",
+    abilities=("text_stream", "forced_text"),
     arguments=lambda model, script: sampling(model),
     weights=MoshiWeights(),
     environment="moshi-mlx",

@@ -100,6 +100,7 @@ ROW = AdapterRow(
     families=("moshi",),
     licence="MIT",
     path=f"{MODULE}:MoshiOnnx",
+    abilities=("text_stream", "forced_text", "sum_condition"),
     arguments=lambda model, script: sampling(model),
     weights=OnnxWeights(),
 )

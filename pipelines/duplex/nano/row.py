@@ -21,6 +21,7 @@ ROW = AdapterRow(
     families=("nano",),
     licence="Apache-2.0",
     path="pipelines.duplex.nano.model:NanoDuplex",
+    abilities=("text_stream", "forced_text"),
     arguments=_arguments,
     weights=NanoFiles(),
     tested="its own weights",

@@ -12,6 +12,7 @@ ROW = AdapterRow(
     families=("scripted",),
     licence="Apache-2.0",
     path="pipelines.duplex.scripted.model:ScriptedDuplex",
+    abilities=("text_stream", "forced_text"),
     arguments=lambda model, script: dataclasses.asdict(script),
     label="scripted",
     tested="exact answers",

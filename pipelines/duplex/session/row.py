@@ -86,6 +86,8 @@ class AdapterRow:
     """Label of a preset's rows; empty: that of its weights."""
     remote: bool = False
     """True if it computes elsewhere: it needs a ``url``, and its service time can't be measured."""
+    abilities: tuple[str, ...] = ()
+    """Fields of its `Capabilities` that are true of every model it serves."""
     prompts: bool = False
     """True if it takes ``voice_prompt`` and ``text_prompt``."""
     devices: tuple[str, ...] = ("cpu",)

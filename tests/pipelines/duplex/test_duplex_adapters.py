@@ -78,3 +78,14 @@ def test_a_preset_with_an_unknown_backend_says_so_wherever_it_is_asked() -> None
         parts_of(spec)
     with pytest.raises(SpecError, match=r"mine\.toml \[model\]: backend = 'mxl'"):
         lacks(spec)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in all_rows() if row.name != "server"], ids=lambda row: row.name
+)
+def test_a_row_declares_what_its_class_can(row: AdapterRow) -> None:
+    declared = load_object(row.path).capabilities  # of a server it depends on the model
+    can = {
+        name for name in ("text_stream", "forced_text", "sum_condition") if getattr(declared, name)
+    }
+    assert set(row.abilities) == can

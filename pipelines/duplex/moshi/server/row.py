@@ -25,6 +25,7 @@ ROW = AdapterRow(
     families=("moshi", "personaplex"),
     licence="the server's",
     path="pipelines.duplex.moshi.server.model:MoshiServer",
+    abilities=("text_stream",),
     arguments=_arguments,
     remote=True,
     prompts=True,
