@@ -1,12 +1,16 @@
 """A hub in memory, and a user's folders of a test's own."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pipelines.models.fetching import hub as hub_client
 from pipelines.models.fetching.hub_double import HubDouble, Repository, serving
 from pipelines.models.manifest import load_manifest
 from tests.hub_files import BIG, SMALL
 
+# A busy machine is no failure.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 pytest_plugins = ("tests.expected_skips", "tests.order", "tests.quiet_clock")
 
 

@@ -7,6 +7,8 @@ conversation in virtual time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.caller.audible import MERGE_NS
 from bench.caller.connection import AgentGoneError, Connection
 from bench.caller.decisions import Asked, Decision, HangUp, Speak, decide, first_answer, greeted
@@ -65,6 +67,7 @@ class Conversation:
         connection: The way to the agent, which is ready.
         rate_hz: Sample rate of the agent's audio.
         clock: The machine's monotonic clock, ns.
+        early: What arrived in one piece with the agent's readiness; it is heard from t0 on.
     """
 
     def __init__(
@@ -73,9 +76,11 @@ class Conversation:
         connection: Connection,
         rate_hz: int,
         clock: Clock = monotonic_ns,
+        early: Sequence[Event] = (),
     ) -> None:
         t0_ns = clock() + START_DELAY_NS
         self._plan = plan
+        self._early = early
         self._connection = connection
         self._clock = clock
         self._mouth = Mouth(plan.in_rate_hz, t0_ns)
@@ -107,6 +112,8 @@ class Conversation:
             LineError: it broke the line's protocol.
         """
         try:
+            for event in self._early:
+                self._hear(event, self._mouth.t0_ns)
             self._talk()
         except AgentGoneError as gone:
             if not self._answered_all():

@@ -8,6 +8,7 @@ import contextlib
 import socket
 
 import numpy as np
+import pytest
 from pipecat.frames.frames import (
     EndFrame,
     InputAudioRawFrame,
@@ -168,6 +169,7 @@ async def test_what_the_user_says_arrives_with_its_due_time_and_each_chunk_is_ma
         assert [m.value for m in link.marked("link", "chunk_in")] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.realtime
 async def test_a_write_sends_first_and_never_runs_ahead_of_the_device_buffer():
     async with connected() as link:
         await link.agent.say(50 * CHUNK)  # half a second, handed over at once

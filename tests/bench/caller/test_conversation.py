@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.caller.call import _wait_ready
 from bench.caller.connection import AgentGoneError
 from bench.caller.conversation import START_DELAY_NS, Conversation
 from bench.caller.doubles import VirtualConnection
 from bench.caller.plan import CallerPlan, CallerTurn
-from bench.lines.line import Audio, Bye, Clear, Work
+from bench.lines.line import Audio, Bye, Clear, Ready, Work
 from pipelines.clock import FakeClock
 
 MS = 1_000_000
@@ -220,3 +221,23 @@ def test_a_greeting_that_never_ends_is_spoken_over_and_that_is_said():
         "the agent was never silent in the last 60 s (−20 dBFS at its quietest); if that is "
         "ambience, it can't be told from speech"
     )
+
+
+def test_audio_that_comes_in_one_piece_with_the_readiness_is_heard_from_t0_on():
+    class AtOnce(VirtualConnection):
+        def listen(self, until_ns):
+            if early:
+                return super().listen(until_ns)
+            return [Ready(RATE), tone(0), tone(1)], self._clock()
+
+    clock = FakeClock()
+    early: list[Any] = []
+    connection = AtOnce(clock, [])
+    rate_hz = _wait_ready(connection, early=early)
+    assert (rate_hz, [event.chunk_id for event in early]) == (RATE, ["g0:0", "g0:1"])
+    plan = CallerPlan("t", 16_000, (turn(timeout_s=0.5),), limit_s=20.0)
+    conversation = Conversation(plan, connection, rate_hz, clock, early)
+    conversation.run()
+    heard = conversation.result().agent
+    assert np.array_equal(heard[: 2 * len(TONE)], np.tile(TONE, 2))
+    assert not heard[2 * len(TONE) :].any()

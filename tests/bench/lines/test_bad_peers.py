@@ -58,10 +58,10 @@ SAID = {
 """Peer → the status of its trial, and what is said."""
 
 
-def trial(url, line="pcm-websocket", limit_s=5.0, **options):
+def trial(url, line="pcm-websocket", limit_s=5.0, timeout_s=0.4, **options):
     pcm = np.zeros(6400, np.int16)  # 400 ms, of which 100–300 are audible
     pcm[1600:4800] = 5000
-    turn = CallerTurn(pcm, 1600, 4800, "start", delay_ms=0.0, timeout_s=0.4, wait_s=0.3)
+    turn = CallerTurn(pcm, 1600, 4800, "start", delay_ms=0.0, timeout_s=timeout_s, wait_s=0.3)
     plan = CallerPlan("t", 16_000, (turn,), limit_s, line=LineChoice(line, url, options))
     return calling.call(plan, None, lambda word: None)
 
@@ -161,7 +161,7 @@ def test_a_rate_that_cannot_be_is_one_sentence(rates_hz, sentence):
             pass
 
     with pipecat.serving(play) as url:
-        assert sentence in said(trial(url, "pipecat"))
+        assert sentence in said(trial(url, "pipecat", limit_s=30.0, timeout_s=15.0))
 
 
 def test_a_server_of_another_protocol_is_doubted_by_the_name_of_the_line():

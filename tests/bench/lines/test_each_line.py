@@ -29,10 +29,10 @@ def test_an_answer_is_heard_at_the_agents_own_rate_with_the_time_of_the_handshak
     pcm = np.zeros(in_rate_hz * 4 // 10, np.int16)
     pcm[in_rate_hz // 10 : in_rate_hz * 3 // 10] = 5000
     on, off = in_rate_hz // 10, in_rate_hz * 3 // 10
-    turn = CallerTurn(pcm, on, off, "start", delay_ms=0.0, timeout_s=2.0, wait_s=0.5)
+    turn = CallerTurn(pcm, on, off, "start", delay_ms=0.0, timeout_s=15.0, wait_s=0.5)
     with fake.serving(play) as url:
         line = LineChoice(row.name, url)
-        plan = CallerPlan("t", in_rate_hz, (turn,), 10.0, line=line)
+        plan = CallerPlan("t", in_rate_hz, (turn,), 30.0, line=line)
         result = call(plan, None, lambda word: None)
     assert (result.status, result.error, result.rate_hz) == ("ok", None, rate_hz)
     loud = np.flatnonzero(np.abs(result.agent) > 1000)
