@@ -49,7 +49,7 @@ WORDS_OF: dict[str, EventName] = {
 """Side of the words that a line reports → the event of their mark."""
 RATES_HZ = (4_000, 192_000)
 """Least and largest rate that an agent's audio may have."""
-AHEAD_S = 60.0
+AHEAD_S = 600.0
 """Audio beyond what a trial can last that an agent may send, s."""
 MAX_MESSAGES = 200_000
 """Messages that an agent may send in a trial: a thousand a second and more."""

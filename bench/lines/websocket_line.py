@@ -42,7 +42,7 @@ class WebSocketLine(QuietLine):
                 if isinstance(arrived, Opened):
                     events += self.opened()
                 elif isinstance(arrived, Closed):
-                    events.append(Bye(arrived.reason))
+                    events.append(Bye(_reason(arrived)))
                 elif isinstance(arrived, bytes):
                     events += self.binary(arrived)
                 else:
@@ -98,3 +98,13 @@ class WebSocketLine(QuietLine):
         """An event that drops all audio before it that is not yet heard."""
         self._generation += 1
         return Clear(self._generation)
+
+
+NORMAL = (1000, 1001, 1005)
+"""Close codes of a connection that ends as it should: done, going away, none given."""
+
+
+def _reason(closed: Closed) -> str:
+    """What a peer says as it closes: its words, and its code where that is not a normal one."""
+    code = "" if closed.code in NORMAL else f"(close code {closed.code})"
+    return " ".join(filter(None, (closed.reason, code)))

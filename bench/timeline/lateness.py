@@ -87,7 +87,7 @@ def mouth_lateness(marks: Sequence[Mark], t0_ns: int, chunk_ms: int) -> Lateness
     handed = {m.request_id: m.t_ns for m in marks if (m.stage, m.event) == ("network", "passed_up")}
     if handed:  # the network hands on what the mouth has given it
         marks = [
-            replace(m, t_ns=handed.get(f"u{m.value or 0:.0f}", m.t_ns))
+            replace(m, t_ns=max(m.t_ns, handed.get(f"u{m.value or 0:.0f}", m.t_ns)))
             if (m.stage, m.event) == ("user", "chunk_sent")
             else m
             for m in marks

@@ -24,10 +24,7 @@ def networks(
     ] = "",
     form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
-    """List the named networks, with what they do to packets and where their numbers come from.
-
-    Example: duplex-lab run --presets cascade-embedded --network none,lte
-    """
+    """List the named networks, with what they do to packets and where their numbers come from."""
     from pipelines.network.named import NETWORKS
     from pipelines.spec import did_you_mean
 

@@ -33,6 +33,7 @@ EXAMPLES: dict[str, str] = {
     "fixtures verify": "duplex-lab fixtures verify all",
     "fixtures add": "duplex-lab fixtures add hello.wav --text 'hello robot'",
     "lines": "duplex-lab lines twilio",
+    "networks": "duplex-lab networks wifi-bad",
     "models list": "duplex-lab models list --format csv",
     "models fetch": "duplex-lab models fetch moshiko-mlx@q4",
     "models verify": "duplex-lab models verify moshiko-mlx@q4",

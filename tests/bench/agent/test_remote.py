@@ -8,7 +8,7 @@ from contextlib import closing
 import psutil
 import pytest
 
-from bench.agent.remote import RemoteAgent, in_rate_hz, line_of
+from bench.agent.remote import RemoteAgent, in_rate_hz, line_of, require_line
 from pipelines.errors import LabError, SpecError
 from pipelines.remote.preset import remote_spec, remote_specs
 from pipelines.spec import parse_spec
@@ -122,3 +122,46 @@ def test_a_command_that_dies_is_told_with_the_end_of_its_log():
 def test_a_command_that_cannot_be_run_is_one_sentence():
     with pytest.raises(SpecError, match="start = '/nowhere/server' can't be run"):
         RemoteAgent(preset("start = '/nowhere/server'"))
+
+
+def test_a_command_that_listens_at_another_port_names_it():
+    port, wanted = free_port(), free_port()
+    more = f"start = '{sys.executable} -m http.server --bind 127.0.0.1 {port}'\n"
+    agent = RemoteAgent(preset(f"{more}start_timeout_s = 1.5", port=wanted))
+    agent.ask("prepare")
+    sentence = rf"nothing answers at \S+:{wanted}/talk 1.5 s after .* listens at port {port}: is"
+    with pytest.raises(LabError, match=sentence):
+        agent.wait(30.0)
+    agent.stop()
+
+
+def test_a_port_that_is_taken_is_said_before_the_command_is_started():
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SpecError, match=f":{port}/talk before 'server' is started: end it"):
+            RemoteAgent(preset("start = 'server'", port=port))
+
+
+def test_a_server_that_died_is_told_with_the_place_of_its_log(tmp_path):
+    log = tmp_path / "mine.agent.log"
+    code = 'import sys; sys.exit("no model here")'
+    agent = RemoteAgent(preset(f'start = """{sys.executable} -c \'{code}\'"""', port=1), log)
+    agent.ask("prepare")
+    with pytest.raises(LabError, match=rf"exit code 1 \(no model here; all it said: {log}\)"):
+        agent.wait(30.0)
+    agent.stop()
+    assert log.read_text(encoding="utf-8").endswith("no model here\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("http://127.0.0.1:9/talk", "is not the address of a WebSocket: write ws://127.0.0.1:9/t"),
+        ("127.0.0.1:9/talk", "can't be dialled: give an address like ws://127.0.0.1:8765/path"),
+        ("ws://127.0.0.1:99999/talk", "is not an address: Port out of range"),
+        ("ftp://127.0.0.1/talk", "can't be dialled: give an address like ws://"),
+    ],
+)
+def test_a_wrong_address_is_refused_before_anything_is_played(url, sentence):
+    with pytest.raises(SpecError, match=sentence):
+        require_line(remote_spec(url, "pcm-websocket", {}))

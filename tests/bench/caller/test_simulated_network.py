@@ -67,6 +67,9 @@ def test_no_loss_and_no_delay_change_no_mark(line, network):
 def test_a_delay_shifts_the_answer_by_exactly_both_ways(line):
     without, over = call(None, line), call(own({"delay_ms": 70}, {"delay_ms": 40}), line)
     assert onset_ms(over) - onset_ms(without) == 110
+    # The greeting takes the way too: there and back, or, of an agent that the lab starts, back.
+    greeting_ms = {"local": 40, "pcm-websocket": 110}[line]
+    assert over.t0_ns - without.t0_ns == greeting_ms * MS
     assert over.status == "ok"
     trial = Trial("r", "p.f.0", "p", "f", 0, over.t0_ns, over.rate_hz, 1, kind="click",
                   chunks_sent=over.chunks_sent, weights="scripted", network="own")  # fmt: skip

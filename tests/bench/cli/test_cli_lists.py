@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 from bench.cli.inventory.engines import weights_app
 from bench.cli.inventory.fixtures import app as fixtures_app
 from bench.cli.main import app
+from pipelines.errors import LabError
 
 LISTS = (
     ("show",), ("compare",), ("history",), ("presets", "list"), ("models", "list"),
     ("models", "status"), ("fixtures", "list"), ("engines", "list"), ("weights", "list"),
+    ("networks",),
 )  # fmt: skip
 
 
@@ -53,3 +55,31 @@ def test_all_formats_hold_the_same_items(
     table = printed("table").splitlines()
     assert [line.split()[0] for line in table[2 : 2 + len(names)]] == names  # one line an item
     assert max(map(len, table)) <= 80
+
+
+def test_a_network_is_shown_with_the_source_of_its_numbers() -> None:
+    done = CliRunner().invoke(app, ["networks", "lte"])
+    assert done.exit_code == 0
+    assert "45 ± 15 ms, 0.2 % lost" in done.stdout
+    assert "Source: Loadero's table of network conditions" in done.stdout
+    wrong = CliRunner().invoke(app, ["networks", "lt"])
+    assert str(wrong.exception).startswith("There is no network 'lt' (did you mean 'lte'?); known:")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ws://h:7860/ws-client", "by its path it may be --line pipecat;"),
+        ("ws://h:7860/ws", "by its path it may be --line twilio (or pipecat);"),
+        ("wss://api.openai.com/v1/realtime?model=x", "it may be --line openai-realtime;"),
+        ("ws://h/api/chat", "by its path it may be --line moshi;"),
+        ("ws://h/talk", "raw PCM is --line pcm-websocket;"),
+    ],
+)
+def test_an_address_without_its_protocol_names_the_one_that_it_looks_like(
+    url: str, said: str
+) -> None:
+    done = CliRunner().invoke(app, ["run", "--agent", url])
+    assert isinstance(done.exception, LabError)
+    assert f"--agent {url}: name the protocol that it speaks: " in str(done.exception)
+    assert said in str(done.exception)

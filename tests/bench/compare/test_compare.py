@@ -290,6 +290,14 @@ def test_other_prerolls_are_said() -> None:
     ]
 
 
+def test_other_networks_are_said() -> None:
+    base = trial("f", preset="a")
+    candidate = replace(trial("f", preset="b"), network="lte")
+    assert check_sides(*sides([base], [candidate])) == [
+        "Over different networks (none, then lte): every difference is theirs too."
+    ]
+
+
 # Text
 
 

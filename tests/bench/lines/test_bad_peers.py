@@ -53,7 +53,7 @@ SAID = {
     r"this trial can hear",
     "floods by messages": r"error: the agent floods the line: \d+ messages in -?\d.\d s",
     "gives up in mid-call": r"error: the agent hung up before it had answered \(the agent ended "
-    r"the conversation: out of memory\)",
+    r"the conversation: out of memory \(close code 1011\)\)",
 }
 """Peer → the status of its trial, and what is said."""
 
@@ -77,6 +77,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(connection, "SEND_BUFFER_BYTES", 2048)
     monkeypatch.setattr(connection, "UNREAD_S", 0.1)
     monkeypatch.setattr("bench.caller.conversation.MAX_MESSAGES", 2_000)
+    monkeypatch.setattr("bench.caller.conversation.AHEAD_S", 60.0)
 
 
 @pytest.mark.parametrize("name", BAD)
