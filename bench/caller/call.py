@@ -23,7 +23,7 @@ from bench.caller.connection import (
     accepted,
     dialled,
 )
-from bench.caller.conversation import Conversation
+from bench.caller.conversation import Conversation, Early
 from bench.caller.ear import Ear
 from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan, CallerResult
@@ -92,13 +92,13 @@ def call(
     with connected:
         connection = _connection(plan, connected, line)
         try:
-            rate_hz = _wait_ready(connection, plan.line)
+            rate_hz, early = _wait_ready(connection, plan.line)
         except (AgentGoneError, LineError) as error:
             said = f"{error}{_usual_path(plan.line)}"
             return CallerResult("error", said, 0, 0, [*marks, *_marks_of(connection)])
         marks += [stamp("line", "agent_ready")] if listener is None else []
         tell("ready")
-        result = _converse(Conversation(plan, connection, rate_hz), connection, tell)
+        result = _converse(Conversation(plan, connection, rate_hz, early=early), connection, tell)
     result.marks = [*marks, *result.marks, *_marks_of(connection)]
     return result
 
@@ -120,16 +120,21 @@ def _marks_of(connection: Connection) -> list[Mark]:
     return connection.marks if isinstance(connection, NetworkConnection) else []
 
 
-def _wait_ready(connection: Connection, line: LineChoice = LOCAL) -> int:
-    """Opens the conversation; returns the agent's output rate in Hz once it is ready."""
+def _wait_ready(connection: Connection, line: LineChoice = LOCAL) -> tuple[int, Early]:
+    """Opens the conversation.
+
+    Returns:
+        The agent's output rate in Hz, once it is ready, and what it said in the same breath.
+    """
     agent = shown(line.url) if line.url else "the agent"
     try:
         connection.send(connection.line.hello())
         deadline_ns = monotonic_ns() + int(CONNECT_TIMEOUT_S * NS_PER_S)
         while monotonic_ns() < deadline_ns:
-            for event in connection.listen(deadline_ns)[0]:
+            events, arrival_ns = connection.listen(deadline_ns)
+            for number, event in enumerate(events):
                 if isinstance(event, Ready):
-                    return event.rate_hz
+                    return event.rate_hz, [(one, arrival_ns) for one in events[number + 1 :]]
                 if isinstance(event, Bye):
                     why = f": {event.reason}" if event.reason else ""
                     raise AgentGoneError(f"{agent} ended the conversation in its greeting{why}")

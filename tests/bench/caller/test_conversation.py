@@ -220,3 +220,14 @@ def test_a_greeting_that_never_ends_is_spoken_over_and_that_is_said():
         "the agent was never silent in the last 60 s (−20 dBFS at its quietest); if that is "
         "ambience, it can't be told from speech"
     )
+
+
+def test_what_the_agent_says_in_one_breath_with_its_being_ready_is_heard_from_the_start():
+    clock = FakeClock()
+    connection = VirtualConnection(clock, [((T0_MS + 500) * MS, tone(1))])
+    early = [(tone(0), (T0_MS - 250) * MS)]
+    conversation = Conversation(
+        CallerPlan("t", 16_000, (turn(),), 20.0), connection, RATE, clock, early
+    )
+    conversation.run()
+    assert np.flatnonzero(conversation.result().agent)[[0, 2_400]].tolist() == [0, 12_000]

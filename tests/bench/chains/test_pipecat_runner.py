@@ -147,11 +147,20 @@ def test_a_telephone_carries_the_same_sound_too_narrow_for_the_recogniser(
     calls: Mapping[str, Called],
 ) -> None:
     one, other = answer(calls["pipecat"]), answer(calls["twilio"])
-    size = 1 << 17
-    spectra = np.fft.rfft(one, size), np.fft.rfft(other, size)
-    at_any_shift = np.fft.irfft(spectra[0] * np.conj(spectra[1]), size)
-    likeness = np.abs(at_any_shift).max() / (np.linalg.norm(one) * np.linalg.norm(other))
-    assert likeness > 0.9
+    pieces = [one[at : at + PIECE] for at in range(0, len(one) - PIECE, PIECE)]
+    loud = sorted(pieces, key=np.linalg.norm)[-4:]  # a late chunk may shift one against the other
+    assert np.median([likeness(piece, other) for piece in loud]) > 0.9
+
+
+PIECE = 1_600
+"""Samples at 8 kHz that are compared, 200 ms."""
+
+
+def likeness(piece: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
+    """Largest correlation of a piece with a stretch of another signal, from 0 to 1."""
+    products = np.correlate(whole, piece)
+    energies = np.convolve(whole**2, np.ones(len(piece)), "valid")
+    return float(np.max(np.abs(products) / np.sqrt(energies * np.sum(piece**2) + 1.0)))
 
 
 def answer(found: Called) -> NDArray[np.float64]:
