@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat", "line", "network",
+    "agent", "pipecat", "line", "network", "given",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -30,9 +30,9 @@ EventName = Literal[
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
-    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "passed_up",
-    "passed_down", "lost", "stalled", "audio_lost", "lag", "lost_by_agent", "track_rate",
-    "channels", "pre_skip",
+    "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "audio_lost",
+    "lag", "lost_by_agent", "passed_up", "passed_down", "lost", "stalled", "track_rate",
+    "channels", "pre_skip", "word", "task", "annotation", "stretch", "distribution",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -184,6 +184,16 @@ EVENTS: dict[StageEvent, str] = {
     ("line", "pre_skip"): "what the head of the agent's Ogg stream says to skip; value: ms",
     ("agent", "blocked"): "the event loop ran nothing; t_ns: since when; value: ms; text: the "
     "processor that held it, empty where none was seen",
+    # given: what came with a recorded call, or is figured from it as a benchmark's scripts do.
+    # request_id: user or agent, whose it is; t_ns: its start; value: its end, s from the call's
+    # start, unless said.
+    ("given", "word"): "a word, or a caption's words, of a transcript that came with the call; "
+    "text; no value where its end is not known",
+    ("given", "task"): "the call is a sample of a benchmark; text: version and task; value: words "
+    "of the agent's transcript, none where there is no transcript",
+    ("given", "annotation"): "the benchmark's own label; text: its kind",
+    ("given", "stretch"): "speech as the benchmark's scripts find it",
+    ("given", "distribution"): "people's timing of backchannels to the sample; text: JSON",
     # network: a simulated one between caller and agent, on the caller's side
     ("network", "passed_up"): "a chunk of the user's left the network for the agent; t_ns: when it "
     "was handed to the socket (fact); value: delay that the network added, ms; request_id: u<k>",

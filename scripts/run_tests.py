@@ -44,10 +44,12 @@ FAST = (
 
 
 def workers() -> int:
-    """Number of processes that the parallel half is spread over: often one waits for a child."""
+    """Number of processes that the parallel half is spread over: half of the time a file of tests
+    waits for a child, or for a clock. ``TEST_WORKERS`` says otherwise.
+    """
     can = getattr(os, "sched_getaffinity", None)
     cores = len(can(0)) if can else os.cpu_count() or 1
-    return min(cores + 1, MOST_WORKERS)
+    return int(os.environ.get("TEST_WORKERS", 0)) or min(2 * cores, MOST_WORKERS)
 
 
 def halves(args: Sequence[str]) -> list[list[str]]:

@@ -11,6 +11,7 @@ import typer
 from bench.report.text.console import console
 from bench.report.text.escape import visible
 from bench.store.results import RESULTS, new_run_id
+from pipelines.errors import LabError
 
 
 def score_command(
@@ -19,9 +20,21 @@ def score_command(
         typer.Argument(
             metavar="FILE|FOLDER",
             help="A stereo recording, or a folder of them, or of pairs NAME.user.wav, "
-            "NAME.agent.wav; WAV, FLAC, Ogg, Opus, MP3.",
+            "NAME.agent.wav; WAV, FLAC, Ogg, Opus, MP3. Words with times beside them (NAME.json, "
+            ".vtt, .srt) are used.",
         ),
     ],
+    form: Annotated[
+        Literal["calls", "full-duplex-bench"],
+        typer.Option("--format", help="Layout of the folder."),
+    ] = "calls",
+    task: Annotated[
+        str,
+        typer.Option(
+            help="Task of Full-Duplex-Bench's samples, where neither their files nor the names of "
+            "their folders say it.",
+        ),
+    ] = "",
     user: Annotated[
         Literal["left", "right"], typer.Option(help="Channel of a stereo file that is the user's.")
     ] = "left",
@@ -34,18 +47,22 @@ def score_command(
 ) -> None:
     """Measure calls that were recorded: voice to voice, interruptions, pauses, overlap.
 
-    The turns are proposed by a detector of speech and said to be so. The files are never changed.
-    Exit codes: 0 done; 1 done, but some calls were left out; 2 bad input.
+    The turns are those of words that lie beside a call, else proposed by a detector of speech, and
+    the tables say which. Of Full-Duplex-Bench's folders its own figures stand beside ours. The
+    files are never changed. Exit codes: 0 done; 1 done, but some calls were left out; 2 bad input.
     """
     from bench.cli.results import show
     from bench.recorded.files import calls_in
+    from bench.recorded.full_duplex_bench import samples_in
     from bench.recorded.score import PRESET, score
     from pipelines.guards.texts import fit_name
 
+    if task and form == "calls":
+        raise LabError("--task is for --format full-duplex-bench.")
     preset = fit_name(name or PRESET)
     run_dir = out or RESULTS / new_run_id([preset])
     left_out = score(
-        calls_in(what),
+        calls_in(what) if form == "calls" else samples_in(what, task),
         run_dir,
         user=user,
         preset=preset,

@@ -11,7 +11,9 @@ from bench.metrics.validity import NOT_SPOKEN, GroupName
 from bench.store.records import MetricRow
 from pipelines.clock import NS_PER_MS
 
-Unit = Literal["ms", "%", "ms/s", "1/min", "s/min", "MB", "J", "dBFS", "sessions", ""]
+Unit = Literal[
+    "ms", "%", "ms/s", "1/s", "1/min", "s/min", "MB", "J", "dBFS", "sessions", ""
+]  # fmt: skip
 """Unit of a metric's values; empty for a number without one."""
 
 Over = Literal["median", "mean", "largest", "sum"]

@@ -1,4 +1,8 @@
-"""The parts of an answer's time: each stage, and the critical path's segments and gaps (4 to 8)."""
+"""The parts of an answer's time: each stage, and the critical path's segments and gaps (4 to 8).
+
+Where a filler went before the answer, the stages are those of the first sound; the parts of the
+time to the answer itself stand apart, under names that begin with ``content_``.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,16 @@ from bench.metrics.metric import (
     in_ms,
 )
 from bench.metrics.reading import TrialReading, TurnReading
+from bench.timeline.content.path import PARTS, ContentPath, Part
+from bench.timeline.content.path import residual_ns as content_residual_ns
 from bench.timeline.critical_path import PIECES, residual_ns
+from bench.timeline.utterances import NOT_MARKED
 from pipelines.marks import EventName, Mark
 
 NO_LLM = "the first sound is a line of the pipeline's own: no language model is on its path"
+NO_FILLER = "no filler went before the answer: the stages are those of the first sound"
+NO_FUNCTION = "the answer waited for no function"
+NO_LLM_OF_ANSWER = "the answer is a line of the pipeline's own: no language model is on its path"
 IN_CLAUSE = "no llm.to_tts mark: it lies in llm_to_clause"
 
 
@@ -120,6 +130,53 @@ def residual(reading: TurnReading) -> Figure:
     return Figure(in_ms(ns))
 
 
+def _content_path(reading: TurnReading) -> ContentPath | str:
+    """The path to the turn's content; or why there is none, or why it is not whole."""
+    found, path = reading.content, reading.content_path
+    if path is None and found.fillers and found.utterance is not None:
+        return NOT_MARKED
+    if path is None:
+        return (found.missing or NOT_MARKED) if found.utterance is None else NO_FILLER
+    return path if path.missing is None else f"no {path.missing} on the path to the answer"
+
+
+def content_part(row: Part, absent: str) -> TurnMeasure:
+    """Makes the measure of a part of the path.
+
+    Args:
+        row: The part.
+        absent: Why it may not be on the path.
+    """
+
+    def measure(reading: TurnReading) -> Figure:
+        path = _content_path(reading)
+        if isinstance(path, str):
+            return Figure(None, path)
+        ns = row.duration(path)
+        return Figure(None, absent) if ns is None else Figure(in_ms(ns))
+
+    return measure
+
+
+def content_llm_ttft(reading: TurnReading) -> Figure:
+    """LLM request of the answer → its first token."""
+    path = _content_path(reading)
+    if isinstance(path, str):
+        return Figure(None, path)
+    if path.llm_request is None:
+        return Figure(None, NO_LLM_OF_ANSWER)
+    tokens = [m for m in reading.turn.all("llm", "first_token") if m.request_id == path.llm_id]
+    return between(tokens[0].t_ns if tokens else None, path.llm_request, "llm.first_token")
+
+
+def content_residual(reading: TurnReading) -> Figure:
+    """Σ of the hand-over gaps on the way to the answer."""
+    path = _content_path(reading)
+    if isinstance(path, str):
+        return Figure(None, path)
+    return Figure(in_ms(content_residual_ns(path) or 0))
+
+
 def pipecats(event: EventName) -> TrialMeasure:
     """Makes the measure of one of Pipecat's own metrics, by processor: its median in the trial.
 
@@ -159,6 +216,7 @@ def _pipecats_row(event: EventName, text: str) -> Metric:
 
 
 _PIECES = {p.name: p.description for p in PIECES}
+_ABSENT = {"content_functions": NO_FUNCTION}
 _SIGNED, _POSITIVE = Effect("difference", 30), Effect("ratio", 0.05)
 
 ROWS = (
@@ -197,5 +255,14 @@ ROWS = (
     _row(8, "residual", "Σ of the hand-over gaps", residual, compared=Effect("difference", 5)),
     _pipecats_row("ttfb", "TTFB"),
     _pipecats_row("processing", "processing time"),
+    *(
+        _row(8, p.name, p.description, content_part(p, _ABSENT.get(p.name, NO_LLM_OF_ANSWER)))
+        for p in PARTS
+        if p.name
+    ),
+    _row(6, "content_llm_ttft", "the answer's own LLM request → its first token", content_llm_ttft),
+    _row(
+        8, "content_residual", "Σ of the hand-over gaps on the way to the answer", content_residual
+    ),
 )
 """The rows, in the order in which they are stored."""

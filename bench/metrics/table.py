@@ -6,10 +6,10 @@ A metric is a function and its row, side by side in the file of its group; nothi
 from __future__ import annotations
 
 from bench.metrics import (
-    after_filler,
     content,
     cost,
     frames,
+    full_duplex_bench,
     harness,
     latency,
     stages,
@@ -22,10 +22,10 @@ METRICS: tuple[Metric, ...] = (
     *harness.ROWS,
     *latency.ROWS,
     *stages.ROWS,
-    *after_filler.ROWS,
     *frames.ROWS,
     *way.ROWS,
     *turn_taking.ROWS,
+    *full_duplex_bench.ROWS,
     *content.ROWS,
     *cost.ROWS,
 )

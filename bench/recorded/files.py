@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from bench.fixtures.audio_file import Recorded, read_channel
 from bench.fixtures.fixture import FixtureError
+from bench.recorded.words import GivenWord, Speaker, read_words, words_beside
+from bench.store.labels import UserEvent
 from pipelines.audio.resample import resample
 from pipelines.errors import LabError
 
@@ -21,6 +23,21 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".webm",
 PAIRS = (("user", "agent"), ("caller", "agent"), ("input", "output"), ("user", "assistant"))
 """Endings or names of two mono files that are one call: ``7.user.wav`` and ``7.agent.wav``, or
 ``user.wav`` and ``agent.wav`` in a folder."""
+
+LONGEST_S = 3600
+"""Limit of a call's length, s: what fits into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a benchmark says of one of its samples."""
+
+    task: str
+    """Version and task."""
+    labels: tuple[tuple[str, float, float, UserEvent], ...]
+    """Kind, start and end (s), and what the user's speech in it is, of each label."""
+    people: tuple[float, ...] = ()
+    """People's timing of backchannels to it; empty: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +49,14 @@ class CallFiles:
     user: Path
     agent: Path
     """The same as ``user`` where one stereo file holds both."""
+    user_words: Path | None = None
+    """Words of the user, or of both speakers; None: there are none."""
+    agent_words: Path | None = None
+    """Words of the agent; the same as ``user_words`` where one file holds both."""
+    labelled: Labelled | None = None
+    """The benchmark that it is a sample of; None: none."""
+    preset_ending: str = ""
+    """Ending of the preset's name, where calls of one folder stand under several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +66,12 @@ class Call:
     name: str
     stereo: NDArray[np.int16]  # (n, 2): user, agent
     rate_hz: int
+    user_words: tuple[GivenWord, ...] | None = None
+    """The user's words, by time; None: they are not known."""
+    agent_words: tuple[GivenWord, ...] | None = None
+    """The agent's words; None: they are not known."""
+    labelled: Labelled | None = None
+    """What a benchmark says of it."""
 
 
 def calls_in(path: Path) -> list[CallFiles]:
@@ -50,7 +81,7 @@ def calls_in(path: Path) -> list[CallFiles]:
         LabError: there is none.
     """
     if path.is_file():
-        return [CallFiles(path.stem, path, path)]
+        return [_stereo(path.stem, path)]
     if not path.is_dir():
         raise LabError(f"{path}: there is no such file or folder.")
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
@@ -71,11 +102,16 @@ def _calls(root: Path, files: list[Path]) -> Iterator[CallFiles]:
         other = next((o for o in map(lambda p: _other(file, *p), PAIRS) if o in files), None)
         name = ".".join(file.relative_to(root).with_suffix("").parts)
         if other is None:
-            yield CallFiles(name, file, file)
+            yield _stereo(name, file)
             continue
         taken |= {file, other}
         user, agent = (file, other) if _is_user(file) else (other, file)
-        yield CallFiles(_common(name), user, agent)
+        yield CallFiles(_common(name), user, agent, words_beside(user), words_beside(agent))
+
+
+def _stereo(name: str, file: Path) -> CallFiles:
+    words = words_beside(file)
+    return CallFiles(name, file, file, words, words)
 
 
 def _other(file: Path, user: str, agent: str) -> Path | None:
@@ -117,19 +153,45 @@ def read(files: CallFiles, user: Side = "left") -> Call:
     rate_hz = max(mine.rate_hz, theirs.rate_hz)
     sides = [_at(of, rate_hz) for of in (mine, theirs)]
     for of, path, whose in zip(sides, (files.user, files.agent), ("user", "agent"), strict=True):
-        if not of.any():
+        is_sample = bool(files.labelled) or bool(files.preset_ending)
+        if not of.any() and not (is_sample and whose == "agent"):  # a benchmark counts silence
             raise LabError(f"{path}: the {whose}'s channel is silent throughout.")
     stereo = np.zeros((max(map(len, sides)), 2), np.int16)
     for i, of in enumerate(sides):
         stereo[: len(of), i] = of
-    return Call(files.name, stereo, rate_hz)
+    user_words, agent_words = _words(files)
+    return Call(files.name, stereo, rate_hz, user_words, agent_words, files.labelled)
 
 
 def _side(file: Path, channel: Side | None) -> Recorded:
     try:
-        return read_channel(file, channel)
+        return read_channel(file, channel, LONGEST_S)
     except FixtureError as error:
         raise LabError(str(error)) from None
+
+
+Words = tuple[GivenWord, ...] | None
+
+
+def _words(files: CallFiles) -> tuple[Words, Words]:
+    """The words of the user and of the agent, as far as files hold them."""
+    if files.user_words is None or files.user_words != files.agent_words:
+        mine, theirs = (
+            None if path is None else tuple(read_words(path))
+            for path in (files.user_words, files.agent_words)
+        )
+        return mine, theirs
+    found = read_words(files.user_words)
+    if any(not word.speaker for word in found):
+        raise LabError(
+            f"{files.user_words}: does not say who speaks: 'speaker' of each word must be user or "
+            "agent, or the words must stand in two lists, 'user' and 'agent'."
+        )
+
+    def of(who: Speaker) -> tuple[GivenWord, ...]:
+        return tuple(word for word in found if word.speaker == who)
+
+    return of("user"), of("agent")
 
 
 def _at(recorded: Recorded, rate_hz: int) -> NDArray[np.int16]:

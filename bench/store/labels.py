@@ -26,6 +26,8 @@ WORDLESS: tuple[UserEvent, ...] = ("backchannel", "cough")
 
 PROPOSED = "vad"
 """Source of labels that a detector proposed and nobody has checked."""
+GIVEN = "words"
+"""Source of labels that were made from the times of words that came with a recorded call."""
 NAMED = 3
 """Fixtures that a note names, at most."""
 
@@ -107,6 +109,8 @@ class FixtureLabels:
     fillers: tuple[str, ...] = ()
     """Phrases of the agent that fill its wait for the answer; none in runs from before this was
     stored."""
+    given: bool = False
+    """Whether words and times that came with a recorded call say what is said and when."""
 
     def of(self, number: int) -> TurnLabels | None:
         """A turn's labels; None where there are none."""
@@ -114,7 +118,8 @@ class FixtureLabels:
 
     def to_dict(self) -> dict[str, Any]:
         """The labels as plain JSON types; the name is the key under which they are stored."""
-        source = {"labels": PROPOSED} if self.proposed else {}
+        named = PROPOSED if self.proposed else GIVEN if self.given else ""
+        source = {"labels": named} if named else {}
         fillers = {"fillers": list(self.fillers)} if self.fillers else {}
         return {**source, **fillers, "turns": [turn.to_dict() for turn in self.turns]}
 
@@ -129,7 +134,8 @@ class FixtureLabels:
             raise ValueError(f"labels of fixture {name!r}: a list 'turns' is needed")
         turns = tuple(TurnLabels.from_dict(turn) for turn in table["turns"])
         fillers = tuple(str(phrase) for phrase in table.get("fillers", ()))
-        return cls(name, turns, proposed=table.get("labels") == PROPOSED, fillers=fillers)
+        source = table.get("labels")
+        return cls(name, turns, source == PROPOSED, fillers, source == GIVEN)
 
 
 def proposed_note(fixtures: Sequence[str]) -> str:
@@ -145,4 +151,17 @@ def proposed_note(fixtures: Sequence[str]) -> str:
     return (
         f"labels proposed, not checked: {count} ({named}); check them, and write "
         'labels = "hand" in the TOML.'
+    )
+
+
+def given_note(fixtures: Sequence[str]) -> str:
+    """The sentence that stands beside every figure of calls whose words came with them.
+
+    Args:
+        fixtures: Their names, at least one.
+    """
+    count = "1 call" if len(fixtures) == 1 else f"{len(fixtures)} calls"
+    return (
+        f"turns from the words that came with {count}: who speaks when is theirs, first and last "
+        "sounds are read off the audio."
     )

@@ -108,9 +108,20 @@ class Run:
         Raises:
             StoreError: labels can't be understood.
         """
+        return tuple(of.name for of in self._all_labels() if of.proposed)
+
+    def given(self) -> tuple[str, ...]:
+        """The fixtures of its trials that are recorded calls whose words came with them, by name.
+
+        Raises:
+            StoreError: labels can't be understood.
+        """
+        return tuple(of.name for of in self._all_labels() if of.given)
+
+    def _all_labels(self) -> list[FixtureLabels]:
+        """The labels of all fixtures of its trials, by name."""
         names = sorted({trial.fixture for trial in self.trials})
-        labels = ((name, self.labels(name)) for name in names)
-        return tuple(name for name, of in labels if of is not None and of.proposed)
+        return [labels for name in names if (labels := self.labels(name)) is not None]
 
 
 # Writing

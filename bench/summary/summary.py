@@ -17,6 +17,7 @@ from bench.store.store import Run
 from bench.summary.answers import SLOW_MS, Answer, PartShare, answers_of, shares
 from bench.summary.causes import PresetCauses, summarise_causes
 from bench.summary.frames import DuplexSummary, summarise_duplex
+from bench.summary.full_duplex_bench import BenchFigure, beside_ours
 from bench.summary.headlines import OVER, columns
 from bench.summary.outliers import Outliers, outliers
 from bench.summary.turn_taking import TurnTakingSummary, summarise_turn_taking
@@ -166,6 +167,10 @@ class RunSummary:
     none."""
     proposed: tuple[str, ...] = ()
     """Fixtures whose labels were proposed and not checked."""
+    given: tuple[str, ...] = ()
+    """Recorded calls whose words came with them."""
+    full_duplex_bench: tuple[BenchFigure, ...] = ()
+    """Full-Duplex-Bench's own figures of its samples, each with ours; none of other runs."""
     causes: tuple[PresetCauses, ...] = ()
     """The known causes in each preset; none where they are not computed."""
 
@@ -220,6 +225,8 @@ def summarise(
         duplex,
         turn_taking,
         proposed=run.proposed(),
+        given=run.given(),
+        full_duplex_bench=beside_ours(run, rows),
         causes=() if causes is None else summarise_causes(rows, causes),
     )
 

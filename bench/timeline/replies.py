@@ -2,8 +2,9 @@
 spoke.
 
 A reply was stopped if a clear cut what was not yet heard, if requests were cancelled, or if a model
-reported that it yielded; else it ended by itself. `bench.timeline.answers.replies_of` defines a
-reply.
+reported that it yielded; else it ended by itself. Of a recorded call nothing but the sound is
+known: what ends after the least reaction is taken to have stopped, with that doubt.
+`bench.timeline.answers.replies_of` defines a reply.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ FALSE_WITHIN_NS = NS_PER_S
 """A reply that stops so soon after the end of an event was stopped by it."""
 CANCELLED = frozenset({("llm", "cancelled"), ("tts", "cancelled")})
 """Marks that the rest of the agent's answer was taken back."""
+LEAST_REACTION_NS = 160 * NS_PER_MS
+"""Shortest time from the user's first sound to a stop for it: a duplex model's floor, a frame of
+80 ms and its delay of one frame. A reply of a recorded call that ends sooner ended by itself."""
 LEFT_UNKNOWN = "how much of the reply was left is not known"
 
 Interval = tuple[int, int]
@@ -48,8 +52,9 @@ def reply_at(timeline: Timeline, t_ns: int) -> Sound | None:
 def ending(timeline: Timeline, reply: Sound, since_ns: int) -> Ending:
     """How a reply that was under way at ``since_ns`` ended.
 
-    A duplex model that does not report the rest of its answer is taken to have stopped. Of an agent
-    with ambience something is always queued: a clear after the reply's end took nothing back.
+    A duplex model that does not report the rest of its answer is taken to have stopped, and so is
+    an agent of a recorded call that falls silent after `LEAST_REACTION_NS`. Of an agent with
+    ambience something is always queued: a clear after the reply's end took nothing back.
     """
     until_ns = reply.end_ns + GAP_NS
     within = [m for m in timeline.marks if since_ns <= m.t_ns < until_ns]
@@ -65,6 +70,8 @@ def ending(timeline: Timeline, reply: Sound, since_ns: int) -> Ending:
         return Ending(True)
     is_stream = any((m.stage, m.event) == ("duplex", "frame_out") for m in within)
     if is_stream and timeline.trial.weights != "scripted":
+        return Ending(True, LEFT_UNKNOWN)
+    if timeline.trial.kind == "recorded" and reply.end_ns - since_ns >= LEAST_REACTION_NS:
         return Ending(True, LEFT_UNKNOWN)
     return Ending(False)
 

@@ -118,7 +118,8 @@ class Turn:
         """The text that the agent meant to say by one request; None where it is not reported.
 
         ``agent.answer_text`` if it is marked, else what the language model wrote, else what was
-        handed to the synthesiser, else what an agent elsewhere reports over its line.
+        handed to the synthesiser, else what an agent elsewhere reports over its line, else the
+        words that came with a recorded call.
 
         Args:
             llm_id: The LLM request that led to a_on, see `critical_path.critical_path`. Empty
@@ -135,7 +136,8 @@ class Turn:
             if texts:
                 return " ".join(texts)
         pieces = "".join(mark.text or "" for mark in self.all("line", "agent_text"))
-        return pieces.strip() or None
+        words = (m.text or "" for m in self.all("given", "word") if m.request_id == "agent")
+        return pieces.strip() or " ".join(words).strip() or None
 
 
 @dataclass(frozen=True, slots=True)

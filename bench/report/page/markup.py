@@ -12,7 +12,7 @@ from bench.report.page.turns import Cards
 from bench.report.text.escape import visible
 from bench.report.text.formats import plain
 from bench.stats.format import DASH, Block, percent
-from bench.store.labels import proposed_note
+from bench.store.labels import given_note, proposed_note
 from bench.summary.summary import RunSummary
 
 MAX_CALIBRATION_MS = 5.0
@@ -167,6 +167,8 @@ def alerts(summary: RunSummary, cards: Cards) -> list[str]:
         found.append(f"{failed} of {sum(p.trials for p in summary.presets)} trials failed.")
     if summary.proposed:
         found.append(proposed_note(summary.proposed))
+    if summary.given:
+        found.append(given_note(summary.given))
     found += [
         f"{p.preset}: {percent(p.invalid_rate)} of the turns are not valid."
         for p in summary.presets

@@ -9,10 +9,15 @@ from bench.report.text.escape import visible
 from bench.report.text.listing import markdown_of
 from bench.report.text.table_frames import duplex_blocks, duplex_notes
 from bench.report.text.table_read_back import read_back_blocks
-from bench.report.text.table_turn_taking import turn_taking_blocks, turn_taking_notes
+from bench.report.text.table_turn_taking import (
+    BENCH_NOTE,
+    bench_blocks,
+    turn_taking_blocks,
+    turn_taking_notes,
+)
 from bench.stats.format import DASH, Block, number, percent, with_interval
 from bench.stats.quantiles import MIN_N_INTERVAL, Estimate, Method, needed_n
-from bench.store.labels import proposed_note
+from bench.store.labels import given_note, proposed_note
 from bench.summary.headlines import columns
 from bench.summary.summary import (
     CALLER_CPU_AIM,
@@ -65,6 +70,7 @@ def blocks(summary: RunSummary) -> list[Block]:
         ),
         *read_back_blocks(summary),
         *turn_taking_blocks(summary.turn_taking),
+        *bench_blocks(summary.full_duplex_bench),
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
         *_connection_block(presets),
@@ -193,7 +199,11 @@ def notes(summary: RunSummary) -> list[str]:
     ]
     if summary.proposed:
         said.append(proposed_note(summary.proposed))
+    if summary.given:
+        said.append(given_note(summary.given))
     said += turn_taking_notes(summary.turn_taking)
+    if summary.full_duplex_bench:
+        said.append(BENCH_NOTE)
     said += duplex_notes(summary.duplex)
     if summary.warmups:
         count = "1 warm-up trial is" if summary.warmups == 1 else f"{summary.warmups} warm-ups are"

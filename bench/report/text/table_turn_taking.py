@@ -1,11 +1,21 @@
-"""The tables and the notes of turn-taking."""
+"""The tables and the notes of turn-taking, with a published benchmark's own figures of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.stats.format import Block, with_interval
+from bench.stats.format import DASH, Block, number, with_interval
+from bench.summary.full_duplex_bench import BenchFigure
 from bench.summary.turn_taking import TurnTakingSummary
+
+BENCH_HEADER = ("preset", "task", "figure", "theirs", "n", "ours", "p50", "n of ours", "our metric")
+BENCH_SPEC = {"ms": ".0f", "%": ".1f", "1/s": ".3f", "": ".3f"}
+"""Unit → format of a figure."""
+BENCH_NOTE = (
+    "Full-Duplex-Bench: theirs: the mean, as its scripts compute it from the recogniser's words or "
+    "from stretches of speech, clamps included; ours: the mean and the median of what is heard on "
+    "the labelled turn, signed. The definitions side by side: docs/recorded.md."
+)
 
 
 def turn_taking_blocks(presets: Sequence[TurnTakingSummary]) -> Iterator[Block]:
@@ -57,3 +67,30 @@ def turn_taking_notes(presets: Sequence[TurnTakingSummary]) -> Iterator[str]:
             yield f"{p.preset}: synthetic weights, so nothing is said of turn-taking."
         elif p.censored:
             yield f"{p.preset}: {p.censored} of {p.stop.n} barge-ins are censored."
+
+
+def bench_blocks(figures: Sequence[BenchFigure]) -> Iterator[Block]:
+    """One table; none where the run holds no samples."""
+    if figures:
+        yield Block(
+            "Full-Duplex-Bench's own figures, and ours of the same calls",
+            BENCH_HEADER,
+            tuple(_bench_row(one) for one in figures),
+            left=("task", "figure", "our metric"),
+            leave=("n of ours", "preset", "n"),
+        )
+
+
+def _bench_row(one: BenchFigure) -> tuple[str, ...]:
+    spec = BENCH_SPEC[one.unit]
+    return (
+        one.preset,
+        one.task,
+        f"{one.figure} {one.unit}".rstrip(),
+        number(one.theirs, spec),
+        str(one.theirs_n),
+        number(one.ours, spec),
+        number(one.ours_p50, spec),
+        str(one.ours_n) if one.metric else DASH,
+        one.metric or DASH,
+    )

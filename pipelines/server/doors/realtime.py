@@ -3,8 +3,8 @@
 ``?model=`` names one of the server's presets. A token comes in the header, or, from a browser, as
 the subprotocol ``openai-insecure-api-key.TOKEN`` beside ``realtime``, as at OpenAI. Audio that
 comes faster than it could be spoken is heard in real time; what a client that ends turns itself
-held back is heard at once when it asks for an answer, with silence behind it, as the preset's own
-detector waits for that.
+held back is heard four times as fast when it asks for an answer, with silence behind it, as the
+preset's own detector waits for that.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ CATCH_UP_NS = 5 * NS_PER_S
 """Stall of the network whose audio is heard at once when it comes."""
 PIECE_S = 0.02
 """Length of the pieces in which audio that is far ahead is heard, s."""
-END_S = 1.0
-"""Silence that is heard at once behind audio that was held back, s; more follows in real time."""
+HELD_SPEED = 4.0
+"""How much faster than real time audio is heard that was held back. A pipeline's detectors count
+samples, but what decides on a turn counts time as well, and misses a turn that is over at once."""
 MOST_AHEAD_S = 600
 """Audio that may wait to be heard, s."""
 ANSWER_S = 30.0
@@ -148,8 +149,7 @@ class RealtimeTalk:
     async def _follow(self, command: Command) -> None:
         try:
             if isinstance(command, Hear):
-                held_back = not self._server.settings.detects_turns
-                self._pace.hear(command.pcm, at_once=held_back)
+                self._pace.hear(command.pcm, not self._server.settings.detects_turns)
             elif isinstance(command, Answer):
                 await self._answer(command)
             elif isinstance(command, Tell):
@@ -191,7 +191,8 @@ class RealtimeTalk:
         elif isinstance(event, Interruption):
             self._generation = event.generation
             self._tail.cancel()
-            server.interrupted()
+            if self._asked_ns is None:  # else it is the user's own turn, held back, that begins
+                server.interrupted()
         elif isinstance(event, TurnEnd):
             self._turn_over(event)
         elif isinstance(event, Control) and event.name == "user_speaking":
@@ -229,13 +230,12 @@ class RealtimeTalk:
     def _turn_over(self, event: TurnEnd) -> None:
         if event.side == "user":
             self._server.user_stopped(_ago_ms(self._quiet_ns or event.t_ns))
-            self._pace.rest()
         elif self._asked_ns is None:  # one that was asked for goes on until something came of it
+            self._pace.rest()
             self._server.agent_done()
 
     def _begun(self) -> None:
         self._asked_ns = None
-        self._pace.rest()
 
     async def _watch(self) -> None:
         """Ends an answer that was asked for and never came."""
@@ -244,6 +244,7 @@ class RealtimeTalk:
             asked_ns = self._asked_ns
             if asked_ns is not None and monotonic_ns() - asked_ns > ANSWER_S * NS_PER_S:
                 self._asked_ns = None
+                self._pace.rest()
                 self._server.failed(f"the agent gave no answer within {ANSWER_S:.0f} s")
                 await self._flush()
 
@@ -255,7 +256,7 @@ class RealtimeTalk:
 
 
 class Pace:
-    """The user's audio on its way to the session: never faster than it could be spoken.
+    """The user's audio on its way to the session, never faster than the session can bear.
 
     Args:
         session: Started.
@@ -264,42 +265,47 @@ class Pace:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._rate_hz = session.in_rate_hz
+        self._piece = round(PIECE_S * session.in_rate_hz)
         self._end_ns: int | None = None
         """When the newest sample that was heard would have been spoken."""
-        self._waiting: deque[Pcm] = deque()
+        self._waiting: deque[tuple[Pcm, float]] = deque()
+        """Pieces, and how much faster than real time each is heard."""
         self._samples = 0
         """Samples that wait."""
         self._silent = False
         """Whether silence is heard while nothing waits."""
         self._news = asyncio.Event()
 
-    def hear(self, pcm: Pcm, at_once: bool) -> None:
+    def hear(self, pcm: Pcm, was_held: bool) -> None:
         """Takes (n,) samples.
 
         Args:
             pcm: Of the user, at the session's rate.
-            at_once: Whether they are heard now, however long they are.
+            was_held: Whether they were held back, and the client waits.
 
         Raises:
             SessionError: too much waits already.
         """
         self._silent = False
-        if at_once:
-            self._push(pcm)
-            return
-        if not self._waiting and self._end(len(pcm)) <= monotonic_ns() + AHEAD_NS:
-            self._push(pcm)
-            return
+        if not was_held and not self._waiting:
+            end_ns = self._end(len(pcm))
+            if end_ns <= monotonic_ns() + AHEAD_NS:
+                self._end_ns = end_ns
+                self._push(pcm)
+                return
         if self._samples + len(pcm) > MOST_AHEAD_S * self._rate_hz:
             raise SessionError(f"{MOST_AHEAD_S} s of audio wait to be heard: no more is taken")
-        size = round(PIECE_S * self._rate_hz)
-        self._waiting.extend(pcm[n : n + size] for n in range(0, len(pcm), size))
+        speed = HELD_SPEED if was_held else 1.0
+        for n in range(0, len(pcm), self._piece):
+            self._waiting.append((pcm[n : n + self._piece], speed))
         self._samples += len(pcm)
         self._news.set()
 
     def end_turn(self) -> None:
-        """The user is silent from now on: what detects a turn's end waits for that."""
-        self._push(np.zeros(round(END_S * self._rate_hz), np.int16))
+        """The user is silent from now on: what detects a turn's end waits for that.
+
+        A model that hears and speaks at once goes on only while it hears.
+        """
         self._silent = True
         self._news.set()
 
@@ -308,8 +314,7 @@ class Pace:
         self._silent = False
 
     async def run(self) -> None:
-        """Lets what waits be heard in real time."""
-        size = round(PIECE_S * self._rate_hz)
+        """Lets what waits be heard in its time."""
         while True:
             if not self._waiting and not self._silent:
                 self._news.clear()
@@ -318,14 +323,16 @@ class Pace:
             if wait_ns > 0:
                 await asyncio.sleep(wait_ns / NS_PER_S)
             if self._waiting:
-                pcm = self._waiting.popleft()
+                pcm, speed = self._waiting.popleft()
                 self._samples -= len(pcm)
-                self._push(pcm)
             elif self._silent:
-                self._push(np.zeros(size, np.int16))
+                pcm, speed = np.zeros(self._piece, np.int16), 1.0
+            else:
+                continue
+            self._end_ns = self._end(round(len(pcm) / speed))
+            self._push(pcm)
 
     def _push(self, pcm: Pcm) -> None:
-        self._end_ns = self._end(len(pcm))
         self._session.push(pcm.astype("<i2").tobytes())
 
     def _end(self, samples: int) -> int:

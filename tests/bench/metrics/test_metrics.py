@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bench.metrics.compute import compute_trial
 from bench.metrics.frames import ROWS as FRAME_ROWS
+from bench.metrics.full_duplex_bench import ROWS as BENCH_ROWS
 from bench.metrics.table import METRICS
 from bench.simulated.turns import RATE_HZ, TurnPlan, after_u_off, labels_of, rows_of, trial_of
 from bench.store.expectation import Expectation
@@ -330,11 +331,12 @@ def test_every_metric_has_one_name_and_gives_rows() -> None:
     only_duplex = {metric.name for metric in FRAME_ROWS}
     only_guests = {"pipecat_ttfb", "pipecat_processing"}
     only_cold = {"cold_start", "cold_load", "cold_warm"}
+    only_samples = {metric.name for metric in BENCH_ROWS}
     only_noisy = {"ambience"}  # of a channel that is never silent
     only_dialled = {"connect_ms", "handshake_ms"}
     only_over_a_network = {"network_lost_packets", "network_stalls"}
     rare = only_cold | only_guests | only_dialled | only_over_a_network | only_noisy
-    assert set(names) - present == rare | only_duplex
+    assert set(names) - present == rare | only_duplex | only_samples
     assert all((m.on_trial is None) != (m.on_turn is None) for m in METRICS)
 
 

@@ -1,6 +1,7 @@
 """Recorded calls become a run: turns by who spoke when, known answers read back."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,10 @@ from bench.store.store import read_metrics, read_run
 from pipelines.audio.onsets import Span
 from pipelines.audio.resample import resample
 from pipelines.errors import LabError
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
+
+from score_error import CONDITIONS, EXCHANGES, measure, voices
 
 ANSWERS_MS = (300, 700, 1500)
 
@@ -146,3 +151,12 @@ def test_without_a_folder_the_run_has_a_short_name_in_results_and_is_the_latest(
     assert re.fullmatch(r"\d{8}-\d{6}-an-agent-of-a-lo", run_dir.name)
     assert find_run("latest") == run_dir
     assert f"duplex-lab report {run_dir}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda one: one.name)
+def test_answers_are_read_back_within_the_limit_at_the_median_in_every_condition(
+    condition, tmp_path
+):
+    found = measure(condition, voices(12), 1, tmp_path)
+    assert len(found.errors_ms) == EXCHANGES
+    assert found.median_ms <= condition.limit_ms

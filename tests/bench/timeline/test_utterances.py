@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.metrics.after_filler import NO_FILLER, NO_FUNCTION
 from bench.metrics.compute import compute_trial
-from bench.metrics.stages import IN_CLAUSE, NO_LLM
+from bench.metrics.stages import IN_CLAUSE, NO_FILLER, NO_FUNCTION, NO_LLM
 from bench.store.labels import FixtureLabels
 from bench.store.records import Trial
 from bench.timeline.content.path import PARTS

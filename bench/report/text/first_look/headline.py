@@ -9,9 +9,10 @@ from typing import Any
 from bench.report.text.console import Screen
 from bench.report.text.listing import Column, Listing, Row
 from bench.report.text.table_read_back import read_back_blocks
+from bench.report.text.table_turn_taking import bench_blocks
 from bench.stats.format import number, percent
 from bench.stats.quantiles import Method
-from bench.store.labels import proposed_note
+from bench.store.labels import given_note, proposed_note
 from bench.summary.causes import PresetCauses, explained
 from bench.summary.outliers import Outliers, outliers
 from bench.summary.summary import PresetSummary, RunSummary
@@ -168,6 +169,8 @@ def warnings(summary: RunSummary) -> Iterator[str]:
             yield f"{p.preset}: {ambience_note(p)}"
     if summary.proposed:
         yield proposed_note(summary.proposed)
+    if summary.given:
+        yield given_note(summary.given)
 
 
 def _counts(summary: RunSummary) -> str:
@@ -201,7 +204,7 @@ def print_headline(summary: RunSummary, where: Path, screen: Screen | None = Non
     """
     out = screen or Screen()
     out.table(headline(summary).block())
-    for block in read_back_blocks(summary):
+    for block in (*read_back_blocks(summary), *bench_blocks(summary.full_duplex_bench)):
         out.line()
         out.table(block)
     for sentence in sentences(summary, where):

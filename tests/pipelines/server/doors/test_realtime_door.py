@@ -123,6 +123,30 @@ async def test_audio_that_comes_faster_than_it_could_be_spoken_is_heard_in_real_
         await socket.close()
 
 
+async def test_a_client_that_ends_turns_itself_is_heard_when_it_asks_and_silence_follows():
+    held: Any = {"audio": {"input": {"turn_detection": None}}}
+    async with served() as (_, url):
+        socket = await session(url)
+        await receive(socket, "conversation.created")
+        began_s = asyncio.get_running_loop().time()
+        audio = b64(loud(24_000))  # 1 s, in no time
+        for message in (
+            {"type": "session.update", "session": held},
+            {"type": "input_audio_buffer.append", "audio": audio},
+            {"type": "input_audio_buffer.commit"},
+            {"type": "response.create"},
+        ):
+            await socket.send(json.dumps(message))
+        heard: list[bytes] = []
+        while sum(map(len, heard)) < 2 * 24_000:
+            event = await receive(socket, "response.output_audio.delta")
+            heard.append(base64.b64decode(event["delta"]))
+        assert 0.2 < asyncio.get_running_loop().time() - began_s < 0.9  # four times as fast
+        done = await receive(socket, "response.done")  # the silence behind it ended the answer
+        assert done["response"]["status"] == "completed"
+        await socket.close()
+
+
 async def test_what_is_no_event_is_an_error_and_the_session_goes_on():
     async with served() as (_, url):
         socket = await session(url)
