@@ -6,6 +6,7 @@ EXAMPLES: dict[str, str] = {
     "run": "duplex-lab run --presets cascade-embedded --fixtures quick --repeats 3",
     "face": "duplex-lab face cascade-embedded --fixtures greet_hello",
     "talk": "duplex-lab talk cascade-embedded",
+    "serve": "duplex-lab serve cascade-embedded --port 7860",
     "calibrate": "duplex-lab calibrate --line pcm-websocket --clicks 40",
     "service": "duplex-lab service duplex-tiny --frames 200",
     "algorithmic-latency": "duplex-lab algorithmic-latency duplex-nano",
