@@ -31,12 +31,15 @@ from bench.lines.table import row_of
 from bench.runner.calibration import SPACING_MS, Calibrator, Spread, click_turn
 from pipelines.click.options import CLICK_LEVEL
 from pipelines.clock import NS_PER_MS, samples_to_ns
-from pipelines.spec import load_spec
+from pipelines.spec import load_spec, parse_spec
 
 DELAY_MS = 80.0
 """The click agent's."""
 HEARD = 300
 """|sample| from which an answer counts as heard."""
+LEAST, DEAF_MS = 1_000, 60.0
+"""Threshold of the click agent behind a door, and how long it is deaf after a click: Opus makes
+several small samples of one large one."""
 PHASES = 17
 """Seed of the clicks' times."""
 
@@ -64,6 +67,16 @@ DOORS = {
         fixed="filters to and from 8 kHz, 4 ms each; a message of 20 ms waits 30 ms at most for "
         "audio that fills it",
     ),
+    "moshi": Door(
+        "moshi", "/api/chat", fixed_ms=(53.0, 63.0),
+        fixed="Opus: look-ahead of 6.5 ms each way; a packet of 40 ms that takes two chunks on the "
+        "way in, and waits 30 ms for audio that fills it on the way out",
+    ),
+    "webrtc": Door(
+        "webrtc", "/api/offer", fixed_ms=(173.0, 213.0),
+        fixed="Opus: look-ahead of 6.5 ms each way; aiortc's jitter buffer, 80 ms each way; "
+        "packets of 20 ms",
+    ),
 }  # fmt: skip
 
 
@@ -75,7 +88,8 @@ def _serve(connection: Connection) -> None:
     from pipelines.server.service.service import VoiceService
 
     async def run() -> None:
-        service = VoiceService([load_spec("click")])
+        text = load_spec("click").toml + f"threshold = {LEAST}\ndeaf_ms = {DEAF_MS}\n"
+        service = VoiceService([parse_spec("click", text)])
         async with serving(service, Address(port=0)) as url:
             connection.send(url.replace("http", "ws", 1))
             await asyncio.to_thread(connection.poll, None)
@@ -113,6 +127,8 @@ def through(door: Door, url: str, caller: CallerProcess, clicks: int) -> list[fl
     """Time from each click to its answer as heard, ms; None: none was heard."""
     rate_hz = row_of(door.line).in_rate_hz(door.options) or load_spec("click").audio.in_rate_hz
     turn = same_clicks(clicks, rate_hz)
+    if door.line == "webrtc":
+        url = url.replace("ws", "http", 1)
     line = LineChoice(door.line, url + door.path, door.options)
     plan = CallerPlan("clicks", rate_hz, (turn,), len(turn.pcm) / rate_hz + 15.0, line=line)
     caller.ask(plan)
@@ -126,7 +142,7 @@ def through(door: Door, url: str, caller: CallerProcess, clicks: int) -> list[fl
     for position in np.flatnonzero(turn.pcm):
         click_ns = start_ns + samples_to_ns(int(position), rate_hz)
         first = (click_ns - result.t0_ns) * result.rate_hz // 10**9
-        first += int(DELAY_MS / 2 * result.rate_hz / 1e3)
+        first += int((DELAY_MS / 2 + door.fixed_ms[0]) * result.rate_hz / 1e3)
         last = first + int(SPACING_MS[0] * result.rate_hz / 1e3)
         window = sound[max(0, first) : last]
         if not len(window) or window.max() < HEARD:

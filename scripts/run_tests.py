@@ -15,6 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SLOWEST = "--durations=15"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Variables for processes that share the cores: threads that wait for each other by spinning take
+each other's time."""
 NOTHING_CHOSEN = 5
 """pytest's exit code where it found no test."""
 STOPPED = 2
@@ -93,7 +96,8 @@ def main() -> int:
     for half in halves(sys.argv[1:]):
         print(f"duplex-lab: pytest {' '.join(half)}", flush=True)
         command = [sys.executable, "-m", "pytest", *half]
-        codes.append(subprocess.run(command, cwd=ROOT, env=env).returncode)
+        more = ONE_THREAD if "-n" in half else {}
+        codes.append(subprocess.run(command, cwd=ROOT, env={**more, **env}).returncode)
         if codes[-1] == STOPPED or (codes[-1] and "-x" in half):
             break
     print(f"duplex-lab: tests took {time.monotonic() - began_s:.0f} s", flush=True)

@@ -87,4 +87,4 @@ def test_the_table_of_engines_has_their_figures_at_forced_lengths(tmp_path, caps
 def test_an_unknown_engine_is_refused(capsys):
     with pytest.raises(SystemExit):
         script("bench_engines").main(["--engines", "vosk"])
-    assert "no engine 'vosk'; known: faster-whisper" in capsys.readouterr().err
+    assert "no engine 'vosk'; known: kyutai-stt-onnx, faster-whisper" in capsys.readouterr().err

@@ -159,7 +159,19 @@ def _table(found: Sequence[tuple[PipelineSpec, list[Block]]]) -> Table:
     from bench.probes.frame_times import service
     from bench.stats.format import Block as Table
 
-    figures = ("n", "encode", "step", "decode", "p50", "p99", "mean", "rtf", "headroom")
+    figures = (
+        "n",
+        "encode",
+        "step",
+        "temporal",
+        "depth",
+        "decode",
+        "p50",
+        "p99",
+        "mean",
+        "rtf",
+        "headroom",
+    )
     return Table(
         "Unpaced service per 80 ms frame (ms)",
         ("preset", "stages", *figures),
@@ -175,7 +187,7 @@ def _table(found: Sequence[tuple[PipelineSpec, list[Block]]]) -> Table:
 
 def _cells(of: Service) -> list[str]:
     spans = [f"{of.spans_p50_ms[s]:.1f}" if s in of.spans_p50_ms else "–" for s in
-             ("encode", "step", "decode")]  # fmt: skip
+             ("encode", "step", "temporal", "depth", "decode")]  # fmt: skip
     p99 = f"{of.p99_ms:.1f}" if of.p99_ms is not None else "–"
     headroom = f"{of.headroom_ms:.1f}" if of.headroom_ms is not None else "–"
     return [

@@ -182,8 +182,6 @@ ROW = LineRow(
     "webrtc",
     "a bot behind Pipecat's SmallWebRTC: offer and answer by HTTP, Opus, a data channel",
     connects="caller",
-    carrier="packets",
-    paths=("/api/offer",),
     make=WebRtc,
     options=WebRtcOptions,
     in_rate_hz=lambda options: RATE_HZ,

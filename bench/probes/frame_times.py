@@ -25,9 +25,12 @@ DISCARDED = 25
 SPANS: dict[str, tuple[EventName, EventName]] = {
     "encode": ("start", "encoded"),
     "step": ("encoded", "stepped"),
+    "temporal": ("encoded", "depth_start"),
+    "depth": ("depth_start", "stepped"),
     "decode": ("decode_start", "done"),
 }
-"""Stage → the stamps at its start and end."""
+"""Stage → the stamps at its start and end; ``temporal`` and ``depth`` are the parts of a step, of
+backends that time them apart."""
 
 
 @dataclass(frozen=True, slots=True)

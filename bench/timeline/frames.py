@@ -28,6 +28,7 @@ EVENTS: tuple[EventName, ...] = (
     "ready",
     "start",
     "encoded",
+    "depth_start",
     "stepped",
     "decode_start",
     "done",

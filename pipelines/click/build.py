@@ -44,6 +44,9 @@ class ClickAgent(FrameProcessor):
     ) -> None:
         super().__init__()
         self._delay_ns = round(options.delay_ms * NS_PER_MS)
+        self._threshold = options.threshold
+        self._deaf_ns = round(options.deaf_ms * NS_PER_MS)
+        self._deaf_until_ns = 0
         self._random = random.Random(options.seed)
         self._marks = marks
         self._rate_hz = rate_hz
@@ -59,10 +62,13 @@ class ClickAgent(FrameProcessor):
             await self.push_frame(frame, direction)
             return
         pcm = np.frombuffer(frame.audio, np.int16)
-        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > CLICK_LEVEL // 2)
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > self._threshold)
         for index in loud:
             due_ns: int = frame.metadata[DUE_NS]
             click_ns = due_ns - samples_to_ns(len(pcm) - int(index), frame.sample_rate)
+            if click_ns < self._deaf_until_ns:
+                continue
+            self._deaf_until_ns = click_ns + self._deaf_ns
             target_ns = max(click_ns + self._delay_ns, due_ns)
             task = self.create_task(self._answer(self._clicks, target_ns))
             self._clicks += 1

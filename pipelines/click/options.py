@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from pipelines.guards.ranges import DelayMs, Seed
+from pipelines.guards.ranges import DelayMs, Range, Seed
 
 CLICK_LEVEL = 24000
 """Height of a click, which is one sample."""
@@ -18,3 +19,7 @@ class ClickOptions:
     """Time from a click to its answer; never before the end of the chunk that held the click."""
     seed: Seed = 1
     """Seed of the answer's offset inside its chunk."""
+    threshold: Annotated[int, Range(100, 32_767)] = CLICK_LEVEL // 2
+    """Level above which a sample is a click; behind a codec that smears one, less."""
+    deaf_ms: DelayMs = 0.0
+    """Time after a click in which no other is taken, for a codec's echoes of it."""

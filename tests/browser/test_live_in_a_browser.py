@@ -20,7 +20,7 @@ from pipelines.audio.resample import resample
 from tests.browser.chromium import NEEDED, PHONE, launched, until
 
 pytest.importorskip("aiortc", reason="extra 'talk' is not installed: make test-browser installs it")
-pytestmark = [NEEDED, pytest.mark.realtime]
+pytestmark = [*NEEDED, pytest.mark.realtime]
 FIXTURE = "cmd_dance"
 RATE_HZ = 48_000
 LEAD_S, REST_S = 5.0, 15.0
@@ -64,16 +64,18 @@ def browser(microphone):
     )
 
 
-@pytest.fixture(params=["face", "talk", "face --https"])
+@pytest.fixture(params=["face", "talk", "face --https", "serve/face", "serve/talk"])
 def live(request):
-    """``duplex-lab face`` or ``talk``, as a user starts it; ends with Ctrl-C."""
+    """``duplex-lab face``, ``talk``, or a page of ``serve``, as a user starts it, until Ctrl-C."""
     until_s = time.monotonic() + CALM_S
     while os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1) and time.monotonic() < until_s:
         time.sleep(1.0)
     command, *options = request.param.split()
+    command, _, page = command.partition("/")
+    options += [] if page else ["--no-open-page"]
     words = [sys.executable, "-m", "bench.cli.main", command, "cascade-embedded", *options]
     process = subprocess.Popen(
-        [*words, "--port", "0", "--no-open-page"],
+        [*words, "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -86,7 +88,7 @@ def live(request):
     else:
         raise AssertionError("".join(said))
     assert found[0].startswith("https://") == ("--https" in options)
-    yield command, found[0]
+    yield (page, f"{found[0]}/{page}") if page else (command, found[0])
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=20)
     assert "Traceback" not in rest, rest
@@ -101,7 +103,7 @@ def test_a_user_at_the_microphone_is_answered_in_sound_and_in_the_face(live, bro
     page.set_default_timeout(60_000)
     wrong: list[str] = []
     told: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", told.append))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: told.append(data)))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
     page.goto(url)

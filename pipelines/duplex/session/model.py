@@ -83,6 +83,8 @@ class Advance:
     """See `Step`."""
     forced: bool = False
     """See `Step`."""
+    depth_start_ns: int | None = None
+    """Time at which the depth transformer began; None where the implementation doesn't tell."""
 
 
 class DuplexSession(Protocol):

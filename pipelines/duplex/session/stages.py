@@ -166,6 +166,8 @@ def _advance(session: StagedSession, frame: UserFrame, context_end: bool, clock:
     codes = session.encode(frame.pcm)
     stamps["encoded"] = clock()
     advance = session.advance(codes)
+    if advance.depth_start_ns is not None:
+        stamps["depth_start"] = advance.depth_start_ns
     stamps["stepped"] = clock()
     return _Work(frame.frame, stamps, advance, context_end)
 

@@ -33,6 +33,7 @@ STAMPS: tuple[EventName, ...] = (
     "ready",
     "start",
     "encoded",
+    "depth_start",
     "stepped",
     "decode_start",
     "done",

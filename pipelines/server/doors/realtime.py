@@ -226,6 +226,8 @@ class RealtimeTalk:
             self._server.user_started(_ago_ms(event.t_ns))
         else:
             self._quiet_ns = event.t_ns
+            if self._session.capabilities.full_duplex:  # it knows no turns: a pause is all there is
+                self._server.user_stopped(_ago_ms(event.t_ns))
 
     def _turn_over(self, event: TurnEnd) -> None:
         if event.side == "user":

@@ -259,12 +259,17 @@ async def hold_call(
 
 
 async def take_offer(
-    request: Request, house: House, calls: set[asyncio.Task[None]], watch: Watcher | None = None
+    request: Request,
+    body: bytes,
+    house: House,
+    calls: set[asyncio.Task[None]],
+    watch: Watcher | None = None,
 ) -> Response:
     """Answers a client's offer, and begins its call.
 
     Args:
-        request: The offer.
+        request: Of HTTP.
+        body: The offer.
         house: The service's.
         calls: Keeps the call's task.
         watch: Takes the session's events.
@@ -273,7 +278,7 @@ async def take_offer(
 
     try:
         admit(house, token_of(request.headers.get("authorization")))
-        offer = read_offer(await _body(request))
+        offer = read_offer(body)
     except AccessError as error:
         return PlainTextResponse(f"{error}\n", 401, {"WWW-Authenticate": "Bearer"})
     except BodyError as error:
@@ -295,7 +300,12 @@ async def take_offer(
         return PlainTextResponse(f"this is no offer of a call: {why}\n", 400)
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The body of an offer.
+
+    Raises:
+        BodyError: it is too long.
+    """
     body = b""
     async for piece in request.stream():
         body += piece
@@ -310,7 +320,13 @@ def _add(app: Starlette, house: House) -> None:
     calls: set[asyncio.Task[None]] = set()
 
     async def door(request: Request) -> Response:
-        return await take_offer(request, house, calls)
+        from starlette.responses import PlainTextResponse
+
+        try:
+            body = await read_body(request)
+        except BodyError as error:
+            return PlainTextResponse(f"this is no offer of a call: {error}\n", 400)
+        return await take_offer(request, body, house, calls)
 
     app.router.routes.append(Route(PATH, door, methods=["POST"]))
 

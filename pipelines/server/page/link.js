@@ -82,6 +82,7 @@ function showDue(now) {
 function control(m) {
   if (m.type === "hello") {
     face.mode = m.mode;
+    face.call = m.call;             // of a server with many calls: which one is this page's
     sound.preroll_ms = m.preroll_ms;
     document.body.classList.toggle("plain", m.plain === true);
     document.getElementById("what").textContent = m.title;
@@ -118,7 +119,8 @@ function send(m) { if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.s
 
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  socket = new WebSocket(`${scheme}://${location.host}/face`);
+  const way = location.pathname === "/talk" ? "/face?plain=1" : "/face";
+  socket = new WebSocket(`${scheme}://${location.host}${way}`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => { wait_ms = FIRST_WAIT_MS; face.counts.connections += 1; say("link", "connected"); };
   socket.onmessage = e => (typeof e.data === "string" ? take(e.data) : takeAudio(e.data));

@@ -30,9 +30,12 @@ async function startTalk() {
     peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && done();
     setTimeout(done, 2000);
   });
-  const answer = await fetch("/offer", {
-    method: "POST", headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ sdp: peer.localDescription.sdp, type: peer.localDescription.type }),
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const headers = { "Content-Type": "application/json" };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const { sdp, type } = peer.localDescription;
+  const answer = await fetch(`/offer${location.search}`, {
+    method: "POST", headers, body: JSON.stringify({ sdp, type, call: face.call }),
   });
   if (!answer.ok) throw new Error(await answer.text());
   await peer.setRemoteDescription(await answer.json());

@@ -20,6 +20,7 @@ DOORS: dict[str, tuple[str, Any]] = {
     "twilio": ("/twilio/media", {"parameters": {"preset": "passthrough"}}),
     "moshi": ("/api/chat?preset=passthrough", {}),
     "pcm-websocket": ("/v1/stream?preset=passthrough", {}),
+    "webrtc": ("/api/offer?preset=passthrough", {}),
 }
 
 
@@ -50,7 +51,7 @@ def served():
         loop.close()
 
 
-@pytest.mark.unhurried
+@pytest.mark.realtime
 def test_what_the_user_says_is_heard_again_through_every_door():
     with served() as url:
         for name, (path, options) in DOORS.items():
@@ -60,7 +61,8 @@ def test_what_the_user_says_is_heard_again_through_every_door():
             time_s = np.arange(off - on) / rate_hz
             pcm[on:off] = 8_000 * np.sin(2 * np.pi * 500 * time_s)
             turn = CallerTurn(pcm, on, off, "start", delay_ms=0.0, timeout_s=2.0, wait_s=0.5)
-            line = LineChoice(name, url + path, options)
+            address = url.replace("ws", "http", 1) if name == "webrtc" else url
+            line = LineChoice(name, address + path, options)
             result = call(CallerPlan("t", rate_hz, (turn,), 10.0, line=line), None, print)
             assert result.error is None, name
             loud = np.flatnonzero(np.abs(result.agent) > 2_000)

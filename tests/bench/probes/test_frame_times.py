@@ -44,6 +44,18 @@ def test_service_is_the_interval_between_completed_frames():
     assert found.spans_p50_ms == {"encode": 20, "step": 30, "decode": 10}
 
 
+def test_the_two_parts_of_a_step_have_times_of_their_own_where_the_model_tells_them():
+    told = replies(60, every_ms=80)
+    parts = [
+        dataclasses.replace(r, stamps=r.stamps | {"depth_start": r.stamps["encoded"] + 21 * MS})
+        for r in told
+    ]
+    found = service("serial", [block("serial", parts)])
+    assert found is not None
+    spans = {"encode": 20, "step": 30, "temporal": 21, "depth": 9, "decode": 10}
+    assert found.spans_p50_ms == spans
+
+
 def test_the_first_25_frames_do_not_count_whatever_they_took():
     slow = replies(25, every_ms=400)
     last = slow[-1].stamps["done"]

@@ -60,6 +60,12 @@ def test_a_click_that_was_lost_once_is_played_again_and_all_are_counted(monkeypa
     assert clicks.tried == CALIBRATIONS
 
 
+def test_a_plan_may_ask_for_fewer_clicks(monkeypatch, exact):
+    monkeypatch.setattr(run, "Calibrator", Clicks(0, 0.1))
+    found = run._calibrate(None, None, 3)
+    assert (found["sent"], found["heard"]) == (3, 3)
+
+
 def test_a_ruler_that_loses_clicks_each_time_stops_the_run(monkeypatch):
     clicks = Clicks(99)
     monkeypatch.setattr(run, "Calibrator", clicks)

@@ -1,8 +1,13 @@
 """What a run will do, before it begins."""
 
+from dataclasses import replace
+
 import pytest
 
+from bench.cli.run import _planned_in
 from bench.runner.plan import Plan, choose, make_plan
+from bench.runner.trial import caller_plan
+from bench.store import store
 from pipelines.errors import LabError
 
 
@@ -96,3 +101,36 @@ def test_a_barge_in_waits_for_the_answer_to_begin_and_not_for_its_end():
     (fixture,) = made.fixtures
     waits_s = 0.5 + 0.6  # before its two turns
     assert made.seconds(made.trials) == pytest.approx(fixture.duration_s + waits_s + 1 + 4 + 1.5)
+
+
+def test_a_shorter_silence_ends_each_call_and_is_a_part_of_the_run():
+    usual, brief = plan("cmd_stop"), replace(plan("cmd_stop"), silence_s=0.5, clicks=3)
+    assert {t.silence_s for t in (*usual.warmups(), *usual.trials)} == {1.5}
+    assert {t.silence_s for t in (*brief.warmups(), *brief.trials)} == {0.5}
+    played = len(usual.specs) * 2  # a warm-up and a trial
+    assert usual.seconds() - brief.seconds() == pytest.approx(played * 1.0)
+    assert brief.identity() == {**usual.identity(), "silence_s": 0.5}
+
+
+@pytest.mark.parametrize(("wait_s", "silence_s"), [(0.0, 1.5), (2.0, 1.5), (0.0, 0.5)])
+def test_a_run_is_resumed_with_the_silences_that_it_had(tmp_path, wait_s, silence_s):
+    made = replace(plan("cmd_stop"), wait_s=wait_s, silence_s=silence_s)
+    store.write_info(tmp_path, {"plan": made.identity()})
+    found = _planned_in(tmp_path)
+    assert (found.wait_s, found.silence_s) == (wait_s, silence_s)
+    assert found.identity() == made.identity()
+
+
+def test_a_caller_waits_for_the_longest_silence_that_is_asked_for():
+    (trial,) = plan("cmd_stop", "cascade-embedded").trials
+
+    def waited_s(*silences_s):
+        (turn,) = caller_plan("t", trial.spec, trial.fixture, *silences_s).turns
+        return turn.wait_s
+
+    assert [waited_s(), waited_s(3.0), waited_s(0.0, 0.5), waited_s(1.0, 0.5)] == [
+        1.5,
+        3.0,
+        0.5,
+        1.0,
+    ]

@@ -35,7 +35,7 @@ HEAVY = {
 
 
 SHIPPED = {
-    "stt": ["pocketsphinx", "faster-whisper", "kyutai-stt", "moonshine"],
+    "stt": ["kyutai-stt-onnx", "pocketsphinx", "faster-whisper", "kyutai-stt", "moonshine"],
     "llm": ["llama", "llama-cpp-python", "ollama", "openai-compatible"],
     "tts": ["espeak", "kokoro", "piper", "pocket-tts"],
 }

@@ -17,7 +17,7 @@ from pipelines.audio.onsets import first_audible
 from pipelines.audio.resample import resample
 from pipelines.engines.llm.llama import LlamaEngine
 from pipelines.engines.processes import gguf_path
-from pipelines.engines.stt.pocketsphinx import PocketSphinxEngine
+from pipelines.engines.stt.pocketsphinx import SENTENCES, PocketSphinxEngine
 from pipelines.engines.synthetic.gguf import SIZES, write_gguf
 from pipelines.engines.tts.espeak import RATE_HZ, EspeakEngine
 from pipelines.errors import ModelError
@@ -73,7 +73,9 @@ def espeak() -> EspeakEngine:
 @pytest.fixture(scope="module")
 def sphinx(tmp_path_factory: pytest.TempPathFactory) -> PocketSphinxEngine:
     sentences = tmp_path_factory.mktemp("lm") / "sentences.txt"
-    sentences.write_text("go forward ten meters\nbring me the cup\nturn left\n", encoding="utf-8")
+    own = "go forward ten meters\nbring me the cup\nturn left\n"
+    # Of three sentences alone the decoder is ten times slower to load.
+    sentences.write_text(1000 * own + SENTENCES.read_text(encoding="utf-8"), encoding="utf-8")
     engine = PocketSphinxEngine(sentences=str(sentences))
     engine.load()
     engine.warm_up()

@@ -56,9 +56,8 @@ class OnnxLm:
         """
         self.shape = lm_shape(config, where)
         folder, _ = written(path, self.shape, precision, tell)
-        self.temporal, self.depth = (
-            open_graph(folder / f"{name}.onnx", threads) for name in ("temporal", "depth")
-        )
+        self.temporal = open_graph(folder / "temporal.onnx", threads)
+        self.depth = open_graph(folder / "depth.onnx", threads) if self.shape.own else None
 
 
 def written(
@@ -73,7 +72,8 @@ def written(
     def write(folder: Path, reader: Reader) -> dict[str, Any]:
         weights = LmCheckpoint(reader, shape, precision)
         write_temporal(folder / "temporal.onnx", weights)
-        write_depth(folder / "depth.onnx", weights)
+        if shape.own:
+            write_depth(folder / "depth.onnx", weights)
         return {}
 
     tables = 4.0 * (shape.text_card + shape.codebooks * shape.card) * shape.dim
@@ -93,9 +93,9 @@ class LmStep:
     """The output of one frame."""
 
     text: int | None
-    """Text token, of the step before; None in the first step."""
+    """Text token, of the step before where codes are delayed; None in the first step then."""
     codes: Codes | None
-    """(own codebooks,) of the frame of speech that is now whole; None in the first step."""
+    """(own codebooks,) of the frame of speech that is now whole; None where there is no text."""
     temporal: Span
     """Work of the temporal transformer."""
     depth: Span
@@ -137,14 +137,15 @@ class LmConversation:
         self._initial[0] = shape.text_card
         self._tokens = np.zeros((1 + shape.codebooks, self._slots), np.int64)
         self._temporal = _Bound(lm.temporal)
-        self._depth = _Bound(lm.depth)
+        self._depth = _Bound(lm.depth) if lm.depth else None
         for given in lm.temporal.get_inputs():
             if given.name.startswith(("keys_", "values_")):
-                self._temporal.share(given.name, f"next_{given.name}", given.shape)
+                self._temporal.share(given, f"next_{given.name}")
         self._temporal.given["text_scale"][...] = (
             1 / text_temperature if text_temperature > 0 else 1
         )
-        self._depth.given["scale"][...] = 1 / temperature if temperature > 0 else 1
+        if self._depth is not None:
+            self._depth.given["scale"][...] = 1 / temperature if temperature > 0 else 1
 
     @property
     def steps(self) -> int:
@@ -188,13 +189,14 @@ class LmConversation:
         if forced is not None:
             temporal.said["text"][...] = forced
         told = self._clock()
-        depth.given["text"][...] = temporal.said["text"]
-        depth.given["hidden"][...] = temporal.said["hidden"]
-        self._draw(depth.given["noise"], self._greedy[0])
-        depth.run()
         next_slot = (at + 1) % self._slots
         self._tokens[0, next_slot] = temporal.said["text"][0]
-        self._tokens[1 : 1 + shape.own, next_slot] = depth.said["codes"]
+        if depth is not None:
+            depth.given["text"][...] = temporal.said["text"]
+            depth.given["hidden"][...] = temporal.said["hidden"]
+            self._draw(depth.given["noise"], self._greedy[0])
+            depth.run()
+            self._tokens[1 : 1 + shape.own, next_slot] = depth.said["codes"]
         self._steps = at + 1
         done = self._clock()
         spans = (began, told), (told, done)
@@ -231,13 +233,13 @@ class _Bound:
             if not node.name.startswith("next_"):
                 self.said[node.name] = self._bind(self._binding.bind_ortvalue_output, node)
 
-    def share(self, given: str, said: str, shape: list[int]) -> None:
+    def share(self, given: Any, said: str) -> None:
         """One array for an input and the output that follows it."""
-        ring = np.zeros(shape, np.float32)
+        ring = np.zeros(given.shape, _DTYPES[given.type])
         value = _value_of(ring)
         self._values += [ring, value]
         self.shared_bytes += ring.nbytes
-        self._binding.bind_ortvalue_input(given, value)
+        self._binding.bind_ortvalue_input(given.name, value)
         self._binding.bind_ortvalue_output(said, value)
 
     def run(self) -> None:
@@ -252,7 +254,12 @@ class _Bound:
         return array
 
 
-_DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
 
 
 def _value_of(array: npt.NDArray[Any]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.moshi.onnx.quantised import Quantised, of_mlx, quantise
+from pipelines.duplex.moshi.onnx.quantised import GROUP, Quantised, of_mlx, quantise
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import Reader
 from pipelines.weights.sizes import BITS
@@ -37,11 +37,13 @@ class LmShape:
     codebooks: int
     """Streams of codes: the model's own, then the user's."""
     own: int
-    """Codebooks of the model's own speech, which the depth transformer says."""
+    """Codebooks of the model's own speech, which the depth transformer says; 0: it only writes."""
     delays: tuple[int, ...]
     """Delay of the text and of each stream of codes, in steps."""
     context: int
     """Steps of a conversation."""
+    window: int
+    """Steps that a step sees; fewer than the context in a model that only listens."""
     max_period: float
     depth_dim: int
     depth_heads: int
@@ -61,6 +63,10 @@ _WANTED = {
 """Settings that these graphs know, each in one way alone. A missing one has Moshi's value."""
 
 
+LISTENED = 4
+"""A recogniser's conversation in contexts: 4 minutes of Kyutai's."""
+
+
 def lm_shape(config: dict[str, Any], where: str) -> LmShape:
     """Reads the shape from a checked config.json.
 
@@ -74,6 +80,7 @@ def lm_shape(config: dict[str, Any], where: str) -> LmShape:
                 f"{wanted!r} alone: use backend = 'torch'"
             )
     own = int(config["dep_q"])
+    context = int(config["context"])
     schedule = config.get("depformer_weights_per_step_schedule") or range(own)
     return LmShape(
         dim=int(config["dim"]),
@@ -84,11 +91,12 @@ def lm_shape(config: dict[str, Any], where: str) -> LmShape:
         codebooks=int(config["n_q"]),
         own=own,
         delays=tuple(int(delay) for delay in config["delays"]),
-        context=int(config["context"]),
+        context=context if own else LISTENED * context,
+        window=context,
         max_period=float(config.get("max_period", 10_000)),
-        depth_dim=int(config["depformer_dim"]),
-        depth_heads=int(config["depformer_num_heads"]),
-        depth_layers=int(config["depformer_num_layers"]),
+        depth_dim=int(config.get("depformer_dim", 0)),
+        depth_heads=int(config.get("depformer_num_heads", 0)),
+        depth_layers=int(config.get("depformer_num_layers", 0)),
         slices=tuple(int(index) for index in schedule),
     )
 
@@ -108,6 +116,11 @@ class LmCheckpoint:
         self._bits = BITS.get(precision)
         self._is_torch = "out_norm.alpha" in reader
 
+    @property
+    def is_exact(self) -> bool:
+        """True if matrices are asked for as they are, in f32."""
+        return self._bits is None
+
     def matrix(self, name: str, out: int, width: int) -> Matrix:
         """A matrix (out, width) for products.
 
@@ -117,7 +130,9 @@ class LmCheckpoint:
         kept = self._kept(name, out, width)
         if self._bits is None:
             return kept.dense() if isinstance(kept, Quantised) else kept
-        return kept if isinstance(kept, Quantised) else quantise(kept, self._bits)
+        if isinstance(kept, Quantised) or width % GROUP:  # too small to be cut into groups
+            return kept
+        return quantise(kept, self._bits)
 
     def table(self, name: str, rows: int, width: int) -> F32:
         """A table of embeddings (rows, width).

@@ -27,6 +27,8 @@ TOP_K_AUDIO = 250
 """Number of tokens that sampling chooses among, as in Kyutai's own scripts."""
 _EPSILON = 1e-8
 _MS = "com.microsoft"
+_FLOAT, _INT64, _FLOAT16 = 1, 7, 10
+"""``onnx.TensorProto``'s numbers of types."""
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def write_temporal(path: Path, weights: LmCheckpoint) -> None:
     their sum; ``position`` (1,) int32, steps so far; ``length`` (1,) int32, one more;
     ``text_noise`` (25,); ``text_scale`` (1,), one over the temperature; of each layer ``keys_i``
     and ``values_i`` (1, heads, context, width), which its outputs ``next_keys_i`` and
-    ``next_values_i`` share.
+    ``next_values_i`` share: in float16, half the memory to read, unless the weights are f32.
     Outputs: ``text`` (1,) int64, and ``hidden`` (1, dim).
     """
     shape = weights.shape
@@ -68,25 +70,28 @@ def write_temporal(path: Path, weights: LmCheckpoint) -> None:
             shape.max_period ** (-np.arange(width // 2) / (width // 2))
         )
         turns = [graph.weight(f(angles).astype(np.float32)) for f in (np.cos, np.sin)]
+        at = graph.op("Cast", position, to=_INT64)
+        window = shape.window if shape.window < shape.context else -1
+        kept, kind = ("float32", _FLOAT) if weights.is_exact else ("float16", _FLOAT16)
         block = _Block(graph, weights)
         more = ""
         for i in range(shape.layers):
             name = f"transformer.layers.{i}"
             y, x = block.norm(x, more, f"{name}.norm1", dim)
             y = block.product(y, f"{name}.self_attn.in_proj", 3 * dim, dim)
-            ring = [
-                graph.input(f"{what}_{i}", [1, heads, shape.context, width])
-                for what in ("keys", "values")
-            ]
+            turned, value = graph.split(graph.reshape(y, 1, 1, 3 * dim), 2, [2 * dim, dim])
+            turned = graph.op("RotaryEmbedding", turned, at, *turns, domain=_MS, interleaved=1)
+            y = graph.op("Cast", graph.concat(2, turned, value), to=kind)
+            size = [1, heads, shape.context, width]
+            ring = [graph.input(f"{what}_{i}", size, kept) for what in ("keys", "values")]
             shared = [f"next_{what}_{i}" for what in ("keys", "values")]
-            y = graph.reshape(y, 1, 1, 3 * dim)
             y, *_ = graph.ops(
                 "GroupQueryAttention", [f"seen_{i}", *shared], y, "", "", *ring, position, length,
-                *turns, domain=_MS, num_heads=heads, kv_num_heads=heads, do_rotary=1,
-                rotary_interleaved=1,
+                domain=_MS, num_heads=heads, kv_num_heads=heads, local_window_size=window,
             )  # fmt: skip
             for output in shared:
-                graph.declare(output, [1, heads, shape.context, width])
+                graph.declare(output, size, kept)
+            y = graph.op("Cast", y, to=_FLOAT)
             more = block.product(graph.reshape(y, 1, dim), f"{name}.self_attn.out_proj", dim, dim)
             y, x = block.norm(x, more, f"{name}.norm2", dim)
             more = block.gated(y, f"{name}.gating", dim)

@@ -69,6 +69,7 @@ class MimiOnnx:
         batch: int = 1,
         precision: Precision = "auto",
         threads: int = 1,
+        heads: int = 0,
         tell: Tell = silent,
     ) -> None:
         """Loads a checkpoint; the first time its graphs are written into the cache, in seconds.
@@ -80,13 +81,14 @@ class MimiOnnx:
             precision: Of the transformers: ``f32``; ``int8``; ``auto``, each half in 8 bits where
                 the probe of this machine found it quicker and as good (see `facts`).
             threads: Of ONNX Runtime.
+            heads: Of the transformers, where these are not 64 wide as Kyutai's.
             tell: Takes the progress of the writing.
 
         Raises:
             LabError: the file is missing, damaged or of another shape, or the cache can't be
                 written; one sentence that says what to do.
         """
-        folder, facts = written(Path(path), num_codebooks, precision, tell)
+        folder, facts = written(Path(path), num_codebooks, precision, tell, heads)
         self._codebooks, self._batch = num_codebooks, batch
         self._entries = int(facts["entries"])
         self._encoder, self._decoder = (
@@ -162,7 +164,7 @@ class MimiOnnx:
 
 
 def written(
-    checkpoint: Path, codebooks: int, precision: Precision, tell: Tell = silent
+    checkpoint: Path, codebooks: int, precision: Precision, tell: Tell = silent, heads: int = 0
 ) -> tuple[Path, dict[str, Any]]:
     """The folder of the two graphs, written and probed first where it is missing, and its facts.
 
@@ -171,7 +173,7 @@ def written(
     """
 
     def write(folder: Path, reader: Reader) -> dict[str, Any]:
-        shape = shape_of(reader)
+        shape = shape_of(reader, heads)
         if not 2 <= codebooks <= shape.codebooks:
             raise WeightsError(
                 f"num_codebooks is {codebooks}, and {reader.path} has 2 to {shape.codebooks}"
@@ -179,11 +181,11 @@ def written(
         facts: dict[str, Any] = {"entries": shape.entries}
         for name, (writer, judge) in _HALVES.items():
             path = folder / f"{name}.onnx"
-            writer(path, reader, codebooks, 8 if precision == "int8" else 32)
+            writer(path, reader, shape, codebooks, 8 if precision == "int8" else 32)
             facts[name] = {"bits": 8 if precision == "int8" else 32}
             if precision == "auto":
                 small = folder / f"{name}-int8.onnx"
-                writer(small, reader, codebooks, 8)
+                writer(small, reader, shape, codebooks, 8)
                 facts[name] |= judge(path, small, codebooks, shape.entries)
                 kept, left = (small, path) if facts[name]["bits"] == 8 else (path, small)
                 left.unlink()
@@ -191,7 +193,8 @@ def written(
                 kept.rename(path)  # its weights keep their file's name, which it refers to
         return facts
 
-    return ensure(checkpoint, f"mimi-{codebooks}-{precision}", write, _BYTES, tell)
+    kind = f"mimi-{codebooks}-{precision}" + (f"-{heads}" if heads else "")
+    return ensure(checkpoint, kind, write, _BYTES, tell)
 
 
 def _probe_encoder(wide: Path, small: Path, codebooks: int, entries: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipelines.duplex.moshi.onnx import quantised
 from pipelines.duplex.moshi.onnx.convolutions import Layers, is_paired
 from pipelines.duplex.moshi.onnx.graph import Graph, Linear
-from pipelines.duplex.moshi.onnx.mimi_shape import FRAME_SAMPLES, STEPS, MimiShape, shape_of
+from pipelines.duplex.moshi.onnx.mimi_shape import FRAME_SAMPLES, STEPS, MimiShape
 from pipelines.duplex.moshi.onnx.ring import RingAttention
 from pipelines.duplex.moshi.onnx.state import FlatState
 from pipelines.weights.safetensors import Reader
@@ -26,6 +26,9 @@ F32 = npt.NDArray[np.float32]
 BLOCK = 8
 """Samples that the first convolution works on at once."""
 _EPSILON = 1e-5
+_LEGACY = "in_proj_weight", "out_proj.weight"
+_LATER = "in_projs.0.weight", "out_projs.0.weight"
+"""Names of a layer's two matrices of attention, in checkpoints of two ages."""
 
 
 @contextmanager
@@ -38,19 +41,21 @@ def _writing(path: Path) -> Iterator[Graph]:
     graph.save(path)
 
 
-def write_encoder(path: Path, tensors: Reader, codebooks: int, bits: int = 32) -> None:
+def write_encoder(
+    path: Path, tensors: Reader, shape: MimiShape, codebooks: int, bits: int = 32
+) -> None:
     """Writes ``pcm`` (batch, 1, 1920) → ``codes`` (batch, codebooks, 1) int64.
 
     Args:
         path: The graph's file; its weights lie beside it, under ``.data``.
         tensors: The checkpoint.
+        shape: Its shape.
         codebooks: Number of codes of a frame.
         bits: Of the transformer's matrices: 32 or 8.
 
     Raises:
         WeightsError: a tensor is missing, or has another shape than the others ask for.
     """
-    shape = shape_of(tensors)
     with _writing(path) as graph:
         width, steps = shape.filters, FRAME_SAMPLES
         pieces: dict[str, tuple[int, ...]] = {"encoder.model.0": (1, BLOCK)}
@@ -81,12 +86,13 @@ def write_encoder(path: Path, tensors: Reader, codebooks: int, bits: int = 32) -
         build.finish()
 
 
-def write_decoder(path: Path, tensors: Reader, codebooks: int, bits: int = 32) -> None:
+def write_decoder(
+    path: Path, tensors: Reader, shape: MimiShape, codebooks: int, bits: int = 32
+) -> None:
     """Writes ``codes`` (batch, codebooks, 1) int64 → ``pcm`` (batch, 1, 1920).
 
     Arguments and errors are those of `write_encoder`.
     """
-    shape = shape_of(tensors)
     with _writing(path) as graph:
         width, steps = shape.widest, STEPS
         pieces: dict[str, tuple[int, ...]] = {
@@ -172,9 +178,12 @@ def _transformer(build: _Build, name: str, x: str) -> str:
         scale = [tensors(f"{layer}.layer_scale_{n}.scale", dim)[:, None] for n in (1, 2)]
         hidden = tensors.header[f"{layer}.linear1.weight"].shape[0]
         y = _norm(build, x, f"{layer}.norm1")
-        in_proj = tensors(f"{layer}.self_attn.in_proj_weight", 3 * dim, dim)
+        attention = f"{layer}.self_attn"
+        stacked = f"{attention}.in_projs.0.weight" in tensors  # the package's later names
+        in_name, out_name = _LATER if stacked else _LEGACY
+        in_proj = tensors(f"{attention}.{in_name}", 3 * dim, dim)
         y = build.attention.attend(y, in_proj, linear)
-        out_proj = tensors(f"{layer}.self_attn.out_proj.weight", dim, dim)
+        out_proj = tensors(f"{attention}.{out_name}", dim, dim)
         x = graph.op("Add", x, linear(y, (out_proj * scale[0]).T))
         y = _norm(build, x, f"{layer}.norm2")
         y = linear(y, tensors(f"{layer}.linear1.weight", hidden, dim).T)

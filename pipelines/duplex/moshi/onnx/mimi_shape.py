@@ -36,6 +36,8 @@ class MimiShape:
     """Entries of a codebook."""
     book_width: int
     """Width of an entry."""
+    heads: int
+    """Of each transformer."""
 
     @property
     def widest(self) -> int:
@@ -45,11 +47,11 @@ class MimiShape:
     @property
     def ring(self) -> Ring:
         """Shape of a transformer's attention."""
-        return Ring(self.layers, self.dim // HEAD, HEAD, CONTEXT, STEPS)
+        return Ring(self.layers, self.heads, self.dim // self.heads, CONTEXT, STEPS)
 
 
-def shape_of(reader: Reader) -> MimiShape:
-    """Reads the shape.
+def shape_of(reader: Reader, heads: int = 0) -> MimiShape:
+    """Reads the shape; ``heads``, where they are not as wide as Kyutai's.
 
     Raises:
         WeightsError: the file is no Mimi.
@@ -78,8 +80,9 @@ def shape_of(reader: Reader) -> MimiShape:
         codebooks=1 + _count(reader, rest),
         entries=book[0],
         book_width=book[1],
+        heads=heads or max(1, dims(last)[0] // HEAD),
     )
-    if STEPS * prod(ratios) != FRAME_SAMPLES or shape.dim % HEAD or not shape.layers:
+    if STEPS * prod(ratios) != FRAME_SAMPLES or shape.dim % shape.heads or not shape.layers:
         raise WeightsError(
             f"{reader.path} has strides of {ratios}, a latent of {shape.dim} and {shape.layers} "
             "transformer layers: that is not Mimi's shape: take Kyutai's checkpoint, or make it "

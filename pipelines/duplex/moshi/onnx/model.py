@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.duplex.moshi.onnx import instructions
 from pipelines.duplex.moshi.onnx import lm as lm_files
 from pipelines.duplex.moshi.onnx import mimi as mimi_files
 from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm, path_bytes
@@ -36,6 +37,7 @@ from pipelines.duplex.session.options import ModelOptions
 from pipelines.duplex.session.row import AdapterRow
 from pipelines.duplex.session.text_tokens import TextStream, Vocabulary
 from pipelines.errors import SpecError
+from pipelines.models.hashing import hashes_of
 from pipelines.process.engine import EngineError
 from pipelines.weights.error import WeightsError
 from pipelines.weights.memory import need_memory
@@ -91,6 +93,11 @@ class MoshiOnnx:
                 f"[model] precision = {self._precision!r} is not for backend = 'onnx': use "
                 f"{', '.join(PRECISIONS)}, or backend = 'mlx'"
             )
+        if self._precision != "f32" and (instruction := instructions.lacks()):
+            raise EngineError(
+                f"this processor lacks {instruction.upper()}, without which products in "
+                f"{self._precision} are slower than in f32: set [model] precision = 'f32'"
+            )
         config = read_config(self._config_path)
         check_config(config, self._config_path)
         check_file(self._lm_path, config, self._precision)
@@ -116,7 +123,12 @@ class MoshiOnnx:
         held = read_header(self._lm_path).values()
         parameters = sum(prod(t.shape) * (8 if t.dtype == "U32" else 1) for t in held)
         share = {"q4": 0.75, "q8": 1.25, "f32": 4.0}[self._precision]
-        keys = 8.0 * int(config["context"]) * int(config["num_layers"]) * int(config["dim"])
+        keys = (
+            (8.0 if self._precision == "f32" else 4.0)
+            * int(config["context"])
+            * int(config["num_layers"])
+            * int(config["dim"])
+        )
         need_memory(
             share * parameters + keys + path_bytes(self._mimi_path) + 300e6,
             f"Loading {self._lm_path.name} in {self._precision}",
@@ -168,10 +180,10 @@ class MoshiOnnxSession:
         was_forced, self._forced_before = self._forced_before, token is not None
         done = self._lm.step(codes[0, :, 0].astype(np.int64), token)
         if done.text is None or done.codes is None:
-            return Advance(None)
+            return Advance(None, depth_start_ns=done.depth[0])
         ids = (done.text, *(int(code) for code in done.codes))
         said = done.codes[None, :CODEBOOKS, None].astype(np.uint32)
-        return Advance(said, self._text.text(done.text), ids, was_forced)
+        return Advance(said, self._text.text(done.text), ids, was_forced, done.depth[0])
 
     def decode(self, codes: Codes) -> Pcm:
         """See `StagedSession.decode`."""
@@ -208,8 +220,17 @@ class OnnxWeights(MoshiWeights):
         return label
 
     def listed(self, model: ModelOptions) -> list[dict[str, str]]:
-        """See `pipelines.duplex.session.row.Weights.listed`."""
-        return super().listed(self._held(model))
+        """See `pipelines.duplex.session.row.Weights.listed`; and the codec's graphs, with the bits
+        that the probe of this machine chose.
+        """
+        found = super().listed(self._held(model))
+        paths = self.arguments(model)
+        folder, facts = mimi_files.written(Path(paths["mimi"]), CODEBOOKS, "auto")
+        for half in ("encoder", "decoder"):
+            graph = folder / f"{half}.onnx"
+            name = f"{model.id} {half} in {facts[half]['bits']} bits"
+            found.append({"name": name, "file": graph.name, "sha256": hashes_of(graph).sha256})
+        return found
 
     def unmade(self, model: ModelOptions) -> str:
         """See `pipelines.duplex.session.row.Weights.unmade`."""

@@ -64,6 +64,13 @@ def test_with_backlog_completions_lie_on_cumulative_deadlines_however_late_sleep
     assert (wall_s - consumed_s) / wall_s * 1000 == pytest.approx(69.8, abs=0.1)
 
 
+def test_a_first_frame_that_was_there_before_the_session_takes_its_time_too():
+    model, clock = model_of(service_ms=86)
+    clock.advance(1000 * NS_PER_MS)  # a script that counted from the clock's 0 would be late
+    with model.open() as session:
+        assert done_times(session, clock, [0.0, 0.0, 0.0]) == [86.0, 172.0, 258.0]
+
+
 def test_without_backlog_every_frame_takes_its_own_time_from_when_it_came():
     model, clock = model_of(service_ms=60)
     with model.open() as session:

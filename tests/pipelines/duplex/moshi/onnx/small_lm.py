@@ -71,8 +71,8 @@ def write(folder, made, name="model.safetensors"):
 class Greedy:
     """One conversation, step by step, as the package moshi defines it."""
 
-    def __init__(self, t):
-        self.t = t
+    def __init__(self, t, delays=tuple(DELAYS), own=8):
+        self.t, self.delays, self.own = t, delays, own
         self.seen: list = [([], []) for _ in range(LAYERS)]
         self.said = []  # (9,) of each step
         self.heard = []  # (8,) of each step
@@ -81,18 +81,23 @@ class Greedy:
         """(8,) codes → (9,): the text of the step before, and the frame that is whole now."""
         n = len(self.said)
         self.heard.append(np.asarray(heard))
-        tokens = np.full(17, CARD)
+        streams = len(self.delays)
+        tokens = np.full(streams, CARD)
         tokens[0] = TEXTS
-        for i, delay in enumerate(DELAYS):
+        mine = 1 + self.own
+        for i, delay in enumerate(self.delays):
             if n > delay:  # else the initial one
-                tokens[i] = self.said[n - 1][i] if i < 9 else self.heard[n - delay][i - 9]
+                said = self.said[n - 1] if i < mine else None
+                tokens[i] = self.heard[n - delay][i - mine] if said is None else said[i]
         x = self.t["text_emb.weight"][tokens[0]] + condition
-        x = x + sum(self.t[f"emb.{i}.weight"][tokens[1 + i]] for i in range(16))
+        x = x + sum(self.t[f"emb.{i}.weight"][tokens[1 + i]] for i in range(streams - 1))
         for i in range(LAYERS):
             x = self._layer(f"transformer.layers.{i}", x, HEADS, self.seen[i], n)
         hidden = _rms(x, self.t["out_norm.alpha"])
         text = int((self.t["text_linear.weight"] @ hidden).argmax()) if forced is None else forced
-        self.said.append(np.array([text, *self._depth(hidden, text)]))
+        self.said.append(np.array([text, *(self._depth(hidden, text) if self.own else ())]))
+        if not self.own:
+            return self.said[n]
         if n == 0:
             return None
         return np.array([*self.said[n - 1][:2], *self.said[n][2:]])

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from pipelines.duplex.moshi.onnx import cached, mimi
+from pipelines.clock import monotonic_ns
+from pipelines.duplex.moshi.onnx import cached, instructions, mimi
 from pipelines.duplex.moshi.onnx.model import MoshiOnnx, OnnxWeights
 from pipelines.duplex.session.model import ContextEndError
 from pipelines.duplex.session.options import ModelOptions
@@ -74,6 +75,13 @@ def test_every_frame_but_the_first_says_one(model, frames):
     assert [len(s.ids) for s in steps] == [0, *[9] * 9]
 
 
+def test_each_step_tells_when_its_depth_transformer_began(model, frames):
+    with model.open() as session:
+        for frame in frames[:3]:
+            codes, began = session.encode(frame), monotonic_ns()
+            assert began < session.advance(codes).depth_start_ns < monotonic_ns()
+
+
 def test_two_sessions_with_the_same_seed_and_input_give_the_same_samples(model, frames):
     first = talk(model, frames, 7)
     talk(model, frames[::-1], 8, GREETING)  # of which nothing is left
@@ -136,6 +144,13 @@ def test_a_folder_without_a_quantised_file_is_rounded_from_the_whole_one(folder,
     told.clear()
     OnnxWeights().provide(small, told.append)
     assert told == []  # written once
+    names = [row["name"] for row in OnnxWeights().listed(small)]
+    bits = [model.mimi.facts[half]["bits"] for half in ("encoder", "decoder")]
+    assert names == [
+        *(f"moshi-small {part}" for part in ("config", "lm", "mimi", "tokenizer")),
+        f"moshi-small encoder in {bits[0]} bits",
+        f"moshi-small decoder in {bits[1]} bits",
+    ]
 
 
 def test_a_precision_that_these_graphs_lack_is_refused_before_and_in_the_child(folder, paths):
@@ -147,6 +162,28 @@ def test_a_precision_that_these_graphs_lack_is_refused_before_and_in_the_child(f
         EngineError, match=r"precision = 'bf16' is not for backend = 'onnx': use q4"
     ):
         MoshiOnnx(**paths, precision="bf16").load()
+
+
+@pytest.mark.parametrize(
+    ("machine", "listed", "lacking"),
+    [
+        ("x86_64", "flags\t\t: fpu sse4_2 avx\n", "avx2"),
+        ("x86_64", "flags\t\t: fpu avx2 avx512f\n", ""),
+        ("aarch64", "Features\t: fp asimd\n", "asimddp"),
+        ("arm64", "", ""),
+        ("x86_64", "", ""),
+    ],
+)
+def test_a_processor_without_the_instructions_is_told_to_use_f32(
+    paths, monkeypatch, tmp_path, machine, listed, lacking
+):
+    (tmp_path / "cpuinfo").write_text(listed)
+    monkeypatch.setattr(instructions, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert instructions.lacks() == lacking
+    if lacking:
+        with pytest.raises(EngineError, match=rf"lacks {lacking.upper()}, .* precision = 'f32'"):
+            MoshiOnnx(**paths, precision="q4").load()
 
 
 def test_files_that_do_not_fit_are_refused_in_a_sentence(folder, paths, tmp_path):
