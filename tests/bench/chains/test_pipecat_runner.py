@@ -28,6 +28,7 @@ from bench.lines.line import LineChoice
 from bench.metrics.compute import trial_with_causes
 from bench.recorded.listener import TRANSCRIPT, Sphinx
 from bench.runner.trial import caller_plan, stereo_of
+from bench.stats.word_errors import word_errors
 from bench.store.recording import AGENT, Stereo
 from bench.store.records import Trial
 from pipelines.audio.resample import resample
@@ -140,7 +141,8 @@ def test_a_turn_is_heard_and_answered_with_valid_content(
 @pytest.mark.parametrize("line", ["pipecat", "webrtc"])
 def test_the_answer_is_heard_in_words(calls: Mapping[str, Called], line: str) -> None:
     heard = next(m.text for m in calls[line].marks if (m.stage, m.event) == TRANSCRIPT)
-    assert heard == SENTENCES[0]
+    # Every other sentence differs by more; a chunk that came late may cost a word.
+    assert word_errors(SENTENCES[0], heard).rate < 0.4
 
 
 def test_a_telephone_carries_the_same_sound_too_narrow_for_the_recogniser(
