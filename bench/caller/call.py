@@ -23,12 +23,12 @@ from bench.caller.connection import (
     accepted,
     dialled,
 )
-from bench.caller.conversation import Conversation
+from bench.caller.conversation import Conversation, Early
 from bench.caller.ear import Ear
 from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.lines import table
-from bench.lines.line import LOCAL, Bye, Event, Line, LineChoice, LineError, ProtocolError, Ready
+from bench.lines.line import LOCAL, Bye, Line, LineChoice, LineError, ProtocolError, Ready
 from bench.lines.websocket import shown
 from pipelines.audio.ambience import STRETCH, WINDOWS_PER_S
 from pipelines.clock import NS_PER_S, monotonic_ns
@@ -91,9 +91,8 @@ def call(
         return CallerResult("error", str(error), 0, 0, marks)
     with connected:
         connection = _connection(plan, connected, line)
-        early: list[Event] = []
         try:
-            rate_hz = _wait_ready(connection, plan.line, early)
+            rate_hz, early = _wait_ready(connection, plan.line)
         except (AgentGoneError, LineError) as error:
             other = _other(plan.line) if isinstance(error, ProtocolError) else ""
             said = f"{error}{other}{_usual_path(plan.line)}"
@@ -123,28 +122,21 @@ def _marks_of(connection: Connection) -> list[Mark]:
     return connection.marks if isinstance(connection, NetworkConnection) else []
 
 
-def _wait_ready(
-    connection: Connection, line: LineChoice = LOCAL, early: list[Event] | None = None
-) -> int:
-    """Opens the conversation; returns the agent's output rate in Hz once it is ready.
+def _wait_ready(connection: Connection, line: LineChoice = LOCAL) -> tuple[int, Early]:
+    """Opens the conversation.
 
-    Args:
-        connection: The way to the agent.
-        line: Its line, for the sentences.
-        early: Gets what arrived in one piece with the agent's readiness: an agent that greets at
-            once.
+    Returns:
+        The agent's output rate in Hz, once it is ready, and what it said in the same breath.
     """
     agent = shown(line.url) if line.url else "the agent"
     try:
         connection.send(connection.line.hello())
         deadline_ns = monotonic_ns() + int(CONNECT_TIMEOUT_S * NS_PER_S)
         while monotonic_ns() < deadline_ns:
-            events = connection.listen(deadline_ns)[0]
-            for place, event in enumerate(events):
+            events, arrival_ns = connection.listen(deadline_ns)
+            for number, event in enumerate(events):
                 if isinstance(event, Ready):
-                    if early is not None:
-                        early += events[place + 1 :]
-                    return event.rate_hz
+                    return event.rate_hz, [(one, arrival_ns) for one in events[number + 1 :]]
                 if isinstance(event, Bye):
                     why = f": {event.reason}" if event.reason else ""
                     raise AgentGoneError(f"{agent} ended the conversation in its greeting{why}")

@@ -32,6 +32,8 @@ from pipelines.audio.ambience import dbfs
 from pipelines.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns, ns_to_samples
 from pipelines.marks import EventName, MarkList, Stage, stamp
 
+Early = Sequence[tuple[Event, int]]
+"""Events that came with the agent's being ready, each with the time of its arrival, ns."""
 START_DELAY_NS = 300 * NS_PER_MS
 """Time from the agent's being ready to t0, in which a pipeline that has just started settles."""
 
@@ -67,7 +69,7 @@ class Conversation:
         connection: The way to the agent, which is ready.
         rate_hz: Sample rate of the agent's audio.
         clock: The machine's monotonic clock, ns.
-        early: What arrived in one piece with the agent's readiness; it is heard from t0 on.
+        early: What the agent has said already.
     """
 
     def __init__(
@@ -76,12 +78,12 @@ class Conversation:
         connection: Connection,
         rate_hz: int,
         clock: Clock = monotonic_ns,
-        early: Sequence[Event] = (),
+        early: Early = (),
     ) -> None:
         t0_ns = clock() + START_DELAY_NS
         self._plan = plan
-        self._early = early
         self._connection = connection
+        self._early = early
         self._clock = clock
         self._mouth = Mouth(plan.in_rate_hz, t0_ns)
         self._ear = Ear(rate_hz, t0_ns, plan.preroll_ms, stretch=plan.stretch)
@@ -112,8 +114,6 @@ class Conversation:
             LineError: it broke the line's protocol.
         """
         try:
-            for event in self._early:
-                self._hear(event, self._mouth.t0_ns)
             self._talk()
         except AgentGoneError as gone:
             if not self._answered_all():
@@ -137,6 +137,8 @@ class Conversation:
         return f"the agent hung up in turn {number} of {turns} ({gone})"
 
     def _talk(self) -> None:
+        for event, arrival_ns in self._early:
+            self._hear(event, arrival_ns)
         if not self._plan.greeting_s:
             self._next_turn(self._mouth.t0_ns)
         while True:

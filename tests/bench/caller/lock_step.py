@@ -268,9 +268,9 @@ def call_in_steps(
         stack.callback(_end, steps)
         plan = replace(plan, line=LineChoice(line, url))
         connection = _connection(plan, steps)
-        rate_hz = call._wait_ready(connection)
+        rate_hz, early = call._wait_ready(connection)
         told.append("ready")
-        conversation = Conversation(plan, connection, rate_hz, steps.clock)
+        conversation = Conversation(plan, connection, rate_hz, steps.clock, early)
         result = call._converse(conversation, connection, told.append)
         result.marks += call._marks_of(connection)
         return result, told

@@ -225,19 +225,35 @@ def test_a_greeting_that_never_ends_is_spoken_over_and_that_is_said():
 
 def test_audio_that_comes_in_one_piece_with_the_readiness_is_heard_from_t0_on():
     class AtOnce(VirtualConnection):
+        is_ready = False
+
         def listen(self, until_ns):
-            if early:
+            if self.is_ready:
                 return super().listen(until_ns)
+            self.is_ready = True
             return [Ready(RATE), tone(0), tone(1)], self._clock()
 
     clock = FakeClock()
-    early: list[Any] = []
     connection = AtOnce(clock, [])
-    rate_hz = _wait_ready(connection, early=early)
-    assert (rate_hz, [event.chunk_id for event in early]) == (RATE, ["g0:0", "g0:1"])
+    rate_hz, early = _wait_ready(connection)
+    assert (rate_hz, [e.chunk_id for e, _ in early if isinstance(e, Audio)]) == (
+        RATE,
+        ["g0:0", "g0:1"],
+    )
     plan = CallerPlan("t", 16_000, (turn(timeout_s=0.5),), limit_s=20.0)
     conversation = Conversation(plan, connection, rate_hz, clock, early)
     conversation.run()
     heard = conversation.result().agent
     assert np.array_equal(heard[: 2 * len(TONE)], np.tile(TONE, 2))
     assert not heard[2 * len(TONE) :].any()
+
+
+def test_what_the_agent_says_in_one_breath_with_its_being_ready_is_heard_from_the_start():
+    clock = FakeClock()
+    connection = VirtualConnection(clock, [((T0_MS + 500) * MS, tone(1))])
+    early = [(tone(0), (T0_MS - 250) * MS)]
+    conversation = Conversation(
+        CallerPlan("t", 16_000, (turn(),), 20.0), connection, RATE, clock, early
+    )
+    conversation.run()
+    assert np.flatnonzero(conversation.result().agent)[[0, 2_400]].tolist() == [0, 12_000]

@@ -28,6 +28,7 @@ from bench.lines.line import LineChoice
 from bench.metrics.compute import trial_with_causes
 from bench.recorded.listener import TRANSCRIPT, Sphinx
 from bench.runner.trial import caller_plan, stereo_of
+from bench.stats.word_errors import word_errors
 from bench.store.recording import AGENT, Stereo
 from bench.store.records import Trial
 from pipelines.audio.resample import resample
@@ -133,25 +134,35 @@ def test_a_turn_is_heard_and_answered_with_valid_content(
     found = calls[line]
     assert found.trial.status == "ok"
     row = found.row("voice_to_voice")
-    assert row.valid or "late: p99" in row.reason  # of the clock, which is no matter here
+    assert row.valid or " late: " in row.reason  # of the clock, which is no matter here
     assert row.value > 300 + 300  # the silence that ends the turn, and the language model
 
 
 @pytest.mark.parametrize("line", ["pipecat", "webrtc"])
 def test_the_answer_is_heard_in_words(calls: Mapping[str, Called], line: str) -> None:
     heard = next(m.text for m in calls[line].marks if (m.stage, m.event) == TRANSCRIPT)
-    assert heard == SENTENCES[0]
+    # Every other sentence differs by more; a chunk that came late may cost a word.
+    assert word_errors(SENTENCES[0], heard).rate < 0.4
 
 
 def test_a_telephone_carries_the_same_sound_too_narrow_for_the_recogniser(
     calls: Mapping[str, Called],
 ) -> None:
     one, other = answer(calls["pipecat"]), answer(calls["twilio"])
-    size = 1 << 17
-    spectra = np.fft.rfft(one, size), np.fft.rfft(other, size)
-    at_any_shift = np.fft.irfft(spectra[0] * np.conj(spectra[1]), size)
-    likeness = np.abs(at_any_shift).max() / (np.linalg.norm(one) * np.linalg.norm(other))
-    assert likeness > 0.9
+    pieces = [one[at : at + PIECE] for at in range(0, len(one) - PIECE, PIECE)]
+    loud = sorted(pieces, key=np.linalg.norm)[-4:]  # a late chunk may shift one against the other
+    assert np.median([likeness(piece, other) for piece in loud]) > 0.9
+
+
+PIECE = 1_600
+"""Samples at 8 kHz that are compared, 200 ms."""
+
+
+def likeness(piece: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
+    """Largest correlation of a piece with a stretch of another signal, from 0 to 1."""
+    products = np.correlate(whole, piece)
+    energies = np.convolve(whole**2, np.ones(len(piece)), "valid")
+    return float(np.max(np.abs(products) / np.sqrt(energies * np.sum(piece**2) + 1.0)))
 
 
 def answer(found: Called) -> NDArray[np.float64]:
@@ -193,5 +204,5 @@ def test_the_runners_start_names_wss_without_tls_and_dialling_it_says_so(port: i
     with urllib.request.urlopen(asked, timeout=10) as response:
         named = json.load(response)["wsUrl"]
     assert named == f"wss://127.0.0.1:{port}/ws"
-    with pytest.raises(AgentGoneError, match=r"does not speak TLS: .* dial ws://"):
+    with pytest.raises(AgentGoneError, match=r"does not speak TLS .* begins with ws://, though"):
         dialled(LineChoice("twilio", named))

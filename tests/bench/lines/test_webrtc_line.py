@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from bench.caller.call import call
+from bench.caller.connection import Direct
+from bench.caller.conversation import Conversation
+from bench.caller.network import NetworkConnection
 from bench.caller.plan import CallerPlan, CallerTurn
 from bench.lines.fakes import webrtc as fake
 from bench.lines.line import (
@@ -28,6 +31,8 @@ from bench.lines.rtc.jitter import DelayWatch, SilenceTrimmer
 from bench.lines.rtc.messages import Decoder, Kind, Message
 from bench.lines.rtc.order import Order
 from bench.lines.webrtc import WebRtc
+from pipelines.clock import FakeClock
+from pipelines.network.conditions import OWN, Direction, Network
 from pipelines.wires import rtvi
 
 MS = 1_000_000
@@ -153,6 +158,45 @@ def test_lost_audio_and_a_lag_that_stays_are_facts_and_a_stall_is_none():
         late_ms = 200 if k >= 105 else 150 if 60 <= k < 70 else 0
         found += watch.take(k * FRAME, FRAME, (20 * k + late_ms) * MS)
     assert found == [("audio_lost", 100.0), ("lag", 200.0)]
+
+
+class InTime(Direct):
+    """The process that speaks WebRTC, and a bot, in virtual time: chunks leave as they come."""
+
+    def __init__(self, line, clock):
+        self.line, self._clock, self._decoder = line, clock, Decoder()
+        self._back = b""
+
+    def send(self, data):
+        for message in self._decoder.feed(data):
+            if message.kind is Kind.MIC:
+                self._back += Message(Kind.SENT, message.a, self._clock()).encode()
+                if message.a == 40:
+                    self._back += sound(np.tile(LOUD, 5), 0, self._clock() // MS)
+
+    def listen(self, until_ns):
+        if not self._back:
+            self._clock.advance(max(0, until_ns - self._clock()))
+        data, self._back = self._back, b""
+        return self.line.feed(data), self._clock()
+
+    def hang_up(self):
+        """Nothing is left."""
+
+
+def test_a_simulated_network_is_not_the_callers_lateness_and_delays_both_ways():
+    clock = FakeClock()
+    network = Network(OWN, Direction(delay_ms=70), Direction(delay_ms=40))
+    connection = NetworkConnection(
+        lambda codec: InTime(codec, clock), line(), network, "seed", is_stream=False, clock=clock
+    )
+    conversation = Conversation(CallerPlan("t", 48_000, (turn(),), 10.0), connection, 48_000, clock)
+    conversation.run()
+    result = conversation.result()
+    sent = [m for m in result.marks if m.event == "chunk_sent"]
+    assert {m.t_ns - result.t0_ns - (int(m.value) + 1) * 20 * MS for m in sent} == {0}
+    onset = next(m for m in result.marks if m.event == "agent_onset")
+    assert onset.t_ns - result.t0_ns == (41 * 20 + 70 + 40) * MS
 
 
 # Real calls
