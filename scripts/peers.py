@@ -191,8 +191,9 @@ def ours(url: str, folder: Path, _: Path, turns: int) -> tuple[list[str], Callab
             if row.metric == "voice_to_voice" and not row.warmup
         ]
         rows.sort(key=lambda row: row.repeat)
-        why = sorted({row.reason or "" for row in rows if not row.valid})
-        return Reported([r.value if r.valid else None for r in rows], "; ".join(why))
+        why = [row.reason or "" for row in rows if not row.valid]
+        said = f"not valid, {why[0]}" if why else ""
+        return Reported([r.value if r.valid else None for r in rows], said)
 
     return command, read
 
