@@ -29,6 +29,10 @@ GOODBYE_S = 5.0
 """Longest time for which an agent may finish what it says when the server ends, s."""
 
 
+SEAT_S = 5.0
+"""Longest wait for a seat that the conversation before has just left, s."""
+
+
 class RefusedError(LabError):
     """A conversation can't begin; one sentence.
 
@@ -182,7 +186,7 @@ class VoiceService:
             self.figures.refused(refused.why)
             raise
         name = spec.name if spec is not None else name
-        session, give = self._seated(spec, name, door)
+        session, give = await self._seated(spec, name, door)
         self._open.add(session)
         self.figures.opened(name, door)
         watch = asyncio.create_task(self._end_late(session))
@@ -211,7 +215,7 @@ class VoiceService:
 
     # inside
 
-    def _seated(
+    async def _seated(
         self, spec: PipelineSpec | None, name: str, door: str
     ) -> tuple[Session, Callable[[], None]]:
         """A session on a seat, and how to give the seat back."""
@@ -221,7 +225,7 @@ class VoiceService:
         from pipelines.server.session.pipeline import PipelineBackend
 
         pool = self._pools.get(spec.name)
-        seat = pool.take() if pool is not None else None
+        seat = await pool.take_soon(SEAT_S) if pool is not None else None
         if pool is None or seat is None:
             self.figures.refused("full")
             raise RefusedError(

@@ -7,6 +7,7 @@ model processes has as many conversations as the server allows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -108,6 +109,21 @@ class WarmPool:
             seat = self._free[0]
             return Seat(MarkList(), seat.models)
         return self._free.pop()
+
+    async def take_soon(self, wait_s: float) -> Seat | None:
+        """A seat, also one that is just being made ready; None: all are taken.
+
+        Args:
+            wait_s: Longest wait for one that is being made ready, s.
+        """
+        seat = self.take()
+        if seat is None and self._repairs:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    while self._repairs and not self._free:
+                        await asyncio.wait(set(self._repairs), return_when=asyncio.FIRST_COMPLETED)
+            seat = self.take()
+        return seat
 
     def give(self, seat: Seat) -> None:
         """Takes a seat back; it is free again when its models have come to rest."""
