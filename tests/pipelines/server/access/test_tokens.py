@@ -18,7 +18,7 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 def claims(**more):
     now = int(time.time())
-    return {"sub": "ann", "aud": "duplex-lab", "exp": now + 60, "scope": "voice", **more}
+    return {"sub": "ann", "aud": "duplex-lab", "exp": now + 86_400, "scope": "voice", **more}
 
 
 def signed(key=SECRET, algorithm="HS256", headers=None, **more):
