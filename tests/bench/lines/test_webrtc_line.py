@@ -213,7 +213,7 @@ def facts(result):
     return [(m.event, m.value) for m in result.marks if m.event in ("audio_lost", "lag")]
 
 
-@pytest.mark.unhurried
+@pytest.mark.realtime
 @pytest.mark.parametrize("loses", [False, True])
 def test_one_lost_packet_leaves_aiortcs_buffer_200_ms_late_and_that_is_said(loses):
     peers = []
