@@ -54,7 +54,7 @@ def test_each_engine_can_run_or_says_why_not() -> None:
 def test_an_unknown_engine_names_the_known_ones() -> None:
     with pytest.raises(SpecError, match=r"\[tts\]: engine = 'pipper' is unknown \(did you mean"):
         swapped("tts", "pipper")
-    with pytest.raises(ValueError, match="known: .*pocketsphinx, faster-whisper"):
+    with pytest.raises(ValueError, match=r"known: .*pocketsphinx, faster-whisper"):
         engine_row("stt", "vosk")
 
 
