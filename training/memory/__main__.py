@@ -51,7 +51,9 @@ def fit(groups: Sequence[Sequence[Case]], names: Sequence[str]) -> Relevance:
     data = [_arrays(cases_of_one, names) for cases_of_one in groups]
     losses = [sum(_loss(data, k, strength) for k in range(len(data))) for strength in STRENGTHS]
     best = STRENGTHS[int(np.argmin(losses))]
-    print(f"log loss by strength: {dict(zip(STRENGTHS, np.round(losses, 2).tolist(), strict=True))}")
+    print(
+        f"log loss by strength: {dict(zip(STRENGTHS, np.round(losses, 2).tolist(), strict=True))}"
+    )
     model = _fitted(data, best)
     return Relevance(
         dict(zip(names, model.coef_[0].tolist(), strict=True)), float(model.intercept_[0])
@@ -85,7 +87,9 @@ def told(
 ) -> None:
     """Prints a verdict."""
     v: Verdict = judge(group, [case for person in group for case in of[person.name]], relevance)
-    print(f"\n{title}: {len(group)} people, {v.sentences} sentences, {v.relevant} relevant memories")
+    print(
+        f"\n{title}: {len(group)} people, {v.sentences} sentences, {v.relevant} relevant memories"
+    )
     print(f"  among the candidates {v.in_candidates / v.relevant:.3f}")
     print(f"  recall at 3          {v.in_three / v.relevant:.3f}")
     print(f"  injected             {v.injected}, {v.right} right, {v.injected - v.right} wrong")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pipelines.server.memory.importance import importance
 from pipelines.server.memory.options import MemoryOptions
@@ -65,7 +66,7 @@ class Verdict:
     kept_right: int
     kept: int
     worth: int
-    """Of importance: sentences above the threshold; of them the ones worth keeping; all of those."""
+    """Sentences above the threshold of importance that are worth it; all above; all worth it."""
 
 
 def cases(people: Sequence[Person], cosines: Cosines | None = None) -> list[Case]:
@@ -117,10 +118,14 @@ def judge(people: Sequence[Person], of: Sequence[Case], relevance: Relevance) ->
         disturbed += bool(above and not case.number_relevant)
     bins = tuple(
         (low, high, len(within), sum(within) / len(within) if within else float("nan"))
-        for low, high in zip(BINS, BINS[1:], strict=False)
+        for low, high in pairwise(BINS)
         for within in [[y for p, y in scored if low <= p < high or p == high == 1.0]]
     )
-    keep = [(importance(s) >= options.importance, k in p.keep) for p in people for k, s in enumerate(p.said)]
+    keep = [
+        (importance(s) >= options.importance, k in p.keep)
+        for p in people
+        for k, s in enumerate(p.said)
+    ]
     return Verdict(
         len(of), sum(not case.number_relevant for case in of), relevant, in_candidates, in_three,
         injected, right, disturbed, bins,

@@ -32,7 +32,9 @@ class BeforeAnswer(FrameProcessor):
 
     async def _remind(self, context: LLMContext, *, speculation: bool) -> None:
         messages = context.get_messages()
-        asked = [k for k, m in enumerate(messages) if isinstance(m, dict) and m.get("role") == "user"]
+        asked = [
+            k for k, m in enumerate(messages) if isinstance(m, dict) and m.get("role") == "user"
+        ]
         if not asked or not (text := standard_message_text(messages[asked[-1]])):
             return
         found = await self._recall.find(text, wait_s=self._wait_s, keep=not speculation)

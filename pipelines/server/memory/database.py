@@ -141,7 +141,7 @@ def sentence(path: Path, error: sqlite3.Error) -> str:
         sqlite3.SQLITE_CORRUPT: "it is damaged",
         sqlite3.SQLITE_READONLY: "it may not be written",
         sqlite3.SQLITE_CANTOPEN: "it can't be opened",
-    }.get(code & 0xFF if code is not None else None, str(error))
+    }.get(code & 0xFF if code is not None else -1, str(error))
     return f"the memory {path.name} can't be used: {what}"
 
 
@@ -151,7 +151,7 @@ def remembered(row: tuple[int, str, float, str, str, float]) -> Remembered:
 
 
 def meta(connection: sqlite3.Connection, key: str) -> str | None:
-    """A fact about the whole memory: ``user`` or ``keep_days``."""
+    """A fact about the whole memory: ``user`` or ``days``."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if row is None else str(row[0])
 

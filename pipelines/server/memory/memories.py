@@ -58,16 +58,17 @@ class Memories:
         Raises:
             SpecError: they are not right.
         """
-        self.filter = load_filter(self.options.filters)
+        self.filter = load_filter(self.options.unfit)
         self.relevance = calibrated()
         self.stems = Stems()
-        self.writer = Writer(self.folder, self.options.keep_days, self.now_s)
+        self.writer = Writer(self.folder, self.options.days, self.now_s)
         self.readers = ThreadPoolExecutor(READERS, "memory reader")
 
     @property
     def folder(self) -> Path:
         """Folder of the databases."""
-        return Path(self.options.folder)
+        assert self.options.folder is not None
+        return self.options.folder
 
     def start(self) -> None:
         """Starts the writer."""

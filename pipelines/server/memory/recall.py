@@ -1,4 +1,4 @@
-"""What comes back in one conversation: each memory once, and never later than an answer can wait."""
+"""What comes back in one conversation: each memory once, and no later than an answer can wait."""
 
 from __future__ import annotations
 

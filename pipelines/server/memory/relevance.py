@@ -1,5 +1,6 @@
-"""Likeness of an utterance and a memory → relevance: the share of candidates of that likeness that a
-person would call relevant.
+"""Likeness of an utterance and a memory → relevance.
+
+The relevance is the share of candidates of that likeness that a person would call relevant.
 
 A logistic regression on a labelled set (`training/memory`), of which a held-out part says how true
 that share is (docs/memory.md).

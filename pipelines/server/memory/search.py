@@ -75,7 +75,9 @@ def search(
     cosines = dict(also)
     numbers = [*list(ranked)[:POOL], *(n for n in cosines if n not in ranked)]
     rows = _rows(connection, numbers, least_importance, not_of)
-    best = sorted(rows, key=lambda row: (-ranked.get(row.number, 0.0), -cosines.get(row.number, 0.0)))
+    best = sorted(
+        rows, key=lambda row: (-ranked.get(row.number, 0.0), -cosines.get(row.number, 0.0))
+    )
     taken = best[:candidates] + [row for row in best[candidates:] if row.number in cosines]
     return _compared(stems, words, weights, taken, ranked, cosines)
 

@@ -19,11 +19,20 @@ from pipelines.server.memory.record import LONGEST
 from pipelines.spec import read_options
 
 OURS = Path(__file__).parent / "unfit.toml"
-_UNITS = "zero one two three four five six seven eight nine".split()
-_TEENS = (
-    "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-)
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+_TEENS = [
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _DIGITS = {word: str(n) for n, word in enumerate([*_UNITS, *_TEENS])}
 _DIGITS |= {word: str(n) for n, word in enumerate(_TENS, 2)} | {"oh": "0", "nought": "0"}
 _TIMES = {"double": 2, "triple": 3, "treble": 3}
@@ -80,13 +89,13 @@ class Filter:
         return text or None
 
 
-def load_filter(path: str = "") -> Filter:
+def load_filter(path: Path | None = None) -> Filter:
     """Our rows, with those of a file of the server's owner before them.
 
     Raises:
         SpecError: the file can't be read, or a row is not right.
     """
-    own = _rows(Path(path)) if path else []
+    own = _rows(path) if path is not None else []
     named = {row.name for row in own}
     return Filter([*own, *(row for row in _rows(OURS) if row.name not in named)])
 
@@ -147,7 +156,6 @@ def _with_digits(text: str) -> tuple[str, Sequence[int]]:
     seen.append(text[at:])
     places += range(at, len(text) + 1)
     return "".join(seen), places
-
 
 
 def _digits(spoken: re.Match[str]) -> str:

@@ -6,22 +6,12 @@ import re
 import sqlite3
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 MOST_WORDS = 24
 """Words of an utterance that a search takes: the last, for a long turn ends in its question."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_STOP = frozenset(
-    "a about again all also am an and any anything are aren't as at be because been before being "
-    "but by can can't could couldn't did didn't do does doesn't doing don't down for from get give "
-    "go going gonna got had has hasn't have haven't having he he's her here him his how i i'd i'll "
-    "i'm i've if in into is isn't it it's its just know let let's like made make many maybe me mean "
-    "more most much must my need no not now of off oh ok okay on one or our out over please really "
-    "remember remind right said say see shall she she's should show so some something sort still "
-    "sure take tell than thank thanks that that's the their them then there there's these they "
-    "they're thing things think this those to told too uh um up us very want was wasn't we we're "
-    "well were what what's when where where's which who who's whose why will with won't would "
-    "wouldn't yeah yes you you're your yours hello hi hey again".split()
-)
+_STOP = frozenset((Path(__file__).parent / "common_words.txt").read_text(encoding="utf-8").split())
 """Words without which a sentence's subject is still known."""
 
 

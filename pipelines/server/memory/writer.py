@@ -86,9 +86,7 @@ class Writer:
         """
         return self._put(_Job(user, utterance, None, Future()))
 
-    def work(
-        self, user: str, what: Callable[[sqlite3.Connection], object]
-    ) -> Future[object]:
+    def work(self, user: str, what: Callable[[sqlite3.Connection], object]) -> Future[object]:
         """Does any work on a user's database, in its turn, in one transaction."""
         return self._put(_Job(user, None, what, Future()))
 
@@ -173,7 +171,7 @@ class Writer:
         """Deletes what is too old, once an hour."""
         now_s = self.now_s()
         if now_s - one.purged_s >= DAY_S / 24:
-            days = int(meta(one.connection, "keep_days") or self.keep_days)
+            days = int(meta(one.connection, "days") or self.keep_days)
             oldest_s = now_s - days * DAY_S
             one.connection.execute("DELETE FROM memories WHERE said_s < ?", (oldest_s,))
             one.purged_s = now_s

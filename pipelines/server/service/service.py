@@ -174,14 +174,15 @@ class VoiceService:
 
     @contextlib.asynccontextmanager
     async def conversation(
-        self, preset: str | None, door: str, user: str = ""
+        self, preset: str | None, door: str, user: str | None = ""
     ) -> AsyncIterator[Session]:
         """A started session with a preset, ended with the block.
 
         Args:
             preset: Its name; empty or None: the default.
             door: The protocol by which it comes, for log and figures.
-            user: Subject of the client's token; empty: it has none.
+            user: Subject of the client's token; empty: none was asked for; None: it is not known
+                who speaks, and nothing is remembered.
 
         Raises:
             RefusedError: it is not served here, all seats are taken, or the server ends.
@@ -228,7 +229,7 @@ class VoiceService:
     # inside
 
     async def _seated(
-        self, spec: PipelineSpec | None, name: str, door: str, user: str
+        self, spec: PipelineSpec | None, name: str, door: str, user: str | None
     ) -> tuple[Session, Callable[[], None]]:
         """A session on a seat, and how to give the seat back."""
         if spec is None:
@@ -258,12 +259,14 @@ class VoiceService:
         return session, lambda: pool.give(seat)
 
     def _remembering(
-        self, user: str, can: Capabilities, make: Callable[[Sequence[Any]], Backend]
+        self, user: str | None, can: Capabilities, make: Callable[[Sequence[Any]], Backend]
     ) -> Backend:
         """A backend, with its user's memory where there is one."""
         memory = self.memory
-        whose = user or (memory.options.local_user if memory is not None else "")
-        if memory is None or not whose:
+        if memory is None or user is None:
+            return make([])
+        whose = user or memory.options.local_user
+        if not whose:
             return make([])
         from pipelines.server.memory.remembering import RememberingBackend
 
