@@ -69,12 +69,20 @@ def memories(folder, calendar, **options):
     return house
 
 
-async def asked(talk, text):
-    """(what came back, what the model was told) of something that the user writes."""
+async def asked(talk, text, seen=None):
+    """(what came back, what the model was told) of something that the user writes.
+
+    Args:
+        talk: The session.
+        text: The user's words.
+        seen: Gets all events.
+    """
     await talk.send(UserText(text))
     injected: tuple[str, ...] = ()
     async with asyncio.timeout(30):
         async for event in talk.events():
+            if seen is not None:
+                seen.append(event)
             if isinstance(event, Memory):
                 injected = event.injected
             elif isinstance(event, AssistantPartial):

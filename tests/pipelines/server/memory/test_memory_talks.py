@@ -11,7 +11,7 @@ from pipelines.server.memory.database import path_of
 from pipelines.server.memory.memories import Memories
 from pipelines.server.memory.options import MemoryOptions
 from pipelines.server.service.service import VoiceService
-from pipelines.server.session.events import Failure
+from pipelines.server.session.events import Event, Failure
 from tests.pipelines.server.memory import remembered
 from tests.pipelines.server.memory.remembered import SPEC, Calendar, asked
 
@@ -37,7 +37,7 @@ async def served(folder, calendar=None, **options):
         await service.close()
 
 
-async def test_what_a_user_tells_once_is_known_in_the_next_conversation_and_to_nobody_else(
+async def test_what_a_user_tells_once_is_known_in_the_next_conversation_and_to_no_other(
     tmp_path,
 ):
     calendar = Calendar()
@@ -93,20 +93,21 @@ async def test_a_locked_memory_is_one_sentence_and_the_conversation_goes_on(tmp_
         with contextlib.closing(other):
             other.execute("BEGIN IMMEDIATE")
             async with service.conversation(None, "test", "ada") as talk:
+                seen: list[Event] = []
                 for _ in range(3):
-                    _, read = await asked(talk, "I have two cats.")
+                    _, read = await asked(talk, "I have two cats.", seen)
                     assert read.endswith("user: I have two cats.")
                 while not told:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
                 await talk.stop()
-                (failure,) = [e for e in talk.take_events() if isinstance(e, Failure)] or [None]
+                seen += talk.take_events()
             other.execute("ROLLBACK")
     assert told == [
         f"the memory {path.name} can't be used: another program holds it locked: the conversation "
         "goes on without it."
     ]
-    assert failure is None or (failure.message == told[0] and not failure.fatal)
+    (failure,) = [event for event in seen if isinstance(event, Failure)]
+    assert (failure.message, failure.fatal) == (told[0], False)
     with contextlib.closing(sqlite3.connect(path)) as kept:
-        assert [text for (text,) in kept.execute("SELECT text FROM memories WHERE source='user'")][
-            0
-        ] == TOLD
+        rows = kept.execute("SELECT text FROM memories WHERE source = 'user'").fetchall()
+    assert rows == [(TOLD,)]
