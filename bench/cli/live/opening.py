@@ -18,6 +18,7 @@ from pipelines.server.config.tables import (
     SidecarOptions,
     TlsOptions,
 )
+from pipelines.server.memory.options import MemoryOptions
 from pipelines.spec import did_you_mean
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipelines.server.app.address import Address
     from pipelines.server.app.run import Beside
     from pipelines.server.doors.door import DoorRow
+    from pipelines.server.memory.memories import Memories
     from pipelines.server.service.service import VoiceService
 
 
@@ -47,7 +49,26 @@ def service_of(config: ServerConfig) -> VoiceService:
     for spec in specs:
         provide(spec, lambda text: typer.echo(text, err=True))
     bears = Limits(limits.seats, limits.connections, limits.minutes * 60)
-    return VoiceService(specs, bears, steps=steps)
+    return VoiceService(specs, bears, steps=steps, memory=memory_of(config))
+
+
+def memory_of(config: ServerConfig) -> Memories | None:
+    """What users said in earlier conversations; None: nothing is remembered.
+
+    Raises:
+        LabError: an option is wrong.
+    """
+    options, auth = config.of(MemoryOptions), config.of(AuthOptions)
+    if options.folder is None:
+        return None
+    from pipelines.server.memory.memories import Memories
+
+    if options.local_user and (auth.token_secret_env or auth.jwks):
+        raise LabError(
+            "--memory-local-user: a server that asks for tokens knows its users by them; leave it "
+            "out."
+        )
+    return Memories(options)
 
 
 def doors_of(config: ServerConfig) -> list[DoorRow]:

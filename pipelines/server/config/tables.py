@@ -182,6 +182,7 @@ TABLES: dict[str, str] = {
     "face": f"{HERE}:FaceOptions",
     "sidecar": f"{HERE}:SidecarOptions",
     "twilio": f"{HERE}:TwilioOptions",
+    "memory": "pipelines.server.memory.options:MemoryOptions",
 }
 """Table of the TOML file → ``module:class`` of its options."""
 
