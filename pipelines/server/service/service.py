@@ -11,18 +11,23 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pipelines.errors import LabError
 from pipelines.marks import MarkList
 from pipelines.registry import load_object
 from pipelines.secrets import redact
+from pipelines.server.runtime.conductor import Conductor
+from pipelines.server.runtime.links import Link, Opened
+from pipelines.server.runtime.runtime import Runtime, is_address
 from pipelines.server.service.figures import Figures
 from pipelines.server.service.warm import WarmPool
-from pipelines.server.session.backend import Capabilities
+from pipelines.server.session.backend import Backend, Capabilities
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.forms import STEP_MODELS, VOICE_PIPELINE, servable
 from pipelines.server.session.log import NoLog, SessionLog
 from pipelines.server.session.step import StepBackend
+from pipelines.server.skills.caller import SkillCaller
 from pipelines.spec import PipelineSpec, did_you_mean
 
 GOODBYE_S = 5.0
@@ -73,6 +78,7 @@ class VoiceService:
         log: Keeps conversations that are over.
         tell: Takes sentences for whoever runs the server.
         steps: Names of step models (`STEP_MODELS`) that are served beside the presets.
+        runtime: Skills, policy, and the presets to fall back to.
     """
 
     specs: Sequence[PipelineSpec]
@@ -80,6 +86,8 @@ class VoiceService:
     log: SessionLog = field(default_factory=NoLog)
     tell: Callable[[str], None] = to_stderr
     steps: Sequence[str] = ()
+    runtime: Runtime = field(default_factory=Runtime)
+    """What goes on beside conversations."""
     figures: Figures = field(default_factory=Figures)
     draining: bool = False
     """True once no conversation may begin."""
@@ -87,8 +95,13 @@ class VoiceService:
     _open: set[Session] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for spec in self.specs:
+        for spec in self._all_specs:
             servable(spec)
+
+    @property
+    def _all_specs(self) -> list[PipelineSpec]:
+        """Presets with a pool: those that can be asked for, and those that others fall back to."""
+        return [*self.specs, *self.runtime.spare]
 
     @property
     def names(self) -> list[str]:
@@ -103,7 +116,7 @@ class VoiceService:
     @property
     def ready(self) -> bool:
         """Whether a conversation can begin: models are loaded, and the server goes on."""
-        return len(self._pools) == len(self.specs) and not self.draining
+        return len(self._pools) == len(self._all_specs) and not self.draining
 
     def ready_for(self, name: str) -> bool:
         """Whether a conversation with a preset could begin now."""
@@ -132,9 +145,9 @@ class VoiceService:
         """
         import importlib
 
-        if self.specs:
+        if self._all_specs:
             importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
-        for spec in self.specs:
+        for spec in self._all_specs:
             name = spec.name
             pool = WarmPool(
                 spec, self.limits.seats, self.tell, self._counted(name), self._renews(name)
@@ -199,7 +212,6 @@ class VoiceService:
             self._open.discard(session)
             self.figures.closed(name, door)
             give()
-            self._told_warm(name)
 
     async def drain(self, reason: str, grace_s: float = GOODBYE_S) -> None:
         """Lets nobody in, and ends every conversation once its agent has finished speaking."""
@@ -219,25 +231,55 @@ class VoiceService:
         self, spec: PipelineSpec | None, name: str, door: str
     ) -> tuple[Session, Callable[[], None]]:
         """A session on a seat, and how to give the seat back."""
-        if spec is None:
-            model = load_object(STEP_MODELS[name])()
-            return Session(StepBackend(model), log=self.log, door=door), lambda: None
+        marks = MarkList()
+        runtime = self.runtime
+        caller = SkillCaller(runtime.registry) if runtime.registry is not None else None
+        try:
+            first = await self._opened(name, marks, caller)
+        except RefusedError as refused:
+            self.figures.refused(refused.why)
+            raise
+        backend, release = first.backend, first.release
+        if runtime.conducts:
+            chain = [one for one in runtime.fallback if one != name]
+            rest = [Link(one, partial(self._opened, one, marks, caller)) for one in chain]
+            fell_back = partial(self.figures.fell_back, name)
+            backend = Conductor(first, rest, runtime.conduct, caller, fell_back)
+            release = backend.release
+        session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
+        return session, release
+
+    async def _opened(self, name: str, marks: MarkList, caller: SkillCaller | None) -> Opened:
+        """An agent on a seat of its own.
+
+        Raises:
+            RefusedError: all seats are taken.
+        """
+        budget = self.runtime.budget_tokens.get(name, 0)
+        if name in self.steps:
+            backend: Backend = StepBackend(load_object(STEP_MODELS[name])())
+            return Opened(name, backend, budget_tokens=budget)
+        if is_address(name):
+            return Opened(name, self.runtime.connect(name), budget_tokens=budget)
         from pipelines.server.session.pipeline import PipelineBackend
 
-        pool = self._pools.get(spec.name)
+        pool = self._pools.get(name)
         seat = await pool.take_soon(SEAT_S) if pool is not None else None
         if pool is None or seat is None:
-            self.figures.refused("full")
             raise RefusedError(
                 "full",
-                f"{spec.name} is in as many conversations as it can have at a time: try again in "
+                f"{name} is in as many conversations as it can have at a time: try again in "
                 "a few seconds",
             )
-        self._told_warm(spec.name)
-        marks = MarkList()
-        backend = PipelineBackend(spec, seat.models, marks)
-        session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
-        return session, lambda: pool.give(seat)
+        self._told_warm(name)
+        backend = PipelineBackend(pool.spec, seat.models, marks, skills=caller)
+        taken = pool  # mypy: known to be there
+
+        def release() -> None:
+            taken.give(seat)
+            self._told_warm(name)
+
+        return Opened(name, backend, release, budget)
 
     async def _end_late(self, session: Session) -> None:
         await asyncio.sleep(self.limits.conversation_s)
