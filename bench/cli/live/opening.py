@@ -18,6 +18,8 @@ from pipelines.server.config.tables import (
     SidecarOptions,
     TlsOptions,
 )
+from pipelines.server.runtime.options import PolicyOptions, WarmthOptions
+from pipelines.server.skills.options import SkillOptions
 from pipelines.spec import did_you_mean
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def service_of(config: ServerConfig) -> VoiceService:
     Raises:
         LabError: one is unknown, can't be served, or needs what can't be had.
     """
+    from pipelines.server.runtime.opening import runtime_of, watched
     from pipelines.server.service.service import Limits, VoiceService
     from pipelines.server.session.forms import STEP_MODELS, provide, spec_of
 
@@ -44,10 +47,13 @@ def service_of(config: ServerConfig) -> VoiceService:
     specs = [spec_of(name) for name in presets if name not in STEP_MODELS]
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError("serve: two presets have the same name.")
-    for spec in specs:
+    skills = config.of(SkillOptions)
+    runtime = runtime_of(specs, skills, config.of(PolicyOptions), config.of(WarmthOptions))
+    for spec in (*specs, *runtime.spare):
         provide(spec, lambda text: typer.echo(text, err=True))
+    specs = [watched(spec, skills) for spec in specs]
     bears = Limits(limits.seats, limits.connections, limits.minutes * 60)
-    return VoiceService(specs, bears, steps=steps)
+    return VoiceService(specs, bears, steps=steps, runtime=runtime)
 
 
 def doors_of(config: ServerConfig) -> list[DoorRow]:

@@ -10,11 +10,10 @@ fall_back     the conversation goes on with the next agent of the chain
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from pipelines.errors import SpecError
 from pipelines.spec import did_you_mean
 
 Action = Literal["ignore", "continue", "inject", "fall_back"]
@@ -118,28 +117,26 @@ class Policy:
 _ROWS = {row.what: row for row in TABLE}
 
 
-def policy_of(rules: Mapping[str, Any], where: str) -> Policy:
-    """The policy of a configuration's rules: ``model_late = "continue"``, or a table of states.
-
-    Args:
-        rules: What → an action, or state → action.
-        where: File and table, for the error's text.
+def policy_of_lines(lines: Sequence[str]) -> Policy:
+    """The policy of rules as an option gives them: ``model_late=continue``, ``what.state=action``.
 
     Raises:
-        SpecError: a word is none of the table's.
+        ValueError: a word is none of the table's; without an end to the sentence.
     """
     found: dict[tuple[What, State], Action] = {}
-    for what, given in rules.items():
-        known = _word(what, WHATS, f"{where}: unknown key")
-        cells = given if isinstance(given, Mapping) else dict.fromkeys(STATES, given)
-        for state, action in cells.items():
-            at = _word(state, STATES, f"{where}.{what}: unknown key")
-            found[known, at] = _word(action, ACTIONS, f"{where}.{what}: {state} =")
+    for line in lines:
+        cell, is_there, action = (part.strip() for part in line.partition("="))
+        if not is_there:
+            raise ValueError(f"rule {line!r}: write WHAT=ACTION, or WHAT.STATE=ACTION")
+        what, _, state = cell.partition(".")
+        known: What = _word(what, WHATS, f"rule {line!r}")
+        for at in (_word(state, STATES, f"rule {line!r}"),) if state else STATES:
+            found[known, at] = _word(action, ACTIONS, f"rule {line!r}")
     return Policy(found)
 
 
-def _word(given: object, known: tuple[Any, ...], where: str) -> Any:
+def _word(given: str, known: tuple[Any, ...], where: str) -> Any:
     if given not in known:
-        near = did_you_mean(str(given), known)
-        raise SpecError(f"{where} {given!r}{near}; known: {', '.join(known)}.")
+        near = did_you_mean(given, known)
+        raise ValueError(f"{where}: {given!r} is none of its words{near}: {', '.join(known)}")
     return given

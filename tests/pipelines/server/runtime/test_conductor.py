@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from pipelines.errors import LabError, SpecError
+from pipelines.errors import LabError
 from pipelines.server.runtime.conduct import Conduct
-from pipelines.server.runtime.policy import ACTIONS, STATES, TABLE, WHATS, Policy, policy_of
+from pipelines.server.runtime.policy import ACTIONS, STATES, TABLE, WHATS, Policy, policy_of_lines
 from pipelines.server.runtime.words import Words, tokens
 from pipelines.server.session.events import (
     AssistantPartial,
@@ -61,24 +61,24 @@ def test_every_happening_has_a_row_and_every_cell_an_action():
 
 
 def test_a_server_s_own_rules_stand_in_place_of_cells():
-    rules = {"model_late": "ignore", "skill_came": {"user_speaks": "continue"}}
-    policy = policy_of(rules, "serve.toml [policy.rules]")
+    policy = policy_of_lines(["model_late=ignore", "skill_came.user_speaks = continue"])
     assert [policy.decide("model_late", state) for state in STATES] == ["ignore"] * 4
     assert policy.decide("skill_came", "user_speaks") == "continue"
     assert policy.decide("skill_came", "quiet") == "inject"
 
 
 @pytest.mark.parametrize(
-    ("rules", "said"),
+    ("rule", "said"),
     [
-        ({"model_lat": "ignore"}, r"t: unknown key 'model_lat' \(did you mean 'model_late'\?\)"),
-        ({"model_late": "panic"}, r"t.model_late: quiet = 'panic'; known: ignore, continue,"),
-        ({"model_late": {"quit": "ignore"}}, r"t.model_late: unknown key 'quit' \(did you mean"),
+        ("model_lat=ignore", r"'model_lat' is none of its words \(did you mean 'model_late'\?\)"),
+        ("model_late=panic", r"'panic' is none of its words: ignore, continue, inject, fall_back"),
+        ("model_late.quit=ignore", r"'quit' is none of its words \(did you mean 'quiet'\?\)"),
+        ("model_late", "write WHAT=ACTION"),
     ],
 )
-def test_a_word_that_the_table_lacks_is_refused(rules, said):
-    with pytest.raises(SpecError, match=said):
-        policy_of(rules, "t")
+def test_a_word_that_the_table_lacks_is_refused(rule, said):
+    with pytest.raises(ValueError, match=said):
+        policy_of_lines([rule])
 
 
 # the chain
@@ -235,7 +235,7 @@ def test_a_duplex_model_owes_a_sound_for_all_that_it_hears():
 
 def test_a_rule_may_keep_a_late_agent():
     first, second = Agent("one"), Agent("two")
-    conduct = Conduct(policy_of({"model_late": "continue"}, "t"), late_s=1.0)
+    conduct = Conduct(policy_of_lines(["model_late=continue"]), late_s=1.0)
 
     async def play():
         talk, _ = conducted(first, second, conduct=conduct)

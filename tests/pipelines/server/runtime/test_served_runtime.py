@@ -9,7 +9,8 @@ import pytest
 
 from pipelines.cascade.llm_server_double import ChatServerDouble
 from pipelines.errors import LabError
-from pipelines.server.app.run import Address, serving
+from pipelines.server.app.address import Address
+from pipelines.server.app.run import serving
 from pipelines.server.runtime.conduct import Conduct
 from pipelines.server.runtime.remote import RemoteBackend
 from pipelines.server.runtime.runtime import Runtime
