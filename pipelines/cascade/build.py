@@ -98,6 +98,7 @@ async def build(host: Host) -> Pipeline:
         _ear(processes["stt"], host.marks, stt, turns),
         *await intent_taps(host),  # the user's words: the aggregator behind keeps them
         pair.user(),
+        *host.before_answer,
         mind,
     ]
     if by_clause:

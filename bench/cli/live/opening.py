@@ -18,6 +18,7 @@ from pipelines.server.config.tables import (
     SidecarOptions,
     TlsOptions,
 )
+from pipelines.server.memory.options import MemoryOptions
 from pipelines.server.runtime.options import PolicyOptions, WarmthOptions
 from pipelines.server.skills.options import SkillOptions
 from pipelines.spec import did_you_mean
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pipelines.server.app.address import Address
     from pipelines.server.app.run import Beside
     from pipelines.server.doors.door import DoorRow
+    from pipelines.server.memory.memories import Memories
     from pipelines.server.service.service import VoiceService
 
 
@@ -53,7 +55,27 @@ def service_of(config: ServerConfig) -> VoiceService:
         provide(spec, lambda text: typer.echo(text, err=True))
     specs = [watched(spec, skills) for spec in specs]
     bears = Limits(limits.seats, limits.connections, limits.minutes * 60)
-    return VoiceService(specs, bears, steps=steps, runtime=runtime)
+    memory = memory_of(config)
+    return VoiceService(specs, bears, steps=steps, memory=memory, runtime=runtime)
+
+
+def memory_of(config: ServerConfig) -> Memories | None:
+    """What users said in earlier conversations; None: nothing is remembered.
+
+    Raises:
+        LabError: an option is wrong.
+    """
+    options, auth = config.of(MemoryOptions), config.of(AuthOptions)
+    if options.folder is None:
+        return None
+    from pipelines.server.memory.memories import Memories
+
+    if options.local_user and (auth.token_secret_env or auth.jwks):
+        raise LabError(
+            "--memory-local-user: a server that asks for tokens knows its users by them; leave it "
+            "out."
+        )
+    return Memories(options)
 
 
 def doors_of(config: ServerConfig) -> list[DoorRow]:

@@ -185,6 +185,7 @@ TABLES: dict[str, str] = {
     "skills": "pipelines.server.skills.options:SkillOptions",
     "policy": "pipelines.server.runtime.options:PolicyOptions",
     "warmth": "pipelines.server.runtime.options:WarmthOptions",
+    "memory": "pipelines.server.memory.options:MemoryOptions",
 }
 """Table of the TOML file → ``module:class`` of its options."""
 

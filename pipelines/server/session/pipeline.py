@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
 )
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
@@ -116,6 +117,7 @@ class PipelineBackend:
         marks: Takes the pipeline's marks.
         name: Of the conversation.
         skills: Functions for its language model.
+        before_answer: Processors to stand before a cascade's language model.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class PipelineBackend:
         marks: MarkList,
         name: str = "",
         skills: Skills | None = None,
+        before_answer: Sequence[FrameProcessor] = (),
     ) -> None:
         self.capabilities = capabilities_of(spec)
         self._spec = spec
@@ -132,6 +135,7 @@ class PipelineBackend:
         self._marks = marks
         self._name = name
         self._skills = skills
+        self._before_answer = before_answer
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
         self._say: Emit | None = None
@@ -216,6 +220,7 @@ class PipelineBackend:
             self._marks,
             self._models,
             trial_id=self._name,
+            before_answer=self._before_answer,
             closed=self._wire.closed,
             open_transport=lambda params: LinkTransport(self._wire, self._spec.audio, params),
             skills=self._skills,
