@@ -39,10 +39,6 @@ GOODBYE_S = 5.0
 
 SEAT_S = 5.0
 """Longest wait for a seat that the conversation before has just left, s."""
-Making = Callable[[Sequence[Any]], Backend]
-"""Makes a backend, with processors to stand before its language model."""
-Remembering = Callable[[Capabilities, Making], Backend]
-"""Makes a backend that knows what its user said before, if that is known."""
 
 
 class RefusedError(LabError):
@@ -316,11 +312,7 @@ class VoiceService:
         return Opened(name, backend, release, budget)
 
     def _remembering(
-        self,
-        user: str | None,
-        conversation: str,
-        can: Capabilities,
-        make: Making,
+        self, user: str | None, can: Capabilities, make: Callable[[Sequence[Any]], Backend]
     ) -> Backend:
         """A backend, with its user's memory where there is one."""
         memory = self.memory
@@ -331,7 +323,7 @@ class VoiceService:
             return make([])
         from pipelines.server.memory.remembering import RememberingBackend
 
-        return RememberingBackend(can, make, memory.of(whose, conversation), self.tell)
+        return RememberingBackend(can, make, memory.of(whose, uuid4().hex), self.tell)
 
     async def _end_late(self, session: Session) -> None:
         await asyncio.sleep(self.limits.conversation_s)
