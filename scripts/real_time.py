@@ -121,7 +121,7 @@ def holds(found: dict[str, float | None]) -> str:
     missed, low, high = (found.get(n) for n in ("deadline_miss", "drift_low", "drift_high"))
     if missed is None or low is None or high is None:
         return "not known"
-    is_steady = -RAMP_MS_PER_S <= low and high <= RAMP_MS_PER_S
+    is_steady = low >= -RAMP_MS_PER_S and high <= RAMP_MS_PER_S
     return "yes" if missed <= MOST_MISSED_PERCENT and is_steady else "no"
 
 

@@ -143,8 +143,12 @@ def halves(graph: Graph, x: str, matrix: F32, bias: F32 | None = None) -> str:
     rest = graph.op("Mul", graph.op("Sub", steps, whole), number(2 * _VALUE_HALF))
     shifted = graph.op("Add", graph.concat(0, whole, rest), number(_MIDDLE + 0.5))
     parts = graph.op(
-        "MatMulIntegerToFloat", graph.op("Cast", shifted, to=_UINT8), graph.weight(both),
-        number(1.0), graph.weight(both_scales), graph.constant(_MIDDLE, "uint8"),
+        "MatMulIntegerToFloat",
+        graph.op("Cast", shifted, to=_UINT8),
+        graph.weight(both),
+        number(1.0),
+        graph.weight(both_scales),
+        graph.constant(_MIDDLE, "uint8"),
         domain="com.microsoft",
     )  # (2 · rows, 2 · out)
     large, small = graph.ops("Split", 2, parts, axis=0, num_outputs=2)

@@ -89,7 +89,8 @@ def test_a_large_codebook_is_searched_by_a_short_list_and_gives_the_same_codes(
 
 def test_a_product_in_two_halves_of_8_bits_errs_by_a_few_thousandths_of_a_percent(tmp_path):
     rng = np.random.default_rng(3)
-    matrix, bias = rng.standard_normal((512, 96)), rng.standard_normal(96)
+    matrix = rng.standard_normal((512, 96)).astype(np.float32)
+    bias = rng.standard_normal(96).astype(np.float32)
     with (tmp_path / "halves.data").open("wb") as file:
         graph = Graph(file, "halves.data")
         x = graph.input("x", ["rows", 512])
@@ -103,7 +104,7 @@ def test_a_product_in_two_halves_of_8_bits_errs_by_a_few_thousandths_of_a_percen
     alone = session.run(["y"], {"x": x[1:2]})[0]
     assert np.array_equal(alone, y[1:2])  # a row depends on no other
     (nothing,) = session.run(["y"], {"x": np.zeros((1, 512), np.float32)})
-    assert np.array_equal(nothing[0], bias.astype(np.float32))
+    assert np.array_equal(nothing[0], bias)
 
 
 def test_after_a_reset_not_a_bit_of_the_past_is_left(mimi, pcm, codes):
