@@ -12,7 +12,8 @@ from pipelines.process.engine import Emit, Request
 
 T = 50_000
 """The token of 0.00 s."""
-WORDS = dict(enumerate("put the cup on table turn left no stop . // close door".split()))
+SAID = "put the cup on table turn left no stop . // close door"
+WORDS = dict(enumerate(SAID.split()))
 TOKENS = {word: token for token, word in WORDS.items()}
 
 
@@ -50,10 +51,10 @@ def test_what_is_repeated_at_the_end_is_said_once(said, kept):
 
 
 def test_a_copy_that_was_broken_off_counts_where_the_text_was_not_ended():
-    words = "put the cup on the table put the cup on".split()
+    words = ["put", "the", "cup", "on", "the", "table", "put", "the", "cup", "on"]
     assert once(words, ended=False) == words[:6]
     assert once(words) == words
-    assert once("left right left".split(), ended=False) == ["left", "right", "left"]
+    assert once(["left", "right", "left"], ended=False) == ["left", "right", "left"]
 
 
 def test_tokens_are_split_at_their_timestamps():
