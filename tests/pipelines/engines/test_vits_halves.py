@@ -1,21 +1,19 @@
 """A voice in two halves: its stretches against its whole, on filters whose reach is known."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 
+from pipelines.engines.tts.abortable import AbortableSession
 from pipelines.engines.tts.vits_halves import HalvedSession
 
 HOP = 4
 
 
-class Front:
+class Front(AbortableSession):
     """The first half: the latent frames are the phonemes."""
 
-    @contextmanager
-    def wanted_by(self, emit):
-        yield
+    def __init__(self):
+        super().__init__(None)
 
     def run(self, outputs, feeds):
         return [feeds["input"].reshape(1, 1, -1).astype(np.float32), "durations"]
@@ -25,6 +23,7 @@ class Back(Front):
     """The second half: each frame's sound is the mean of all frames within its reach."""
 
     def __init__(self, reach):
+        super().__init__()
         self.reach = reach
         self.lengths = []
 
