@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pipelines.server.memory.database import (
     MemoryStoreError,
+    clear_log,
     meta,
     open_to_write,
     path_of,
@@ -137,6 +138,8 @@ class Writer:
                 for job in jobs:
                     results.append(_done(one.connection, job))
                 self._purge(one)
+            if any(job.work is not None for job in jobs):
+                clear_log(one.connection)
         except sqlite3.Error as error:
             self._forget_connection(user)
             self._fail(jobs, MemoryStoreError(sentence(path, error)))
