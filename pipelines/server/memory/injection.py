@@ -43,7 +43,7 @@ def injection(candidates: Sequence[Candidate]) -> Context:
     texts = [one.memory.text for one in candidates]
     return Context(
         SOURCE,
-        " ".join(f"You told me: {to_second_person(text)}" for text in texts),
+        " ".join(map(to_second_person, texts)),
         {
             "memories": [
                 {
