@@ -91,13 +91,13 @@ def fill(folder: Path, count: int) -> None:
         text = " ".join([*first[: len(first) // 2 + 1], *second[len(second) // 2 :], *more])
         rows.append((f"c{k // 40}", time.time() - count + k, text))
     rows += [("known", time.time() - 1, text) for text in SPOKEN.values()]
-    with contextlib.closing(open_to_write(path_of(folder, USER), USER)) as connection:
-        with transaction(connection):
-            connection.executemany(
-                "INSERT INTO memories (conversation, said_s, source, text, importance) "
-                "VALUES (?, ?, 'user', ?, 0.8)",
-                rows,
-            )
+    connection = open_to_write(path_of(folder, USER), USER)
+    with contextlib.closing(connection), transaction(connection):
+        connection.executemany(
+            "INSERT INTO memories (conversation, said_s, source, text, importance) "
+            "VALUES (?, ?, 'user', ?, 0.8)",
+            rows,
+        )
 
 
 def retrieval(folder: Path, count: int) -> None:
@@ -106,18 +106,20 @@ def retrieval(folder: Path, count: int) -> None:
     memory = house.of(USER, "now")
     texts = [asked.text for one in people() for asked in one.asked] * 4
     memory.find(texts[0])  # opens the database
-    times_ms = []
+    times_ms, cpu_ms = [], []
     for text in texts:
-        began_ns = monotonic_ns()
+        began_ns, cpu_ns = monotonic_ns(), time.thread_time_ns()
         memory.find(text)
         times_ms.append((monotonic_ns() - began_ns) / NS_PER_MS)
+        cpu_ms.append((time.thread_time_ns() - cpu_ns) / NS_PER_MS)
     memory.close()
     house.close()
     p50, p99, worst = np.quantile(times_ms, [0.5, 0.99, 1.0])
     kept = "kept" if p99 <= AIMS_MS["retrieval"] else "missed"
     print(
         f"retrieval from {count} memories, {len(times_ms)} searches: p50 {p50:.1f} ms, p99 "
-        f"{p99:.1f} ms, longest {worst:.1f} ms (aim: p99 {AIMS_MS['retrieval']:g} ms, {kept})"
+        f"{p99:.1f} ms, longest {worst:.1f} ms; of a core's time p50 "
+        f"{np.quantile(cpu_ms, 0.5):.1f} ms, p99 {np.quantile(cpu_ms, 0.99):.1f} ms (aim: p99 {AIMS_MS['retrieval']:g} ms, {kept})"
     )
 
 
@@ -202,7 +204,7 @@ async def played(service: VoiceService, name: str, user: str | None) -> Played:
     async with service.conversation(None, "cost", user) as talk:
         rate_hz = talk.in_rate_hz
         pcm = resample(read_pcm(turn), 16_000, rate_hz)
-        off = turn.u_off * rate_hz // 16_000
+        off = turn.u_off_sample * rate_hz // 16_000
         pcm = np.concatenate([pcm, np.zeros(round(AFTER_S * rate_hz), np.int16)])
         frame = rate_hz * 80 // 1_000 if talk.capabilities.full_duplex else rate_hz // 50
         events: list[Event] = []

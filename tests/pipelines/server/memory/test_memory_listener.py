@@ -11,7 +11,9 @@ import pytest
 
 from bench.fixtures.library import fixtures_root, load, read_pcm
 from pipelines.clock import NS_PER_S
+from pipelines.duplex.frame_marks import NoMarks
 from pipelines.errors import LabError
+from pipelines.process.process import ModelProcess
 from pipelines.server.memory.listener import MOST_WAITING, Listener
 from pipelines.server.memory.memories import Memories
 from pipelines.server.memory.options import MemoryOptions
@@ -109,10 +111,11 @@ async def test_a_duplex_model_is_made_to_say_what_its_user_told_another_time(tmp
     assert model.said == ["you always put the green cup on the shelf."]
 
 
-class Slow:
+class Slow(ModelProcess):
     """A recogniser that never answers."""
 
     def __init__(self, error=None):
+        super().__init__("slow", "none:None", marks=NoMarks())
         self.asked = 0
         self._error = error
 
