@@ -119,7 +119,8 @@ def retrieval(folder: Path, count: int) -> None:
     print(
         f"retrieval from {count} memories, {len(times_ms)} searches: p50 {p50:.1f} ms, p99 "
         f"{p99:.1f} ms, longest {worst:.1f} ms; of a core's time p50 "
-        f"{np.quantile(cpu_ms, 0.5):.1f} ms, p99 {np.quantile(cpu_ms, 0.99):.1f} ms (aim: p99 {AIMS_MS['retrieval']:g} ms, {kept})"
+        f"{np.quantile(cpu_ms, 0.5):.1f} ms, p99 {np.quantile(cpu_ms, 0.99):.1f} ms (aim: p99 "
+        f"{AIMS_MS['retrieval']:g} ms, {kept})"
     )
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,8 @@ async def test_a_duplex_model_is_made_to_say_what_its_user_told_another_time(tmp
             assert not [e for e in events if isinstance(e, Failure)]
     finally:
         await house.aclose()  # the second is still being understood
-    rows = read(tmp_path, "ada", lambda connection: list(everything(connection)), [])
+    none: list[dict[str, Any]] = []
+    rows = read(tmp_path, "ada", lambda connection: list(everything(connection)), none)
     overheard = [row["text"] for row in rows if row["source"] == "listener"]
     assert len(overheard) == 2 and all("green cup" in text for text in overheard)
     assert model.said == ["you always put the green cup on the shelf."]
