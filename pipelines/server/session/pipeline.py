@@ -22,7 +22,7 @@ from pipelines.clock import monotonic_ns
 from pipelines.duplex.adapters import adapter_of
 from pipelines.duplex.frames import TextRefusedError
 from pipelines.errors import LabError
-from pipelines.host import Host
+from pipelines.host import Host, Skills
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
 from pipelines.link.stage_marks import StageObserver
 from pipelines.link.transport import ChunkIn, ChunkOut, LinkTransport
@@ -44,6 +44,7 @@ from pipelines.server.session.events import (
 from pipelines.server.session.states import SessionError
 from pipelines.server.session.tap import SessionTap
 from pipelines.spec import PipelineSpec
+from pipelines.watch.watcher import IntentWatcher
 
 START_S = 30.0
 """Longest time for a pipeline to listen, its models being loaded, s."""
@@ -118,6 +119,7 @@ class PipelineBackend:
         models: Warm model processes; they outlive the conversation.
         marks: Takes the pipeline's marks.
         name: Of the conversation.
+        skills: Functions for its language model.
         before_answer: Processors to stand before a cascade's language model.
     """
 
@@ -127,6 +129,7 @@ class PipelineBackend:
         models: ModelPool,
         marks: MarkList,
         name: str = "",
+        skills: Skills | None = None,
         before_answer: Sequence[FrameProcessor] = (),
     ) -> None:
         self.capabilities = capabilities_of(spec)
@@ -134,6 +137,7 @@ class PipelineBackend:
         self._models = models
         self._marks = marks
         self._name = name
+        self._skills = skills
         self._before_answer = before_answer
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
@@ -222,6 +226,7 @@ class PipelineBackend:
             before_answer=self._before_answer,
             closed=self._wire.closed,
             open_transport=lambda params: LinkTransport(self._wire, self._spec.audio, params),
+            skills=self._skills,
             watch=self._watch_guest,
         )
 
@@ -270,8 +275,9 @@ class PipelineBackend:
         async def on_error(_worker: object, frame: Any) -> None:
             if self._wire.closed.is_set():
                 return
+            beside = isinstance(frame.processor, IntentWatcher)  # the voice goes on without it
             refused = isinstance(frame.exception, TextRefusedError)
-            fatal = bool(frame.fatal) or not (survives or refused)
+            fatal = bool(frame.fatal) or not (survives or beside or refused)
             self._emit(Failure(monotonic_ns(), str(frame.error), fatal))
 
         worker.add_event_handler("on_pipeline_error", on_error)
