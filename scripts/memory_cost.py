@@ -34,7 +34,7 @@ from bench.fixtures.library import fixtures_root, load, read_pcm  # noqa: E402 (
 from bench.stats.differences import typical  # noqa: E402
 from pipelines.audio.resample import resample  # noqa: E402
 from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns  # noqa: E402
-from pipelines.server.memory.database import open_to_write, path_of, transaction  # noqa: E402
+from pipelines.server.memory.disk.database import open_to_write, path_of, transaction  # noqa: E402
 from pipelines.server.memory.memories import Memories  # noqa: E402
 from pipelines.server.memory.options import MemoryOptions  # noqa: E402
 from pipelines.server.service.service import Limits, VoiceService  # noqa: E402

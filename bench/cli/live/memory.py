@@ -42,7 +42,7 @@ def list_(
     form: Annotated[Format, typer.Option("--format", help=FORMAT_HELP)] = Format.table,
 ) -> None:
     """All users of whom something is remembered."""
-    from pipelines.server.memory.owner import owned
+    from pipelines.server.memory.disk.owner import owned
 
     rows = tuple(asdict(one) for one in owned(folder))
     if not rows and form is Format.table:
@@ -54,7 +54,7 @@ def list_(
 @app.command()
 def export(user: User, folder: Folder) -> None:
     """Print all that is remembered of a user, a JSON object a line."""
-    from pipelines.server.memory.owner import everything, read
+    from pipelines.server.memory.disk.owner import everything, read
 
     rows = read(folder, user, lambda connection: list(everything(connection)), None)
     if rows is None:
@@ -72,7 +72,7 @@ def keep(
     ] = None,
 ) -> None:
     """Set for how many days a user's utterances are kept."""
-    from pipelines.server.memory.owner import change, keep_for
+    from pipelines.server.memory.disk.owner import change, keep_for
 
     change(folder, user, lambda connection: keep_for(connection, days))
     console().say(f"{user}: {f'{days} days' if days else 'as long as the server says'}.")
@@ -88,7 +88,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Forget without a question.")] = False,
 ) -> None:
     """Forget a user, or one utterance: the rows, the index of their words, and the log."""
-    from pipelines.server.memory import owner
+    from pipelines.server.memory.disk import owner
 
     what = f"utterance {number}" if number else "everything"
     if not yes:

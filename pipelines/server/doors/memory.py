@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.errors import LabError
 from pipelines.server.access.tokens import AccessError
 from pipelines.server.doors.door import DoorRow, House, admit, subject, token_of
-from pipelines.server.memory import owner
+from pipelines.server.memory.disk import owner
 from pipelines.server.memory.memories import Memories
 from pipelines.wires.error import WireError
 from pipelines.wires.messages import json_object

@@ -17,20 +17,20 @@ from pathlib import Path
 
 from pipelines.engines.options import SttOptions
 from pipelines.process.process import ModelProcess
-from pipelines.server.memory.database import (
+from pipelines.server.memory.disk.database import (
     MemoryStoreError,
     open_to_read,
     path_of,
     sentence,
 )
+from pipelines.server.memory.disk.record import Candidate, Utterance
+from pipelines.server.memory.disk.writer import Writer
+from pipelines.server.memory.finding.relevance import Relevance, calibrated
+from pipelines.server.memory.finding.search import search
+from pipelines.server.memory.finding.words import Stems
 from pipelines.server.memory.importance import importance
 from pipelines.server.memory.options import MemoryOptions
-from pipelines.server.memory.record import Candidate, Utterance
-from pipelines.server.memory.relevance import Relevance, calibrated
-from pipelines.server.memory.search import search
 from pipelines.server.memory.unfit import Filter, load_filter
-from pipelines.server.memory.words import Stems
-from pipelines.server.memory.writer import Writer
 
 READERS = 2
 """Threads that search."""

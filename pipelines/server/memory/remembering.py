@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.clock import Clock, monotonic_ns
 from pipelines.errors import LabError
+from pipelines.server.memory.disk.record import Candidate
 from pipelines.server.memory.injection import Way, injection, way_in
 from pipelines.server.memory.memories import UserMemory
 from pipelines.server.memory.recall import Recall
-from pipelines.server.memory.record import Candidate
 from pipelines.server.session.backend import Backend, Capabilities, Emit
 from pipelines.server.session.events import (
     AssistantPartial,

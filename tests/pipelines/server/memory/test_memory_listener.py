@@ -15,10 +15,10 @@ from pipelines.clock import NS_PER_S
 from pipelines.duplex.frame_marks import NoMarks
 from pipelines.errors import LabError
 from pipelines.process.process import ModelProcess
+from pipelines.server.memory.disk.owner import everything, read
 from pipelines.server.memory.listener import MOST_WAITING, Listener
 from pipelines.server.memory.memories import Memories
 from pipelines.server.memory.options import MemoryOptions
-from pipelines.server.memory.owner import everything, read
 from pipelines.server.memory.remembering import RememberingBackend
 from pipelines.server.session.backend import Capabilities
 from pipelines.server.session.conversation import Session

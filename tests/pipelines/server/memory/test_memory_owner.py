@@ -14,9 +14,9 @@ from pipelines.errors import LabError
 from pipelines.server.access.tokens import from_secret
 from pipelines.server.app.address import Address
 from pipelines.server.app.run import serving
+from pipelines.server.memory.disk.owner import owned
 from pipelines.server.memory.memories import Memories
 from pipelines.server.memory.options import MemoryOptions
-from pipelines.server.memory.owner import owned
 from pipelines.server.service.service import VoiceService
 from tests.pipelines.server.memory.remembered import Calendar, memories
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.errors import LabError
-from pipelines.server.memory.record import Remembered
+from pipelines.server.memory.disk.record import Remembered
 
 VERSION = 1
 """``user_version`` of a database of this form."""

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.server.memory.database import (
+from pipelines.server.memory.disk.database import (
     MemoryStoreError,
     clear_log,
     meta,
@@ -26,7 +26,7 @@ from pipelines.server.memory.database import (
     sentence,
     transaction,
 )
-from pipelines.server.memory.record import Utterance
+from pipelines.server.memory.disk.record import Utterance
 
 MOST_WAITING = 10_000
 """Utterances that may wait for the disk; what comes beyond them is not kept."""

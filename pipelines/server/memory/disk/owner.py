@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipelines.server.memory.database import (
+from pipelines.server.memory.disk.database import (
     COLUMNS,
     MemoryStoreError,
     clear_log,
@@ -21,7 +21,7 @@ from pipelines.server.memory.database import (
     told,
     transaction,
 )
-from pipelines.server.memory.injection import iso
+from pipelines.server.memory.disk.record import iso
 
 T = TypeVar("T")
 

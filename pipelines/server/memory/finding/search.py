@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.server.memory.database import COLUMNS, remembered
-from pipelines.server.memory.record import Remembered
-from pipelines.server.memory.words import Stems, content_words
+from pipelines.server.memory.disk.database import COLUMNS, remembered
+from pipelines.server.memory.disk.record import Remembered
+from pipelines.server.memory.finding.words import Stems, content_words
 
 COMMON = 1_000
 """Memories with a word from which on it is too common to be searched for alone."""
