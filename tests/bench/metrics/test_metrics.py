@@ -320,13 +320,11 @@ def test_what_measuring_takes_is_told() -> None:
 
 def test_what_an_agent_elsewhere_reports_is_counted_where_its_line_has_such_reports() -> None:
     trial, marks, pcm = trial_of([TurnPlan()])
-    told = [
-        stamp("line", event, t_ns=marks[0].t_ns, text=text)
-        for event, text in (
-            ("dialled", "stream"), ("tool_call", "look_up"), ("tool_call", "do_physical_task"),
-            ("memory", "the user likes tea"), ("clear", None),
-        )
-    ]  # fmt: skip
+    said: tuple[tuple[EventName, str | None], ...] = (
+        ("dialled", "stream"), ("tool_call", "look_up"), ("tool_call", "do_physical_task"),
+        ("memory", "the user likes tea"), ("clear", None),
+    )  # fmt: skip
+    told = [stamp("line", event, t_ns=marks[0].t_ns, text=text) for event, text in said]
     rows = {r.metric: r.value for r in compute_trial(trial, [*told, *marks], pcm, None)}
     names = ("tool_calls", "memories", "interruptions", "fallbacks")
     assert [rows[name] for name in names] == [2.0, 1.0, 1.0, 0.0]
