@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.cases.case import Case
 from bench.cases.composed import fixture_of
-from bench.cases.variants import VARIANTS, Variant, spec_of, variants_of, write_config
+from bench.cases.variants import FILLERS, VARIANTS, Variant, spec_of, variants_of, write_config
 from bench.fixtures.fixture import Fixture
 from bench.runner.plan import Plan
 from bench.store import store
@@ -36,10 +36,10 @@ def make_plan(cases: Sequence[Case], preset: str, folder: Path) -> Plan:
         folder: Folder for configurations and memories.
     """
     variants = used(cases)
-    ports = _free_ports(len(variants))
+    ports = _free_ports(2 * len(variants))
     specs = [
-        spec_of(variant, write_config(variant, preset, folder), port)
-        for variant, port in zip(variants, ports, strict=True)
+        spec_of(variant, write_config(variant, preset, folder, clerk_port), port, clerk_port)
+        for variant, port, clerk_port in zip(variants, ports[::2], ports[1::2], strict=True)
     ]
     return _plan(cases, specs)
 
@@ -62,7 +62,7 @@ def planned_in(run_dir: Path, cases: Sequence[Case]) -> Plan:
 
 
 def _plan(cases: Sequence[Case], specs: Sequence[PipelineSpec]) -> Plan:
-    fixtures: dict[str, Fixture] = {case.name: fixture_of(case) for case in cases}
+    fixtures: dict[str, Fixture] = {case.name: fixture_of(case, FILLERS) for case in cases}
     own = {
         spec.name: tuple(
             case.name

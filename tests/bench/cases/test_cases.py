@@ -1,5 +1,8 @@
 """The named cases: what they are, and a few of them played in virtual time with a fake server."""
 
+import json
+import socket
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -8,10 +11,11 @@ import numpy as np
 import pytest
 
 from bench.cases.case import FEATURES, Case, CaseError, Step, chosen, read_cases
+from bench.cases.clerk import reply, serve_beside
 from bench.cases.composed import fixture_of
 from bench.cases.figures import COUNTED, costs, table, told
 from bench.cases.plan import make_plan, planned_in, used
-from bench.cases.variants import VARIANTS, spec_of, variants_of, write_config
+from bench.cases.variants import CLERK, VARIANTS, spec_of, variants_of, write_config
 from bench.fixtures.labels import labels_of
 from bench.metrics.compute import compute_trial
 from bench.runner.trial import caller_plan, stereo_of
@@ -20,6 +24,7 @@ from bench.store.expectation import Expectation
 from bench.store.records import Trial
 from pipelines.errors import LabError
 from pipelines.marks import stamp
+from pipelines.spec import parse_spec
 from tests.bench.caller.lock_step import call_in_steps
 
 CASES = read_cases()
@@ -153,7 +158,7 @@ def test_a_few_cases_are_played_judged_and_compared_in_pairs(tmp_path):
         fixture = fixture_of(case)
         for variant in variants_of("memory"):
             has_memory = variant.feature == "memory"
-            spec = spec_of(variant, write_config(variant, "p", tmp_path / "servers"), 80)
+            spec = spec_of(variant, write_config(variant, "p", tmp_path, 1), 80, 1)
             plan = caller_plan("t", spec, fixture, silence_s=0.5)
             play = answers([reminded[case.name]] if has_memory else [])
             result, _ = call_in_steps(plan, play, "stream")
@@ -178,3 +183,24 @@ def test_a_few_cases_are_played_judged_and_compared_in_pairs(tmp_path):
     assert by_name["task_success"].shift.value == 1.0
     assert by_name["voice_to_voice"].verdict == "insufficient n (2, 20)"
     assert table([plain, memory]).rows[1][:5] == ("memory", "chat", "2", "100", "100")
+
+
+async def test_the_clerk_looks_up_what_was_asked_and_says_it_back():
+    asked = {"role": "user", "content": [{"type": "text", "text": "where is the key"}]}
+    (call,) = reply([{"role": "system", "content": "x"}, asked])["tool_calls"]
+    assert (call["function"]["name"], call["type"]) == ("look_up", "function")
+    assert json.loads(call["function"]["arguments"]) == {"what": "where is the key"}
+    done = {"role": "tool", "content": "{}", "tool_call_id": call["id"]}
+    assert reply([asked, done]) == {"content": "I have looked: where is the key."}
+    assert parse_spec("clerk", CLERK.read_text()).stages["llm"].model == "clerk"
+
+
+async def test_the_clerk_s_server_lives_as_long_as_the_command_beside_it():
+    look = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read()); sys.exit(3)"
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/v1/models"
+    assert await serve_beside(port, [sys.executable, "-c", look, url]) == 3
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
