@@ -24,6 +24,10 @@ from bench.store.expectation import Expectation
 from bench.store.records import Trial
 from pipelines.errors import LabError
 from pipelines.marks import stamp
+from pipelines.server.config.config import read_config
+from pipelines.server.memory.options import MemoryOptions
+from pipelines.server.runtime.opening import registry_of
+from pipelines.server.skills.options import SkillOptions
 from pipelines.spec import parse_spec
 from tests.bench.caller.lock_step import call_in_steps
 
@@ -204,3 +208,14 @@ async def test_the_clerk_s_server_lives_as_long_as_the_command_beside_it():
     assert await serve_beside(port, [sys.executable, "-c", look, url]) == 3
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port), 1).close()
+
+
+def test_the_server_takes_the_configuration_of_every_variant(tmp_path):
+    for variant in VARIANTS:
+        config = read_config(write_config(variant, "cascade-embedded", tmp_path, 9), {})
+        skills = config.of(SkillOptions)
+        names = registry_of(skills).names
+        assert ("look_up" in names) == variant.is_clerk
+        assert skills.enabled == (variant.name in ("tools", "slow", "fillers"))
+        assert bool(skills.enabled and skills.fillers) == (variant.feature == "fillers")
+        assert bool(config.of(MemoryOptions).folder) == (variant.feature == "memory")
