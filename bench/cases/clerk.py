@@ -20,8 +20,8 @@ from typing import Any
 
 MODEL = "clerk"
 FUNCTION = "look_up"
-TAKES_S = 0.9
-"""Time that the function takes, s: longer than anybody waits without a word."""
+TAKES_S = 1.4
+"""Time that the function takes, s: longer than a filler lasts."""
 
 
 def reply(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
