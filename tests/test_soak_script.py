@@ -10,7 +10,7 @@ from soak import Ended, Soak, growth, line, told
 
 def hour(grows=0.0, slows_ms=0.0, fault=""):
     """An hour with a look each 5 s and an answer each 10 s."""
-    memory = [(t, 400.0 * (1 + grows * t / 3600)) for t in range(0, 3600, 5)]
+    memory = [(float(t), 400.0 * (1 + grows * t / 3600)) for t in range(0, 3600, 5)]
     ended = [Ended(t, "", (300.0 + slows_ms * t / 3600,), 0, 0, 0.0, False)
              for t in range(10, 3600, 10)]  # fmt: skip
     return Soak([*ended, Ended(3599.0, fault, (), 1, 2, 30.0, True)], memory)
