@@ -11,8 +11,8 @@ from pipelines.server.session.backend import Capabilities
 from pipelines.server.session.events import Context
 
 SOURCE = "memory"
-Way = Literal["say", "condition", "context", "off"]
-WAYS: tuple[Way, ...] = ("say", "condition", "context")
+Way = Literal["say", "context", "off"]
+WAYS: tuple[Way, ...] = ("say", "context")
 """Ways in, the first that a model has is taken."""
 _SWAPS = (
     (r"\bI am\b|\bI'm\b|\bi'm\b|\bi am\b", "you are"),
