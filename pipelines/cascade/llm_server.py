@@ -24,12 +24,11 @@ from pipecat.services.ollama.llm import OLLamaLLMService
 
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import REQUEST_ID
-from pipelines.engines.options import LlmOptions
+from pipelines.engines.options import OLLAMA_URL, LlmOptions
 from pipelines.errors import SpecError
 from pipelines.marks import EventName, MarkSink, stamp
 from pipelines.process.process import next_request_id
 
-OLLAMA_URL = "http://localhost:11434/v1"
 _CHECK_S = 5.0
 
 
