@@ -34,7 +34,7 @@ from pipelines.server.session.conversation import Session
 from pipelines.server.session.forms import provide
 from pipelines.server.session.pipeline import PipelineBackend
 from pipelines.spec import PipelineSpec, load_spec
-from pipelines.watch.reasoner import planner_process
+from pipelines.watch.reasoner import planner_process, provide_planner
 
 PRESET = "duplex-nano"
 PLANNER = "cascade-whisper-llama-piper"
@@ -118,8 +118,8 @@ async def measure(
 ) -> list[tuple[Timing, Timing]]:
     """(without, with) of each pair."""
     spec = load_spec(preset)
-    for one in (spec, load_spec(planner)):
-        provide(one, tell)
+    provide(spec, tell)
+    provide_planner(planner, tell)
     found = []
     async with ModelPool(MarkList()) as models:
         await prepare(spec, models)
