@@ -40,6 +40,8 @@ PRESET = "duplex-nano"
 PLANNER = "cascade-whisper-llama-piper"
 """Its language model has random weights of 0.5b: a real cost, and no plan worth reading."""
 FRAME_S = 0.08
+PLAN_TOKENS = 64
+"""Longest plan."""
 SETTLED = 25
 """Frames of a conversation that are left out."""
 TASK = {"task": "bring", "object": "red cup"}
@@ -123,7 +125,7 @@ async def measure(
     found = []
     async with ModelPool(MarkList()) as models:
         await prepare(spec, models)
-        process = await planner_process(planner, 256, models)
+        process = await planner_process(planner, PLAN_TOKENS, models)
         for pair in range(pairs):
             order = (None, process) if pair % 2 == 0 else (process, None)
             played = [await conversation(spec, models, seconds, one) for one in order]
