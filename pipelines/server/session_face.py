@@ -25,6 +25,7 @@ from pipelines.server.session.events import (
     Interruption,
     Phones,
     ToolCall,
+    ToolCancelled,
     ToolResult,
     TurnEnd,
     UserPartial,
@@ -83,7 +84,7 @@ class SessionFace:
         elif isinstance(event, ToolCall):
             self._tasks.add(event.call_id)
             self._event("task_started", t_ms)
-        elif isinstance(event, ToolResult):
+        elif isinstance(event, ToolResult | ToolCancelled):
             self._task_ended(event.call_id, t_ms)
         elif isinstance(event, Failure):
             self._event("error", t_ms)

@@ -20,6 +20,7 @@ from pipelines.server.session.events import (
     Interruption,
     Phones,
     ToolCall,
+    ToolCancelled,
     ToolResult,
     TurnEnd,
     UserPartial,
@@ -170,7 +171,7 @@ def test_of_several_functions_the_last_one_ends_the_act():
         for event in (
             ToolCall(0, "a", "look"),
             ToolCall(0, "b", "move"),
-            ToolResult(0, "a", "look"),
+            ToolCancelled(0, "a"),
             ToolResult(0, "b", "move"),
         )
     ]
