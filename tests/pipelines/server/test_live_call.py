@@ -83,7 +83,10 @@ class Caller:
         async with httpx.AsyncClient(timeout=30) as http:
             answer = await http.post(f"{self._url}/offer", json=offer)
         assert answer.status_code == 200, answer.text
-        await self._peer.setRemoteDescription(aiortc.RTCSessionDescription(**answer.json()))
+        found = answer.json()
+        await self._peer.setRemoteDescription(
+            aiortc.RTCSessionDescription(found["sdp"], found["type"])
+        )
 
     @property
     def faces(self):
