@@ -1,42 +1,13 @@
 """The server's gate as a real browser meets it: the key, its cookie, foreign names and pages."""
 
-import asyncio
-import contextlib
-import threading
-from concurrent.futures import Future
-
 import pytest
 
 from pipelines.server.access.key import PageKey
-from pipelines.server.app.address import Address
-from pipelines.server.app.run import serving
 from pipelines.server.doors.door import People
-from pipelines.server.service.service import VoiceService
 from tests.browser.chromium import NEEDED
+from tests.browser.served_page import served
 
 pytestmark = NEEDED
-
-
-@contextlib.contextmanager
-def served(key: PageKey | None = None):
-    """The address of a server with a step model, on a thread of its own."""
-    started: Future[str] = Future()
-    loop, ending = asyncio.new_event_loop(), asyncio.Event()
-
-    async def serve() -> None:
-        service = VoiceService([], steps=("passthrough",), tell=lambda text: None)
-        async with serving(service, Address(port=0), people=People(key=key)) as url:
-            started.set_result(url)
-            await ending.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    try:
-        yield started.result(20)
-    finally:
-        loop.call_soon_threadsafe(ending.set)
-        thread.join(20)
-        loop.close()
 
 
 @pytest.fixture
@@ -48,7 +19,7 @@ def page(browser):
 
 def test_the_key_becomes_a_cookie_and_is_gone_from_the_address(page):
     key = PageKey()
-    with served(key) as url:
+    with served(People(key=key)) as url:
         assert page.goto(f"{url}/talk").status == 403
         assert "scan its QR code" in page.inner_text("body")
         assert page.goto(f"{url}/talk{key.query}").status == 200

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import importlib.util
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.errors import LabError
 from pipelines.server.access.key import PageKey
@@ -101,6 +102,7 @@ async def serving(
     people = people or People()
     check(address, verifier, people.key)
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_clients_may_go())
         listener = stack.enter_context(contextlib.closing(address.listen()))
         url = address.url(listener.getsockname()[1])
         public = address.public_url or url
@@ -115,6 +117,23 @@ async def serving(
             yield url
         finally:
             await service.drain("the server is shutting down")
+
+
+@contextlib.contextmanager
+def _clients_may_go() -> Iterator[None]:
+    """A task that sends to a client which has just gone (aiortc's, for one) prints no traceback."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handle(of: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), ConnectionError):
+            before(of, context) if before else of.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(before)
 
 
 @contextlib.asynccontextmanager
