@@ -11,8 +11,8 @@ from pipelines.server.session.backend import Capabilities
 from pipelines.server.session.events import Context
 
 SOURCE = "memory"
-Way = Literal["say", "context", "off"]
-WAYS: tuple[Way, ...] = ("say", "context")
+Way = Literal["say", "condition", "context", "off"]
+WAYS: tuple[Way, ...] = ("say", "condition", "context")
 """Ways in, the first that a model has is taken."""
 _SWAPS = (
     (r"\bI am\b|\bI'm\b|\bi'm\b|\bi am\b", "you are"),
@@ -62,7 +62,7 @@ def for_language_model(given: Context) -> str:
     said = "; ".join(
         f"“{one['text']}” ({str(one['said'])[:10]})" for one in given.payload.get("memories", ())
     )
-    return f"What this user told you in earlier conversations: {said}" if said else given.summary
+    return f"Known of this user: {said}" if said else given.summary
 
 
 def to_second_person(text: str) -> str:

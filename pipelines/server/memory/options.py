@@ -41,10 +41,11 @@ class MemoryOptions:
         Help("Longest time for which an answer waits for memories; then it goes on without."),
     ] = 50.0
     inject: Annotated[
-        Literal["auto", "say", "context", "off"],
+        Literal["auto", "say", "condition", "context", "off"],
         Help(
-            "How memories reach the model: as forced text, as a message for the language model; "
-            "auto: the first that it can; off: the client alone is told."
+            "How memories reach the model: as forced text, as the vector that is added to its "
+            "input, as a message for the language model; auto: the first that it can; off: the "
+            "client alone is told."
         ),
     ] = "auto"
     unfit: Annotated[

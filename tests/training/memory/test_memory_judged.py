@@ -47,7 +47,7 @@ def test_embeddings_of_an_ollama_server_are_of_length_one_and_its_absence_is_sai
 
     made = Ollama("ollama:nomic", "http://127.0.0.1:11434/", post)
     vectors = made.embed(["a", "b"])
-    assert np.round(vectors, 6).tolist() == np.float32([[0.6, 0.8], [0, 0]]).tolist()
+    assert [[round(float(x), 6) for x in one] for one in vectors] == [[0.6, 0.8], [0.0, 0.0]]
     assert asked == [("http://127.0.0.1:11434/api/embed", {"model": "nomic", "input": ["a", "b"]})]
     with pytest.raises(LabError, match="sent no vectors"):
         made.embed(["a"])
