@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipelines.cache import Tell, silent
 from pipelines.duplex.moshi.onnx.cached import ensure
-from pipelines.duplex.moshi.onnx.codec.pocket_graph import shape_of, write_pocket
+from pipelines.duplex.moshi.onnx.graphs.pocket_graph import shape_of, write_pocket
 from pipelines.duplex.moshi.onnx.runtime import StreamingGraph, open_graph
 from pipelines.weights.safetensors import Reader
 

@@ -1,7 +1,7 @@
 """The decoder of Pocket TTS's codec as a graph: a frame's latent → its samples.
 
-It is Mimi's with another cut: 16 steps a frame, three strides, and a latent in place of codes. Names
-of tensors are those of the package's ``model.safetensors``.
+It is Mimi's with another cut: 16 steps a frame, three strides, and a latent in place of codes.
+Names of tensors are those of the package's ``model.safetensors``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from pipelines.duplex.moshi.onnx.codec.pieces import (
+from pipelines.duplex.moshi.onnx.graphs.pieces import (
     Build,
     transformer,
     upsample,
@@ -18,7 +18,7 @@ from pipelines.duplex.moshi.onnx.codec.pieces import (
     upward_pieces,
     writing,
 )
-from pipelines.duplex.moshi.onnx.codec.ring import Ring
+from pipelines.duplex.moshi.onnx.graphs.ring import Ring
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import Reader
 

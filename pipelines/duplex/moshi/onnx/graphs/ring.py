@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.moshi.onnx.graph import Graph, Linear
+from pipelines.duplex.moshi.onnx.graphs.graph import Graph, Linear
 
 F32 = npt.NDArray[np.float32]
 _NEVER = -1e9

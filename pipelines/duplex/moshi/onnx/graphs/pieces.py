@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.moshi.onnx import quantised
-from pipelines.duplex.moshi.onnx.codec.convolutions import Layers, Product, is_paired
-from pipelines.duplex.moshi.onnx.codec.ring import Ring, RingAttention
-from pipelines.duplex.moshi.onnx.codec.state import FlatState
-from pipelines.duplex.moshi.onnx.graph import Graph, Linear
+from pipelines.duplex.moshi.onnx.graphs import quantised
+from pipelines.duplex.moshi.onnx.graphs.convolutions import Layers, Product, is_paired
+from pipelines.duplex.moshi.onnx.graphs.graph import Graph, Linear
+from pipelines.duplex.moshi.onnx.graphs.ring import Ring, RingAttention
+from pipelines.duplex.moshi.onnx.graphs.state import FlatState
 from pipelines.weights.safetensors import Reader
 
 F32 = npt.NDArray[np.float32]

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.moshi.onnx import quantised
-from pipelines.duplex.moshi.onnx.codec.mimi_shape import FRAME_SAMPLES, STEPS, MimiShape
-from pipelines.duplex.moshi.onnx.codec.pieces import (
+from pipelines.duplex.moshi.onnx.graphs import quantised
+from pipelines.duplex.moshi.onnx.graphs.mimi_shape import FRAME_SAMPLES, STEPS, MimiShape
+from pipelines.duplex.moshi.onnx.graphs.pieces import (
     Build,
     past,
     residual,
