@@ -19,6 +19,8 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
+from pipelines.duplex.adapters import adapter_of
+from pipelines.duplex.frames import TextRefusedError
 from pipelines.errors import LabError
 from pipelines.host import Host, Skills
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
@@ -56,7 +58,8 @@ def capabilities_of(spec: PipelineSpec) -> Capabilities:
     if spec.kind == "cascade" and architecture(spec.architecture).build:
         inputs += ["text", "say", "context", "respond"]
     if spec.kind == "duplex":
-        inputs += ["say"]
+        can = adapter_of(spec.stages["model"]).abilities
+        inputs += [kind for ability, kind in _ABILITIES.items() if ability in can]
     return Capabilities(
         name=spec.name,
         in_rate_hz=spec.audio.in_rate_hz,
@@ -116,8 +119,8 @@ class PipelineBackend:
         models: Warm model processes; they outlive the conversation.
         marks: Takes the pipeline's marks.
         name: Of the conversation.
-        before_answer: Processors to stand before a cascade's language model.
         skills: Functions for its language model.
+        before_answer: Processors to stand before a cascade's language model.
     """
 
     def __init__(
@@ -126,16 +129,16 @@ class PipelineBackend:
         models: ModelPool,
         marks: MarkList,
         name: str = "",
-        before_answer: Sequence[FrameProcessor] = (),
         skills: Skills | None = None,
+        before_answer: Sequence[FrameProcessor] = (),
     ) -> None:
         self.capabilities = capabilities_of(spec)
         self._spec = spec
         self._models = models
         self._marks = marks
         self._name = name
-        self._before_answer = before_answer
         self._skills = skills
+        self._before_answer = before_answer
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
         self._say: Emit | None = None
@@ -273,7 +276,8 @@ class PipelineBackend:
             if self._wire.closed.is_set():
                 return
             beside = isinstance(frame.processor, IntentWatcher)  # the voice goes on without it
-            fatal = bool(frame.fatal) or not (survives or beside)
+            refused = isinstance(frame.exception, TextRefusedError)
+            fatal = bool(frame.fatal) or not (survives or beside or refused)
             self._emit(Failure(monotonic_ns(), str(frame.error), fatal))
 
         worker.add_event_handler("on_pipeline_error", on_error)
@@ -287,6 +291,8 @@ class PipelineBackend:
         self._emit(Failure(monotonic_ns(), why, fatal=True))
 
 
+_ABILITIES = {"forced_text": "say"}
+"""Ability of a duplex model → the input that it takes."""
 _KINDS = {UserText: "text", Say: "say", Context: "context"}
 
 
