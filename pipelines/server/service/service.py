@@ -39,10 +39,6 @@ GOODBYE_S = 5.0
 
 SEAT_S = 5.0
 """Longest wait for a seat that the conversation before has just left, s."""
-Making = Callable[[Sequence[Any]], Backend]
-"""Makes a backend, with processors to stand before its language model."""
-Remembering = Callable[[Capabilities, Making], Backend]
-"""Makes a backend that knows what its user said before, if that is known."""
 
 
 class RefusedError(LabError):
@@ -75,6 +71,16 @@ def to_stderr(sentence: str) -> None:
     print(f"duplex-lab: {redact(sentence)}", file=sys.stderr, flush=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the agents of one conversation have in common."""
+
+    marks: MarkList
+    caller: SkillCaller | None
+    user: str | None
+    """See `VoiceService.conversation`."""
+
+
 @dataclass(slots=True)
 class VoiceService:
     """Presets that people can talk to.
@@ -93,10 +99,10 @@ class VoiceService:
     log: SessionLog = field(default_factory=NoLog)
     tell: Callable[[str], None] = to_stderr
     steps: Sequence[str] = ()
-    memory: Memories | None = None
-    """What users said in earlier conversations; None: nothing is remembered."""
     runtime: Runtime = field(default_factory=Runtime)
     """What goes on beside conversations."""
+    memory: Memories | None = None
+    """What users said in earlier conversations; None: nothing is remembered."""
     figures: Figures = field(default_factory=Figures)
     draining: bool = False
     """True once no conversation may begin."""
@@ -248,41 +254,38 @@ class VoiceService:
         self, spec: PipelineSpec | None, name: str, door: str, user: str | None
     ) -> tuple[Session, Callable[[], None]]:
         """A session on a seat, and how to give the seat back."""
-        marks = MarkList()
-        runtime = self.runtime
+        runtime, marks = self.runtime, MarkList()
         caller = SkillCaller(runtime.registry) if runtime.registry is not None else None
-        remembering = partial(self._remembering, user, uuid4().hex)
+        call = _Call(marks, caller, user)
         try:
-            first = await self._opened(name, marks, caller, remembering)
+            first = await self._opened(name, call)
         except RefusedError as refused:
             self.figures.refused(refused.why)
             raise
         backend, release = first.backend, first.release
         if runtime.conducts:
             chain = [one for one in runtime.fallback if one != name]
-            opens = partial(self._opened, marks=marks, caller=caller, remembering=remembering)
-            rest = [Link(one, partial(opens, one)) for one in chain]
+            rest = [Link(one, partial(self._opened, one, call)) for one in chain]
             fell_back = partial(self.figures.fell_back, name)
-            backend = Conductor(first, rest, runtime.conduct, caller, fell_back)
-            release = backend.release
+            conductor = Conductor(first, rest, runtime.conduct, caller, fell_back)
+            backend, release = conductor, conductor.release
         session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
         return session, release
 
-    async def _opened(
-        self, name: str, marks: MarkList, caller: SkillCaller | None, remembering: Remembering
-    ) -> Opened:
-        """An agent on a seat of its own.
+    async def _opened(self, name: str, call: _Call) -> Opened:
+        """An agent on a seat of its own, with its user's memory where there is one.
 
         Raises:
             RefusedError: all seats are taken.
         """
         budget = self.runtime.budget_tokens.get(name, 0)
-        if name in self.steps:
-            model = load_object(STEP_MODELS[name])()
-            backend = remembering(model.capabilities, lambda before: StepBackend(model))
-            return Opened(name, backend, budget_tokens=budget)
         if is_address(name):
             return Opened(name, self.runtime.connect(name), budget_tokens=budget)
+        if name in self.steps:
+            model = load_object(STEP_MODELS[name])()
+            can = model.capabilities
+            step = self._remembering(call.user, can, lambda before: StepBackend(model))
+            return Opened(name, step, budget_tokens=budget)
         from pipelines.server.session.pipeline import PipelineBackend, capabilities_of
 
         pool = self._pools.get(name)
@@ -294,26 +297,22 @@ class VoiceService:
                 "a few seconds",
             )
         self._told_warm(name)
-        spec, models, taken = pool.spec, seat.models, pool  # mypy: known to be there
-        backend = remembering(
-            capabilities_of(spec),
+        backend = self._remembering(
+            call.user,
+            capabilities_of(pool.spec),
             lambda before: PipelineBackend(
-                spec, models, marks, before_answer=before, skills=caller
+                pool.spec, seat.models, call.marks, before_answer=before, skills=call.caller
             ),
         )
 
         def release() -> None:
-            taken.give(seat)
+            pool.give(seat)
             self._told_warm(name)
 
         return Opened(name, backend, release, budget)
 
     def _remembering(
-        self,
-        user: str | None,
-        conversation: str,
-        can: Capabilities,
-        make: Making,
+        self, user: str | None, can: Capabilities, make: Callable[[Sequence[Any]], Backend]
     ) -> Backend:
         """A backend, with its user's memory where there is one."""
         memory = self.memory
@@ -324,7 +323,7 @@ class VoiceService:
             return make([])
         from pipelines.server.memory.remembering import RememberingBackend
 
-        return RememberingBackend(can, make, memory.of(whose, conversation), self.tell)
+        return RememberingBackend(can, make, memory.of(whose, uuid4().hex), self.tell)
 
     async def _end_late(self, session: Session) -> None:
         await asyncio.sleep(self.limits.conversation_s)

@@ -116,8 +116,8 @@ class PipelineBackend:
         models: Warm model processes; they outlive the conversation.
         marks: Takes the pipeline's marks.
         name: Of the conversation.
-        before_answer: Processors to stand before a cascade's language model.
         skills: Functions for its language model.
+        before_answer: Processors to stand before a cascade's language model.
     """
 
     def __init__(
@@ -126,16 +126,16 @@ class PipelineBackend:
         models: ModelPool,
         marks: MarkList,
         name: str = "",
-        before_answer: Sequence[FrameProcessor] = (),
         skills: Skills | None = None,
+        before_answer: Sequence[FrameProcessor] = (),
     ) -> None:
         self.capabilities = capabilities_of(spec)
         self._spec = spec
         self._models = models
         self._marks = marks
         self._name = name
-        self._before_answer = before_answer
         self._skills = skills
+        self._before_answer = before_answer
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
         self._say: Emit | None = None
