@@ -15,7 +15,7 @@ BOTH_DUPLEX := duplex-nano,duplex-tiny
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full demo bench bench-full bench-cascade bench-moshi bench-conversation \
-  bench-engines face talk calibrate notebooks labs test test-fast gate test-browser check lint \
+  bench-people bench-engines face talk calibrate notebooks labs test test-fast gate test-browser check lint \
   format types lock clean
 
 help: ## list every target
@@ -65,6 +65,9 @@ bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 8 minutes); PRES
 bench-conversation: $(STAMP) ## turn-taking: barge-ins, backchannels, pauses (about 22 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
 	  --fixtures turn_taking $(ARGS)
+
+bench-people: $(STAMP) ## trained ears and a trained voice beside the embedded cascade (fetches 140 MB once; about 20 minutes)
+	@$(BIN)/python scripts/bench_people.py $(ARGS)
 
 ASKED = $(or $(NAMED),cascade-embedded)
 face: $(STAMP) ## a preset with its face in the browser, by microphone; ARGS="--fixtures quick": recorded users
