@@ -7,6 +7,7 @@ EXAMPLES: dict[str, str] = {
     "face": "duplex-lab face cascade-embedded --fixtures greet_hello",
     "talk": "duplex-lab talk cascade-embedded",
     "serve": "duplex-lab serve duplex-nano cascade-embedded --port 8000",
+    "cases": "duplex-lab cases --cases chat_tea_told,chat_tea_asked",
     "calibrate": "duplex-lab calibrate --line pcm-websocket --clicks 40",
     "service": "duplex-lab service duplex-tiny --frames 200",
     "algorithmic-latency": "duplex-lab algorithmic-latency duplex-nano",

@@ -173,6 +173,8 @@ class VoiceService:
             importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
         if self.memory is not None:
             self.memory.start()
+            if any(spec.kind == "duplex" for spec in self._all_specs):
+                await self.memory.listen()
         for spec in self._all_specs:
             name = spec.name
             told = Told(
@@ -265,7 +267,7 @@ class VoiceService:
         await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
         self._pools.clear()
         if self.memory is not None:
-            await asyncio.to_thread(self.memory.close)
+            await self.memory.aclose()
 
     # inside
 
