@@ -1,4 +1,4 @@
-"""What the conductor adds to a chunk of the agent's audio: the time from the backend to the session.
+"""What the conductor adds to a chunk of the agent's audio, from the backend to the session.
 
 python scripts/runtime_cost.py                20,000 chunks of 80 ms, with and without, in turn
 

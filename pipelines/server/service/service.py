@@ -255,6 +255,10 @@ class VoiceService:
             self.figures.closed(name, door)
             give()
 
+    async def hang_up(self, reason: str) -> None:
+        """Ends every conversation; others may begin."""
+        await asyncio.gather(*(one.stop(reason) for one in list(self._open)))
+
     async def drain(self, reason: str, grace_s: float = GOODBYE_S) -> None:
         """Lets nobody in, and ends every conversation once its agent has finished speaking."""
         self.draining = True
