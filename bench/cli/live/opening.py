@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pipelines.server.doors.door import DoorRow, People
     from pipelines.server.memory.memories import Memories
     from pipelines.server.service.service import VoiceService
+    from pipelines.server.service.warm import Warmth
 
 
 def service_of(config: ServerConfig) -> VoiceService:
@@ -46,6 +47,7 @@ def service_of(config: ServerConfig) -> VoiceService:
     from pipelines.server.runtime.opening import runtime_of, watched
     from pipelines.server.service.service import Limits, VoiceService
     from pipelines.server.session.forms import STEP_MODELS, provide, spec_of
+    from pipelines.watch.reasoner import provide_planner
 
     presets, limits = config.of(ServeOptions).presets, config.of(LimitOptions)
     steps = [name for name in presets if name in STEP_MODELS]
@@ -55,11 +57,29 @@ def service_of(config: ServerConfig) -> VoiceService:
     skills = config.of(SkillOptions)
     runtime = runtime_of(specs, skills, config.of(PolicyOptions), config.of(WarmthOptions))
     for spec in (*specs, *runtime.spare):
-        provide(spec, lambda text: typer.echo(text, err=True))
+        provide(spec, _echo)
+    if skills.enabled and skills.planner:
+        provide_planner(skills.planner, _echo)
     specs = [watched(spec, skills) for spec in specs]
-    bears = Limits(limits.seats, limits.connections, limits.minutes * 60)
+    bears = Limits(limits.seats, limits.connections, limits.minutes * 60, limits.conversations)
     memory = memory_of(config)
-    return VoiceService(specs, bears, steps=steps, memory=memory, runtime=runtime)
+    return VoiceService(
+        specs, bears, steps=steps, memory=memory, runtime=runtime, warmth=warmth_of(config)
+    )
+
+
+def warmth_of(config: ServerConfig) -> Warmth:
+    """How many seats of each preset are warm, and for how long."""
+    from pipelines.server.service.warm import Warmth
+
+    options, seats = config.of(WarmthOptions), config.of(LimitOptions).seats
+    return Warmth(
+        most=seats,
+        least=min(options.seats, seats) or seats,
+        ahead_s=options.ahead_s,
+        idle_s=options.idle_s,
+        keep_alive_s=options.keep_alive_s,
+    )
 
 
 def memory_of(config: ServerConfig) -> Memories | None:
@@ -185,6 +205,10 @@ def quiet_logs() -> None:
     from loguru import logger
 
     logger.remove()
+
+
+def _echo(words: str) -> None:
+    typer.echo(words, err=True)
 
 
 async def until_asked(

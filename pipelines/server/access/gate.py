@@ -18,6 +18,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+RETRY_AFTER = b"5"
+"""Seconds after which a client that found the server full may try again."""
 
 
 class Gate:
@@ -104,5 +106,7 @@ async def _refuse(
         (b"cache-control", b"no-store"),
         *more,
     ]
+    if status == 503:
+        headers.append((b"retry-after", RETRY_AFTER))
     await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})
