@@ -15,7 +15,7 @@ BOTH_DUPLEX := duplex-nano,duplex-tiny
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full demo bench bench-full bench-cascade bench-moshi bench-conversation \
-  bench-people bench-100 bench-engines face talk calibrate notebooks labs test test-fast gate \
+  bench-engines bench-people bench-100 face talk serve calibrate notebooks labs test test-fast gate \
   test-browser check lint format types lock clean
 
 help: ## list every target
@@ -78,6 +78,9 @@ face: $(STAMP) ## a preset with its face in the browser, by microphone; ARGS="--
 
 talk: $(STAMP) ## talk to a preset by microphone, in the browser; ARGS=--https for a phone
 	@$(BIN)/duplex-lab talk $(ASKED) $(ARGS)
+
+serve: $(STAMP) ## presets as a voice server, at this machine only; PRESET="A B", ARGS="--config FILE"
+	@$(BIN)/duplex-lab serve $(NAMED) $(ARGS)
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)
