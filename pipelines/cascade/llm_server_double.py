@@ -26,6 +26,8 @@ class ChatServerDouble:
         key: str = "",
         interval_s: float = 0.0,
         status: int = 200,
+        calls: Sequence[tuple[str, dict[str, Any]]] = (),
+        before: Sequence[str] = (),
     ) -> None:
         """Describes the server.
 
@@ -35,12 +37,17 @@ class ChatServerDouble:
             key: Key that it requires; empty: none.
             interval_s: Time before each token.
             status: HTTP status of its answers; an error's number makes it refuse.
+            calls: Functions that it calls, with their arguments, in place of an answer, where they
+                are offered and no result of one has been given.
+            before: Tokens that it says before it calls them.
         """
         self._tokens = tokens
         self._models = models
         self._key = key
         self._interval_s = interval_s
         self._status = status
+        self._calls = calls
+        self._before = before
         self.asked: list[dict[str, Any]] = []
         """The bodies of all requests."""
         self.broken_off = 0
@@ -70,16 +77,18 @@ class ChatServerDouble:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refusal(request):
             return refusal
-        self.asked.append(await request.json())
+        body = await request.json()
+        self.asked.append(body)
         if self._status != 200:
             return web.json_response({"error": {"message": "a bad day"}}, status=self._status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:
-            for delta in [{"role": "assistant"}, *({"content": t} for t in self._tokens)]:
+            for delta in [{"role": "assistant"}, *self._deltas(body)]:
                 await asyncio.sleep(self._interval_s)
                 await response.write(_event([{"index": 0, "delta": delta, "finish_reason": None}]))
-            await response.write(_event([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
+            reason = "tool_calls" if "tool_calls" in delta else "stop"
+            await response.write(_event([{"index": 0, "delta": {}, "finish_reason": reason}]))
             used = len(self._tokens)
             usage = {"prompt_tokens": 1, "completion_tokens": used, "total_tokens": used + 1}
             await response.write(_event([], usage=usage) + b"data: [DONE]\n\n")
@@ -87,6 +96,25 @@ class ChatServerDouble:
             self.broken_off += 1
             raise
         return response
+
+    def _deltas(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """The answer to a request, piece by piece."""
+        is_answered = any(message["role"] == "tool" for message in body["messages"])
+        if not self._calls or is_answered or not body.get("tools"):
+            return [{"content": token} for token in self._tokens]
+        calls = [
+            {
+                "index": n,
+                "id": f"call_{n}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(arguments)},
+            }
+            for n, (name, arguments) in enumerate(self._calls)
+        ]
+        return [
+            *({"content": token} for token in self._before),
+            *({"tool_calls": [call]} for call in calls),
+        ]
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if self._key and request.headers.get("Authorization") != f"Bearer {self._key}":

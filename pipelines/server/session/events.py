@@ -5,11 +5,14 @@ Times are of the machine's monotonic clock, ns. Audio is int16, mono, little-end
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Side = Literal["user", "agent"]
+FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Name of a function, as OpenAI and the servers of its protocol take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class ToolCall:
     call_id: str
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    goes_on: bool = False
+    """True if another call of the same answer follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,14 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Functions:
+    """The functions that the client offers from now on, in place of those before."""
+
+    functions: Sequence[Mapping[str, Any]]
+    """Each with ``name``, ``description`` and ``parameters``, a JSON schema."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolOutput:
     """A function's result, for a `ToolCall`."""
 
@@ -225,4 +238,4 @@ class Command:
     name: Literal["interrupt", "respond"]
 
 
-Input = UserText | Say | ToolOutput | Context | Command
+Input = UserText | Say | Functions | ToolOutput | Context | Command

@@ -18,6 +18,8 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
+from pipelines.engines.adapters import engine_row
+from pipelines.engines.row import FUNCTIONS
 from pipelines.errors import LabError
 from pipelines.host import Host
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
@@ -32,12 +34,17 @@ from pipelines.server.session.events import (
     AudioOut,
     Command,
     Context,
+    Event,
     Failure,
+    Functions,
     Input,
     Interruption,
     Say,
+    ToolCall,
+    ToolOutput,
     UserText,
 )
+from pipelines.server.session.functions import ClientFunctions
 from pipelines.server.session.states import SessionError
 from pipelines.server.session.tap import SessionTap
 from pipelines.spec import PipelineSpec
@@ -53,6 +60,8 @@ def capabilities_of(spec: PipelineSpec) -> Capabilities:
     inputs = ["audio", "interrupt"]
     if spec.kind == "cascade" and architecture(spec.architecture).build:
         inputs += ["text", "say", "context", "respond"]
+        if calls_functions(spec):
+            inputs += ["functions", "tool_result"]
     if spec.kind == "duplex":
         inputs += ["say"]
     return Capabilities(
@@ -63,6 +72,17 @@ def capabilities_of(spec: PipelineSpec) -> Capabilities:
         inputs=tuple(inputs),
         full_duplex=spec.kind == "duplex",
     )
+
+
+def calls_functions(spec: PipelineSpec) -> bool:
+    """Whether the language model of a cascade calls functions that a client offers."""
+    if spec.architecture == "hosted":
+        from pipelines.hosted.services import services_of
+
+        return "llm" in services_of(spec)
+    if spec.architecture != "cascade":
+        return False
+    return FUNCTIONS in engine_row("llm", spec.stages["llm"].engine).capabilities
 
 
 class SessionWire:
@@ -126,6 +146,7 @@ class PipelineBackend:
         self._name = name
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
+        self._functions = ClientFunctions()
         self._say: Emit | None = None
         self._worker: PipelineWorker | None = None
         self._runner: WorkerRunner | None = None
@@ -177,7 +198,14 @@ class PipelineBackend:
         if kind not in self.capabilities.inputs or self._worker is None:
             takes = ", ".join(self.capabilities.inputs)
             raise SessionError(f"{self._spec.name} takes no {kind}: it takes {takes}.")
-        await self._worker.queue_frame(_frame(given))
+        if isinstance(given, ToolOutput):
+            frame = self._functions.give(given)
+        elif isinstance(given, Functions):
+            frame = self._functions.offer(given.functions)
+        else:
+            frame = _frame(given)
+        if frame is not None:
+            await self._worker.queue_frame(frame)
 
     async def stop(self) -> None:
         """Ends the pipeline, and lets its models come to rest."""
@@ -197,7 +225,9 @@ class PipelineBackend:
 
     # inside
 
-    def _emit(self, event: Any) -> None:
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, ToolCall):
+            self._functions.called(event)
         if self._say is not None:
             self._say(event)
 
@@ -272,7 +302,13 @@ class PipelineBackend:
         self._emit(Failure(monotonic_ns(), why, fatal=True))
 
 
-_KINDS = {UserText: "text", Say: "say", Context: "context"}
+_KINDS = {
+    UserText: "text",
+    Say: "say",
+    Context: "context",
+    Functions: "functions",
+    ToolOutput: "tool_result",
+}
 
 
 def _frame(given: Input) -> Any:
