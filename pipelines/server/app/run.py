@@ -9,12 +9,14 @@ import ipaddress
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import LabError
+from pipelines.heap import lasting
 from pipelines.server.access.gate import Gate
 from pipelines.server.access.tokens import Verifier
 from pipelines.server.app.app import make_app
@@ -28,6 +30,9 @@ MOST_MESSAGE = 1 << 20
 """Bytes of a WebSocket message: what is larger is never gathered."""
 HEADER_S = 10.0
 """Longest time for a client to send a whole request, s."""
+SWITCH_S = 0.0005
+"""Longest time for which a thread keeps the GIL while the loop waits for it, s; Python's default is
+ten times that, and a chunk would wait for it."""
 BACKLOG = 1_024
 """Connections that may wait to be taken."""
 NEEDED = ("fastapi", "uvicorn", "jwt", "prometheus_client", "cbor2")
@@ -135,12 +140,25 @@ async def serving(
         app = make_app(house, doors)
         await service.start()
         stack.push_async_callback(service.close)
+        stack.enter_context(lasting())
+        stack.enter_context(_prompt_threads())
         await stack.enter_async_context(_sidecar(service, beside))
         await stack.enter_async_context(_http(app, listener, address, service))
         try:
             yield url
         finally:
             await service.drain("the server is shutting down")
+
+
+@contextlib.contextmanager
+def _prompt_threads() -> Iterator[None]:
+    """Within, a thread that computes (a voice detector's) leaves the loop the GIL in time."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 @contextlib.asynccontextmanager

@@ -137,7 +137,12 @@ class VoiceService:
         for spec in self.specs:
             name = spec.name
             pool = WarmPool(
-                spec, self.limits.seats, self.tell, self._counted(name), self._renews(name)
+                spec,
+                self.limits.seats,
+                self.tell,
+                self._counted(name),
+                self._renews(name),
+                lambda: not self._open,
             )
             try:
                 await pool.load()

@@ -43,6 +43,7 @@ class WarmPool:
         tell: Takes a sentence on what went wrong with a process.
         replaced: Takes the number of processes that were replaced.
         freed: Called when a seat is free again.
+        is_quiet: Whether nobody talks: then memory may be given back, which takes a while.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class WarmPool:
         tell: Callable[[str], None] = lambda sentence: None,
         replaced: Callable[[int], None] = lambda count: None,
         freed: Callable[[], None] = lambda: None,
+        is_quiet: Callable[[], bool] = lambda: True,
     ) -> None:
         self.spec = spec
         self._seats = 1 if architecture(spec.architecture).converse else seats
         self._tell = tell
         self._replaced = replaced
         self._freed = freed
+        self._is_quiet = is_quiet
         self._free: list[Seat] = []
         self._all: list[Seat] = []
         self._shared = False
@@ -170,6 +173,7 @@ class WarmPool:
                 self._tell(str(error))
                 await asyncio.sleep(RETRY_S)
         seat.marks.drain()
-        give_back()
+        if self._is_quiet():
+            give_back()
         self._free.append(seat)
         self._freed()
