@@ -33,6 +33,9 @@ HEADER_S = 10.0
 SWITCH_S = 0.0005
 """Longest time for which a thread keeps the GIL while the loop waits for it, s; Python's default is
 ten times that, and a chunk would wait for it."""
+SEND_BYTES = 1 << 16
+"""Bytes that wait in the system for a client to take them (the system doubles it): more would hide
+for minutes that it does not."""
 BACKLOG = 1_024
 """Connections that may wait to be taken."""
 NEEDED = ("fastapi", "uvicorn", "jwt", "prometheus_client", "cbor2")
@@ -260,6 +263,7 @@ def _listen(address: Address) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
     try:
         listener.bind((address.host, address.port))
     except OSError as error:
@@ -300,19 +304,21 @@ def _server_class() -> Any:
 
 
 async def _reap(server: Any) -> None:
-    """Closes connections on which no whole request came in time.
+    """Cuts connections off on which no whole request came in time, or that can't be closed.
 
     uvicorn waits for a request's end for ever; whoever opens many and sends nothing would take the
-    server's every connection.
+    server's every connection. A client that does not read its last bytes would keep its own.
     """
     seen: dict[Any, float] = {}
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(HEADER_S / 4)
         waiting = {
-            one for one in server.server_state.connections if getattr(one, "cycle", True) is None
+            one
+            for one in server.server_state.connections
+            if getattr(one, "cycle", True) is None or one.transport.is_closing()
         }
         seen = {one: seen.get(one, loop.time()) for one in waiting}
         for one, since_s in seen.items():
             if loop.time() - since_s > HEADER_S:
-                one.transport.close()
+                one.transport.abort()

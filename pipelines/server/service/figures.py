@@ -8,7 +8,6 @@ from pipelines.server.session.events import (
     AudioOut,
     Control,
     Event,
-    Failure,
     Interruption,
     LatencyMark,
     ToolCall,
@@ -44,7 +43,10 @@ class Figures:
             registry=self.registry,
         )
         self._refused = Counter(
-            "duplex_lab_refused", "RefusedError before they began", ["why"], registry=self.registry
+            "duplex_lab_refused",
+            "Conversations refused before they began",
+            ["why"],
+            registry=self.registry,
         )
         self._first = Histogram(
             "duplex_lab_first_audio_seconds",
@@ -91,9 +93,11 @@ class Figures:
         self._open.labels(preset, door).inc()
         self._all.labels(preset, door).inc()
 
-    def closed(self, preset: str, door: str) -> None:
-        """It is over."""
+    def closed(self, preset: str, door: str, failed: bool) -> None:
+        """It is over; ``failed``: an error ended it."""
         self._open.labels(preset, door).dec()
+        if failed:
+            self._failed.labels(preset, door).inc()
 
     def refused(self, why: str) -> None:
         """Somebody was refused; ``why`` is one of a few words (full, token, draining, preset)."""
@@ -119,8 +123,6 @@ class Figures:
             self._interruptions.labels(preset, door).inc()
         elif isinstance(event, ToolCall):
             self._calls.labels(preset, door).inc()
-        elif isinstance(event, Failure) and event.fatal:
-            self._failed.labels(preset, door).inc()
 
     def frame(self, seconds: float, waiting: int, preset: str, door: str) -> None:
         """A chunk of the agent's was handed to the socket.

@@ -202,7 +202,7 @@ class VoiceService:
             watch.cancel()
             await session.stop()
             self._open.discard(session)
-            self.figures.closed(name, door)
+            self.figures.closed(name, door, session.failed)
             give()
             self._told_warm(name)
 
