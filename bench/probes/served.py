@@ -52,6 +52,8 @@ class Talk:
     """When it was sent."""
     heard_ns: list[int] = field(default_factory=list)
     """When each frame of the agent's began to arrive."""
+    pcm: bytearray = field(default_factory=bytearray)
+    """(n,) int16: what was heard."""
     words: str = ""
     """What the agent said."""
     error: str = ""
@@ -168,7 +170,9 @@ def served(*arguments: str) -> Iterator[tuple[str, psutil.Process]]:
             process.wait(30)
 
 
-async def talk(url: str, pcm: npt.NDArray[np.int16], begin_ns: int, frames: int) -> Talk:
+async def talk(
+    url: str, pcm: npt.NDArray[np.int16], begin_ns: int, frames: int, preset: str = ""
+) -> Talk:
     """One conversation in real time.
 
     Args:
@@ -176,12 +180,13 @@ async def talk(url: str, pcm: npt.NDArray[np.int16], begin_ns: int, frames: int)
         pcm: (n,) the user's audio at 24 kHz, again and again.
         begin_ns: When its first sample is spoken.
         frames: Frames to speak.
+        preset: The preset; empty: the server's default.
     """
     import websockets
 
     done = Talk()
     loop = np.pad(pcm, (0, -len(pcm) % FRAME)).reshape(-1, FRAME)
-    address = url.replace("http", "ws", 1) + "/v1/stream"
+    address = f"{url.replace('http', 'ws', 1)}/v1/stream?preset={preset}"
     try:
         async with websockets.connect(address, compression=None) as socket:
             listening = asyncio.create_task(_listen(socket, done))
@@ -202,12 +207,11 @@ async def talk(url: str, pcm: npt.NDArray[np.int16], begin_ns: int, frames: int)
 
 async def _listen(socket: Any, done: Talk) -> None:
     """Takes what the agent says."""
-    samples = 0
     async for message in socket:
         now_ns = monotonic_ns()
         if isinstance(message, bytes):
-            samples += len(message) // 2
-            while len(done.heard_ns) * FRAME < samples:
+            done.pcm += message
+            while len(done.heard_ns) * FRAME < len(done.pcm) // 2:
                 done.heard_ns.append(now_ns)
             continue
         told = json.loads(message)
