@@ -73,7 +73,9 @@ async def test_what_goes_in_comes_out_and_the_state_is_told():
         assert code == 1000 and [m["state"] for m in texts(got, "status")] == ["draining", "closed"]
         async with httpx.AsyncClient(base_url=url) as http:
             assert (await http.get("/healthz")).text == "ok\n"
-            assert (await http.get("/v1/presets")).json()["presets"] == ["passthrough", "clerk"]
+            told = (await http.get("/v1/presets")).json()
+            assert told["presets"] == ["passthrough", "clerk"]
+            assert told["capabilities"]["clerk"]["inputs"] == ["audio", "tool_result"]
             figures = (await http.get("/metrics")).text
         assert (
             'duplex_lab_conversations_total{door="stream",preset="passthrough"} 1.0' in figures
