@@ -5,7 +5,7 @@ notebook).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,8 @@ class Host:
     """Repeat number of the bench's trial; scripted presets draw their delays by it."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Values from a caller of the bench to an architecture of its own."""
+    before_answer: Sequence[Any] = ()
+    """Processors of the host's between the user's turn and the language model, in a cascade."""
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the conversation is over, or must end."""
     open_transport: Callable[[TransportParams | None], BaseTransport] | None = None

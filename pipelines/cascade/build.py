@@ -91,6 +91,7 @@ async def build(host: Host) -> Pipeline:
         _ear(processes["stt"], host.marks, stt, turns),
         *await intent_taps(host),  # the user's words: the aggregator behind keeps them
         pair.user(),
+        *host.before_answer,
         _mind(processes.get("llm"), host.marks, llm, hand_over, ahead),
     ]
     if by_clause:

@@ -37,6 +37,7 @@ from pipelines.server.doors.door import (
     deny,
     end,
     relay,
+    subject,
     token_of,
 )
 from pipelines.server.doors.holding import short
@@ -82,8 +83,7 @@ async def serve(socket: WebSocket, house: House) -> None:
     try:
         token = token_of(socket.headers.get("authorization"))
         rate_hz = _rate(socket.query_params.get("rate"))
-        if token:
-            admit(house, token)
+        claims = admit(house, token) if token else None
     except AccessError as error:
         await deny(socket, str(error))
         return
@@ -93,9 +93,9 @@ async def serve(socket: WebSocket, house: House) -> None:
     await socket.accept()
     try:
         if not token and house.verifier is not None:
-            admit(house, await _first_token(socket))
+            claims = admit(house, await _first_token(socket))
         preset = socket.query_params.get("preset")
-        async with house.service.conversation(preset, NAME) as session:
+        async with house.service.conversation(preset, NAME, subject(claims)) as session:
             name = session.capabilities.name
             talk = _Talk(socket, session, rate_hz)
             events = relay(house, session, talk.say, name, NAME)

@@ -11,14 +11,17 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
 
 from pipelines.errors import LabError
 from pipelines.marks import MarkList
 from pipelines.registry import load_object
 from pipelines.secrets import redact
+from pipelines.server.memory.memories import Memories
 from pipelines.server.service.figures import Figures
 from pipelines.server.service.warm import WarmPool
-from pipelines.server.session.backend import Capabilities
+from pipelines.server.session.backend import Backend, Capabilities
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.forms import STEP_MODELS, VOICE_PIPELINE, servable
 from pipelines.server.session.log import NoLog, SessionLog
@@ -80,6 +83,8 @@ class VoiceService:
     log: SessionLog = field(default_factory=NoLog)
     tell: Callable[[str], None] = to_stderr
     steps: Sequence[str] = ()
+    memory: Memories | None = None
+    """What users said in earlier conversations; None: nothing is remembered."""
     figures: Figures = field(default_factory=Figures)
     draining: bool = False
     """True once no conversation may begin."""
@@ -134,6 +139,8 @@ class VoiceService:
 
         if self.specs:
             importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
+        if self.memory is not None:
+            self.memory.start()
         for spec in self.specs:
             name = spec.name
             pool = WarmPool(
@@ -171,12 +178,16 @@ class VoiceService:
         raise RefusedError("preset", f"{name!r} is not served here{near}; served: {here}")
 
     @contextlib.asynccontextmanager
-    async def conversation(self, preset: str | None, door: str) -> AsyncIterator[Session]:
+    async def conversation(
+        self, preset: str | None, door: str, user: str | None = ""
+    ) -> AsyncIterator[Session]:
         """A started session with a preset, ended with the block.
 
         Args:
             preset: Its name; empty or None: the default.
             door: The protocol by which it comes, for log and figures.
+            user: Subject of the client's token; empty: none was asked for; None: it is not known
+                who speaks, and nothing is remembered.
 
         Raises:
             RefusedError: it is not served here, all seats are taken, or the server ends.
@@ -191,7 +202,7 @@ class VoiceService:
             self.figures.refused(refused.why)
             raise
         name = spec.name if spec is not None else name
-        session, give = await self._seated(spec, name, door)
+        session, give = await self._seated(spec, name, door, user)
         self._open.add(session)
         self.figures.opened(name, door)
         watch = asyncio.create_task(self._end_late(session))
@@ -217,17 +228,20 @@ class VoiceService:
         await asyncio.gather(*(one.stop("the server has ended") for one in list(self._open)))
         await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
         self._pools.clear()
+        if self.memory is not None:
+            await asyncio.to_thread(self.memory.close)
 
     # inside
 
     async def _seated(
-        self, spec: PipelineSpec | None, name: str, door: str
+        self, spec: PipelineSpec | None, name: str, door: str, user: str | None
     ) -> tuple[Session, Callable[[], None]]:
         """A session on a seat, and how to give the seat back."""
         if spec is None:
             model = load_object(STEP_MODELS[name])()
-            return Session(StepBackend(model), log=self.log, door=door), lambda: None
-        from pipelines.server.session.pipeline import PipelineBackend
+            step = self._remembering(user, model.capabilities, lambda before: StepBackend(model))
+            return Session(step, log=self.log, door=door), lambda: None
+        from pipelines.server.session.pipeline import PipelineBackend, capabilities_of
 
         pool = self._pools.get(spec.name)
         seat = await pool.take_soon(SEAT_S) if pool is not None else None
@@ -240,9 +254,28 @@ class VoiceService:
             )
         self._told_warm(spec.name)
         marks = MarkList()
-        backend = PipelineBackend(spec, seat.models, marks)
+        taken = seat.models
+        backend = self._remembering(
+            user,
+            capabilities_of(spec),
+            lambda before: PipelineBackend(spec, taken, marks, before_answer=before),
+        )
         session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
         return session, lambda: pool.give(seat)
+
+    def _remembering(
+        self, user: str | None, can: Capabilities, make: Callable[[Sequence[Any]], Backend]
+    ) -> Backend:
+        """A backend, with its user's memory where there is one."""
+        memory = self.memory
+        if memory is None or user is None:
+            return make([])
+        whose = user or memory.options.local_user
+        if not whose:
+            return make([])
+        from pipelines.server.memory.remembering import RememberingBackend
+
+        return RememberingBackend(can, make, memory.of(whose, uuid4().hex), self.tell)
 
     async def _end_late(self, session: Session) -> None:
         await asyncio.sleep(self.limits.conversation_s)

@@ -229,6 +229,9 @@ class Context:
     source: str
     """Where they come from: ``memory``, ``planner``, …"""
     summary: str
+    """What can be spoken of them."""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """The facts themselves."""
 
 
 @dataclass(frozen=True, slots=True)

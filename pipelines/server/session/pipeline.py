@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
 )
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
@@ -134,16 +135,23 @@ class PipelineBackend:
         models: Warm model processes; they outlive the conversation.
         marks: Takes the pipeline's marks.
         name: Of the conversation.
+        before_answer: Processors to stand before a cascade's language model.
     """
 
     def __init__(
-        self, spec: PipelineSpec, models: ModelPool, marks: MarkList, name: str = ""
+        self,
+        spec: PipelineSpec,
+        models: ModelPool,
+        marks: MarkList,
+        name: str = "",
+        before_answer: Sequence[FrameProcessor] = (),
     ) -> None:
         self.capabilities = capabilities_of(spec)
         self._spec = spec
         self._models = models
         self._marks = marks
         self._name = name
+        self._before_answer = before_answer
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
         self._functions = ClientFunctions()
@@ -238,6 +246,7 @@ class PipelineBackend:
             self._marks,
             self._models,
             trial_id=self._name,
+            before_answer=self._before_answer,
             closed=self._wire.closed,
             open_transport=lambda params: LinkTransport(self._wire, self._spec.audio, params),
             watch=self._watch_guest,

@@ -23,7 +23,8 @@ from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.cascade.llm_server_double import ChatServerDouble
-from pipelines.server.app.run import Address, serving
+from pipelines.server.app.address import Address
+from pipelines.server.app.run import serving
 from pipelines.server.service.service import Limits, VoiceService
 from pipelines.server.session import session
 from pipelines.server.session.events import (
