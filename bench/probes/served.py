@@ -15,7 +15,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,16 +171,24 @@ def served(*arguments: str) -> Iterator[tuple[str, psutil.Process]]:
 
 
 async def talk(
-    url: str, pcm: npt.NDArray[np.int16], begin_ns: int, frames: int, preset: str = ""
+    url: str,
+    pcm: npt.NDArray[np.int16],
+    frames: int,
+    all_listen: asyncio.Barrier,
+    preset: str = "",
+    phase: float = 0.0,
+    end_s: float = END_S,
 ) -> Talk:
     """One conversation in real time.
 
     Args:
         url: ``http://host:port`` of the server.
         pcm: (n,) the user's audio at 24 kHz, again and again.
-        begin_ns: When its first sample is spoken.
         frames: Frames to speak.
+        all_listen: The clients that begin together, once every agent listens.
         preset: The preset; empty: the server's default.
+        phase: Part of a frame by which it begins later, from 0 to 1.
+        end_s: Longest wait for the last frames, s.
     """
     import websockets
 
@@ -189,36 +197,56 @@ async def talk(
     address = f"{url.replace('http', 'ws', 1)}/v1/stream?preset={preset}"
     try:
         async with websockets.connect(address, compression=None) as socket:
+            while (await _told(socket, done)).get("state") != "listening":
+                pass
             listening = asyncio.create_task(_listen(socket, done))
+            await all_listen.wait()
+            begin_ns = monotonic_ns() + round(phase * FRAME_MS * NS_PER_MS)
             for k in range(frames):
                 due_ns = begin_ns + (k + 1) * FRAME_MS * NS_PER_MS
                 await asyncio.sleep(max(0, due_ns - monotonic_ns()) / NS_PER_S)
                 done.due_ns.append(due_ns)
                 done.sent_ns.append(monotonic_ns())
                 await socket.send(loop[k % len(loop)].tobytes())
-            await asyncio.sleep(END_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(end_s):
+                    while len(done.heard_ns) < frames - ANSWERED_BY:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listening
     except (OSError, websockets.WebSocketException) as error:
         done.error = done.error or str(error) or type(error).__name__
+        await all_listen.abort()
+    except asyncio.BrokenBarrierError:
+        done.error = "another conversation could not begin"
     return done
 
 
 async def _listen(socket: Any, done: Talk) -> None:
-    """Takes what the agent says."""
-    async for message in socket:
-        now_ns = monotonic_ns()
-        if isinstance(message, bytes):
-            done.pcm += message
-            while len(done.heard_ns) * FRAME < len(done.pcm) // 2:
-                done.heard_ns.append(now_ns)
-            continue
-        told = json.loads(message)
-        if told.get("type") == "transcript" and told.get("who") == "agent":
-            done.words += told["text"]
-        elif told.get("type") == "error":
-            done.error = told["message"]
+    """Takes what the agent says, to the end."""
+    import websockets
+
+    with contextlib.suppress(websockets.ConnectionClosed):
+        while True:
+            await _told(socket, done)
+
+
+async def _told(socket: Any, done: Talk) -> Mapping[str, Any]:
+    """Takes one message of the server's; an empty table for audio."""
+    message = await socket.recv()
+    now_ns = monotonic_ns()
+    if isinstance(message, bytes):
+        done.pcm += message
+        while len(done.heard_ns) * FRAME < len(done.pcm) // 2:
+            done.heard_ns.append(now_ns)
+        return {}
+    told: Mapping[str, Any] = json.loads(message)
+    if told.get("type") == "transcript" and told.get("who") == "agent":
+        done.words += told["text"]
+    elif told.get("type") == "error":
+        done.error = told["message"]
+    return told
 
 
 async def conversations(
@@ -228,12 +256,14 @@ async def conversations(
     models = server.children(recursive=True)
     frames = DISCARDED + round(seconds * 1_000 / FRAME_MS)
     phases = np.random.default_rng(count).permutation(count) / count
-    start_ns = monotonic_ns() + NS_PER_S
-    begins = [start_ns + round(phase * FRAME_MS * NS_PER_MS) for phase in phases]
+    all_listen = asyncio.Barrier(count + 1)
     gc.disable()
     try:
-        running = [asyncio.create_task(talk(url, pcm, b, frames)) for b in begins]
-        await asyncio.sleep(2.0)
+        running = [
+            asyncio.create_task(talk(url, pcm, frames, all_listen, phase=phase)) for phase in phases
+        ]
+        with contextlib.suppress(asyncio.BrokenBarrierError):
+            await all_listen.wait()
         before, began_ns = _cpu_s(server, models), monotonic_ns()
         talks = await asyncio.gather(*running)
         after, took_s = _cpu_s(server, models), (monotonic_ns() - began_ns) / NS_PER_S

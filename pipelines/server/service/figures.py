@@ -56,7 +56,10 @@ class Figures:
             registry=self.registry,
         )
         self._interruptions = Counter(
-            "duplex_lab_interruptions", "Interruptions of the agent", of, registry=self.registry
+            "duplex_lab_interruptions",
+            "Interruptions of the agent's speech",
+            of,
+            registry=self.registry,
         )
         self._calls = Counter(
             "duplex_lab_tool_calls", "Functions that agents called", of, registry=self.registry
@@ -119,7 +122,7 @@ class Figures:
         if isinstance(event, LatencyMark):
             if event.name == "first_audio":
                 self._first.labels(preset, door).observe(max(0.0, event.ms / 1_000))
-        elif isinstance(event, Interruption):
+        elif isinstance(event, Interruption) and event.spoke:
             self._interruptions.labels(preset, door).inc()
         elif isinstance(event, ToolCall):
             self._calls.labels(preset, door).inc()

@@ -14,6 +14,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -334,6 +335,7 @@ class Session:
     def _interrupted(self, event: Interruption) -> None:
         if self._tape is not None:
             self._tape.clear(event.t_ns)
+        event = replace(event, spoke=self._heard_until_ns > event.t_ns)
         self._queue_end_ns = min(self._queue_end_ns, event.t_ns)
         self._heard_until_ns = min(self._heard_until_ns, event.t_ns)
         self._put(event)

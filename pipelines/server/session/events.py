@@ -99,10 +99,12 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """The agent was interrupted: audio older than ``generation`` and not yet heard is dropped."""
+    """The user took the turn: audio older than ``generation`` and not yet heard is dropped."""
 
     t_ns: int
     generation: int
+    spoke: bool = True
+    """Whether the agent was speaking; if not, an answer that had not begun was given up."""
 
 
 @dataclass(frozen=True, slots=True)

