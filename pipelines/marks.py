@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat", "line", "network", "given",
+    "agent", "pipecat", "line", "network", "given", "skill",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -33,7 +33,8 @@ EventName = Literal[
     "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "predicted",
     "withdrawn", "ahead", "passed_up", "passed_down", "lost", "stalled", "audio_lost", "lag",
     "lost_by_agent", "track_rate", "channels", "pre_skip", "word", "task", "annotation", "stretch",
-    "distribution",
+    "distribution", "asked", "failed", "late", "came", "fallback", "written", "tool_call",
+    "tool_result", "memory",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -49,6 +50,7 @@ EVENTS: dict[StageEvent, str] = {
     ("user", "turn_end"): "the turn's audio is over",
     ("user", "chunk_sent"): "t_ns: chunk handed to the socket (fact); value: chunk index k",
     ("user", "cue_missed"): "what the turn waited for never came",
+    ("user", "written"): "the user's text was sent, in place of speech (fact); text",
     ("user", "spoke_over"): "the agent's greeting did not end, and the longest wait for that was "
     "over; value: s since the trial's start; text: the agent's level at its quietest",
     # link: the agent's end of the wire.
@@ -155,10 +157,20 @@ EVENTS: dict[StageEvent, str] = {
     ("watch", "cancelled"): "the call was taken back; text: the phrase's id",
     ("watch", "plan_start"): "the slow reasoner begins to think about the call",
     ("watch", "plan_end"): "it has a plan",
+    # skill: a call of a skill in a served conversation. request_id: the call; text: the skill's
+    # name, and after a colon why. value: ms since it was asked for.
+    ("skill", "asked"): "the agent asks for a skill",
+    ("skill", "refused"): "the arguments do not fit, or there is no room for it",
+    ("skill", "end"): "its result was there within its budget",
+    ("skill", "failed"): "it failed within its budget",
+    ("skill", "late"): "its budget was over: the agent was told that it is late",
+    ("skill", "came"): "a late one's result, or failure, was there",
+    ("skill", "cancelled"): "it was no longer wanted",
     # scripted stages: the deadline that a scripted stage aimed at (t_ns); text: the stage's name
     ("script", "deadline"): "a scripted stage was due; text: the stage; request_id as its mark",
     # agent: the process under test, and its models' processes
     ("agent", "pipeline_ready"): "the pipeline is built and the link is open",
+    ("agent", "fallback"): "the conversation went on with another agent; text: its name, and why",
     ("agent", "answer_text"): "what the agent meant to say in this turn; text",
     ("agent", "process_start"): "a model's process was started; text: the model",
     ("agent", "load_start"): "a model begins to load; text: the model",
@@ -177,6 +189,11 @@ EVENTS: dict[StageEvent, str] = {
     ("line", "agent_text"): "a piece of what the agent means to say; text",
     ("line", "user_text"): "what the agent understood of the user; text",
     ("line", "reported_error"): "an error that the agent reports and survives; text",
+    ("line", "clear"): "the agent was interrupted: what is not yet heard is dropped",
+    ("line", "tool_call"): "the agent calls a function; text: its name",
+    ("line", "tool_result"): "the function's result is there; text: its name",
+    ("line", "memory"): "facts were put into the agent's context; text: they",
+    ("line", "fallback"): "another agent goes on with the conversation; text: its name",
     ("line", "audio_lost"): "audio of the agent's that its RTP timestamps skip: packets were lost; "
     "value: ms",
     ("line", "lag"): "the receiver's jitter buffer now holds the agent's audio for so much longer "

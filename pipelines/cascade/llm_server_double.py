@@ -1,7 +1,8 @@
 """A server of OpenAI's chat protocol with preset answers: for tests and drills.
 
 It serves ``GET /v1/models`` and ``POST /v1/chat/completions`` with ``stream``, in messages of the
-shape that Ollama and llama.cpp send.
+shape that Ollama and llama.cpp send, and Ollama's ``POST /api/generate`` without a prompt, which
+loads a model.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class ChatServerDouble:
         key: str = "",
         interval_s: float = 0.0,
         status: int = 200,
-        calls: Sequence[tuple[str, dict[str, Any]]] = (),
+        calls: Sequence[tuple[str, str]] = (),
         before: Sequence[str] = (),
     ) -> None:
         """Describes the server.
@@ -37,8 +38,8 @@ class ChatServerDouble:
             key: Key that it requires; empty: none.
             interval_s: Time before each token.
             status: HTTP status of its answers; an error's number makes it refuse.
-            calls: Functions that it calls, with their arguments, in place of an answer, where they
-                are offered and no result of one has been given.
+            calls: Functions that it calls first, (name, arguments as JSON); it answers once
+                 their results are among the messages.
             before: Tokens that it says before it calls them.
         """
         self._tokens = tokens
@@ -50,6 +51,8 @@ class ChatServerDouble:
         self._before = before
         self.asked: list[dict[str, Any]] = []
         """The bodies of all requests."""
+        self.loaded: list[dict[str, Any]] = []
+        """The bodies of all requests to load a model."""
         self.broken_off = 0
         """Number of answers whose client left before their end."""
 
@@ -59,6 +62,7 @@ class ChatServerDouble:
         app = web.Application()
         app.router.add_get("/v1/models", self._list)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/api/generate", self._load)
         # Without handler_cancellation the server would not notice that a client left.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -74,21 +78,34 @@ class ChatServerDouble:
             return refusal
         return web.json_response({"object": "list", "data": [{"id": m} for m in self._models]})
 
+    async def _load(self, request: web.Request) -> web.Response:
+        if refusal := self._refusal(request):
+            return refusal
+        self.loaded.append(await request.json())
+        if self._status != 200:
+            return web.json_response({"error": "not enough memory"}, status=self._status)
+        return web.json_response({"done": True, "done_reason": "load"})
+
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refusal(request):
             return refusal
-        body = await request.json()
-        self.asked.append(body)
+        self.asked.append(await request.json())
         if self._status != 200:
             return web.json_response({"error": {"message": "a bad day"}}, status=self._status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        messages = self.asked[-1].get("messages", ())
+        calls = self._calls if not any(m.get("role") == "tool" for m in messages) else ()
+        deltas: list[dict[str, Any]] = [
+            {"content": token} for token in (self._before if calls else self._tokens)
+        ]
+        deltas += [_call(i, *call) for i, call in enumerate(calls)]
         try:
-            for delta in [{"role": "assistant"}, *self._deltas(body)]:
+            for delta in [{"role": "assistant"}, *deltas]:
                 await asyncio.sleep(self._interval_s)
                 await response.write(_event([{"index": 0, "delta": delta, "finish_reason": None}]))
-            reason = "tool_calls" if "tool_calls" in delta else "stop"
-            await response.write(_event([{"index": 0, "delta": {}, "finish_reason": reason}]))
+            why = "tool_calls" if calls else "stop"
+            await response.write(_event([{"index": 0, "delta": {}, "finish_reason": why}]))
             used = len(self._tokens)
             usage = {"prompt_tokens": 1, "completion_tokens": used, "total_tokens": used + 1}
             await response.write(_event([], usage=usage) + b"data: [DONE]\n\n")
@@ -97,29 +114,21 @@ class ChatServerDouble:
             raise
         return response
 
-    def _deltas(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        """The answer to a request, piece by piece."""
-        is_answered = any(message["role"] == "tool" for message in body["messages"])
-        if not self._calls or is_answered or not body.get("tools"):
-            return [{"content": token} for token in self._tokens]
-        calls = [
-            {
-                "index": n,
-                "id": f"call_{n}",
-                "type": "function",
-                "function": {"name": name, "arguments": json.dumps(arguments)},
-            }
-            for n, (name, arguments) in enumerate(self._calls)
-        ]
-        return [
-            *({"content": token} for token in self._before),
-            *({"tool_calls": [call]} for call in calls),
-        ]
-
     def _refusal(self, request: web.Request) -> web.Response | None:
         if self._key and request.headers.get("Authorization") != f"Bearer {self._key}":
             return web.json_response({"error": {"message": "no such key"}}, status=401)
         return None
+
+
+def _call(index: int, name: str, arguments: str) -> dict[str, Any]:
+    """The piece of a stream that calls a function."""
+    call = {
+        "index": index,
+        "id": f"call-{index}",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+    return {"tool_calls": [call]}
 
 
 def _event(choices: list[dict[str, Any]], **more: Any) -> bytes:

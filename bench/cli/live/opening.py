@@ -19,6 +19,8 @@ from pipelines.server.config.tables import (
     TlsOptions,
 )
 from pipelines.server.memory.options import MemoryOptions
+from pipelines.server.runtime.options import PolicyOptions, WarmthOptions
+from pipelines.server.skills.options import SkillOptions
 from pipelines.spec import did_you_mean
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pipelines.server.doors.door import DoorRow
     from pipelines.server.memory.memories import Memories
     from pipelines.server.service.service import VoiceService
+    from pipelines.server.service.warm import Warmth
 
 
 def service_of(config: ServerConfig) -> VoiceService:
@@ -38,18 +41,42 @@ def service_of(config: ServerConfig) -> VoiceService:
     Raises:
         LabError: one is unknown, can't be served, or needs what can't be had.
     """
+    from pipelines.server.runtime.opening import runtime_of, watched
     from pipelines.server.service.service import Limits, VoiceService
     from pipelines.server.session.forms import STEP_MODELS, provide, spec_of
+    from pipelines.watch.reasoner import provide_planner
 
     presets, limits = config.of(ServeOptions).presets, config.of(LimitOptions)
     steps = [name for name in presets if name in STEP_MODELS]
     specs = [spec_of(name) for name in presets if name not in STEP_MODELS]
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError("serve: two presets have the same name.")
-    for spec in specs:
-        provide(spec, lambda text: typer.echo(text, err=True))
-    bears = Limits(limits.seats, limits.connections, limits.minutes * 60)
-    return VoiceService(specs, bears, steps=steps, memory=memory_of(config))
+    skills = config.of(SkillOptions)
+    runtime = runtime_of(specs, skills, config.of(PolicyOptions), config.of(WarmthOptions))
+    for spec in (*specs, *runtime.spare):
+        provide(spec, _echo)
+    if skills.enabled and skills.planner:
+        provide_planner(skills.planner, _echo)
+    specs = [watched(spec, skills) for spec in specs]
+    bears = Limits(limits.seats, limits.connections, limits.minutes * 60, limits.conversations)
+    memory = memory_of(config)
+    return VoiceService(
+        specs, bears, steps=steps, memory=memory, runtime=runtime, warmth=warmth_of(config)
+    )
+
+
+def warmth_of(config: ServerConfig) -> Warmth:
+    """How many seats of each preset are warm, and for how long."""
+    from pipelines.server.service.warm import Warmth
+
+    options, seats = config.of(WarmthOptions), config.of(LimitOptions).seats
+    return Warmth(
+        most=seats,
+        least=min(options.seats, seats) or seats,
+        ahead_s=options.ahead_s,
+        idle_s=options.idle_s,
+        keep_alive_s=options.keep_alive_s,
+    )
 
 
 def memory_of(config: ServerConfig) -> Memories | None:
@@ -174,3 +201,7 @@ def quiet_logs() -> None:
     from loguru import logger
 
     logger.remove()
+
+
+def _echo(words: str) -> None:
+    typer.echo(words, err=True)

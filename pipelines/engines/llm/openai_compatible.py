@@ -11,6 +11,7 @@ ROW = EngineRow(
     licence="the server's",
     service="pipelines.cascade.llm_server:make",
     ready="pipelines.cascade.llm_server:check_server",
+    lacks="pipelines.engines.servers:lacks",
     devices=("its server's",),
     capabilities=("streaming", "a server's own models", FUNCTIONS),
     tested="protocol double",

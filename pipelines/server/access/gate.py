@@ -14,6 +14,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+RETRY_AFTER = b"5"
+"""Seconds after which a client that found the server full may try again."""
 PORTS = {"http": 80, "https": 443}
 """Ports that an address may leave out."""
 
@@ -96,5 +98,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, why: 
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]
+    if status == 503:
+        headers.append((b"retry-after", RETRY_AFTER))
     await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

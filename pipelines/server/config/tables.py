@@ -112,6 +112,11 @@ class LimitOptions:
     connections: Annotated[
         int, Range(1, 10_000, "connections"), Help("Connections at a time.", "--connections")
     ] = 200
+    conversations: Annotated[
+        int,
+        Range(0, 10_000, "conversations"),
+        Help("Conversations at a time, of all presets; 0: as many as there are seats."),
+    ] = 0
     minutes: Annotated[
         float, Range(0.1, 1_440, "minutes"), Help("Longest conversation, minutes.", "--minutes")
     ] = 30.0
@@ -182,6 +187,9 @@ TABLES: dict[str, str] = {
     "face": f"{HERE}:FaceOptions",
     "sidecar": f"{HERE}:SidecarOptions",
     "twilio": f"{HERE}:TwilioOptions",
+    "skills": "pipelines.server.skills.options:SkillOptions",
+    "policy": "pipelines.server.runtime.options:PolicyOptions",
+    "warmth": "pipelines.server.runtime.options:WarmthOptions",
     "memory": "pipelines.server.memory.options:MemoryOptions",
 }
 """Table of the TOML file → ``module:class`` of its options."""

@@ -18,12 +18,13 @@ from pipelines.audio.stream_resample import StreamResampler
 from pipelines.clock import NS_PER_S, monotonic_ns
 from pipelines.server.access.tokens import AccessError, Claims, Verifier
 from pipelines.server.config.tables import FaceOptions
-from pipelines.server.service.service import VoiceService
+from pipelines.server.service.service import RefusedError, VoiceService
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.events import AudioOut, Closed, Event
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.responses import Response
     from starlette.websockets import WebSocket
 
 RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
@@ -37,6 +38,8 @@ NORMAL, TOO_LARGE, POLICY, INTERNAL, RESTART, FULL, NO_TOKEN = (
     1000, 1009, 1008, 1011, 1012, 1013, 4401,
 )  # fmt: skip
 """Close codes of a WebSocket; the last is ours, after HTTP's 401."""
+RETRY_S = 5
+"""After this time a client that was refused may try again, s."""
 CODES = {"full": FULL, "draining": RESTART, "preset": POLICY}
 """Why a conversation is refused → close code."""
 
@@ -111,6 +114,15 @@ def admit(house: House, token: str) -> Claims | None:
 def subject(claims: Claims | None) -> str:
     """Whose token it is; empty: none was asked for, or it names nobody."""
     return claims.subject if claims is not None else ""
+
+
+def refused(error: RefusedError) -> Response:
+    """The answer of HTTP to a conversation that can't begin."""
+    from starlette.responses import PlainTextResponse
+
+    if error.why == "preset":
+        return PlainTextResponse(f"{error}\n", 404)
+    return PlainTextResponse(f"{error}\n", 503, {"Retry-After": str(RETRY_S)})
 
 
 async def deny(socket: WebSocket, sentence: str, status: int = 401) -> None:
@@ -284,6 +296,7 @@ __all__ = [
     "converse",
     "deny",
     "end",
+    "refused",
     "relay",
     "subject",
     "token_of",

@@ -222,7 +222,8 @@ class RealtimeTalk:
         elif isinstance(event, UserPartial):
             server.user_words(event.text, event.final)
         elif isinstance(event, ToolCall):
-            if any(tool.get("name") == event.name for tool in server.settings.tools):
+            offered = [tool.get("name") for tool in server.settings.tools]
+            if event.name in offered and not event.answered_here:
                 self._begun()
                 arguments = json.dumps(dict(event.arguments))
                 server.tool_call(event.call_id, event.name, arguments, event.goes_on)

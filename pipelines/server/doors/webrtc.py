@@ -28,6 +28,7 @@ from pipelines.server.doors.door import (
     House,
     admit,
     converse,
+    refused,
     relay,
     subject,
     token_of,
@@ -294,7 +295,7 @@ async def take_offer(
     try:
         return JSONResponse(await answered)
     except RefusedError as error:
-        return PlainTextResponse(f"{error}\n", 404 if error.why == "preset" else 503)
+        return refused(error)
     except LabError as error:
         return PlainTextResponse(f"the call failed: {error}\n", 500)
     except Exception as error:  # see `hold_call`

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.server.session.events import (
     AudioOut,
+    Audit,
     Control,
     Event,
     Interruption,
@@ -70,6 +71,18 @@ class Figures:
             ["preset"],
             registry=self.registry,
         )
+        self._exchanged = Counter(
+            "duplex_lab_exchanges",
+            "Conversations that went on with another agent, by what happened to the one before",
+            ["preset", "why"],
+            registry=self.registry,
+        )
+        self._skills = Counter(
+            "duplex_lab_skill_calls",
+            "Calls of skills by their outcome",
+            ["skill", "step"],
+            registry=self.registry,
+        )
         self._frame = Histogram(
             "duplex_lab_frame_seconds",
             "From the write of a chunk of the agent's to its hand-over to the socket",
@@ -86,6 +99,12 @@ class Figures:
             "duplex_lab_warm_seats",
             "Seats of the warm pool by state",
             ["preset", "state"],
+            registry=self.registry,
+        )
+        self._ahead = Counter(
+            "duplex_lab_seats_ahead",
+            "Seats ahead of demand: loaded, then used or unused; cold: somebody had to wait",
+            ["preset", "what"],
             registry=self.registry,
         )
         self._most_waiting = 0
@@ -110,10 +129,18 @@ class Figures:
         """Processes of models died and are replaced."""
         self._fallbacks.labels(preset).inc(processes)
 
+    def fell_back(self, preset: str, why: str) -> None:
+        """A conversation with a preset went on with another agent."""
+        self._exchanged.labels(preset, why).inc()
+
     def warm(self, preset: str, free: int, taken: int) -> None:
         """State of a preset's warm pool."""
         self._warm.labels(preset, "free").set(free)
         self._warm.labels(preset, "taken").set(taken)
+
+    def ahead(self, preset: str, what: str) -> None:
+        """What became of a seat that was loaded ahead of demand, or was not."""
+        self._ahead.labels(preset, what).inc()
 
     def take(self, event: Event, preset: str, door: str) -> None:
         """Counts an event of a conversation."""
@@ -126,6 +153,8 @@ class Figures:
             self._interruptions.labels(preset, door).inc()
         elif isinstance(event, ToolCall):
             self._calls.labels(preset, door).inc()
+        elif isinstance(event, Audit) and event.step != "asked":
+            self._skills.labels(event.name, event.step).inc()
 
     def frame(self, seconds: float, waiting: int, preset: str, door: str) -> None:
         """A chunk of the agent's was handed to the socket.

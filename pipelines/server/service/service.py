@@ -11,6 +11,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -19,13 +20,17 @@ from pipelines.marks import MarkList
 from pipelines.registry import load_object
 from pipelines.secrets import redact
 from pipelines.server.memory.memories import Memories
+from pipelines.server.runtime.conductor import Conductor
+from pipelines.server.runtime.links import Link, Opened
+from pipelines.server.runtime.runtime import Runtime, is_address
 from pipelines.server.service.figures import Figures
-from pipelines.server.service.warm import WarmPool
+from pipelines.server.service.warm import Told, WarmPool, Warmth
 from pipelines.server.session.backend import Backend, Capabilities
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.forms import STEP_MODELS, VOICE_PIPELINE, servable
 from pipelines.server.session.log import NoLog, SessionLog
 from pipelines.server.session.step import StepBackend
+from pipelines.server.skills.caller import SkillCaller
 from pipelines.spec import PipelineSpec, did_you_mean
 
 GOODBYE_S = 5.0
@@ -59,11 +64,23 @@ class Limits:
     """Connections at a time, of all doors."""
     conversation_s: float = 1_800.0
     """Longest conversation, s."""
+    conversations: int = 0
+    """Conversations at a time, of all presets; 0: as many as there are seats."""
 
 
 def to_stderr(sentence: str) -> None:
     """Prints a sentence for whoever runs the server."""
     print(f"duplex-lab: {redact(sentence)}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the agents of one conversation have in common."""
+
+    marks: MarkList
+    caller: SkillCaller | None
+    user: str | None
+    """See `VoiceService.conversation`."""
 
 
 @dataclass(slots=True)
@@ -76,6 +93,7 @@ class VoiceService:
         log: Keeps conversations that are over.
         tell: Takes sentences for whoever runs the server.
         steps: Names of step models (`STEP_MODELS`) that are served beside the presets.
+        runtime: Skills, policy, and the presets to fall back to.
     """
 
     specs: Sequence[PipelineSpec]
@@ -83,8 +101,12 @@ class VoiceService:
     log: SessionLog = field(default_factory=NoLog)
     tell: Callable[[str], None] = to_stderr
     steps: Sequence[str] = ()
+    runtime: Runtime = field(default_factory=Runtime)
+    """What goes on beside conversations."""
     memory: Memories | None = None
     """What users said in earlier conversations; None: nothing is remembered."""
+    warmth: Warmth | None = None
+    """Seats of each preset that are warm; None: all of them."""
     figures: Figures = field(default_factory=Figures)
     draining: bool = False
     """True once no conversation may begin."""
@@ -92,8 +114,18 @@ class VoiceService:
     _open: set[Session] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for spec in self.specs:
+        for spec in self._all_specs:
             servable(spec)
+
+    @property
+    def _warmth(self) -> Warmth:
+        seats = self.limits.seats
+        return self.warmth or Warmth(most=seats, least=seats)
+
+    @property
+    def _all_specs(self) -> list[PipelineSpec]:
+        """Presets with a pool: those that can be asked for, and those that others fall back to."""
+        return [*self.specs, *self.runtime.spare]
 
     @property
     def names(self) -> list[str]:
@@ -108,12 +140,12 @@ class VoiceService:
     @property
     def ready(self) -> bool:
         """Whether a conversation can begin: models are loaded, and the server goes on."""
-        return len(self._pools) == len(self.specs) and not self.draining
+        return len(self._pools) == len(self._all_specs) and not self.draining
 
     def ready_for(self, name: str) -> bool:
         """Whether a conversation with a preset could begin now."""
         pool = self._pools.get(name)
-        return self.ready and (name in self.steps or (pool is not None and pool.free > 0))
+        return self.ready and (name in self.steps or (pool is not None and pool.has_room))
 
     @property
     def pids(self) -> list[int]:
@@ -137,20 +169,21 @@ class VoiceService:
         """
         import importlib
 
-        if self.specs:
+        if self._all_specs:
             importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
         if self.memory is not None:
             self.memory.start()
-        for spec in self.specs:
+            if any(spec.kind == "duplex" for spec in self._all_specs):
+                await self.memory.listen()
+        for spec in self._all_specs:
             name = spec.name
-            pool = WarmPool(
-                spec,
-                self.limits.seats,
+            told = Told(
                 self.tell,
-                self._counted(name),
-                self._renews(name),
-                lambda: not self._open,
+                partial(self.figures.replaced, name),
+                partial(self._told_warm, name),
+                partial(self.figures.ahead, name),
             )
+            pool = WarmPool(spec, self._warmth, told, lambda: not self._open)
             try:
                 await pool.load()
             except BaseException:
@@ -198,6 +231,12 @@ class VoiceService:
             spec = self.spec(preset)
             if self.draining:
                 raise RefusedError("draining", "the server is shutting down")
+            if 0 < self.limits.conversations <= len(self._open):
+                raise RefusedError(
+                    "full",
+                    f"the server is in {self.limits.conversations} conversations, the most that it "
+                    "may: try again in a few seconds",
+                )
         except RefusedError as refused:
             self.figures.refused(refused.why)
             raise
@@ -215,7 +254,6 @@ class VoiceService:
             self._open.discard(session)
             self.figures.closed(name, door, session.failed)
             give()
-            self._told_warm(name)
 
     async def drain(self, reason: str, grace_s: float = GOODBYE_S) -> None:
         """Lets nobody in, and ends every conversation once its agent has finished speaking."""
@@ -229,7 +267,7 @@ class VoiceService:
         await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
         self._pools.clear()
         if self.memory is not None:
-            await asyncio.to_thread(self.memory.close)
+            await self.memory.aclose()
 
     # inside
 
@@ -237,31 +275,62 @@ class VoiceService:
         self, spec: PipelineSpec | None, name: str, door: str, user: str | None
     ) -> tuple[Session, Callable[[], None]]:
         """A session on a seat, and how to give the seat back."""
-        if spec is None:
+        runtime, marks = self.runtime, MarkList()
+        caller = SkillCaller(runtime.registry) if runtime.registry is not None else None
+        call = _Call(marks, caller, user)
+        try:
+            first = await self._opened(name, call)
+        except RefusedError as refused:
+            self.figures.refused(refused.why)
+            raise
+        backend, release = first.backend, first.release
+        if runtime.conducts:
+            chain = [one for one in runtime.fallback if one != name]
+            rest = [Link(one, partial(self._opened, one, call)) for one in chain]
+            fell_back = partial(self.figures.fell_back, name)
+            conductor = Conductor(first, rest, runtime.conduct, caller, fell_back)
+            backend, release = conductor, conductor.release
+        session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
+        return session, release
+
+    async def _opened(self, name: str, call: _Call) -> Opened:
+        """An agent on a seat of its own, with its user's memory where there is one.
+
+        Raises:
+            RefusedError: all seats are taken.
+        """
+        budget = self.runtime.budget_tokens.get(name, 0)
+        if is_address(name):
+            return Opened(name, self.runtime.connect(name), budget_tokens=budget)
+        if name in self.steps:
             model = load_object(STEP_MODELS[name])()
-            step = self._remembering(user, model.capabilities, lambda before: StepBackend(model))
-            return Session(step, log=self.log, door=door), lambda: None
+            can = model.capabilities
+            step = self._remembering(call.user, can, lambda before: StepBackend(model))
+            return Opened(name, step, budget_tokens=budget)
         from pipelines.server.session.pipeline import PipelineBackend, capabilities_of
 
-        pool = self._pools.get(spec.name)
+        pool = self._pools.get(name)
         seat = await pool.take_soon(SEAT_S) if pool is not None else None
         if pool is None or seat is None:
-            self.figures.refused("full")
             raise RefusedError(
                 "full",
-                f"{spec.name} is in as many conversations as it can have at a time: try again in "
+                f"{name} is in as many conversations as it can have at a time: try again in "
                 "a few seconds",
             )
-        self._told_warm(spec.name)
-        marks = MarkList()
-        taken = seat.models
+        self._told_warm(name)
         backend = self._remembering(
-            user,
-            capabilities_of(spec),
-            lambda before: PipelineBackend(spec, taken, marks, before_answer=before),
+            call.user,
+            capabilities_of(pool.spec),
+            lambda before: PipelineBackend(
+                pool.spec, seat.models, call.marks, before_answer=before, skills=call.caller
+            ),
         )
-        session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
-        return session, lambda: pool.give(seat)
+
+        def release() -> None:
+            pool.give(seat)
+            self._told_warm(name)
+
+        return Opened(name, backend, release, budget)
 
     def _remembering(
         self, user: str | None, can: Capabilities, make: Callable[[Sequence[Any]], Backend]
@@ -281,12 +350,6 @@ class VoiceService:
         await asyncio.sleep(self.limits.conversation_s)
         minutes = self.limits.conversation_s / 60
         await session.stop(f"a conversation lasts {minutes:.0f} minutes at most", GOODBYE_S)
-
-    def _counted(self, name: str) -> Callable[[int], None]:
-        return lambda count: self.figures.replaced(name, count)
-
-    def _renews(self, name: str) -> Callable[[], None]:
-        return lambda: self._told_warm(name)
 
     def _told_warm(self, name: str) -> None:
         if pool := self._pools.get(name):

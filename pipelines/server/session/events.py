@@ -72,6 +72,8 @@ class ToolCall:
     call_id: str
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    answered_here: bool = False
+    """True if the server or its pipeline runs the function: no client need answer."""
     goes_on: bool = False
     """True if another call of the same answer follows."""
 
@@ -84,6 +86,34 @@ class ToolResult:
     call_id: str
     name: str
     result: Any = None
+    is_late: bool = False
+    """True if the call was answered before, by the word that its result is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCancelled:
+    """A function is no longer wanted: its speaker said "never mind"."""
+
+    t_ns: int
+    call_id: str
+
+
+Step = Literal["asked", "refused", "done", "failed", "late", "came", "cancelled"]
+"""Steps of a skill's call: done and failed are within its budget, came is after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A step of a skill's call, for whoever must know later what was done and why."""
+
+    t_ns: int
+    call_id: str
+    name: str
+    step: Step
+    ms: float = 0.0
+    """Time since it was asked for."""
+    note: str = ""
+    """Why it was refused, or what failed; one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +158,20 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """The conversation goes on with another agent."""
+
+    t_ns: int
+    old: str
+    """Name of the preset, or of the remote line, that is left."""
+    new: str
+    why: str
+    """What happened, a word of the policy: model_died, model_late, …"""
+    message: str
+    """For the user, one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Something failed; one sentence. The event ``error``."""
 
@@ -135,6 +179,8 @@ class Failure:
     message: str
     fatal: bool = False
     """True if the conversation ends by it."""
+    what: str = ""
+    """The word of the policy for it, where it is not that the agent died: context_full, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +199,13 @@ Event = (
     | AudioOut
     | ToolCall
     | ToolResult
+    | ToolCancelled
+    | Audit
     | Control
     | Interruption
     | LatencyMark
     | Memory
+    | Fallback
     | Failure
     | Closed
 )
@@ -168,10 +217,13 @@ NAMES: dict[type, str] = {
     AudioOut: "audio",
     ToolCall: "tool_call",
     ToolResult: "tool_result",
+    ToolCancelled: "tool_cancelled",
+    Audit: "audit",
     Control: "control",
     Interruption: "interruption",
     LatencyMark: "latency_mark",
     Memory: "memory",
+    Fallback: "fallback",
     Failure: "error",
     Closed: "closed",
 }

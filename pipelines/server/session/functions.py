@@ -17,6 +17,8 @@ from pipecat.frames.frames import Frame, LLMMessagesAppendFrame, LLMSetToolsFram
 from pipecat.services.llm_service import FunctionCallParams
 
 from pipelines.guards.texts import parse_json
+from pipelines.host import Skills
+from pipelines.link.functions import tools_of
 from pipelines.server.session.events import FUNCTION_NAME, ToolCall, ToolOutput
 from pipelines.server.session.states import SessionError
 
@@ -53,12 +55,18 @@ class ClientFunctions:
         self._ended: dict[str, str] = {}
         """Call that an interruption ended → name of its function."""
 
-    def offer(self, functions: Sequence[Mapping[str, Any]]) -> Frame:
+    def offer(self, functions: Sequence[Mapping[str, Any]], skills: Skills | None = None) -> Frame:
         """The frame that offers these functions, in place of those before.
 
+        Args:
+            functions: The client's.
+            skills: The server's own, which the model has beside them.
+
         Raises:
-            SessionError: one has no name, or parameters that are no JSON schema.
+            SessionError: one has no name, that of a skill, or parameters that are no JSON schema.
         """
+        own = tools_of(skills).standard_tools if skills else []
+        taken = {tool.name for tool in own}
         for function in functions:
             name, parameters = function.get("name"), function.get("parameters")
             if not isinstance(name, str) or not FUNCTION_NAME.fullmatch(name):
@@ -66,15 +74,20 @@ class ClientFunctions:
                     f"{str(name)[:80]!r} is no name of a function: letters, digits, _ and -, 64 "
                     "at most."
                 )
+            if name in taken:
+                raise SessionError(f"{name} is a function of this server's own: take another name.")
             if parameters is not None and not isinstance(parameters, Mapping):
                 raise SessionError(f"the parameters of the function {name} are no JSON schema.")
         self._offered = frozenset(function["name"] for function in functions)
-        return LLMSetToolsFrame(ToolsSchema([_Schema(one, self._ask) for one in functions]))
+        given = [_Schema(one, self._ask) for one in functions]
+        return LLMSetToolsFrame(ToolsSchema([*given, *own]))
 
-    def called(self, call: ToolCall) -> None:
-        """The model has called a function; called before the client is told."""
-        if call.name in self._offered:
-            self._result(call.call_id)
+    def called(self, call: ToolCall) -> bool:
+        """The model has called a function, and nobody was told yet; whether it is the client's."""
+        if call.name not in self._offered:
+            return False
+        self._result(call.call_id)
+        return True
 
     def give(self, given: ToolOutput) -> Frame | None:
         """Takes the client's result.

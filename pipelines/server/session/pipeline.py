@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -19,10 +20,12 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
+from pipelines.duplex.adapters import adapter_of
+from pipelines.duplex.frames import TextRefusedError
 from pipelines.engines.adapters import engine_row
 from pipelines.engines.row import FUNCTIONS
 from pipelines.errors import LabError
-from pipelines.host import Host
+from pipelines.host import Host, Skills
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
 from pipelines.link.stage_marks import StageObserver
 from pipelines.link.transport import ChunkIn, ChunkOut, LinkTransport
@@ -49,6 +52,7 @@ from pipelines.server.session.functions import ClientFunctions
 from pipelines.server.session.states import SessionError
 from pipelines.server.session.tap import SessionTap
 from pipelines.spec import PipelineSpec
+from pipelines.watch.watcher import IntentWatcher
 
 START_S = 30.0
 """Longest time for a pipeline to listen, its models being loaded, s."""
@@ -64,7 +68,8 @@ def capabilities_of(spec: PipelineSpec) -> Capabilities:
         if calls_functions(spec):
             inputs += ["functions", "tool_result"]
     if spec.kind == "duplex":
-        inputs += ["say"]
+        can = adapter_of(spec.stages["model"]).abilities
+        inputs += [kind for ability, kind in _ABILITIES.items() if ability in can]
     return Capabilities(
         name=spec.name,
         in_rate_hz=spec.audio.in_rate_hz,
@@ -135,6 +140,7 @@ class PipelineBackend:
         models: Warm model processes; they outlive the conversation.
         marks: Takes the pipeline's marks.
         name: Of the conversation.
+        skills: Functions for its language model.
         before_answer: Processors to stand before a cascade's language model.
     """
 
@@ -144,6 +150,7 @@ class PipelineBackend:
         models: ModelPool,
         marks: MarkList,
         name: str = "",
+        skills: Skills | None = None,
         before_answer: Sequence[FrameProcessor] = (),
     ) -> None:
         self.capabilities = capabilities_of(spec)
@@ -151,6 +158,7 @@ class PipelineBackend:
         self._models = models
         self._marks = marks
         self._name = name
+        self._skills = skills
         self._before_answer = before_answer
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
@@ -209,7 +217,7 @@ class PipelineBackend:
         if isinstance(given, ToolOutput):
             frame = self._functions.give(given)
         elif isinstance(given, Functions):
-            frame = self._functions.offer(given.functions)
+            frame = self._functions.offer(given.functions, self._skills)
         else:
             frame = _frame(given)
         if frame is not None:
@@ -234,8 +242,8 @@ class PipelineBackend:
     # inside
 
     def _emit(self, event: Event) -> None:
-        if isinstance(event, ToolCall):
-            self._functions.called(event)
+        if isinstance(event, ToolCall) and self._functions.called(event):
+            event = replace(event, answered_here=False)
         if self._say is not None:
             self._say(event)
 
@@ -249,6 +257,7 @@ class PipelineBackend:
             before_answer=self._before_answer,
             closed=self._wire.closed,
             open_transport=lambda params: LinkTransport(self._wire, self._spec.audio, params),
+            skills=self._skills,
             watch=self._watch_guest,
         )
 
@@ -297,7 +306,9 @@ class PipelineBackend:
         async def on_error(_worker: object, frame: Any) -> None:
             if self._wire.closed.is_set():
                 return
-            fatal = bool(frame.fatal) or not survives
+            beside = isinstance(frame.processor, IntentWatcher)  # the voice goes on without it
+            refused = isinstance(frame.exception, TextRefusedError)
+            fatal = bool(frame.fatal) or not (survives or beside or refused)
             self._emit(Failure(monotonic_ns(), str(frame.error), fatal))
 
         worker.add_event_handler("on_pipeline_error", on_error)
@@ -311,6 +322,8 @@ class PipelineBackend:
         self._emit(Failure(monotonic_ns(), why, fatal=True))
 
 
+_ABILITIES = {"forced_text": "say"}
+"""Ability of a duplex model → the input that it takes."""
 _KINDS = {
     UserText: "text",
     Say: "say",

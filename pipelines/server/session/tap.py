@@ -25,18 +25,27 @@ from pipecat.metrics.metrics import TTFBMetricsData
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
 from pipelines.clock import NS_PER_S
+from pipelines.duplex.frames import DuplexContextEndFrame
 from pipelines.link.observer import TWIN_NS
 from pipelines.server.session.backend import Emit
 from pipelines.server.session.events import (
     AssistantPartial,
     Control,
     Event,
+    Failure,
     LatencyMark,
     ToolCall,
+    ToolCancelled,
     ToolResult,
     TurnEnd,
     UserPartial,
 )
+from pipelines.watch.frames import (
+    PhysicalTaskCancelledFrame,
+    PhysicalTaskFrame,
+    PhysicalTaskPlannedFrame,
+)
+from pipelines.watch.schema import TOOL
 
 
 class SessionTap(BaseObserver):
@@ -109,15 +118,29 @@ class SessionTap(BaseObserver):
         if isinstance(frame, FunctionCallResultFrame):
             result = ToolResult(t_ns, frame.tool_call_id, frame.function_name, frame.result)
             return result, (kind, frame.tool_call_id)
+        if isinstance(frame, DuplexContextEndFrame) and frame.policy == "stop":
+            return Failure(t_ns, frame.text, what="context_full"), (kind,)
+        if isinstance(frame, PhysicalTaskFrame):
+            return ToolCall(t_ns, frame.call_id, TOOL, dict(frame.arguments)), (kind, frame.call_id)
+        if isinstance(frame, PhysicalTaskCancelledFrame):
+            return ToolCancelled(t_ns, frame.call_id), (kind, frame.call_id)
+        if isinstance(frame, PhysicalTaskPlannedFrame):
+            plan = ToolResult(t_ns, frame.call_id, TOOL, {"plan": frame.plan}, is_late=True)
+            return plan, (kind, frame.call_id)
         return None
 
 
 def _calls(frame: FunctionCallsStartedFrame, t_ns: int) -> list[ToolCall]:
-    """The functions that one answer of the model's calls."""
+    """The functions that one answer of the model's calls; the pipeline runs them, as a rule."""
     last = len(frame.function_calls) - 1
     return [
         ToolCall(
-            t_ns, call.tool_call_id, call.function_name, _table(call.arguments), goes_on=n < last
+            t_ns,
+            call.tool_call_id,
+            call.function_name,
+            _table(call.arguments),
+            answered_here=True,
+            goes_on=n < last,
         )
         for n, call in enumerate(frame.function_calls)
     ]

@@ -54,7 +54,7 @@ LOOK: Any = {
     "type": "function", "name": "look_up", "description": "Finds a thing.", "parameters": SCHEMA,
 }  # fmt: skip
 ANSWER = ("The", " cup", " is", " here", ".")
-CUP, KEY = ("look_up", {"what": "cup"}), ("look_up", {"what": "key"})
+CUP, KEY = ("look_up", '{"what": "cup"}'), ("look_up", '{"what": "key"}')
 
 
 def spec(url):
@@ -122,8 +122,8 @@ async def test_the_official_package_s_functions_are_called_and_the_answer_is_spo
     assert first_asked["tools"] == [{"type": "function", "function": function}]
     told = [m for m in second_asked["messages"] if m["role"] == "tool"]
     results = {m["tool_call_id"]: m["content"] for m in told}
-    assert json.loads(results["call_0"]) == {"where": "on the shelf"}
-    assert json.loads(results["call_1"]) == "(no output)"
+    assert json.loads(results["call-0"]) == {"where": "on the shelf"}
+    assert json.loads(results["call-1"]) == "(no output)"
 
 
 @pytest.mark.timeout(120)
@@ -191,7 +191,7 @@ async def test_a_result_that_comes_after_an_interruption_is_told_to_the_model_as
             words += event.text if isinstance(event, AssistantPartial) else ""
             if words == "".join(ANSWER):
                 break
-        with pytest.raises(SessionError, match="no call 'call_0' of a function waits"):
+        with pytest.raises(SessionError, match="no call 'call-0' of a function waits"):
             await talk.send(ToolOutput(call.call_id, "again"))
     told = [m["content"] for m in double.asked[-1]["messages"] if m["role"] == "system"]
     assert told[-1] == "The function look_up, during which the user spoke, has given: on the shelf"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.errors import LabError
-from pipelines.server.memory.record import Remembered
+from pipelines.server.memory.disk.record import Remembered
 
 VERSION = 1
 """``user_version`` of a database of this form."""
@@ -75,7 +75,7 @@ def open_to_write(path: Path, user: str, busy_ms: int = BUSY_MS) -> sqlite3.Conn
         MemoryStoreError: it can't be opened, or is no memory of this version.
     """
     make_folder(path.parent)
-    with _told(path):
+    with told(path):
         path.touch(mode=0o600)
         connection = _connect(path, "rw", busy_ms)
         try:
@@ -102,7 +102,7 @@ def open_to_read(path: Path, busy_ms: int = 0) -> sqlite3.Connection | None:
     """
     if not path.is_file() or not path.stat().st_size:
         return None
-    with _told(path):
+    with told(path):
         # Not mode=ro: the reader of a WAL may have to make its index.
         connection = _connect(path, "rw", busy_ms)
         connection.execute("PRAGMA query_only = ON")
@@ -128,6 +128,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:  # a full disk has rolled it back already
             connection.execute("ROLLBACK")
         raise
+
+
+def clear_log(connection: sqlite3.Connection) -> None:
+    """Empties the log, in which deleted rows could still be read, once nobody reads from it."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def sentence(path: Path, error: sqlite3.Error) -> str:
@@ -187,7 +192,12 @@ def _statements(script: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
+    """Errors of the block in a sentence.
+
+    Raises:
+        MemoryStoreError: SQLite, or the file system, could not do it.
+    """
     try:
         yield
     except sqlite3.Error as error:

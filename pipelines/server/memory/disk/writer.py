@@ -17,15 +17,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.server.memory.database import (
+from pipelines.server.memory.disk.database import (
     MemoryStoreError,
+    clear_log,
     meta,
     open_to_write,
     path_of,
     sentence,
     transaction,
 )
-from pipelines.server.memory.record import Utterance
+from pipelines.server.memory.disk.record import Utterance
 
 MOST_WAITING = 10_000
 """Utterances that may wait for the disk; what comes beyond them is not kept."""
@@ -137,6 +138,8 @@ class Writer:
                 for job in jobs:
                     results.append(_done(one.connection, job))
                 self._purge(one)
+            if any(job.work is not None for job in jobs):
+                clear_log(one.connection)
         except sqlite3.Error as error:
             self._forget_connection(user)
             self._fail(jobs, MemoryStoreError(sentence(path, error)))

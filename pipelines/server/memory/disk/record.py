@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 LONGEST = 2_000
 """Characters of one utterance that are kept."""
@@ -43,3 +44,8 @@ class Candidate:
     memory: Remembered
     relevance: float
     """0–1: share of candidates with this score that a person would call relevant."""
+
+
+def iso(said_s: float) -> str:
+    """A time as ISO 8601, UTC."""
+    return datetime.fromtimestamp(said_s, UTC).isoformat(timespec="seconds")

@@ -10,13 +10,13 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.server.memory.database import COLUMNS, remembered
-from pipelines.server.memory.record import Remembered
-from pipelines.server.memory.words import Stems, content_words
+from pipelines.server.memory.disk.database import COLUMNS, remembered
+from pipelines.server.memory.disk.record import Remembered
+from pipelines.server.memory.finding.words import Stems, content_words
 
-COMMON = 2_000
+COMMON = 1_000
 """Memories with a word from which on it is too common to be searched for alone."""
-LARGEST = 4_000
+LARGEST = 2_000
 """Memories that a search ranks at most, roughly."""
 POOL = 120
 """Best ones of which the important are taken."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pipelines.server.memory.search import Found
+from pipelines.server.memory.finding.search import Found
 
 FILE = Path(__file__).parent / "relevance.json"
 
