@@ -205,6 +205,21 @@ async def test_a_device_that_is_unplugged_ends_the_conversation_with_a_sentence(
         assert told[-1] == Closed(0, "the device Room microphone has gone")
 
 
+async def test_a_device_that_gives_audio_faster_than_time_passes_is_no_microphone():
+    agent, card = Agent(), FakeCard()
+    async with talking(agent, card) as told:
+        _, take = card._takes["Room microphone"]
+        for _ in range(1_000):  # 10 s in no time: most is left out before anybody looks
+            take(np.zeros(240, np.float32), 0)
+        await settled()
+        card.clock.advance(500 * MS)
+        for _ in range(60):
+            take(np.zeros(240, np.float32), 0)
+        await asyncio.sleep(0.05)
+    assert len(agent.heard) == 250  # 2 s ahead of half a second
+    assert told[-1].reason == "the microphone gives audio faster than time passes: it is none"
+
+
 async def test_where_no_microphone_is_asked_for_none_is_opened():
     agent, card = Agent(), FakeCard()
     async with talking(agent, card, ends(card, hears=False)):
