@@ -290,6 +290,7 @@ class Stream:
     def start(self):
         time = SimpleNamespace(currentTime=5.0, inputBufferAdcTime=4.98)
         data = np.column_stack((np.full(441, 0.5, np.float32), np.zeros(441, np.float32)))
+        data[0] = np.nan, np.inf  # a driver's nonsense: 0 and 1
         self.given["callback"](data, 441, time, None)
 
     def close(self):
@@ -309,7 +310,7 @@ def test_a_device_without_24_khz_is_opened_at_its_own_rate_and_channels_become_o
         assert rate_hz == 44_100
     assert library.asked == [(24_000, 1, 240), (24_000, 2, 240), (44_100, 1, 441)]
     ((pcm, _),) = blocks
-    assert pcm.shape == (441,) and (pcm == 0.25).all()
+    assert pcm.shape == (441,) and pcm[0] == 0.5 and (pcm[1:] == 0.25).all()
     assert lost == []  # it was closed, and not unplugged
 
 
