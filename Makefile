@@ -15,8 +15,8 @@ BOTH_DUPLEX := duplex-nano,duplex-tiny
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full demo bench bench-full bench-cascade bench-moshi bench-conversation \
-  bench-engines bench-100 face talk calibrate notebooks labs test test-fast gate test-browser check lint \
-  format types lock clean
+  bench-engines bench-100 face talk serve calibrate notebooks labs test test-fast gate test-browser \
+  check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ face: $(STAMP) ## a preset with its face in the browser, by microphone; ARGS="--
 
 talk: $(STAMP) ## talk to a preset by microphone, in the browser; ARGS=--https for a phone
 	@$(BIN)/duplex-lab talk $(ASKED) $(ARGS)
+
+serve: $(STAMP) ## presets as a voice server, at this machine only; PRESET="A B", ARGS="--config FILE"
+	@$(BIN)/duplex-lab serve $(NAMED) $(ARGS)
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)
