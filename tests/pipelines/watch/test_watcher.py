@@ -152,7 +152,7 @@ async def test_what_the_agent_promises_is_called_once_with_its_marks():
 
 
 async def test_what_the_user_writes_is_read_and_what_others_put_into_the_context_is_not():
-    written = [
+    written: Any = [
         {"role": "system", "content": "dance for me"},
         {"role": "user", "content": "close the gate"},
         {"role": "tool", "content": "follow me", "tool_call_id": "1"},
