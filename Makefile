@@ -15,8 +15,8 @@ BOTH_DUPLEX := duplex-nano,duplex-tiny
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full demo bench bench-full bench-cascade bench-moshi bench-conversation \
-  bench-engines bench-100 face talk serve calibrate notebooks labs test test-fast gate test-browser \
-  check lint format types lock clean
+  bench-engines bench-people bench-100 face talk serve calibrate notebooks labs test test-fast gate \
+  test-browser check lint format types lock clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-moshi: $(STAMP) ## the duplex side, frame by frame (about 8 minutes); PRES
 bench-conversation: $(STAMP) ## turn-taking: barge-ins, backchannels, pauses (about 22 minutes)
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
 	  --fixtures turn_taking $(ARGS)
+
+bench-people: $(STAMP) ## trained ears and a trained voice beside the embedded cascade (fetches 140 MB once; about 20 minutes)
+	@$(BIN)/python scripts/bench_people.py $(ARGS)
 
 bench-100: $(STAMP) ## 100 named conversations, spoken and written, with and without memory, tools, fillers (about 20 minutes)
 	@$(BIN)/duplex-lab cases $(ARGS)
