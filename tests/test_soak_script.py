@@ -43,6 +43,6 @@ def test_growth_drift_and_a_fault_are_said():
 
 def test_a_line_counts_what_ended_in_its_time():
     assert line(hour(fault="x"), 3_300.0, 3_600.0) == (
-        " 55.0–60.0 min: 31 conversations, 1 faults, 0 refused, 1 turns without an answer, 1 with a "
-        "late caller; answers p50 300 ms, holes 2 (30 ms), memory 400.0 MB"
+        " 55.0–60.0 min: 31 conversations, 1 faults, 0 refused, 1 turns without an answer, 1 with "
+        "a late caller; answers p50 300 ms, holes 2 (30 ms), memory 400.0 MB"
     )
