@@ -49,6 +49,10 @@ MOST_GROWTH = 0.02
 """Share of its memory by which a server may grow."""
 LOOK_S = 5.0
 """Interval between two looks at the server's memory, s."""
+FULL = "(close code 1013)"
+"""End of the sentence by which a server says that it is full: a client may try again."""
+AGAIN_S = 2.0
+"""Wait of a client that was refused so, s."""
 LINE_S = 300.0
 """Interval between two lines, s."""
 FIXTURES = "dialogue"
@@ -69,6 +73,8 @@ class Ended:
     holes_ms: float
     late: bool
     """Whether the caller was late, so that times don't count."""
+    refused: bool = False
+    """Whether the server was full: it never began, and is no fault."""
 
 
 @dataclass(slots=True)
@@ -130,7 +136,8 @@ def converse(
                 }
                 asked = [r for r in rows if r.metric == "voice_to_voice"]
                 late = pcm is not None and broken_bound(reconstruct(trial, marks, pcm)) is not None
-                well = trial.status in ENDED_WELL
+                refused = (trial.error or "").endswith(FULL)
+                well = refused or trial.status in ENDED_WELL
                 out.put(
                     Ended(
                         time.monotonic() - began_s,
@@ -142,9 +149,13 @@ def converse(
                         round(sum(values["underruns"]) * trial.audio_s / 60),
                         sum(values["underrun_ms"]),
                         late,
+                        refused,
                     )
                 )
-                k += 1
+                if refused:
+                    time.sleep(AGAIN_S)
+                else:
+                    k += 1
             agent.stop()
     except Exception as error:  # told by the main thread, which ends the others
         out.put(error)
@@ -152,12 +163,13 @@ def converse(
 
 def line(soak: Soak, from_s: float, to_s: float) -> str:
     """What happened between two times."""
-    own = [one for one in soak.ended if from_s <= one.t_s < to_s]
+    came = [one for one in soak.ended if from_s <= one.t_s < to_s]
+    own = [one for one in came if not one.refused]
     times = [ms for one in own if not one.late for ms in one.latencies_ms]
     memory = [mb for t_s, mb in soak.memory_mb if from_s <= t_s < to_s]
     return (
         f"{from_s / 60:5.1f}–{to_s / 60:.1f} min: {len(own)} conversations, "
-        f"{sum(bool(one.fault) for one in own)} faults, "
+        f"{sum(bool(one.fault) for one in own)} faults, {len(came) - len(own)} refused, "
         f"{sum(one.unanswered for one in own)} turns without an answer, "
         f"{sum(one.late for one in own)} with a late caller; "
         f"answers p50 {median(times):.0f} ms, "
@@ -214,8 +226,10 @@ def told(soak: Soak, warm_s: float) -> tuple[list[str], bool]:
     faults = [one.fault for one in soak.ended if one.fault]
     well &= not faults
     holes = sum(one.holes for one in soak.ended)
+    refused = sum(one.refused for one in soak.ended)
     said.append(
-        f"{len(soak.ended)} conversations, {len(faults)} faults, {holes} holes of "
+        f"{len(soak.ended) - refused} conversations, {len(faults)} faults, {refused} refused since "
+        f"all seats were taken, {holes} holes of "
         f"{sum(one.holes_ms for one in soak.ended):.0f} ms in all"
     )
     return said + [f"fault: {one}" for one in faults[:10]], well
@@ -231,7 +245,7 @@ def run(args: argparse.Namespace) -> Soak:
         one.bind(("127.0.0.1", 0))
         port = int(one.getsockname()[1])
     start = f"{sys.executable} -m bench.cli.main serve {args.preset} --port {port}"
-    start += f" --seats {args.seats}"
+    start += f" --seats {args.seats + 1}"  # one that comes to rest while its caller calls again
     soak, out = Soak(), queue.Queue[Ended | Exception]()
     fixtures = select(args.fixtures)
     server = RemoteAgent(spec_of(args.preset, port, start), args.log)

@@ -27,7 +27,8 @@ def test_a_steady_hour_is_well():
     assert said == [
         "memory: 400.0 MB after the warm-up, 400.0 MB at the end: +0.00 % (at most 2 %)",
         "drift: latency +0.0 ms an hour (+0.0 … +0.0), 330 answers: no drift",
-        "360 conversations, 0 faults, 2 holes of 30 ms in all",
+        "360 conversations, 0 faults, 0 refused since all seats were taken, 2 holes of 30 ms in "
+        "all",
     ]
 
 
@@ -42,6 +43,6 @@ def test_growth_drift_and_a_fault_are_said():
 
 def test_a_line_counts_what_ended_in_its_time():
     assert line(hour(fault="x"), 3_300.0, 3_600.0) == (
-        " 55.0–60.0 min: 31 conversations, 1 faults, 1 turns without an answer, 1 with a late "
-        "caller; answers p50 300 ms, holes 2 (30 ms), memory 400.0 MB"
+        " 55.0–60.0 min: 31 conversations, 1 faults, 0 refused, 1 turns without an answer, 1 with "
+        "a late caller; answers p50 300 ms, holes 2 (30 ms), memory 400.0 MB"
     )

@@ -50,7 +50,7 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "tools",
-        "with tools, called by the words of the answer",
+        "with tools, called by the words of the user",
         base="plain",
         feature="tools",
         config='[skills]\nenabled = true\nwatch = "rules"\nfillers = []\n',

@@ -54,6 +54,9 @@ def cases(
             help="Number of times that a case is played again because the measuring side was late.",
         ),
     ] = 1,
+    show: Annotated[
+        Path | None, typer.Option(help="Print the tables of a run that was played, play none.")
+    ] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Print the cases, play none.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print how long it will take, play none.")
@@ -73,6 +76,9 @@ def cases(
     wanted = chosen(every, selector)
     if only_list:
         _list(wanted)
+        return
+    if show is not None:
+        _report(every, find_run(show))
         return
     if resume is not None:
         if selector or preset:
@@ -153,6 +159,8 @@ def _report(every: list[Case], run_dir: Path) -> None:
     from bench.store import store
 
     run, rows = store.read_run(run_dir), store.read_metrics(run_dir)
+    if not any(trial.fixture in {case.name for case in every} for trial in run.trials):
+        raise LabError(f"{run_dir}: there is no run of these cases in it.")
     out = console()
     out.table(table(told(every, run.trials, rows)))
     pairs = costs(run.run_id, run.trials, rows)
