@@ -9,7 +9,7 @@ model, and nothing of it is heard before the commit. Pure: time is counted in sa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipelines.cascade.endpointing.model import EndOfTurnModel, inputs
 from pipelines.cascade.endpointing.track import RATE_HZ, VOICE, Confidence, Ending, SpeechTrack
 from pipelines.cascade.endpointing.words import whole
+from pipelines.engines.options import TurnOptions
 
 Happened = Literal["begins", "predicted", "goes_on", "over"]
 _GO_ON = "mm mhm hm hmm uh huh um yeah yes yep right okay ok sure i see ah oh aha good great well"
@@ -42,6 +43,15 @@ class EndpointOptions:
     """Voice that starts a turn while the agent is silent, ms."""
     barge_in_ms: float = 450.0
     """Voice that stops the agent though no word was understood yet, ms."""
+
+    @classmethod
+    def of(cls, turns: TurnOptions) -> Self:
+        """Those of a preset's ``[turns]``."""
+        return cls(
+            cut_off_cost_ms=turns.eager_cut_off_cost_ms,
+            predict_from=turns.eager_predict_from,
+            longest_wait_ms=turns.eager_longest_wait_secs * 1000,
+        )
 
     @property
     def commit_from(self) -> float:
@@ -76,7 +86,7 @@ class Endpointer:
         self._predicted = self._over = False
         self._open = False
         self.probability = 0.0
-        """The newest estimate that the turn is over."""
+        """The newest estimate that the turn is over; 0 while the user speaks."""
 
     @property
     def hears_voice(self) -> bool:
@@ -130,6 +140,7 @@ class Endpointer:
     def _ends(self) -> Happened | None:
         options, silence_ms = self._options, self._track.silence_ms
         if silence_ms < options.predict_silence_ms or self._track.voice >= VOICE:
+            self.probability = 0.0
             return None
         if not self._text or self._over:
             return None
