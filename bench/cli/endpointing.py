@@ -58,12 +58,15 @@ def endpointing(
     method's own policy, with the time that it takes to compute. Nothing is played; what a whole
     agent makes of it is measured by a run.
     """
+    from loguru import logger
+
     from bench.endpointing import predictions as given
     from bench.endpointing.kept import Kept
     from bench.endpointing.policy import frontier, scored, silence_alone, sweep
     from bench.endpointing.tables import as_decided, operating_points
     from bench.report.plots.endpointing import Line
 
+    logger.disable("pipecat")
     suffix = _suffix(figure)
     files = predictions or []
     methods = _methods(presets, none=bool(files) and not presets)
@@ -138,7 +141,7 @@ def _turns(fixtures: str, rows: Path | None) -> list[UserTurn]:
 
 def _own(row: Row) -> tuple[float, float] | None:
     """Mean wait and share of cut pauses of a method's own policy."""
-    if row["wait_mean_ms"] is None or row["cut_offs"] is None:
+    if row["cut_offs"] is None:
         return None
     return row["wait_mean_ms"] / 1000, row["cut_offs"] / 100
 

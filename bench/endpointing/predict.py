@@ -40,6 +40,8 @@ class Decided:
     """Decision about the whole turn − its end; None: it never came."""
     computed_s: float | None
     """The same when the decision has been computed."""
+    watched_s: float
+    """Silence after its end in which a decision was waited for."""
     longest_s: float
     """The longest computing of one piece of sound, CPU s."""
     busy: float
@@ -114,6 +116,7 @@ def decided(method: Method, turn: UserTurn) -> Decided:
         mid_speech,
         wait_s,
         computed_s,
+        turn.silences[-1].length_s,
         longest_s,
         used_s / now_s,
     )

@@ -68,12 +68,10 @@ def as_decided(name: str, found: Sequence[Decided]) -> Row:
     """What a method's own policy did in all turns, computing included: one row."""
     pauses = sum(one.pauses for one in found)
     cut = rate(sum(one.cut for one in found), pauses)
-    ended = [one for one in found if one.computed_s is not None]
-    waits = [1000 * one.computed_s for one in ended if one.computed_s is not None]
-    # Where it never came it was longest of all.
-    waits += [float("inf")] * (len(found) - len(ended))
+    # Where the decision never came, it took longer than was watched: that is a lower bound.
+    waits = [1000 * (x.watched_s if x.computed_s is None else x.computed_s) for x in found]
     middle, tail = quantile(waits, 0.5), quantile(waits, 0.95)
-    decided = quantile([1000 * (one.wait_s or 0.0) for one in ended], 0.5)
+    decided = quantile([1000 * (x.watched_s if x.wait_s is None else x.wait_s) for x in found], 0.5)
     return {
         "method": name,
         "cut_offs": _hundredfold(cut.value),
@@ -83,9 +81,9 @@ def as_decided(name: str, found: Sequence[Decided]) -> Row:
         "mid_speech": sum(one.mid_speech for one in found),
         **_wait("wait_p50", middle),
         **_wait("wait_p95", tail),
-        "wait_mean_ms": sum(waits) / len(waits) if len(ended) == len(found) else None,
+        "wait_mean_ms": sum(waits) / len(waits),
         "decided_p50_ms": decided.value,
-        "never": len(found) - len(ended),
+        "never": sum(one.computed_s is None for one in found),
         "turns": len(found),
         "computing_longest_ms": max(1000 * one.longest_s for one in found),
         "cpu_percent": 100 * sum(one.busy for one in found) / len(found),
@@ -93,12 +91,4 @@ def as_decided(name: str, found: Sequence[Decided]) -> Row:
 
 
 def _wait(name: str, of: Estimate) -> dict[str, float | None]:
-    return {
-        f"{name}_ms": _finite(of.value),
-        f"{name}_low_ms": _finite(of.low),
-        f"{name}_high_ms": _finite(of.high),
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or value == float("inf") else value
+    return {f"{name}_ms": of.value, f"{name}_low_ms": of.low, f"{name}_high_ms": of.high}
