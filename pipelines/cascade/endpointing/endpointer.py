@@ -19,10 +19,18 @@ from pipelines.cascade.endpointing.track import RATE_HZ, VOICE, Confidence, Endi
 from pipelines.cascade.endpointing.words import whole
 from pipelines.engines.options import TurnOptions
 
-Happened = Literal["begins", "predicted", "goes_on", "over"]
+Happened = Literal["hold", "resume", "begins", "predicted", "goes_on", "over"]
+"""hold: the user may be interrupting, and the agent should fall silent; resume: he was not.
+begins: the user's turn begins. predicted, goes_on, over: it is probably over, it is not, it is."""
 _GO_ON = "mm mhm hm hmm uh huh um yeah yes yep right okay ok sure i see ah oh aha good great well"
 BACKCHANNELS = frozenset(_GO_ON.split())
 """Words with which a listener says: go on."""
+_STOP = "stop wait no hold hey quiet enough cancel halt excuse sorry never"
+INTERRUPTING = frozenset(_STOP.split())
+"""Words with which an interruption begins, though it may be short."""
+_FEW_WORDS = 2
+"""Most words of a short sound that is taken for a backchannel, whatever the recogniser makes of it:
+it often knows no "mm-hm"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,12 @@ class EndpointOptions:
     """Silence that ends any turn that has words, ms."""
     start_ms: float = 96.0
     """Voice that starts a turn while the agent is silent, ms."""
-    barge_in_ms: float = 450.0
-    """Voice that stops the agent though no word was understood yet, ms."""
+    hold_ms: float = 96.0
+    """Voice for which the agent falls silent until it is clear what it is, ms; 0: it never does."""
+    barge_in_ms: float = 600.0
+    """Voice within a second that interrupts the agent: a backchannel is shorter, ms."""
+    resume_ms: float = 160.0
+    """Silence after a backchannel for which the agent goes on, ms."""
 
     @classmethod
     def of(cls, turns: TurnOptions) -> Self:
@@ -51,6 +63,7 @@ class EndpointOptions:
             cut_off_cost_ms=turns.eager_cut_off_cost_ms,
             predict_from=turns.eager_predict_from,
             longest_wait_ms=turns.eager_longest_wait_secs * 1000,
+            hold_ms=turns.eager_hold_ms,
         )
 
     @property
@@ -84,7 +97,7 @@ class Endpointer:
         self._ending: Ending | None = None
         self._loud_at = -1
         self._predicted = self._over = False
-        self._open = False
+        self._open = self._held = False
         self.probability = 0.0
         """The newest estimate that the turn is over; 0 while the user speaks."""
 
@@ -121,21 +134,32 @@ class Endpointer:
         """Takes (n,) int16 at 16 kHz; returns what happened, at most one thing."""
         self._track.feed(pcm)
         if not self._open:
-            if not self._begins():
-                return None
-            self._open = True
-            return "begins"
+            happened = self._start()
+            self._open = happened == "begins"
+            return happened
         if self._predicted and self._track.voice >= VOICE and self._track.silence_ms == 0:
             self._predicted = self._over = False
             return "goes_on"
         return self._ends()
 
-    def _begins(self) -> bool:
+    def _start(self) -> Happened | None:
+        """Whether the user begins a turn, and whether the agent holds its speech for him."""
         options, voiced_ms = self._options, self._track.voiced_ms
         if not self.agent_speaks:
-            return voiced_ms >= options.start_ms
-        said = [w for w in self._text.split() if w not in BACKCHANNELS]
-        return bool(said) or voiced_ms >= options.barge_in_ms
+            return "begins" if voiced_ms >= options.start_ms else self._let_go()
+        words = [w for w in self._text.split() if w not in BACKCHANNELS]
+        if self._track.spoken_ms >= options.barge_in_ms or INTERRUPTING.intersection(words):
+            return "begins"
+        if not self._held:
+            self._held = 0 < options.hold_ms <= voiced_ms
+            return "hold" if self._held else None
+        if self._track.unvoiced_ms < options.resume_ms:
+            return None
+        return "begins" if len(words) > _FEW_WORDS else self._let_go()
+
+    def _let_go(self) -> Happened | None:
+        was_held, self._held = self._held, False
+        return "resume" if was_held else None
 
     def _ends(self) -> Happened | None:
         options, silence_ms = self._options, self._track.silence_ms

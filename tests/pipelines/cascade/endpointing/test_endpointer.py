@@ -78,20 +78,55 @@ def test_the_longest_wait_ends_what_the_model_takes_for_unfinished() -> None:
     assert heard[-1] == (900, "over")
 
 
-@pytest.mark.parametrize(("said", "begins"), [("yeah right", False), ("stop", True), ("", False)])
-def test_while_the_agent_speaks_a_word_interrupts_it_and_a_backchannel_does_not(
-    said: str, begins: bool
-) -> None:
-    ends = listener()
+def spoken_into(said: str, ms: int, **options: float) -> list[tuple[int, str]]:
+    """Events of a user who is loud for ``ms`` while the agent speaks, and then silent."""
+    ends = listener(**options)
     ends.agent_speaks = True
     ends.words(said)
-    assert [what for _, what in hear(ends, (LOUD, 300))] == (["begins"] if begins else [])
+    return [(at, what) for at, what in hear(ends, (LOUD, ms), (STILL, 400)) if at <= ms + 400]
 
 
-def test_long_voice_interrupts_the_agent_though_no_word_was_understood() -> None:
+def test_the_agent_falls_silent_at_once_and_goes_on_after_a_backchannel() -> None:
+    # Held when 96 ms of voice are heard; let go on when 160 ms of silence are, in windows of 32.
+    assert spoken_into("", 320) == [(100, "hold"), (480, "resume")]
+
+
+@pytest.mark.parametrize("said", ["yeah right", "fry a", ""])
+def test_a_short_sound_of_few_words_is_a_backchannel_whatever_was_understood(said: str) -> None:
+    assert [what for _, what in spoken_into(said, 400)] == ["hold", "resume"]
+
+
+def test_a_word_that_asks_for_silence_interrupts_though_it_is_short() -> None:
+    assert spoken_into("stop", 300)[0][1] == "begins"
+
+
+def test_three_words_are_an_interruption_though_they_were_short() -> None:
+    assert [what for _, what in spoken_into("to the kitchen", 320)][:2] == ["hold", "begins"]
+
+
+def test_voice_that_outlasts_a_backchannel_interrupts_though_no_word_was_understood() -> None:
+    assert spoken_into("", 800)[:2] == [(100, "hold"), (620, "begins")]
+
+
+def test_voice_of_the_turn_before_is_no_part_of_an_interruption() -> None:
+    ends = listener()
+    list(hear(ends, (LOUD, 800), (STILL, 100)))
+    ends.forget()
+    ends.agent_speaks = True
+    assert list(hear(ends, (STILL, 400))) == []
+
+
+def test_without_holding_the_agent_speaks_until_it_is_interrupted() -> None:
+    assert spoken_into("", 400, hold_ms=0) == []
+    assert spoken_into("", 800, hold_ms=0)[0] == (620, "begins")
+
+
+def test_an_agent_that_ends_its_answer_meanwhile_lets_go_and_the_turn_begins() -> None:
     ends = listener()
     ends.agent_speaks = True
-    assert list(hear(ends, (LOUD, 600))) == [(480, "begins")]
+    assert list(hear(ends, (LOUD, 200))) == [(100, "hold")]
+    ends.agent_speaks = False
+    assert [what for _, what in hear(ends, (LOUD, 40))] == ["begins"]
 
 
 def test_what_was_said_before_counts_no_more_once_it_is_forgotten() -> None:
