@@ -144,6 +144,9 @@ class LlmOptions:
     """Layers on a GPU, where llama.cpp was built for one; a model this small is faster without."""
     prime: bool = True
     """Read the system prompt and the scene into the prefix cache before the user speaks."""
+    added_ttft_ms: WholeMs = 0
+    """Time that is waited before a request is handed to the model, ms: what a slower model, or one
+    elsewhere, would do to the agent. Not for a server's model."""
     timeout_secs: TimeoutS = 5.0
     """Longest silence, see ``[stt]``; a large model on a slow machine may need longer for its first
     token."""
