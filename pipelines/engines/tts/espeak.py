@@ -10,7 +10,7 @@ so the library, is loaded only in a child process.
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.engines.row import EngineRow, Model, in_package
 from pipelines.engines.tts.espeak_api import Callback
@@ -35,7 +35,14 @@ _EVENT_END, _EVENT_PHONEME = 0, 7
 
 
 class EspeakEngine:
-    """One voice of espeak-ng."""
+    """One voice of espeak-ng.
+
+    The library has one voice and one callback a process: they are those of the engine that spoke
+    last, so an engine that speaks after another sets its own again.
+    """
+
+    _set: ClassVar[EspeakEngine | None] = None
+    """The engine whose voice and callback the library has."""
 
     def __init__(self, *, voice: str = "en-us", rate_wpm: int = 175) -> None:
         """Describes the voice: an espeak-ng voice name, and its speed in words per minute."""
@@ -65,6 +72,10 @@ class EspeakEngine:
         )
         if rate_hz != RATE_HZ:
             raise EngineError(f"espeak-ng gave a rate of {rate_hz} instead of {RATE_HZ} Hz")
+        self._set_own()
+
+    def _set_own(self) -> None:
+        EspeakEngine._set = self
         self._library.espeak_SetSynthCallback(self._callback)
         if self._library.espeak_SetVoiceByName(self._voice.encode()) != _OK:
             raise EngineError(
@@ -94,6 +105,8 @@ class EspeakEngine:
             self._emit = self._out = None
 
     def _synthesise(self, text: str) -> None:
+        if EspeakEngine._set is not self:
+            self._set_own()
         data = text.encode() + b"\0"
         # Neither SSML (0x10) nor [[phonemes]] (0x100): the text is read as it stands.
         status = self._library.espeak_Synth(

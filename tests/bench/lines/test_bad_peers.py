@@ -49,13 +49,15 @@ SAID = {
     "slow reader": r"no_answer: the agent has read nothing for \d+ s, so that it did not hear all "
     r"of the user's audio",
     "silence for ever": r"no_answer: the agent sent no audio",
-    "floods by audio": r"error: the agent floods the line: 6\d s of audio in -?\d.\d s, more than "
+    "floods by audio": r"error: the agent floods the line: \d\d s of audio in -?\d.\d s, more than "
     r"this trial can hear",
     "floods by messages": r"error: the agent floods the line: \d+ messages in -?\d.\d s",
     "gives up in mid-call": r"error: the agent hung up before it had answered \(the agent ended "
     r"the conversation: out of memory \(close code 1011\)\)",
 }
 """Peer → the status of its trial, and what is said."""
+PATIENCE_S = {name: 12.0 for name in SAID if name.startswith(("floods", "gives up"))}
+"""Time for a peer that ends its trial itself, s: on a busy machine it takes more than a moment."""
 
 
 def trial(url, line="pcm-websocket", limit_s=5.0, timeout_s=0.4, **options):
@@ -84,7 +86,7 @@ def impatient(monkeypatch):
 def test_a_bad_peer_is_one_sentence_in_bounded_memory(name):
     before = psutil.Process().memory_info().rss
     with BAD[name]() as url:
-        result = trial(url)
+        result = trial(url, limit_s=15.0, timeout_s=PATIENCE_S.get(name, 0.4))
     assert re.match(SAID[name], said(result)), said(result)
     grew_mb = (psutil.Process().memory_info().rss - before) / 2**20
     assert grew_mb < GREW_MB

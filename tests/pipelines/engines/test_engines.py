@@ -130,7 +130,7 @@ def test_espeak_reads_markup_as_text_and_silence_as_nothing(espeak: EspeakEngine
 
 
 async def test_espeak_without_such_a_voice_says_so() -> None:
-    # In a process of its own: the library has one state, which a second engine would upset.
+    # In a process of its own, which is as it is used.
     engine = "pipelines.engines.tts.espeak:EspeakEngine"
     process = ModelProcess("espeak-ng", engine, {"voice": "nobody"}, marks=MarkList())
     with pytest.raises(ModelError, match="could not be loaded: espeak-ng has no voice 'nobody'"):
@@ -284,3 +284,15 @@ def test_engines_are_light_until_they_load() -> None:
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+
+
+def test_a_second_voice_in_the_same_process_takes_nothing_from_the_first(
+    espeak: EspeakEngine,
+) -> None:
+    before = Run(espeak, "speak", text="one two three")()
+    fast = EspeakEngine(rate_wpm=350)
+    fast.load()
+    sooner = Run(fast, "speak", text="one two three")()
+    again = Run(espeak, "speak", text="one two three")()
+    assert 0 < len(sooner.audio) < 0.7 * len(before.audio)
+    assert len(again.audio) == pytest.approx(len(before.audio), rel=0.02)
