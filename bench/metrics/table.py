@@ -16,7 +16,6 @@ from bench.metrics import (
     turn_taking,
     way,
 )
-from bench.metrics.ahead import eager
 from bench.metrics.metric import Metric, Share
 
 METRICS: tuple[Metric, ...] = (
@@ -29,7 +28,6 @@ METRICS: tuple[Metric, ...] = (
     *full_duplex_bench.ROWS,
     *content.ROWS,
     *cost.ROWS,
-    *eager.ROWS,
 )
 """Every metric, in the order in which it is stored."""
 

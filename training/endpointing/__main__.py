@@ -16,7 +16,7 @@ from bench.endpointing.rows import write_rows
 from bench.endpointing.turns import Silence, UserTurn
 from pipelines.cascade.endpointing.model import WEIGHTS
 from training.endpointing.sentences import drawn, is_held_out
-from training.endpointing.simulate import RATE_HZ, simulated, utterance
+from training.endpointing.simulate import RATE_HZ, Row, simulated, utterance
 from training.endpointing.train import fit
 
 UTTERANCES = 1400
@@ -35,7 +35,7 @@ def main() -> None:
     if given.users:
         write_rows(given.users, list(_held_out()))
         return
-    rows = []
+    rows: list[Row] = []
     for row in simulated(given.utterances, given.seed, held_out=False):
         if not rows or row.utterance != rows[-1].utterance:
             print(f"\r{row.utterance + 1} of {given.utterances} utterances", end="", flush=True)

@@ -27,7 +27,7 @@ class Transport:
         return True
 
 
-class Output(HoldsSpeech, Transport):  # type: ignore[misc]
+class Output(HoldsSpeech, Transport):
     """The mixin on it."""
 
 
