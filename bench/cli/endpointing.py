@@ -32,8 +32,12 @@ def endpointing(
         ),
     ] = None,
     fixtures: Annotated[
-        str, typer.Option(help="Names, globs, tags, kinds, or all; each recording counts once.")
-    ] = "clean",
+        str,
+        typer.Option(
+            help="Names, globs, tags, kinds, or all; each recording counts once.",
+            show_default="all without noise",
+        ),
+    ] = "",
     rows: Annotated[
         Path | None,
         typer.Option(help="Turns in eot-bench's schema (Parquet), in place of the fixtures."),
@@ -130,7 +134,9 @@ def _turns(fixtures: str, rows: Path | None) -> list[UserTurn]:
     from bench.endpointing.turns import turns_of
     from bench.fixtures.library import select
 
-    turns = list(turns_of(select(fixtures)) if rows is None else read_rows(rows))
+    chosen = select(fixtures or "all") if rows is None else []
+    clean = [fixture for fixture in chosen if fixtures or not fixture.variant]
+    turns = list(turns_of(clean) if rows is None else read_rows(rows))
     if not any(len(turn.silences) > 1 for turn in turns):
         raise LabError(
             f"{rows or fixtures}: no turn has a pause in it, so that nothing could be cut off; "

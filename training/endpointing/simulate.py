@@ -28,6 +28,8 @@ from training.nano_duplex.voices import ACCENTS, ESPEAK_HELD_OUT, ESPEAK_TRAININ
 CHUNK = 320
 END_S = 2.6
 """Silence after the last word: longer than any pause, or a long silence would tell of a pause."""
+PAUSE_MEDIAN_S, PAUSE_SPREAD = 0.65, 0.5
+"""Pauses are lognormal: their median, and the standard deviation of their logarithm."""
 EVERY = 2
 """Pieces of sound of a silence for each row."""
 
@@ -68,8 +70,9 @@ def breaks(words: Sequence[str], rng: random.Random) -> list[int]:
 
 
 def pause_s(rng: random.Random) -> float:
-    """Length of a pause: lognormal, 0.65 s at the median, at most 2.5 s."""
-    return float(min(2.5, max(0.2, rng.lognormvariate(np.log(0.65), 0.5))))
+    """Length of a pause, within bounds."""
+    drawn_s = rng.lognormvariate(np.log(PAUSE_MEDIAN_S), PAUSE_SPREAD)
+    return float(min(2.5, max(0.2, drawn_s)))
 
 
 def speak(text: str, voice: str, tempo: float, pitch: float) -> NDArray[np.float32]:

@@ -18,11 +18,11 @@ from training.endpointing.sentences import (
     is_held_out,
     likely_pauses,
 )
-from training.endpointing.simulate import Row
+from training.endpointing.simulate import PAUSE_MEDIAN_S, PAUSE_SPREAD, Row
 
 HEARD = 4.0
 """How often each text that the recogniser heard counts."""
-WORDS_C = 1.0
+WORDS_C = 0.2
 """Inverse strength of the words' regularisation."""
 
 
@@ -102,6 +102,7 @@ def fit(rows: Sequence[Row], out: Path) -> None:
     arrays = {
         "matrix_0": fitted.coef_.T.astype(np.float32),
         "bias_0": fitted.intercept_.astype(np.float32),
+        "pauses": np.array([PAUSE_MEDIAN_S, PAUSE_SPREAD]),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(out, words=words.astype(np.float16), mean=mean, scale=scale, **arrays)

@@ -1,9 +1,8 @@
-"""From sound and words to four events: the user begins, is probably done, goes on, is done.
+"""From sound and words to events: the user begins, is probably done, goes on, is done.
 
-A decision costs an interruption if it is wrong, and waiting costs time if it is right. So the turn
-is committed as soon as ``C · (1 − p) ≤ w · p``: C is what an interruption costs, in ms of waiting,
-and w what one more wait is expected to cost. A prediction is worth less: it wakes the language
-model, and nothing of it is heard before the commit. Pure: time is counted in samples.
+A turn is over as soon as no wait is expected to cost less than an answer now
+(`pipelines.cascade.endpointing.waiting`). A prediction is worth less: it wakes the language model,
+and nothing of it is heard before. Pure: time is counted in samples.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ it often knows no "mm-hm"."""
 class EndpointOptions:
     """When to predict, when to commit, and when a sound is an interruption."""
 
-    cut_off_cost_ms: float = 2700.0
+    cut_off_cost_ms: float = 7000.0
     """What an interruption of the user costs, in ms of waiting."""
-    wait_cost_ms: float = 300.0
-    """What one more wait is expected to cost, ms."""
     predict_from: float = 0.35
     """Least probability at which an answer is begun."""
     predict_silence_ms: float = 60.0
     """Silence before the first prediction, ms."""
-    longest_wait_ms: float = 900.0
+    longest_wait_ms: float = 2200.0
     """Silence that ends any turn that has words, ms."""
+    commits: bool = True
+    """Whether a turn is ever over; else its end is only estimated."""
     start_ms: float = 96.0
     """Voice that starts a turn while the agent is silent, ms."""
     hold_ms: float = 96.0
@@ -65,11 +64,6 @@ class EndpointOptions:
             longest_wait_ms=turns.eager_longest_wait_secs * 1000,
             hold_ms=turns.eager_hold_ms,
         )
-
-    @property
-    def commit_from(self) -> float:
-        """Least probability at which the turn is over."""
-        return self.cut_off_cost_ms / (self.cut_off_cost_ms + self.wait_cost_ms)
 
 
 class Endpointer:
@@ -174,7 +168,12 @@ class Endpointer:
         self.probability = self._model.probability(
             inputs(self._track, self._ending, unchanged_s, self._whole)
         )
-        over = self.probability >= options.commit_from or silence_ms >= options.longest_wait_ms
+        over = options.commits and (
+            silence_ms >= options.longest_wait_ms
+            or not self._model.pauses.worth_waiting(
+                self.probability, silence_ms / 1000, options.cut_off_cost_ms / 1000
+            )
+        )
         if over and self._predicted:
             self._over = True
             return "over"

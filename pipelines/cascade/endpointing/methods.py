@@ -213,7 +213,7 @@ def _pipecat_method(name: str, what: str, params: VADParams, stop_s: float = 3.0
 
 
 def _eager_method(name: str, what: str, options: EndpointOptions) -> Method:
-    unhurried = replace(options, cut_off_cost_ms=1e15, longest_wait_ms=1e9)
+    unhurried = replace(options, commits=False)
 
     def maker(of: EndpointOptions) -> Callable[[], Listener]:
         return lambda: EagerListener(_ear(), EndOfTurnModel.load(), of)

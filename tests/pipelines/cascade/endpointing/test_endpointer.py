@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.cascade.endpointing.endpointer import Endpointer, EndpointOptions
 from pipelines.cascade.endpointing.model import INPUTS, EndOfTurnModel
+from pipelines.cascade.endpointing.waiting import Pauses
 from pipelines.cascade.endpointing.words import BUCKETS, features, whole
 
 CHUNK = 320  # 20 ms
@@ -17,7 +18,7 @@ STILL = np.zeros(CHUNK, np.int16)
 
 
 def by_silence() -> EndOfTurnModel:
-    """Log-odds of 50 a second of silence, 0 at 200 ms."""
+    """Log-odds of 50 a second of silence, 0 at 200 ms; all pauses last half a second."""
     matrix = np.zeros((len(INPUTS), 1), np.float32)
     matrix[INPUTS.index("silence_s")] = 50
     return EndOfTurnModel(
@@ -25,6 +26,7 @@ def by_silence() -> EndOfTurnModel:
         mean=np.zeros(len(INPUTS), np.float32),
         scale=np.ones(len(INPUTS), np.float32),
         layers=((matrix, np.array([-10.0], np.float32)),),
+        pauses=Pauses(0.5, 1e-3),
     )
 
 
@@ -32,7 +34,7 @@ def listener(**options: float) -> Endpointer:
     return Endpointer(
         by_silence(),
         lambda window: 0.9 if np.abs(window).max() > 1000 else 0.05,
-        EndpointOptions(**options),
+        EndpointOptions(**({"cut_off_cost_ms": 2700.0, "longest_wait_ms": 900.0} | options)),
     )
 
 
@@ -49,7 +51,8 @@ def hear(ends: Endpointer, *parts: tuple[np.ndarray, int]) -> Iterator[tuple[int
 def test_a_turn_begins_with_96_ms_of_voice_and_ends_when_it_is_probable_enough() -> None:
     ends = listener()
     ends.words("close the door")
-    # p = 0.5 at 200 ms of silence; 2400 / 2700 = 0.89 is passed at 260 ms, with log-odds of 3.
+    # p = 0.5 at 200 ms of silence. At 240 ms it is 0.88: 0.12 · 2.7 s are more than 0.88 · 0.27 s,
+    # at 260 ms 0.95: 0.05 · 2.7 s are less than 0.95 · 0.25 s.
     assert list(hear(ends, (LOUD, 400), (STILL, 300))) == [
         (100, "begins"),
         (600, "predicted"),
