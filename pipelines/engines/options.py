@@ -49,7 +49,7 @@ class TurnOptions:
     """smart-turn only: silence that ends a turn which the model calls incomplete, s."""
     turn_stop_timeout_secs: TimeoutS = 5.0
     """Ends a turn for which no transcript comes, s."""
-    eager_cut_off_cost_ms: Annotated[float, Range(1, 1e6, "ms")] = 7000.0
+    eager_cut_off_cost_ms: Annotated[float, Range(1, 1e6, "ms")] = 5500.0
     """eager only, like the next three: what an interruption of the user costs, in ms of waiting.
     The more, the later and the surer a turn is over."""
     eager_predict_from: Share = 0.35

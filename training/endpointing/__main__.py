@@ -19,7 +19,7 @@ from training.endpointing.sentences import drawn, is_held_out
 from training.endpointing.simulate import RATE_HZ, Row, simulated, utterance
 from training.endpointing.train import fit
 
-UTTERANCES = 1400
+UTTERANCES = 350
 HELD_OUT = 200
 
 

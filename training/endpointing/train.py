@@ -22,7 +22,7 @@ from training.endpointing.simulate import PAUSE_MEDIAN_S, PAUSE_SPREAD, Row
 
 HEARD = 4.0
 """How often each text that the recogniser heard counts."""
-WORDS_C = 0.2
+WORDS_C = 1.0
 """Inverse strength of the words' regularisation."""
 
 

@@ -36,7 +36,7 @@ it often knows no "mm-hm"."""
 class EndpointOptions:
     """When to predict, when to commit, and when a sound is an interruption."""
 
-    cut_off_cost_ms: float = 7000.0
+    cut_off_cost_ms: float = 5500.0
     """What an interruption of the user costs, in ms of waiting."""
     predict_from: float = 0.35
     """Least probability at which an answer is begun."""

@@ -15,7 +15,7 @@ from tests.bench.chains.virtual_call import Called, call_preset
 def answered(preset: str, ttft_ms: int) -> Called:
     text = (PRESETS / f"{preset}.toml").read_text(encoding="utf-8")
     slow = text.replace("[llm]\n", f"[llm]\nadded_ttft_ms = {ttft_ms}\n")
-    fixture = load(fixtures_root() / "q_where_key.toml")
+    fixture = load(fixtures_root() / "q_cup_on_shelf.toml")
     return call_preset(parse_spec(preset, slow), fixture, streams=True)
 
 
