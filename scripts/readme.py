@@ -2,9 +2,12 @@
 
 python scripts/readme.py                      the README's headline, off docs/bench.md
 python scripts/readme.py --run results/<run>  the whole table, the headline and the picture
+python scripts/readme.py --full results/<run> the tables of `make bench-full`
 python scripts/readme.py --calibration FILE   what `duplex-lab calibrate --json FILE` wrote
 python scripts/readme.py --service FILE       what `duplex-lab service … --json FILE` wrote; it goes
                                               into results/README.md
+
+A new table renews bench/machine/costs.toml, too: with a probe where the table is of this machine.
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 README = ROOT / "README.md"
 BENCH = ROOT / "docs" / "bench.md"
 
 
-def made(run_dir: Path) -> str:
+def made(run_dir: Path, command: str = "make bench") -> str:
     """What the run was made of and on."""
     from bench.store.store import read_run
 
@@ -31,13 +34,13 @@ def made(run_dir: Path) -> str:
     machine = run.info["machine"]
     load = [t.load_avg_1m for t in run.trials if t.load_avg_1m is not None]
     return (
-        f"`make bench` on {machine['cpu']}, {machine['cores']} cores, "
+        f"`{command}` on {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gb']:.0f} GB, Python {machine['python']}, commit "
         f"{str(machine['commit']['sha'])[:10]}; load average {min(load):.1f} to {max(load):.1f}:"
     )
 
 
-def headline(run_dir: Path) -> str:
+def headline(run_dir: Path, command: str = "make bench") -> str:
     """The run's headline as Markdown: a row a preset, slow turns with their cause, verdicts."""
     from bench.report.text.first_look.headline import headline as of_summary
     from bench.report.text.first_look.headline import sentences
@@ -49,7 +52,9 @@ def headline(run_dir: Path) -> str:
     summary = summarise(read_run(run_dir), rows, read_causes(run_dir))
     said = sentences(summary, Path("results/RUN"))
     block = markdown_of(of_summary(summary).block())
-    return "\n\n".join([made(run_dir), block.strip(), "\n".join(f"- {one}" for one in said)])
+    return "\n\n".join(
+        [made(run_dir, command), block.strip(), "\n".join(f"- {one}" for one in said)]
+    )
 
 
 def table(run_dir: Path) -> str:
@@ -60,6 +65,17 @@ def table(run_dir: Path) -> str:
 
     tables = markdown(summarise(read_run(run_dir), read_metrics(run_dir))).strip()
     return f"{made(run_dir)}\n\n{tables}"
+
+
+def full(run_dir: Path) -> str:
+    """The headline of ``make bench-full``, and its tables down to the frames, as Markdown."""
+    from bench.report.text.table import markdown
+    from bench.store.store import read_metrics, read_run
+    from bench.summary.summary import summarise
+
+    tables = markdown(summarise(read_run(run_dir), read_metrics(run_dir))).strip()
+    first = tables.partition("\n**In the conversation")[0].strip()
+    return f"{headline(run_dir, 'make bench-full')}\n\n{first}"
 
 
 def calibration(file: Path) -> str:
@@ -100,19 +116,34 @@ def service_table(file: Path) -> str:
         f"{machine['load_avg'][0]:.1f}. Unpaced, synthetic weights, ms per 80 ms frame; p99 from "
         "100 frames on.",
         "",
-        "| preset | stages | n | encode p50 | step p50 | decode p50 | p50 | p99 | p50 overlapped |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| preset | backend | stages | n | encode p50 | step p50 | decode p50 | p50 | p99 | p50 "
+        "overlapped |",
+        f"|{'---|' * 10}",
     ]
     for row in found["presets"]:
         blocks = [Block(**block) for block in row["blocks"]]
+        backend = f"{row['model']['backend']} {row['model']['precision']}"
         ratios = ", ".join(f"{100 * (ratio - 1):+.1f} %" for ratio in paired_ratios(blocks))
         for way in ("serial", "pipelined"):
             if of := service(way, blocks):
                 spans = [f"{of.spans_p50_ms[s]:.1f}" for s in ("encode", "step", "decode")]
                 p99 = "–" if of.p99_ms is None else f"{of.p99_ms:.1f}"
-                cells = (row["preset"], way, str(of.n), *spans, f"{of.p50_ms:.1f}", p99)
+                cells = (row["preset"], backend, way, str(of.n), *spans, f"{of.p50_ms:.1f}", p99)
                 lines.append(f"| {' | '.join(cells)} | {ratios if way == 'pipelined' else ''} |")
     return "\n".join(lines)
+
+
+def renew_costs(source: str, machine: dict[str, Any]) -> None:
+    """Makes the costs of ``source`` those of the new table, which is of that machine."""
+    import costs
+
+    from bench.machine.description import describe
+
+    here = describe()
+    is_here = all(here[part] == machine[part] for part in ("cpu", "cores"))
+    costs.renew(source if is_here else "")
+    if not is_here:
+        print(f"On the machine of that table: python scripts/costs.py --probe {source}")
 
 
 def filled(text: str, name: str, content: str) -> str:
@@ -132,6 +163,7 @@ def main() -> None:
     """Rewrites README.md, docs/bench.md and results/README.md."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, help="a run's folder")
+    parser.add_argument("--full", type=Path, help="the folder of a run of `make bench-full`")
     parser.add_argument("--calibration", type=Path, help="a calibration's JSON file")
     parser.add_argument("--service", type=Path, help="service times, a JSON file")
     chosen = parser.parse_args()
@@ -140,6 +172,8 @@ def main() -> None:
         text = filled(text, "headline", headline(chosen.run))
         text = filled(text, "table", table(chosen.run))
         shutil.copy(chosen.run / "report.png", ROOT / "docs" / "report.png")
+    if chosen.full:
+        text = filled(text, "full", full(chosen.full))
     if chosen.calibration:
         text = filled(text, "calibration", calibration(chosen.calibration))
     BENCH.write_text(text, encoding="utf-8")
@@ -150,6 +184,13 @@ def main() -> None:
         results = ROOT / "results" / "README.md"
         text = filled(results.read_text(encoding="utf-8"), "service", service_table(chosen.service))
         results.write_text(text, encoding="utf-8")
+    if chosen.run:
+        from bench.store.store import read_run
+
+        renew_costs("cascade", read_run(chosen.run).info["machine"])
+    if chosen.service:
+        found = json.loads(chosen.service.read_text(encoding="utf-8"))
+        renew_costs("duplex", found["machine"])
 
 
 if __name__ == "__main__":

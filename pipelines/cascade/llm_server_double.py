@@ -1,7 +1,8 @@
 """A server of OpenAI's chat protocol with preset answers: for tests and drills.
 
 It serves ``GET /v1/models`` and ``POST /v1/chat/completions`` with ``stream``, in messages of the
-shape that Ollama and llama.cpp send.
+shape that Ollama and llama.cpp send, and Ollama's ``POST /api/generate`` without a prompt, which
+loads a model.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class ChatServerDouble:
         self._calls = calls
         self.asked: list[dict[str, Any]] = []
         """The bodies of all requests."""
+        self.loaded: list[dict[str, Any]] = []
+        """The bodies of all requests to load a model."""
         self.broken_off = 0
         """Number of answers whose client left before their end."""
 
@@ -56,6 +59,7 @@ class ChatServerDouble:
         app = web.Application()
         app.router.add_get("/v1/models", self._list)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/api/generate", self._load)
         # Without handler_cancellation the server would not notice that a client left.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -70,6 +74,14 @@ class ChatServerDouble:
         if refusal := self._refusal(request):
             return refusal
         return web.json_response({"object": "list", "data": [{"id": m} for m in self._models]})
+
+    async def _load(self, request: web.Request) -> web.Response:
+        if refusal := self._refusal(request):
+            return refusal
+        self.loaded.append(await request.json())
+        if self._status != 200:
+            return web.json_response({"error": "not enough memory"}, status=self._status)
+        return web.json_response({"done": True, "done_reason": "load"})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refusal(request):

@@ -9,7 +9,13 @@ import numpy.typing as npt
 from pipecat.frames.frames import ControlFrame, InputAudioRawFrame, LLMTextFrame, TTSTextFrame
 from pipecat.utils.text.base_text_aggregator import TextType
 
+from pipelines.errors import LabError
+
 _INT16 = np.float32(32768)
+
+
+class TextRefusedError(LabError):
+    """A model can't be made to say a text; the conversation goes on without it."""
 
 
 @dataclass

@@ -30,7 +30,7 @@ from pipecat.processors.frame_processor import (
 from pipelines.audio.reframe import Reframer
 from pipelines.audio.stream_resample import StreamResampler
 from pipelines.duplex.frame_marks import FrameMarks, NoMarks
-from pipelines.duplex.frames import DuplexContextEndFrame, mono, text_frames
+from pipelines.duplex.frames import DuplexContextEndFrame, TextRefusedError, mono, text_frames
 from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from pipelines.duplex.session.options import ProcessorOptions
 from pipelines.duplex.session.wire import SESSION, Reply, int16_of_bytes, pcm_to_bytes
@@ -225,7 +225,7 @@ class MoshiProcessor(FrameProcessor):
                 if "frame" in header:
                     await self._take(Reply.read(header, payload))
                 elif refusal := header.get("error"):
-                    await self.push_error(str(refusal))
+                    await self.push_error(str(refusal), TextRefusedError(str(refusal)))
         except ModelError as error:
             await report_failure(self, self._sink, error, session.id)
         except ValueError as error:

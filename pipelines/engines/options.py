@@ -22,6 +22,8 @@ from pipelines.guards.ranges import (
 )
 from pipelines.spec import read_options
 
+OLLAMA_URL = "http://localhost:11434/v1"
+"""Where Ollama serves OpenAI's protocol on this machine."""
 SilenceS = Annotated[float, Range(0, 30, "s")]
 """Voice or silence that Silero waits for."""
 

@@ -85,6 +85,9 @@ class EngineRow:
     ready: str = ""
     """``module:function``; ``async ready(options)`` checks before the first trial that the
     service's server is there."""
+    lacks: str = ""
+    """``module:function``; ``lacks(options)`` says why the service's server can't be used now, one
+    sentence, in half a second; empty: it can. Empty: nothing is asked."""
     devices: tuple[str, ...] = ("cpu",)
     """Devices that it can compute on, the usual one first."""
     capabilities: tuple[str, ...] = ()

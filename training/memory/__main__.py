@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.server.memory.relevance import FILE, Relevance, calibrated, features
+from pipelines.server.memory.finding.relevance import FILE, Relevance, calibrated, features
 from training.memory.judge import Case, Verdict, cases, judge
 from training.memory.people import Person, people
 

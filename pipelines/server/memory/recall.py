@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.server.memory.database import MemoryStoreError
+from pipelines.server.memory.disk.database import MemoryStoreError
+from pipelines.server.memory.disk.record import Candidate
 from pipelines.server.memory.memories import UserMemory
-from pipelines.server.memory.record import Candidate
 
 
 @dataclass(slots=True)

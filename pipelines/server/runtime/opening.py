@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from pipelines.errors import LabError
+from pipelines.guards.texts import toml_string
 from pipelines.registry import load_object
 from pipelines.server.runtime.conduct import Conduct
 from pipelines.server.runtime.options import PolicyOptions, WarmthOptions
@@ -81,5 +82,6 @@ def watched(spec: PipelineSpec, options: SkillOptions) -> PipelineSpec:
         return spec
     if "[watch]" in spec.toml:
         return spec  # it says 'off' itself
-    text = f'{spec.toml.rstrip()}\n\n[watch]\nintents = "{options.watch}"\n'
+    planner = f"planner = {toml_string(options.planner)}\n" if options.planner else ""
+    text = f'{spec.toml.rstrip()}\n\n[watch]\nintents = "{options.watch}"\n{planner}'
     return parse_spec(spec.name, text)

@@ -61,6 +61,29 @@ class PolicyOptions:
 class WarmthOptions:
     """What is ready before somebody calls."""
 
+    seats: Annotated[
+        int,
+        Range(0, 64, "conversations"),
+        Help(
+            "Seats of each preset that are always warm; the others are loaded ahead of demand. 0: "
+            "all of them."
+        ),
+    ] = 0
+    ahead_s: Annotated[
+        float,
+        Range(1, 3_600, "s"),
+        Help("Time for which conversations are foreseen, s: at least that of loading a model."),
+    ] = 60.0
+    idle_s: Annotated[
+        float,
+        Range(1, 86_400, "s"),
+        Help("Time after which a seat beyond those that nobody wants is ended, s."),
+    ] = 600.0
+    keep_alive_s: Annotated[
+        float,
+        Range(0, 86_400, "s"),
+        Help("Interval at which an idle model does its warm-up again, s; 0: never."),
+    ] = 0.0
     greeting: Annotated[
         str,
         Help("What an agent says first, where its preset has no greeting.", "--greeting", "TEXT"),

@@ -96,6 +96,12 @@ class Figures:
             ["preset", "state"],
             registry=self.registry,
         )
+        self._ahead = Counter(
+            "duplex_lab_seats_ahead",
+            "Seats ahead of demand: loaded, then used or unused; cold: somebody had to wait",
+            ["preset", "what"],
+            registry=self.registry,
+        )
         self._most_waiting = 0
         self._queue.set_function(self._take_most)
 
@@ -124,6 +130,10 @@ class Figures:
         """State of a preset's warm pool."""
         self._warm.labels(preset, "free").set(free)
         self._warm.labels(preset, "taken").set(taken)
+
+    def ahead(self, preset: str, what: str) -> None:
+        """What became of a seat that was loaded ahead of demand, or was not."""
+        self._ahead.labels(preset, what).inc()
 
     def take(self, event: Event, preset: str, door: str) -> None:
         """Counts an event of a conversation."""

@@ -19,6 +19,8 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
+from pipelines.duplex.adapters import adapter_of
+from pipelines.duplex.frames import TextRefusedError
 from pipelines.errors import LabError
 from pipelines.host import Host, Skills
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
@@ -56,7 +58,8 @@ def capabilities_of(spec: PipelineSpec) -> Capabilities:
     if spec.kind == "cascade" and architecture(spec.architecture).build:
         inputs += ["text", "say", "context", "respond"]
     if spec.kind == "duplex":
-        inputs += ["say"]
+        can = adapter_of(spec.stages["model"]).abilities
+        inputs += [kind for ability, kind in _ABILITIES.items() if ability in can]
     return Capabilities(
         name=spec.name,
         in_rate_hz=spec.audio.in_rate_hz,
@@ -273,7 +276,8 @@ class PipelineBackend:
             if self._wire.closed.is_set():
                 return
             beside = isinstance(frame.processor, IntentWatcher)  # the voice goes on without it
-            fatal = bool(frame.fatal) or not (survives or beside)
+            refused = isinstance(frame.exception, TextRefusedError)
+            fatal = bool(frame.fatal) or not (survives or beside or refused)
             self._emit(Failure(monotonic_ns(), str(frame.error), fatal))
 
         worker.add_event_handler("on_pipeline_error", on_error)
@@ -287,6 +291,8 @@ class PipelineBackend:
         self._emit(Failure(monotonic_ns(), why, fatal=True))
 
 
+_ABILITIES = {"forced_text": "say"}
+"""Ability of a duplex model → the input that it takes."""
 _KINDS = {UserText: "text", Say: "say", Context: "context"}
 
 

@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     MetricsFrame,
     TranscriptionFrame,
+    TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSTextFrame,
     UserStoppedSpeakingFrame,
@@ -23,10 +24,12 @@ from pipecat.frames.frames import (
 )
 from pipecat.metrics.metrics import TTFBMetricsData
 from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.transports.base_output import BaseOutputTransport
 
 from pipelines.clock import NS_PER_S
 from pipelines.duplex.frames import DuplexContextEndFrame
 from pipelines.link.observer import TWIN_NS
+from pipelines.phones import PHONES, PHONES_AT
 from pipelines.server.session.backend import Emit
 from pipelines.server.session.events import (
     AssistantPartial,
@@ -34,6 +37,7 @@ from pipelines.server.session.events import (
     Event,
     Failure,
     LatencyMark,
+    Phones,
     ToolCall,
     ToolCancelled,
     ToolResult,
@@ -76,6 +80,9 @@ class SessionTap(BaseObserver):
             if frame.context_id and frame.text in self._filler_lines:
                 self._filler_lines.remove(frame.text)
                 self.fillers.add(frame.context_id)
+        elif isinstance(frame, TTSAudioRawFrame):
+            if PHONES in frame.metadata and not isinstance(data.source, BaseOutputTransport):
+                self._emit(_phones(frame, t_ns))
         elif isinstance(frame, MetricsFrame):
             for one in frame.data:
                 if isinstance(one, TTFBMetricsData) and one.value:
@@ -126,6 +133,17 @@ class SessionTap(BaseObserver):
             plan = ToolResult(t_ns, frame.call_id, TOOL, {"plan": frame.plan}, is_late=True)
             return plan, (kind, frame.call_id)
         return None
+
+
+def _phones(frame: TTSAudioRawFrame, t_ns: int) -> Phones:
+    """The phones of a piece that a synthesiser has made."""
+    return Phones(
+        t_ns,
+        tuple((str(name), float(start), float(end)) for name, start, end in frame.metadata[PHONES]),
+        samples=len(frame.audio) // 2,
+        offset_ms=float(frame.metadata.get(PHONES_AT, 0.0)),
+        rate_hz=frame.sample_rate,
+    )
 
 
 def _table(arguments: Any) -> Mapping[str, Any]:

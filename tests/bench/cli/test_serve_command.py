@@ -37,6 +37,13 @@ def test_it_serves_until_it_is_asked_to_end_and_tells_its_clients_so(tmp_path):
         ({"presets": ["nope"]}, "There is no preset 'nope'"),
         ({"presets": ["cascade-scripted"]}, "labels, which a live user has not"),
         ({"presets": ["click", "click"]}, "two presets have the same name"),
+        ({"fallback": ["nope"]}, "There is no preset 'nope'"),
+        (
+            {"policy_rules": ["model_died=panic"]},
+            "'panic' is none of its words",
+        ),
+        ({"skills": True, "skills_modules": ["json:loads"]}, "json:loads is no list of skills"),
+        ({"skills": True, "skills_planner": "nope"}, "There is no preset 'nope'"),
         ({"token_secret_env": "NO_SUCH_VARIABLE"}, "the variable is not set"),
         ({"token_secret_env": "A", "jwks": Path("b")}, "give one of them"),
     ],

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from pipelines.duplex.moshi.onnx import instructions
 from pipelines.duplex.moshi.onnx import lm as lm_files
 from pipelines.duplex.moshi.onnx import mimi as mimi_files
+from pipelines.duplex.moshi.onnx.graphs.lm_checkpoint import lm_shape
 from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm, path_bytes
-from pipelines.duplex.moshi.onnx.lm_checkpoint import lm_shape
 from pipelines.duplex.moshi.onnx.mimi import MimiOnnx
 from pipelines.duplex.moshi.onnx_row import CODEBOOKS, PRECISIONS, check_file
 from pipelines.duplex.moshi.weights.check import check_config

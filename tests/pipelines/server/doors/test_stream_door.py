@@ -259,9 +259,26 @@ async def test_a_full_server_refuses_in_a_sentence_and_goes_on():
                 await stream(url)
             assert refused.value.response.status_code == 503
             assert b"the server is full" in refused.value.response.body
+            assert refused.value.response.headers["retry-after"] == "5"
         await asyncio.sleep(0.1)
         async with stream(url) as socket:
             assert json.loads(await socket.recv())["state"] == "starting"
+
+
+async def test_beyond_the_most_conversations_a_client_is_told_when_to_try_again():
+    async with served(limits=Limits(conversations=1)) as (service, url), stream(url) as first:
+        assert json.loads(await first.recv())["state"] == "starting"
+        async with stream(url) as second:
+            got, code = await until_closed(second)
+        assert code == 1013
+        (said,) = texts(got, "error")
+        assert said["message"].startswith("the server is in 1 conversations, the most that it may")
+        async with httpx.AsyncClient(base_url=url) as http:
+            offer = {"type": "offer", "sdp": "v=0"}
+            answer = await http.post("/api/offer", json=offer)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "try again in a few seconds" in answer.text
+        assert b'refused_total{why="full"} 2.0' in service.figures.text()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from pipelines import registry
-from pipelines.server.memory.database import path_of
+from pipelines.server.memory.disk.database import MemoryStoreError, path_of
 from pipelines.server.memory.memories import Memories
 from pipelines.server.memory.options import MemoryOptions
 from pipelines.server.service.service import VoiceService
@@ -28,7 +28,9 @@ def written(monkeypatch):
 @contextlib.asynccontextmanager
 async def served(folder, calendar=None, **options):
     told: list[str] = []
-    memory = Memories(MemoryOptions(folder=folder, **options), calendar or Calendar())
+    memory = Memories(
+        MemoryOptions(folder=folder, wait_ms=1_000, **options), calendar or Calendar()
+    )
     service = VoiceService([SPEC], memory=memory, tell=told.append)
     await service.start()
     try:
@@ -101,6 +103,8 @@ async def test_a_locked_memory_is_one_sentence_and_the_conversation_goes_on(tmp_
                     await asyncio.sleep(0.01)
                 await talk.stop()
                 seen += talk.take_events()
+            with pytest.raises(MemoryStoreError, match="locked"):  # behind all that was said
+                await asyncio.wrap_future(service.memory.writer.work("ada", lambda c: None))
             other.execute("ROLLBACK")
     assert told == [
         f"the memory {path.name} can't be used: another program holds it locked: the conversation "
