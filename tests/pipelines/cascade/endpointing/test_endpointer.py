@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def by_silence() -> EndOfTurnModel:
     )
 
 
-def listener(**options: float) -> Endpointer:
+def listener(**options: Any) -> Endpointer:
     return Endpointer(
         by_silence(),
         lambda window: 0.9 if np.abs(window).max() > 1000 else 0.05,
