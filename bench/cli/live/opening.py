@@ -55,7 +55,8 @@ def service_of(config: ServerConfig) -> VoiceService:
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError("serve: two presets have the same name.")
     skills = config.of(SkillOptions)
-    runtime = runtime_of(specs, skills, config.of(PolicyOptions), config.of(WarmthOptions))
+    policy = config.of(PolicyOptions)
+    runtime = runtime_of(specs, skills, policy, config.of(WarmthOptions), _level())
     for spec in (*specs, *runtime.spare):
         provide(spec, _echo)
     if skills.enabled and skills.planner:
@@ -205,6 +206,16 @@ def quiet_logs() -> None:
     from loguru import logger
 
     logger.remove()
+
+
+def _level() -> int:
+    """This machine's level."""
+    import psutil
+
+    from bench.machine import hardware
+
+    memory_gb = psutil.virtual_memory().total / 2**30
+    return hardware.level(hardware.gpus(memory_gb).items)[0]
 
 
 def _echo(words: str) -> None:

@@ -20,7 +20,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
 from pipelines.duplex.adapters import adapter_of
-from pipelines.duplex.frames import TextRefusedError
+from pipelines.duplex.frames import ConditionFrame, TextRefusedError
 from pipelines.errors import LabError
 from pipelines.host import Host, Skills
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
@@ -189,10 +189,15 @@ class PipelineBackend:
             SessionError: this preset takes none of this kind.
         """
         kind = given.name if isinstance(given, Command) else _KINDS[type(given)]
+        if kind == "context" and "condition" in self.capabilities.inputs:
+            kind = "condition"
         if kind not in self.capabilities.inputs or self._worker is None:
             takes = ", ".join(self.capabilities.inputs)
             raise SessionError(f"{self._spec.name} takes no {kind}: it takes {takes}.")
-        await self._worker.queue_frame(_frame(given))
+        if isinstance(given, Context) and kind == "condition":
+            await self._worker.queue_frame(ConditionFrame(given.summary))
+        else:
+            await self._worker.queue_frame(_frame(given))
 
     async def stop(self) -> None:
         """Ends the pipeline, and lets its models come to rest."""
@@ -291,7 +296,7 @@ class PipelineBackend:
         self._emit(Failure(monotonic_ns(), why, fatal=True))
 
 
-_ABILITIES = {"forced_text": "say"}
+_ABILITIES = {"forced_text": "say", "sum_condition": "condition"}
 """Ability of a duplex model → the input that it takes."""
 _KINDS = {UserText: "text", Say: "say", Context: "context"}
 
