@@ -31,7 +31,8 @@ EventName = Literal[
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
     "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "predicted",
-    "withdrawn", "ahead", "passed_up", "passed_down", "lost", "stalled", "audio_lost", "lag",
+    "withdrawn", "ahead", "hold", "resume", "withheld", "passed_up", "passed_down", "lost",
+    "stalled", "audio_lost", "lag",
     "lost_by_agent", "track_rate", "channels", "pre_skip", "word", "task", "annotation", "stretch",
     "distribution", "asked", "failed", "late", "came", "fallback", "written", "tool_call",
     "tool_result", "memory",
@@ -60,6 +61,9 @@ EVENTS: dict[StageEvent, str] = {
     ("link", "context"): "all audio before a context's has been sent: the next chunk is its first; "
     "text: the context's id, as in Pipecat's frames",
     ("link", "clear"): "an interruption: unheard audio is to be dropped; value: generation",
+    ("link", "hold"): "the agent's speech is held back: the user may be interrupting",
+    ("link", "resume"): "it may go on: the user was not, or the agent was interrupted",
+    ("link", "withheld"): "an interruption dropped speech that was held back: none of it was sent",
     # ear: the virtual loudspeaker.
     ("ear", "received"): "an output chunk arrived; request_id: chunk id; value: its samples",
     ("ear", "heard"): "the chunk's first sample is heard at t_ns; request_id: chunk id; "

@@ -49,6 +49,10 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "service": Row(
             "bench.cli.frame_times:measure", "Measure a duplex model's frames, all fed at once."
         ),
+        "endpointing": Row(
+            "bench.cli.turns.endpointing:endpointing",
+            "Tell ends of turns from pauses, by any method.",
+        ),
         "algorithmic-latency": Row(
             "bench.cli.algorithmic_latency:algorithmic_latency",
             "Measure how soon a duplex model could answer.",

@@ -14,6 +14,7 @@ EXAMPLES: dict[str, str] = {
     "cases": "duplex-lab cases --cases chat_tea_told,chat_tea_asked",
     "calibrate": "duplex-lab calibrate --line pcm-websocket --clicks 40",
     "service": "duplex-lab service duplex-tiny --frames 200",
+    "endpointing": "duplex-lab endpointing cascade-eager pipecat --figure curve.svg",
     "algorithmic-latency": "duplex-lab algorithmic-latency duplex-nano",
     "show": "duplex-lab show latest/cascade-stock.cmd_stop.0",
     "report": "duplex-lab report latest --out report.html",

@@ -351,7 +351,8 @@ def test_every_metric_has_one_name_and_gives_rows() -> None:
     only_dialled = {"connect_ms", "handshake_ms"}
     only_dialled |= {"interruptions", "tool_calls", "memories", "fallbacks"}
     only_over_a_network = {"network_lost_packets", "network_stalls"}
-    rare = only_cold | only_guests | only_dialled | only_over_a_network | only_noisy
+    only_eager = {"predictions", "withdrawn", "wasted_tokens", "wasted_ms"}
+    rare = only_eager | only_cold | only_guests | only_dialled | only_over_a_network | only_noisy
     assert set(names) - present == rare | only_duplex | only_samples
     assert all((m.on_trial is None) != (m.on_turn is None) for m in METRICS)
 
