@@ -28,6 +28,7 @@ class ChatServerDouble:
         interval_s: float = 0.0,
         status: int = 200,
         calls: Sequence[tuple[str, str]] = (),
+        before: Sequence[str] = (),
     ) -> None:
         """Describes the server.
 
@@ -38,7 +39,8 @@ class ChatServerDouble:
             interval_s: Time before each token.
             status: HTTP status of its answers; an error's number makes it refuse.
             calls: Functions that it calls first, (name, arguments as JSON); it answers once
-                their results are among the messages.
+                 their results are among the messages.
+            before: Tokens that it says before it calls them.
         """
         self._tokens = tokens
         self._models = models
@@ -46,6 +48,7 @@ class ChatServerDouble:
         self._interval_s = interval_s
         self._status = status
         self._calls = calls
+        self._before = before
         self.asked: list[dict[str, Any]] = []
         """The bodies of all requests."""
         self.loaded: list[dict[str, Any]] = []
@@ -93,9 +96,10 @@ class ChatServerDouble:
         await response.prepare(request)
         messages = self.asked[-1].get("messages", ())
         calls = self._calls if not any(m.get("role") == "tool" for m in messages) else ()
-        deltas = [_call(i, *call) for i, call in enumerate(calls)] or [
-            {"content": token} for token in self._tokens
+        deltas: list[dict[str, Any]] = [
+            {"content": token} for token in (self._before if calls else self._tokens)
         ]
+        deltas += [_call(i, *call) for i, call in enumerate(calls)]
         try:
             for delta in [{"role": "assistant"}, *deltas]:
                 await asyncio.sleep(self._interval_s)

@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol
 
 Stage = Literal["stt", "llm", "tts"]
 
+FUNCTIONS = "functions"
+"""Capability of a language model's engine: it calls functions that a client offers."""
 BY_RANDOM_WEIGHTS = "random weights through the real loader"
 """Test of most engines: no trained model of others is downloaded for a test."""
 

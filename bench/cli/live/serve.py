@@ -11,6 +11,7 @@ import typer
 
 from bench.cli.live.options import given_values, takes_options
 from bench.report.text.console import console
+from bench.report.text.listing import FORMAT_HELP, Format
 from pipelines.server.config.config import ServerConfig, read_config, to_toml
 from pipelines.server.config.tables import (
     AuthOptions,
@@ -40,6 +41,9 @@ def serve(
             help="Serve nothing: measure what int16, JSON float32 and CBOR cost a conversation.",
         ),
     ] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help=f"Of --bench-wire: {FORMAT_HELP}")
+    ] = Format.table,
     **given: Any,
 ) -> None:
     """Serve presets to voice clients, many conversations at a time (Ctrl-C or SIGTERM ends it).
@@ -49,7 +53,7 @@ def serve(
     if bench_wire:
         from bench.cli.live.wire_costs import print_wire_costs
 
-        print_wire_costs()
+        print_wire_costs(form)
         return
     found = read_config(config, given_values(given))
     if print_config:

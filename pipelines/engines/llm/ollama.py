@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.engines.row import EngineRow
+from pipelines.engines.row import FUNCTIONS, EngineRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ ROW = EngineRow(
     settings=OllamaSettings,
     lacks="pipelines.engines.servers:lacks",
     devices=("its server's",),
-    capabilities=("streaming", "a server's own models", "functions"),
+    capabilities=("streaming", "a server's own models", FUNCTIONS),
     tested="protocol double",
     untested="no real server yet",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.engines.row import EngineRow
+from pipelines.engines.row import FUNCTIONS, EngineRow
 
 ROW = EngineRow(
     stage="llm",
@@ -13,7 +13,7 @@ ROW = EngineRow(
     ready="pipelines.cascade.llm_server:check_server",
     lacks="pipelines.engines.servers:lacks",
     devices=("its server's",),
-    capabilities=("streaming", "a server's own models", "functions"),
+    capabilities=("streaming", "a server's own models", FUNCTIONS),
     tested="protocol double",
     untested="no real server yet",
 )

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 _MOST_OF_ONE = 2
 """Copies of one word in a row that nobody doubts: "no no", "very very"."""
+_LITTLE_VARIETY = 0.5
+"""Share of different words below which a text that was broken off is a loop."""
 _LEAST_OF_BROKEN = 2
 """Words of a copy that was broken off."""
 
@@ -31,8 +33,27 @@ def once(words: Sequence[str], *, ended: bool = True) -> list[str]:
             end is a copy too, broken off.
     """
     plain = [bare(word) for word in words]
+    end = _end(plain, ended)
+    if not ended and end == len(plain):
+        end = _end_of_loop(plain)
+    return list(words[:end])
+
+
+def _end(plain: Sequence[str], ended: bool) -> int:
+    """Where the first copy of the earliest repetition ends; the length if nothing is repeated."""
     ends = [_first_copy_end(plain, period, ended) for period in range(1, len(plain))]
-    return list(words[: min(ends, default=len(plain))])
+    return min(ends, default=len(plain))
+
+
+def _end_of_loop(plain: Sequence[str]) -> int:
+    """The same of a text that was broken off: in its last word, or while its copies varied."""
+    n = len(plain)
+    end = _end(plain[:-1], ended=False)
+    if end < n - 1:
+        return end
+    if len(set(plain)) <= n * _LITTLE_VARIETY:
+        return next((i for i, word in enumerate(plain) if word in plain[:i]), n)
+    return n
 
 
 def _first_copy_end(plain: Sequence[str], period: int, ended: bool) -> int:

@@ -34,6 +34,7 @@ network."""
 _FULL_FRAMES = 3000  # 30 s of 10 ms
 _LONGEST_BYTES = 28 * 2 * RATE_HZ  # longer answers are decoded in parts
 _MOST_TOKENS = 448
+_PAUSING_BYTES = 2 * RATE_HZ * 40 // 1000
 _PAD_FRAMES = 200
 _PAD_AGAIN_FRAMES = 400
 _LEAST_TOKENS = 8
@@ -233,9 +234,13 @@ class _Utterance:
         self._quiet.feed(payload)
 
     def grown_by(self, step_bytes: int) -> bool:
-        """Whether there is something new to decode for a partial transcript."""
+        """Whether there is something new to decode for a partial transcript.
+
+        Of a speaker who has just fallen quiet it is not: the whole is decoded in a moment.
+        """
         new = len(self._audio) - self._decoded_bytes
-        return bool(step_bytes) and new >= step_bytes and not self._is_covered(0)
+        speaks = len(self._audio) - self._quiet.loud_until_bytes < _PAUSING_BYTES
+        return bool(step_bytes) and new >= step_bytes and speaks
 
     def settled_after(self, settle_bytes: int) -> bool:
         """Whether the speaker is quiet, and the last words are not decoded yet."""

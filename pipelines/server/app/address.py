@@ -15,6 +15,9 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine for itself."""
 EVERYWHERE = ("0.0.0.0", "::")
 """Hosts that stand for every address of this machine."""
+SEND_BYTES = 1 << 16
+"""Bytes that wait in the system for a client to take them (the system doubles it): more would hide
+for minutes that it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Address:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         try:
             listener.bind((self.host, self.port))
         except OSError as error:

@@ -51,7 +51,8 @@ def make_app(house: House, doors: Sequence[DoorRow] | None = None) -> Starlette:
         return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
 
     def presets() -> Response:
-        return JSONResponse({"presets": service.names, "open": service.open})
+        can = {name: one.as_table() for name, one in service.can().items()}
+        return JSONResponse({"presets": service.names, "capabilities": can, "open": service.open})
 
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)

@@ -115,19 +115,21 @@ def _server_class() -> Any:
 
 
 async def _reap(server: Any) -> None:
-    """Closes connections on which no whole request came in time.
+    """Cuts connections off on which no whole request came in time, or that can't be closed.
 
     uvicorn waits for a request's end for ever; whoever opens many and sends nothing would take the
-    server's every connection.
+    server's every connection. A client that does not read its last bytes would keep its own.
     """
     seen: dict[Any, float] = {}
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(HEADER_S / 4)
         waiting = {
-            one for one in server.server_state.connections if getattr(one, "cycle", True) is None
+            one
+            for one in server.server_state.connections
+            if getattr(one, "cycle", True) is None or one.transport.is_closing()
         }
         seen = {one: seen.get(one, loop.time()) for one in waiting}
         for one, since_s in seen.items():
             if loop.time() - since_s > HEADER_S:
-                one.transport.close()
+                one.transport.abort()

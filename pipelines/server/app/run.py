@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import importlib.util
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import LabError
+from pipelines.heap import lasting
 from pipelines.server.access.key import PageKey
 from pipelines.server.access.tokens import Verifier
 from pipelines.server.app.address import Address
@@ -20,6 +22,9 @@ from pipelines.server.app.http import http
 from pipelines.server.doors.door import DoorRow, House, People
 from pipelines.server.service.service import VoiceService
 
+SWITCH_S = 0.0005
+"""Longest time for which a thread keeps the GIL while the loop waits for it, s; Python's default is
+ten times that, and a chunk would wait for it."""
 NEEDED = ("fastapi", "uvicorn", "jwt", "prometheus_client", "cbor2")
 EXTRAS = {"serve": NEEDED, "talk": (*NEEDED, "aiortc", "av")}
 """Extra of ours → its packages."""
@@ -111,6 +116,8 @@ async def serving(
         most = service.limits.connections
         await service.start()
         stack.push_async_callback(service.close)
+        stack.enter_context(lasting())
+        stack.enter_context(_prompt_threads())
         await stack.enter_async_context(_sidecar(service, beside))
         await stack.enter_async_context(http(app, listener, address, most, people.key))
         try:
@@ -134,6 +141,17 @@ def _clients_may_go() -> Iterator[None]:
         yield
     finally:
         loop.set_exception_handler(before)
+
+
+@contextlib.contextmanager
+def _prompt_threads() -> Iterator[None]:
+    """Within, a thread that computes (a voice detector's) leaves the loop the GIL in time."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 @contextlib.asynccontextmanager

@@ -227,6 +227,14 @@ def _int16(floats: Any) -> bytes:
     return pcm
 
 
+async def end(closing: Awaitable[None]) -> None:
+    """Says the last words to a client and closes, for as long as it may take them."""
+    from starlette.websockets import WebSocketDisconnect
+
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):  # it may have gone
+        await asyncio.wait_for(closing, LAST_WORDS_S)
+
+
 async def relay(
     house: House,
     session: Session,
@@ -255,7 +263,9 @@ async def relay(
 async def converse(
     session: Session, listening: Awaitable[None], relaying: Awaitable[None]
 ) -> DoorError | None:
-    """Runs both directions of a conversation until one of them ends; then ends the other.
+    """Runs both directions of a conversation until one of them, or it, ends; then ends the rest.
+
+    A client that does not read stops the sending; the session ends by that, once too much waits.
 
     Args:
         session: The conversation.
@@ -267,9 +277,10 @@ async def converse(
     """
     hear = asyncio.ensure_future(listening)
     speak = asyncio.ensure_future(relaying)
+    over = asyncio.ensure_future(session.over.wait())
     broken: DoorError | None = None
     try:
-        await asyncio.wait({hear, speak}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({hear, speak, over}, return_when=asyncio.FIRST_COMPLETED)
         if hear.done():
             try:
                 hear.result()
@@ -278,9 +289,11 @@ async def converse(
         if not speak.done():
             await session.stop(str(broken) if broken else "")
             await asyncio.wait({speak}, timeout=LAST_WORDS_S)
+        if not speak.done() and not hear.done():
+            broken = DoorError(POLICY, "the client does not take what is sent to it")
         return broken
     finally:
-        for task in (hear, speak):
+        for task in (hear, speak, over):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
@@ -297,6 +310,7 @@ __all__ = [
     "admit",
     "converse",
     "deny",
+    "end",
     "refused",
     "relay",
     "subject",

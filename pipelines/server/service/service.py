@@ -183,7 +183,7 @@ class VoiceService:
                 partial(self._told_warm, name),
                 partial(self.figures.ahead, name),
             )
-            pool = WarmPool(spec, self._warmth, told)
+            pool = WarmPool(spec, self._warmth, told, lambda: not self._open)
             try:
                 await pool.load()
             except BaseException:
@@ -252,7 +252,7 @@ class VoiceService:
             watch.cancel()
             await session.stop()
             self._open.discard(session)
-            self.figures.closed(name, door)
+            self.figures.closed(name, door, session.failed)
             give()
 
     async def hang_up(self, reason: str) -> None:

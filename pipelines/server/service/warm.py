@@ -83,15 +83,21 @@ class WarmPool:
         spec: The preset.
         warmth: How many, and for how long.
         told: Who is told what becomes of them.
+        is_quiet: Whether nobody talks: then memory may be given back, which takes a while.
     """
 
     def __init__(
-        self, spec: PipelineSpec, warmth: Warmth | None = None, told: Told | None = None
+        self,
+        spec: PipelineSpec,
+        warmth: Warmth | None = None,
+        told: Told | None = None,
+        is_quiet: Callable[[], bool] = lambda: True,
     ) -> None:
         self.spec = spec
         self._warmth = warmth or Warmth()
         self._alone = bool(architecture(spec.architecture).converse)
         self._told = told or Told()
+        self._is_quiet = is_quiet
         self._free: list[Seat] = []
         self._all: list[Seat] = []
         self._shared = False
@@ -311,7 +317,8 @@ class WarmPool:
                 self._told.tell(str(error))
                 await asyncio.sleep(RETRY_S)
         seat.marks.drain()
-        give_back()
+        if self._is_quiet():
+            give_back()
         self._is_free(seat)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from pipecat.frames.frames import (
     AggregatedTextFrame,
     Frame,
-    FunctionCallInProgressFrame,
     FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
     InterimTranscriptionFrame,
     LLMTextFrame,
     MetricsFrame,
@@ -83,16 +83,22 @@ class SessionTap(BaseObserver):
         elif isinstance(frame, TTSAudioRawFrame):
             if PHONES in frame.metadata and not isinstance(data.source, BaseOutputTransport):
                 self._emit(_phones(frame, t_ns))
+        elif isinstance(frame, FunctionCallsStartedFrame):
+            for call in _calls(frame, t_ns):
+                self._emit_once(call, (type(frame), call.call_id))
         elif isinstance(frame, MetricsFrame):
             for one in frame.data:
                 if isinstance(one, TTFBMetricsData) and one.value:
                     self._emit(LatencyMark(t_ns, "ttfb", one.value * 1_000, one.processor))
         elif (found := self._event(frame, t_ns)) is not None:
-            event, key = found
-            last_ns = self._last_ns.get(key)
-            if last_ns is None or t_ns - last_ns > TWIN_NS:
-                self._last_ns[key] = t_ns
-                self._emit(event)
+            self._emit_once(*found)
+
+    def _emit_once(self, event: Event, key: tuple[object, ...]) -> None:
+        """Emits an event, unless its twin was emitted just now."""
+        last_ns = self._last_ns.get(key)
+        if last_ns is None or event.t_ns - last_ns > TWIN_NS:
+            self._last_ns[key] = event.t_ns
+            self._emit(event)
 
     def _event(self, frame: Frame, t_ns: int) -> tuple[Event, tuple[object, ...]] | None:
         """A frame's event, and what its twin would have in common with it."""
@@ -116,10 +122,6 @@ class SessionTap(BaseObserver):
             if self._writes:
                 return None
             return AssistantPartial(t_ns, f"{frame.text} "), (kind, frame.id)
-        if isinstance(frame, FunctionCallInProgressFrame):
-            arguments = _table(frame.arguments)
-            call = ToolCall(t_ns, frame.tool_call_id, frame.function_name, arguments, True)
-            return call, (kind, frame.tool_call_id)
         if isinstance(frame, FunctionCallResultFrame):
             result = ToolResult(t_ns, frame.tool_call_id, frame.function_name, frame.result)
             return result, (kind, frame.tool_call_id)
@@ -144,6 +146,22 @@ def _phones(frame: TTSAudioRawFrame, t_ns: int) -> Phones:
         offset_ms=float(frame.metadata.get(PHONES_AT, 0.0)),
         rate_hz=frame.sample_rate,
     )
+
+
+def _calls(frame: FunctionCallsStartedFrame, t_ns: int) -> list[ToolCall]:
+    """The functions that one answer of the model's calls; the pipeline runs them, as a rule."""
+    last = len(frame.function_calls) - 1
+    return [
+        ToolCall(
+            t_ns,
+            call.tool_call_id,
+            call.function_name,
+            _table(call.arguments),
+            answered_here=True,
+            goes_on=n < last,
+        )
+        for n, call in enumerate(frame.function_calls)
+    ]
 
 
 def _table(arguments: Any) -> Mapping[str, Any]:

@@ -57,6 +57,14 @@ def test_a_copy_that_was_broken_off_counts_where_the_text_was_not_ended():
     assert once(["left", "right", "left"], ended=False) == ["left", "right", "left"]
 
 
+def test_a_loop_that_was_broken_off_in_a_word_or_varies_is_one_too():
+    assert once(["sure", "sure", "sure", "su"], ended=False) == ["sure"]
+    assert once(["sure", "sure", "su", "sure"], ended=False) == ["sure"]
+    assert once(["sure", "sure", "su", "sure"]) == ["sure", "sure", "su", "sure"]
+    assert once(["turn", "on", "the", "li"], ended=False) == ["turn", "on", "the", "li"]
+    assert once([], ended=False) == []
+
+
 def test_tokens_are_split_at_their_timestamps():
     found = segments(tokens("<0.00> turn left <1.50> <1.50> stop <2.00>"), T)
     assert found == [
@@ -89,8 +97,9 @@ def test_marks_that_stand_alone_at_the_end_are_no_words():
 def test_an_unsure_text_is_doubted_and_none_where_nobody_speaks():
     assert reading("turn left", score=-1.2).doubtful
     assert not reading("turn left", score=-0.9).doubtful
-    assert reading("turn left", score=-1.2, no_speech=0.7).text == ""
-    assert reading("turn left", score=-0.9, no_speech=0.7).text == "turn left"
+    assert reading("turn left", score=-1.7, no_speech=0.7).text == ""
+    assert reading("turn left", score=-1.7, no_speech=0.5).text == "turn left"
+    assert reading("turn left", score=-1.4, no_speech=0.7).text == "turn left"
 
 
 def test_of_two_readings_the_whole_one_counts_and_then_the_surer():
