@@ -176,7 +176,9 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
                 if "final" in header:
                     await self._predict(request, str(header["final"]))
                 else:
-                    await self._take_partial(str(header["partial"]))
+                    await self._take_partial(
+                        str(header["partial"]), settled=bool(header.get("settled"))
+                    )
         except ModelError as error:
             await report_failure(self, self._marks, error, request.id)
             await self._forget()
@@ -184,11 +186,12 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         finally:
             self._drop_request(request)
 
-    async def _take_partial(self, text: str) -> None:
+    async def _take_partial(self, text: str, *, settled: bool) -> None:
+        """Takes the words so far; ``settled``: of an utterance that has fallen quiet."""
         if self._again and len(text.split()) < len(self._partial.split()):
             return  # it hears again what it had heard
         self._again, self._partial = False, text
-        self._ends.words(text)
+        self._ends.words(text, final=settled)
         if self._partials and self._turn_open:
             await self.push_frame(
                 InterimTranscriptionFrame(text, "", time_now_iso8601(), Language.EN)

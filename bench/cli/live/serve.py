@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,10 +19,6 @@ from pipelines.server.config.tables import (
     SidecarOptions,
     TwilioOptions,
 )
-
-if TYPE_CHECKING:
-    from pipelines.server.app.run import Beside
-    from pipelines.server.doors.door import DoorRow
 
 
 @takes_options
@@ -84,37 +78,20 @@ def serve_config(config: ServerConfig) -> None:
     twilio_token = opening.variable(config.of(TwilioOptions).token_env, "--twilio-token-env")
     check(address, verifier)
     doors, beside = opening.doors_of(config), opening.beside_of(config.of(SidecarOptions))
-    face = opening.face_of(config)
+    people = opening.people_of(config)
     opening.quiet_logs()
     service = opening.service_of(config)
     keep = config.of(KeepOptions).folder
+
+    def listens(url: str) -> None:
+        console().line(f"Serving {', '.join(service.names)} at {url}")
+        for line in (*(f"{row.path}: {row.what}" for row in doors), *beside.told()):
+            console().say(line)
+        console().say("Ctrl-C ends it.")
+
     with RunLog(keep) if keep else contextlib.nullcontext() as log:
         service.log = log or NoLog()
-        served = serving(service, address, verifier, doors, twilio_token, beside, face)
-        asyncio.run(_until_asked(served, service.names, doors, beside))
+        served = serving(service, address, verifier, doors, twilio_token, beside, people)
+        asyncio.run(opening.until_asked(served, service.names, listens))
     if keep is not None:
         console().line(f"Run: {keep}   table: duplex-lab show {keep}")
-
-
-async def _until_asked(
-    served: AbstractAsyncContextManager[str],
-    names: Sequence[str],
-    doors: Sequence[DoorRow],
-    beside: Beside,
-) -> None:
-    """Serves, and says at which address, behind which doors."""
-    from pipelines.server.app.run import until_asked_to_end
-
-    console().say(f"Loading {', '.join(names)} …")
-    async with served as url:
-
-        def listens() -> None:
-            console().line(f"Serving {', '.join(names)} at {url}")
-            for row in doors:
-                console().say(f"{row.path}: {row.what}")
-            for line in beside.told():
-                console().say(line)
-            console().say("Ctrl-C ends it.")
-
-        await until_asked_to_end(listens)
-        console().say("Ending: open conversations may finish their sentence.")

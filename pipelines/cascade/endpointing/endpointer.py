@@ -93,8 +93,8 @@ class Endpointer:
 
         Args:
             text: The words so far.
-            final: Whether it is the recogniser's last word on the same sound, which says nothing
-                of the user's having spoken on.
+            final: Whether it is the recogniser's last word on the same sound (or its word after
+                the user fell quiet), which says nothing of the user's having spoken on.
         """
         if text != self._text:
             if not final:

@@ -24,11 +24,13 @@ _LITTLE = (
 )
 LITTLE = frozenset(_LITTLE.split())
 """Words of every speaker's: what follows them tells more than what they mean."""
+_MARKS = '.,;:!?…–"“”'
+"""Around words: a recogniser such as Whisper writes them, and guesses at them while words come."""
 
 
 def features(text: str) -> Iterator[int]:
-    """Buckets of the features of a text, lower-case words."""
-    words = text.lower().split()
+    """Buckets of the features of a text; its case and its marks make no difference."""
+    words = [bare for word in text.lower().split() if (bare := word.strip(_MARKS))]
     classes = [w if w in LITTLE else "*" for w in words]
     n = len(words)
     names = [f"n{min(n, 12)}", "all:" + " ".join(words) if n <= 4 else f"long{min(n, 16) // 3}"]

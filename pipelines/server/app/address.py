@@ -9,6 +9,7 @@ import ssl
 from dataclasses import dataclass, field
 
 from pipelines.errors import LabError
+from pipelines.server.access.tls import self_made
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine for itself."""
@@ -110,6 +111,19 @@ def address_in_network() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return "127.0.0.1"
+
+
+def for_phones(port: int) -> Address:
+    """The address of a page for a phone in the same network: a phone gives its microphone only to
+    https.
+
+    Args:
+        port: 0: a free one.
+
+    Raises:
+        LabError: the package cryptography is not installed.
+    """
+    return Address("0.0.0.0", port, secure=self_made([address_in_network()]))
 
 
 def _bracketed(host: str) -> str:

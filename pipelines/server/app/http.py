@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.errors import LabError
 from pipelines.server.access.gate import Gate
+from pipelines.server.access.key import PageKey
 from pipelines.server.app.address import Address
 
 LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
@@ -25,7 +26,7 @@ BACKLOG = 1_024
 
 @contextlib.asynccontextmanager
 async def http(
-    app: Any, listener: socket.socket, address: Address, most: int
+    app: Any, listener: socket.socket, address: Address, most: int, key: PageKey | None = None
 ) -> AsyncIterator[None]:
     """A program's routes at a port, behind the gate, within the block.
 
@@ -34,6 +35,7 @@ async def http(
         listener: From `Address.listen`.
         address: Names, origins and certificate.
         most: Connections at a time; one WebSocket more is refused.
+        key: Without which nothing is served; None: none is needed.
 
     Raises:
         LabError: the server ended at once.
@@ -55,6 +57,7 @@ async def http(
         origins=[origin.lower().rstrip("/") for origin in address.origins],
         scheme=address.scheme,
         free=free,
+        key=key,
     )
     config = uvicorn.Config(
         gate,

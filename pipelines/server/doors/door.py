@@ -16,6 +16,7 @@ import numpy as np
 
 from pipelines.audio.stream_resample import StreamResampler
 from pipelines.clock import NS_PER_S, monotonic_ns
+from pipelines.server.access.key import PageKey
 from pipelines.server.access.tokens import AccessError, Claims, Verifier
 from pipelines.server.config.tables import FaceOptions
 from pipelines.server.service.service import RefusedError, VoiceService
@@ -45,6 +46,20 @@ CODES = {"full": FULL, "draining": RESTART, "preset": POLICY}
 
 
 @dataclass(frozen=True, slots=True)
+class People:
+    """What the pages for people are given."""
+
+    face: FaceOptions = field(default_factory=FaceOptions)
+    """Of the page with a face."""
+    title: str = ""
+    """Name of the agent; empty: the names of the presets."""
+    newest: bool = False
+    """Whether a new call ends the one before, where one person at a time has the server."""
+    key: PageKey | None = None
+    """Without which nothing is served; None: none is needed."""
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """What a door is given."""
 
@@ -55,8 +70,8 @@ class House:
     """The address by which others reach the server, where the door must name it to them."""
     twilio_token: str = field(default="", repr=False)
     """Auth token of a Twilio account, which signs its webhooks; empty: none is known."""
-    face: FaceOptions = field(default_factory=FaceOptions)
-    """Of the page with a face."""
+    people: People = field(default_factory=People)
+    """Of the pages for people."""
 
 
 @dataclass(frozen=True, slots=True)

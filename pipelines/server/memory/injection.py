@@ -62,7 +62,7 @@ def for_language_model(given: Context) -> str:
     said = "; ".join(
         f"“{one['text']}” ({str(one['said'])[:10]})" for one in given.payload.get("memories", ())
     )
-    return f"What this user told you in earlier conversations: {said}" if said else given.summary
+    return f"Known of this user: {said}" if said else given.summary
 
 
 def to_second_person(text: str) -> str:

@@ -45,6 +45,14 @@ class PolicyOptions:
         Range(0, 100_000_000, "tokens"),
         Help("Tokens that a hosted or remote agent may use in a conversation; 0: any number."),
     ] = 0
+    level: Annotated[
+        int,
+        Range(-1, 6),
+        Help(
+            "Level of this machine's hardware, 0 to 6, as 'doctor' says: what it can't run begins "
+            "at the chain's address. -1: it is looked up."
+        ),
+    ] = -1
     rules: Annotated[
         tuple[str, ...],
         Help(

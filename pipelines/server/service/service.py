@@ -255,6 +255,10 @@ class VoiceService:
             self.figures.closed(name, door, session.failed)
             give()
 
+    async def hang_up(self, reason: str) -> None:
+        """Ends every conversation; others may begin."""
+        await asyncio.gather(*(one.stop(reason) for one in list(self._open)))
+
     async def drain(self, reason: str, grace_s: float = GOODBYE_S) -> None:
         """Lets nobody in, and ends every conversation once its agent has finished speaking."""
         self.draining = True
@@ -278,15 +282,15 @@ class VoiceService:
         runtime, marks = self.runtime, MarkList()
         caller = SkillCaller(runtime.registry) if runtime.registry is not None else None
         call = _Call(marks, caller, user)
+        begins, *others = runtime.order(name)
         try:
-            first = await self._opened(name, call)
+            first = await self._opened(begins, call)
         except RefusedError as refused:
             self.figures.refused(refused.why)
             raise
         backend, release = first.backend, first.release
         if runtime.conducts:
-            chain = [one for one in runtime.fallback if one != name]
-            rest = [Link(one, partial(self._opened, one, call)) for one in chain]
+            rest = [Link(one, partial(self._opened, one, call)) for one in others]
             fell_back = partial(self.figures.fell_back, name)
             conductor = Conductor(first, rest, runtime.conduct, caller, fell_back)
             backend, release = conductor, conductor.release

@@ -65,6 +65,20 @@ class AudioOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Phones:
+    """Audio that a synthesiser has made, which is still to be written: its phones, for lips."""
+
+    t_ns: int
+    phones: tuple[tuple[str, float, float], ...]
+    """(phone in IPA, start, end), ms from the first sample of its request."""
+    samples: int
+    """Of the piece that was made."""
+    offset_ms: float
+    """Start of the piece in its request."""
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The agent asks for a function."""
 
@@ -197,6 +211,7 @@ Event = (
     | AssistantPartial
     | TurnEnd
     | AudioOut
+    | Phones
     | ToolCall
     | ToolResult
     | ToolCancelled
@@ -215,6 +230,7 @@ NAMES: dict[type, str] = {
     AssistantPartial: "assistant_partial",
     TurnEnd: "turn_end",
     AudioOut: "audio",
+    Phones: "phones",
     ToolCall: "tool_call",
     ToolResult: "tool_result",
     ToolCancelled: "tool_cancelled",

@@ -21,7 +21,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
 from pipelines.duplex.adapters import adapter_of
-from pipelines.duplex.frames import TextRefusedError
+from pipelines.duplex.frames import ConditionFrame, TextRefusedError
 from pipelines.engines.adapters import engine_row
 from pipelines.engines.row import FUNCTIONS
 from pipelines.errors import LabError
@@ -211,13 +211,18 @@ class PipelineBackend:
             SessionError: this preset takes none of this kind.
         """
         kind = given.name if isinstance(given, Command) else _KINDS[type(given)]
+        if kind == "context" and "condition" in self.capabilities.inputs:
+            kind = "condition"
         if kind not in self.capabilities.inputs or self._worker is None:
             takes = ", ".join(self.capabilities.inputs)
             raise SessionError(f"{self._spec.name} takes no {kind}: it takes {takes}.")
+        frame: Any
         if isinstance(given, ToolOutput):
             frame = self._functions.give(given)
         elif isinstance(given, Functions):
             frame = self._functions.offer(given.functions, self._skills)
+        elif isinstance(given, Context) and kind == "condition":
+            frame = ConditionFrame(given.summary)
         else:
             frame = _frame(given)
         if frame is not None:
@@ -322,7 +327,7 @@ class PipelineBackend:
         self._emit(Failure(monotonic_ns(), why, fatal=True))
 
 
-_ABILITIES = {"forced_text": "say"}
+_ABILITIES = {"forced_text": "say", "sum_condition": "condition"}
 """Ability of a duplex model → the input that it takes."""
 _KINDS = {
     UserText: "text",

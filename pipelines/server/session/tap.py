@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     MetricsFrame,
     TranscriptionFrame,
+    TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSTextFrame,
     UserStoppedSpeakingFrame,
@@ -23,10 +24,12 @@ from pipecat.frames.frames import (
 )
 from pipecat.metrics.metrics import TTFBMetricsData
 from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.transports.base_output import BaseOutputTransport
 
 from pipelines.clock import NS_PER_S
 from pipelines.duplex.frames import DuplexContextEndFrame
 from pipelines.link.observer import TWIN_NS
+from pipelines.phones import PHONES, PHONES_AT
 from pipelines.server.session.backend import Emit
 from pipelines.server.session.events import (
     AssistantPartial,
@@ -34,6 +37,7 @@ from pipelines.server.session.events import (
     Event,
     Failure,
     LatencyMark,
+    Phones,
     ToolCall,
     ToolCancelled,
     ToolResult,
@@ -79,6 +83,9 @@ class SessionTap(BaseObserver):
         elif isinstance(frame, FunctionCallsStartedFrame):
             for call in _calls(frame, t_ns):
                 self._emit_once(call, (type(frame), call.call_id))
+        elif isinstance(frame, TTSAudioRawFrame):
+            if PHONES in frame.metadata and not isinstance(data.source, BaseOutputTransport):
+                self._emit(_phones(frame, t_ns))
         elif isinstance(frame, MetricsFrame):
             for one in frame.data:
                 if isinstance(one, TTFBMetricsData) and one.value:
@@ -144,6 +151,17 @@ def _calls(frame: FunctionCallsStartedFrame, t_ns: int) -> list[ToolCall]:
         )
         for n, call in enumerate(frame.function_calls)
     ]
+
+
+def _phones(frame: TTSAudioRawFrame, t_ns: int) -> Phones:
+    """The phones of a piece that a synthesiser has made."""
+    return Phones(
+        t_ns,
+        tuple((str(name), float(start), float(end)) for name, start, end in frame.metadata[PHONES]),
+        samples=len(frame.audio) // 2,
+        offset_ms=float(frame.metadata.get(PHONES_AT, 0.0)),
+        rate_hz=frame.sample_rate,
+    )
 
 
 def _table(arguments: Any) -> Mapping[str, Any]:

@@ -168,7 +168,7 @@ def test_the_end_is_decoded_when_the_speaker_falls_quiet_and_not_again():
     engine = Heard(step_ms=400, settle_ms=100)
     sent = replies(engine, bytes(32 * 100) + _tone(500, 8000) + bytes(32 * 300))
     assert engine.decoded == [(400, False), (700, True)]  # loud until 600, quiet for 100
-    assert sent == [{"partial": "w700"}, {"final": "w700", "again": 0}]
+    assert sent == [{"partial": "w700", "settled": True}, {"final": "w700", "again": 0}]
 
 
 def test_words_after_a_pause_are_decoded_anew():

@@ -46,12 +46,7 @@ class Relevance:
 
 
 @cache
-def calibrated(kind: str = "words") -> Relevance:
-    """The calibration of a kind of search: words, or words with a kind of embedding."""
-    table = json.loads(FILE.read_text(encoding="utf-8"))[kind]
+def calibrated() -> Relevance:
+    """The calibration that ships."""
+    table = json.loads(FILE.read_text(encoding="utf-8"))
     return Relevance(table["weights"], float(table["bias"]))
-
-
-def kinds() -> list[str]:
-    """Kinds of search that are calibrated."""
-    return list(json.loads(FILE.read_text(encoding="utf-8")))

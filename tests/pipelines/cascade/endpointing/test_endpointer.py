@@ -111,5 +111,10 @@ def test_a_words_score_is_the_sum_of_its_features_weights() -> None:
     assert whole("close the door", weights) == 2.5 * 1 + sum(weights[at] for at in found[2:])
 
 
+def test_case_and_marks_make_no_difference() -> None:
+    assert list(features("Turn on the light.")) == list(features("turn on the light"))
+    assert list(features("mm-hm, yes ...")) == list(features("mm-hm yes"))
+
+
 def test_texts_that_differ_in_their_last_word_differ_in_their_features() -> None:
     assert set(features("put it on the")) != set(features("put it on the table"))

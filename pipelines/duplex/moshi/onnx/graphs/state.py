@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from math import prod
 
-from pipelines.duplex.moshi.onnx.graph import Graph
+from pipelines.duplex.moshi.onnx.graphs.graph import Graph
 
 
 class FlatState:

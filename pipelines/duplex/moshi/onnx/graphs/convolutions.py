@@ -14,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.moshi.onnx.graph import END, Graph
-from pipelines.duplex.moshi.onnx.state import FlatState
+from pipelines.duplex.moshi.onnx.graphs.graph import END, Graph
+from pipelines.duplex.moshi.onnx.graphs.state import FlatState
 
 F32 = npt.NDArray[np.float32]
 PAIRED_STEPS = 96

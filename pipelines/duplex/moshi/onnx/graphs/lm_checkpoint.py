@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.moshi.onnx.quantised import GROUP, Quantised, of_mlx, quantise
+from pipelines.duplex.moshi.onnx.graphs.quantised import GROUP, Quantised, of_mlx, quantise
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import Reader
 from pipelines.weights.sizes import BITS

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.duplex.moshi.onnx import quantised
-from pipelines.duplex.moshi.onnx.graph import Graph
-from pipelines.duplex.moshi.onnx.lm_checkpoint import LmCheckpoint
-from pipelines.duplex.moshi.onnx.quantised import Quantised
+from pipelines.duplex.moshi.onnx.graphs import quantised
+from pipelines.duplex.moshi.onnx.graphs.graph import Graph
+from pipelines.duplex.moshi.onnx.graphs.lm_checkpoint import LmCheckpoint
+from pipelines.duplex.moshi.onnx.graphs.quantised import Quantised
 
 TOP_K_TEXT = 25
 TOP_K_AUDIO = 250

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from pipelines.duplex.moshi.onnx.ring import Ring
+from pipelines.duplex.moshi.onnx.graphs.ring import Ring
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import Reader
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.moshi.onnx.graph import Graph
+from pipelines.duplex.moshi.onnx.graphs.graph import Graph
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.duplex.moshi.onnx.graph import Graph, Linear
+from pipelines.duplex.moshi.onnx.graphs.graph import Graph, Linear
 
 F32 = npt.NDArray[np.float32]
 _NEVER = -1e9
@@ -26,11 +26,16 @@ class Ring:
     heads: int
     width: int
     """Of a head."""
-    slots: int
-    """Entries of the ring: the context, in steps."""
+    context: int
+    """Steps that a step sees, itself among them."""
     steps: int
     """Number of new steps of a call."""
     max_period: float = 10_000.0
+
+    @property
+    def slots(self) -> int:
+        """Entries of the ring: the context, in whole calls."""
+        return -(-self.context // self.steps) * self.steps
 
 
 class RingAttention:
@@ -124,7 +129,7 @@ class RingAttention:
         """What is added to the scores: (batch, 1, steps, slots + steps), 0 or very small.
 
         Slot j holds the latest step before this call that is j modulo the slots; query i sees it if
-        there is such a step, and it is less than ``slots`` steps back.
+        there is such a step, and it is less than the context back.
         """
         graph, ring = self._graph, self._ring
         now = graph.op("Unsqueeze", position, graph.constant([1, 2]))  # (batch, 1, 1)
@@ -134,7 +139,7 @@ class RingAttention:
         written = graph.op("LessOrEqual", back, now)
         queries = np.arange(ring.steps)[:, None]
         distance = graph.op("Add", back, graph.constant(queries))
-        near = graph.op("Less", distance, graph.constant(ring.slots))
+        near = graph.op("Less", distance, graph.constant(ring.context))
         sees = graph.op("And", written, near)
         zero, never = graph.constant(0.0, "float32"), graph.constant(_NEVER, "float32")
         of_past = graph.op("Where", sees, zero, never)  # (batch, steps, slots)
