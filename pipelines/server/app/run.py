@@ -127,6 +127,17 @@ async def serving(
 
 
 @contextlib.contextmanager
+def _prompt_threads() -> Iterator[None]:
+    """Within, a thread that computes (a voice detector's) leaves the loop the GIL in time."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before_s)
+
+
+@contextlib.contextmanager
 def _clients_may_go() -> Iterator[None]:
     """A task that sends to a client which has just gone (aiortc's, for one) prints no traceback."""
     loop = asyncio.get_running_loop()
@@ -141,17 +152,6 @@ def _clients_may_go() -> Iterator[None]:
         yield
     finally:
         loop.set_exception_handler(before)
-
-
-@contextlib.contextmanager
-def _prompt_threads() -> Iterator[None]:
-    """Within, a thread that computes (a voice detector's) leaves the loop the GIL in time."""
-    before_s = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before_s)
 
 
 @contextlib.asynccontextmanager

@@ -80,12 +80,12 @@ class SessionTap(BaseObserver):
             if frame.context_id and frame.text in self._filler_lines:
                 self._filler_lines.remove(frame.text)
                 self.fillers.add(frame.context_id)
-        elif isinstance(frame, TTSAudioRawFrame):
-            if PHONES in frame.metadata and not isinstance(data.source, BaseOutputTransport):
-                self._emit(_phones(frame, t_ns))
         elif isinstance(frame, FunctionCallsStartedFrame):
             for call in _calls(frame, t_ns):
                 self._emit_once(call, (type(frame), call.call_id))
+        elif isinstance(frame, TTSAudioRawFrame):
+            if PHONES in frame.metadata and not isinstance(data.source, BaseOutputTransport):
+                self._emit(_phones(frame, t_ns))
         elif isinstance(frame, MetricsFrame):
             for one in frame.data:
                 if isinstance(one, TTFBMetricsData) and one.value:
@@ -137,17 +137,6 @@ class SessionTap(BaseObserver):
         return None
 
 
-def _phones(frame: TTSAudioRawFrame, t_ns: int) -> Phones:
-    """The phones of a piece that a synthesiser has made."""
-    return Phones(
-        t_ns,
-        tuple((str(name), float(start), float(end)) for name, start, end in frame.metadata[PHONES]),
-        samples=len(frame.audio) // 2,
-        offset_ms=float(frame.metadata.get(PHONES_AT, 0.0)),
-        rate_hz=frame.sample_rate,
-    )
-
-
 def _calls(frame: FunctionCallsStartedFrame, t_ns: int) -> list[ToolCall]:
     """The functions that one answer of the model's calls; the pipeline runs them, as a rule."""
     last = len(frame.function_calls) - 1
@@ -162,6 +151,17 @@ def _calls(frame: FunctionCallsStartedFrame, t_ns: int) -> list[ToolCall]:
         )
         for n, call in enumerate(frame.function_calls)
     ]
+
+
+def _phones(frame: TTSAudioRawFrame, t_ns: int) -> Phones:
+    """The phones of a piece that a synthesiser has made."""
+    return Phones(
+        t_ns,
+        tuple((str(name), float(start), float(end)) for name, start, end in frame.metadata[PHONES]),
+        samples=len(frame.audio) // 2,
+        offset_ms=float(frame.metadata.get(PHONES_AT, 0.0)),
+        rate_hz=frame.sample_rate,
+    )
 
 
 def _table(arguments: Any) -> Mapping[str, Any]:
