@@ -34,6 +34,8 @@ from pipelines.server.session.events import (
 if TYPE_CHECKING:
     from pipelines.server.memory.listener import Listener
 
+LAST_SEARCH_S = 1.0
+"""Longest wait, at a conversation's end, for searches that are under way, s."""
 LONGEST_TURN_S = 20.0
 """Longest time for which memories wait for a pause of the user's, s."""
 
@@ -73,6 +75,8 @@ class RememberingBackend:
         self._pause.set()
         self._listener: Listener | None = None
         self._work: set[asyncio.Task[None]] = set()
+        self._searching: set[asyncio.Future[list[Candidate]]] = set()
+        """Searches that are under way; what was said is kept behind them."""
         options = memory.house.options
         self._way: Way = way_in(can, options.inject)
         before: list[Any] = []
@@ -119,6 +123,8 @@ class RememberingBackend:
             last = asyncio.create_task(self._listener.finish())
             self._memory.house.understanding.add(last)
             last.add_done_callback(self._memory.house.understanding.discard)
+        if self._searching:
+            await asyncio.wait(list(self._searching), timeout=LAST_SEARCH_S)
         for task in list(self._work):
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
@@ -153,13 +159,19 @@ class RememberingBackend:
     def _heard(self, text: str, source: str = "user") -> None:
         """The user said something: it is searched for, and kept."""
         self._agent_said()
-        if self._way == "context":
-            self._recall.foresee(text)
-        elif not self._over and (self._way != "off" or self._memory.house.options.inject == "off"):
+        injects = self._way != "off" or self._memory.house.options.inject == "off"
+        if self._way != "context" and (self._over or not injects):
+            self._keep(source, text)
+            return
+        # Kept once it was searched for: else its own words would count as common ones.
+        searching = self._recall.foresee(text)
+        self._searching.add(searching)
+        searching.add_done_callback(self._searching.discard)
+        searching.add_done_callback(lambda _: self._keep(source, text))
+        if self._way != "context":
             task = asyncio.create_task(self._inject(text))
             self._work.add(task)
             task.add_done_callback(self._work.discard)
-        self._keep(source, text)
 
     def _agent_said(self) -> None:
         text, self._agent = "".join(self._agent).strip(), []
