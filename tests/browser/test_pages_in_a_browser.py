@@ -80,3 +80,4 @@ def test_a_new_call_ends_the_one_before_where_one_person_has_the_server(visit):
         second.click("#go")
         until(second, lambda: "call: connected" in second.inner_text("#status"))
         until(first, lambda: "another page has called" in first.inner_text("#words"))
+        assert "call: connected" in second.inner_text("#status")
