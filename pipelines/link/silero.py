@@ -27,7 +27,7 @@ class SharedSilero(SileroVADAnalyzer):
         loaded, own = vars(_loaded()), vars(self)
         own.update({name: value for name, value in loaded.items() if name not in own})
         self._model = copy.copy(self._model)  # its session is the same, its state is not
-        self._model.reset_states()
+        self._model.reset_states()  # type: ignore[no-untyped-call]
 
 
 @cache
