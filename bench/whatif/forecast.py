@@ -190,11 +190,11 @@ def _of_preset(run: Run, name: str, trials: Sequence[Trial], question: _Question
 def _of_turn(turn: TurnReading, question: _Question) -> TurnForecast:
     trial, of = turn.timeline.trial, turn.turn
     assert of.a_on_ns is not None  # it was answered
+    measured_ms = _ms(of.a_on_ns, of.u_off_ns)
 
     def found(
         predicted: Sequence[float], reason: str | None, moved: Mapping[str, float | None]
     ) -> TurnForecast:
-        measured_ms = _ms(of.a_on_ns, of.u_off_ns)
         return TurnForecast(trial, of.number, measured_ms, tuple(predicted), reason, moved)
 
     by_stage = {change.stage.name: change for change in question.changes}

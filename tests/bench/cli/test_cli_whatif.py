@@ -19,7 +19,6 @@ from pipelines.errors import LabError
 from pipelines.network.named import NETWORKS
 
 
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of cascades, whose paths are whole, and of duplex presets, which have none."""

@@ -1,5 +1,7 @@
 """One turn on paper: what moves its answer, what does not, and what can't be said."""
 
+from typing import Any
+
 import pytest
 
 from bench.metrics.reading import read_trial
@@ -79,7 +81,7 @@ def test_a_transcript_that_nothing_waited_for_moves_nothing():
     assert answer_ms("end_of_turn_model=0ms") == 384  # there is none
 
 
-LATER = {name: 900.0 + ms for name, ms in {
+LATER: Any = {name: 900.0 + ms for name, ms in {
     "release_ms": 0, "llm_request_ms": 2, "first_token_ms": 30, "to_tts_ms": 80,
     "tts_request_ms": 81, "first_byte_ms": 90, "write_ms": 93, "heard_ms": 94,
 }.items()}  # fmt: skip
