@@ -84,4 +84,4 @@ class Past:
 
 
 def _scale_of(largest: F32) -> F32:
-    return np.maximum(largest * (ROOM / LARGEST), _TINY)
+    return np.asarray(np.maximum(largest * (ROOM / LARGEST), _TINY), np.float32)

@@ -68,8 +68,9 @@ class Build:
         self._repeats = 2 if nested else 1
         self.state = FlatState(graph, pieces)
         self.attention = RingAttention(graph, ring)
-        eight, halves = partial(quantised.linear, graph), partial(quantised.halves, graph)
-        self.linear: Linear = {32: graph.linear, 16: halves, 8: eight}[bits]
+        halves = partial(quantised.halves, graph)
+        products: dict[int, Linear] = {32: graph.linear, 16: halves}
+        self.linear = products.get(bits) or partial(quantised.linear, graph, bits=bits)
         self.few: Product = graph.linear if bits == 32 else halves
         self.layers = Layers(graph, self.state, self.few)
 
