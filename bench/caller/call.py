@@ -69,7 +69,11 @@ def warm_up() -> None:
 
 
 def call(
-    plan: CallerPlan, listener: socket.socket | None, tell: Callable[[str], None]
+    plan: CallerPlan,
+    listener: socket.socket | None,
+    tell: Callable[[str], None],
+    *,
+    alone: bool = True,
 ) -> CallerResult:
     """Runs one trial: connects to the agent, then talks to it.
 
@@ -78,6 +82,8 @@ def call(
         listener: Where an agent that the lab has started will connect; None: the caller dials.
         tell: Gets ``ready`` when the agent is, and ``over`` just before the caller hangs up: the
             resources that the agent's processes used in between are the conversation's cost.
+        alone: False where other calls of this process are open: garbage is then theirs to decide
+            about, and CPU time that of this thread.
     """
     marks: list[Mark] = []
     try:
@@ -100,7 +106,7 @@ def call(
         marks += [stamp("line", "agent_ready")] if listener is None else []
         tell("ready")
         conversation = Conversation(plan, connection, rate_hz, early=early)
-        result = _converse(conversation, connection, tell, plan.line)
+        result = _converse(conversation, connection, tell, plan.line, alone=alone)
     result.marks = [*marks, *result.marks, *_marks_of(connection)]
     return result
 
@@ -170,11 +176,14 @@ def _converse(
     connection: Connection,
     tell: Callable[[str], None],
     line: LineChoice = LOCAL,
+    *,
+    alone: bool = True,
 ) -> CallerResult:
     error: str | None = None
-    began_s, cpu_s = time.monotonic(), time.process_time()
+    spent_s = time.process_time if alone else time.thread_time
+    began_s, cpu_s = time.monotonic(), spent_s()
     try:
-        with _no_gc():
+        with _no_gc() if alone else contextlib.nullcontext():
             conversation.run()
         tell("over")
         connection.hang_up()
@@ -183,7 +192,7 @@ def _converse(
     except (AgentGoneError, LineError) as gone:
         error = str(gone)
     result = conversation.result(error)
-    result.wall_s, result.cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
+    result.wall_s, result.cpu_s = time.monotonic() - began_s, spent_s() - cpu_s
     result.rss_peak_mb = _peak_rss_mb()
     return result
 
