@@ -50,6 +50,25 @@ class AudioOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerOptions:
+    """The loudspeaker of a device on which somebody talks to the preset."""
+
+    cool_down_ms: WholeMs | None = None
+    """Time after its last sound for which the microphone stays closed, ms, as on a half-duplex
+    device; left out: the microphone is always open."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOptions:
+    """What the preset asks of the device on which somebody talks to it (``talk --local``)."""
+
+    microphone: bool = True
+    """Whether it hears; else no microphone is opened."""
+    speaker: SpeakerOptions = field(default_factory=SpeakerOptions)
+    """Its loudspeaker."""
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineSpec:
     """One preset."""
 
@@ -73,6 +92,8 @@ class PipelineSpec:
     """Rates and chunking."""
     network: Network | None = None
     """The network between user and agent; None: nothing stands between them."""
+    device: DeviceOptions = field(default_factory=DeviceOptions)
+    """What it asks of the device on which somebody talks to it."""
     stages: Mapping[str, Any] = field(default_factory=dict)
     """Stage name → its options, an instance of the architecture's dataclass for that stage."""
     toml: str = ""
@@ -278,6 +299,20 @@ def read_network(table: object, where: str) -> Network:
     return Network(OWN, up, down, seed=options.seed)
 
 
+def read_device(table: object, where: str) -> DeviceOptions:
+    """The device of a preset's table ``[device]``.
+
+    Raises:
+        SpecError: an unknown key, or a value out of range.
+    """
+    if not isinstance(table, Mapping) or "speaker" not in table:
+        return read_options(DeviceOptions, table, f"{where} [device]")
+    speaker = read_options(SpeakerOptions, table["speaker"], f"{where} [device.speaker]")
+    rest = {key: value for key, value in table.items() if key != "speaker"}
+    device = read_options(DeviceOptions, rest, f"{where} [device]")
+    return dataclasses.replace(device, speaker=speaker)
+
+
 def parse_spec(name: str, text: str) -> PipelineSpec:
     """Reads a preset from the text of its TOML file.
 
@@ -295,7 +330,7 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
         table = _of_bot(table, where)
     architecture = str(table.get("architecture", ""))
     stage_classes = stage_options(architecture, where=where)
-    apart = {*stage_classes, "audio", "network"}
+    apart = {*stage_classes, "audio", "network", "device"}
     top = {k: v for k, v in table.items() if k not in apart}
     stages: dict[str, Any] = {
         stage: read_options(cls, table.get(stage, {}), f"{where} [{stage}]")
@@ -308,12 +343,15 @@ def parse_spec(name: str, text: str) -> PipelineSpec:
         if isinstance(value, Mapping):
             raise SpecError(
                 f"{where}: unknown table [{key}]{did_you_mean(key, stage_classes)}; "
-                f"{architecture} has: audio, network, {', '.join(stage_classes)}."
+                f"{architecture} has: audio, network, device, {', '.join(stage_classes)}."
             )
     audio = read_options(AudioOptions, table.get("audio", {}), f"{where} [audio]")
     spec = read_options(PipelineSpec, {"name": name, **top}, where)
     network = read_network(table["network"], where) if "network" in table else None
-    spec = dataclasses.replace(spec, audio=audio, network=network, stages=stages, toml=text)
+    device = read_device(table.get("device", {}), where)
+    spec = dataclasses.replace(
+        spec, audio=audio, network=network, device=device, stages=stages, toml=text
+    )
     if audio.stretch and spec.kind != "duplex":
         raise SpecError(f"{where} [audio]: stretch is for presets of kind 'duplex'.")
     if spec.sees_labels and spec.kind not in ("scripted", "click"):

@@ -88,7 +88,8 @@ def _serve(connection: Connection) -> None:
     """A server of the click agent, until the other end closes."""
     from loguru import logger
 
-    from pipelines.server.app.run import Address, serving
+    from pipelines.server.app.address import Address
+    from pipelines.server.app.run import serving
     from pipelines.server.service.service import VoiceService
 
     async def run() -> None:

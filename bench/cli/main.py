@@ -37,7 +37,7 @@ SECTIONS: dict[str, dict[str, Row]] = {
     "Measure": {
         "run": Row("bench.cli.run:run", "Play presets on fixtures in real time, and measure."),
         "face": Row("bench.cli.live.talk:face", "Start a preset with its face in the browser."),
-        "talk": Row("bench.cli.live.talk:talk", "Talk to a preset by microphone, in the browser."),
+        "talk": Row("bench.cli.live.talk:talk", "Talk to a preset, by a page or --local."),
         "serve": Row("bench.cli.live.serve:serve", "Serve presets to voice clients."),
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from bench.machine import description as machine
 from bench.metrics.recompute import analyse
 from bench.recorded.files import Call
@@ -84,6 +86,9 @@ class RunLog:
         turns = found_turns(call) if len(call.stereo) else []
         trial_id = f"{conversation.spec.name}.{name}.0"
         path = store.save_recording(self.run_dir, trial_id, call.stereo, call.rate_hz)
+        if conversation.second is not None:  # beside it: left the user again, right the second
+            both = np.column_stack((conversation.stereo[:, 0], conversation.second))
+            store.save_recording(self.run_dir, f"{trial_id}.second", both, call.rate_hz)
         t0_ns = conversation.t0_ns
         trial = Trial(
             run_id=self.run_dir.name,

@@ -108,8 +108,61 @@ def talk(
     port: Port = 8080,
     https: Https = False,
     open_page: Open = True,
+    local: Annotated[
+        bool,
+        typer.Option("--local", help="By this machine's microphone and speaker: no browser."),
+    ] = False,
+    list_devices: Annotated[
+        bool, typer.Option("--list-devices", help="Print this machine's microphones and speakers.")
+    ] = False,
+    microphone: Annotated[
+        str, typer.Option("--input", metavar="DEVICE", help="Microphone: its number or name.")
+    ] = "",
+    speaker: Annotated[
+        str, typer.Option("--output", metavar="DEVICE", help="Speaker: its number or name.")
+    ] = "",
+    second: Annotated[
+        str,
+        typer.Option(
+            metavar="DEVICE|FILE",
+            help="Another input (system audio) or a WAV file, kept beside the recording of --keep; "
+            "the agent does not hear it.",
+        ),
+    ] = "",
+    cool_down_ms: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=10_000,
+            help="A half-duplex device: the microphone is closed while the agent speaks, and so "
+            "long after.",
+            show_default="as the preset's [device.speaker] says",
+        ),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep a --local conversation in this run's folder."),
+    ] = None,
 ) -> None:
-    """Talk to a preset by microphone, in the browser, without a face (Ctrl-C ends it)."""
+    """Talk to a preset by microphone, without a face (Ctrl-C ends it).
+
+    In the browser; with --local by this machine's own microphone and speaker, in this process and
+    without any network.
+    """
+    if local or list_devices:
+        from bench.cli.live import local as here
+
+        if list_devices:
+            here.list_devices()
+        else:
+            here.talk_local(preset, here.Wanted(microphone, speaker, second, cool_down_ms, keep))
+        return
+    given = {"--input": microphone, "--output": speaker, "--second": second, "--keep": keep}
+    for option, value in given.items():
+        if value:
+            raise LabError(f"{option} is for --local: the browser chooses its own devices.")
+    if cool_down_ms is not None:
+        raise LabError("--cool-down-ms is for --local: a browser cancels its own echo.")
     from pipelines.spec import load_spec
 
     _live(load_spec(preset), 2, None, port, https, open_page, plain=True)

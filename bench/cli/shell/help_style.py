@@ -42,6 +42,8 @@ def in_one_style(command: Any, path: str) -> Any:
             parameter.display_type_rich = _nothing  # type: ignore[method-assign]
         else:
             parameter.display_type = _plain(parameter.display_type)
+        if isinstance(getattr(parameter, "show_default", None), str):
+            parameter._get_default_string = _worded(parameter.show_default)
     if path in EXAMPLES:
         command.epilog = f"\b\nExample:\n  {EXAMPLES[path]}"
     for name, one in getattr(command, "commands", {}).items():
@@ -64,3 +66,8 @@ def _plain(display_type: Callable[[Any], str]) -> Callable[[Any], str]:
         return f"<{TYPES.get(word, word)}>"
 
     return plain
+
+
+def _worded(default: str) -> Callable[..., str]:
+    """Shows a default that is told in words without typer's parentheses."""
+    return lambda **_: default

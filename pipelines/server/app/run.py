@@ -5,61 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import ipaddress
-import logging
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipelines.errors import LabError
-from pipelines.server.access.gate import Gate
 from pipelines.server.access.tokens import Verifier
+from pipelines.server.app.address import Address
 from pipelines.server.app.app import make_app
+from pipelines.server.app.http import http
+from pipelines.server.config.tables import FaceOptions
 from pipelines.server.doors.door import DoorRow, House
 from pipelines.server.service.service import VoiceService
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
-"""They would write every header and message at the level DEBUG, tokens with them."""
-MOST_MESSAGE = 1 << 20
-"""Bytes of a WebSocket message: what is larger is never gathered."""
-HEADER_S = 10.0
-"""Longest time for a client to send a whole request, s."""
-BACKLOG = 1_024
-"""Connections that may wait to be taken."""
 NEEDED = ("fastapi", "uvicorn", "jwt", "prometheus_client", "cbor2")
 """Packages of the extra ``serve``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the server listens, and what it may be called."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    """0: a free one."""
-    hosts: tuple[str, ...] = ()
-    """Values of the Host header of a proxy before it, whole."""
-    origins: tuple[str, ...] = ()
-    """Pages of other addresses that may connect."""
-    public_url: str = ""
-    """Address by which others reach it, with a proxy before it; empty: its own."""
-    certificate: Path | None = None
-    """PEM file of TLS; None: plain HTTP."""
-    key: Path | None = None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether this machine alone can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +45,11 @@ class Beside:
 NOTHING_BESIDE = Beside()
 
 
-def check(address: Address, verifier: Verifier | None) -> None:
-    """Refuses a server that can't or must not run.
+def check_installed() -> None:
+    """Refuses a server whose packages are not there.
 
     Raises:
-        LabError: a package is missing, or others could reach it without a token.
+        LabError: the extra ``serve`` is not installed.
     """
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
@@ -96,6 +57,15 @@ def check(address: Address, verifier: Verifier | None) -> None:
                 f"The server needs the package {name!r}: install the extra duplex-lab[serve] "
                 "(make setup does)."
             )
+
+
+def check(address: Address, verifier: Verifier | None) -> None:
+    """Refuses a server that can't or must not run.
+
+    Raises:
+        LabError: a package is missing, or others could reach it without a token.
+    """
+    check_installed()
     if not address.is_local and verifier is None:
         raise LabError(
             f"--host {address.host}: others could talk to this machine's agents without a token. "
@@ -111,6 +81,7 @@ async def serving(
     doors: Sequence[DoorRow] | None = None,
     twilio_token: str = "",
     beside: Beside = NOTHING_BESIDE,
+    face: FaceOptions | None = None,
 ) -> AsyncIterator[str]:
     """Serves within the block; gives the address once the models are loaded and the port is open.
 
@@ -121,22 +92,23 @@ async def serving(
         doors: Those that are open; None: all.
         twilio_token: Auth token of a Twilio account; empty: none is known.
         beside: The sidecar.
+        face: Options of the page with a face; None: the default.
 
     Raises:
         LabError: a model can't be loaded, the port can't be opened, or `check` refuses.
     """
     check(address, verifier)
     async with contextlib.AsyncExitStack() as stack:
-        listener = stack.enter_context(contextlib.closing(_listen(address)))
-        port = listener.getsockname()[1]
-        scheme = "https" if address.certificate else "http"
-        url = f"{scheme}://{'127.0.0.1' if address.is_local else address.host}:{port}"
-        house = House(service, verifier, address.public_url or url, twilio_token)
+        listener = stack.enter_context(contextlib.closing(address.listen()))
+        url = address.url(listener.getsockname()[1])
+        public = address.public_url or url
+        house = House(service, verifier, public, twilio_token, face or FaceOptions())
         app = make_app(house, doors)
+        most = service.limits.connections
         await service.start()
         stack.push_async_callback(service.close)
         await stack.enter_async_context(_sidecar(service, beside))
-        await stack.enter_async_context(_http(app, listener, address, service))
+        await stack.enter_async_context(http(app, listener, address, most))
         try:
             yield url
         finally:
@@ -146,77 +118,21 @@ async def serving(
 @contextlib.asynccontextmanager
 async def _sidecar(service: VoiceService, beside: Beside) -> AsyncIterator[None]:
     """The sidecar within the block, where it is wanted."""
-    from pipelines.server.sidecar import http, unix
+    from pipelines.server.sidecar import unix
     from pipelines.server.sidecar.contract import Sidecar
+    from pipelines.server.sidecar.http import make_app as sidecar_app
 
     async with contextlib.AsyncExitStack() as stack:
         sidecar = Sidecar(service)
         if beside.port is not None:
             address = Address(port=beside.port)
-            listener = stack.enter_context(contextlib.closing(_listen(address)))
-            app = http.make_app(sidecar)
-            await stack.enter_async_context(_http(app, listener, address, service))
+            listener = stack.enter_context(contextlib.closing(address.listen()))
+            app, most = sidecar_app(sidecar), service.limits.connections
+            await stack.enter_async_context(http(app, listener, address, most))
         if beside.socket is not None:
             await stack.enter_async_context(unix.serving(sidecar, beside.socket))
         stack.push_async_callback(sidecar.aclose)
         yield
-
-
-@contextlib.asynccontextmanager
-async def _http(
-    app: Any, listener: socket.socket, address: Address, service: VoiceService
-) -> AsyncIterator[None]:
-    """A program's routes at a port, behind the gate, within the block."""
-    import uvicorn
-
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    server: Any = None
-
-    def free() -> bool:
-        return len(server.server_state.connections) <= service.limits.connections
-
-    gate = Gate(
-        app,
-        dict.fromkeys((*LOOPBACK_NAMES, address.host, *_own_names(address))),
-        lambda: listener.getsockname()[1],
-        hosts=address.hosts,
-        origins=[origin.lower().rstrip("/") for origin in address.origins],
-        scheme="https" if address.certificate else "http",
-        free=free,
-    )
-    config = uvicorn.Config(
-        gate,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        loop="none",
-        ws="websockets-sansio",
-        ws_max_size=MOST_MESSAGE,
-        ws_per_message_deflate=False,  # speech does not shrink, and it would cost a core
-        timeout_keep_alive=5,
-        server_header=False,
-        ssl_certfile=address.certificate,
-        ssl_keyfile=address.key,
-        timeout_graceful_shutdown=3,
-    )
-    server = _server_class()(config)
-    listener.listen(BACKLOG)  # only now: who calls while models load is refused at once
-    running = asyncio.create_task(server.serve(sockets=[listener]))
-    reaping = asyncio.create_task(_reap(server))
-    try:
-        started = asyncio.create_task(server.up.wait())
-        await asyncio.wait({started, running}, return_when=asyncio.FIRST_COMPLETED)
-        started.cancel()
-        if running.done():
-            running.result()
-            raise LabError(f"the server at port {listener.getsockname()[1]} ended at once")
-        yield
-    finally:
-        server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        reaping.cancel()
 
 
 async def until_asked_to_end(serving_at: Callable[[], None]) -> None:
@@ -236,65 +152,3 @@ async def until_asked_to_end(serving_at: Callable[[], None]) -> None:
     finally:
         for signum in signals:
             loop.remove_signal_handler(signum)
-
-
-def _listen(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address.host, address.port))
-    except OSError as error:
-        listener.close()
-        raise LabError(
-            f"the server can't listen at {address.host}:{address.port} ({error.strerror}): choose "
-            "another --port."
-        ) from None
-    return listener
-
-
-def _own_names(address: Address) -> list[str]:
-    """Names by which others reach a server that listens at every address."""
-    if address.is_local:
-        return []
-    return [socket.gethostname()]
-
-
-def _server_class() -> Any:
-    """Uvicorn's server, which leaves the signals to us."""
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        def __init__(self, config: uvicorn.Config) -> None:
-            super().__init__(config)
-            self.up = asyncio.Event()
-            """Set once it listens."""
-
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            self.up.set()
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Any:
-            yield
-
-    return Server
-
-
-async def _reap(server: Any) -> None:
-    """Closes connections on which no whole request came in time.
-
-    uvicorn waits for a request's end for ever; whoever opens many and sends nothing would take the
-    server's every connection.
-    """
-    seen: dict[Any, float] = {}
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(HEADER_S / 4)
-        waiting = {
-            one for one in server.server_state.connections if getattr(one, "cycle", True) is None
-        }
-        seen = {one: seen.get(one, loop.time()) for one in waiting}
-        for one, since_s in seen.items():
-            if loop.time() - since_s > HEADER_S:
-                one.transport.close()

@@ -17,6 +17,7 @@ import numpy as np
 from pipelines.audio.stream_resample import StreamResampler
 from pipelines.clock import NS_PER_S, monotonic_ns
 from pipelines.server.access.tokens import AccessError, Claims, Verifier
+from pipelines.server.config.tables import FaceOptions
 from pipelines.server.service.service import VoiceService
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.events import AudioOut, Closed, Event
@@ -51,6 +52,8 @@ class House:
     """The address by which others reach the server, where the door must name it to them."""
     twilio_token: str = field(default="", repr=False)
     """Auth token of a Twilio account, which signs its webhooks; empty: none is known."""
+    face: FaceOptions = field(default_factory=FaceOptions)
+    """Of the page with a face."""
 
 
 @dataclass(frozen=True, slots=True)

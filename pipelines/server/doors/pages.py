@@ -71,7 +71,9 @@ class Pages:
         await socket.accept()
         call = secrets.token_urlsafe(16)
         queue: asyncio.Queue[str] = asyncio.Queue(WAITING)
-        face = SessionFace(FaceTrack(read_policy(TABLE)), self._putter(queue))
+        options = self.house.face
+        track = FaceTrack(read_policy(options.states or TABLE), options.version)
+        face = SessionFace(track, self._putter(queue))
         plain = {"plain": True} if socket.query_params.get("plain") else {}
         title = " · ".join(self.house.service.names)
         hello = {"type": "hello", "mode": "live", "title": title, "preroll_ms": PREROLL_MS}

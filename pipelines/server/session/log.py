@@ -40,6 +40,8 @@ class Conversation:
     reason: str
     """Why it ended; empty: it was asked to."""
     failed: bool
+    second: npt.NDArray[np.int16] | None = None  # (n,), as long as ``stereo``
+    """A second source beside the user's microphone, which the agent did not hear; None: none."""
 
 
 class SessionLog(Protocol):

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect
@@ -37,7 +38,7 @@ def test_it_serves_until_it_is_asked_to_end_and_tells_its_clients_so(tmp_path):
         ({"presets": ["cascade-scripted"]}, "labels, which a live user has not"),
         ({"presets": ["click", "click"]}, "two presets have the same name"),
         ({"token_secret_env": "NO_SUCH_VARIABLE"}, "the variable is not set"),
-        ({"token_secret_env": "A", "jwks": "b"}, "give one of them"),
+        ({"token_secret_env": "A", "jwks": Path("b")}, "give one of them"),
     ],
 )
 def test_what_can_t_be_served_is_refused_in_a_sentence(given, said):

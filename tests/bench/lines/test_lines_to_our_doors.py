@@ -12,7 +12,8 @@ from bench.caller.call import call
 from bench.caller.plan import CallerPlan, CallerTurn
 from bench.lines import table
 from bench.lines.line import LineChoice
-from pipelines.server.app.run import Address, serving
+from pipelines.server.app.address import Address
+from pipelines.server.app.run import serving
 from pipelines.server.service.service import VoiceService
 
 DOORS: dict[str, tuple[str, Any]] = {

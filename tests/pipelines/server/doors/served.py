@@ -1,5 +1,6 @@
 """A server with step models on a free port: no model's files, no Pipecat."""
 
+import ssl
 import time
 from contextlib import asynccontextmanager
 
@@ -7,7 +8,8 @@ import jwt
 import numpy as np
 
 from pipelines.server.access.tokens import from_secret
-from pipelines.server.app.run import Address, serving
+from pipelines.server.app.address import Address
+from pipelines.server.app.run import serving
 from pipelines.server.service.service import Limits, VoiceService
 
 SECRET = "s" * 32
@@ -38,3 +40,13 @@ async def served(guarded=False, **more):
 def loud(samples, level=6_000):
     """(n,) int16 of one level."""
     return np.full(samples, level, np.int16)
+
+
+def _trusting():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+TRUSTING = _trusting()
+"""A client that goes past the warning of a certificate that nobody has signed."""

@@ -16,8 +16,9 @@ import websockets
 
 from pipelines.errors import LabError
 from pipelines.server.access.tokens import from_secret
-from pipelines.server.app import run as running
-from pipelines.server.app.run import Address, check, serving
+from pipelines.server.app import http as running
+from pipelines.server.app.address import Address
+from pipelines.server.app.run import check, serving
 from pipelines.server.doors import stream as door
 from pipelines.server.service.service import Limits, VoiceService
 from pipelines.server.session.doubles import tone

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from pipelines.errors import LabError
-from pipelines.server.app.run import Address, Beside, serving
+from pipelines.server.app.address import Address
+from pipelines.server.app.run import Beside, serving
 from pipelines.server.service.service import Limits, VoiceService
 from pipelines.server.session.doubles import tone
 from pipelines.server.sidecar import contract, unix

@@ -1,0 +1,155 @@
+"""From the options of a server to its parts: the service, its address, who may come in."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipelines.errors import LabError
+from pipelines.server.config.config import ServerConfig
+from pipelines.server.config.tables import (
+    AuthOptions,
+    FaceOptions,
+    LimitOptions,
+    ListenOptions,
+    ServeOptions,
+    SidecarOptions,
+    TlsOptions,
+)
+from pipelines.spec import did_you_mean
+
+if TYPE_CHECKING:
+    import ssl
+
+    from pipelines.server.access.tokens import Verifier
+    from pipelines.server.app.address import Address
+    from pipelines.server.app.run import Beside
+    from pipelines.server.doors.door import DoorRow
+    from pipelines.server.service.service import VoiceService
+
+
+def service_of(config: ServerConfig) -> VoiceService:
+    """The presets that are served.
+
+    Raises:
+        LabError: one is unknown, can't be served, or needs what can't be had.
+    """
+    from pipelines.server.service.service import Limits, VoiceService
+    from pipelines.server.session.forms import STEP_MODELS, provide, spec_of
+
+    presets, limits = config.of(ServeOptions).presets, config.of(LimitOptions)
+    steps = [name for name in presets if name in STEP_MODELS]
+    specs = [spec_of(name) for name in presets if name not in STEP_MODELS]
+    if len({spec.name for spec in specs}) < len(specs):
+        raise LabError("serve: two presets have the same name.")
+    for spec in specs:
+        provide(spec, lambda text: typer.echo(text, err=True))
+    bears = Limits(limits.seats, limits.connections, limits.minutes * 60)
+    return VoiceService(specs, bears, steps=steps)
+
+
+def doors_of(config: ServerConfig) -> list[DoorRow]:
+    """The doors that are open.
+
+    Raises:
+        LabError: one is unknown, or its packages are not installed.
+    """
+    from pipelines.server.app.app import open_doors
+    from pipelines.server.doors import table
+
+    wanted = config.of(ServeOptions).doors
+    if not wanted:
+        return open_doors()
+    known = table.rows()
+    for name in wanted:
+        if name not in known:
+            raise LabError(
+                f"--door {name}: there is no such door{did_you_mean(name, known)}; known: "
+                f"{', '.join(known)}."
+            )
+        if lacks := table.lacks(known[name]):
+            raise LabError(f"--door {name}: needs the package {lacks[0]!r}.")
+    return [row for name, row in known.items() if name in wanted]
+
+
+def address_of(config: ServerConfig) -> Address:
+    """Where the server listens.
+
+    Raises:
+        LabError: its certificate can't be used.
+    """
+    from pipelines.server.app.address import Address
+
+    listen = config.of(ListenOptions)
+    plain = Address(
+        listen.host,
+        listen.port,
+        hosts=listen.names,
+        origins=listen.origins,
+        public_url=listen.public_url.rstrip("/"),
+    )
+    return plain.secured(_certificate(config.of(TlsOptions), plain))
+
+
+def _certificate(options: TlsOptions, address: Address) -> ssl.SSLContext | None:
+    from pipelines.server.access.tls import from_files, self_made
+
+    if options.cert is not None and options.key is not None:
+        return from_files(options.cert, options.key)
+    return self_made(address.numbers) if options.self_made else None
+
+
+def verifier_of(options: AuthOptions) -> Verifier | None:
+    """Checks tokens; None: nobody is asked for one.
+
+    Raises:
+        LabError: the secret or the keys are not right.
+    """
+    from pipelines.server.access.tokens import from_jwks, from_secret
+
+    if options.jwks is not None:
+        return from_jwks(options.jwks, options.audience, options.scope)
+    secret = variable(options.token_secret_env, "--token-secret-env")
+    return from_secret(secret, options.audience, options.scope) if secret else None
+
+
+def variable(name: str, option: str) -> str:
+    """The secret in an environment variable; empty: no variable is named.
+
+    Raises:
+        LabError: the variable is not set.
+    """
+    secret = os.environ.get(name, "") if name else ""
+    if name and not secret:
+        raise LabError(f"{option} {name}: the variable is not set.")
+    return secret
+
+
+def beside_of(options: SidecarOptions) -> Beside:
+    """The sidecar, if it is wanted."""
+    from pipelines.server.app.run import Beside
+
+    return Beside(options.port if options.enabled else None, options.socket)
+
+
+def face_of(config: ServerConfig) -> FaceOptions:
+    """Options of the page with a face, its table of states being read once.
+
+    Raises:
+        LabError: the table is wrong.
+    """
+    from pipelines.face.states import read_policy
+
+    options = config.of(FaceOptions)
+    if options.states is not None:
+        read_policy(options.states)
+    return options
+
+
+def quiet_logs() -> None:
+    """Pipecat's log goes nowhere: at its default level it costs more than a conversation."""
+    from loguru import logger
+
+    logger.remove()

@@ -1,0 +1,1 @@
+"""The server's options: tables of a TOML file, flags of the command line, lines of the docs."""
