@@ -91,7 +91,8 @@ class Capacity:
     levels: tuple[Level, ...]
     callers_limit: float
     """Load up to which the callers themselves are in time on this machine."""
-    mean_length_s: float
+    kept: Mapping[str, Any]
+    """What ``run.json`` says of it."""
 
     @property
     def beyond(self) -> Level | None:
@@ -144,17 +145,48 @@ def find_capacity(asked: Asked, run_dir: Path, tell: Tell) -> Capacity:
             level = player.play(load, repeat, calls)
             levels.append(level)
             info["presets"][level.preset] = {"title": f"{asked.spec.title} at a load of {load:g}"}
-            info["capacity"]["levels"] = [asdict_of(one) for one in levels]
+            info["capacity"]["levels"] = [row_of(one) for one in levels]
             store.write_info(run_dir, info)
             tell(said(level))
             return level.state
 
         try:
             found = search(play, first=asked.first, limit=own, repeats=asked.repeats)
+            info["capacity"] |= {"most": found.most, "beyond": found.beyond}
+            store.write_info(run_dir, info)
         finally:
             if levels:
                 analyse(run_dir)
-    return Capacity(found, tuple(levels), own, mean_length_s(asked.lengths_s))
+    return Capacity(found, tuple(levels), own, info["capacity"])
+
+
+def verdict(found: Capacity) -> list[str]:
+    """What was found, in sentences: the load, where it breaks, and what ran out there."""
+    most, beyond = found.found.most, found.beyond
+    lines = []
+    if most is None:
+        lines.append("No load held: look at the limits, or at one call by itself.")
+    else:
+        repeats = sum(one.load == most for one in found.found.tried)
+        lines.append(
+            f"N* = {most:g} calls at once: all limits held by their bounds, {repeats} times."
+        )
+    if beyond is None:
+        lines.append(
+            f"Nothing broke up to {found.callers_limit:g} calls, the largest load that was played: "
+            "the agent may bear more."
+        )
+        return lines
+    if beyond.refused:
+        lines.append(f"At {beyond.load:g} {beyond.refused}: the agent may bear more.")
+        return lines
+    missed = [one for one in beyond.judged if one.state != "holds"]
+    which = ", ".join(
+        f"{one.slo.text} was {_number(one.value)}, bound {_number(one.bound)}" for one in missed
+    )
+    full = beyond.resources.limit or "nothing that can be seen from here was full"
+    lines.append(f"At {beyond.load:g} it did not hold: {which}; {full}.")
+    return lines
 
 
 def said(level: Level) -> str:
@@ -174,7 +206,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def asdict_of(level: Level) -> dict[str, Any]:
+def row_of(level: Level) -> dict[str, Any]:
     """A load, as ``run.json`` holds it."""
     return {
         "load": level.load,
@@ -215,11 +247,14 @@ def _info(asked: Asked, run_dir: Path, own: float) -> dict[str, Any]:
         "capacity": {
             "agent": asked.spec.name,
             "slos": [slo.text for slo in asked.slos],
+            "limits": {slo.text: slo.gate.limit for slo in asked.slos},
             "fixtures": names,
             "mean_length_s": mean_length_s(lengths),
             "calls_a_load": asked.counted,
             "seed": asked.seed,
             "callers_limit": own,
+            "most": None,
+            "beyond": None,
             "levels": [],
         },
     }

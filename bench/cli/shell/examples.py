@@ -8,6 +8,7 @@ EXAMPLES: dict[str, str] = {
     "talk": "duplex-lab talk cascade-embedded",
     "serve": "duplex-lab serve duplex-nano cascade-embedded --port 8000",
     "calibrate": "duplex-lab calibrate --line pcm-websocket --clicks 40",
+    "capacity": "duplex-lab capacity --agent cascade-embedded --slo 'voice_to_voice.p95<=800ms'",
     "service": "duplex-lab service duplex-tiny --frames 200",
     "algorithmic-latency": "duplex-lab algorithmic-latency duplex-nano",
     "show": "duplex-lab show latest/cascade-stock.cmd_stop.0",
