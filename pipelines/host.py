@@ -5,9 +5,9 @@ notebook).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.marks import MarkSink
 from pipelines.spec import PipelineSpec
@@ -52,6 +52,16 @@ class LabelFeed:
     """(u_on_ns, u_off_ns) of each turn that has been scheduled so far, on the machine's clock."""
 
 
+class Skills(Protocol):
+    """Functions that whoever runs a pipeline offers to its language model."""
+
+    def declared(self) -> Sequence[Mapping[str, Any]]:
+        """Each as a table: name, description, parameters (JSON Schema of an object)."""
+
+    async def call(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Runs one; what it returns goes to the model, also of a call that is refused or late."""
+
+
 @dataclass(slots=True)
 class Host:
     """The world of one pipeline instance: one trial in the bench."""
@@ -70,11 +80,15 @@ class Host:
     """Repeat number of the bench's trial; scripted presets draw their delays by it."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Values from a caller of the bench to an architecture of its own."""
+    before_answer: Sequence[Any] = ()
+    """Processors of the host's between the user's turn and the language model, in a cascade."""
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the conversation is over, or must end."""
     open_transport: Callable[[TransportParams | None], BaseTransport] | None = None
     """Makes the transport with the pipeline's own parameters, for an architecture that runs
     another's pipeline."""
+    skills: Skills | None = None
+    """Functions for the language model; None: none."""
     watch: Callable[[Any], None] | None = None
     """Attaches the host's observers to a PipelineWorker, for the same architectures."""
 

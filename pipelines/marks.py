@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 Stage = Literal[
     "user", "link", "ear", "vad", "turn", "stt", "llm", "tts", "duplex", "watch", "script",
-    "agent", "pipecat", "line", "network", "given",
+    "agent", "pipecat", "line", "network", "given", "skill",
 ]  # fmt: skip
 """Components that stamp marks."""
 
@@ -33,7 +33,7 @@ EventName = Literal[
     "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "predicted",
     "withdrawn", "ahead", "passed_up", "passed_down", "lost", "stalled", "audio_lost", "lag",
     "lost_by_agent", "track_rate", "channels", "pre_skip", "word", "task", "annotation", "stretch",
-    "distribution",
+    "distribution", "asked", "failed", "late", "came", "fallback",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -155,10 +155,20 @@ EVENTS: dict[StageEvent, str] = {
     ("watch", "cancelled"): "the call was taken back; text: the phrase's id",
     ("watch", "plan_start"): "the slow reasoner begins to think about the call",
     ("watch", "plan_end"): "it has a plan",
+    # skill: a call of a skill in a served conversation. request_id: the call; text: the skill's
+    # name, and after a colon why. value: ms since it was asked for.
+    ("skill", "asked"): "the agent asks for a skill",
+    ("skill", "refused"): "the arguments do not fit, or there is no room for it",
+    ("skill", "end"): "its result was there within its budget",
+    ("skill", "failed"): "it failed within its budget",
+    ("skill", "late"): "its budget was over: the agent was told that it is late",
+    ("skill", "came"): "a late one's result, or failure, was there",
+    ("skill", "cancelled"): "it was no longer wanted",
     # scripted stages: the deadline that a scripted stage aimed at (t_ns); text: the stage's name
     ("script", "deadline"): "a scripted stage was due; text: the stage; request_id as its mark",
     # agent: the process under test, and its models' processes
     ("agent", "pipeline_ready"): "the pipeline is built and the link is open",
+    ("agent", "fallback"): "the conversation went on with another agent; text: its name, and why",
     ("agent", "answer_text"): "what the agent meant to say in this turn; text",
     ("agent", "process_start"): "a model's process was started; text: the model",
     ("agent", "load_start"): "a model begins to load; text: the model",

@@ -26,8 +26,15 @@ from bench.store.records import Trial
 from bench.store.results import note_latest
 from bench.store.schema import SCHEMA_VERSION
 from pipelines.guards.texts import fit_name
-from pipelines.marks import Mark, stamp
-from pipelines.server.session.events import AssistantPartial, Failure, UserPartial
+from pipelines.marks import EventName, Mark, stamp
+from pipelines.server.session.events import (
+    AssistantPartial,
+    Audit,
+    Failure,
+    Fallback,
+    Step,
+    UserPartial,
+)
 from pipelines.server.session.log import Conversation
 
 
@@ -132,13 +139,43 @@ class RunLog:
 
 
 def _texts(conversation: Conversation) -> list[Mark]:
-    """The words of both sides and the errors, as marks of the line."""
+    """The words of both sides, skills, exchanges and errors, as marks."""
     found = []
     for event in conversation.events:
         if isinstance(event, UserPartial) and event.final:
             found.append(stamp("line", "user_text", t_ns=event.t_ns, text=event.text))
         elif isinstance(event, AssistantPartial):
             found.append(stamp("line", "agent_text", t_ns=event.t_ns, text=event.text))
+        elif isinstance(event, Audit):
+            found.append(_audit(event))
+        elif isinstance(event, Fallback):
+            text = f"{event.new}: {event.message}"
+            found.append(stamp("agent", "fallback", t_ns=event.t_ns, text=text))
         elif isinstance(event, Failure):
             found.append(stamp("line", "reported_error", t_ns=event.t_ns, text=event.message))
     return found
+
+
+_STEPS: dict[Step, EventName] = {
+    "asked": "asked",
+    "refused": "refused",
+    "done": "end",
+    "failed": "failed",
+    "late": "late",
+    "came": "came",
+    "cancelled": "cancelled",
+}
+"""Step of a skill's call → its mark."""
+
+
+def _audit(event: Audit) -> Mark:
+    """The mark of a step of a skill's call."""
+    text = f"{event.name}: {event.note}" if event.note else event.name
+    return stamp(
+        "skill",
+        _STEPS[event.step],
+        t_ns=event.t_ns,
+        request_id=event.call_id,
+        value=event.ms,
+        text=text,
+    )

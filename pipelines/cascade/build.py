@@ -9,6 +9,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
 
 from pipelines.cascade.clauses import ClauseAggregator, SpeakAhead
 from pipelines.cascade.eager import EagerSTTService
@@ -33,6 +34,7 @@ from pipelines.engines.processes import (
 )
 from pipelines.errors import SpecError
 from pipelines.host import Host
+from pipelines.link.functions import register, tools_of
 from pipelines.marks import MarkSink
 from pipelines.process import environment
 from pipelines.process.pool import ModelPool
@@ -86,12 +88,18 @@ async def build(host: Host) -> Pipeline:
         rate_hz=tts_engine(tts).rate_hz or TTS_RATE_HZ,
     )
     ahead = SpeakAhead(voice.prepare) if turns.preset == "eager" and by_clause else None
+    mind = _mind(processes.get("llm"), host.marks, llm, hand_over, ahead)
+    if host.skills is not None and isinstance(mind, LLMService) and "llm" not in processes:
+        # A model in a child process of ours has no way to call one: the watcher calls for it.
+        context.set_tools(tools_of(host.skills))
+        register(host.skills, mind)
     processors: list[FrameProcessor] = [
         host.transport.input(),
         _ear(processes["stt"], host.marks, stt, turns),
         *await intent_taps(host),  # the user's words: the aggregator behind keeps them
         pair.user(),
-        _mind(processes.get("llm"), host.marks, llm, hand_over, ahead),
+        *host.before_answer,
+        mind,
     ]
     if by_clause:
         processors.append(

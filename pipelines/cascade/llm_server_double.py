@@ -26,6 +26,7 @@ class ChatServerDouble:
         key: str = "",
         interval_s: float = 0.0,
         status: int = 200,
+        calls: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Describes the server.
 
@@ -35,12 +36,15 @@ class ChatServerDouble:
             key: Key that it requires; empty: none.
             interval_s: Time before each token.
             status: HTTP status of its answers; an error's number makes it refuse.
+            calls: Functions that it calls first, (name, arguments as JSON); it answers once
+                their results are among the messages.
         """
         self._tokens = tokens
         self._models = models
         self._key = key
         self._interval_s = interval_s
         self._status = status
+        self._calls = calls
         self.asked: list[dict[str, Any]] = []
         """The bodies of all requests."""
         self.broken_off = 0
@@ -75,11 +79,17 @@ class ChatServerDouble:
             return web.json_response({"error": {"message": "a bad day"}}, status=self._status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        messages = self.asked[-1].get("messages", ())
+        calls = self._calls if not any(m.get("role") == "tool" for m in messages) else ()
+        deltas = [_call(i, *call) for i, call in enumerate(calls)] or [
+            {"content": token} for token in self._tokens
+        ]
         try:
-            for delta in [{"role": "assistant"}, *({"content": t} for t in self._tokens)]:
+            for delta in [{"role": "assistant"}, *deltas]:
                 await asyncio.sleep(self._interval_s)
                 await response.write(_event([{"index": 0, "delta": delta, "finish_reason": None}]))
-            await response.write(_event([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
+            why = "tool_calls" if calls else "stop"
+            await response.write(_event([{"index": 0, "delta": {}, "finish_reason": why}]))
             used = len(self._tokens)
             usage = {"prompt_tokens": 1, "completion_tokens": used, "total_tokens": used + 1}
             await response.write(_event([], usage=usage) + b"data: [DONE]\n\n")
@@ -92,6 +102,17 @@ class ChatServerDouble:
         if self._key and request.headers.get("Authorization") != f"Bearer {self._key}":
             return web.json_response({"error": {"message": "no such key"}}, status=401)
         return None
+
+
+def _call(index: int, name: str, arguments: str) -> dict[str, Any]:
+    """The piece of a stream that calls a function."""
+    call = {
+        "index": index,
+        "id": f"call-{index}",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+    return {"tool_calls": [call]}
 
 
 def _event(choices: list[dict[str, Any]], **more: Any) -> bytes:

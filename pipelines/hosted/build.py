@@ -84,7 +84,9 @@ async def build(host: Host) -> Pipeline:
         context.add_message({"role": "system", "content": host.scene})
     pair = LLMContextAggregatorPair(context, user_params=user_params(host.options("turns")))
     stt, llm, tts = (made[stage] for stage in STAGES)
-    return Pipeline([ends[0], stt, pair.user(), llm, tts, ends[1], pair.assistant()])
+    return Pipeline(
+        [ends[0], stt, pair.user(), *host.before_answer, llm, tts, ends[1], pair.assistant()]
+    )
 
 
 class FirstContext(FrameProcessor):

@@ -18,6 +18,9 @@ from pipelines.server.config.tables import (
     SidecarOptions,
     TlsOptions,
 )
+from pipelines.server.memory.options import MemoryOptions
+from pipelines.server.runtime.options import PolicyOptions, WarmthOptions
+from pipelines.server.skills.options import SkillOptions
 from pipelines.spec import did_you_mean
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from pipelines.server.app.address import Address
     from pipelines.server.app.run import Beside
     from pipelines.server.doors.door import DoorRow
+    from pipelines.server.memory.memories import Memories
     from pipelines.server.service.service import VoiceService
 
 
@@ -36,6 +40,7 @@ def service_of(config: ServerConfig) -> VoiceService:
     Raises:
         LabError: one is unknown, can't be served, or needs what can't be had.
     """
+    from pipelines.server.runtime.opening import runtime_of, watched
     from pipelines.server.service.service import Limits, VoiceService
     from pipelines.server.session.forms import STEP_MODELS, provide, spec_of
 
@@ -44,10 +49,33 @@ def service_of(config: ServerConfig) -> VoiceService:
     specs = [spec_of(name) for name in presets if name not in STEP_MODELS]
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError("serve: two presets have the same name.")
-    for spec in specs:
+    skills = config.of(SkillOptions)
+    runtime = runtime_of(specs, skills, config.of(PolicyOptions), config.of(WarmthOptions))
+    for spec in (*specs, *runtime.spare):
         provide(spec, lambda text: typer.echo(text, err=True))
+    specs = [watched(spec, skills) for spec in specs]
     bears = Limits(limits.seats, limits.connections, limits.minutes * 60)
-    return VoiceService(specs, bears, steps=steps)
+    memory = memory_of(config)
+    return VoiceService(specs, bears, steps=steps, memory=memory, runtime=runtime)
+
+
+def memory_of(config: ServerConfig) -> Memories | None:
+    """What users said in earlier conversations; None: nothing is remembered.
+
+    Raises:
+        LabError: an option is wrong.
+    """
+    options, auth = config.of(MemoryOptions), config.of(AuthOptions)
+    if options.folder is None:
+        return None
+    from pipelines.server.memory.memories import Memories
+
+    if options.local_user and (auth.token_secret_env or auth.jwks):
+        raise LabError(
+            "--memory-local-user: a server that asks for tokens knows its users by them; leave it "
+            "out."
+        )
+    return Memories(options)
 
 
 def doors_of(config: ServerConfig) -> list[DoorRow]:

@@ -182,6 +182,10 @@ TABLES: dict[str, str] = {
     "face": f"{HERE}:FaceOptions",
     "sidecar": f"{HERE}:SidecarOptions",
     "twilio": f"{HERE}:TwilioOptions",
+    "skills": "pipelines.server.skills.options:SkillOptions",
+    "policy": "pipelines.server.runtime.options:PolicyOptions",
+    "warmth": "pipelines.server.runtime.options:WarmthOptions",
+    "memory": "pipelines.server.memory.options:MemoryOptions",
 }
 """Table of the TOML file → ``module:class`` of its options."""
 

@@ -108,6 +108,11 @@ def admit(house: House, token: str) -> Claims | None:
         raise
 
 
+def subject(claims: Claims | None) -> str:
+    """Whose token it is; empty: none was asked for, or it names nobody."""
+    return claims.subject if claims is not None else ""
+
+
 async def deny(socket: WebSocket, sentence: str, status: int = 401) -> None:
     """Refuses a WebSocket before it is opened, by a status and a sentence."""
     from starlette.responses import PlainTextResponse
@@ -266,5 +271,6 @@ __all__ = [
     "converse",
     "deny",
     "relay",
+    "subject",
     "token_of",
 ]

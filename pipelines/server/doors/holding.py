@@ -20,6 +20,7 @@ from pipelines.server.doors.door import (
     converse,
     deny,
     relay,
+    subject,
     token_of,
 )
 from pipelines.server.service.service import RefusedError
@@ -78,8 +79,8 @@ class Tail:
         self._task = asyncio.ensure_future(self._flush())
 
 
-async def admitted(socket: WebSocket, house: House, token: str = "") -> bool:
-    """Whether a client may come in; if not, it was refused before the WebSocket opened.
+async def admitted(socket: WebSocket, house: House, token: str = "") -> str | None:
+    """Whose token a client has; None: it was refused before the WebSocket opened.
 
     Args:
         socket: Not accepted yet.
@@ -87,11 +88,10 @@ async def admitted(socket: WebSocket, house: House, token: str = "") -> bool:
         token: One that came another way than in the header.
     """
     try:
-        admit(house, token_of(socket.headers.get("authorization")) or token)
+        return subject(admit(house, token_of(socket.headers.get("authorization")) or token))
     except AccessError as error:
         await deny(socket, str(error))
-        return False
-    return True
+        return None
 
 
 async def hold(
@@ -101,6 +101,7 @@ async def hold(
     door: str,
     talk_of: Callable[[Session], Talk],
     tell: Callable[[str], Awaitable[None]],
+    user: str | None = "",
 ) -> None:
     """Holds one conversation, and closes the socket.
 
@@ -111,12 +112,13 @@ async def hold(
         door: The door's name.
         talk_of: Makes both directions of a started session.
         tell: Tells the client a sentence in the door's protocol: why it ends.
+        user: See `VoiceService.conversation`.
     """
     from starlette.websockets import WebSocketDisconnect
 
     code, why = NORMAL, ""
     try:
-        async with house.service.conversation(preset, door) as session:
+        async with house.service.conversation(preset, door, user) as session:
             talk = talk_of(session)
             name = session.capabilities.name
             broken = await converse(

@@ -130,7 +130,8 @@ async def _hold(
 ) -> None:
     """Holds one conversation, from its seat to its end; ``joined`` gets its name, or the error."""
     try:
-        async with house.service.conversation(preset, NAME) as session:
+        # Nobody: who speaks in a room need not be whoever sent the agent there.
+        async with house.service.conversation(preset, NAME, None) as session:
             call = RoomCall(session)
             try:
                 await call.join(url, token)

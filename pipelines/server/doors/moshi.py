@@ -44,7 +44,8 @@ async def serve(socket: WebSocket, house: House) -> None:
     except WireError as error:
         await deny(socket, str(error), 400)
         return
-    if not await admitted(socket, house):
+    user = await admitted(socket, house)
+    if user is None:
         return
     await socket.accept()
 
@@ -52,7 +53,7 @@ async def serve(socket: WebSocket, house: House) -> None:
         await _send(socket, moshi.message(moshi.ERROR, why.encode()))
 
     preset = socket.query_params.get("preset")
-    await hold(socket, house, preset, NAME, lambda s: MoshiTalk(socket, s, wanted), tell)
+    await hold(socket, house, preset, NAME, lambda s: MoshiTalk(socket, s, wanted), tell, user)
 
 
 class MoshiTalk:

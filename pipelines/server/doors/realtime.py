@@ -82,7 +82,8 @@ async def serve(socket: WebSocket, house: House) -> None:
     """One client, from its request to its close."""
     asked = socket.scope.get("subprotocols") or []
     keys = [one[len(KEY_SUBPROTOCOL) :] for one in asked if one.startswith(KEY_SUBPROTOCOL)]
-    if not await admitted(socket, house, keys[0] if keys else ""):
+    user = await admitted(socket, house, keys[0] if keys else "")
+    if user is None:
         return
     await socket.accept(SUBPROTOCOL if SUBPROTOCOL in asked else None)
 
@@ -92,7 +93,9 @@ async def serve(socket: WebSocket, house: House) -> None:
         await socket.send({"type": "websocket.send", "text": json_text(event)})
 
     preset = socket.query_params.get("model")
-    await hold(socket, house, preset, NAME, lambda session: RealtimeTalk(socket, session), tell)
+    await hold(
+        socket, house, preset, NAME, lambda session: RealtimeTalk(socket, session), tell, user
+    )
 
 
 class RealtimeTalk:

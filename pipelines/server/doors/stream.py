@@ -6,8 +6,10 @@ and gets 24 kHz in messages of any length. ``?rate=`` names another rate for bot
 can't set one, as the first message: ``{"type": "auth", "token": …}``.
 
 Server: ``status`` (state: starting, listening, speaking, interrupted, draining, closed),
-``transcript`` (who, text, final), ``memory`` (injected), ``error`` (message). Client: ``text``,
-``interrupt``, ``stop``. After ``interrupted`` the client drops what it has not played.
+``transcript`` (who, text, final), ``memory`` (injected), ``tool_call`` (call_id, name, arguments),
+``tool_result`` (call_id, name, result, late), ``fallback`` (old, new, why, message), ``error``
+(message). Client: ``text``, ``interrupt``, ``stop``. After ``interrupted`` the client drops what
+it has not played.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from pipelines.server.doors.door import (
     converse,
     deny,
     relay,
+    subject,
     token_of,
 )
 from pipelines.server.service.service import RefusedError
@@ -48,8 +51,11 @@ from pipelines.server.session.events import (
     Control,
     Event,
     Failure,
+    Fallback,
     Interruption,
     Memory,
+    ToolCall,
+    ToolResult,
     TurnEnd,
     UserPartial,
     UserText,
@@ -80,8 +86,7 @@ async def serve(socket: WebSocket, house: House) -> None:
     try:
         token = token_of(socket.headers.get("authorization"))
         rate_hz = _rate(socket.query_params.get("rate"))
-        if token:
-            admit(house, token)
+        claims = admit(house, token) if token else None
     except AccessError as error:
         await deny(socket, str(error))
         return
@@ -91,9 +96,9 @@ async def serve(socket: WebSocket, house: House) -> None:
     await socket.accept()
     try:
         if not token and house.verifier is not None:
-            admit(house, await _first_token(socket))
+            claims = admit(house, await _first_token(socket))
         preset = socket.query_params.get("preset")
-        async with house.service.conversation(preset, NAME) as session:
+        async with house.service.conversation(preset, NAME, subject(claims)) as session:
             name = session.capabilities.name
             talk = _Talk(socket, session, rate_hz)
             events = relay(house, session, talk.say, name, NAME)
@@ -203,6 +208,29 @@ def message_of(event: Event) -> dict[str, Any] | None:
         return {"type": "transcript", "who": "agent", "text": event.text, "final": False}
     if isinstance(event, Memory):
         return {"type": "memory", "injected": list(event.injected)}
+    if isinstance(event, ToolCall):
+        return {
+            "type": "tool_call",
+            "call_id": event.call_id,
+            "name": event.name,
+            "arguments": dict(event.arguments),
+        }
+    if isinstance(event, ToolResult):
+        return {
+            "type": "tool_result",
+            "call_id": event.call_id,
+            "name": event.name,
+            "result": event.result,
+            "late": event.is_late,
+        }
+    if isinstance(event, Fallback):
+        return {
+            "type": "fallback",
+            "old": event.old,
+            "new": event.new,
+            "why": event.why,
+            "message": event.message,
+        }
     if isinstance(event, Failure):
         return {"type": "error", "message": event.message}
     if isinstance(event, Closed):

@@ -138,7 +138,8 @@ async def media(socket: WebSocket, house: House, tickets: Tickets) -> None:
     def talk_of(session: Session) -> TwilioTalk:
         return TwilioTalk(socket, session, greeting)
 
-    await hold(socket, house, parameters.get("preset"), NAME, talk_of, tell)
+    # Nobody: a telephone may be anyone's.
+    await hold(socket, house, parameters.get("preset"), NAME, talk_of, tell, None)
 
 
 def _admit_without_ticket(socket: WebSocket, house: House) -> None:

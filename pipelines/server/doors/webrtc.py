@@ -29,6 +29,7 @@ from pipelines.server.doors.door import (
     admit,
     converse,
     relay,
+    subject,
     token_of,
 )
 from pipelines.server.doors.holding import Tail
@@ -233,6 +234,7 @@ async def hold_call(
     offer: Mapping[str, Any],
     answered: asyncio.Future[dict[str, str]],
     watch: Watcher | None = None,
+    user: str = "",
 ) -> None:
     """Holds one call, from its seat to its end.
 
@@ -242,9 +244,10 @@ async def hold_call(
         offer: Its offer.
         answered: Gets the answer, or why there is none.
         watch: Takes the session's events.
+        user: Subject of the client's token; empty: it has none.
     """
     try:
-        async with house.service.conversation(preset, NAME) as session:
+        async with house.service.conversation(preset, NAME, user) as session:
             call = RtcCall(session, watch)
             try:
                 answered.set_result(await call.answer(offer))
@@ -277,7 +280,7 @@ async def take_offer(
     from starlette.responses import JSONResponse, PlainTextResponse
 
     try:
-        admit(house, token_of(request.headers.get("authorization")))
+        user = subject(admit(house, token_of(request.headers.get("authorization"))))
         offer = read_offer(body)
     except AccessError as error:
         return PlainTextResponse(f"{error}\n", 401, {"WWW-Authenticate": "Bearer"})
@@ -285,7 +288,7 @@ async def take_offer(
         return PlainTextResponse(f"this is no offer of a call: {error}\n", 400)
     answered: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
     preset = request.query_params.get("preset")
-    task = asyncio.create_task(hold_call(house, preset, offer, answered, watch))
+    task = asyncio.create_task(hold_call(house, preset, offer, answered, watch, user))
     calls.add(task)
     task.add_done_callback(calls.discard)
     try:

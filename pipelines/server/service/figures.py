@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.server.session.events import (
     AudioOut,
+    Audit,
     Control,
     Event,
     Failure,
@@ -65,6 +66,18 @@ class Figures:
             ["preset"],
             registry=self.registry,
         )
+        self._exchanged = Counter(
+            "duplex_lab_exchanges",
+            "Conversations that went on with another agent, by what happened to the one before",
+            ["preset", "why"],
+            registry=self.registry,
+        )
+        self._skills = Counter(
+            "duplex_lab_skill_calls",
+            "Calls of skills by their outcome",
+            ["skill", "step"],
+            registry=self.registry,
+        )
         self._frame = Histogram(
             "duplex_lab_frame_seconds",
             "From the write of a chunk of the agent's to its hand-over to the socket",
@@ -103,6 +116,10 @@ class Figures:
         """Processes of models died and are replaced."""
         self._fallbacks.labels(preset).inc(processes)
 
+    def fell_back(self, preset: str, why: str) -> None:
+        """A conversation with a preset went on with another agent."""
+        self._exchanged.labels(preset, why).inc()
+
     def warm(self, preset: str, free: int, taken: int) -> None:
         """State of a preset's warm pool."""
         self._warm.labels(preset, "free").set(free)
@@ -119,6 +136,9 @@ class Figures:
             self._interruptions.labels(preset, door).inc()
         elif isinstance(event, ToolCall):
             self._calls.labels(preset, door).inc()
+        elif isinstance(event, Audit):
+            if event.step != "asked":
+                self._skills.labels(event.name, event.step).inc()
         elif isinstance(event, Failure) and event.fatal:
             self._failed.labels(preset, door).inc()
 

@@ -11,18 +11,26 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import uuid4
 
 from pipelines.errors import LabError
 from pipelines.marks import MarkList
 from pipelines.registry import load_object
 from pipelines.secrets import redact
+from pipelines.server.memory.memories import Memories
+from pipelines.server.runtime.conductor import Conductor
+from pipelines.server.runtime.links import Link, Opened
+from pipelines.server.runtime.runtime import Runtime, is_address
 from pipelines.server.service.figures import Figures
 from pipelines.server.service.warm import WarmPool
-from pipelines.server.session.backend import Capabilities
+from pipelines.server.session.backend import Backend, Capabilities
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.forms import STEP_MODELS, VOICE_PIPELINE, servable
 from pipelines.server.session.log import NoLog, SessionLog
 from pipelines.server.session.step import StepBackend
+from pipelines.server.skills.caller import SkillCaller
 from pipelines.spec import PipelineSpec, did_you_mean
 
 GOODBYE_S = 5.0
@@ -63,6 +71,16 @@ def to_stderr(sentence: str) -> None:
     print(f"duplex-lab: {redact(sentence)}", file=sys.stderr, flush=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the agents of one conversation have in common."""
+
+    marks: MarkList
+    caller: SkillCaller | None
+    user: str | None
+    """See `VoiceService.conversation`."""
+
+
 @dataclass(slots=True)
 class VoiceService:
     """Presets that people can talk to.
@@ -73,6 +91,7 @@ class VoiceService:
         log: Keeps conversations that are over.
         tell: Takes sentences for whoever runs the server.
         steps: Names of step models (`STEP_MODELS`) that are served beside the presets.
+        runtime: Skills, policy, and the presets to fall back to.
     """
 
     specs: Sequence[PipelineSpec]
@@ -80,6 +99,10 @@ class VoiceService:
     log: SessionLog = field(default_factory=NoLog)
     tell: Callable[[str], None] = to_stderr
     steps: Sequence[str] = ()
+    runtime: Runtime = field(default_factory=Runtime)
+    """What goes on beside conversations."""
+    memory: Memories | None = None
+    """What users said in earlier conversations; None: nothing is remembered."""
     figures: Figures = field(default_factory=Figures)
     draining: bool = False
     """True once no conversation may begin."""
@@ -87,8 +110,13 @@ class VoiceService:
     _open: set[Session] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for spec in self.specs:
+        for spec in self._all_specs:
             servable(spec)
+
+    @property
+    def _all_specs(self) -> list[PipelineSpec]:
+        """Presets with a pool: those that can be asked for, and those that others fall back to."""
+        return [*self.specs, *self.runtime.spare]
 
     @property
     def names(self) -> list[str]:
@@ -103,7 +131,7 @@ class VoiceService:
     @property
     def ready(self) -> bool:
         """Whether a conversation can begin: models are loaded, and the server goes on."""
-        return len(self._pools) == len(self.specs) and not self.draining
+        return len(self._pools) == len(self._all_specs) and not self.draining
 
     def ready_for(self, name: str) -> bool:
         """Whether a conversation with a preset could begin now."""
@@ -132,9 +160,11 @@ class VoiceService:
         """
         import importlib
 
-        if self.specs:
+        if self._all_specs:
             importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
-        for spec in self.specs:
+        if self.memory is not None:
+            self.memory.start()
+        for spec in self._all_specs:
             name = spec.name
             pool = WarmPool(
                 spec, self.limits.seats, self.tell, self._counted(name), self._renews(name)
@@ -166,12 +196,16 @@ class VoiceService:
         raise RefusedError("preset", f"{name!r} is not served here{near}; served: {here}")
 
     @contextlib.asynccontextmanager
-    async def conversation(self, preset: str | None, door: str) -> AsyncIterator[Session]:
+    async def conversation(
+        self, preset: str | None, door: str, user: str | None = ""
+    ) -> AsyncIterator[Session]:
         """A started session with a preset, ended with the block.
 
         Args:
             preset: Its name; empty or None: the default.
             door: The protocol by which it comes, for log and figures.
+            user: Subject of the client's token; empty: none was asked for; None: it is not known
+                who speaks, and nothing is remembered.
 
         Raises:
             RefusedError: it is not served here, all seats are taken, or the server ends.
@@ -186,7 +220,7 @@ class VoiceService:
             self.figures.refused(refused.why)
             raise
         name = spec.name if spec is not None else name
-        session, give = await self._seated(spec, name, door)
+        session, give = await self._seated(spec, name, door, user)
         self._open.add(session)
         self.figures.opened(name, door)
         watch = asyncio.create_task(self._end_late(session))
@@ -199,7 +233,6 @@ class VoiceService:
             self._open.discard(session)
             self.figures.closed(name, door)
             give()
-            self._told_warm(name)
 
     async def drain(self, reason: str, grace_s: float = GOODBYE_S) -> None:
         """Lets nobody in, and ends every conversation once its agent has finished speaking."""
@@ -212,32 +245,85 @@ class VoiceService:
         await asyncio.gather(*(one.stop("the server has ended") for one in list(self._open)))
         await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
         self._pools.clear()
+        if self.memory is not None:
+            await asyncio.to_thread(self.memory.close)
 
     # inside
 
     async def _seated(
-        self, spec: PipelineSpec | None, name: str, door: str
+        self, spec: PipelineSpec | None, name: str, door: str, user: str | None
     ) -> tuple[Session, Callable[[], None]]:
         """A session on a seat, and how to give the seat back."""
-        if spec is None:
-            model = load_object(STEP_MODELS[name])()
-            return Session(StepBackend(model), log=self.log, door=door), lambda: None
-        from pipelines.server.session.pipeline import PipelineBackend
+        runtime, marks = self.runtime, MarkList()
+        caller = SkillCaller(runtime.registry) if runtime.registry is not None else None
+        call = _Call(marks, caller, user)
+        try:
+            first = await self._opened(name, call)
+        except RefusedError as refused:
+            self.figures.refused(refused.why)
+            raise
+        backend, release = first.backend, first.release
+        if runtime.conducts:
+            chain = [one for one in runtime.fallback if one != name]
+            rest = [Link(one, partial(self._opened, one, call)) for one in chain]
+            fell_back = partial(self.figures.fell_back, name)
+            conductor = Conductor(first, rest, runtime.conduct, caller, fell_back)
+            backend, release = conductor, conductor.release
+        session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
+        return session, release
 
-        pool = self._pools.get(spec.name)
+    async def _opened(self, name: str, call: _Call) -> Opened:
+        """An agent on a seat of its own, with its user's memory where there is one.
+
+        Raises:
+            RefusedError: all seats are taken.
+        """
+        budget = self.runtime.budget_tokens.get(name, 0)
+        if is_address(name):
+            return Opened(name, self.runtime.connect(name), budget_tokens=budget)
+        if name in self.steps:
+            model = load_object(STEP_MODELS[name])()
+            can = model.capabilities
+            step = self._remembering(call.user, can, lambda before: StepBackend(model))
+            return Opened(name, step, budget_tokens=budget)
+        from pipelines.server.session.pipeline import PipelineBackend, capabilities_of
+
+        pool = self._pools.get(name)
         seat = await pool.take_soon(SEAT_S) if pool is not None else None
         if pool is None or seat is None:
-            self.figures.refused("full")
             raise RefusedError(
                 "full",
-                f"{spec.name} is in as many conversations as it can have at a time: try again in "
+                f"{name} is in as many conversations as it can have at a time: try again in "
                 "a few seconds",
             )
-        self._told_warm(spec.name)
-        marks = MarkList()
-        backend = PipelineBackend(spec, seat.models, marks)
-        session = Session(backend, spec=spec, marks=marks, log=self.log, door=door)
-        return session, lambda: pool.give(seat)
+        self._told_warm(name)
+        backend = self._remembering(
+            call.user,
+            capabilities_of(pool.spec),
+            lambda before: PipelineBackend(
+                pool.spec, seat.models, call.marks, before_answer=before, skills=call.caller
+            ),
+        )
+
+        def release() -> None:
+            pool.give(seat)
+            self._told_warm(name)
+
+        return Opened(name, backend, release, budget)
+
+    def _remembering(
+        self, user: str | None, can: Capabilities, make: Callable[[Sequence[Any]], Backend]
+    ) -> Backend:
+        """A backend, with its user's memory where there is one."""
+        memory = self.memory
+        if memory is None or user is None:
+            return make([])
+        whose = user or memory.options.local_user
+        if not whose:
+            return make([])
+        from pipelines.server.memory.remembering import RememberingBackend
+
+        return RememberingBackend(can, make, memory.of(whose, uuid4().hex), self.tell)
 
     async def _end_late(self, session: Session) -> None:
         await asyncio.sleep(self.limits.conversation_s)

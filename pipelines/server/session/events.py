@@ -69,6 +69,8 @@ class ToolCall:
     call_id: str
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    answered_here: bool = False
+    """True if the server or its pipeline runs the function: no client need answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,34 @@ class ToolResult:
     call_id: str
     name: str
     result: Any = None
+    is_late: bool = False
+    """True if the call was answered before, by the word that its result is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCancelled:
+    """A function is no longer wanted: its speaker said "never mind"."""
+
+    t_ns: int
+    call_id: str
+
+
+Step = Literal["asked", "refused", "done", "failed", "late", "came", "cancelled"]
+"""Steps of a skill's call: done and failed are within its budget, came is after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A step of a skill's call, for whoever must know later what was done and why."""
+
+    t_ns: int
+    call_id: str
+    name: str
+    step: Step
+    ms: float = 0.0
+    """Time since it was asked for."""
+    note: str = ""
+    """Why it was refused, or what failed; one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +151,20 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """The conversation goes on with another agent."""
+
+    t_ns: int
+    old: str
+    """Name of the preset, or of the remote line, that is left."""
+    new: str
+    why: str
+    """What happened, a word of the policy: model_died, model_late, …"""
+    message: str
+    """For the user, one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Something failed; one sentence. The event ``error``."""
 
@@ -128,6 +172,8 @@ class Failure:
     message: str
     fatal: bool = False
     """True if the conversation ends by it."""
+    what: str = ""
+    """The word of the policy for it, where it is not that the agent died: context_full, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +192,13 @@ Event = (
     | AudioOut
     | ToolCall
     | ToolResult
+    | ToolCancelled
+    | Audit
     | Control
     | Interruption
     | LatencyMark
     | Memory
+    | Fallback
     | Failure
     | Closed
 )
@@ -161,10 +210,13 @@ NAMES: dict[type, str] = {
     AudioOut: "audio",
     ToolCall: "tool_call",
     ToolResult: "tool_result",
+    ToolCancelled: "tool_cancelled",
+    Audit: "audit",
     Control: "control",
     Interruption: "interruption",
     LatencyMark: "latency_mark",
     Memory: "memory",
+    Fallback: "fallback",
     Failure: "error",
     Closed: "closed",
 }
@@ -216,6 +268,9 @@ class Context:
     source: str
     """Where they come from: ``memory``, ``planner``, …"""
     summary: str
+    """What can be spoken of them."""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """The facts themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -15,11 +15,12 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
 )
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
 from pipelines.errors import LabError
-from pipelines.host import Host
+from pipelines.host import Host, Skills
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
 from pipelines.link.stage_marks import StageObserver
 from pipelines.link.transport import ChunkIn, ChunkOut, LinkTransport
@@ -41,6 +42,7 @@ from pipelines.server.session.events import (
 from pipelines.server.session.states import SessionError
 from pipelines.server.session.tap import SessionTap
 from pipelines.spec import PipelineSpec
+from pipelines.watch.watcher import IntentWatcher
 
 START_S = 30.0
 """Longest time for a pipeline to listen, its models being loaded, s."""
@@ -114,16 +116,26 @@ class PipelineBackend:
         models: Warm model processes; they outlive the conversation.
         marks: Takes the pipeline's marks.
         name: Of the conversation.
+        skills: Functions for its language model.
+        before_answer: Processors to stand before a cascade's language model.
     """
 
     def __init__(
-        self, spec: PipelineSpec, models: ModelPool, marks: MarkList, name: str = ""
+        self,
+        spec: PipelineSpec,
+        models: ModelPool,
+        marks: MarkList,
+        name: str = "",
+        skills: Skills | None = None,
+        before_answer: Sequence[FrameProcessor] = (),
     ) -> None:
         self.capabilities = capabilities_of(spec)
         self._spec = spec
         self._models = models
         self._marks = marks
         self._name = name
+        self._skills = skills
+        self._before_answer = before_answer
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
         self._say: Emit | None = None
@@ -208,8 +220,10 @@ class PipelineBackend:
             self._marks,
             self._models,
             trial_id=self._name,
+            before_answer=self._before_answer,
             closed=self._wire.closed,
             open_transport=lambda params: LinkTransport(self._wire, self._spec.audio, params),
+            skills=self._skills,
             watch=self._watch_guest,
         )
 
@@ -258,7 +272,8 @@ class PipelineBackend:
         async def on_error(_worker: object, frame: Any) -> None:
             if self._wire.closed.is_set():
                 return
-            fatal = bool(frame.fatal) or not survives
+            beside = isinstance(frame.processor, IntentWatcher)  # the voice goes on without it
+            fatal = bool(frame.fatal) or not (survives or beside)
             self._emit(Failure(monotonic_ns(), str(frame.error), fatal))
 
         worker.add_event_handler("on_pipeline_error", on_error)

@@ -25,18 +25,27 @@ from pipecat.metrics.metrics import TTFBMetricsData
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
 from pipelines.clock import NS_PER_S
+from pipelines.duplex.frames import DuplexContextEndFrame
 from pipelines.link.observer import TWIN_NS
 from pipelines.server.session.backend import Emit
 from pipelines.server.session.events import (
     AssistantPartial,
     Control,
     Event,
+    Failure,
     LatencyMark,
     ToolCall,
+    ToolCancelled,
     ToolResult,
     TurnEnd,
     UserPartial,
 )
+from pipelines.watch.frames import (
+    PhysicalTaskCancelledFrame,
+    PhysicalTaskFrame,
+    PhysicalTaskPlannedFrame,
+)
+from pipelines.watch.schema import TOOL
 
 
 class SessionTap(BaseObserver):
@@ -102,11 +111,20 @@ class SessionTap(BaseObserver):
             return AssistantPartial(t_ns, f"{frame.text} "), (kind, frame.id)
         if isinstance(frame, FunctionCallInProgressFrame):
             arguments = _table(frame.arguments)
-            call = ToolCall(t_ns, frame.tool_call_id, frame.function_name, arguments)
+            call = ToolCall(t_ns, frame.tool_call_id, frame.function_name, arguments, True)
             return call, (kind, frame.tool_call_id)
         if isinstance(frame, FunctionCallResultFrame):
             result = ToolResult(t_ns, frame.tool_call_id, frame.function_name, frame.result)
             return result, (kind, frame.tool_call_id)
+        if isinstance(frame, DuplexContextEndFrame) and frame.policy == "stop":
+            return Failure(t_ns, frame.text, what="context_full"), (kind,)
+        if isinstance(frame, PhysicalTaskFrame):
+            return ToolCall(t_ns, frame.call_id, TOOL, dict(frame.arguments)), (kind, frame.call_id)
+        if isinstance(frame, PhysicalTaskCancelledFrame):
+            return ToolCancelled(t_ns, frame.call_id), (kind, frame.call_id)
+        if isinstance(frame, PhysicalTaskPlannedFrame):
+            plan = ToolResult(t_ns, frame.call_id, TOOL, {"plan": frame.plan}, is_late=True)
+            return plan, (kind, frame.call_id)
         return None
 
 

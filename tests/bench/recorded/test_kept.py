@@ -9,7 +9,13 @@ from bench.store.atomic import StoreError
 from bench.store.store import read_metrics, read_run
 from pipelines.clock import NS_PER_MS, NS_PER_S
 from pipelines.marks import stamp
-from pipelines.server.session.events import AssistantPartial, Failure, UserPartial
+from pipelines.server.session.events import (
+    AssistantPartial,
+    Audit,
+    Failure,
+    Fallback,
+    UserPartial,
+)
 from pipelines.server.session.log import Conversation
 from pipelines.spec import load_spec
 
@@ -40,6 +46,10 @@ def conversation(name, stereo, **more):
         UserPartial(t_ns, "dance please", final=True),
         AssistantPartial(t_ns, "I dance."),
         Failure(t_ns, "a word was lost"),
+        Audit(t_ns, "c1", "look_up", "asked"),
+        Audit(t_ns + 5, "c1", "look_up", "late", 500.0),
+        Audit(t_ns + 9, "c1", "look_up", "came", 900.0, "the shelf is empty"),
+        Fallback(t_ns, "one", "two", "model_died", "The model crashed: two goes on"),
     )
     marks = (stamp("vad", "speech_start", t_ns=T0_NS + 300 * NS_PER_MS, value=0.2),)
     given = {"reason": "", "failed": False, **more}
@@ -76,6 +86,14 @@ def test_a_conversation_is_a_trial_with_its_recording_and_its_words(run, spoken)
         ("line", "agent_text"): "I dance.",
         ("line", "reported_error"): "a word was lost",
     }
+    skill = [m for m in run.marks(first.trial_id) if m.stage == "skill"]
+    assert [(m.request_id, m.event, m.value, m.text) for m in skill] == [
+        ("c1", "asked", 0.0, "look_up"),
+        ("c1", "late", 500.0, "look_up"),
+        ("c1", "came", 900.0, "look_up: the shelf is empty"),
+    ]
+    (change,) = [m for m in run.marks(first.trial_id) if m.event == "fallback"]
+    assert change.text == "two: The model crashed: two goes on"
     assert (second.status, second.error, second.recording) == ("error", "The model crashed.", None)
 
 

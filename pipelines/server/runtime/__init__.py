@@ -1,0 +1,1 @@
+"""What goes on beside a conversation: the policy, the chain of agents, skills, fillers."""

@@ -1,0 +1,85 @@
+"""From the options of a server to what it does beside its conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from pipelines.errors import LabError
+from pipelines.registry import load_object
+from pipelines.server.runtime.conduct import Conduct
+from pipelines.server.runtime.options import PolicyOptions, WarmthOptions
+from pipelines.server.runtime.policy import policy_of_lines
+from pipelines.server.runtime.remote import RemoteBackend
+from pipelines.server.runtime.runtime import Runtime, is_address
+from pipelines.server.session.forms import STEP_MODELS
+from pipelines.server.skills.options import SkillOptions
+from pipelines.server.skills.registry import Registry
+from pipelines.server.skills.shipped import shipped
+from pipelines.server.skills.skill import Skill
+from pipelines.spec import PipelineSpec, load_spec, parse_spec
+
+
+def runtime_of(
+    served: Sequence[PipelineSpec],
+    skills: SkillOptions,
+    policy: PolicyOptions,
+    warmth: WarmthOptions,
+) -> Runtime:
+    """What the server does beside its conversations.
+
+    Raises:
+        LabError: a preset or a skill is unknown, or wrong.
+    """
+    conduct = Conduct(
+        policy=policy_of_lines(policy.rules),
+        late_s=policy.late_s if policy.fallback else 0.0,
+        sentence=policy.sentence,
+        context_tokens=policy.context_tokens,
+        fillers=skills.fillers,
+        filler_ms=skills.filler_ms,
+        greeting=warmth.greeting,
+    )
+    names = {spec.name for spec in served}
+    others = [n for n in policy.fallback if not is_address(n) and n not in (*names, *STEP_MODELS)]
+    spare = [load_spec(name) for name in dict.fromkeys(others)]
+    paid = [s.name for s in (*served, *spare) if s.architecture == "hosted"]
+    paid += [name for name in policy.fallback if is_address(name)]
+    return Runtime(
+        conduct=conduct,
+        fallback=policy.fallback,
+        spare=[watched(spec, skills) for spec in spare],
+        registry=registry_of(skills) if skills.enabled else None,
+        budget_tokens=dict.fromkeys(paid, policy.budget_tokens) if policy.budget_tokens else {},
+        connect=partial(RemoteBackend, token_env=policy.token_env),
+    )
+
+
+def registry_of(options: SkillOptions) -> Registry:
+    """The skills that ship, and the server's own.
+
+    Raises:
+        LabError: a module has none, or one is wrong.
+    """
+    found = shipped()
+    for path in options.modules:
+        rows = load_object(path)
+        rows = [rows] if isinstance(rows, Skill) else rows
+        if not isinstance(rows, Sequence) or not all(isinstance(row, Skill) for row in rows):
+            raise LabError(f"[skills] modules: {path} is no list of skills.")
+        found += rows
+    return Registry(
+        [replace(one, budget_ms=min(one.budget_ms, options.budget_ms)) for one in found]
+    )
+
+
+def watched(spec: PipelineSpec, options: SkillOptions) -> PipelineSpec:
+    """A preset with the intent watcher that the options ask for, where it has none of its own."""
+    own = spec.stages.get("watch")
+    if not options.enabled or options.watch == "off" or own is None or own.intents != "off":
+        return spec
+    if "[watch]" in spec.toml:
+        return spec  # it says 'off' itself
+    text = f'{spec.toml.rstrip()}\n\n[watch]\nintents = "{options.watch}"\n'
+    return parse_spec(spec.name, text)

@@ -1,0 +1,1 @@
+"""Makes and judges the memory's calibration: likeness of words → relevance."""
