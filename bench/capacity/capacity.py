@@ -123,17 +123,19 @@ def find_capacity(asked: Asked, run_dir: Path, tell: Tell) -> Capacity:
         stack.callback(agent.stop)
         agent.ask("prepare")
         agent.wait(START_TIMEOUT_S)
-        info = _info(asked, run_dir, own)
-        store.write_info(run_dir, info)
-        note_latest(run_dir)
         named = {fixture.name: fixture for fixture in asked.fixtures}
         player = Player(run_dir, asked.spec, named, agent, callers, asked.slos)
+        tell("each call once, for its length, and to warm the agent up")
+        lengths_s = player.lengths_s(asked.lengths_s)
+        info = _info(asked, run_dir, own, lengths_s)
+        store.write_info(run_dir, info)
+        note_latest(run_dir)
         spent_s = 0.0
 
         def play(load: float, repeat: int) -> State:
             nonlocal spent_s
-            calls = arrivals(asked.lengths_s, load, asked.counted, f"{asked.seed}.{repeat}")
-            takes_s = lasts_s(calls, asked.lengths_s)
+            calls = arrivals(lengths_s, load, asked.counted, f"{asked.seed}.{repeat}")
+            takes_s = lasts_s(calls, lengths_s)
             if spent_s + takes_s > 60 * asked.most_minutes:
                 raise LabError(
                     f"The search takes longer than --max-minutes {asked.most_minutes:g}: "
@@ -215,6 +217,7 @@ def row_of(level: Level) -> dict[str, Any]:
         "state": level.state,
         "refused": level.refused,
         "calls": level.calls,
+        "mean_open": level.mean_open,
         "late": level.late,
         "most_open": level.most_open,
         "mouth_p99_ms": level.mouth_p99_ms,
@@ -234,8 +237,9 @@ def row_of(level: Level) -> dict[str, Any]:
     }
 
 
-def _info(asked: Asked, run_dir: Path, own: float) -> dict[str, Any]:
-    lengths: Mapping[str, float] = asked.lengths_s
+def _info(
+    asked: Asked, run_dir: Path, own: float, lengths_s: Mapping[str, float]
+) -> dict[str, Any]:
     names: Sequence[str] = [fixture.name for fixture in asked.fixtures]
     return {
         "run_id": run_dir.name,
@@ -249,7 +253,7 @@ def _info(asked: Asked, run_dir: Path, own: float) -> dict[str, Any]:
             "slos": [slo.text for slo in asked.slos],
             "limits": {slo.text: slo.gate.limit for slo in asked.slos},
             "fixtures": names,
-            "mean_length_s": mean_length_s(lengths),
+            "mean_length_s": mean_length_s(lengths_s),
             "calls_a_load": asked.counted,
             "seed": asked.seed,
             "callers_limit": own,

@@ -21,6 +21,7 @@ from bench.runner.trial import caller_plan, stereo_of
 from bench.store import store
 from bench.store.records import MetricRow, Trial
 from bench.timeline.lateness import with_lateness
+from pipelines.errors import LabError
 from pipelines.spec import PipelineSpec
 
 MOST_LATE = 0.05
@@ -38,6 +39,8 @@ class Level:
     """Name under which its calls are kept."""
     calls: int
     """Calls that came when the load had settled."""
+    mean_open: float
+    """Calls that were open at once on average, from the first that counts to the last's coming."""
     most_open: int
     """The largest number of calls that were open at once."""
     judged: tuple[Judged, ...]
@@ -86,6 +89,26 @@ class Player:
     callers: Callers
     slos: Sequence[Slo]
 
+    def lengths_s(self, guessed_s: Mapping[str, float]) -> dict[str, float]:
+        """Fixture → length of its call, s: each is made once, and nothing of it is kept.
+
+        Args:
+            guessed_s: Fixture → about how long it lasts.
+
+        Raises:
+            LabError: the agent answers no call.
+        """
+        at_s, ordered = 0.0, []
+        for name, length_s in guessed_s.items():
+            plan = caller_plan(f"length.{name}.0", self.spec, self.fixtures[name])
+            ordered.append(Ordered(at_s, plan))
+            at_s += length_s  # one after the other, as far as that is known
+        results = self.callers.play(ordered).results
+        failed = next((r.error for r in results if r.status == "error"), None)
+        if failed:
+            raise LabError(f"A single call by itself already fails: {failed}")
+        return {name: r.wall_s for name, r in zip(guessed_s, results, strict=True)}
+
     def play(self, load: float, repeat: int, calls: Sequence[Arrival]) -> Level:
         """Makes the calls of a load, keeps those that count, and judges them.
 
@@ -133,6 +156,7 @@ class Player:
             repeat,
             name,
             len(trials),
+            _mean_open(calls, played),
             played.most_open,
             tuple(slo.judge(trials, rows, name) for slo in self.slos),
             sum(trial.status == "ruler_late" for trial in trials),
@@ -178,3 +202,16 @@ class Player:
         trial = with_lateness(trial, marks, stereo)
         store.write_trial(self.run_dir, trial, marks)
         return trial, compute_trial(trial, marks, stereo, labels_of(fixture))
+
+
+def _mean_open(calls: Sequence[Arrival], played: Load) -> float:
+    """Time average of the number of open calls, while calls that count were coming."""
+    counted = [call.at_s for call in calls if call.settled]
+    first_s, last_s = counted[0], counted[-1]
+    if last_s <= first_s:
+        return float(len(counted))
+    open_s = sum(
+        max(0.0, min(call.at_s + result.wall_s, last_s) - max(call.at_s, first_s))
+        for call, result in zip(calls, played.results, strict=True)
+    )
+    return open_s / (last_s - first_s)

@@ -145,6 +145,7 @@ def _listing(kept: Mapping[str, Any]) -> Listing:
         Column("state", "state"),
         *map(figure, kept["slos"]),
         Column("calls", "calls", is_figure=True),
+        Column("open", lambda r: f"{r['mean_open']:.1f}", is_figure=True),
         Column("open at most", "most_open", is_figure=True),
         Column("full", "limit"),
         Column("callers late", "late", is_figure=True),

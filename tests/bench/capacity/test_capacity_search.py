@@ -30,7 +30,7 @@ def test_the_load_that_is_found_is_within_a_tenth_of_the_true_one(most):
 
 
 def test_the_load_that_is_found_has_held_as_often_as_was_asked():
-    played = []
+    played: list[tuple[float, int]] = []
     found = search(bears(10.0, played), first=2.0, limit=64.0, repeats=3)
     assert [repeat for load, repeat in played if load == found.most] == [0, 1, 2]
 

@@ -9,9 +9,7 @@ def test_the_mean_wait_of_one_server_is_that_of_pollaczek_and_khinchine():
     # M/D/1: rho D / (2 (1 - rho))
     for rho in (0.3, 0.6, 0.8):
         wait_s = rho * 2.0 / 2 / (1 - rho)
-        assert waits_s(rho / 2.0, 2.0, 1).mean() == pytest.approx(
-            rho * 2.0 / 2 / (1 - rho), rel=0.06
-        )
+        assert waits_s(rho / 2.0, 2.0, 1).mean() == pytest.approx(wait_s, rel=0.06)
 
 
 def test_with_more_servers_than_customers_nobody_waits():
