@@ -107,20 +107,28 @@ def made(bench: str, results: str, speeds: Mapping[str, Mapping[str, float]]) ->
     return text
 
 
+def renew(probe: str = "") -> None:
+    """Writes the file anew.
+
+    Args:
+        probe: Source whose table names this machine, which is probed anew; empty: none.
+    """
+    speeds = {name: asdict(speed) for name, speed in load().speeds.items()}
+    if probe:
+        speeds[probe] = asdict(measure())
+    bench = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
+    results = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    FILE.write_text(made(bench, results, speeds), encoding="utf-8")
+    print(FILE)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
         "--probe", choices=("cascade", "duplex"), help="probe this machine anew for this source"
     )
-    options = parser.parse_args()
-    speeds = {name: asdict(speed) for name, speed in load().speeds.items()}
-    if options.probe:
-        speeds[options.probe] = asdict(measure())
-    bench = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
-    results = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    FILE.write_text(made(bench, results, speeds), encoding="utf-8")
-    print(FILE)
+    renew(parser.parse_args().probe or "")
 
 
 if __name__ == "__main__":

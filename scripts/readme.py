@@ -5,6 +5,8 @@ python scripts/readme.py --run results/<run>  the whole table, the headline and 
 python scripts/readme.py --calibration FILE   what `duplex-lab calibrate --json FILE` wrote
 python scripts/readme.py --service FILE       what `duplex-lab service … --json FILE` wrote; it goes
                                               into results/README.md
+
+A new table renews bench/machine/costs.toml, too: with a probe where the table is of this machine.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 README = ROOT / "README.md"
 BENCH = ROOT / "docs" / "bench.md"
@@ -100,19 +102,34 @@ def service_table(file: Path) -> str:
         f"{machine['load_avg'][0]:.1f}. Unpaced, synthetic weights, ms per 80 ms frame; p99 from "
         "100 frames on.",
         "",
-        "| preset | stages | n | encode p50 | step p50 | decode p50 | p50 | p99 | p50 overlapped |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| preset | backend | stages | n | encode p50 | step p50 | decode p50 | p50 | p99 | p50 "
+        "overlapped |",
+        f"|{'---|' * 10}",
     ]
     for row in found["presets"]:
         blocks = [Block(**block) for block in row["blocks"]]
+        backend = f"{row['model']['backend']} {row['model']['precision']}"
         ratios = ", ".join(f"{100 * (ratio - 1):+.1f} %" for ratio in paired_ratios(blocks))
         for way in ("serial", "pipelined"):
             if of := service(way, blocks):
                 spans = [f"{of.spans_p50_ms[s]:.1f}" for s in ("encode", "step", "decode")]
                 p99 = "–" if of.p99_ms is None else f"{of.p99_ms:.1f}"
-                cells = (row["preset"], way, str(of.n), *spans, f"{of.p50_ms:.1f}", p99)
+                cells = (row["preset"], backend, way, str(of.n), *spans, f"{of.p50_ms:.1f}", p99)
                 lines.append(f"| {' | '.join(cells)} | {ratios if way == 'pipelined' else ''} |")
     return "\n".join(lines)
+
+
+def renew_costs(source: str, machine: dict[str, Any]) -> None:
+    """Makes the costs of ``source`` those of the new table, which is of that machine."""
+    import costs
+
+    from bench.machine.description import describe
+
+    here = describe()
+    is_here = all(here[part] == machine[part] for part in ("cpu", "cores"))
+    costs.renew(source if is_here else "")
+    if not is_here:
+        print(f"On the machine of that table: python scripts/costs.py --probe {source}")
 
 
 def filled(text: str, name: str, content: str) -> str:
@@ -150,6 +167,13 @@ def main() -> None:
         results = ROOT / "results" / "README.md"
         text = filled(results.read_text(encoding="utf-8"), "service", service_table(chosen.service))
         results.write_text(text, encoding="utf-8")
+    if chosen.run:
+        from bench.store.store import read_run
+
+        renew_costs("cascade", read_run(chosen.run).info["machine"])
+    if chosen.service:
+        found = json.loads(chosen.service.read_text(encoding="utf-8"))
+        renew_costs("duplex", found["machine"])
 
 
 if __name__ == "__main__":

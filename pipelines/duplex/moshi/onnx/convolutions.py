@@ -9,6 +9,8 @@ share of the next output, whichever is smaller. It is zero before the first fram
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,18 +21,27 @@ F32 = npt.NDArray[np.float32]
 PAIRED_STEPS = 96
 """Steps of a frame from which a kernel of 3 works on pairs of steps: a third more arithmetic, and
 half of the copying. Below, reading the weights costs more than either."""
+FEW_STEPS = 2
+"""Steps up to which reading a layer's weights takes longer than computing with them."""
 _FEW = 4096
 """Values below which one slow operator is cheaper than four quick ones."""
+Product = Callable[[str, F32, F32 | None], str]
+"""(rows, in), matrix (in, out), bias (out,) → (rows, out)."""
 
 
 class Layers:
     """The kinds of layers of a convolutional codec, in one graph."""
 
-    def __init__(self, graph: Graph, state: FlatState) -> None:
-        """Adds to a graph; ``state`` has a piece under each layer's name, as large as the layer's
-        method says that it keeps.
+    def __init__(self, graph: Graph, state: FlatState, few: Product) -> None:
+        """Adds to a graph.
+
+        Args:
+            graph: The graph under construction.
+            state: Has a piece under each layer's name, as large as the layer's method says that it
+                keeps.
+            few: Product of layers of few steps.
         """
-        self._graph, self._state = graph, state
+        self._graph, self._state, self._few = graph, state, few
 
     def elu(self, x: str, values: int) -> str:
         """Mimi's activation of that many values: max(x, e^min(x, 0) - 1)."""
@@ -70,7 +81,7 @@ class Layers:
         self._state.write(name, graph.slice(seen, 1, -(k - 1), END))
         seen = graph.concat(2, *(graph.slice(seen, 1, i, i + steps) for i in range(k)))
         rows = graph.reshape(seen, -1, k * channels)
-        y = graph.linear(rows, weight.transpose(2, 1, 0).reshape(-1, out), bias)
+        y = self._product(steps)(rows, weight.transpose(2, 1, 0).reshape(-1, out), bias)
         return graph.reshape(y, -1, steps, out)
 
     def conv_down(self, name: str, x: str, weight: F32, bias: F32, steps: int) -> str:
@@ -98,7 +109,7 @@ class Layers:
         halves = (weight[:, :, stride:], weight[:, :, :stride])  # of the step before, of this one
         matrix = np.concatenate([h.transpose(0, 2, 1).reshape(channels, -1) for h in halves])
         rows = graph.reshape(graph.concat(2, before, x), -1, 2 * channels)
-        y = graph.linear(rows, matrix, np.tile(bias, stride))
+        y = self._product(steps)(rows, matrix, np.tile(bias, stride))
         return graph.reshape(y, -1, steps * stride, out)
 
     def conv_in(self, name: str, x: str, weight: F32, bias: F32, steps: int, block: int) -> str:
@@ -150,9 +161,12 @@ class Layers:
         graph = self._graph
         out = len(bias)
         both = np.concatenate((bias, np.zeros_like(bias)))
-        y = graph.reshape(graph.linear(rows, matrix, both), -1, steps, 2 * out)
+        y = graph.reshape(self._product(steps)(rows, matrix, both), -1, steps, 2 * out)
         now, later = graph.split(y, 2, [out, out])
         return graph.op("Add", now, self._before(name, later))
+
+    def _product(self, steps: int) -> Product:
+        return self._few if steps <= FEW_STEPS else self._graph.linear
 
     def _before(self, name: str, x: str) -> str:
         """``x`` (batch, steps, n), one step later."""

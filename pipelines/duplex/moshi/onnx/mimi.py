@@ -45,7 +45,7 @@ class Half:
     session: Any
     """Of ONNX Runtime."""
     facts: dict[str, Any]
-    """Bits of the transformer's matrices, and what the probe found."""
+    """``bits``: 8 or 32, and what the probe found."""
 
 
 class MimiOnnx:
@@ -78,8 +78,9 @@ class MimiOnnx:
             path: Mimi's safetensors, under Kyutai's names.
             num_codebooks: Number of codes of a frame, 2 to 32.
             batch: Number of conversations.
-            precision: Of the transformers: ``f32``; ``int8``; ``auto``, each half in 8 bits where
-                the probe of this machine found it quicker and as good (see `facts`).
+            precision: ``f32``; ``int8``, the transformers in 8 bits and the widest convolutions in
+                two halves of 8; ``auto``, each half in 8 bits where the probe of this machine found
+                it quicker and as good (see `facts`).
             threads: Of ONNX Runtime.
             heads: Of the transformers, where these are not 64 wide as Kyutai's.
             tell: Takes the progress of the writing.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.duplex.moshi.onnx import quantised
-from pipelines.duplex.moshi.onnx.convolutions import Layers, is_paired
+from pipelines.duplex.moshi.onnx.convolutions import Layers, Product, is_paired
 from pipelines.duplex.moshi.onnx.graph import Graph, Linear
 from pipelines.duplex.moshi.onnx.mimi_shape import FRAME_SAMPLES, STEPS, MimiShape
 from pipelines.duplex.moshi.onnx.ring import RingAttention
@@ -25,6 +25,8 @@ F32 = npt.NDArray[np.float32]
 
 BLOCK = 8
 """Samples that the first convolution works on at once."""
+LISTED = 16
+"""Entries of a codebook whose distances are computed exactly."""
 _EPSILON = 1e-5
 _LEGACY = "in_proj_weight", "out_proj.weight"
 _LATER = "in_projs.0.weight", "out_projs.0.weight"
@@ -51,7 +53,7 @@ def write_encoder(
         tensors: The checkpoint.
         shape: Its shape.
         codebooks: Number of codes of a frame.
-        bits: Of the transformer's matrices: 32 or 8.
+        bits: Of the transformer's matrices, 32 or 8; with 8, layers of few steps are in two halves.
 
     Raises:
         WeightsError: a tensor is missing, or has another shape than the others ask for.
@@ -134,7 +136,9 @@ class _Build:
         self.graph, self.state, self.tensors, self.shape = graph, state, tensors, shape
         self.attention = RingAttention(graph, shape.ring)
         self.linear: Linear = graph.linear if bits == 32 else partial(quantised.linear, graph)
-        self.layers = Layers(graph, state)
+        self.few: Product = graph.linear if bits == 32 else partial(quantised.halves, graph)
+        self.layers = Layers(graph, state, self.few)
+        self.lists = shape.entries > 8 * LISTED and not shape.book_width % quantised.GROUP
 
     def conv(self, name: str, out: int, channels: int, k: int) -> tuple[F32, F32]:
         """Weight and bias of a convolution."""
@@ -211,7 +215,7 @@ def _downsample(build: _Build, x: str) -> str:
     held = graph.op("Where", is_first, before, state.read("downsample"))
     state.write("downsample", pair)
     rows = graph.reshape(graph.concat(2, held, pair), -1, 2 * STEPS * dim)
-    return graph.linear(rows, weight.transpose(2, 1, 0).reshape(2 * STEPS * dim, dim))
+    return build.few(rows, weight.transpose(2, 1, 0).reshape(2 * STEPS * dim, dim), None)
 
 
 def _upsample(build: _Build, x: str) -> str:
@@ -247,14 +251,33 @@ def _quantise(build: _Build, x: str, codebooks: int) -> str:
         down = build.tensors(f"{room}.input_proj.weight", shape.book_width, shape.dim, 1)
         left = graph.linear(x, down[:, :, 0].T)
         for i in range(count):
-            book = _codebook(build, room, i)
-            half = (book.astype(np.float64) ** 2).sum(axis=1) / 2
-            distance = graph.linear(left, -book.T, half.astype(np.float32))
-            code = graph.op("ArgMin", distance, axis=1, keepdims=0)
-            codes.append(graph.op("Unsqueeze", code, graph.constant([1, 2])))
+            code, entry = _nearest(build, left, _codebook(build, room, i))
+            codes.append(graph.reshape(code, -1, 1, 1))
             if i + 1 < count:
-                left = graph.op("Sub", left, graph.op("Gather", graph.weight(book), code))
+                left = graph.op("Sub", left, entry)
     return graph.concat(1, *codes)
+
+
+def _nearest(build: _Build, x: str, book: F32) -> tuple[str, str]:
+    """(batch, width) → the nearest entry's code (batch, 1), and the entry (batch, width).
+
+    A large book is read in 8 bits for a short list, and exactly for those on it alone: what 8 bits
+    err by is a hundredth of what lies between the best and the last of the list.
+    """
+    graph = build.graph
+    half = ((book.astype(np.float64) ** 2).sum(axis=1) / 2).astype(np.float32)
+    entries = graph.weight(book)
+    if not build.lists:
+        code = graph.op("ArgMin", graph.linear(x, -book.T, half), axis=1, keepdims=1)
+        return code, graph.op("Gather", entries, graph.reshape(code, -1))
+    nearness = graph.op("Sub", quantised.linear(graph, x, book.T), graph.weight(half))
+    _, listed = graph.ops("TopK", 2, nearness, graph.constant([LISTED]), axis=1, sorted=0)
+    shown = graph.op("Gather", entries, listed)  # (batch, listed, width)
+    product = graph.op("MatMul", shown, graph.op("Unsqueeze", x, graph.constant([2])))
+    halves = graph.op("Gather", graph.weight(half[:, None]), listed)
+    place = graph.op("ArgMin", graph.op("Sub", halves, product), axis=1, keepdims=1)
+    code = graph.op("GatherElements", listed, graph.reshape(place, -1, 1), axis=1)
+    return code, graph.op("Gather", entries, graph.reshape(code, -1))
 
 
 def _dequantise(build: _Build, codes: str, codebooks: int) -> str:

@@ -1,7 +1,8 @@
-"""Matrices of 8 or 4 bits with a scale for each group of weights, as MatMulNBits reads them.
+"""Matrices of 8 or 4 bits with a scale for each group of weights, as MatMulNBits reads them; and
+of two halves of 8 bits each, where 8 are too few.
 
-A weight is ``scale · (level - zero)``, as in moshi_mlx's files, whose zero is a whole number, too:
-the scale is chosen so that the weight of the largest size and 0 are both met exactly.
+A weight of the former is ``scale · (level - zero)``, as in moshi_mlx's files, whose zero is a whole
+number, too: the scale is chosen so that the weight of the largest size and 0 are both met exactly.
 """
 
 from __future__ import annotations
@@ -17,9 +18,17 @@ F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 GROUP = 32
 """Number of weights that share a scale, where we choose it."""
+_UINT8 = 2
+"""``onnx.TensorProto``'s number of the type."""
 _INT8_PRODUCTS = 4
 """``accuracy_level``: activations, too, are rounded to 8 bits, group by group."""
 _TINY = np.float32(1e-7)
+_WEIGHT_HALF = 63
+"""Largest half of a weight: the sum of two products with 255 fits 16 bits, without which AVX2's
+instruction would cut it off."""
+_VALUE_HALF = 127
+_MIDDLE = 128
+"""The unsigned byte that stands for 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,43 @@ def product(graph: Graph, x: str, matrix: Quantised) -> str:
         K=inputs, N=outputs, bits=matrix.bits, block_size=matrix.group,
         accuracy_level=_INT8_PRODUCTS,
     )  # fmt: skip
+
+
+def halves(graph: Graph, x: str, matrix: F32, bias: F32 | None = None) -> str:
+    """(rows, in) times ``matrix`` (in, out), plus ``bias`` (out,): both factors in two halves of 8
+    bits, so that a weight is read in 2 bytes and its error is 10,000 times smaller than the largest
+    of its column. Each row of ``x`` has a scale of its own.
+    """
+    largest = np.maximum(np.abs(matrix).max(axis=0), _TINY)
+    scales = np.asarray(largest / _WEIGHT_HALF, np.float32)  # (out,)
+    upper = np.rint(matrix / scales)
+    lower = np.rint((matrix / scales - upper) * 2 * _WEIGHT_HALF)
+    both = np.concatenate((upper, lower), axis=1).astype(np.int8)
+    both_scales = np.concatenate((scales, scales / (2 * _WEIGHT_HALF)))
+
+    def number(value: float) -> str:
+        return graph.constant(value, "float32")
+
+    top = graph.op("ReduceMax", graph.op("Abs", x), graph.constant([1]), keepdims=1)
+    scale = graph.op("Max", graph.op("Mul", top, number(1 / _VALUE_HALF)), number(1e-30))
+    steps = graph.op("Div", x, scale)
+    whole = graph.op("Round", steps)
+    rest = graph.op("Mul", graph.op("Sub", steps, whole), number(2 * _VALUE_HALF))
+    shifted = graph.op("Add", graph.concat(0, whole, rest), number(_MIDDLE + 0.5))
+    parts = graph.op(
+        "MatMulIntegerToFloat",
+        graph.op("Cast", shifted, to=_UINT8),
+        graph.weight(both),
+        number(1.0),
+        graph.weight(both_scales),
+        graph.constant(_MIDDLE, "uint8"),
+        domain="com.microsoft",
+    )  # (2 · rows, 2 · out)
+    large, small = graph.ops("Split", 2, parts, axis=0, num_outputs=2)
+    parts = graph.op("Add", large, graph.op("Mul", small, number(0.5 / _VALUE_HALF)))
+    large, small = graph.ops("Split", 2, parts, axis=1, num_outputs=2)
+    y = graph.op("Mul", graph.op("Add", large, small), scale)
+    return y if bias is None else graph.op("Add", y, graph.weight(np.asarray(bias, np.float32)))
 
 
 def _packed(levels: U8, bits: int) -> U8:

@@ -16,7 +16,7 @@ FILTERS, DIM, LAYERS, BOOKS, ENTRIES, WIDTH = 2, 64, 2, 8, 32, 16
 CONTEXT = 250
 
 
-def tensors(seed=0):
+def tensors(seed=0, entries=ENTRIES, book_width=WIDTH):
     """Name → values, under the checkpoint's names."""
     rng = np.random.default_rng(seed)
     made = {}
@@ -63,12 +63,12 @@ def tensors(seed=0):
             for scale in ("layer_scale_1", "layer_scale_2"):
                 add(f"{layer}.{scale}.scale", DIM, fan_in=100, mean=0.5)
     for room, count in (("rvq_first", 1), ("rvq_rest", BOOKS - 1)):
-        add(f"quantizer.{room}.input_proj.weight", WIDTH, DIM, 1)
-        add(f"quantizer.{room}.output_proj.weight", DIM, WIDTH, 1)
+        add(f"quantizer.{room}.input_proj.weight", book_width, DIM, 1)
+        add(f"quantizer.{room}.output_proj.weight", DIM, book_width, 1)
         for i in range(count):
             book = f"quantizer.{room}.vq.layers.{i}._codebook"
-            add(f"{book}.embedding_sum", ENTRIES, WIDTH, fan_in=1)
-            made[f"{book}.cluster_usage"] = rng.uniform(0.5, 3.0, ENTRIES).astype(np.float32)
+            add(f"{book}.embedding_sum", entries, book_width, fan_in=1)
+            made[f"{book}.cluster_usage"] = rng.uniform(0.5, 3.0, entries).astype(np.float32)
             made[f"{book}._initialized"] = np.ones(1, np.float32)
     return made
 

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from pipelines.duplex.moshi.onnx import cached
+from pipelines.duplex.moshi.onnx.graph import Graph
 from pipelines.duplex.moshi.onnx.mimi import MimiOnnx
+from pipelines.duplex.moshi.onnx.quantised import halves
+from pipelines.duplex.moshi.onnx.runtime import open_graph
 from pipelines.duplex.moshi.weights.mimi import read_audio
 from pipelines.errors import LabError
 from pipelines.weights.error import WeightsError
@@ -72,6 +75,36 @@ def test_sound_frame_by_frame_is_that_of_the_whole_signal(mimi, weights, codes):
     mimi.reset()
     whole = small_mimi.decode(weights, codes)
     assert np.abs(decoded(mimi, codes) - whole).max() < 1e-4 * np.abs(whole).max()
+
+
+def test_a_large_codebook_is_searched_by_a_short_list_and_gives_the_same_codes(
+    cache, pcm, tmp_path
+):
+    books = small_mimi.tensors(entries=512, book_width=32)
+    mimi = MimiOnnx(small_mimi.write(tmp_path / "books.safetensors", books), precision="f32")
+    wanted = small_mimi.encode(books, pcm)
+    assert len(np.unique(wanted)) > 200
+    assert (encoded(mimi, pcm) == wanted).mean() >= 0.999
+
+
+def test_a_product_in_two_halves_of_8_bits_errs_by_a_few_thousandths_of_a_percent(tmp_path):
+    rng = np.random.default_rng(3)
+    matrix = rng.standard_normal((512, 96)).astype(np.float32)
+    bias = rng.standard_normal(96).astype(np.float32)
+    with (tmp_path / "halves.data").open("wb") as file:
+        graph = Graph(file, "halves.data")
+        x = graph.input("x", ["rows", 512])
+        graph.output(halves(graph, x, matrix, bias), "y", ["rows", 96])
+        graph.save(tmp_path / "halves.onnx")
+    session = open_graph(tmp_path / "halves.onnx")
+    x = rng.standard_normal((3, 512)).astype(np.float32) * np.array([[1e-3], [1.0], [1e4]], "f4")
+    (y,) = session.run(["y"], {"x": x})
+    errors = np.sqrt(((y - bias - x @ matrix) ** 2).mean(axis=1) / ((x @ matrix) ** 2).mean(axis=1))
+    assert errors.max() < 3e-4
+    alone = session.run(["y"], {"x": x[1:2]})[0]
+    assert np.array_equal(alone, y[1:2])  # a row depends on no other
+    (nothing,) = session.run(["y"], {"x": np.zeros((1, 512), np.float32)})
+    assert np.array_equal(nothing[0], bias)
 
 
 def test_after_a_reset_not_a_bit_of_the_past_is_left(mimi, pcm, codes):
