@@ -46,7 +46,7 @@ def main() -> None:
     with cheap_agent(chosen.service_ms, chosen.servers) as url, tempfile.TemporaryDirectory() as at:
         (spec,) = remote_specs([url], ["pcm-websocket"], [])
         stages = {"agent": replace(spec.stages["agent"], greeting_s=0.0)}
-        spec = replace(spec, name="queue", stages=stages)
+        spec = replace(spec, name="queue", stages=stages, weights="scripted", kind="scripted")
         asked = Asked(
             spec,
             tuple(select(FIXTURES)),

@@ -117,12 +117,12 @@ def find_capacity(asked: Asked, run_dir: Path, tell: Tell) -> Capacity:
     levels: list[Level] = []
     with RunLock(run_dir), ExitStack() as stack:
         callers = stack.enter_context(Callers())
-        tell("the callers' own limit, beside an agent that costs nothing")
-        own = own_limit(callers, asked.limit, tell)
         agent = RemoteAgent(asked.spec, run_dir / "agent.log")
         stack.callback(agent.stop)
         agent.ask("prepare")
         agent.wait(START_TIMEOUT_S)
+        tell("the callers' own limit, beside an agent that costs nothing")
+        own = own_limit(callers, asked.limit, tell)
         named = {fixture.name: fixture for fixture in asked.fixtures}
         player = Player(run_dir, asked.spec, named, agent, callers, asked.slos)
         tell("each call once, for its length, and to warm the agent up")
@@ -194,7 +194,8 @@ def verdict(found: Capacity) -> list[str]:
 def said(level: Level) -> str:
     """One line on a load."""
     limits = ", ".join(
-        f"{one.slo.gate.metric} {_number(one.value)} (bound {_number(one.bound)}): {one.state}"
+        f"{one.slo.gate.metric} {_number(one.value)} (bound {_number(one.bound)}): "
+        f"{one.reason or one.state}"
         for one in level.judged
     )
     return (

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -103,7 +104,10 @@ class Slo:
         side = Side.of("", preset, trials, rows)
         keyed = [(_call_and_turn(row), x) for row, x in side.figures(self.gate.metric)]
         if not keyed:
-            return Judged(self, None, None, 0, "unknown", f"no turn has a {self.gate.metric}")
+            why = Counter(r.reason for r in side.rows.get(self.gate.metric, ()) if r.reason)
+            most = f": {why.most_common(1)[0][0]}" if why else ""
+            none = f"no turn has a {self.gate.metric}{most}"
+            return Judged(self, None, None, 0, "unknown", none)
         return self._judged(keyed)
 
     def _judged(self, keyed: Sequence[tuple[Key, float]]) -> Judged:
