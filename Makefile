@@ -15,11 +15,11 @@ BOTH_DUPLEX := duplex-nano,duplex-tiny
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full demo bench bench-full bench-cascade bench-moshi bench-conversation \
-  bench-engines face talk calibrate notebooks labs test test-fast gate test-browser check lint \
-  format types lock clean
+  bench-engines bench-people bench-100 face talk serve calibrate notebooks labs test test-fast gate \
+  test-browser check lint format types lock clean
 
 help: ## list every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with the locked versions (the other targets do it when it is missing)
 
@@ -66,12 +66,21 @@ bench-conversation: $(STAMP) ## turn-taking: barge-ins, backchannels, pauses (ab
 	@$(BIN)/duplex-lab run --presets cascade-embedded,cascade-stock,duplex-scripted-yield \
 	  --fixtures turn_taking $(ARGS)
 
+bench-people: $(STAMP) ## trained ears and a trained voice beside the embedded cascade (fetches 140 MB once; about 20 minutes)
+	@$(BIN)/python scripts/bench_people.py $(ARGS)
+
+bench-100: $(STAMP) ## 100 named conversations, spoken and written, with and without memory, tools, fillers (about 20 minutes)
+	@$(BIN)/duplex-lab cases $(ARGS)
+
 ASKED = $(or $(NAMED),cascade-embedded)
 face: $(STAMP) ## a preset with its face in the browser, by microphone; ARGS="--fixtures quick": recorded users
 	@$(BIN)/duplex-lab face $(ASKED) $(ARGS)
 
 talk: $(STAMP) ## talk to a preset by microphone, in the browser; ARGS=--https for a phone
 	@$(BIN)/duplex-lab talk $(ASKED) $(ARGS)
+
+serve: $(STAMP) ## presets as a voice server, at this machine only; PRESET="A B", ARGS="--config FILE"
+	@$(BIN)/duplex-lab serve $(NAMED) $(ARGS)
 
 calibrate: $(STAMP) ## measure the ruler's own error: clicks of known delay, idle and with an agent at work
 	@$(BIN)/duplex-lab calibrate $(ARGS)

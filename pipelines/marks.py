@@ -31,9 +31,11 @@ EventName = Literal[
     "ttfat", "processing", "text_aggregation", "turn", "bot_started", "bot_stopped", "tool_start",
     "tool_end", "dialled", "connected", "agent_ready", "agent_text", "user_text", "reported_error",
     "proposed", "ttfs_p99", "blocked", "spoke_over", "rate", "taken", "context", "predicted",
-    "withdrawn", "ahead", "passed_up", "passed_down", "lost", "stalled", "audio_lost", "lag",
+    "withdrawn", "ahead", "hold", "resume", "withheld", "passed_up", "passed_down", "lost",
+    "stalled", "audio_lost", "lag",
     "lost_by_agent", "track_rate", "channels", "pre_skip", "word", "task", "annotation", "stretch",
-    "distribution", "asked", "failed", "late", "came", "fallback",
+    "distribution", "asked", "failed", "late", "came", "fallback", "written", "tool_call",
+    "tool_result", "memory",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -49,6 +51,7 @@ EVENTS: dict[StageEvent, str] = {
     ("user", "turn_end"): "the turn's audio is over",
     ("user", "chunk_sent"): "t_ns: chunk handed to the socket (fact); value: chunk index k",
     ("user", "cue_missed"): "what the turn waited for never came",
+    ("user", "written"): "the user's text was sent, in place of speech (fact); text",
     ("user", "spoke_over"): "the agent's greeting did not end, and the longest wait for that was "
     "over; value: s since the trial's start; text: the agent's level at its quietest",
     # link: the agent's end of the wire.
@@ -58,6 +61,9 @@ EVENTS: dict[StageEvent, str] = {
     ("link", "context"): "all audio before a context's has been sent: the next chunk is its first; "
     "text: the context's id, as in Pipecat's frames",
     ("link", "clear"): "an interruption: unheard audio is to be dropped; value: generation",
+    ("link", "hold"): "the agent's speech is held back: the user may be interrupting",
+    ("link", "resume"): "it may go on: the user was not, or the agent was interrupted",
+    ("link", "withheld"): "an interruption dropped speech that was held back: none of it was sent",
     # ear: the virtual loudspeaker.
     ("ear", "received"): "an output chunk arrived; request_id: chunk id; value: its samples",
     ("ear", "heard"): "the chunk's first sample is heard at t_ns; request_id: chunk id; "
@@ -187,6 +193,11 @@ EVENTS: dict[StageEvent, str] = {
     ("line", "agent_text"): "a piece of what the agent means to say; text",
     ("line", "user_text"): "what the agent understood of the user; text",
     ("line", "reported_error"): "an error that the agent reports and survives; text",
+    ("line", "clear"): "the agent was interrupted: what is not yet heard is dropped",
+    ("line", "tool_call"): "the agent calls a function; text: its name",
+    ("line", "tool_result"): "the function's result is there; text: its name",
+    ("line", "memory"): "facts were put into the agent's context; text: they",
+    ("line", "fallback"): "another agent goes on with the conversation; text: its name",
     ("line", "audio_lost"): "audio of the agent's that its RTP timestamps skip: packets were lost; "
     "value: ms",
     ("line", "lag"): "the receiver's jitter buffer now holds the agent's audio for so much longer "

@@ -147,6 +147,8 @@ def _type_name(kind: Any) -> str:
         return "one of " + ", ".join(map(repr, typing.get_args(kind)))
     if typing.get_origin(kind) in (tuple, list):
         return f"a list of {_type_name(typing.get_args(kind)[0])}"
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return " or ".join(_type_name(k) for k in typing.get_args(kind) if k is not type(None))
     plain = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     return plain.get(kind, str(kind))
 

@@ -5,8 +5,9 @@ python scripts/door_clicks.py realtime --clicks 60 --json FILE
 
 The click agent answers 80 ms after a click. The same user clicks at the same times over the lab's
 own link, and then through each door of a server in a process of its own; what is printed is the
-difference of each pair, as heard. A protocol's fixed delays (filters of the telephone's rate, a
-packet that must be full) are printed apart, and the aim is for what is beyond them.
+difference of each pair, as heard. A protocol's fixed delays (filters, look-ahead, jitter buffer)
+are derived in `bench.probes.door_delays` and printed apart; the aim is for what is beyond them. An
+answer is a click and silence of 60 ms: it fills a packet at once, as speech does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import multiprocessing as mp
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from bench.caller.plan import CallerPlan, CallerTurn
 from bench.caller.process import CallerProcess
 from bench.lines.line import LineChoice
 from bench.lines.table import row_of
+from bench.probes.door_delays import PRESET_HZ, Door, doors
 from bench.runner.calibration import SPACING_MS, Calibrator, Spread, click_turn
 from pipelines.click.options import CLICK_LEVEL
 from pipelines.clock import NS_PER_MS, samples_to_ns
@@ -42,46 +44,13 @@ LEAST, DEAF_MS = 1_000, 60.0
 several small samples of one large one."""
 WARM_UP = 5
 """Clicks through a door before it is measured."""
-AT_24_KHZ = "click-24k"
-"""The click agent at the rate of `/v1/stream`: nothing is resampled."""
+PRESET = "click-24k"
+"""The click agent at the rate of the protocols: nothing is resampled that need not be."""
+ANSWER_MS = 60.0
+"""Length of an answer: longer than any packet, shorter than the time between two clicks."""
+DOORS = doors(PRESET)
 PHASES = 17
 """Seed of the clicks' times."""
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """One door, and the line that calls it."""
-
-    line: str
-    path: str
-    aim_ms: tuple[float, float] = (5.0, 15.0)
-    """Aim for the median and the 99th percentile of what is beyond the fixed delays."""
-    fixed_ms: tuple[float, float] = (0.0, 0.0)
-    """The protocol's own delays of a click, both ways: as a rule, and at most."""
-    fixed: str = ""
-    """What they are."""
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-DOORS = {
-    "stream": Door("stream", "/v1/stream", (3.0, 10.0), options={"preset": AT_24_KHZ}),
-    "realtime": Door("openai-realtime", "/v1/realtime?model=click"),
-    "twilio": Door(
-        "twilio", "/twilio/media", fixed_ms=(38.0, 38.0),
-        fixed="filters to and from 8 kHz, 4 ms each; a message of 20 ms that one answer of 10 ms "
-        "does not fill waits 30 ms for more",
-    ),
-    "moshi": Door(
-        "moshi", "/api/chat", fixed_ms=(53.0, 63.0),
-        fixed="Opus: look-ahead of 6.5 ms each way; a packet of 40 ms that takes two chunks on the "
-        "way in, and waits 30 ms for audio that fills it on the way out",
-    ),
-    "webrtc": Door(
-        "webrtc", "/api/offer", fixed_ms=(193.0, 213.0),
-        fixed="Opus: look-ahead of 6.5 ms each way; aiortc's jitter buffer, 80 ms each way; "
-        "packets of 20 ms, half of one each way as a rule",
-    ),
-}  # fmt: skip
 
 
 def _serve(connection: Connection) -> None:
@@ -93,10 +62,9 @@ def _serve(connection: Connection) -> None:
     from pipelines.server.service.service import VoiceService
 
     async def run() -> None:
-        text = load_spec("click").toml + f"threshold = {LEAST}\ndeaf_ms = {DEAF_MS}\n"
-        at_24_khz = text.replace("[audio]", "[audio]\nin_rate_hz = 24000")
-        specs = [parse_spec("click", text), parse_spec(AT_24_KHZ, at_24_khz)]
-        service = VoiceService(specs)
+        text = load_spec("click").toml.replace("[audio]", f"[audio]\nin_rate_hz = {PRESET_HZ}")
+        text += f"threshold = {LEAST}\ndeaf_ms = {DEAF_MS}\nanswer_ms = {ANSWER_MS}\n"
+        service = VoiceService([parse_spec(PRESET, text)])
         async with serving(service, Address(port=0)) as url:
             connection.send(url.replace("http", "ws", 1))
             await asyncio.to_thread(connection.poll, None)
@@ -136,7 +104,7 @@ def through(door: Door, url: str, caller: CallerProcess, clicks: int) -> list[fl
     turn = same_clicks(clicks, rate_hz)
     if door.line == "webrtc":
         url = url.replace("ws", "http", 1)
-    line = LineChoice(door.line, url + door.path, door.options)
+    line = LineChoice(door.line, url + door.path.format(preset=PRESET), door.options)
     plan = CallerPlan("clicks", rate_hz, (turn,), len(turn.pcm) / rate_hz + 15.0, line=line)
     caller.ask(plan)
     while isinstance(result := caller.receive(), str):
@@ -188,7 +156,8 @@ def main() -> None:
                     f"/{name}: adds {_told(Spread.of(added))}; beyond its fixed delays: median "
                     f"{usual.median:+.2f} ms, p99 {late:+.2f} ms (aim {median_ms:g} / {p99_ms:g}: "
                     f"{'kept' if kept else 'missed'}{f', {lost} clicks lost' if lost else ''}); "
-                    f"fixed: {usual_ms:g} to {most_ms:g} ms{f', {door.fixed}' * bool(door.fixed)}"
+                    f"fixed: {usual_ms:.1f} to {most_ms:.1f} ms"
+                    + "".join(f"; {one.what} {one.ms:.1f}" for one in door.fixed)
                 )
                 found[name] = {
                     "median_ms": usual.median, "p99_ms": late, "fixed_ms": door.fixed_ms,

@@ -2,6 +2,7 @@
 
 python scripts/readme.py                      the README's headline, off docs/bench.md
 python scripts/readme.py --run results/<run>  the whole table, the headline and the picture
+python scripts/readme.py --full results/<run> the tables of `make bench-full`
 python scripts/readme.py --calibration FILE   what `duplex-lab calibrate --json FILE` wrote
 python scripts/readme.py --service FILE       what `duplex-lab service … --json FILE` wrote; it goes
                                               into results/README.md
@@ -25,7 +26,7 @@ README = ROOT / "README.md"
 BENCH = ROOT / "docs" / "bench.md"
 
 
-def made(run_dir: Path) -> str:
+def made(run_dir: Path, command: str = "make bench") -> str:
     """What the run was made of and on."""
     from bench.store.store import read_run
 
@@ -33,13 +34,13 @@ def made(run_dir: Path) -> str:
     machine = run.info["machine"]
     load = [t.load_avg_1m for t in run.trials if t.load_avg_1m is not None]
     return (
-        f"`make bench` on {machine['cpu']}, {machine['cores']} cores, "
+        f"`{command}` on {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gb']:.0f} GB, Python {machine['python']}, commit "
         f"{str(machine['commit']['sha'])[:10]}; load average {min(load):.1f} to {max(load):.1f}:"
     )
 
 
-def headline(run_dir: Path) -> str:
+def headline(run_dir: Path, command: str = "make bench") -> str:
     """The run's headline as Markdown: a row a preset, slow turns with their cause, verdicts."""
     from bench.report.text.first_look.headline import headline as of_summary
     from bench.report.text.first_look.headline import sentences
@@ -51,7 +52,9 @@ def headline(run_dir: Path) -> str:
     summary = summarise(read_run(run_dir), rows, read_causes(run_dir))
     said = sentences(summary, Path("results/RUN"))
     block = markdown_of(of_summary(summary).block())
-    return "\n\n".join([made(run_dir), block.strip(), "\n".join(f"- {one}" for one in said)])
+    return "\n\n".join(
+        [made(run_dir, command), block.strip(), "\n".join(f"- {one}" for one in said)]
+    )
 
 
 def table(run_dir: Path) -> str:
@@ -62,6 +65,17 @@ def table(run_dir: Path) -> str:
 
     tables = markdown(summarise(read_run(run_dir), read_metrics(run_dir))).strip()
     return f"{made(run_dir)}\n\n{tables}"
+
+
+def full(run_dir: Path) -> str:
+    """The headline of ``make bench-full``, and its tables down to the frames, as Markdown."""
+    from bench.report.text.table import markdown
+    from bench.store.store import read_metrics, read_run
+    from bench.summary.summary import summarise
+
+    tables = markdown(summarise(read_run(run_dir), read_metrics(run_dir))).strip()
+    first = tables.partition("\n**In the conversation")[0].strip()
+    return f"{headline(run_dir, 'make bench-full')}\n\n{first}"
 
 
 def calibration(file: Path) -> str:
@@ -149,6 +163,7 @@ def main() -> None:
     """Rewrites README.md, docs/bench.md and results/README.md."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, help="a run's folder")
+    parser.add_argument("--full", type=Path, help="the folder of a run of `make bench-full`")
     parser.add_argument("--calibration", type=Path, help="a calibration's JSON file")
     parser.add_argument("--service", type=Path, help="service times, a JSON file")
     chosen = parser.parse_args()
@@ -157,6 +172,8 @@ def main() -> None:
         text = filled(text, "headline", headline(chosen.run))
         text = filled(text, "table", table(chosen.run))
         shutil.copy(chosen.run / "report.png", ROOT / "docs" / "report.png")
+    if chosen.full:
+        text = filled(text, "full", full(chosen.full))
     if chosen.calibration:
         text = filled(text, "calibration", calibration(chosen.calibration))
     BENCH.write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 from readme import filled  # noqa: E402  (found by the path above)
 
 from pipelines.server.config.config import toml_value  # noqa: E402
-from pipelines.server.config.option import Option  # noqa: E402
+from pipelines.server.config.option import Option, about  # noqa: E402
 from pipelines.server.config.tables import all_options, classes  # noqa: E402
 
 DOCS = ROOT / "docs" / "server.md"
@@ -27,9 +27,8 @@ def options() -> str:
 
 
 def _table(name: str, cls: type) -> str:
-    about = (cls.__doc__ or "").splitlines()[0]
     rows = [_row(one) for one in all_options() if one.table == name]
-    return "\n".join((f"**`[{name}]`** {about}", "", *HEAD, *rows))
+    return "\n".join((f"**`[{name}]`** {about(cls)}.", "", *HEAD, *rows))
 
 
 def _row(one: Option) -> str:

@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import re
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import websockets
+
+from bench.probes.served import served
 
 FRAME_S = 0.08
 PRESET = """title = "silence"
@@ -34,22 +30,6 @@ in_rate_hz = 24000
 out_rate_hz = 24000
 """
 """An agent without model and VAD, at the door's rate."""
-
-
-@contextlib.contextmanager
-def _server(preset: Path) -> Iterator[str]:
-    """``duplex-lab serve`` at a free port; yields its address."""
-    command = [sys.executable, "-m", "bench.cli.main", "serve", str(preset), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if found := re.search(r"Serving .* at (http://\S+)", line):
-                    yield found[1]
-                    break
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
 
 
 async def _stream(url: str, end_s: float) -> None:
@@ -70,15 +50,9 @@ async def _stream(url: str, end_s: float) -> None:
         dropping.cancel()
 
 
-async def _run(url: str, count: int, seconds: float) -> float:
+async def _run(url: str, server: psutil.Process, count: int, seconds: float) -> float:
     """Share of a core that the server used, %."""
     address = url.replace("http", "ws") + "/v1/stream"
-    port = int(url.rpartition(":")[2])
-    server = next(
-        psutil.Process(c.pid)
-        for c in psutil.net_connections("tcp")
-        if c.laddr and c.laddr.port == port and c.status == "LISTEN" and c.pid
-    )
     end_s = time.monotonic() + seconds + 3.0
     clients = [asyncio.create_task(_stream(address, end_s)) for _ in range(count)]
     await asyncio.sleep(2.0)
@@ -113,8 +87,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         preset = Path(folder) / "silence.toml"
         preset.write_text(PRESET)
-        with _server(preset) as url:
-            share = asyncio.run(_run(url, args.conversations, args.seconds))
+        with served(str(preset)) as (url, server):
+            share = asyncio.run(_run(url, server, args.conversations, args.seconds))
     vad = _vad_share()
     print(
         f"{args.conversations} conversations of silence: {share:.1f} % of a core, the server's own "

@@ -22,6 +22,7 @@ from bench.lines.line import (
     Clear,
     Event,
     Fact,
+    Line,
     LineError,
     Sent,
     Words,
@@ -174,8 +175,14 @@ class Conversation:
         self._mouth.next_k = k + 1
         if due_ns >= self._turn_over_ns:
             self._turn_over_ns = NEVER_NS
-            self._send(line.turn_over())
+            self._turn_ends(line)
         self._send(line.played(self._received - self._ear.queued_samples(due_ns)))
+
+    def _turn_ends(self, line: Line) -> None:
+        written = self._plan.turns[self._turn].written
+        self._send(line.written(written) if written else line.turn_over())
+        if written:
+            self._mark("user", "written", self._clock(), text=written)
 
     def _send(self, data: bytes) -> None:
         """Sends what the line owes, if anything."""
@@ -194,7 +201,7 @@ class Conversation:
         elif isinstance(event, Sent):
             self._mark("user", "chunk_sent", event.at_ns, value=event.k)
         elif isinstance(event, Fact):
-            self._mark("line", event.event, arrival_ns, value=event.value)
+            self._mark("line", event.event, arrival_ns, value=event.value, text=event.text)
         elif isinstance(event, Work):
             self._open_requests = event.open_requests
             self._idle_since_ns = arrival_ns
@@ -267,7 +274,9 @@ class Conversation:
         self._turn += 1
         turn, *following = self._plan.turns[self._turn :]
         at_ns = cue_ns + int(turn.delay_ms * NS_PER_MS)
-        placed = mouth.schedule(self._turn, turn.pcm, turn.u_on, turn.u_off, at_ns)
+        placed = mouth.schedule(
+            self._turn, turn.pcm, turn.u_on, turn.u_off, at_ns, on_grid=bool(turn.written)
+        )
         self._asked = asked = Asked(
             turn,
             following[0] if following else None,

@@ -61,7 +61,14 @@ class Mouth:
         return self.t0_ns + samples_to_ns(sample, self.rate_hz)
 
     def schedule(
-        self, turn: int, pcm: npt.NDArray[np.int16], u_on: int, u_off: int, at_ns: int
+        self,
+        turn: int,
+        pcm: npt.NDArray[np.int16],
+        u_on: int,
+        u_off: int,
+        at_ns: int,
+        *,
+        on_grid: bool = False,
     ) -> Spoken:
         """Places a turn's audio at ``at_ns``, or at the next sample that is not sent yet.
 
@@ -71,8 +78,11 @@ class Mouth:
             u_on: First audible sample within ``pcm``.
             u_off: Sample after the last audible one within ``pcm``.
             at_ns: Time at which its first sample should be spoken.
+            on_grid: True to begin it with the next chunk, so that its samples are whole chunks.
         """
         wanted = ns_to_samples(at_ns - self.t0_ns, self.rate_hz)
+        if on_grid:
+            wanted = -(-wanted // self.chunk_samples) * self.chunk_samples
         start = max(wanted, self.next_k * self.chunk_samples)
         placed = Spoken(turn, start, pcm, start + u_on, start + u_off)
         self.spoken.append(placed)

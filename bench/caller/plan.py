@@ -42,6 +42,8 @@ class CallerTurn:
     """False: a good agent stays silent, and silence is no failure."""
     goes_on: bool = False
     """True: it is spoken even where the turn before got no answer in its time."""
+    written: str = ""
+    """Text that is sent at ``u_off`` in place of speech; ``pcm`` is silence then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "face": Row("bench.cli.live.talk:face", "Start a preset with its face in the browser."),
         "talk": Row("bench.cli.live.talk:talk", "Talk to a preset, by a page or --local."),
         "serve": Row("bench.cli.live.serve:serve", "Serve presets to voice clients."),
+        "memory": Row(
+            "bench.cli.live.memory:app", "What a server remembers: list, export, keep, forget."
+        ),
+        "cases": Row("bench.cli.cases:cases", "Play 100 named conversations through the server."),
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."
         ),
@@ -47,6 +51,10 @@ SECTIONS: dict[str, dict[str, Row]] = {
         ),
         "service": Row(
             "bench.cli.frame_times:measure", "Measure a duplex model's frames, all fed at once."
+        ),
+        "endpointing": Row(
+            "bench.cli.turns.endpointing:endpointing",
+            "Tell ends of turns from pauses, by any method.",
         ),
         "algorithmic-latency": Row(
             "bench.cli.algorithmic_latency:algorithmic_latency",

@@ -110,8 +110,10 @@ class Fact:
 
     event: EventName
     """The mark's event, one of `pipelines.marks.EVENTS`."""
-    value: float
-    """The mark's value, in its unit."""
+    value: float | None = None
+    """The mark's value, in its unit; None: it has none."""
+    text: str | None = None
+    """The mark's text; None: it has none."""
 
 
 Event = Ready | Audio | Clear | Bye | Work | Words | Sent | Fact
@@ -144,6 +146,13 @@ class Line(Protocol):
 
     def turn_over(self) -> bytes:
         """The user's turn is over: bytes for an agent that is told so; empty: it finds out."""
+
+    def written(self, text: str) -> bytes:
+        """A turn that the user writes instead of speaking, as bytes.
+
+        Raises:
+            LineError: the protocol carries no text of the user's.
+        """
 
     def played(self, samples: int) -> bytes:
         """Progress of the loudspeaker, reported at every chunk of the user's.
@@ -194,6 +203,14 @@ class QuietLine:
     def turn_over(self) -> bytes:
         """Nothing: the agent finds out."""
         return b""
+
+    def written(self, text: str) -> bytes:
+        """Nothing of the kind.
+
+        Raises:
+            LineError: always.
+        """
+        raise LineError("this line carries no text of the user's: --line stream does")
 
     def played(self, samples: int) -> bytes:
         """Nothing: the agent is not told."""

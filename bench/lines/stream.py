@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from bench.lines.line import Bye, Chunk, Event, LineRow, Ready, Words
+from bench.lines.line import Bye, Chunk, Event, Fact, LineRow, Ready, Words
 from bench.lines.options import StreamOptions
 from bench.lines.websocket_line import WebSocketLine
+from pipelines.marks import EventName
 from pipelines.wires.messages import json_object, sample_bytes, samples
 
 RATE_HZ = 24_000
 """Rate of both directions."""
+FACTS: dict[str, tuple[EventName, str]] = {
+    "tool_call": ("tool_call", "name"),
+    "tool_result": ("tool_result", "name"),
+    "memory": ("memory", "injected"),
+    "fallback": ("fallback", "new"),
+}
+"""Type of a message → the event of its mark, and the field that is the mark's text."""
 
 
 class Stream(WebSocketLine):
@@ -39,6 +47,10 @@ class Stream(WebSocketLine):
         """A chunk as one message."""
         return self.channel.send(sample_bytes(chunk.pcm))
 
+    def written(self, text: str) -> bytes:
+        """``text``."""
+        return self.channel.send({"type": "text", "text": text})
+
     def bye(self) -> bytes:
         """``stop``, and a normal close."""
         self.channel.queue({"type": "stop"})
@@ -49,13 +61,16 @@ class Stream(WebSocketLine):
         return [self.audio(samples(message))]
 
     def text(self, message: str) -> list[Event]:
-        """``status``, ``transcript`` or ``error``; what else there is says nothing to the ear."""
+        """``status``, ``transcript``, ``error``, and what the agent reports that it did."""
         said = json_object(message)
         kind, text = said.get("type"), str(said.get("text", ""))
         if kind == "status":
             return self._status(said)
         if kind == "error":
             return [Words("error", str(said.get("message", "")))]
+        if isinstance(kind, str) and kind in FACTS:
+            event, key = FACTS[kind]
+            return [Fact(event, text=_told(said.get(key)))]
         if kind != "transcript":
             return []
         if said.get("who") == "agent":
@@ -68,8 +83,13 @@ class Stream(WebSocketLine):
             self._is_ready = True
             return [Ready(RATE_HZ)]
         if state == "interrupted":
-            return [self.clear()]
+            return [self.clear(), Fact("clear")]
         return [Bye(str(said.get("reason", "")))] if state == "closed" else []
+
+
+def _told(value: object) -> str:
+    """What a message says, as a mark's text."""
+    return " · ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
 def _with_preset(url: str, preset: str) -> str:

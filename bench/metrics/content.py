@@ -12,12 +12,13 @@ from bench.metrics.metric import (
     Effect,
     Figure,
     Metric,
+    TrialMeasure,
     TurnMeasure,
     Unit,
     UnspokenMeasure,
     not_spoken,
 )
-from bench.metrics.reading import TurnReading, UnspokenTurn
+from bench.metrics.reading import TrialReading, TurnReading, UnspokenTurn
 from bench.metrics.validity import NO_LABELS, NOT_EXPECTED, NOT_SPOKEN, failure
 from bench.stats.word_errors import WordErrors, raw_word_errors, word_errors
 from bench.store.expectation import judge
@@ -26,6 +27,7 @@ from bench.store.records import FAILED
 from bench.timeline.replies import broken_into
 from bench.timeline.timeline import NO_RECORDING
 from bench.timeline.utterances import answer_text
+from pipelines.marks import EventName
 
 NOT_MARKED = "what the agent meant to say is not marked"
 NOT_LISTENED = "no recogniser has listened to it: duplex-lab listen RUN"
@@ -46,6 +48,8 @@ def _no_words(reading: TurnReading) -> str | None:
     if timeline.trial.kind in ("duplex", "speech") and not timeline.all("stt", "final"):
         return NO_TRANSCRIPT
     event = reading.labels.event
+    if reading.labels.written:
+        return "the turn was written, not spoken"
     if event in WORDLESS:
         return f"a {event} is not asked to be recognised"
     return None if reading.labels.text else NOT_GIVEN
@@ -213,6 +217,31 @@ def unspoken_heard_success(turn: UnspokenTurn) -> Figure:
     return unspoken_success(turn) if turn.is_listened else not_spoken(turn)
 
 
+# What the agent reports that it did
+
+REPORTING = ("stream",)
+"""Lines on which an agent reports its function calls, memories, fallbacks and interruptions."""
+
+
+def reported(event: EventName) -> TrialMeasure:
+    """Makes the measure of how often an agent elsewhere reports something.
+
+    Gives nothing in a trial of an agent whose line has no such report.
+    """
+
+    def measure(reading: TrialReading) -> list[Figure]:
+        dialled = reading.timeline.all("line", "dialled")
+        if not any(mark.text in REPORTING for mark in dialled):
+            return []
+        return [Figure(float(len(reading.timeline.all("line", event))))]
+
+    return measure
+
+
+def _reports(name: str, event: EventName, what: str) -> Metric:
+    return Metric(18, name, "", "machine", f"{what}, as it reports", reported(event))
+
+
 def _row(
     name: str,
     unit: Unit,
@@ -268,5 +297,9 @@ ROWS = (
         heard_success,
         unspoken_heard_success,
     ),
+    _reports("interruptions", "clear", "times that the agent was interrupted"),
+    _reports("tool_calls", "tool_call", "functions that the agent called"),
+    _reports("memories", "memory", "times that facts were put into the agent's context"),
+    _reports("fallbacks", "fallback", "times that another agent went on"),
 )
 """The rows, in the order in which they are stored."""

@@ -1,9 +1,12 @@
-"""What an agent costs: capacity, work, memory, energy, starts; what measuring takes (19, 20)."""
+"""What an agent costs: capacity, work, memory, energy, starts; answers begun early and withdrawn;
+what measuring takes (19, 20).
+"""
 
 from __future__ import annotations
 
 from bench.metrics.metric import Effect, Figure, Headline, Metric, TrialMeasure, Unit, in_ms
 from bench.metrics.reading import TrialReading
+from bench.timeline.speculation.withdrawn import wasted, withdrawn_spans
 from pipelines.marks import EventName
 
 
@@ -64,6 +67,38 @@ def cold_start(start: EventName, end: EventName) -> TrialMeasure:
     return measure
 
 
+def predictions(reading: TrialReading) -> list[Figure]:
+    """Answers that were begun before the turn was over."""
+    return _begun_early(reading, len(reading.timeline.all("turn", "predicted")))
+
+
+def withdrawals(reading: TrialReading) -> list[Figure]:
+    """Those that were withdrawn."""
+    return _begun_early(reading, len(withdrawn_spans(reading.timeline)))
+
+
+def _begun_early(reading: TrialReading, n: int) -> list[Figure]:
+    return [Figure(float(n))] if reading.timeline.all("turn", "predicted") else []
+
+
+def wasted_tokens(reading: TrialReading) -> list[Figure]:
+    """Tokens of answers that were withdrawn; of one that was cancelled they are not known."""
+    if not reading.timeline.all("turn", "predicted"):
+        return []
+    works = [w for w in wasted(reading.timeline) if w.begun.stage == "llm"]
+    known = [w.over.value for w in works if w.over is not None and w.over.value is not None]
+    cut = len(works) - len(known)
+    return [Figure(sum(known), f"at least: of {cut} the end is not marked" if cut else None)]
+
+
+def wasted_ms(reading: TrialReading) -> list[Figure]:
+    """Time that models worked on answers that were withdrawn, each on a thread of its own."""
+    if not reading.timeline.all("turn", "predicted"):
+        return []
+    works = [w for w in wasted(reading.timeline) if w.over is not None]
+    return [Figure(sum(in_ms(w.over.t_ns - w.begun.t_ns) for w in works if w.over is not None))]
+
+
 def capacity(_: TrialReading) -> list[Figure]:
     """Finds nothing yet: it needs several conversations at the same time."""
     return [Figure(None, "not measured: a run plays one conversation at a time")]
@@ -75,6 +110,13 @@ def _row(name: str, unit: Unit, description: str, on_trial: TrialMeasure) -> Met
 
 def _caller(name: str, unit: Unit, description: str, on_trial: TrialMeasure) -> Metric:
     return Metric(20, name, unit, "harness", description, on_trial)
+
+
+def _ahead(
+    name: str, unit: Unit, description: str, measure: TrialMeasure, place: int, head: str
+) -> Metric:
+    shown = Headline("ahead", place, {None: head}, over="sum")
+    return Metric(20, name, unit, "machine", description, measure, headline=shown)
 
 
 _COMPARED = Effect("ratio", 0.05)
@@ -129,5 +171,24 @@ ROWS = (
     ),
     _row("cold_load", "ms", "a model's loading", cold_start("load_start", "load_end")),
     _row("cold_warm", "ms", "a model loaded → warm", cold_start("load_end", "warm_end")),
+    _ahead("predictions", "", "answers begun before the turn was over", predictions, 1, "begun"),
+    _ahead("withdrawn", "", "those that were withdrawn", withdrawals, 2, "withdrawn"),
+    _ahead(
+        "wasted_tokens",
+        "",
+        "tokens of answers that were withdrawn, as far as they are known",
+        wasted_tokens,
+        3,
+        "wasted tokens",
+    ),
+    _ahead(
+        "wasted_ms",
+        "ms",
+        "request → end or cancelling of language model and synthesiser, summed over answers that "
+        "were withdrawn: at most the CPU time of models of one thread",
+        wasted_ms,
+        4,
+        "wasted ms",
+    ),
 )
 """The rows, in the order in which they are stored."""

@@ -56,7 +56,7 @@ class Effect:
 class Headline:
     """Where a run's tables show a metric of whole trials, and which figure stands for a preset."""
 
-    table: Literal["quality", "frames", "conversation", "connection"]
+    table: Literal["quality", "frames", "conversation", "connection", "ahead"]
     """The table."""
     place: int
     """Its place among the columns of that table, from the left."""

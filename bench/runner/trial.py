@@ -32,7 +32,7 @@ from bench.caller.plan import (
     CallerTurn,
 )
 from bench.caller.process import CallerProcess
-from bench.fixtures.library import Fixture, read_pcm
+from bench.fixtures.library import Fixture, Turn, read_pcm
 from bench.lines.line import LOCAL
 from bench.store.records import Trial
 from pipelines.audio.resample import resample
@@ -130,7 +130,7 @@ def caller_plan(
     rate_hz = in_rate_hz(spec) if is_remote else spec.audio.in_rate_hz
     turns = tuple(
         CallerTurn(
-            pcm=resample(read_pcm(turn), turn.rate_hz, rate_hz),
+            pcm=_pcm(turn, rate_hz),
             u_on=turn.u_on_sample * rate_hz // turn.rate_hz,
             u_off=(turn.u_off_sample + 1) * rate_hz // turn.rate_hz,
             after=turn.cue.after if listens or turn.cue.after == "start" else "previous_end",
@@ -139,6 +139,7 @@ def caller_plan(
             wait_s=max(turn.wait_s, wait_s, silence_s),
             expects_answer=turn.expect.respond and listens,
             goes_on=turn.cue.unanswered == "go_on",
+            written=turn.text if turn.written else "",
         )
         for turn in fixture.turns
     )
@@ -161,6 +162,13 @@ def caller_plan(
         network=spec.network,
         network_seed=f"{fixture.name}.{trial_id.rpartition('.')[2]}",
     )
+
+
+def _pcm(turn: Turn, rate_hz: int) -> npt.NDArray[np.int16]:
+    """(n,) of a turn at the preset's rate: silence, where it is written."""
+    if turn.written:
+        return np.zeros(turn.samples * rate_hz // turn.rate_hz, np.int16)
+    return resample(read_pcm(turn), turn.rate_hz, rate_hz)
 
 
 def play(

@@ -53,6 +53,9 @@ class TurnLabels:
     event: UserEvent = ""
     """The kind of a turn that begins over the agent's speech: interruption, backchannel, cough or
     side_talk; empty for any other turn, and in runs from before this was stored."""
+    written: bool = False
+    """Whether the user wrote the text instead of speaking; False in runs from before this was
+    stored."""
 
     def to_dict(self) -> dict[str, Any]:
         """The labels as plain JSON types."""
@@ -71,6 +74,7 @@ class TurnLabels:
             "expect": expect,
             **({"pauses": [[p.start, p.end] for p in self.pauses]} if self.pauses else {}),
             **({"event": self.event} if self.event else {}),
+            **({"written": True} if self.written else {}),
         }
 
     @classmethod
@@ -90,6 +94,7 @@ class TurnLabels:
                 expect=Expectation.from_table(table["expect"]),
                 pauses=tuple(Span(int(a), int(b)) for a, b in table.get("pauses", ())),
                 event=cast(UserEvent, str(table.get("event", ""))),
+                written=table.get("written") is True,
             )
         except KeyError as missing:
             raise ValueError(f"turn labels: {missing.args[0]!r} is missing") from None

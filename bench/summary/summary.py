@@ -269,7 +269,7 @@ def _preset(name: str, rows: Sequence[MetricRow], trials: Sequence[Trial]) -> Pr
         success=rate_of_turns([(key, hit > 50) for key, hit in keyed("task_success")]),
         figures={
             c.key: OVER[c.over](keyed(c.metric, c.subject))
-            for c in (*columns("quality"), *columns("connection"))
+            for c in (*columns("quality"), *columns("connection"), *columns("ahead"))
         },
         caller_cpu_percent=max(values("caller_cpu_percent"), default=None),
         caller_rss_mb=max(values("caller_rss_mb"), default=None),

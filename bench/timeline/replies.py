@@ -1,9 +1,10 @@
 """The agent's speech, reply by reply, and how each reply ended: by itself, or because the user
 spoke.
 
-A reply was stopped if a clear cut what was not yet heard, if requests were cancelled, or if a model
-reported that it yielded; else it ended by itself. Of a recorded call nothing but the sound is
-known: what ends after the least reaction is taken to have stopped, with that doubt.
+A reply was stopped if a clear cut what was not yet heard, if an interruption dropped what was held
+back, if requests were cancelled, or if a model reported that it yielded; else it ended by itself.
+Of a recorded call nothing but the sound is known: what ends after the least reaction is taken to
+have stopped, with that doubt.
 `bench.timeline.answers.replies_of` defines a reply.
 """
 
@@ -63,6 +64,8 @@ def ending(timeline: Timeline, reply: Sound, since_ns: int) -> Ending:
         event = (mark.stage, mark.event)
         too_late = timeline.ambience_dbfs is not None and mark.t_ns > reply.end_ns + WORD_GAP_NS
         if event == ("ear", "cleared") and mark.value != 0 and not too_late:
+            return Ending(True)
+        if event == ("link", "withheld"):
             return Ending(True)
         if event in CANCELLED and mark.request_id in asked:
             return Ending(True)

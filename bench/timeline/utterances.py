@@ -30,6 +30,8 @@ NO_TIMES = (
     "the agent marks neither requests of a synthesiser nor when its words were said: a filler "
     "can't be told from an answer"
 )
+WORDS_FIRST = ("stream",)
+"""Lines on which an agent's words come before their sound."""
 ROUNDING_NS = NS_PER_MS
 """Difference between a mark and a sample of the recording that rounding explains."""
 IN_ONE = "a filler and what follows it were made as one: where the answer begins is not known"
@@ -152,7 +154,7 @@ def _by_replies(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) ->
         return NO_CONTENT
     texts = turn.all("duplex", "text")
     if not texts:
-        return Content(None, missing=NO_TIMES)
+        return _by_words(timeline, turn, phrases)
     until_ns = sys.maxsize if turn.end_ns is None else turn.end_ns
     replies = [r for r in timeline.replies if turn.a_on_ns <= r.start_ns < until_ns]
     found: list[Utterance] = []
@@ -168,6 +170,40 @@ def _by_replies(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) ->
             return Content(None, tuple(found), IN_ONE)
         found.append(utterance)
     return Content(None, tuple(found), ONLY_FILLERS)
+
+
+def _by_words(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) -> Content:
+    """As `content`, of an agent elsewhere whose words come just before their sound.
+
+    The answer begins with the first sound after its first words; where a filler is still heard
+    when they come, that is not known.
+    """
+    if not any(mark.text in WORDS_FIRST for mark in timeline.all("line", "dialled")):
+        return Content(None, missing=NO_TIMES)
+    pieces = turn.all("line", "agent_text")
+    said = ["".join(m.text or "" for m in pieces[:k]) for k in range(len(pieces) + 1)]
+    for before, after, mark in zip(said, said[1:], pieces, strict=False):
+        so_far = words(after)
+        left = _after_fillers(so_far, phrases)
+        if left == [] or any(phrase[: len(so_far)] == so_far for phrase in phrases):
+            continue  # all of it is filler, or may become one
+        if left is None:
+            return Content(_line_of(turn.a_on_ns, said[-1]), on_ns=turn.a_on_ns)
+        if _after_fillers(words(before), phrases) != [] or any(
+            sound.start_ns <= mark.t_ns < sound.end_ns for sound in timeline.sounds
+        ):
+            return Content(None, missing=IN_ONE)
+        sound = next((s for s in timeline.sounds if s.start_ns >= mark.t_ns), None)
+        if sound is None:
+            break
+        own = _line_of(sound.start_ns, said[-1][len(before) :])
+        return Content(own, (_line_of(turn.a_on_ns, before),), on_ns=sound.start_ns)
+    return Content(None, missing=ONLY_FILLERS)
+
+
+def _line_of(on_ns: int | None, text: str) -> Utterance:
+    """An utterance of which nothing but its words and its first sound is known."""
+    return Utterance("", "", on_ns or 0, on_ns or 0, text, False)
 
 
 def answer_text(turn: Turn, found: Content, llm_id: str) -> str | None:

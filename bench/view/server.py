@@ -23,10 +23,10 @@ from bench.report.page.audio import vorbis
 from bench.report.page.page import Input, colours, served_page
 from bench.store.atomic import StoreError
 from bench.store.store import Run, read_causes, read_metrics, read_run
+from bench.view.guard import Guard
 from bench.view.library import STATES, Library, is_live, leads_out, stamp_of
 from bench.view.live import Live
 from pipelines.errors import LabError
-from pipelines.server.guard import Guard
 
 T = TypeVar("T")
 HOST = "127.0.0.1"
@@ -64,7 +64,7 @@ class View:
         Raises:
             LabError: the port can't be used.
         """
-        guard = Guard("http", LOOPBACK, lambda: self.port)
+        guard = Guard(LOOPBACK, lambda: self.port)
         app = web.Application(middlewares=[guard.check], client_max_size=2**10)
         app.add_routes(
             [

@@ -30,8 +30,8 @@ from pipelines.face.states import StateMachine, read_policy
 from pipelines.face.visemes import Phone, spread
 from pipelines.marks import MarkList
 from pipelines.process.pool import ModelPool
-from pipelines.server.server import FaceServer
-from pipelines.server.serving import Serving
+from pipelines.server.app.thread import Serving
+from pipelines.server.stage import Stage
 
 SENTENCES = (
     "Okay, I will put the blue ball on the table.",
@@ -153,8 +153,8 @@ def play(spoken: list[tuple[Reply, list[FaceMessage]]], folder: Path, headless: 
     Raises:
         LabError: no page came.
     """
-    server = FaceServer("lab 5c · your face")
-    with Serving(server, 0) as serving, tempfile.TemporaryDirectory() as profile:
+    stage = Stage("lab 5c · your face")
+    with Serving(stage, 0) as serving, tempfile.TemporaryDirectory() as profile:
         browser = open_browser(serving.url, profile) if headless else None
         if not headless:
             print(f"Your face: {serving.url} (press Start)")
@@ -174,7 +174,7 @@ def play(spoken: list[tuple[Reply, list[FaceMessage]]], folder: Path, headless: 
             if browser is not None:
                 browser.terminate()
                 browser.wait()
-        report = next(r for r in server.reports if r.ready)
+        report = next(r for r in stage.reports if r.ready)
         clocks = report.clocks
         frames = frames_of(report.rows, 0, clocks.rtt_ns, clocks.offset_ns)
     folder.mkdir(parents=True, exist_ok=True)

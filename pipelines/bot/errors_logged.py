@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,12 +30,22 @@ class ErrorsLogged:
 
 
 @contextlib.contextmanager
-def errors_logged() -> Iterator[ErrorsLogged]:
-    """Listens until the block ends; a bot that removes every sink of the log ends it sooner."""
+def errors_logged(is_ours: Callable[[], bool] = lambda: True) -> Iterator[ErrorsLogged]:
+    """Listens until the block ends; a bot that removes every sink of the log ends it sooner.
+
+    Args:
+        is_ours: Whether the task that logs is one to listen to.
+    """
     from loguru import logger
 
     heard = ErrorsLogged()
-    sink = logger.add(heard.take, level="ERROR", format="{message}", catch=True)
+    sink = logger.add(
+        heard.take,
+        level="ERROR",
+        format="{message}",
+        filter=lambda record: is_ours(),
+        catch=True,
+    )
     try:
         yield heard
     finally:

@@ -1,7 +1,7 @@
 """The place of a bot during a conversation with our caller: Pipecat's hooks and its transport meet
 in it.
 
-A process plays one conversation at a time, so there is at most one seat.
+It belongs to the tasks that the bot has started: a server plays other conversations beside it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,20 +87,19 @@ class Seat:
             self.stop()
 
 
-_seat: Seat | None = None
+_seat: ContextVar[Seat | None] = ContextVar("seat", default=None)
 
 
 def current() -> Seat | None:
-    """The current seat."""
-    return _seat
+    """The seat of the bot whose task runs; None: it is no bot's."""
+    return _seat.get()
 
 
 @contextlib.contextmanager
 def taken(seat: Seat) -> Iterator[Seat]:
-    """Makes a seat the current one."""
-    global _seat
-    _seat = seat
+    """Makes a seat that of this task, and of those that it starts."""
+    before = _seat.set(seat)
     try:
         yield seat
     finally:
-        _seat = None
+        _seat.reset(before)

@@ -75,7 +75,7 @@ async def converse(host: Host) -> str | None:
         host.closed.set,
     )
     global _one_went_well
-    with taken(seat), errors_logged() as logged:
+    with taken(seat), errors_logged(lambda: current() is seat) as logged:
         fault = await _play(bot, seat, options.path, host.closed, logged)
     if fault is None:
         _one_went_well = True

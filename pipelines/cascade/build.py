@@ -119,12 +119,7 @@ def _ear(
     """The recogniser, which also owns the turn where that is eager."""
     if turns.preset != "eager":
         return ModelSTTService(process, marks=marks, options=options)
-    ends = EndpointOptions(
-        cut_off_cost_ms=turns.eager_cut_off_cost_ms,
-        predict_from=turns.eager_predict_from,
-        longest_wait_ms=turns.eager_longest_wait_secs * 1000,
-    )
-    return EagerSTTService(process, marks=marks, options=options, ends=ends)
+    return EagerSTTService(process, marks=marks, options=options, ends=EndpointOptions.of(turns))
 
 
 def _mind(

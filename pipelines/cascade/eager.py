@@ -45,6 +45,7 @@ from pipelines.cascade.endpointing.model import EndOfTurnModel
 from pipelines.cascade.stt import RATE_HZ, ModelSTTService
 from pipelines.engines.options import SttOptions
 from pipelines.errors import ModelError
+from pipelines.link.hold import HoldSpeechFrame
 from pipelines.marks import MarkSink, stamp
 from pipelines.process.failures import report_failure
 from pipelines.process.link import ModelRequest
@@ -80,6 +81,7 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         self._final: str | None = None
         self._turn_open = False
         self._commit_asked = False
+        self._holds = False
 
     def _voice(self, window: NDArray[np.int16]) -> float:
         return float(np.asarray(self._silero.voice_confidence(window.tobytes())).item())
@@ -116,10 +118,14 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         return not self._turn_open or (not self._partial and not self._commit_asked)
 
     async def _act(self, happened: Happened) -> None:
-        if happened == "begins":
+        if happened in ("hold", "resume"):
+            await self._hold(happened == "hold")
+        elif happened == "begins":
             self._turn_open = True
             self._marks.put(stamp("vad", "speech_start"))
             await self.broadcast_frame(ProposedUserStartedSpeakingFrame)
+            # Behind the interruption, which has dropped what was held.
+            await self._hold(False)
         elif happened == "predicted":
             self._finalize()
         elif happened == "goes_on":
@@ -131,6 +137,11 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
             )
             if self._final is not None:
                 await self._commit()
+
+    async def _hold(self, held: bool) -> None:
+        if held != self._holds:
+            self._holds = held
+            await self.push_frame(HoldSpeechFrame(held=held))
 
     async def _begin(self) -> None:
         if not self._process.running:
@@ -176,7 +187,9 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
                 if "final" in header:
                     await self._predict(request, str(header["final"]))
                 else:
-                    await self._take_partial(str(header["partial"]))
+                    await self._take_partial(
+                        str(header["partial"]), settled=bool(header.get("settled"))
+                    )
         except ModelError as error:
             await report_failure(self, self._marks, error, request.id)
             await self._forget()
@@ -184,11 +197,12 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         finally:
             self._drop_request(request)
 
-    async def _take_partial(self, text: str) -> None:
+    async def _take_partial(self, text: str, *, settled: bool) -> None:
+        """Takes the words so far; ``settled``: of an utterance that has fallen quiet."""
         if self._again and len(text.split()) < len(self._partial.split()):
             return  # it hears again what it had heard
         self._again, self._partial = False, text
-        self._ends.words(text)
+        self._ends.words(text, final=settled)
         if self._partials and self._turn_open:
             await self.push_frame(
                 InterimTranscriptionFrame(text, "", time_now_iso8601(), Language.EN)
@@ -220,6 +234,7 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         was_open, self._turn_open = self._turn_open, False
         await self._cancel_eager_end_of_turn()
         self._reset_utterance()
+        await self._hold(False)
         if was_open:
             await self.broadcast_frame(ProposedUserStoppedSpeakingFrame)
 

@@ -6,6 +6,7 @@ the child too, where llama.cpp stops at the next token.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -70,6 +71,7 @@ class ModelLLMService(LLMService):
         self._max_tokens = max_tokens or options.max_tokens
         self._hand_over = hand_over
         self._ahead = ahead
+        self._added_ttft_s = options.added_ttft_ms / 1000
 
     def can_generate_metrics(self) -> bool:
         """Whether Pipecat may collect metrics: yes."""
@@ -99,6 +101,7 @@ class ModelLLMService(LLMService):
             if self._ahead:
                 self._ahead.begin(request_id, speculation)
             self._marks.put(stamp("llm", "request", request_id=request_id))
+            await asyncio.sleep(self._added_ttft_s)
             request = self._process.open("chat", body, request_id=request_id, marks=self._marks)
             await self._stream(request)
         except ModelError as error:

@@ -24,13 +24,14 @@ from pipecat.services.ollama.llm import OLLamaLLMService
 
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import REQUEST_ID
-from pipelines.engines.options import LlmOptions
+from pipelines.engines.llm.ollama import OllamaSettings
+from pipelines.engines.options import OLLAMA_URL, LlmOptions
 from pipelines.errors import SpecError
 from pipelines.marks import EventName, MarkSink, stamp
 from pipelines.process.process import next_request_id
 
-OLLAMA_URL = "http://localhost:11434/v1"
 _CHECK_S = 5.0
+_LOAD_S = 120.0
 
 
 def make(options: LlmOptions, marks: MarkSink, hand_over: HandOver | None) -> ServerLLMService:
@@ -140,11 +141,39 @@ async def check_server(options: LlmOptions) -> None:
             "environment variable, and that one's name into 'api_key_variable'."
         )
     known = [str(row["id"]) for row in (table or {}).get("data") or () if "id" in row]
-    if known and options.model not in known:
+    if known and not {options.model, f"{options.model}:latest"} & set(known):
         raise SpecError(
             f"[llm]: the server at {url} has no model {options.model!r}; it has: "
             f"{', '.join(known[:20])}. With Ollama: ollama pull {options.model}."
         )
+
+
+async def load_ollama(options: LlmOptions) -> None:
+    """Checks an Ollama server, and lets it load the model: the first answer must not wait for that.
+
+    Raises:
+        SpecError: see `check_server`; or the server can't load the model.
+    """
+    await check_server(options)
+    url = (options.url or OLLAMA_URL).rstrip("/").removesuffix("/v1")
+    keep_alive = options.settings.get("keep_alive", OllamaSettings().keep_alive)
+    body = {"model": options.model, "keep_alive": keep_alive, "stream": False}
+    key = _key(options)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    timeout = aiohttp.ClientTimeout(total=_LOAD_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+            session.post(f"{url}/api/generate", json=body) as response,
+        ):
+            status, said = response.status, (await response.text())[:200]
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SpecError(
+            f"[llm]: the server at {url} did not load {options.model!r} within {_LOAD_S:.0f} s "
+            f"({str(error) or type(error).__name__})."
+        ) from error
+    if status not in (200, 404):  # 404: it speaks OpenAI's protocol alone
+        raise SpecError(f"[llm]: the server at {url} can't load {options.model!r}: {said}")
 
 
 def _key(options: LlmOptions) -> str:

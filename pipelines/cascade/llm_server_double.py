@@ -1,7 +1,8 @@
 """A server of OpenAI's chat protocol with preset answers: for tests and drills.
 
 It serves ``GET /v1/models`` and ``POST /v1/chat/completions`` with ``stream``, in messages of the
-shape that Ollama and llama.cpp send.
+shape that Ollama and llama.cpp send, and Ollama's ``POST /api/generate`` without a prompt, which
+loads a model.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class ChatServerDouble:
         interval_s: float = 0.0,
         status: int = 200,
         calls: Sequence[tuple[str, str]] = (),
+        before: Sequence[str] = (),
     ) -> None:
         """Describes the server.
 
@@ -37,7 +39,8 @@ class ChatServerDouble:
             interval_s: Time before each token.
             status: HTTP status of its answers; an error's number makes it refuse.
             calls: Functions that it calls first, (name, arguments as JSON); it answers once
-                their results are among the messages.
+                 their results are among the messages.
+            before: Tokens that it says before it calls them.
         """
         self._tokens = tokens
         self._models = models
@@ -45,8 +48,11 @@ class ChatServerDouble:
         self._interval_s = interval_s
         self._status = status
         self._calls = calls
+        self._before = before
         self.asked: list[dict[str, Any]] = []
         """The bodies of all requests."""
+        self.loaded: list[dict[str, Any]] = []
+        """The bodies of all requests to load a model."""
         self.broken_off = 0
         """Number of answers whose client left before their end."""
 
@@ -56,6 +62,7 @@ class ChatServerDouble:
         app = web.Application()
         app.router.add_get("/v1/models", self._list)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/api/generate", self._load)
         # Without handler_cancellation the server would not notice that a client left.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -71,6 +78,14 @@ class ChatServerDouble:
             return refusal
         return web.json_response({"object": "list", "data": [{"id": m} for m in self._models]})
 
+    async def _load(self, request: web.Request) -> web.Response:
+        if refusal := self._refusal(request):
+            return refusal
+        self.loaded.append(await request.json())
+        if self._status != 200:
+            return web.json_response({"error": "not enough memory"}, status=self._status)
+        return web.json_response({"done": True, "done_reason": "load"})
+
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refusal(request):
             return refusal
@@ -81,9 +96,10 @@ class ChatServerDouble:
         await response.prepare(request)
         messages = self.asked[-1].get("messages", ())
         calls = self._calls if not any(m.get("role") == "tool" for m in messages) else ()
-        deltas = [_call(i, *call) for i, call in enumerate(calls)] or [
-            {"content": token} for token in self._tokens
+        deltas: list[dict[str, Any]] = [
+            {"content": token} for token in (self._before if calls else self._tokens)
         ]
+        deltas += [_call(i, *call) for i, call in enumerate(calls)]
         try:
             for delta in [{"role": "assistant"}, *deltas]:
                 await asyncio.sleep(self._interval_s)

@@ -11,6 +11,7 @@ from pipelines.engines.parts import part_of, unmade
 from pipelines.engines.row import EngineRow
 from pipelines.models.needed import Need
 from pipelines.readiness.part import Part
+from pipelines.registry import load_object
 from pipelines.spec import PipelineSpec
 
 
@@ -20,8 +21,10 @@ def parts(spec: PipelineSpec) -> list[Part]:
 
 
 def missing(spec: PipelineSpec) -> list[str]:
-    """Engines that can't run here."""
-    return [f"{row.name} can't run: {row.refusal}." for row in _rows(spec) if row.refusal]
+    """Engines that can't run here, and servers that do not answer."""
+    refused = [f"{row.name} can't run: {row.refusal}." for row in _rows(spec) if row.refusal]
+    servers = [load_object(row.lacks)(spec.stages[row.stage]) for row in _rows(spec) if row.lacks]
+    return [*refused, *(said for said in servers if said)]
 
 
 def environments(spec: PipelineSpec) -> list[str]:

@@ -47,6 +47,7 @@ class ClickAgent(FrameProcessor):
         self._threshold = options.threshold
         self._deaf_ns = round(options.deaf_ms * NS_PER_MS)
         self._deaf_until_ns = 0
+        self._least_samples = round(options.answer_ms * rate_hz / 1_000)
         self._random = random.Random(options.seed)
         self._marks = marks
         self._rate_hz = rate_hz
@@ -82,7 +83,8 @@ class ClickAgent(FrameProcessor):
         else:
             sound = np.array([CLICK_LEVEL], np.int16)
         length = offset + len(sound)
-        padded = -(-length // self._chunk_samples) * self._chunk_samples
+        whole = max(length, self._least_samples)
+        padded = -(-whole // self._chunk_samples) * self._chunk_samples
         pcm = np.zeros(padded, np.int16)
         pcm[offset:length] = sound
         # The sound is due at the target, so the chunk that holds it is written that much earlier.

@@ -23,3 +23,6 @@ class ClickOptions:
     """Level above which a sample is a click; behind a codec that smears one, less."""
     deaf_ms: DelayMs = 0.0
     """Time after a click in which no other is taken, for a codec's echoes of it."""
+    answer_ms: DelayMs = 0.0
+    """Least length of an answer, its silence behind the click with it: the packets of a protocol
+    are then filled as by speech."""

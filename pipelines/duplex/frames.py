@@ -6,10 +6,33 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pipecat.frames.frames import ControlFrame, InputAudioRawFrame, LLMTextFrame, TTSTextFrame
+from pipecat.frames.frames import (
+    ControlFrame,
+    DataFrame,
+    InputAudioRawFrame,
+    LLMTextFrame,
+    TTSTextFrame,
+)
 from pipecat.utils.text.base_text_aggregator import TextType
 
+from pipelines.errors import LabError
+
 _INT16 = np.float32(32768)
+
+
+class TextRefusedError(LabError):
+    """A model can't be made to say a text; the conversation goes on without it."""
+
+
+@dataclass
+class ConditionFrame(DataFrame):
+    """What the model is to have in mind from now on, where it has a condition for that.
+
+    Parameters:
+        text: In words; empty: nothing any more.
+    """
+
+    text: str
 
 
 @dataclass

@@ -30,7 +30,13 @@ from pipecat.processors.frame_processor import (
 from pipelines.audio.reframe import Reframer
 from pipelines.audio.stream_resample import StreamResampler
 from pipelines.duplex.frame_marks import FrameMarks, NoMarks
-from pipelines.duplex.frames import DuplexContextEndFrame, mono, text_frames
+from pipelines.duplex.frames import (
+    ConditionFrame,
+    DuplexContextEndFrame,
+    TextRefusedError,
+    mono,
+    text_frames,
+)
 from pipelines.duplex.session.model import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from pipelines.duplex.session.options import ProcessorOptions
 from pipelines.duplex.session.wire import SESSION, Reply, int16_of_bytes, pcm_to_bytes
@@ -50,7 +56,7 @@ class MoshiProcessor(FrameProcessor):
     """A duplex model between a transport's input and its output.
 
     In:  InputAudioRawFrame of any rate, channel count and size; TTSSpeakFrame: its text is forced
-         into the model's inner monologue.
+         into the model's inner monologue; ConditionFrame: its text is the model's condition.
     Out: SpeechOutputAudioRawFrame, 24 kHz mono, 80 ms each; LLMTextFrame and TTSTextFrame for each
          piece of text, between LLMFullResponseStartFrame and LLMFullResponseEndFrame, as Pipecat's
          speech-to-speech services do; DuplexContextEndFrame. All else passes through.
@@ -121,6 +127,10 @@ class MoshiProcessor(FrameProcessor):
             self._hear(frame)
         elif isinstance(frame, TTSSpeakFrame):
             self.say(frame.text)
+            return
+        elif isinstance(frame, ConditionFrame):
+            if self._session is not None:
+                self._session.feed({"condition": frame.text}, last=False)
             return
         elif isinstance(frame, EndFrame):
             await self._close(END_GRACE_S)
@@ -225,7 +235,7 @@ class MoshiProcessor(FrameProcessor):
                 if "frame" in header:
                     await self._take(Reply.read(header, payload))
                 elif refusal := header.get("error"):
-                    await self.push_error(str(refusal))
+                    await self.push_error(str(refusal), TextRefusedError(str(refusal)))
         except ModelError as error:
             await report_failure(self, self._sink, error, session.id)
         except ValueError as error:

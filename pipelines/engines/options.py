@@ -22,6 +22,8 @@ from pipelines.guards.ranges import (
 )
 from pipelines.spec import read_options
 
+OLLAMA_URL = "http://localhost:11434/v1"
+"""Where Ollama serves OpenAI's protocol on this machine."""
 SilenceS = Annotated[float, Range(0, 30, "s")]
 """Voice or silence that Silero waits for."""
 
@@ -49,13 +51,16 @@ class TurnOptions:
     """smart-turn only: silence that ends a turn which the model calls incomplete, s."""
     turn_stop_timeout_secs: TimeoutS = 5.0
     """Ends a turn for which no transcript comes, s."""
-    eager_cut_off_cost_ms: Annotated[float, Range(1, 1e6, "ms")] = 2700.0
-    """eager only, like the next two: what an interruption of the user costs, in ms of waiting. The
-    more, the later and the surer a turn is over."""
+    eager_cut_off_cost_ms: Annotated[float, Range(1, 1e6, "ms")] = 5500.0
+    """eager only, like the next three: what an interruption of the user costs, in ms of waiting.
+    The more, the later and the surer a turn is over."""
     eager_predict_from: Share = 0.35
     """Least probability at which an answer is begun; above 1 − a little: with the commit only."""
-    eager_longest_wait_secs: SilenceS = 0.9
+    eager_longest_wait_secs: SilenceS = 2.2
     """Silence that ends any turn which has words, s."""
+    eager_hold_ms: WholeMs = 96
+    """Voice of the user for which the agent's speech is held back until it is clear whether it is
+    an interruption, ms; 0: it is never held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,9 @@ class LlmOptions:
     """Layers on a GPU, where llama.cpp was built for one; a model this small is faster without."""
     prime: bool = True
     """Read the system prompt and the scene into the prefix cache before the user speaks."""
+    added_ttft_ms: WholeMs = 0
+    """Time that is waited before a request is handed to the model, ms: what a slower model, or one
+    elsewhere, would do to the agent. Not for a server's model."""
     timeout_secs: TimeoutS = 5.0
     """Longest silence, see ``[stt]``; a large model on a slow machine may need longer for its first
     token."""

@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol
 
 Stage = Literal["stt", "llm", "tts"]
 
+FUNCTIONS = "functions"
+"""Capability of a language model's engine: it calls functions that a client offers."""
 BY_RANDOM_WEIGHTS = "random weights through the real loader"
 """Test of most engines: no trained model of others is downloaded for a test."""
 
@@ -85,6 +87,9 @@ class EngineRow:
     ready: str = ""
     """``module:function``; ``async ready(options)`` checks before the first trial that the
     service's server is there."""
+    lacks: str = ""
+    """``module:function``; ``lacks(options)`` says why the service's server can't be used now, one
+    sentence, in half a second; empty: it can. Empty: nothing is asked."""
     devices: tuple[str, ...] = ("cpu",)
     """Devices that it can compute on, the usual one first."""
     capabilities: tuple[str, ...] = ()

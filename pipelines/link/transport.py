@@ -33,6 +33,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns, samples_to_ns
 from pipelines.host import DUE_NS
+from pipelines.link.hold import HoldSpeechFrame, HoldsSpeech
 from pipelines.marks import MarkSink, stamp
 from pipelines.spec import AudioOptions
 
@@ -145,7 +146,7 @@ class LinkInput(BaseInputTransport):
         await super().push_frame(frame, direction)
 
 
-class LinkOutput(BaseOutputTransport):
+class PacedOutput(BaseOutputTransport):
     """Output chunks to the caller's ear, paced by arithmetic."""
 
     def __init__(self, params: TransportParams, wire: Wire, device_buffer_ms: int) -> None:
@@ -228,6 +229,19 @@ class LinkOutput(BaseOutputTransport):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait_ns / NS_PER_S)
         return True
+
+
+class LinkOutput(HoldsSpeech, PacedOutput):
+    """The same, with speech that can be held back."""
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Stamps what becomes of speech that is held."""
+        waited = self.waiting
+        await super().process_frame(frame, direction)
+        if isinstance(frame, HoldSpeechFrame):
+            self._wire.marks.put(stamp("link", "hold" if frame.held else "resume"))
+        elif isinstance(frame, InterruptionFrame) and waited:
+            self._wire.marks.put(stamp("link", "withheld"))
 
 
 def mono(audio: bytes, channels: int) -> bytes:

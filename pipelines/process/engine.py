@@ -18,6 +18,8 @@ from pipelines.marks import EventName, Mark, Stage, stamp
 from pipelines.moved import told
 
 Header = dict[str, Any]
+WARM_UP = "warm_up"
+"""A request that no engine sees: its ``warm_up`` is called once more, so that it stays warm."""
 
 
 class EngineError(Exception):
@@ -120,7 +122,7 @@ class Engine(Protocol):
         """
 
     def warm_up(self) -> None:
-        """Does once the work that is slow the first time."""
+        """Does once the work that is slow the first time; again, where it was idle for long."""
 
     def run(self, request: Request, emit: Emit) -> None:
         """Serves one request, and returns early when ``emit.cancelled``."""

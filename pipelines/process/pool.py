@@ -70,6 +70,15 @@ class ModelPool:
         sentences = await asyncio.gather(*(p.settle(timeout_s) for p in processes))
         return [sentence for of_one in sentences for sentence in of_one]
 
+    async def keep_warm(self) -> None:
+        """Lets idle models work a little, one after the other.
+
+        Raises:
+            ModelError: one died of it.
+        """
+        for process in list(self._processes.values()):
+            await process.keep_warm()
+
     async def aclose(self) -> None:
         """Stops every child."""
         await asyncio.gather(*(p.stop() for p in self._processes.values()))

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from pipelines.errors import ModelError
 from pipelines.marks import Mark, MarkSink, stamp
+from pipelines.process.engine import WARM_UP
 from pipelines.process.link import CANCEL_GRACE_S, ChildLink, ModelRequest, seen
 from pipelines.process.spawn import ending, last_words, obituary, reap, start_child
 from pipelines.process.wire import Header
@@ -225,6 +226,16 @@ class ModelProcess:
                 yield reply
         finally:
             opened.cancel()
+
+    async def keep_warm(self) -> None:
+        """Lets an idle model do its warm-up once more; one at work is warm.
+
+        Raises:
+            ModelError: it died of it.
+        """
+        if self.running and not self._requests:
+            async for _ in self.request(WARM_UP):
+                pass
 
     def cancel(self, request_id: str) -> None:
         """Cancels a request; nothing happens if it has ended."""

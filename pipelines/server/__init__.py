@@ -1,1 +1,1 @@
-"""Who serves people: the page of the face, the live call."""
+"""Who serves people: doors for clients and pages for browsers, and what goes on behind them."""

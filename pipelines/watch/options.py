@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pipelines.guards.ranges import Range, WaitS
+from pipelines.guards.ranges import Range, Tokens, WaitS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +20,14 @@ class WatchOptions:
     repeat_s: WaitS = 8.0
     """Time within which the same task is one task, said twice."""
     plan_s: Annotated[float, Range(0, 15, "s")] = 0.0
-    """Computing time of the slow planner for each task, s, by a reasoner in a process of its own;
-    0: no reasoner."""
+    """Computing time of a stand-in for a slow planner for each task, s, in a process of its own;
+    0: no stand-in."""
+    planner: str = ""
+    """Preset whose language model plans each task, in a process of its own and at a lower priority;
+    empty: none."""
+    plan_tokens: Tokens = 96
+    """Longest plan, in tokens."""
+
+    def __post_init__(self) -> None:
+        if self.planner and self.plan_s:
+            raise ValueError("plan_s is the time of a stand-in: leave it out beside 'planner'")

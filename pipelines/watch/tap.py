@@ -10,6 +10,7 @@ from pipelines.host import Host
 from pipelines.process.pool import ModelPool
 from pipelines.process.process import ModelProcess
 from pipelines.watch.options import WatchOptions
+from pipelines.watch.reasoner import planner_process
 from pipelines.watch.watcher import IntentWatcher
 
 ENGINES = "pipelines.watch.engine"
@@ -44,9 +45,12 @@ async def _processes(
         return None, None
     rules_only = {"rules_only": options.intents == "rules"}
     reader = models.get("intent reader", f"{ENGINES}:ReaderEngine", rules_only)
-    if not options.plan_s:
+    if options.planner:
+        reasoner = planner_process(options.planner, options.plan_tokens, models)
+    elif options.plan_s:
+        plan = {"plan_s": options.plan_s}
+        reasoner = models.get("slow reasoner", f"{ENGINES}:ReasonerEngine", plan)
+    else:
         return await reader, None
-    plan = {"plan_s": options.plan_s}
-    reasoner = models.get("slow reasoner", f"{ENGINES}:ReasonerEngine", plan)
     both = await asyncio.gather(reader, reasoner)
     return both[0], both[1]

@@ -17,6 +17,7 @@ from pipecat.frames.frames import (
     EndFrame,
     Frame,
     LLMFullResponseEndFrame,
+    LLMMessagesAppendFrame,
     LLMTextFrame,
     StartFrame,
     TranscriptionFrame,
@@ -62,7 +63,7 @@ class Mind(Protocol):
 
 
 class IntentWatcher(FrameProcessor):
-    """Reads the agent's text (LLMTextFrame) and the user's transcript (TranscriptionFrame).
+    """Reads the agent's text (LLMTextFrame), and what the user says (TranscriptionFrame) or writes.
 
     Out: every frame that came in; PhysicalTaskFrame, PhysicalTaskCancelledFrame and
     PhysicalTaskPlannedFrame beside them, whenever they are ready.
@@ -124,6 +125,9 @@ class IntentWatcher(FrameProcessor):
             self._pieces.put_nowait(("agent", "", self._stamp_clock(), True))
         elif isinstance(frame, TranscriptionFrame):
             self._pieces.put_nowait(("user", f" {frame.text}", self._stamp_clock(), True))
+        elif isinstance(frame, LLMMessagesAppendFrame):
+            for text in _written(frame):
+                self._pieces.put_nowait(("user", f" {text}", self._stamp_clock(), True))
 
     async def _stop(self) -> None:
         tasks = [task for task in (self._listener, *self._plans.values()) if task is not None]
@@ -229,3 +233,10 @@ class IntentWatcher(FrameProcessor):
                 clock=self._stamp_clock,
             )
         )
+
+
+def _written(frame: LLMMessagesAppendFrame) -> list[str]:
+    """What the user has written, among messages for a language model."""
+    messages = [message for message in frame.messages if isinstance(message, dict)]
+    texts = [m.get("content") for m in messages if m.get("role") == "user"]
+    return [text for text in texts if isinstance(text, str)]

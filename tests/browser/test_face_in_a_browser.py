@@ -16,8 +16,8 @@ from pipelines.face.feed import AGENT, audio_message
 from pipelines.face.messages import EMOTIONS, FaceMessage, Keyframe, encode
 from pipelines.face.states import read_policy
 from pipelines.face.track import FaceTrack
-from pipelines.server.server import FaceServer
-from pipelines.server.serving import Serving
+from pipelines.server.app.thread import Serving
+from pipelines.server.stage import Stage
 from tests.browser.chromium import NEEDED, PHONE, until
 
 pytestmark = NEEDED
@@ -27,7 +27,7 @@ FRAME = 1920
 
 @pytest.fixture
 def serving():
-    with Serving(FaceServer("a test's face"), 0) as found:
+    with Serving(Stage("a test's face"), 0) as found:
         yield found
 
 
@@ -131,7 +131,7 @@ def offsets_and_rate(page, serving):
     assert np.median(lips[sound > 0.1]) > 2 * np.median(lips[sound < 0.001])
     assert lips[sound < 0.001].min() < 0.1
     assert page.evaluate("face.lips.open") < 0.05  # it closes when it has spoken
-    report = serving.server.reports[-1]
+    report = serving.stage.reports[-1]
     frames = frames_of(report.rows, 0, report.clocks.rtt_ns, report.clocks.offset_ns)
     assert len({f.at_sample for f in frames}) == len(frames) > 15
     assert all(f.at_sample % FRAME == 0 and f.sync_error_ms is not None for f in frames)
@@ -196,13 +196,13 @@ def test_malformed_messages_are_counted_and_change_nothing(visit, serving):
 
 def test_it_comes_back_after_the_server_was_away(visit, serving):
     page = visit()
-    port = serving.server.port
+    port = serving.port
     told(serving, page, FaceMessage(1, 0.9, True, "happy"))
     serving.stop()
     until(page, lambda: "trying again" in page.inner_text("#status"))
     assert page.evaluate("[face.message.emotion, face.message.mouth]") == ["neutral", 0]
     page.wait_for_timeout(800)
-    with Serving(FaceServer("the same again"), port) as second:
+    with Serving(Stage("the same again"), port) as second:
         until(page, lambda: page.evaluate("face.counts.connections") == 2)
         told(second, page, FaceMessage(1, 0.0, False, "sad"))
         assert page.evaluate("face.message.emotion") == "sad"

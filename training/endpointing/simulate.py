@@ -11,24 +11,27 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 
 from pipelines.audio.levels import as_int16, pink_noise, rms_dbfs
 from pipelines.audio.resample import resample
+from pipelines.cascade.endpointing.hearing import Ear
 from pipelines.cascade.endpointing.model import inputs
 from pipelines.cascade.endpointing.track import RATE_HZ, VOICE, SpeechTrack
-from pipelines.engines.stt.pocketsphinx import SENTENCES, PocketSphinxEngine, _text
+from training.endpointing.sentences import drawn, is_held_out, likely_pauses
 from training.nano_duplex.espeak import RATE_HZ as ESPEAK_HZ
 from training.nano_duplex.espeak import Espeak
 from training.nano_duplex.voices import ACCENTS, ESPEAK_HELD_OUT, ESPEAK_TRAINING
 
 CHUNK = 320
-END_S = 1.2
-"""Silence after the last word."""
+END_S = 2.6
+"""Silence after the last word: longer than any pause, or a long silence would tell of a pause."""
+PAUSE_MEDIAN_S, PAUSE_SPREAD = 0.65, 0.5
+"""Pauses are lognormal: their median, and the standard deviation of their logarithm."""
+EVERY = 2
+"""Pieces of sound of a silence for each row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +61,18 @@ class Row:
     """`pipelines.cascade.endpointing.model.INPUTS`; the first of them is filled in later."""
 
 
-def sentences(held_out: bool) -> list[str]:
-    """The creature's users' sentences; every sixth group of words is held out."""
-    lines = [
-        line.strip()
-        for line in SENTENCES.read_text(encoding="utf-8").splitlines()
-        if line.strip() and not line.startswith("#")
-    ]
-    return [s for s in lines if (sum(map(ord, s)) % 6 == 0) == held_out]
-
-
 def breaks(words: Sequence[str], rng: random.Random) -> list[int]:
     """After how many words the user pauses: none, one or two places."""
     if len(words) < 2 or rng.random() < 0.5:
         return []
-    return sorted(rng.sample(range(1, len(words)), min(len(words) - 1, rng.choice((1, 1, 2)))))
+    places, weights = range(1, len(words)), likely_pauses(words)
+    return sorted(set(rng.choices(places, weights, k=rng.choice((1, 1, 2)))))
 
 
 def pause_s(rng: random.Random) -> float:
-    """Length of a pause: lognormal, 0.65 s at the median, at most 2.5 s."""
-    return float(min(2.5, max(0.2, rng.lognormvariate(np.log(0.65), 0.5))))
+    """Length of a pause, within bounds."""
+    drawn_s = rng.lognormvariate(np.log(PAUSE_MEDIAN_S), PAUSE_SPREAD)
+    return float(min(2.5, max(0.2, drawn_s)))
 
 
 def speak(text: str, voice: str, tempo: float, pitch: float) -> NDArray[np.float32]:
@@ -124,101 +119,37 @@ def utterance(
     return as_int16(np.clip(pcm, -1, 1)), stretches
 
 
-class Heard:
-    """What the recogniser makes of one speaker's sound, piece by piece."""
-
-    def __init__(self, engine: PocketSphinxEngine) -> None:
-        self._decoder: Any = engine._decoder
-        self._fresh = engine._fresh_cmn
-        self._open = False
-        self._begin()
-
-    @property
-    def listens(self) -> bool:
-        """Whether it hears more: not after its last word."""
-        return self._open
-
-    def close(self) -> None:
-        """Leaves the recogniser to the next speaker."""
-        if self._open:
-            self._decoder.end_utt()
-        self._open = False
-
-    def _begin(self) -> None:
-        self.close()
-        self._decoder.set_cmn(self._fresh)
-        self._decoder.start_utt()
-        self._open = True
-
-    def feed(self, pcm: NDArray[np.int16]) -> str:
-        """Takes (n,) int16; returns the words so far."""
-        self._decoder.process_raw(pcm.tobytes(), False, False)
-        return _text(self._decoder)
-
-    def final(self) -> str:
-        """Its last word about what it has heard."""
-        self._decoder.end_utt()
-        self._open = False
-        return _text(self._decoder)
-
-    def again(self, pcm: NDArray[np.int16]) -> str:
-        """Hears (n,) int16 anew, as the beginning of an utterance."""
-        self._begin()
-        return self.feed(pcm)
-
-
-class Ear:
-    """The recogniser and the voice detector, as in the pipeline."""
-
-    def __init__(self) -> None:
-        self._engine = PocketSphinxEngine(fwdflat=False)
-        self._engine.load()
-        self._vad = SileroVADAnalyzer()
-        self._vad.set_sample_rate(RATE_HZ)
-        self._hearing: Heard | None = None
-
-    def confidence(self, window: NDArray[np.int16]) -> float:
-        """Silero's."""
-        return float(np.asarray(self._vad.voice_confidence(window.tobytes())).item())
-
-    def listen(self) -> Heard:
-        """Begins with a new speaker."""
-        self._vad._model.reset_states()  # type: ignore[no-untyped-call]
-        if self._hearing:
-            self._hearing.close()
-        self._hearing = Heard(self._engine)
-        return self._hearing
-
-    def rows(
-        self, number: int, pcm: NDArray[np.int16], stretches: Sequence[Stretch]
-    ) -> Iterator[Row]:
-        """Hears an utterance; one row for each 20 ms of its silences."""
-        hearing = self.listen()
-        track, heard, changed = SpeechTrack(self.confidence), "", 0
-        ending, ending_at = track.ending(), -1
-        for at in range(0, len(pcm) - CHUNK + 1, CHUNK):
-            now = at + CHUNK
-            track.feed(pcm[at:now])
-            if (text := hearing.feed(pcm[at:now])) != heard:
-                heard, changed = text, now
-            for i, stretch in enumerate(stretches):
-                if not stretch.start + 480 < now <= stretch.end:
-                    continue
-                if track.silence_ms < 40 or track.voice >= VOICE or not heard:
-                    continue
-                unchanged_s = (now - changed) / RATE_HZ
-                if track.last_sound != ending_at:
-                    ending, ending_at = track.ending(), track.last_sound
-                yield Row(
-                    number, i, (now - stretch.start) * 1000 / RATE_HZ, stretch.over, stretch.said,
-                    heard, unchanged_s, inputs(track, ending, unchanged_s, 0.0),
-                )  # fmt: skip
+def rows_of(
+    ear: Ear, number: int, pcm: NDArray[np.int16], stretches: Sequence[Stretch]
+) -> Iterator[Row]:
+    """Hears an utterance; one row for each 40 ms of its silences."""
+    hearing = ear.listen()
+    track, heard, changed = SpeechTrack(ear.confidence), "", 0
+    ending, ending_at = track.ending(), -1
+    for at in range(0, len(pcm) - CHUNK + 1, CHUNK):
+        now = at + CHUNK
+        track.feed(pcm[at:now])
+        if (text := hearing.feed(pcm[at:now])) != heard:
+            heard, changed = text, now
+        for i, stretch in enumerate(stretches):
+            if at // CHUNK % EVERY or not stretch.start + 480 < now <= stretch.end:
+                continue
+            if track.silence_ms < 40 or track.voice >= VOICE or not heard:
+                continue
+            unchanged_s = (now - changed) / RATE_HZ
+            if track.last_sound != ending_at:
+                ending, ending_at = track.ending(), track.last_sound
+            yield Row(
+                number, i, (now - stretch.start) * 1000 / RATE_HZ, stretch.over, stretch.said,
+                heard, unchanged_s, inputs(track, ending, unchanged_s, 0.0),
+            )  # fmt: skip
 
 
 def simulated(n: int, seed: int, held_out: bool) -> Iterator[Row]:
     """Rows of ``n`` utterances."""
     rng, ear = random.Random(seed), Ear()
-    texts = sentences(held_out)
+    said = {text: n for text, n in drawn().items() if is_held_out(text) == held_out}
+    texts, weights = list(said), list(said.values())
     for number in range(n):
-        pcm, stretches = utterance(rng.choice(texts), rng, held_out)
-        yield from ear.rows(number, pcm, stretches)
+        pcm, stretches = utterance(rng.choices(texts, weights)[0], rng, held_out)
+        yield from rows_of(ear, number, pcm, stretches)

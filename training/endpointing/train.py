@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +12,49 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from pipelines.cascade.endpointing.words import BUCKETS, features, whole
-from training.endpointing.simulate import Row, breaks, sentences
+from training.endpointing.sentences import (
+    drawn,
+    fixtures_sentences,
+    is_held_out,
+    likely_pauses,
+)
+from training.endpointing.simulate import PAUSE_MEDIAN_S, PAUSE_SPREAD, Row
 
-HEARD = 6
+HEARD = 4.0
 """How often each text that the recogniser heard counts."""
-WORDS_C = 0.5
+WORDS_C = 1.0
 """Inverse strength of the words' regularisation."""
 
 
-def texts(rows: Sequence[Row], seed: int, draws: int = 12) -> tuple[list[str], NDArray[np.int8]]:
-    """Texts and whether each is whole: sentences broken as users break them, and what was heard."""
-    rng = random.Random(seed)
-    found: list[tuple[str, int]] = []
-    for sentence in sentences(held_out=False):
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words before a silence."""
+
+    said: str
+    over: bool
+    """Whether they are all that is said."""
+    weight: float
+    """How often."""
+
+
+def texts(rows: Sequence[Row]) -> Iterator[Text]:
+    """Sentences, whole and broken where users pause, and what the recogniser heard of some.
+
+    A pause in every sentence, on average. Parts that read like a fixture's sentence are left out,
+    see `training.endpointing.sentences`.
+    """
+    excluded = fixtures_sentences()
+    for sentence, often in drawn().items():
+        if is_held_out(sentence):
+            continue
         words = sentence.split()
-        for _ in range(draws):
-            found.append((sentence, 1))
-            found += [(" ".join(words[:k]), 0) for k in breaks(words, rng)]
+        yield Text(sentence, True, often)
+        for k, share in enumerate(likely_pauses(words), start=1):
+            if (part := " ".join(words[:k])) not in excluded:
+                yield Text(part, False, often * share)
     for row in rows:
-        if 90 <= row.since_ms < 110:
-            found += [(row.heard, int(row.over))] * HEARD
-    return [t for t, _ in found], np.array([y for _, y in found], np.int8)
+        if 80 <= row.since_ms < 120:
+            yield Text(row.heard, row.over, HEARD)
 
 
 def matrix(said: Sequence[str]) -> csr_matrix:
@@ -43,10 +65,14 @@ def matrix(said: Sequence[str]) -> csr_matrix:
     return csr_matrix((np.ones(len(columns)), columns, starts), shape=(len(said), BUCKETS))
 
 
-def fit_words(rows: Sequence[Row], seed: int) -> NDArray[np.float32]:
+def fit_words(rows: Sequence[Row]) -> NDArray[np.float32]:
     """(BUCKETS,) weights; the constant is left to the net."""
-    said, over = texts(rows, seed)
-    fitted = LogisticRegression(C=WORDS_C, max_iter=300).fit(matrix(said), over)
+    of = list(texts(rows))
+    fitted = LogisticRegression(C=WORDS_C, max_iter=300).fit(
+        matrix([t.said for t in of]),
+        [t.over for t in of],
+        sample_weight=[t.weight for t in of],
+    )
     return np.asarray(fitted.coef_[0], dtype=np.float32)
 
 
@@ -63,11 +89,11 @@ def table(
     return x, np.array([row.over for row in rows], np.int8)
 
 
-def fit(rows: Sequence[Row], seed: int, out: Path) -> None:
+def fit(rows: Sequence[Row], out: Path) -> None:
     """Fits and writes the model."""
     # The words are fitted on one half of the utterances' hearing, the net on all of it, so that
     # it does not trust words more than it may.
-    words = fit_words([r for r in rows if r.utterance % 2], seed)
+    words = fit_words([r for r in rows if r.utterance % 2])
     x, over = table(rows, words)
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
     # A net with a hidden layer fits the training voices better and voices of another synthesiser
@@ -76,6 +102,7 @@ def fit(rows: Sequence[Row], seed: int, out: Path) -> None:
     arrays = {
         "matrix_0": fitted.coef_.T.astype(np.float32),
         "bias_0": fitted.intercept_.astype(np.float32),
+        "pauses": np.array([PAUSE_MEDIAN_S, PAUSE_SPREAD]),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(out, words=words.astype(np.float16), mean=mean, scale=scale, **arrays)

@@ -1,4 +1,12 @@
-"""Fits the calibration anew, or judges it: ``python -m training.memory [--judge]``."""
+"""Fits the calibration anew, or judges it.
+
+::
+
+    python -m training.memory                          # pipelines/…/finding/relevance.json
+    python -m training.memory --judge                  # what the shipped one does
+    python -m training.memory --vectors wordllama      # what embeddings would add; nothing is kept
+    python -m training.memory --vectors ollama:nomic-embed-text --ollama http://127.0.0.1:11434
+"""
 
 from __future__ import annotations
 
@@ -9,41 +17,53 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.server.memory.relevance import FILE, Relevance, calibrated, features
-from training.memory.judge import Case, Verdict, cases, judge
+from pipelines.server.memory.finding.relevance import FILE, Relevance, calibrated, features
+from training.memory.embedding import embedder
+from training.memory.judge import Case, Cosines, Verdict, cases, judge
 from training.memory.people import Person, people
 
-NAMES = {
-    "words": ("covered", "shared", "weight"),
-}
-"""Kind of search → the features that its regression sees."""
+NAMES = ("covered", "shared", "weight")
+"""Features that the regression sees."""
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse penalties that are tried, by leaving out one person after the other."""
 
 
 def main() -> None:
-    """Fits by default; ``--judge`` prints what the shipped calibration does."""
-    parser = argparse.ArgumentParser(prog="training.memory", description=__doc__)
+    """Fits by default."""
+    parser = argparse.ArgumentParser(
+        prog="training.memory", description="Fits or judges the relevance."
+    )
     parser.add_argument("--judge", action="store_true", help="judge what is there")
+    parser.add_argument("--vectors", default="", help="judge words with these embeddings")
+    parser.add_argument("--ollama", default="http://127.0.0.1:11434", help="address of Ollama")
     args = parser.parse_args()
     everyone = people()
-    table: dict[str, Any] = {}
-    for kind, names in NAMES.items():
-        of = {person.name: cases([person]) for person in everyone}
-        seen = [person for person in everyone if not person.held_out]
-        unseen = [person for person in everyone if person.held_out]
-        if args.judge:
-            relevance = calibrated(kind)
-        else:
-            relevance = fit([of[person.name] for person in seen], names)
-            table[kind] = {
-                "weights": {k: round(float(v), 4) for k, v in relevance.weights.items()},
-                "bias": round(relevance.bias, 4),
-            }
-        for title, group in (("fitted on", seen), ("held out", unseen)):
-            told(f"{kind}, {title}", group, of, relevance)
-    if not args.judge:
+    near = embedded(args.vectors, args.ollama) if args.vectors else None
+    names = (*NAMES, "cosine") if near else NAMES
+    of = {person.name: cases([person], near) for person in everyone}
+    seen = [person for person in everyone if not person.held_out]
+    unseen = [person for person in everyone if person.held_out]
+    relevance = calibrated() if args.judge else fit([of[one.name] for one in seen], names)
+    for title, group in (("fitted on", seen), ("held out", unseen)):
+        told(f"words{f' and {args.vectors}' * bool(near)}, {title}", group, of, relevance)
+    if not args.judge and near is None:
+        table = {
+            "weights": {name: round(value, 4) for name, value in relevance.weights.items()},
+            "bias": round(relevance.bias, 4),
+        }
         FILE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
+
+def embedded(name: str, ollama_url: str) -> Cosines:
+    """Likeness by embeddings."""
+    made = embedder(name, ollama_url)
+
+    def cosines(text: str, others: Sequence[str]) -> Sequence[float]:
+        vectors = made.embed([text, *others])
+        near: list[float] = (vectors[1:] @ vectors[0]).tolist()
+        return near
+
+    return cosines
 
 
 def fit(groups: Sequence[Sequence[Case]], names: Sequence[str]) -> Relevance:

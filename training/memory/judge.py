@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pipelines.server.memory.finding.relevance import Relevance
+from pipelines.server.memory.finding.search import Found, search
+from pipelines.server.memory.finding.words import Stems
 from pipelines.server.memory.importance import importance
 from pipelines.server.memory.options import MemoryOptions
-from pipelines.server.memory.relevance import Relevance
-from pipelines.server.memory.search import Found, search
-from pipelines.server.memory.words import Stems
 from training.memory.people import Asked, Person, also_relevant, beside, memory_of
 
 BINS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 1.0)

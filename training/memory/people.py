@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipelines.guards.texts import parse_toml
-from pipelines.server.memory.database import open_to_write, path_of, transaction
+from pipelines.server.memory.disk.database import open_to_write, path_of, transaction
 from pipelines.server.memory.importance import importance
 
 HERE = Path(__file__).parent

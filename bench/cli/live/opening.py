@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 import typer
 
+from bench.report.text.console import console
 from pipelines.errors import LabError
 from pipelines.server.config.config import ServerConfig
 from pipelines.server.config.tables import (
@@ -29,9 +32,10 @@ if TYPE_CHECKING:
     from pipelines.server.access.tokens import Verifier
     from pipelines.server.app.address import Address
     from pipelines.server.app.run import Beside
-    from pipelines.server.doors.door import DoorRow
+    from pipelines.server.doors.door import DoorRow, People
     from pipelines.server.memory.memories import Memories
     from pipelines.server.service.service import VoiceService
+    from pipelines.server.service.warm import Warmth
 
 
 def service_of(config: ServerConfig) -> VoiceService:
@@ -43,6 +47,7 @@ def service_of(config: ServerConfig) -> VoiceService:
     from pipelines.server.runtime.opening import runtime_of, watched
     from pipelines.server.service.service import Limits, VoiceService
     from pipelines.server.session.forms import STEP_MODELS, provide, spec_of
+    from pipelines.watch.reasoner import provide_planner
 
     presets, limits = config.of(ServeOptions).presets, config.of(LimitOptions)
     steps = [name for name in presets if name in STEP_MODELS]
@@ -50,13 +55,32 @@ def service_of(config: ServerConfig) -> VoiceService:
     if len({spec.name for spec in specs}) < len(specs):
         raise LabError("serve: two presets have the same name.")
     skills = config.of(SkillOptions)
-    runtime = runtime_of(specs, skills, config.of(PolicyOptions), config.of(WarmthOptions))
+    policy = config.of(PolicyOptions)
+    runtime = runtime_of(specs, skills, policy, config.of(WarmthOptions), _level())
     for spec in (*specs, *runtime.spare):
-        provide(spec, lambda text: typer.echo(text, err=True))
+        provide(spec, _echo)
+    if skills.enabled and skills.planner:
+        provide_planner(skills.planner, _echo)
     specs = [watched(spec, skills) for spec in specs]
-    bears = Limits(limits.seats, limits.connections, limits.minutes * 60)
+    bears = Limits(limits.seats, limits.connections, limits.minutes * 60, limits.conversations)
     memory = memory_of(config)
-    return VoiceService(specs, bears, steps=steps, memory=memory, runtime=runtime)
+    return VoiceService(
+        specs, bears, steps=steps, memory=memory, runtime=runtime, warmth=warmth_of(config)
+    )
+
+
+def warmth_of(config: ServerConfig) -> Warmth:
+    """How many seats of each preset are warm, and for how long."""
+    from pipelines.server.service.warm import Warmth
+
+    options, seats = config.of(WarmthOptions), config.of(LimitOptions).seats
+    return Warmth(
+        most=seats,
+        least=min(options.seats, seats) or seats,
+        ahead_s=options.ahead_s,
+        idle_s=options.idle_s,
+        keep_alive_s=options.keep_alive_s,
+    )
 
 
 def memory_of(config: ServerConfig) -> Memories | None:
@@ -162,18 +186,19 @@ def beside_of(options: SidecarOptions) -> Beside:
     return Beside(options.port if options.enabled else None, options.socket)
 
 
-def face_of(config: ServerConfig) -> FaceOptions:
-    """Options of the page with a face, its table of states being read once.
+def people_of(config: ServerConfig) -> People:
+    """Of the pages for people, their table of states being read once.
 
     Raises:
         LabError: the table is wrong.
     """
     from pipelines.face.states import read_policy
+    from pipelines.server.doors.door import People
 
-    options = config.of(FaceOptions)
-    if options.states is not None:
-        read_policy(options.states)
-    return options
+    face = config.of(FaceOptions)
+    if face.states is not None:
+        read_policy(face.states)
+    return People(face)
 
 
 def quiet_logs() -> None:
@@ -181,3 +206,35 @@ def quiet_logs() -> None:
     from loguru import logger
 
     logger.remove()
+
+
+def _level() -> int:
+    """This machine's level."""
+    import psutil
+
+    from bench.machine import hardware
+
+    memory_gb = psutil.virtual_memory().total / 2**30
+    return hardware.level(hardware.gpus(memory_gb).items)[0]
+
+
+def _echo(words: str) -> None:
+    typer.echo(words, err=True)
+
+
+async def until_asked(
+    served: AbstractAsyncContextManager[str], names: Sequence[str], listens: Callable[[str], None]
+) -> None:
+    """Serves until the process is asked to end.
+
+    Args:
+        served: From `pipelines.server.app.run.serving`.
+        names: What is served.
+        listens: Takes the address, once clients can come.
+    """
+    from pipelines.server.app.run import until_asked_to_end
+
+    console().say(f"Loading {', '.join(names)} …")
+    async with served as url:
+        await until_asked_to_end(lambda: listens(url))
+        console().say("Ending: open conversations may finish their sentence.")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.server.config.option import Option
-from pipelines.server.config.tables import all_options
+from pipelines.server.config.option import Option, about
+from pipelines.server.config.tables import all_options, classes
 
 Command = Callable[..., None]
 
@@ -59,6 +59,8 @@ def _parameter(row: Option) -> inspect.Parameter:
     kind = row.kind if isinstance(row.kind, type) else str  # a Literal's words are checked later
     annotation: Any = list[kind] if row.is_list else kind  # type: ignore[valid-type]
     more: dict[str, Any] = {"help": row.help.text, "show_default": _shown(row)}
+    if row.is_flag:
+        more["rich_help_panel"] = f"[{row.table}] {about(classes()[row.table])}"
     if row.allowed is not None and kind in (int, float):
         more |= {"min": kind(row.allowed.low), "max": kind(row.allowed.high)}
     if row.is_flag:
@@ -78,6 +80,6 @@ def _parameter(row: Option) -> inspect.Parameter:
 
 def _shown(row: Option) -> str | bool:
     """The default as the help shows it; False: nothing."""
-    if row.default in (None, "", (), False):
+    if row.default is None or row.default is False or row.default in ("", ()):
         return False
     return ", ".join(row.default) if row.is_list else str(row.default)

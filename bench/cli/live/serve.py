@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from bench.cli.live.options import given_values, takes_options
 from bench.report.text.console import console
+from bench.report.text.listing import FORMAT_HELP, Format
 from pipelines.server.config.config import ServerConfig, read_config, to_toml
 from pipelines.server.config.tables import (
     AuthOptions,
@@ -20,10 +19,6 @@ from pipelines.server.config.tables import (
     SidecarOptions,
     TwilioOptions,
 )
-
-if TYPE_CHECKING:
-    from pipelines.server.app.run import Beside
-    from pipelines.server.doors.door import DoorRow
 
 
 @takes_options
@@ -46,6 +41,9 @@ def serve(
             help="Serve nothing: measure what int16, JSON float32 and CBOR cost a conversation.",
         ),
     ] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help=f"Of --bench-wire: {FORMAT_HELP}")
+    ] = Format.table,
     **given: Any,
 ) -> None:
     """Serve presets to voice clients, many conversations at a time (Ctrl-C or SIGTERM ends it).
@@ -55,7 +53,7 @@ def serve(
     if bench_wire:
         from bench.cli.live.wire_costs import print_wire_costs
 
-        print_wire_costs()
+        print_wire_costs(form)
         return
     found = read_config(config, given_values(given))
     if print_config:
@@ -80,37 +78,20 @@ def serve_config(config: ServerConfig) -> None:
     twilio_token = opening.variable(config.of(TwilioOptions).token_env, "--twilio-token-env")
     check(address, verifier)
     doors, beside = opening.doors_of(config), opening.beside_of(config.of(SidecarOptions))
-    face = opening.face_of(config)
+    people = opening.people_of(config)
     opening.quiet_logs()
     service = opening.service_of(config)
     keep = config.of(KeepOptions).folder
+
+    def listens(url: str) -> None:
+        console().line(f"Serving {', '.join(service.names)} at {url}")
+        for line in (*(f"{row.path}: {row.what}" for row in doors), *beside.told()):
+            console().say(line)
+        console().say("Ctrl-C ends it.")
+
     with RunLog(keep) if keep else contextlib.nullcontext() as log:
         service.log = log or NoLog()
-        served = serving(service, address, verifier, doors, twilio_token, beside, face)
-        asyncio.run(_until_asked(served, service.names, doors, beside))
+        served = serving(service, address, verifier, doors, twilio_token, beside, people)
+        asyncio.run(opening.until_asked(served, service.names, listens))
     if keep is not None:
         console().line(f"Run: {keep}   table: duplex-lab show {keep}")
-
-
-async def _until_asked(
-    served: AbstractAsyncContextManager[str],
-    names: Sequence[str],
-    doors: Sequence[DoorRow],
-    beside: Beside,
-) -> None:
-    """Serves, and says at which address, behind which doors."""
-    from pipelines.server.app.run import until_asked_to_end
-
-    console().say(f"Loading {', '.join(names)} …")
-    async with served as url:
-
-        def listens() -> None:
-            console().line(f"Serving {', '.join(names)} at {url}")
-            for row in doors:
-                console().say(f"{row.path}: {row.what}")
-            for line in beside.told():
-                console().say(line)
-            console().say("Ctrl-C ends it.")
-
-        await until_asked_to_end(listens)
-        console().say("Ending: open conversations may finish their sentence.")

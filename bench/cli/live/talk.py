@@ -1,26 +1,20 @@
-"""``duplex-lab face`` and ``talk``: speak with a preset in the browser, or let recorded users."""
+"""``duplex-lab face`` and ``talk``: `serve` for one person, with a page that opens by itself."""
 
 from __future__ import annotations
 
-import webbrowser
+import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from bench.cli.live.announce import announce
 from bench.report.text.console import console
-from bench.store.results import RESULTS, new_run_id
 from pipelines.errors import LabError
+from pipelines.server.config.tables import FaceOptions
 
-if TYPE_CHECKING:
-    from bench.runner.plan import Plan
-    from bench.store.face_frames import FaceFrame
-    from pipelines.server.serving import Serving
-    from pipelines.spec import PipelineSpec
-
-TAP = "pipelines.face.tap:tap"
-LAST_ROWS_S = 2.5
-"""Wait for the last rows, s: a page reports its measurements every second."""
+DOORS = ("pages", "webrtc")
+"""Doors that a person with a browser needs."""
 
 Preset = Annotated[str, typer.Argument(help="A preset (see 'presets list') or a .toml file.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: a free one.")]
@@ -69,37 +63,19 @@ def face(
     folder holds the audio-to-mouth offset of each frame. Exit codes: 0 done; 1 trials failed, or
     the mouth is off by more than a frame; 2 bad input.
     """
-    from bench.runner.progress import progress
-    from pipelines.spec import load_spec
-
-    spec = load_spec(preset)
+    options = FaceOptions(version, states)
     if states is not None:
         from pipelines.face.states import read_policy
 
         read_policy(states)  # a fault of the plan is reported before anything runs
     if fixtures is None:
-        _live(spec, version, states, port, https, open_page, plain=False)
+        _live(preset, "/face", options, port, https, open_page)
         return
+    from bench.cli.live.face_run import run_with_face
     from bench.runner.plan import make_plan
-    from bench.runner.run import provide
-    from pipelines.server.server import FaceServer
-    from pipelines.server.serving import Serving
 
     plan = make_plan(preset, fixtures, repeats)
-    with progress() as watch:
-        provide(plan, watch)  # a missing part is reported before anybody opens a page
-    run_dir = out or RESULTS / new_run_id([spec.name for spec in plan.specs])
-    server = FaceServer(f"{spec.title} · recorded users")
-    with Serving(server, port, https) as serving:
-        _announce(serving, https, open_page)
-        console().say(f"Waiting for the page: press its start button (at most {wait_s:.0f} s) …")
-        if not serving.wait_ready(wait_s):
-            raise LabError(
-                f"No page with its sound on within {wait_s:.0f} s: open {serving.url} in a "
-                "browser and press Start."
-            )
-        failed = _run(plan, run_dir, serving, version, states)
-    if failed:
+    if run_with_face(plan, options, port, https, open_page, wait_s, out):
         raise typer.Exit(1)
 
 
@@ -163,108 +139,37 @@ def talk(
             raise LabError(f"{option} is for --local: the browser chooses its own devices.")
     if cool_down_ms is not None:
         raise LabError("--cool-down-ms is for --local: a browser cancels its own echo.")
-    from pipelines.spec import load_spec
-
-    _live(load_spec(preset), 2, None, port, https, open_page, plain=True)
+    _live(preset, "/talk", FaceOptions(), port, https, open_page)
 
 
 def _live(
-    spec: PipelineSpec,
-    version: int,
-    states: Path | None,
-    port: int,
-    https: bool,
-    open_page: bool,
-    plain: bool,
+    preset: str, page: str, options: FaceOptions, port: int, https: bool, open_page: bool
 ) -> None:
-    from pipelines.registry import architecture, load_object
-    from pipelines.server.live import Call, check_installed
-    from pipelines.server.server import FaceServer
-    from pipelines.server.serving import Serving
+    """Serves one preset to one person at a time: a new call ends the one before.
 
-    if architecture(spec.architecture).converse:
-        raise LabError(
-            f"{spec.name} is a bot that brings its own pipeline and transport: talk to it as it "
-            "is run by Pipecat (python BOT.py -t webrtc), or let recorded users do it here: "
-            "duplex-lab face PRESET --fixtures quick."
-        )
-    check_installed()
-    if spec.sees_labels:
-        raise LabError(
-            f"{spec.name} is scripted by its fixtures' labels, which a live user has not: "
-            "choose another preset, or give --fixtures."
-        )
-    if provide := architecture(spec.architecture).provide:
-        load_object(provide)(spec, lambda text: typer.echo(f"{spec.name}: {text}", err=True))
-    call = Call(spec, version, states)
-    server = FaceServer(f"{spec.title} · live", "live", call.offer, plain)
-    call.feed = server
-    with Serving(server, port, https, beside=call.run) as serving:
-        console().say(f"Loading {spec.name} …")
-        serving.wait_loaded()
-        _announce(serving, https, open_page)
+    Raises:
+        LabError: a package is missing, or nobody can talk to the preset.
+    """
+    from bench.cli.live.opening import doors_of, quiet_logs, service_of, until_asked
+    from pipelines.server.access.key import PageKey
+    from pipelines.server.app.address import Address, for_phones
+    from pipelines.server.app.run import check_installed, serving
+    from pipelines.server.config.config import Values, read_config
+    from pipelines.server.doors.door import People
+
+    check_installed("talk")
+    one: Values = {"serve": {"presets": (preset,), "doors": DOORS}, "limits": {"seats": 1}}
+    config = read_config(None, one)
+    doors, service = doors_of(config), service_of(config)
+    quiet_logs()
+    address = for_phones(port) if https else Address(port=port)
+    key = PageKey() if https else None
+    title = next((spec.title for spec in service.specs), preset)
+    people = People(options, f"{title} · live", newest=True, key=key)
+
+    def listens(url: str) -> None:
+        announce(url + page + (key.query if key else ""), https, open_page)
         console().say("Ctrl-C ends it.")
-        serving.wait_for_ever()
 
-
-def _announce(serving: Serving, https: bool, open_page: bool) -> None:
-    console().line(f"The face: {serving.url}")
-    if https:
-        from pipelines.certificate import qr_code
-
-        typer.echo(qr_code(serving.url))
-        console().say("The certificate is this machine's own: the browser will warn once.")
-    elif open_page:
-        webbrowser.open(serving.url)
-
-
-def _run(plan: Plan, run_dir: Path, serving: Serving, version: int, states: Path | None) -> bool:
-    """Plays the plan with the face attached; returns True if something was wrong."""
-    from bench.runner.progress import progress
-    from bench.runner.run import execute
-    from bench.runner.session import Beside
-    from bench.store.face_frames import LIMIT_MS, offsets, write_face
-
-    options = {
-        "url": serving.feed_url,
-        "version": version,
-        "states": str(states.resolve()) if states else None,
-    }
-    beside = Beside((TAP,), {"face": options})
-    try:
-        with progress() as watch:
-            failed = execute(plan, run_dir, resume=False, watch=watch, beside=beside)
-    finally:
-        if run_dir.is_dir():
-            frames = _gather(serving)
-            path = write_face(run_dir, frames)
-    found = offsets(frames)
-    console().line(f"Run: {run_dir}   table: duplex-lab show {run_dir}")
-    if found.abs_p95_ms is None:
-        console().say("No frame was both heard and seen: was the page open, and its sound on?")
-        return True
-    console().line(
-        f"Audio to mouth (drawn − heard, {found.frames} frames of 80 ms): "
-        f"p5 {found.p5_ms:+.1f}, p50 {found.p50_ms:+.1f}, p95 {found.p95_ms:+.1f} ms; "
-        f"|p95| {found.abs_p95_ms:.1f} ms (at most {LIMIT_MS:.0f})   {path}"
-    )
-    for page, report in enumerate(serving.server.reports):
-        if report.stats and report.ready:
-            s = report.stats
-            console().say(
-                f"Page {page}: {s.get('fps', 0):.0f} frames a second, {s.get('malformed')} "
-                f"malformed messages, {s.get('connections')} connections"
-            )
-    return failed > 0 or found.abs_p95_ms > LIMIT_MS
-
-
-def _gather(serving: Serving) -> list[FaceFrame]:
-    """The pages' measurements, once the last second of them has arrived."""
-    from bench.store.face_frames import frames_of
-
-    serving.sleep(LAST_ROWS_S)
-    return [
-        frame
-        for page, report in enumerate(serving.server.reports)
-        for frame in frames_of(report.rows, page, report.clocks.rtt_ns, report.clocks.offset_ns)
-    ]
+    served = serving(service, address, doors=doors, people=people)
+    asyncio.run(until_asked(served, service.names, listens))

@@ -15,7 +15,7 @@ COLUMNS = (
 )
 
 
-def print_wire_costs() -> None:
+def print_wire_costs(form: Format) -> None:
     """Measures, and prints a table."""
     from bench.probes.wire_cost import FRAMES, measure
 
@@ -24,4 +24,4 @@ def print_wire_costs() -> None:
         f"one conversation, both ends: frames of 80 ms each way, written, sent over a socket of "
         f"this machine, and read; {FRAMES} frames a format. added: of one frame, one way.",
     )
-    print_lists(Format.table, Listing("wires", COLUMNS, rows), notes=notes)
+    print_lists(form, Listing("wires", COLUMNS, rows), notes=notes)

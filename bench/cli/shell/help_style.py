@@ -44,11 +44,30 @@ def in_one_style(command: Any, path: str) -> Any:
             parameter.display_type = _plain(parameter.display_type)
         if isinstance(getattr(parameter, "show_default", None), str):
             parameter._get_default_string = _worded(parameter.show_default)
+    if any(getattr(one, "rich_help_panel", None) for one in command.params):
+        command.format_options = _in_sections(command)
     if path in EXAMPLES:
         command.epilog = f"\b\nExample:\n  {EXAMPLES[path]}"
     for name, one in getattr(command, "commands", {}).items():
         in_one_style(one, f"{path} {name}")
     return command
+
+
+def _in_sections(command: Any) -> Callable[[Any, Any], None]:
+    """Writes a command's options under the headings that they name, in their order."""
+
+    def write(ctx: Any, formatter: Any) -> None:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for one in command.get_params(ctx):
+            is_argument = one.param_type_name == "argument"
+            plain = "Arguments" if is_argument else "Options"
+            if (record := one.get_help_record(ctx)) is not None:
+                found.setdefault(getattr(one, "rich_help_panel", None) or plain, []).append(record)
+        for heading, rows in found.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+    return write
 
 
 def _nothing(ctx: Any) -> str | None:

@@ -75,6 +75,7 @@ def blocks(summary: RunSummary) -> list[Block]:
         *duplex_blocks(summary.duplex),
         *_cold_block(presets),
         *_connection_block(presets),
+        *_ahead_block(presets),
     ]
 
 
@@ -166,6 +167,18 @@ def _connection_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
         for p in of
     )
     yield Block("The way to the agent", heads, tuple(rows))
+
+
+def _ahead_block(presets: Sequence[PresetSummary]) -> Iterator[Block]:
+    """Answers begun before the turn was over; nothing where none was."""
+    shown = columns("ahead")
+    of = [p for p in presets if any(p.figures[c.key].value is not None for c in shown)]
+    if of:
+        rows = tuple(
+            (p.preset, *(number(p.figures[c.key].value, c.spec) for c in shown)) for p in of
+        )
+        heads = ("preset", *(c.head for c in shown))
+        yield Block("Answers begun on a predicted end of turn, in the whole run", heads, rows)
 
 
 def _tail(estimate: Estimate) -> str:

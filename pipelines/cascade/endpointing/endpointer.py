@@ -1,15 +1,14 @@
-"""From sound and words to four events: the user begins, is probably done, goes on, is done.
+"""From sound and words to events: the user begins, is probably done, goes on, is done.
 
-A decision costs an interruption if it is wrong, and waiting costs time if it is right. So the turn
-is committed as soon as ``C · (1 − p) ≤ w · p``: C is what an interruption costs, in ms of waiting,
-and w what one more wait is expected to cost. A prediction is worth less: it wakes the language
-model, and nothing of it is heard before the commit. Pure: time is counted in samples.
+A turn is over as soon as no wait is expected to cost less than an answer now
+(`pipelines.cascade.endpointing.waiting`). A prediction is worth less: it wakes the language model,
+and nothing of it is heard before. Pure: time is counted in samples.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,36 +16,54 @@ from numpy.typing import NDArray
 from pipelines.cascade.endpointing.model import EndOfTurnModel, inputs
 from pipelines.cascade.endpointing.track import RATE_HZ, VOICE, Confidence, Ending, SpeechTrack
 from pipelines.cascade.endpointing.words import whole
+from pipelines.engines.options import TurnOptions
 
-Happened = Literal["begins", "predicted", "goes_on", "over"]
+Happened = Literal["hold", "resume", "begins", "predicted", "goes_on", "over"]
+"""hold: the user may be interrupting, and the agent should fall silent; resume: he was not.
+begins: the user's turn begins. predicted, goes_on, over: it is probably over, it is not, it is."""
 _GO_ON = "mm mhm hm hmm uh huh um yeah yes yep right okay ok sure i see ah oh aha good great well"
 BACKCHANNELS = frozenset(_GO_ON.split())
 """Words with which a listener says: go on."""
+_STOP = "stop wait no hold hey quiet enough cancel halt excuse sorry never"
+INTERRUPTING = frozenset(_STOP.split())
+"""Words with which an interruption begins, though it may be short."""
+_FEW_WORDS = 2
+"""Most words of a short sound that is taken for a backchannel, whatever the recogniser makes of it:
+it often knows no "mm-hm"."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointOptions:
     """When to predict, when to commit, and when a sound is an interruption."""
 
-    cut_off_cost_ms: float = 2700.0
+    cut_off_cost_ms: float = 5500.0
     """What an interruption of the user costs, in ms of waiting."""
-    wait_cost_ms: float = 300.0
-    """What one more wait is expected to cost, ms."""
     predict_from: float = 0.35
     """Least probability at which an answer is begun."""
     predict_silence_ms: float = 60.0
     """Silence before the first prediction, ms."""
-    longest_wait_ms: float = 900.0
+    longest_wait_ms: float = 2200.0
     """Silence that ends any turn that has words, ms."""
+    commits: bool = True
+    """Whether a turn is ever over; else its end is only estimated."""
     start_ms: float = 96.0
     """Voice that starts a turn while the agent is silent, ms."""
-    barge_in_ms: float = 450.0
-    """Voice that stops the agent though no word was understood yet, ms."""
+    hold_ms: float = 96.0
+    """Voice for which the agent falls silent until it is clear what it is, ms; 0: it never does."""
+    barge_in_ms: float = 600.0
+    """Voice within a second that interrupts the agent: a backchannel is shorter, ms."""
+    resume_ms: float = 160.0
+    """Silence after a backchannel for which the agent goes on, ms."""
 
-    @property
-    def commit_from(self) -> float:
-        """Least probability at which the turn is over."""
-        return self.cut_off_cost_ms / (self.cut_off_cost_ms + self.wait_cost_ms)
+    @classmethod
+    def of(cls, turns: TurnOptions) -> Self:
+        """Those of a preset's ``[turns]``."""
+        return cls(
+            cut_off_cost_ms=turns.eager_cut_off_cost_ms,
+            predict_from=turns.eager_predict_from,
+            longest_wait_ms=turns.eager_longest_wait_secs * 1000,
+            hold_ms=turns.eager_hold_ms,
+        )
 
 
 class Endpointer:
@@ -74,9 +91,9 @@ class Endpointer:
         self._ending: Ending | None = None
         self._loud_at = -1
         self._predicted = self._over = False
-        self._open = False
+        self._open = self._held = False
         self.probability = 0.0
-        """The newest estimate that the turn is over."""
+        """The newest estimate that the turn is over; 0 while the user speaks."""
 
     @property
     def hears_voice(self) -> bool:
@@ -93,8 +110,8 @@ class Endpointer:
 
         Args:
             text: The words so far.
-            final: Whether it is the recogniser's last word on the same sound, which says nothing
-                of the user's having spoken on.
+            final: Whether it is the recogniser's last word on the same sound (or its word after
+                the user fell quiet), which says nothing of the user's having spoken on.
         """
         if text != self._text:
             if not final:
@@ -111,25 +128,37 @@ class Endpointer:
         """Takes (n,) int16 at 16 kHz; returns what happened, at most one thing."""
         self._track.feed(pcm)
         if not self._open:
-            if not self._begins():
-                return None
-            self._open = True
-            return "begins"
+            happened = self._start()
+            self._open = happened == "begins"
+            return happened
         if self._predicted and self._track.voice >= VOICE and self._track.silence_ms == 0:
             self._predicted = self._over = False
             return "goes_on"
         return self._ends()
 
-    def _begins(self) -> bool:
+    def _start(self) -> Happened | None:
+        """Whether the user begins a turn, and whether the agent holds its speech for him."""
         options, voiced_ms = self._options, self._track.voiced_ms
         if not self.agent_speaks:
-            return voiced_ms >= options.start_ms
-        said = [w for w in self._text.split() if w not in BACKCHANNELS]
-        return bool(said) or voiced_ms >= options.barge_in_ms
+            return "begins" if voiced_ms >= options.start_ms else self._let_go()
+        words = [w for w in self._text.split() if w not in BACKCHANNELS]
+        if self._track.spoken_ms >= options.barge_in_ms or INTERRUPTING.intersection(words):
+            return "begins"
+        if not self._held:
+            self._held = 0 < options.hold_ms <= voiced_ms
+            return "hold" if self._held else None
+        if self._track.unvoiced_ms < options.resume_ms:
+            return None
+        return "begins" if len(words) > _FEW_WORDS else self._let_go()
+
+    def _let_go(self) -> Happened | None:
+        was_held, self._held = self._held, False
+        return "resume" if was_held else None
 
     def _ends(self) -> Happened | None:
         options, silence_ms = self._options, self._track.silence_ms
         if silence_ms < options.predict_silence_ms or self._track.voice >= VOICE:
+            self.probability = 0.0
             return None
         if not self._text or self._over:
             return None
@@ -139,7 +168,12 @@ class Endpointer:
         self.probability = self._model.probability(
             inputs(self._track, self._ending, unchanged_s, self._whole)
         )
-        over = self.probability >= options.commit_from or silence_ms >= options.longest_wait_ms
+        over = options.commits and (
+            silence_ms >= options.longest_wait_ms
+            or not self._model.pauses.worth_waiting(
+                self.probability, silence_ms / 1000, options.cut_off_cost_ms / 1000
+            )
+        )
         if over and self._predicted:
             self._over = True
             return "over"

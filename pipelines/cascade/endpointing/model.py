@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.cascade.endpointing.track import Ending, SpeechTrack
+from pipelines.cascade.endpointing.waiting import Pauses
 from pipelines.cascade.endpointing.words import BUCKETS, whole
 from pipelines.errors import SpecError
 
@@ -34,6 +35,8 @@ class EndOfTurnModel:
     """(inputs,)"""
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
     """Matrices (in, out) and biases (out,); tanh between them."""
+    pauses: Pauses
+    """How long the users paused that it was trained on."""
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> Self:
@@ -50,8 +53,9 @@ class EndOfTurnModel:
                     mean=kept["mean"],
                     scale=kept["scale"],
                     layers=tuple((kept[f"matrix_{i}"], kept[f"bias_{i}"]) for i in range(n)),
+                    pauses=Pauses(*(float(x) for x in kept["pauses"])),
                 )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise SpecError(
                 f"The end-of-turn model {path} can't be read ({error}): restore the file, or make "
                 "it anew by python -m training.endpointing."

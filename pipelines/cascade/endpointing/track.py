@@ -61,6 +61,7 @@ class SpeechTrack:
         self._spoken_hops: list[bool] = []
         self._last_loud = 0
         self._limit = _QUIET_DB
+        self._windows = 0
 
     def feed(self, pcm: NDArray[np.int16]) -> None:
         """Takes (n,) int16 at 16 kHz."""
@@ -70,6 +71,7 @@ class SpeechTrack:
         while len(self._rest) >= WINDOW:
             self.voices = [*self.voices[-31:], self._confidence(self._rest[:WINDOW])]
             self._rest = self._rest[WINDOW:]
+            self._windows += 1
         self._hop_rest = np.concatenate([self._hop_rest, pcm])
         while len(self._hop_rest) >= HOP:
             self._take_level(self._hop_rest[:HOP])
@@ -98,6 +100,22 @@ class SpeechTrack:
                 break
             n += 1
         return n * WINDOW * 1000 / RATE_HZ
+
+    @property
+    def unvoiced_ms(self) -> float:
+        """How long the detector has heard no voice until now, ms; at most 1 s is known."""
+        n = 0
+        for value in reversed(self.voices):
+            if value >= VOICE:
+                break
+            n += 1
+        return n * WINDOW * 1000 / RATE_HZ
+
+    @property
+    def spoken_ms(self) -> float:
+        """Voice of the utterance within the last second, ms: consonants don't break it."""
+        recent = self.voices[-self._windows :] if self._windows else []
+        return sum(value >= VOICE for value in recent) * WINDOW * 1000 / RATE_HZ
 
     @property
     def last_sound(self) -> int:

@@ -11,10 +11,15 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pipelines.duplex.session.inbox import Inbox, UserFrame
-from pipelines.duplex.session.model import ContextEndError, DuplexModel, DuplexSession
+from pipelines.duplex.session.model import (
+    ConditionedSession,
+    ContextEndError,
+    DuplexModel,
+    DuplexSession,
+)
 from pipelines.duplex.session.stages import PipelinedStages, SerialStages, Stages, is_staged
 from pipelines.duplex.session.warmth import like_speech
 from pipelines.duplex.session.wire import SESSION, Reply
@@ -131,7 +136,13 @@ class _Sessions:
         self._greeting = greeting
         self._pipelined = pipelined
         self._session: DuplexSession | None = None
-        self._inbox = Inbox(request, self._answer, self._say, queue_frames=queue_frames)
+        self._inbox = Inbox(
+            request,
+            self._answer,
+            self._say,
+            conditioned=self._condition,
+            queue_frames=queue_frames,
+        )
 
     def run(self, *, begin_anew: bool) -> None:
         """Serves the request to its end."""
@@ -183,6 +194,19 @@ class _Sessions:
             self._emit({"said": text})
         except EngineError as error:
             self._emit({"said": text, "error": f"The model can't be made to say a text: {error}."})
+
+    def _condition(self, text: str) -> None:
+        """A text for the model's condition; one without a condition says so and goes on."""
+        if self._session is not None and is_conditioned(self._session):
+            self._session.condition_on(text)
+            self._emit({"conditioned": text})
+        else:
+            self._emit({"conditioned": text, "error": "The model has no condition."})
+
+
+def is_conditioned(session: DuplexSession) -> TypeGuard[ConditionedSession]:
+    """True if a session has a condition."""
+    return hasattr(session, "condition_on")
 
 
 def _cores() -> int:

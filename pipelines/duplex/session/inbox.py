@@ -39,6 +39,7 @@ class Inbox:
         answer: Callable[[Reply], None],
         said: Callable[[str], None],
         *,
+        conditioned: Callable[[str], None] = lambda text: None,
         queue_frames: int = 0,
         clock: Clock = monotonic_ns,
     ) -> None:
@@ -48,12 +49,14 @@ class Inbox:
             request: The request, fed by the parent.
             answer: Gets each frame that is dropped.
             said: Gets each text to be said, in its place among the frames.
+            conditioned: Gets each text of a condition, in its place too.
             queue_frames: Most frames that may wait; 0: any number, nothing is dropped.
             clock: Stamps.
         """
         self._request = request
         self._answer = answer
         self._said = said
+        self._conditioned = conditioned
         self._queue_frames = queue_frames
         self._clock = clock
         self._held: deque[tuple[Header, bytes]] = deque()
@@ -79,7 +82,10 @@ class Inbox:
                     self._frames -= 1
                     pcm = pcm_of_bytes(payload)
                     return UserFrame(int(header["frame"]), pcm, ready_ns, waited)
-                self._said(str(header["say"]))
+                if "say" in header:
+                    self._said(str(header["say"]))
+                else:
+                    self._conditioned(str(header["condition"]))
             if self._over:
                 return None
             waited = False
@@ -92,7 +98,7 @@ class Inbox:
         elif "frame" in header and len(payload) == PCM_BYTES:
             self._frames += 1
             self._held.append(piece)
-        elif "say" in header:
+        elif "say" in header or "condition" in header:
             self._held.append(piece)
         else:
             raise EngineError(

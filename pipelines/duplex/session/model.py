@@ -107,6 +107,16 @@ class DuplexSession(Protocol):
         """
 
 
+class ConditionedSession(DuplexSession, Protocol):
+    """A session with a condition that is summed to its input (`Capabilities.sum_condition`)."""
+
+    def condition_on(self, text: str) -> None:
+        """Adds what a text means to the input of all later steps; empty: nothing any more.
+
+        It takes effect as soon as the text is read: no step waits for that.
+        """
+
+
 class StagedSession(DuplexSession, Protocol):
     """A session whose three stages can be overlapped: see `pipelines.duplex.session.engine`.
 

@@ -7,6 +7,7 @@ piece                                   reply
 ======================================  ==============================================
 ``{"frame": t}`` + `PCM_BYTES` of PCM   `Reply` with the model's PCM, or none
 ``{"say": text}``                       ``{"said": text}``
+``{"condition": text}``                 ``{"conditioned": text}``
 ``{"last": true}``                      none: the session ends when all is answered
 ======================================  ==============================================
 

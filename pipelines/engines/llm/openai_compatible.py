@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.engines.row import EngineRow
+from pipelines.engines.row import FUNCTIONS, EngineRow
 
 ROW = EngineRow(
     stage="llm",
@@ -11,8 +11,9 @@ ROW = EngineRow(
     licence="the server's",
     service="pipelines.cascade.llm_server:make",
     ready="pipelines.cascade.llm_server:check_server",
+    lacks="pipelines.engines.servers:lacks",
     devices=("its server's",),
-    capabilities=("streaming", "a server's own models"),
+    capabilities=("streaming", "a server's own models", FUNCTIONS),
     tested="protocol double",
     untested="no real server yet",
 )

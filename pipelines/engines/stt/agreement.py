@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipelines.engines.stt.repeats import bare
+
 
 class LocalAgreement:
     """The words of one utterance that are agreed on so far."""
@@ -21,13 +23,14 @@ class LocalAgreement:
         """Takes the newest decoding; returns all words agreed on so far, as a text."""
         begin = len(self._agreed)
         for before, now in zip(self._last[begin:], words[begin:], strict=False):
-            if _bare(before) != _bare(now):
+            if bare(before) != bare(now):
                 break
             self._agreed.append(now)
         self._last = tuple(words)
         return " ".join(self._agreed)
 
-
-def _bare(word: str) -> str:
-    """The word without case and punctuation, which vary while a sentence grows."""
-    return "".join(c for c in word.casefold() if c.isalnum()) or word
+    def settle(self, words: Sequence[str]) -> str:
+        """Takes a decoding after which nothing was said: all of its words are agreed on."""
+        self._agreed = list(words)
+        self._last = tuple(words)
+        return " ".join(words)

@@ -35,7 +35,7 @@ class KyutaiSttOnnxEngine(KyutaiSttEngine):
 
         Args:
             model: Folder of a checkpoint with its ``config.json``.
-            threads: Threads of the language model.
+            threads: Threads of the language model and of the codec.
             partials: True to report the words as they come.
             precision: Of the language model's matrices.
         """
@@ -67,7 +67,12 @@ class KyutaiSttOnnxEngine(KyutaiSttEngine):
                 threads=self._threads,
             )
             heads = _heads(files.get("mimi_config_name"))
-            self._mimi = MimiOnnx(files["mimi_name"], self._lm.shape.codebooks, heads=heads)
+            self._mimi = MimiOnnx(
+                files["mimi_name"],
+                self._lm.shape.codebooks,
+                threads=self._threads,
+                heads=heads,
+            )
             self._tokenizer = sentencepiece.SentencePieceProcessor(str(files["tokenizer_name"]))
         except WeightsError as error:
             raise EngineError(str(error).rstrip(".")) from error

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.engines.row import EngineRow, Model
 from pipelines.engines.stt.kyutai_stt import check_weights
@@ -29,6 +30,8 @@ CONFIG = "config.yaml"
 """File in the folder, where the model is none of the package's own languages."""
 FORCED_S_PER_CHAR = 0.07
 """Duration of each character with random weights, s: about as with a person."""
+_STREAM = "duplex-lab: stream"
+"""Key of our decoder's state beside those of the package's modules."""
 _NEVER_BEFORE = 6
 """Number of frames before which the package accepts no end."""
 
@@ -37,7 +40,13 @@ class PocketTtsEngine:
     """One voice of one model."""
 
     def __init__(
-        self, *, model: str, voice: str = "alba", threads: int = 1, forced_s_per_char: float = 0.0
+        self,
+        *,
+        model: str,
+        voice: str = "alba",
+        threads: int = 1,
+        forced_s_per_char: float = 0.0,
+        codec: Literal["torch", "onnx"] = "torch",
     ) -> None:
         """Describes the voice.
 
@@ -48,11 +57,13 @@ class PocketTtsEngine:
             threads: Threads of torch.
             forced_s_per_char: Duration of each character, for random weights, which never stop
                 by themselves; 0: the model decides.
+            codec: Runtime of the codec's decoder.
         """
         self._folder = Path(model)
         self._voice = voice
         self._threads = threads
         self._forced = forced_s_per_char
+        self._codec = codec
         self._model: Any = None
         self._state: Any = None
 
@@ -78,6 +89,8 @@ class PocketTtsEngine:
                     f"Pocket TTS can't load {self._folder} ({first_line(error)}): fetch the model "
                     "again"
                 ) from error
+        if self._codec == "onnx":
+            self._decode_by_onnx(files["weights"])
 
     def warm_up(self) -> None:
         """Synthesises a word without output."""
@@ -96,6 +109,34 @@ class PocketTtsEngine:
                         out.send(pcm)
         if not emit.cancelled:
             out.end()
+
+    def _decode_by_onnx(self, weights: Path) -> None:
+        """Puts our decoder in the place of the package's.
+
+        An utterance's state lies with the state that the package makes anew for each.
+        """
+        import torch
+
+        from pipelines.duplex.moshi.onnx.pocket import PocketDecoder
+        from pipelines.weights.error import WeightsError
+
+        codec = self._model.config.mimi
+        shape = codec.decoder_transformer or codec.transformer
+        try:
+            decoder = PocketDecoder(
+                weights, heads=shape.num_heads, context=shape.context, threads=self._threads
+            )
+        except WeightsError as error:
+            raise EngineError(str(error).rstrip(".")) from error
+
+        def decode_from_latent(latent: Any, state: dict[str, Any]) -> Any:
+            """(1, frames, latent) → (1, 1, samples)"""
+            if _STREAM not in state:
+                state[_STREAM] = decoder.open()
+            said = state[_STREAM].decode(latent[0].numpy())
+            return torch.from_numpy(said)[None, None]
+
+        self._model.mimi.decode_from_latent = decode_from_latent
 
     def _stream(self, text: str, stop: threading.Event) -> Any:
         """The text's audio, as it is made; heard out even when stopped, so that no thread stays."""
@@ -170,12 +211,21 @@ def _packaged(language: str) -> Path:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``settings`` of this engine."""
+
+    codec: Literal["torch", "onnx"] = "torch"
+    """Runtime of the codec's decoder; the rest is torch's."""
+
+
 def _arguments(options: TtsOptions, model: Model) -> dict[str, Any]:
     return {
         "model": str(model.path),
         "voice": options.voice or ROW.voice,
         "threads": options.threads,
         "forced_s_per_char": FORCED_S_PER_CHAR if model.random else 0.0,
+        "codec": options.settings.get("codec", "torch"),
     }
 
 
@@ -186,6 +236,7 @@ ROW = EngineRow(
     licence="MIT",
     engine=PocketTtsEngine,
     arguments=_arguments,
+    settings=Settings,
     reads=("model",),
     model="synthetic:english",
     voice="alba",

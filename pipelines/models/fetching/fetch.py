@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.cache import Tell, building, need_disk, silent
-from pipelines.models.fetching import hub
+from pipelines.models.fetching import hub, wheels
 from pipelines.models.fetching.hub_errors import disk_sentence
 from pipelines.models.hashing import Hashes, hashes_of
 from pipelines.models.ids import ModelFilesError
 from pipelines.models.lockfile import Lock, LockedFile, read_lock, write_lock
 from pipelines.models.manifest import Manifest, ModelFile, digest_of
+from pipelines.models.parts import Part
 from pipelines.models.paths import VARIABLE, model_folder, partial_folder
 from pipelines.models.state import first_wrong, state_of
 
@@ -39,6 +40,8 @@ class Expected:
     """SHA-256; empty: the server does not say, and nothing is pinned."""
     checked_by: str
     """Field of `LockedFile`: the check of its bytes."""
+    parts: tuple[Part, ...] = ()
+    """The files of wheels that it is made of; empty: the source serves it whole."""
 
 
 def no_watch(_path: str, _done: int, _total: int | None) -> None:
@@ -84,7 +87,12 @@ def fetch(
             return False
         revision = lock.revision if lock and lock.revision else manifest.source.revision
         paths = [file.path for file in manifest.files]
-        expected = _expect(manifest, hub.look(manifest.source, paths, revision), lock)
+        remotes = (
+            [hub.Remote(path, "") for path in paths]  # all is pinned: nobody has to be asked
+            if manifest.source.kind == "index"
+            else hub.look(manifest.source, paths, revision)
+        )
+        expected = _expect(manifest, remotes, lock)
         try:
             _take_back(manifest.id, partial)
             locked = _bring(manifest, expected, partial, tell, watch)
@@ -152,7 +160,8 @@ def _expect_file(
     if file.pinned:
         by = "manifest"
     size = int(sizes[0][1]) if sizes else None
-    return Expected(file.path, remote, size, str(hashes[0][1]) if hashes else "", by)
+    sha256 = str(hashes[0][1]) if hashes else ""
+    return Expected(file.path, remote, size, sha256, by, file.parts)
 
 
 def _take_back(model_id: str, partial: Path) -> None:
@@ -189,11 +198,16 @@ def _bring(
         def advance(done: int, path: str = file.path, total: int | None = file.bytes) -> None:
             watch(path, done, total)
 
-        have = part.stat().st_size if part.exists() else 0
+        have = part.stat().st_size if part.exists() and not file.parts else 0
         if have:
             tell(f"{file.path}: {have} bytes are there from the last attempt")
         advance(have)
-        hub.download(manifest.source, file.remote, part, file.bytes, advance)
+        if file.parts:
+            wheels.take_out(
+                file.parts, part, file.bytes or 0, partial=partial, advance=advance, watch=watch
+            )
+        else:
+            hub.download(manifest.source, file.remote, part, file.bytes, advance)
         hashes = hashes_of(part)
         if why := _differs(file, hashes):
             part.unlink()

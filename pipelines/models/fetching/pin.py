@@ -18,7 +18,7 @@ from pipelines.models.lockfile import read_lock
 from pipelines.models.manifest import Manifest, ModelFile
 from pipelines.models.state import state_of
 
-_OF_FILES = ("file", "bytes", "sha256", "files", "revision")
+_OF_FILES = ("file", "bytes", "sha256", "source", "files", "revision")
 
 
 def pinned(manifest: Manifest) -> str:
@@ -31,6 +31,7 @@ def pinned(manifest: Manifest) -> str:
         ModelFilesError: the files are not here and can't be asked for.
     """
     revision, files = _known(manifest) or _asked(manifest)
+    sources = {file.path: file.parts for file in manifest.files}
     table = tomllib.loads(manifest.origin.read_text(encoding="utf-8"))
     top = {key: value for key, value in table.items() if key not in _OF_FILES}
     if manifest.source.kind == "hub":
@@ -42,6 +43,8 @@ def pinned(manifest: Manifest) -> str:
     for file in files:
         lines += ["", "[[files]]", f"path = {_toml(file.path)}"]
         lines += [f"bytes = {file.bytes}", f"sha256 = {_toml(file.sha256)}"]
+        if parts := [part.text for part in sources[file.path]]:
+            lines.append(f"source = {_toml(parts if len(parts) > 1 else parts[0])}")
     return "\n".join(lines) + "\n"
 
 
@@ -82,8 +85,8 @@ def _known(manifest: Manifest) -> tuple[str, list[ModelFile]] | None:
 
 def _asked(manifest: Manifest) -> tuple[str, list[ModelFile]]:
     """The hub's facts about files that are not here."""
-    if manifest.source.kind == "url":
-        return "", list(manifest.files)  # a manifest of a plain address is pinned
+    if manifest.source.kind in ("url", "index"):
+        return "", list(manifest.files)  # such a manifest is pinned
     paths = [file.path for file in manifest.files]
     remotes = hub.look(manifest.source, paths, manifest.source.revision)
     return remotes[0].commit, [_file(manifest, remote) for remote in remotes]

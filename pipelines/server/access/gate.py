@@ -2,7 +2,8 @@
 
 A page of another site, open in the same browser, can call any address: by the browser's rules
 (Origin), or past them by a name of its own that leads here (Host). Both are looked up in a list
-before anything else. A client that is no browser sends no Origin.
+before anything else. A client that is no browser sends no Origin. A page that others can call, and
+that asks nobody for a token, needs its key besides.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from pipelines.server.access.key import NEEDED, PageKey
+from pipelines.server.access.names import hosts
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-PORTS = {"http": 80, "https": 443}
-"""Ports that an address may leave out."""
+RETRY_AFTER = b"5"
+"""Seconds after which a client that found the server full may try again."""
 
 
 class Gate:
@@ -29,6 +33,7 @@ class Gate:
         origins: Pages of other addresses that may connect; its own always may.
         scheme: ``http`` or ``https``.
         free: Whether one more connection can be served.
+        key: Without which nothing is served; None: none is needed.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Gate:
         origins: Iterable[str] = (),
         scheme: str = "http",
         free: Callable[[], bool] = lambda: True,
+        key: PageKey | None = None,
     ) -> None:
         self._app = app
         self._names = tuple(names)
@@ -48,6 +54,7 @@ class Gate:
         self._origins = frozenset(origins)
         self._scheme = scheme
         self._free = free
+        self._key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request through, or refuses it in a sentence."""
@@ -55,16 +62,20 @@ class Gate:
             await self._app(scope, receive, send)
         elif refusal := self._refusal(scope):
             await _refuse(scope, receive, send, *refusal)
+        elif self._key is not None and (way := self._key.exchange(scope, self._port())):
+            await _refuse(scope, receive, send, 303, "", way)
+        elif self._key is not None and not self._key.fits(scope, self._port()):
+            await _refuse(scope, receive, send, 403, NEEDED)
         else:
             await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Status and sentence; None: it may come in."""
-        hosts = set(self._hosts())
+        ours = {*self._more, *hosts(self._scheme, self._names, self._port())}
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-        if len(given) != 1 or given[0].lower() not in hosts:
+        if len(given) != 1 or given[0].lower() not in ours:
             return 421, "this server is not called by that name (serve --name adds one)"
-        own = {f"{self._scheme}://{host}" for host in hosts}
+        own = {f"{self._scheme}://{host}" for host in ours}
         own |= {f"https://{host}" for host in self._more}
         for name, value in scope["headers"]:
             origin = value.decode("latin-1").lower()
@@ -74,27 +85,28 @@ class Gate:
             return 503, "the server is full: try again in a few seconds"
         return None
 
-    def _hosts(self) -> Iterable[str]:
-        """What a Host header may say."""
-        yield from self._more
-        port = self._port()
-        for name in self._names:
-            yield f"{name}:{port}"
-            if port == PORTS[self._scheme]:
-                yield name
 
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
+async def _refuse(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    status: int,
+    why: str,
+    more: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
     """Answers by a status and a sentence; of a WebSocket, before it is opened."""
     kind = "http.response"
     if scope["type"] == "websocket":
         await receive()  # the connect
         kind = "websocket.http.response"
-    body = f"{why}\n".encode()
+    body = f"{why}\n".encode() if why else b""
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        *more,
     ]
+    if status == 503:
+        headers.append((b"retry-after", RETRY_AFTER))
     await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

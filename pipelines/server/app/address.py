@@ -9,11 +9,15 @@ import ssl
 from dataclasses import dataclass, field
 
 from pipelines.errors import LabError
+from pipelines.server.access.tls import self_made
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine for itself."""
 EVERYWHERE = ("0.0.0.0", "::")
 """Hosts that stand for every address of this machine."""
+SEND_BYTES = 1 << 16
+"""Bytes that wait in the system for a client to take them (the system doubles it): more would hide
+for minutes that it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Address:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         try:
             listener.bind((self.host, self.port))
         except OSError as error:
@@ -106,6 +111,19 @@ def address_in_network() -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return "127.0.0.1"
+
+
+def for_phones(port: int) -> Address:
+    """The address of a page for a phone in the same network: a phone gives its microphone only to
+    https.
+
+    Args:
+        port: 0: a free one.
+
+    Raises:
+        LabError: the package cryptography is not installed.
+    """
+    return Address("0.0.0.0", port, secure=self_made([address_in_network()]))
 
 
 def _bracketed(host: str) -> str:

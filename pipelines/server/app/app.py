@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.server.access.tokens import AccessError
 from pipelines.server.doors import table
-from pipelines.server.doors.door import DoorRow, House, admit, token_of
+from pipelines.server.doors.door import RETRY_S, DoorRow, House, admit, token_of
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -35,7 +35,7 @@ def make_app(house: House, doors: Sequence[DoorRow] | None = None) -> Starlette:
         if service.ready:
             return PlainTextResponse("ready\n")
         why = "the server is shutting down" if service.draining else "models are loading"
-        return PlainTextResponse(f"{why}\n", 503)
+        return PlainTextResponse(f"{why}\n", 503, {"Retry-After": str(RETRY_S)})
 
     def guarded(answer: Callable[[], Response]) -> Callable[[Request], Awaitable[Response]]:
         async def route(request: Request) -> Response:
@@ -51,7 +51,8 @@ def make_app(house: House, doors: Sequence[DoorRow] | None = None) -> Starlette:
         return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
 
     def presets() -> Response:
-        return JSONResponse({"presets": service.names, "open": service.open})
+        can = {name: one.as_table() for name, one in service.can().items()}
+        return JSONResponse({"presets": service.names, "capabilities": can, "open": service.open})
 
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)

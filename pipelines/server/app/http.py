@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.errors import LabError
 from pipelines.server.access.gate import Gate
+from pipelines.server.access.key import PageKey
 from pipelines.server.app.address import Address
 
 LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
@@ -25,7 +26,7 @@ BACKLOG = 1_024
 
 @contextlib.asynccontextmanager
 async def http(
-    app: Any, listener: socket.socket, address: Address, most: int
+    app: Any, listener: socket.socket, address: Address, most: int, key: PageKey | None = None
 ) -> AsyncIterator[None]:
     """A program's routes at a port, behind the gate, within the block.
 
@@ -34,6 +35,7 @@ async def http(
         listener: From `Address.listen`.
         address: Names, origins and certificate.
         most: Connections at a time; one WebSocket more is refused.
+        key: Without which nothing is served; None: none is needed.
 
     Raises:
         LabError: the server ended at once.
@@ -55,6 +57,7 @@ async def http(
         origins=[origin.lower().rstrip("/") for origin in address.origins],
         scheme=address.scheme,
         free=free,
+        key=key,
     )
     config = uvicorn.Config(
         gate,
@@ -112,19 +115,21 @@ def _server_class() -> Any:
 
 
 async def _reap(server: Any) -> None:
-    """Closes connections on which no whole request came in time.
+    """Cuts connections off on which no whole request came in time, or that can't be closed.
 
     uvicorn waits for a request's end for ever; whoever opens many and sends nothing would take the
-    server's every connection.
+    server's every connection. A client that does not read its last bytes would keep its own.
     """
     seen: dict[Any, float] = {}
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(HEADER_S / 4)
         waiting = {
-            one for one in server.server_state.connections if getattr(one, "cycle", True) is None
+            one
+            for one in server.server_state.connections
+            if getattr(one, "cycle", True) is None or one.transport.is_closing()
         }
         seen = {one: seen.get(one, loop.time()) for one in waiting}
         for one, since_s in seen.items():
             if loop.time() - since_s > HEADER_S:
-                one.transport.close()
+                one.transport.abort()

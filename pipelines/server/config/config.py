@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pipelines.errors import SpecError
 from pipelines.guards.texts import parse_toml, toml_string
-from pipelines.server.config.option import Option
+from pipelines.server.config.option import Option, about
 from pipelines.server.config.tables import all_options, classes
 from pipelines.spec import did_you_mean, read_options
 
@@ -115,8 +115,8 @@ def to_toml(config: ServerConfig) -> str:
     """The options as a file that `read_config` takes, each behind its sentence."""
     lines: list[str] = []
     for name, values in config.tables.items():
-        about = (type(values).__doc__ or "").strip().splitlines()[0]
-        lines += ["", f"[{name}]  # {about}"] if lines else [f"[{name}]  # {about}"]
+        head = f"[{name}]  # {about(type(values))}."
+        lines += ["", head] if lines else [head]
         for one in all_options():
             if one.table == name:
                 lines += _lines(one, getattr(values, one.key))
@@ -126,8 +126,10 @@ def to_toml(config: ServerConfig) -> str:
 def _lines(row: Option, value: Any) -> list[str]:
     """An option's sentence and its value; one without a value is a comment."""
     bounds = f" ({row.bounds})" if row.bounds else ""
-    about = f"# {row.help.text}{bounds}"
-    return [about, f"# {row.key} =" if value is None else f"{row.key} = {toml_value(value)}"]
+    return [
+        f"# {row.help.text}{bounds}",
+        f"# {row.key} =" if value is None else f"{row.key} = {toml_value(value)}",
+    ]
 
 
 def toml_value(value: Any) -> str:

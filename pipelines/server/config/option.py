@@ -76,6 +76,11 @@ class Option:
         return self.flag.removeprefix("--").replace("-", "_") if self.is_flag else self.key
 
 
+def about(cls: Any) -> str:
+    """What a table is for: the first line of its docstring, without the full stop."""
+    return str(cls.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
 def options_of(table: str, cls: Any) -> tuple[Option, ...]:
     """The options of a table, in the order of its fields.
 

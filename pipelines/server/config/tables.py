@@ -112,6 +112,11 @@ class LimitOptions:
     connections: Annotated[
         int, Range(1, 10_000, "connections"), Help("Connections at a time.", "--connections")
     ] = 200
+    conversations: Annotated[
+        int,
+        Range(0, 10_000, "conversations"),
+        Help("Conversations at a time, of all presets; 0: as many as there are seats."),
+    ] = 0
     minutes: Annotated[
         float, Range(0.1, 1_440, "minutes"), Help("Longest conversation, minutes.", "--minutes")
     ] = 30.0

@@ -83,7 +83,8 @@ class PortAudio:
                 way_s = time.currentTime - time.inputBufferAdcTime
                 way_s = way_s if 0 <= way_s <= MOST_LATENCY_S else frames / rate_hz
                 start_ns = monotonic_ns() - round(way_s * NS_PER_S)
-                pcm = np.array(data, np.float32).mean(axis=1, dtype=np.float32)
+                whole = np.clip(np.nan_to_num(data), -1.0, 1.0)  # whatever a driver may give
+                pcm = whole.mean(axis=1, dtype=np.float32)
                 take(pcm, start_ns + samples_to_ns(frames, rate_hz))
 
             return came

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ from pipelines.server.session.events import (
     TurnEnd,
 )
 from pipelines.server.session.states import OPEN
+
+AHEAD_S = 2.0
+"""Audio that a microphone may give ahead of the clock, s: more, and it is none."""
+MOST_WAITING = 200
+"""Blocks of a device that may wait for the conversation: 2 s."""
 
 Tell = Callable[[Event], None]
 """Takes every event but audio, for a terminal."""
@@ -97,7 +103,7 @@ async def talk_here(
     Raises:
         DeviceError: a device can't be opened.
     """
-    here = _Here(session, where.cool_down_ms)
+    here = _Here(session, where.cool_down_ms, clock)
     if isinstance(where.second, Path):
         here.second = of_file(where.second, clock())
     with ExitStack() as opened:
@@ -130,8 +136,15 @@ async def talk_here(
 class _Here:
     """What joins a session and a card: resamplers, the gate, the queue; on the loop's thread."""
 
-    def __init__(self, session: Session, cool_down_ms: int | None) -> None:
+    def __init__(
+        self, session: Session, cool_down_ms: int | None, clock: Callable[[], int]
+    ) -> None:
         self._session = session
+        self._clock = clock
+        self._blocks: deque[tuple[Callable[[Floats, int], None], Floats, int]] = deque()
+        """Blocks of the devices that the loop has not seen yet."""
+        self._samples = 0
+        self._began_ns: int | None = None
         self._loop = asyncio.get_running_loop()
         self._gate = HalfDuplexGate(cool_down_ms)
         self._playback: Playback | None = None
@@ -144,11 +157,17 @@ class _Here:
 
     def take(self, pcm: Floats, end_ns: int) -> None:
         """A block of the microphone's."""
-        self._loop.call_soon_threadsafe(self._hear, pcm, end_ns)
+        self._take(self._hear, pcm, end_ns)
 
     def take_second(self, pcm: Floats, end_ns: int) -> None:
         """A block of the second source's."""
-        self._loop.call_soon_threadsafe(self._keep, pcm, end_ns)
+        self._take(self._keep, pcm, end_ns)
+
+    def _take(self, by: Callable[[Floats, int], None], pcm: Floats, end_ns: int) -> None:
+        if len(self._blocks) >= MOST_WAITING:
+            return  # a device that is no device: `_hear` says so once it has its turn
+        self._blocks.append((by, pcm, end_ns))
+        self._loop.call_soon_threadsafe(self._next)
 
     def fill(self, samples: int, start_ns: int) -> Floats:
         """The speaker's next block."""
@@ -195,8 +214,18 @@ class _Here:
         if self._playback is not None:
             self._playback.clear()
 
+    def _next(self) -> None:
+        by, pcm, end_ns = self._blocks.popleft()
+        by(pcm, end_ns)
+
     def _hear(self, pcm: Floats, end_ns: int) -> None:
         if self._to_session is None or self._session.state not in OPEN:
+            return
+        self._began_ns = self._clock() if self._began_ns is None else self._began_ns
+        self._samples += len(pcm)
+        real_s = (self._clock() - self._began_ns) / NS_PER_S
+        if self._samples / self._to_session.from_hz - real_s > AHEAD_S:
+            self._stop("the microphone gives audio faster than time passes: it is none")
             return
         heard = self._gate.filtered(pcm, end_ns, self._to_session.from_hz)
         delay_ns = round(self._to_session.delay_s * NS_PER_S)

@@ -16,14 +16,16 @@ import numpy as np
 
 from pipelines.audio.stream_resample import StreamResampler
 from pipelines.clock import NS_PER_S, monotonic_ns
+from pipelines.server.access.key import PageKey
 from pipelines.server.access.tokens import AccessError, Claims, Verifier
 from pipelines.server.config.tables import FaceOptions
-from pipelines.server.service.service import VoiceService
+from pipelines.server.service.service import RefusedError, VoiceService
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.events import AudioOut, Closed, Event
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.responses import Response
     from starlette.websockets import WebSocket
 
 RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
@@ -37,8 +39,24 @@ NORMAL, TOO_LARGE, POLICY, INTERNAL, RESTART, FULL, NO_TOKEN = (
     1000, 1009, 1008, 1011, 1012, 1013, 4401,
 )  # fmt: skip
 """Close codes of a WebSocket; the last is ours, after HTTP's 401."""
+RETRY_S = 5
+"""After this time a client that was refused may try again, s."""
 CODES = {"full": FULL, "draining": RESTART, "preset": POLICY}
 """Why a conversation is refused → close code."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What the pages for people are given."""
+
+    face: FaceOptions = field(default_factory=FaceOptions)
+    """Of the page with a face."""
+    title: str = ""
+    """Name of the agent; empty: the names of the presets."""
+    newest: bool = False
+    """Whether a new call ends the one before, where one person at a time has the server."""
+    key: PageKey | None = None
+    """Without which nothing is served; None: none is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +70,8 @@ class House:
     """The address by which others reach the server, where the door must name it to them."""
     twilio_token: str = field(default="", repr=False)
     """Auth token of a Twilio account, which signs its webhooks; empty: none is known."""
-    face: FaceOptions = field(default_factory=FaceOptions)
-    """Of the page with a face."""
+    people: People = field(default_factory=People)
+    """Of the pages for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +129,15 @@ def admit(house: House, token: str) -> Claims | None:
 def subject(claims: Claims | None) -> str:
     """Whose token it is; empty: none was asked for, or it names nobody."""
     return claims.subject if claims is not None else ""
+
+
+def refused(error: RefusedError) -> Response:
+    """The answer of HTTP to a conversation that can't begin."""
+    from starlette.responses import PlainTextResponse
+
+    if error.why == "preset":
+        return PlainTextResponse(f"{error}\n", 404)
+    return PlainTextResponse(f"{error}\n", 503, {"Retry-After": str(RETRY_S)})
 
 
 async def deny(socket: WebSocket, sentence: str, status: int = 401) -> None:
@@ -200,6 +227,14 @@ def _int16(floats: Any) -> bytes:
     return pcm
 
 
+async def end(closing: Awaitable[None]) -> None:
+    """Says the last words to a client and closes, for as long as it may take them."""
+    from starlette.websockets import WebSocketDisconnect
+
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):  # it may have gone
+        await asyncio.wait_for(closing, LAST_WORDS_S)
+
+
 async def relay(
     house: House,
     session: Session,
@@ -228,7 +263,9 @@ async def relay(
 async def converse(
     session: Session, listening: Awaitable[None], relaying: Awaitable[None]
 ) -> DoorError | None:
-    """Runs both directions of a conversation until one of them ends; then ends the other.
+    """Runs both directions of a conversation until one of them, or it, ends; then ends the rest.
+
+    A client that does not read stops the sending; the session ends by that, once too much waits.
 
     Args:
         session: The conversation.
@@ -240,9 +277,10 @@ async def converse(
     """
     hear = asyncio.ensure_future(listening)
     speak = asyncio.ensure_future(relaying)
+    over = asyncio.ensure_future(session.over.wait())
     broken: DoorError | None = None
     try:
-        await asyncio.wait({hear, speak}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({hear, speak, over}, return_when=asyncio.FIRST_COMPLETED)
         if hear.done():
             try:
                 hear.result()
@@ -251,9 +289,11 @@ async def converse(
         if not speak.done():
             await session.stop(str(broken) if broken else "")
             await asyncio.wait({speak}, timeout=LAST_WORDS_S)
+        if not speak.done() and not hear.done():
+            broken = DoorError(POLICY, "the client does not take what is sent to it")
         return broken
     finally:
-        for task in (hear, speak):
+        for task in (hear, speak, over):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
@@ -270,6 +310,8 @@ __all__ = [
     "admit",
     "converse",
     "deny",
+    "end",
+    "refused",
     "relay",
     "subject",
     "token_of",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +18,7 @@ from pipelines.server.doors.door import (
     admit,
     converse,
     deny,
+    end,
     relay,
     subject,
     token_of,
@@ -114,8 +114,6 @@ async def hold(
         tell: Tells the client a sentence in the door's protocol: why it ends.
         user: See `VoiceService.conversation`.
     """
-    from starlette.websockets import WebSocketDisconnect
-
     code, why = NORMAL, ""
     try:
         async with house.service.conversation(preset, door, user) as session:
@@ -134,10 +132,15 @@ async def hold(
         code, why = error.code, str(error)
     except LabError as error:
         code, why = INTERNAL, str(error)
-    with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client may have gone
-        if why:
-            await tell(why)
-        await socket.close(code, short(why))
+    await end(_close(socket, code, why, tell))
+
+
+async def _close(
+    socket: WebSocket, code: int, why: str, tell: Callable[[str], Awaitable[None]]
+) -> None:
+    if why:
+        await tell(why)
+    await socket.close(code, short(why))
 
 
 def short(why: str) -> str:

@@ -19,7 +19,16 @@ import numpy as np
 
 from pipelines.errors import LabError
 from pipelines.server.access.tokens import AccessError
-from pipelines.server.doors.door import DoorRow, Ears, House, admit, converse, relay, token_of
+from pipelines.server.doors.door import (
+    DoorRow,
+    Ears,
+    House,
+    admit,
+    converse,
+    refused,
+    relay,
+    token_of,
+)
 from pipelines.server.doors.webrtc import read_body
 from pipelines.server.offer import BodyError
 from pipelines.server.service.service import RefusedError
@@ -183,7 +192,7 @@ def _add(app: Starlette, house: House) -> None:
         try:
             return JSONResponse({"conversation": await joined})
         except RefusedError as error:
-            return PlainTextResponse(f"{error}\n", 404 if error.why == "preset" else 503)
+            return refused(error)
         except LabError as error:
             return PlainTextResponse(f"{error}\n", 502)
 

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ from pipelines.server.protocols.commands import (
     Hear,
     Instruct,
     Interrupt,
+    Offer,
     Pcm,
     Tell,
 )
@@ -40,6 +42,7 @@ from pipelines.server.session.events import (
     Control,
     Event,
     Failure,
+    Functions,
     Interruption,
     ToolCall,
     ToolOutput,
@@ -141,8 +144,7 @@ class RealtimeTalk:
                     return
                 data = message.get("text")
                 commands = self._server.receive(data if data is not None else message["bytes"])
-                for command in commands:
-                    await self._follow(command)
+                await self._follow_all(commands)
                 await self._flush()
         finally:
             self._tail.cancel()
@@ -151,7 +153,15 @@ class RealtimeTalk:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
-    async def _follow(self, command: Command) -> None:
+    async def _follow_all(self, commands: Sequence[Command]) -> None:
+        """Follows commands; where a result has no call there is nothing to answer."""
+        done = True
+        for command in commands:
+            if done or not isinstance(command, Answer):
+                done &= await self._follow(command)
+
+    async def _follow(self, command: Command) -> bool:
+        """Follows a command; False: it can't be followed, and the client was told."""
         try:
             if isinstance(command, Hear):
                 self._pace.hear(command.pcm, not self._server.settings.detects_turns)
@@ -163,6 +173,9 @@ class RealtimeTalk:
                 self._told.append(command)
             elif isinstance(command, Instruct):
                 await self._session.send(Context("client", command.text))
+            elif isinstance(command, Offer):
+                if "functions" in self._session.capabilities.inputs:
+                    await self._session.send(Functions(command.functions))
             elif isinstance(command, GiveResult):
                 await self._session.send(ToolOutput(command.call_id, command.output))
             elif isinstance(command, Interrupt):
@@ -171,6 +184,8 @@ class RealtimeTalk:
                 await self._session.send(Order("interrupt"))
         except SessionError as error:
             self._server.failed(str(error))
+            return False
+        return True
 
     async def _answer(self, asked: Answer) -> None:
         """What was written goes to the agent, or what was heard comes to its end."""
@@ -207,9 +222,11 @@ class RealtimeTalk:
         elif isinstance(event, UserPartial):
             server.user_words(event.text, event.final)
         elif isinstance(event, ToolCall):
-            if any(tool.get("name") == event.name for tool in server.settings.tools):
+            offered = [tool.get("name") for tool in server.settings.tools]
+            if event.name in offered and not event.answered_here:
                 self._begun()
-                server.tool_call(event.call_id, event.name, json.dumps(dict(event.arguments)))
+                arguments = json.dumps(dict(event.arguments))
+                server.tool_call(event.call_id, event.name, arguments, event.goes_on)
         elif isinstance(event, Failure):
             server.failed(event.message)
         await self._flush()
@@ -239,7 +256,8 @@ class RealtimeTalk:
     def _turn_over(self, event: TurnEnd) -> None:
         if event.side == "user":
             self._server.user_stopped(_ago_ms(self._quiet_ns or event.t_ns))
-        elif self._asked_ns is None:  # one that was asked for goes on until something came of it
+        elif self._asked_ns is None or self._server.speaks:
+            # One that was asked for goes on until something came of it.
             self._pace.rest()
             self._server.agent_done()
 

@@ -37,10 +37,12 @@ from pipelines.server.doors.door import (
     admit,
     converse,
     deny,
+    end,
     relay,
     subject,
     token_of,
 )
+from pipelines.server.doors.holding import short
 from pipelines.server.service.service import RefusedError
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.events import (
@@ -105,15 +107,15 @@ async def serve(socket: WebSocket, house: House) -> None:
             broken = await converse(session, talk.listen(), events)
         if broken is not None:
             raise broken
-        await _close(socket, NORMAL)
+        await end(socket.close(NORMAL))
     except AccessError as error:
-        await _end(socket, NO_TOKEN, str(error))
+        await end(_tell(socket, NO_TOKEN, str(error)))
     except RefusedError as refused:
-        await _end(socket, CODES[refused.why], str(refused))
+        await end(_tell(socket, CODES[refused.why], str(refused)))
     except DoorError as broken_rule:
-        await _end(socket, broken_rule.code, str(broken_rule))
+        await end(_tell(socket, broken_rule.code, str(broken_rule)))
     except LabError as error:
-        await _end(socket, INTERNAL, str(error))
+        await end(_tell(socket, INTERNAL, str(error)))
 
 
 class _Talk:
@@ -293,25 +295,11 @@ def _read(text: str) -> dict[str, Any]:
         raise DoorError(POLICY, "a text message is no JSON object") from None
 
 
-async def _end(socket: WebSocket, code: int, sentence: str) -> None:
+async def _tell(socket: WebSocket, code: int, sentence: str) -> None:
     """Tells a client why, and closes."""
-    from starlette.websockets import WebSocketDisconnect
-
-    try:
-        text = json_text({"type": "error", "message": sentence})
-        await socket.send({"type": "websocket.send", "text": text})
-    except (RuntimeError, WebSocketDisconnect):
-        return  # it has gone
-    await _close(socket, code, sentence)
-
-
-async def _close(socket: WebSocket, code: int, reason: str = "") -> None:
-    from starlette.websockets import WebSocketDisconnect
-
-    try:
-        await socket.close(code, reason.encode()[:120].decode("utf-8", "ignore"))
-    except (RuntimeError, WebSocketDisconnect):
-        return
+    text = json_text({"type": "error", "message": sentence})
+    await socket.send({"type": "websocket.send", "text": text})
+    await socket.close(code, short(sentence))
 
 
 def _add(app: Starlette, house: House) -> None:

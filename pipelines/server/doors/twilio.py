@@ -9,7 +9,6 @@ server asks for tokens at all.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from pipelines.server.doors.door import (
     Ears,
     House,
     admit,
+    end,
     token_of,
 )
 from pipelines.server.doors.holding import Tail, hold, short
@@ -120,13 +120,14 @@ async def media(socket: WebSocket, house: House, tickets: Tickets) -> None:
         if not tickets.take(parameters.get("ticket", "")):
             _admit_without_ticket(socket, house)
     except TimeoutError:
-        await _close(socket, POLICY, f"Twilio's 'start' did not come within {START_S:.0f} s")
+        why = f"Twilio's 'start' did not come within {START_S:.0f} s"
+        await end(socket.close(POLICY, short(why)))
         return
     except WireError as error:
-        await _close(socket, POLICY, str(error))
+        await end(socket.close(POLICY, short(str(error))))
         return
     except AccessError as error:
-        await _close(socket, NO_TOKEN, str(error))
+        await end(socket.close(NO_TOKEN, short(str(error))))
         return
     if started is None:
         return
@@ -242,13 +243,6 @@ class TwilioTalk:
     async def _flush(self) -> None:
         for message in self._call.take():
             await self._socket.send({"type": "websocket.send", "text": json_text(message)})
-
-
-async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    from starlette.websockets import WebSocketDisconnect
-
-    with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it may have gone
-        await socket.close(code, short(reason))
 
 
 def _add(app: Starlette, house: House) -> None:

@@ -28,6 +28,7 @@ from pipelines.server.doors.door import (
     House,
     admit,
     converse,
+    refused,
     relay,
     subject,
     token_of,
@@ -162,9 +163,8 @@ class RtcCall:
         elif isinstance(event, TurnEnd) and event.side == "agent":
             self._voice.flush()
         message = message_of(event)
-        channel = self._channel
-        if message is not None and channel is not None and channel.readyState == "open":
-            channel.send(json_text(message))
+        if message is not None and self._channel_is_open:
+            self._channel.send(json_text(message))
 
     async def close(self) -> None:
         """Hangs up."""
@@ -174,6 +174,12 @@ class RtcCall:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._hearing
         await self._peer.close()
+
+    @property
+    def _channel_is_open(self) -> bool:
+        """Whether a message would arrive: a channel stays open for a while after its client."""
+        here = self._peer.connectionState == "connected" and not self._over.is_set()
+        return here and self._channel is not None and self._channel.readyState == "open"
 
     async def _flush_audio(self) -> None:
         self._voice.flush()
@@ -294,7 +300,7 @@ async def take_offer(
     try:
         return JSONResponse(await answered)
     except RefusedError as error:
-        return PlainTextResponse(f"{error}\n", 404 if error.why == "preset" else 503)
+        return refused(error)
     except LabError as error:
         return PlainTextResponse(f"the call failed: {error}\n", 500)
     except Exception as error:  # see `hold_call`

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Literal
 
-from pipelines.server.memory.record import Candidate
+from pipelines.server.memory.disk.record import Candidate, iso
 from pipelines.server.session.backend import Capabilities
 from pipelines.server.session.events import Context
 
@@ -43,7 +42,7 @@ def injection(candidates: Sequence[Candidate]) -> Context:
     texts = [one.memory.text for one in candidates]
     return Context(
         SOURCE,
-        " ".join(f"You told me: {to_second_person(text)}" for text in texts),
+        " ".join(map(to_second_person, texts)),
         {
             "memories": [
                 {
@@ -63,7 +62,7 @@ def for_language_model(given: Context) -> str:
     said = "; ".join(
         f"“{one['text']}” ({str(one['said'])[:10]})" for one in given.payload.get("memories", ())
     )
-    return f"What this user told you in earlier conversations: {said}" if said else given.summary
+    return f"Known of this user: {said}" if said else given.summary
 
 
 def to_second_person(text: str) -> str:
@@ -72,8 +71,3 @@ def to_second_person(text: str) -> str:
         text = re.sub(pattern, by, text)
     text = re.sub(r"\bMy\b", "your", text).strip()
     return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def iso(said_s: float) -> str:
-    """A time as ISO 8601, UTC."""
-    return datetime.fromtimestamp(said_s, UTC).isoformat(timespec="seconds")

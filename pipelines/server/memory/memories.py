@@ -6,6 +6,7 @@ is said can name another.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
@@ -14,23 +15,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.server.memory.database import (
+from pipelines.engines.options import SttOptions
+from pipelines.process.process import ModelProcess
+from pipelines.server.memory.disk.database import (
     MemoryStoreError,
     open_to_read,
     path_of,
     sentence,
 )
+from pipelines.server.memory.disk.record import Candidate, Utterance
+from pipelines.server.memory.disk.writer import Writer
+from pipelines.server.memory.finding.relevance import Relevance, calibrated
+from pipelines.server.memory.finding.search import search
+from pipelines.server.memory.finding.words import Stems
 from pipelines.server.memory.importance import importance
 from pipelines.server.memory.options import MemoryOptions
-from pipelines.server.memory.record import Candidate, Utterance
-from pipelines.server.memory.relevance import Relevance, calibrated
-from pipelines.server.memory.search import search
 from pipelines.server.memory.unfit import Filter, load_filter
-from pipelines.server.memory.words import Stems
-from pipelines.server.memory.writer import Writer
 
 READERS = 2
 """Threads that search."""
+LAST_WORDS_S = 5.0
+"""Longest time for the recogniser to understand the last utterances when the server ends, s."""
 AGENT_IMPORTANCE = 0.3
 """Of what the agent said: kept, and never injected."""
 
@@ -51,6 +56,10 @@ class Memories:
     relevance: Relevance = field(init=False)
     stems: Stems = field(init=False)
     readers: ThreadPoolExecutor = field(init=False)
+    recogniser: ModelProcess | None = None
+    """Understands users of duplex models; None: nobody does."""
+    understanding: set[asyncio.Task[None]] = field(default_factory=set)
+    """Of conversations that are over: their last utterances."""
 
     def __post_init__(self) -> None:
         """Reads the filter's rows.
@@ -73,6 +82,31 @@ class Memories:
     def start(self) -> None:
         """Starts the writer."""
         self.writer.start()
+
+    async def listen(self) -> None:
+        """Starts the recogniser, if the options name one.
+
+        Raises:
+            LabError: it can't be loaded.
+        """
+        options = self.options
+        if options.listener in ("", "none") or self.recogniser is not None:
+            return
+        from pipelines.server.memory.listener import recogniser
+
+        stt = SttOptions(options.listener, options.listener_model, options.listener_lm)
+        self.recogniser = await asyncio.to_thread(recogniser, stt)
+        await self.recogniser.ensure_running()
+
+    async def aclose(self) -> None:
+        """Lets the last utterances be understood, for a few seconds, and ends everything."""
+        if self.understanding:
+            _, late = await asyncio.wait(self.understanding, timeout=LAST_WORDS_S)
+            for task in late:
+                task.cancel()
+        if self.recogniser is not None:
+            await self.recogniser.stop()
+        await asyncio.to_thread(self.close)
 
     def close(self) -> None:
         """Writes what waits, and ends the threads."""

@@ -52,6 +52,21 @@ class MemoryOptions:
         Path | None,
         Help("TOML file with rows of what must not be kept, before our own.", metavar="FILE"),
     ] = None
+    listener: Annotated[
+        str,
+        Help(
+            "Recogniser that writes down, for the memory alone, what users of duplex models say; "
+            "'none': nothing.",
+            metavar="ENGINE",
+        ),
+    ] = "pocketsphinx"
+    listener_model: Annotated[
+        str, Help("Its model, where it needs one (see 'engines').", metavar="ID")
+    ] = ""
+    listener_lm: Annotated[
+        Literal["domain", "default"],
+        Help("PocketSphinx: words of the fixtures' room, or general English."),
+    ] = "default"
     local_user: Annotated[
         str,
         Help(

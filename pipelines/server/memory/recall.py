@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.server.memory.database import MemoryStoreError
+from pipelines.server.memory.disk.database import MemoryStoreError
+from pipelines.server.memory.disk.record import Candidate
 from pipelines.server.memory.memories import UserMemory
-from pipelines.server.memory.record import Candidate
 
 
 @dataclass(slots=True)
@@ -28,10 +28,12 @@ class Recall:
     """Memories that came back before."""
     _ahead: tuple[str, asyncio.Future[list[Candidate]]] | None = None
 
-    def foresee(self, text: str) -> None:
+    def foresee(self, text: str) -> asyncio.Future[list[Candidate]]:
         """Begins the search for an utterance that will be asked for."""
-        self._ahead = (text, asyncio.wrap_future(self.memory.search(text)))
-        self._ahead[1].add_done_callback(_seen)
+        searching = asyncio.wrap_future(self.memory.search(text))
+        searching.add_done_callback(_seen)
+        self._ahead = (text, searching)
+        return searching
 
     async def find(self, text: str, *, wait_s: float | None, keep: bool = True) -> list[Candidate]:
         """What an utterance brings back; nothing if it takes too long.

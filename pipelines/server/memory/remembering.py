@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.clock import Clock, monotonic_ns
 from pipelines.errors import LabError
+from pipelines.server.memory.disk.record import Candidate
 from pipelines.server.memory.injection import Way, injection, way_in
 from pipelines.server.memory.memories import UserMemory
 from pipelines.server.memory.recall import Recall
-from pipelines.server.memory.record import Candidate
 from pipelines.server.session.backend import Backend, Capabilities, Emit
 from pipelines.server.session.events import (
     AssistantPartial,
     AudioIn,
+    Control,
     Event,
     Failure,
     Input,
@@ -29,6 +30,14 @@ from pipelines.server.session.events import (
     UserPartial,
     UserText,
 )
+
+if TYPE_CHECKING:
+    from pipelines.server.memory.listener import Listener
+
+LAST_SEARCH_S = 1.0
+"""Longest wait, at a conversation's end, for searches that are under way, s."""
+LONGEST_TURN_S = 20.0
+"""Longest time for which memories wait for a pause of the user's, s."""
 
 
 class RememberingBackend:
@@ -60,7 +69,14 @@ class RememberingBackend:
         """Pieces of what the agent says now."""
         self._broken = False
         """True while the memory can't be used, which was told."""
+        self._over = False
+        self._pause = asyncio.Event()
+        """Set while the user is silent: nothing is said into their words."""
+        self._pause.set()
+        self._listener: Listener | None = None
         self._work: set[asyncio.Task[None]] = set()
+        self._searching: set[asyncio.Future[list[Candidate]]] = set()
+        """Searches that are under way; what was said is kept behind them."""
         options = memory.house.options
         self._way: Way = way_in(can, options.inject)
         before: list[Any] = []
@@ -69,6 +85,12 @@ class RememberingBackend:
 
             before = [BeforeAnswer(self._recall, options.wait_ms / 1_000)]
         self._backend = make(before)
+        if can.full_duplex and memory.house.recogniser is not None:
+            from pipelines.server.memory.listener import Listener
+
+            self._listener = Listener(
+                memory.house.recogniser, can.in_rate_hz, self._overheard, self._failed
+            )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -84,6 +106,8 @@ class RememberingBackend:
     def push(self, chunk: AudioIn) -> None:
         """Hands the user's audio on."""
         self._backend.push(chunk)
+        if self._listener is not None:
+            self._listener.push(chunk)
 
     async def send(self, given: Input) -> None:
         """Hands an input on; what the user writes is kept as what they say."""
@@ -92,8 +116,15 @@ class RememberingBackend:
         await self._backend.send(given)
 
     async def stop(self) -> None:
-        """Ends the backend; what waits for the disk is written behind it."""
+        """Ends the backend; what waits for the disk or the recogniser is kept behind it."""
+        self._over = True
         self._agent_said()
+        if self._listener is not None:
+            last = asyncio.create_task(self._listener.finish())
+            self._memory.house.understanding.add(last)
+            last.add_done_callback(self._memory.house.understanding.discard)
+        if self._searching:
+            await asyncio.wait(list(self._searching), timeout=LAST_SEARCH_S)
         for task in list(self._work):
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
@@ -109,21 +140,38 @@ class RememberingBackend:
             self._heard(event.text)
         elif isinstance(event, AssistantPartial):
             self._agent.append(event.text)
+        elif isinstance(event, Control) and event.name == "user_speaking":
+            if event.value == "true":
+                self._pause.clear()
+            else:
+                self._pause.set()
+            if self._listener is not None:
+                self._listener.speaking(event)
 
     def _say(self, event: Event) -> None:
         if self._emit is not None:
             self._emit(event)
 
-    def _heard(self, text: str) -> None:
+    def _overheard(self, text: str) -> None:
+        """The recogniser has understood an utterance, perhaps after the conversation's end."""
+        self._heard(text, "listener")
+
+    def _heard(self, text: str, source: str = "user") -> None:
         """The user said something: it is searched for, and kept."""
         self._agent_said()
-        if self._way == "context":
-            self._recall.foresee(text)
-        elif self._way != "off" or self._memory.house.options.inject == "off":
+        injects = self._way != "off" or self._memory.house.options.inject == "off"
+        if self._way != "context" and (self._over or not injects):
+            self._keep(source, text)
+            return
+        # Kept once it was searched for: else its own words would count as common ones.
+        searching = self._recall.foresee(text)
+        self._searching.add(searching)
+        searching.add_done_callback(self._searching.discard)
+        searching.add_done_callback(lambda _: self._keep(source, text))
+        if self._way != "context":
             task = asyncio.create_task(self._inject(text))
             self._work.add(task)
             task.add_done_callback(self._work.discard)
-        self._keep("user", text)
 
     def _agent_said(self) -> None:
         text, self._agent = "".join(self._agent).strip(), []
@@ -163,9 +211,13 @@ class RememberingBackend:
             return
         given = injection(found)
         try:
+            async with asyncio.timeout(LONGEST_TURN_S):
+                await self._pause.wait()
             await self._backend.send(Say(given.summary) if self._way == "say" else given)
         except LabError as error:
             self._failed(str(error))
+        except TimeoutError:
+            return  # whatever it was about, it is over
 
     def _injected(self, found: Sequence[Candidate]) -> None:
         self._say(Memory(self._clock(), tuple(one.memory.text for one in found)))

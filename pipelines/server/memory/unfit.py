@@ -15,7 +15,7 @@ from typing import Literal
 
 from pipelines.errors import SpecError
 from pipelines.guards.texts import parse_toml
-from pipelines.server.memory.record import LONGEST
+from pipelines.server.memory.disk.record import LONGEST
 from pipelines.spec import read_options
 
 OURS = Path(__file__).parent / "unfit.toml"

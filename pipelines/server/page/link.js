@@ -85,6 +85,7 @@ function control(m) {
     face.call = m.call;             // of a server with many calls: which one is this page's
     sound.preroll_ms = m.preroll_ms;
     document.body.classList.toggle("plain", m.plain === true);
+    document.title = `duplex-lab: ${m.plain ? "talk" : "face"}`;
     document.getElementById("what").textContent = m.title;
     say("link", `${m.title}`);
     if (m.mode === "live") document.getElementById("go").textContent = "Start: microphone and sound";

@@ -1,6 +1,5 @@
-// Live: the microphone goes to the pipeline and its voice comes back by WebRTC (Pipecat's
-// SmallWebRTC transport). Of this audio the page knows no sample's number: the mouth follows the
-// messages as they come.
+// Live: the microphone goes to the agent and its voice comes back by WebRTC. Of this audio the page
+// knows no sample's number: the mouth follows the messages as they come.
 "use strict";
 
 async function startTalk() {
@@ -19,7 +18,7 @@ async function startTalk() {
     sound.context.createMediaStreamSource(media).connect(
       (sound.meter = sound.context.createAnalyser()));
   };
-  peer.createDataChannel("chat");        // Pipecat waits for one
+  peer.createDataChannel("chat");        // the server tells its states and words by it too
   peer.onconnectionstatechange = () => {
     const again = peer.connectionState === "failed" ? ": reload this page to call again" : "";
     say("call", `call: ${peer.connectionState}${again}`);

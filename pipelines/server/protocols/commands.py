@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,14 @@ class Tell:
     role: str
     """``user``, ``assistant`` or ``system``."""
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The functions that the model may call from now on."""
+
+    functions: tuple[Mapping[str, Any], ...]
+    """Each with ``name``, ``description`` and ``parameters``, a JSON schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +78,4 @@ class HangUp:
     """The client is gone."""
 
 
-Command = Hear | Instruct | Tell | GiveResult | Answer | Interrupt | PressKey | HangUp
+Command = Hear | Instruct | Tell | Offer | GiveResult | Answer | Interrupt | PressKey | HangUp

@@ -17,6 +17,7 @@ from pipelines.server.protocols.commands import (
     Hear,
     Instruct,
     Interrupt,
+    Offer,
     Pcm,
     Tell,
 )
@@ -106,6 +107,8 @@ class OpenAIRealtimeServer:
         commands: list[Command] = []
         if after.instructions != before.instructions:
             commands.append(Instruct(after.instructions))
+        if after.tools != before.tools:
+            commands.append(Offer(after.tools))
         if after.detects_turns:
             commands += _hear(self._input.take(also_open=True))
         return commands
@@ -221,7 +224,8 @@ class OpenAIRealtimeServer:
         return []
 
     def _create_response(self, event: Mapping[str, Any]) -> list[Command]:
-        if self._response is not None:
+        goes_on = self._response is not None
+        if self._response is not None and not (self._held and self._waits_for_results()):
             raise EventError(
                 "conversation_already_has_active_response",
                 f"the response {self._response.id!r} goes on: wait for its end, or cancel it",
@@ -242,7 +246,8 @@ class OpenAIRealtimeServer:
         held, self._held = self._held, []
         pcm = self._input.take()
         self._mute = False
-        self._open()
+        if not goes_on:
+            self._open()
         return [*held, *_hear(pcm), Answer(bool(len(pcm)), bool(held))]
 
     def _cancel(self, event: Mapping[str, Any]) -> list[Command]:
@@ -339,10 +344,28 @@ class OpenAIRealtimeServer:
         if self._response is not None:
             self._end("cancelled", {"type": "cancelled", "reason": "turn_detected"})
 
-    def tool_call(self, call_id: str, name: str, arguments: str) -> None:
-        """The model calls a function: the response ends with it, and the client's turn it is."""
-        self._open().call(call_id, name, arguments)
-        self._end("completed")
+    def tool_call(self, call_id: str, name: str, arguments: str, goes_on: bool = False) -> None:
+        """The model calls a function: the client's turn it is.
+
+        The response ends with it; one in which words were said before it ends with their sound.
+
+        Args:
+            call_id: Name of the call.
+            name: The function's.
+            arguments: JSON.
+            goes_on: Whether another call of the same answer follows.
+        """
+        response = self._open()
+        response.call(call_id, name, arguments)
+        if not goes_on and not response.spoke:
+            self._end("completed")
+
+    def _waits_for_results(self) -> bool:
+        """Whether nothing is to come of the response that goes on but its words' sound.
+
+        A client may give results before that is over: they are no reason for an error.
+        """
+        return self._response is not None and (self._response.calls or not self._response.spoke)
 
     def failed(self, sentence: str) -> None:
         """The agent can't go on, or can't answer."""

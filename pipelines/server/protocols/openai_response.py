@@ -58,6 +58,11 @@ class Response:
         """Whether it holds words or audio already."""
         return self._spoken is not None
 
+    @property
+    def calls(self) -> bool:
+        """Whether it holds a call of a function."""
+        return any(item is not self._spoken for item in self._items)
+
     def audio(self, pcm: Pcm) -> None:
         """(n,) samples of the agent's speech."""
         if self._is_text:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from pipelines.server.session.events import FUNCTION_NAME
 from pipelines.wires.openai_realtime import RATE_HZ, RATES_HZ, AudioType
 
 LONGEST_INSTRUCTIONS = 65_536
@@ -213,11 +214,18 @@ def _tools(settings: Settings, value: Any, path: str) -> Settings:
     if not isinstance(value, list) or len(value) > MOST_TOOLS:
         raise _wrong(path, value, f"a list of {MOST_TOOLS} functions at most")
     if value and not settings.takes_tools:
-        raise EventError("unsupported_value", f"{settings.model} calls no functions", path)
+        why = f"{settings.model} calls no functions: its model takes none"
+        raise EventError("unsupported_value", why, path)
     for n, tool in enumerate(value):
         is_function = isinstance(tool, Mapping) and tool.get("type") == "function"
-        if not is_function or not isinstance(tool.get("name"), str) or not tool["name"]:
-            raise _wrong(f"{path}[{n}]", tool, "a function with its name: no other tool is served")
+        name = tool.get("name") if is_function else None
+        if not isinstance(name, str) or not FUNCTION_NAME.fullmatch(name):
+            raise _wrong(
+                f"{path}[{n}]",
+                tool,
+                "a function whose name has letters, digits, _ and -, 64 at "
+                "most: no other tool is served",
+            )
         if not isinstance(tool.get("parameters", {}), Mapping):
             raise _wrong(f"{path}[{n}].parameters", tool["parameters"], "a JSON schema")
     return replace(settings, tools=tuple(dict(tool) for tool in value))

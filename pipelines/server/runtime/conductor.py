@@ -299,12 +299,15 @@ class Conductor:
                 await opened.backend.start(self._taker(opened))
             except LabError as error:
                 tried.append(str(error))
+                self._now = old
                 self._leave(opened)
                 continue
+            except asyncio.CancelledError:  # the conversation ends meanwhile
+                self._leave(old)
+                raise
             self._leave(old)
             await self._go_on(old.name, what, tried[0])
             return True
-        self._now = old
         self._held = None
         return False
 

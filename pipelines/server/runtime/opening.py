@@ -7,8 +7,10 @@ from dataclasses import replace
 from functools import partial
 
 from pipelines.errors import LabError
+from pipelines.guards.texts import toml_string
 from pipelines.registry import load_object
 from pipelines.server.runtime.conduct import Conduct
+from pipelines.server.runtime.levels import LEVELS, needs_gb
 from pipelines.server.runtime.options import PolicyOptions, WarmthOptions
 from pipelines.server.runtime.policy import policy_of_lines
 from pipelines.server.runtime.remote import RemoteBackend
@@ -26,8 +28,16 @@ def runtime_of(
     skills: SkillOptions,
     policy: PolicyOptions,
     warmth: WarmthOptions,
+    level: int = LEVELS[-1].number,
 ) -> Runtime:
     """What the server does beside its conversations.
+
+    Args:
+        served: The presets that can be asked for.
+        skills: ``[skills]``.
+        policy: ``[policy]``.
+        warmth: ``[warmth]``.
+        level: The hardware's, where the options name none.
 
     Raises:
         LabError: a preset or a skill is unknown, or wrong.
@@ -52,6 +62,8 @@ def runtime_of(
         spare=[watched(spec, skills) for spec in spare],
         registry=registry_of(skills) if skills.enabled else None,
         budget_tokens=dict.fromkeys(paid, policy.budget_tokens) if policy.budget_tokens else {},
+        level=level if policy.level < 0 else policy.level,
+        needs_gb={spec.name: needs_gb(spec) for spec in (*served, *spare)},
         connect=partial(RemoteBackend, token_env=policy.token_env),
     )
 
@@ -81,5 +93,6 @@ def watched(spec: PipelineSpec, options: SkillOptions) -> PipelineSpec:
         return spec
     if "[watch]" in spec.toml:
         return spec  # it says 'off' itself
-    text = f'{spec.toml.rstrip()}\n\n[watch]\nintents = "{options.watch}"\n'
+    planner = f"planner = {toml_string(options.planner)}\n" if options.planner else ""
+    text = f'{spec.toml.rstrip()}\n\n[watch]\nintents = "{options.watch}"\n{planner}'
     return parse_spec(spec.name, text)

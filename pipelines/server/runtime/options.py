@@ -45,6 +45,14 @@ class PolicyOptions:
         Range(0, 100_000_000, "tokens"),
         Help("Tokens that a hosted or remote agent may use in a conversation; 0: any number."),
     ] = 0
+    level: Annotated[
+        int,
+        Range(-1, 6),
+        Help(
+            "Level of this machine's hardware, 0 to 6, as 'doctor' says: what it can't run begins "
+            "at the chain's address. -1: it is looked up."
+        ),
+    ] = -1
     rules: Annotated[
         tuple[str, ...],
         Help(
@@ -61,6 +69,29 @@ class PolicyOptions:
 class WarmthOptions:
     """What is ready before somebody calls."""
 
+    seats: Annotated[
+        int,
+        Range(0, 64, "conversations"),
+        Help(
+            "Seats of each preset that are always warm; the others are loaded ahead of demand. 0: "
+            "all of them."
+        ),
+    ] = 0
+    ahead_s: Annotated[
+        float,
+        Range(1, 3_600, "s"),
+        Help("Time for which conversations are foreseen, s: at least that of loading a model."),
+    ] = 60.0
+    idle_s: Annotated[
+        float,
+        Range(1, 86_400, "s"),
+        Help("Time after which a seat beyond those that nobody wants is ended, s."),
+    ] = 600.0
+    keep_alive_s: Annotated[
+        float,
+        Range(0, 86_400, "s"),
+        Help("Interval at which an idle model does its warm-up again, s; 0: never."),
+    ] = 0.0
     greeting: Annotated[
         str,
         Help("What an agent says first, where its preset has no greeting.", "--greeting", "TEXT"),

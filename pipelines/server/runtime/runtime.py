@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.server.runtime.conduct import Conduct
+from pipelines.server.runtime.levels import LEVELS, order
 from pipelines.server.runtime.remote import RemoteBackend
 from pipelines.server.session.backend import Backend
 from pipelines.server.skills.registry import Registry
@@ -30,8 +31,17 @@ class Runtime:
     """Skills; None: there are none."""
     budget_tokens: Mapping[str, int] = field(default_factory=dict)
     """Name → tokens that it may use in one conversation."""
+    level: int = LEVELS[-1].number
+    """The hardware's level."""
+    needs_gb: Mapping[str, float] = field(default_factory=dict)
+    """Preset → memory of its largest model, GB."""
     connect: Callable[[str], Backend] = RemoteBackend
     """Makes the agent at an address."""
+
+    def order(self, name: str) -> list[str]:
+        """The agents of a conversation with a preset, the one that begins first."""
+        lines = [one for one in self.fallback if is_address(one)]
+        return order(name, self.needs_gb.get(name, 0.0), self.level, self.fallback, lines)
 
     @property
     def conducts(self) -> bool:

@@ -97,7 +97,8 @@ class SkillSide:
 
     async def _run(self, call: ToolCall) -> None:
         outcome = await self._caller.run(call.call_id, call.name, call.arguments)
-        asked = "tool_result" in self._talk.can.inputs
+        # A pipeline whose model calls functions runs the skills itself: this call is the watcher's.
+        asked = "tool_result" in self._talk.can.inputs and "functions" not in self._talk.can.inputs
         if asked:  # by the agent itself: an answer is owed
             await self._talk.tell(ToolOutput(call.call_id, outcome.output))
         if outcome.status == "done":

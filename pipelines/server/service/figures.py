@@ -9,7 +9,6 @@ from pipelines.server.session.events import (
     Audit,
     Control,
     Event,
-    Failure,
     Interruption,
     LatencyMark,
     ToolCall,
@@ -45,7 +44,10 @@ class Figures:
             registry=self.registry,
         )
         self._refused = Counter(
-            "duplex_lab_refused", "RefusedError before they began", ["why"], registry=self.registry
+            "duplex_lab_refused",
+            "Conversations refused before they began",
+            ["why"],
+            registry=self.registry,
         )
         self._first = Histogram(
             "duplex_lab_first_audio_seconds",
@@ -55,7 +57,10 @@ class Figures:
             registry=self.registry,
         )
         self._interruptions = Counter(
-            "duplex_lab_interruptions", "Interruptions of the agent", of, registry=self.registry
+            "duplex_lab_interruptions",
+            "Interruptions of the agent's speech",
+            of,
+            registry=self.registry,
         )
         self._calls = Counter(
             "duplex_lab_tool_calls", "Functions that agents called", of, registry=self.registry
@@ -96,6 +101,12 @@ class Figures:
             ["preset", "state"],
             registry=self.registry,
         )
+        self._ahead = Counter(
+            "duplex_lab_seats_ahead",
+            "Seats ahead of demand: loaded, then used or unused; cold: somebody had to wait",
+            ["preset", "what"],
+            registry=self.registry,
+        )
         self._most_waiting = 0
         self._queue.set_function(self._take_most)
 
@@ -104,9 +115,11 @@ class Figures:
         self._open.labels(preset, door).inc()
         self._all.labels(preset, door).inc()
 
-    def closed(self, preset: str, door: str) -> None:
-        """It is over."""
+    def closed(self, preset: str, door: str, failed: bool) -> None:
+        """It is over; ``failed``: an error ended it."""
         self._open.labels(preset, door).dec()
+        if failed:
+            self._failed.labels(preset, door).inc()
 
     def refused(self, why: str) -> None:
         """Somebody was refused; ``why`` is one of a few words (full, token, draining, preset)."""
@@ -125,6 +138,10 @@ class Figures:
         self._warm.labels(preset, "free").set(free)
         self._warm.labels(preset, "taken").set(taken)
 
+    def ahead(self, preset: str, what: str) -> None:
+        """What became of a seat that was loaded ahead of demand, or was not."""
+        self._ahead.labels(preset, what).inc()
+
     def take(self, event: Event, preset: str, door: str) -> None:
         """Counts an event of a conversation."""
         if isinstance(event, AudioOut | Control):
@@ -132,15 +149,12 @@ class Figures:
         if isinstance(event, LatencyMark):
             if event.name == "first_audio":
                 self._first.labels(preset, door).observe(max(0.0, event.ms / 1_000))
-        elif isinstance(event, Interruption):
+        elif isinstance(event, Interruption) and event.spoke:
             self._interruptions.labels(preset, door).inc()
         elif isinstance(event, ToolCall):
             self._calls.labels(preset, door).inc()
-        elif isinstance(event, Audit):
-            if event.step != "asked":
-                self._skills.labels(event.name, event.step).inc()
-        elif isinstance(event, Failure) and event.fatal:
-            self._failed.labels(preset, door).inc()
+        elif isinstance(event, Audit) and event.step != "asked":
+            self._skills.labels(event.name, event.step).inc()
 
     def frame(self, seconds: float, waiting: int, preset: str, door: str) -> None:
         """A chunk of the agent's was handed to the socket.

@@ -24,7 +24,7 @@ from pipelines.server.runtime.conductor import Conductor
 from pipelines.server.runtime.links import Link, Opened
 from pipelines.server.runtime.runtime import Runtime, is_address
 from pipelines.server.service.figures import Figures
-from pipelines.server.service.warm import WarmPool
+from pipelines.server.service.warm import Told, WarmPool, Warmth
 from pipelines.server.session.backend import Backend, Capabilities
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.forms import STEP_MODELS, VOICE_PIPELINE, servable
@@ -64,6 +64,8 @@ class Limits:
     """Connections at a time, of all doors."""
     conversation_s: float = 1_800.0
     """Longest conversation, s."""
+    conversations: int = 0
+    """Conversations at a time, of all presets; 0: as many as there are seats."""
 
 
 def to_stderr(sentence: str) -> None:
@@ -103,6 +105,8 @@ class VoiceService:
     """What goes on beside conversations."""
     memory: Memories | None = None
     """What users said in earlier conversations; None: nothing is remembered."""
+    warmth: Warmth | None = None
+    """Seats of each preset that are warm; None: all of them."""
     figures: Figures = field(default_factory=Figures)
     draining: bool = False
     """True once no conversation may begin."""
@@ -112,6 +116,11 @@ class VoiceService:
     def __post_init__(self) -> None:
         for spec in self._all_specs:
             servable(spec)
+
+    @property
+    def _warmth(self) -> Warmth:
+        seats = self.limits.seats
+        return self.warmth or Warmth(most=seats, least=seats)
 
     @property
     def _all_specs(self) -> list[PipelineSpec]:
@@ -136,7 +145,7 @@ class VoiceService:
     def ready_for(self, name: str) -> bool:
         """Whether a conversation with a preset could begin now."""
         pool = self._pools.get(name)
-        return self.ready and (name in self.steps or (pool is not None and pool.free > 0))
+        return self.ready and (name in self.steps or (pool is not None and pool.has_room))
 
     @property
     def pids(self) -> list[int]:
@@ -164,11 +173,17 @@ class VoiceService:
             importlib.import_module("pipelines.server.session.pipeline")  # not in the first call
         if self.memory is not None:
             self.memory.start()
+            if any(spec.kind == "duplex" for spec in self._all_specs):
+                await self.memory.listen()
         for spec in self._all_specs:
             name = spec.name
-            pool = WarmPool(
-                spec, self.limits.seats, self.tell, self._counted(name), self._renews(name)
+            told = Told(
+                self.tell,
+                partial(self.figures.replaced, name),
+                partial(self._told_warm, name),
+                partial(self.figures.ahead, name),
             )
+            pool = WarmPool(spec, self._warmth, told, lambda: not self._open)
             try:
                 await pool.load()
             except BaseException:
@@ -216,6 +231,12 @@ class VoiceService:
             spec = self.spec(preset)
             if self.draining:
                 raise RefusedError("draining", "the server is shutting down")
+            if 0 < self.limits.conversations <= len(self._open):
+                raise RefusedError(
+                    "full",
+                    f"the server is in {self.limits.conversations} conversations, the most that it "
+                    "may: try again in a few seconds",
+                )
         except RefusedError as refused:
             self.figures.refused(refused.why)
             raise
@@ -231,8 +252,12 @@ class VoiceService:
             watch.cancel()
             await session.stop()
             self._open.discard(session)
-            self.figures.closed(name, door)
+            self.figures.closed(name, door, session.failed)
             give()
+
+    async def hang_up(self, reason: str) -> None:
+        """Ends every conversation; others may begin."""
+        await asyncio.gather(*(one.stop(reason) for one in list(self._open)))
 
     async def drain(self, reason: str, grace_s: float = GOODBYE_S) -> None:
         """Lets nobody in, and ends every conversation once its agent has finished speaking."""
@@ -246,7 +271,7 @@ class VoiceService:
         await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
         self._pools.clear()
         if self.memory is not None:
-            await asyncio.to_thread(self.memory.close)
+            await self.memory.aclose()
 
     # inside
 
@@ -257,15 +282,15 @@ class VoiceService:
         runtime, marks = self.runtime, MarkList()
         caller = SkillCaller(runtime.registry) if runtime.registry is not None else None
         call = _Call(marks, caller, user)
+        begins, *others = runtime.order(name)
         try:
-            first = await self._opened(name, call)
+            first = await self._opened(begins, call)
         except RefusedError as refused:
             self.figures.refused(refused.why)
             raise
         backend, release = first.backend, first.release
         if runtime.conducts:
-            chain = [one for one in runtime.fallback if one != name]
-            rest = [Link(one, partial(self._opened, one, call)) for one in chain]
+            rest = [Link(one, partial(self._opened, one, call)) for one in others]
             fell_back = partial(self.figures.fell_back, name)
             conductor = Conductor(first, rest, runtime.conduct, caller, fell_back)
             backend, release = conductor, conductor.release
@@ -329,12 +354,6 @@ class VoiceService:
         await asyncio.sleep(self.limits.conversation_s)
         minutes = self.limits.conversation_s / 60
         await session.stop(f"a conversation lasts {minutes:.0f} minutes at most", GOODBYE_S)
-
-    def _counted(self, name: str) -> Callable[[int], None]:
-        return lambda count: self.figures.replaced(name, count)
-
-    def _renews(self, name: str) -> Callable[[], None]:
-        return lambda: self._told_warm(name)
 
     def _told_warm(self, name: str) -> None:
         if pool := self._pools.get(name):

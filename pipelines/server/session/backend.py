@@ -29,7 +29,7 @@ class Capabilities:
     """Rate of the audio that it gives."""
     modalities: tuple[str, ...] = ("voice-to-voice",)
     inputs: tuple[str, ...] = ("audio",)
-    """Of audio, text, say, tool_result, context, interrupt, respond."""
+    """Of audio, text, say, functions, tool_result, context, interrupt, respond."""
     full_duplex: bool = False
     """True if it hears while it speaks, and decides itself when to yield."""
 

@@ -14,6 +14,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -41,8 +42,8 @@ from pipelines.server.session.log import Conversation, NoLog, SessionLog, Tape
 from pipelines.server.session.states import OPEN, SessionError, State, checked
 from pipelines.spec import PipelineSpec
 
-MOST_WAITING = 2_000
-"""Events that may wait for a reader; one that lets more wait is taken to be gone."""
+MOST_WAITING, MOST_WAITING_NS = 2_000, 30 * NS_PER_S
+"""Events, and audio, that may wait for a reader; one that lets more wait is taken to be gone."""
 QUIET_MS = 300
 """Silence after which the agent's turn is over, ms: longer than a pause within a word."""
 MOST_LOGGED = 20_000
@@ -82,6 +83,8 @@ class Session:
         self._log: SessionLog = log or NoLog()
         self._clock = clock
         self._waiting: deque[Event] = deque()
+        self._waiting_ns = 0
+        """Length of the audio that waits."""
         self._news = asyncio.Event()
         self.over = asyncio.Event()
         """Set once the conversation is closed."""
@@ -112,6 +115,11 @@ class Session:
     def out_rate_hz(self) -> int:
         """Rate of the audio that it gives."""
         return self._backend.capabilities.out_rate_hz
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error ended it."""
+        return self._failed
 
     @property
     def waiting(self) -> int:
@@ -188,6 +196,7 @@ class Session:
         while True:
             while self._waiting:
                 event = self._waiting.popleft()
+                self._waiting_ns -= _length_ns(event)
                 yield event
                 if isinstance(event, Closed):
                     return
@@ -197,7 +206,7 @@ class Session:
     def take_events(self) -> list[Event]:
         """All events that wait, in place of `events`, for a reader that comes now and then."""
         taken = list(self._waiting)
-        self._waiting.clear()
+        self._drop_waiting()
         self._news.clear()
         return taken
 
@@ -265,14 +274,20 @@ class Session:
     def _put(self, event: Event) -> None:
         if self.over.is_set():
             return
-        if len(self._waiting) >= MOST_WAITING and not isinstance(event, Closed):
-            self._waiting.clear()
+        too_much = len(self._waiting) >= MOST_WAITING or self._waiting_ns >= MOST_WAITING_NS
+        if too_much and not isinstance(event, Closed):
+            self._drop_waiting()
             self._fail("whoever reads the session's events did not keep up.")
             return
         if self._log.keeps and not isinstance(event, AudioOut) and len(self._kept) < MOST_LOGGED:
             self._kept.append(event)
         self._waiting.append(event)
+        self._waiting_ns += _length_ns(event)
         self._news.set()
+
+    def _drop_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_ns = 0
 
     def _fail(self, reason: str) -> None:
         """Ends the session by an error."""
@@ -320,6 +335,7 @@ class Session:
     def _interrupted(self, event: Interruption) -> None:
         if self._tape is not None:
             self._tape.clear(event.t_ns)
+        event = replace(event, spoke=self._heard_until_ns > event.t_ns)
         self._queue_end_ns = min(self._queue_end_ns, event.t_ns)
         self._heard_until_ns = min(self._heard_until_ns, event.t_ns)
         self._put(event)
@@ -342,3 +358,8 @@ class Session:
         elif self.state == "speaking":
             self._put(TurnEnd(self._heard_until_ns, "agent"))
             self._turn("listening")
+
+
+def _length_ns(event: Event) -> int:
+    """Length of an event's audio."""
+    return samples_to_ns(event.samples, event.rate_hz) if isinstance(event, AudioOut) else 0

@@ -5,11 +5,14 @@ Times are of the machine's monotonic clock, ns. Audio is int16, mono, little-end
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Side = Literal["user", "agent"]
+FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Name of a function, as OpenAI and the servers of its protocol take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,20 @@ class AudioOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Phones:
+    """Audio that a synthesiser has made, which is still to be written: its phones, for lips."""
+
+    t_ns: int
+    phones: tuple[tuple[str, float, float], ...]
+    """(phone in IPA, start, end), ms from the first sample of its request."""
+    samples: int
+    """Of the piece that was made."""
+    offset_ms: float
+    """Start of the piece in its request."""
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The agent asks for a function."""
 
@@ -71,6 +88,8 @@ class ToolCall:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     answered_here: bool = False
     """True if the server or its pipeline runs the function: no client need answer."""
+    goes_on: bool = False
+    """True if another call of the same answer follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +143,12 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """The agent was interrupted: audio older than ``generation`` and not yet heard is dropped."""
+    """The user took the turn: audio older than ``generation`` and not yet heard is dropped."""
 
     t_ns: int
     generation: int
+    spoke: bool = True
+    """Whether the agent was speaking; if not, an answer that had not begun was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +211,7 @@ Event = (
     | AssistantPartial
     | TurnEnd
     | AudioOut
+    | Phones
     | ToolCall
     | ToolResult
     | ToolCancelled
@@ -208,6 +230,7 @@ NAMES: dict[type, str] = {
     AssistantPartial: "assistant_partial",
     TurnEnd: "turn_end",
     AudioOut: "audio",
+    Phones: "phones",
     ToolCall: "tool_call",
     ToolResult: "tool_result",
     ToolCancelled: "tool_cancelled",
@@ -254,6 +277,14 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Functions:
+    """The functions that the client offers from now on, in place of those before."""
+
+    functions: Sequence[Mapping[str, Any]]
+    """Each with ``name``, ``description`` and ``parameters``, a JSON schema."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolOutput:
     """A function's result, for a `ToolCall`."""
 
@@ -280,4 +311,4 @@ class Command:
     name: Literal["interrupt", "respond"]
 
 
-Input = UserText | Say | ToolOutput | Context | Command
+Input = UserText | Say | Functions | ToolOutput | Context | Command

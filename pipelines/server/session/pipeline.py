@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -19,6 +20,10 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from pipelines.clock import monotonic_ns
+from pipelines.duplex.adapters import adapter_of
+from pipelines.duplex.frames import ConditionFrame, TextRefusedError
+from pipelines.engines.adapters import engine_row
+from pipelines.engines.row import FUNCTIONS
 from pipelines.errors import LabError
 from pipelines.host import Host, Skills
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
@@ -33,12 +38,17 @@ from pipelines.server.session.events import (
     AudioOut,
     Command,
     Context,
+    Event,
     Failure,
+    Functions,
     Input,
     Interruption,
     Say,
+    ToolCall,
+    ToolOutput,
     UserText,
 )
+from pipelines.server.session.functions import ClientFunctions
 from pipelines.server.session.states import SessionError
 from pipelines.server.session.tap import SessionTap
 from pipelines.spec import PipelineSpec
@@ -55,8 +65,11 @@ def capabilities_of(spec: PipelineSpec) -> Capabilities:
     inputs = ["audio", "interrupt"]
     if spec.kind == "cascade" and architecture(spec.architecture).build:
         inputs += ["text", "say", "context", "respond"]
+        if calls_functions(spec):
+            inputs += ["functions", "tool_result"]
     if spec.kind == "duplex":
-        inputs += ["say"]
+        can = adapter_of(spec.stages["model"]).abilities
+        inputs += [kind for ability, kind in _ABILITIES.items() if ability in can]
     return Capabilities(
         name=spec.name,
         in_rate_hz=spec.audio.in_rate_hz,
@@ -65,6 +78,17 @@ def capabilities_of(spec: PipelineSpec) -> Capabilities:
         inputs=tuple(inputs),
         full_duplex=spec.kind == "duplex",
     )
+
+
+def calls_functions(spec: PipelineSpec) -> bool:
+    """Whether the language model of a cascade calls functions that a client offers."""
+    if spec.architecture == "hosted":
+        from pipelines.hosted.services import services_of
+
+        return "llm" in services_of(spec)
+    if spec.architecture != "cascade":
+        return False
+    return FUNCTIONS in engine_row("llm", spec.stages["llm"].engine).capabilities
 
 
 class SessionWire:
@@ -138,6 +162,7 @@ class PipelineBackend:
         self._before_answer = before_answer
         self._wire = SessionWire(marks)
         self._tap = SessionTap(self._emit)
+        self._functions = ClientFunctions()
         self._say: Emit | None = None
         self._worker: PipelineWorker | None = None
         self._runner: WorkerRunner | None = None
@@ -186,10 +211,22 @@ class PipelineBackend:
             SessionError: this preset takes none of this kind.
         """
         kind = given.name if isinstance(given, Command) else _KINDS[type(given)]
+        if kind == "context" and "condition" in self.capabilities.inputs:
+            kind = "condition"
         if kind not in self.capabilities.inputs or self._worker is None:
             takes = ", ".join(self.capabilities.inputs)
             raise SessionError(f"{self._spec.name} takes no {kind}: it takes {takes}.")
-        await self._worker.queue_frame(_frame(given))
+        frame: Any
+        if isinstance(given, ToolOutput):
+            frame = self._functions.give(given)
+        elif isinstance(given, Functions):
+            frame = self._functions.offer(given.functions, self._skills)
+        elif isinstance(given, Context) and kind == "condition":
+            frame = ConditionFrame(given.summary)
+        else:
+            frame = _frame(given)
+        if frame is not None:
+            await self._worker.queue_frame(frame)
 
     async def stop(self) -> None:
         """Ends the pipeline, and lets its models come to rest."""
@@ -209,7 +246,9 @@ class PipelineBackend:
 
     # inside
 
-    def _emit(self, event: Any) -> None:
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, ToolCall) and self._functions.called(event):
+            event = replace(event, answered_here=False)
         if self._say is not None:
             self._say(event)
 
@@ -273,7 +312,8 @@ class PipelineBackend:
             if self._wire.closed.is_set():
                 return
             beside = isinstance(frame.processor, IntentWatcher)  # the voice goes on without it
-            fatal = bool(frame.fatal) or not (survives or beside)
+            refused = isinstance(frame.exception, TextRefusedError)
+            fatal = bool(frame.fatal) or not (survives or beside or refused)
             self._emit(Failure(monotonic_ns(), str(frame.error), fatal))
 
         worker.add_event_handler("on_pipeline_error", on_error)
@@ -287,7 +327,15 @@ class PipelineBackend:
         self._emit(Failure(monotonic_ns(), why, fatal=True))
 
 
-_KINDS = {UserText: "text", Say: "say", Context: "context"}
+_ABILITIES = {"forced_text": "say", "sum_condition": "condition"}
+"""Ability of a duplex model → the input that it takes."""
+_KINDS = {
+    UserText: "text",
+    Say: "say",
+    Context: "context",
+    Functions: "functions",
+    ToolOutput: "tool_result",
+}
 
 
 def _frame(given: Input) -> Any:

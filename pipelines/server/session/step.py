@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pipelines.clock import Clock, monotonic_ns
@@ -22,6 +22,7 @@ from pipelines.server.session.events import (
     Context,
     Event,
     Failure,
+    Functions,
     Input,
     Interruption,
     Say,
@@ -84,7 +85,13 @@ class StepModel(Protocol):
         """Closes the conversation."""
 
 
-_KINDS = {UserText: "text", Say: "say", Context: "context", ToolOutput: "tool_result"}
+_KINDS = {
+    UserText: "text",
+    Say: "say",
+    Context: "context",
+    Functions: "functions",
+    ToolOutput: "tool_result",
+}
 
 
 @dataclass(slots=True)
@@ -165,8 +172,8 @@ class StepBackend:
             self._tell(Interruption(now_ns, self._generation))
         if step.text:
             self._tell(AssistantPartial(now_ns, step.text))
-        for call in step.calls:
-            self._tell(ToolCall(now_ns, call.call_id, call.name, call.arguments))
+        for left, call in zip(range(len(step.calls))[::-1], step.calls, strict=True):
+            self._tell(replace(call, t_ns=now_ns, goes_on=left > 0))
         for audio in step.audio:
             self._tell(
                 AudioOut(

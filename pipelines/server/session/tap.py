@@ -9,12 +9,13 @@ from typing import Any
 from pipecat.frames.frames import (
     AggregatedTextFrame,
     Frame,
-    FunctionCallInProgressFrame,
     FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
     InterimTranscriptionFrame,
     LLMTextFrame,
     MetricsFrame,
     TranscriptionFrame,
+    TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSTextFrame,
     UserStoppedSpeakingFrame,
@@ -23,10 +24,12 @@ from pipecat.frames.frames import (
 )
 from pipecat.metrics.metrics import TTFBMetricsData
 from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.transports.base_output import BaseOutputTransport
 
 from pipelines.clock import NS_PER_S
 from pipelines.duplex.frames import DuplexContextEndFrame
 from pipelines.link.observer import TWIN_NS
+from pipelines.phones import PHONES, PHONES_AT
 from pipelines.server.session.backend import Emit
 from pipelines.server.session.events import (
     AssistantPartial,
@@ -34,6 +37,7 @@ from pipelines.server.session.events import (
     Event,
     Failure,
     LatencyMark,
+    Phones,
     ToolCall,
     ToolCancelled,
     ToolResult,
@@ -76,16 +80,25 @@ class SessionTap(BaseObserver):
             if frame.context_id and frame.text in self._filler_lines:
                 self._filler_lines.remove(frame.text)
                 self.fillers.add(frame.context_id)
+        elif isinstance(frame, FunctionCallsStartedFrame):
+            for call in _calls(frame, t_ns):
+                self._emit_once(call, (type(frame), call.call_id))
+        elif isinstance(frame, TTSAudioRawFrame):
+            if PHONES in frame.metadata and not isinstance(data.source, BaseOutputTransport):
+                self._emit(_phones(frame, t_ns))
         elif isinstance(frame, MetricsFrame):
             for one in frame.data:
                 if isinstance(one, TTFBMetricsData) and one.value:
                     self._emit(LatencyMark(t_ns, "ttfb", one.value * 1_000, one.processor))
         elif (found := self._event(frame, t_ns)) is not None:
-            event, key = found
-            last_ns = self._last_ns.get(key)
-            if last_ns is None or t_ns - last_ns > TWIN_NS:
-                self._last_ns[key] = t_ns
-                self._emit(event)
+            self._emit_once(*found)
+
+    def _emit_once(self, event: Event, key: tuple[object, ...]) -> None:
+        """Emits an event, unless its twin was emitted just now."""
+        last_ns = self._last_ns.get(key)
+        if last_ns is None or event.t_ns - last_ns > TWIN_NS:
+            self._last_ns[key] = event.t_ns
+            self._emit(event)
 
     def _event(self, frame: Frame, t_ns: int) -> tuple[Event, tuple[object, ...]] | None:
         """A frame's event, and what its twin would have in common with it."""
@@ -109,10 +122,6 @@ class SessionTap(BaseObserver):
             if self._writes:
                 return None
             return AssistantPartial(t_ns, f"{frame.text} "), (kind, frame.id)
-        if isinstance(frame, FunctionCallInProgressFrame):
-            arguments = _table(frame.arguments)
-            call = ToolCall(t_ns, frame.tool_call_id, frame.function_name, arguments, True)
-            return call, (kind, frame.tool_call_id)
         if isinstance(frame, FunctionCallResultFrame):
             result = ToolResult(t_ns, frame.tool_call_id, frame.function_name, frame.result)
             return result, (kind, frame.tool_call_id)
@@ -126,6 +135,33 @@ class SessionTap(BaseObserver):
             plan = ToolResult(t_ns, frame.call_id, TOOL, {"plan": frame.plan}, is_late=True)
             return plan, (kind, frame.call_id)
         return None
+
+
+def _calls(frame: FunctionCallsStartedFrame, t_ns: int) -> list[ToolCall]:
+    """The functions that one answer of the model's calls; the pipeline runs them, as a rule."""
+    last = len(frame.function_calls) - 1
+    return [
+        ToolCall(
+            t_ns,
+            call.tool_call_id,
+            call.function_name,
+            _table(call.arguments),
+            answered_here=True,
+            goes_on=n < last,
+        )
+        for n, call in enumerate(frame.function_calls)
+    ]
+
+
+def _phones(frame: TTSAudioRawFrame, t_ns: int) -> Phones:
+    """The phones of a piece that a synthesiser has made."""
+    return Phones(
+        t_ns,
+        tuple((str(name), float(start), float(end)) for name, start, end in frame.metadata[PHONES]),
+        samples=len(frame.audio) // 2,
+        offset_ms=float(frame.metadata.get(PHONES_AT, 0.0)),
+        rate_hz=frame.sample_rate,
+    )
 
 
 def _table(arguments: Any) -> Mapping[str, Any]:

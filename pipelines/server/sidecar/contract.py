@@ -34,6 +34,7 @@ from pipelines.server.session.events import (
     Command,
     Context,
     Event,
+    Functions,
     Input,
     Say,
     ToolOutput,
@@ -52,6 +53,7 @@ NAME = "sidecar"
 INPUTS: dict[str, type] = {
     "text": UserText,
     "say": Say,
+    "functions": Functions,
     "tool_result": ToolOutput,
     "context": Context,
     "command": Command,
@@ -215,6 +217,10 @@ def _input(given: object) -> Input:
         made: Input = record(**values)
     except TypeError as error:
         raise RequestError(f"input {given['kind']}: {error}") from None
+    if isinstance(made, Functions) and not (
+        isinstance(made.functions, list) and all(isinstance(f, Mapping) for f in made.functions)
+    ):
+        raise RequestError("input functions: functions is a list of tables with name, parameters")
     if isinstance(made, Command) and made.name not in ("interrupt", "respond"):
         raise RequestError("input command: name is interrupt or respond")
     return made

@@ -8,9 +8,9 @@ import pytest
 from bench.caller.call import _wait_ready
 from bench.caller.connection import AgentGoneError
 from bench.caller.conversation import START_DELAY_NS, Conversation
-from bench.caller.doubles import VirtualConnection
+from bench.caller.doubles import SilentLine, VirtualConnection
 from bench.caller.plan import CallerPlan, CallerTurn
-from bench.lines.line import Audio, Bye, Clear, Ready, Work
+from bench.lines.line import Audio, Bye, Clear, LineError, Ready, Work
 from pipelines.clock import FakeClock
 
 MS = 1_000_000
@@ -44,6 +44,35 @@ def events(result, *names):
     """(event, turn, ms after t0) of the marks of these names, by time."""
     found = [(m.t_ns - result.t0_ns, m.event, m.turn) for m in result.marks if m.event in names]
     return [(event, number, ns // MS) for ns, event, number in sorted(found)]
+
+
+class Writing(SilentLine):
+    """A line that carries text."""
+
+    def written(self, text):
+        return text.encode()
+
+
+def test_a_turn_that_is_written_is_sent_at_its_end_and_its_answer_is_timed_from_there():
+    clock = FakeClock()
+    connection = VirtualConnection(clock, [((T0_MS + 500) * MS, tone(0))])
+    connection.line = Writing()
+    silence = np.zeros(1600, np.int16)
+    asked = CallerTurn(silence, 0, 1600, "start", delay_ms=95.0, timeout_s=2, written="hello")
+    conversation = Conversation(CallerPlan("t", 16_000, (asked,), 20.0), connection, RATE, clock)
+    conversation.run()
+    result = conversation.result()
+    # 95 ms are rounded up to a whole chunk: the text leaves with the one that ends at 200 ms.
+    assert events(result, "speech_off", "written", "agent_onset") == [
+        ("speech_off", 0, 200), ("written", 0, 200), ("agent_onset", 0, 500),
+    ]  # fmt: skip
+    assert connection.sent[10] == b"hello" and not result.user.any()
+    assert [m.text for m in result.marks if m.event == "written"] == ["hello"]
+
+
+def test_a_line_without_text_says_so():
+    with pytest.raises(LineError, match="carries no text of the user's: --line stream does"):
+        SilentLine().written("hello")
 
 
 def test_an_answer_is_heard_to_the_millisecond_and_ends_the_call():

@@ -18,6 +18,11 @@ def played(fixture: str) -> Called:
 
 @pytest.fixture(scope="module")
 def question() -> Called:
+    return played("q_cup_on_shelf")
+
+
+@pytest.fixture(scope="module")
+def with_a_closure() -> Called:
     return played("q_where_key")
 
 
@@ -59,12 +64,12 @@ def test_the_call_is_over_though_the_first_piece_was_synthesised_before_it_was_a
 
 
 def test_a_closed_consonant_wakes_the_language_model_and_the_user_never_hears_of_it(
-    question: Called,
+    with_a_closure: Called,
 ) -> None:
     # "the black ‖ key": the recogniser's words and 60 ms of closure look like an end.
-    assert len(question.times("turn", "withdrawn")) == 1
-    assert len(question.times("tts", "cancelled")) == 1
-    assert len(question.times("ear", "agent_onset")) == 1
+    assert len(with_a_closure.times("turn", "withdrawn")) == 1
+    assert len(with_a_closure.times("tts", "cancelled")) == 1
+    assert len(with_a_closure.times("ear", "agent_onset")) == 1
 
 
 def test_each_prediction_that_was_withdrawn_left_nothing_to_be_heard(hesitant: Called) -> None:

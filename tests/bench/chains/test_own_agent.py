@@ -7,9 +7,11 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.cli.main import main
+from bench.fixtures.library import read_pcm
 from bench.runner.plan import Plan, make_plan
 from bench.runner.run import open_run
 from pipelines.bot import check
@@ -18,6 +20,8 @@ from pipelines.bot.preset import bot_spec
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import SpecError
 from pipelines.readiness.capability import lacks
+from pipelines.server.session import session
+from pipelines.server.session.events import AssistantPartial, AudioOut
 from pipelines.spec import load_spec, parse_spec
 from tests.bench.chains.real_runs import fixture, two_turns
 from tests.bench.chains.virtual_call import call_preset
@@ -267,12 +271,32 @@ def test_a_face_reports_what_is_missing_before_it_waits_for_a_page(tmp_path, mon
     assert [p.name for p in tmp_path.iterdir()] == ["mine.toml"]
 
 
-@pytest.mark.parametrize("how", [["face"], ["talk"]])
-def test_a_bot_has_no_live_call_here_and_is_reported(how, tmp_path, capsys):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a bot as people have them
+async def test_a_bot_can_be_talked_to_by_the_server_as_any_preset(tmp_path):
     (tmp_path / "my.py").write_text(ECHO, encoding="utf-8")
     (tmp_path / "mine.toml").write_text('bot = "my.py"\n', encoding="utf-8")
-    assert typed(*how, str(tmp_path / "mine.toml"), "--no-open-page") == 2
-    assert "brings its own pipeline and transport" in " ".join(capsys.readouterr().err.split())
+    (heard,) = hello().turns
+    words, sounds = [], 0
+    async with session(str(tmp_path / "mine.toml")) as talk:
+        rate = talk.in_rate_hz
+        silence = np.zeros(rate, np.int16)
+        pcm = np.concatenate([silence, read_pcm(heard), silence, silence])
+
+        async def speak():
+            for piece in np.array_split(pcm, len(pcm) // (rate // 50)):
+                talk.push(piece.tobytes())
+                await asyncio.sleep(len(piece) / rate)
+            await talk.stop()
+
+        speaking = asyncio.create_task(speak())
+        async for event in talk.events():
+            if isinstance(event, AudioOut):
+                sounds += event.samples
+            elif isinstance(event, AssistantPartial):
+                words.append(event.text)
+        await speaking
+    assert words == ["Welcome.", "I hear you."]
+    assert sounds >= 2 * 12_000
 
 
 TALKS = {

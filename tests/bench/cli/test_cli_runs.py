@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bench.cli.main import app
-from bench.cli.run import _report
+from bench.cli.playing.after import print_report
 from bench.metrics.recompute import analyse
 from bench.simulated.turns import write_example_run
 from bench.store.lock import RunLock
@@ -124,7 +124,7 @@ def test_the_last_lines_of_a_run_fit_into_80_columns_and_end_with_the_report(
 ) -> None:
     folder = Path("results") / "20260131-090507-cascade-embedded+1"
     (Path("results") / NEW).rename(folder)
-    _report(folder)
+    print_report(folder)
     last = capsys.readouterr().out.splitlines()[-4:]
     assert last == [
         f"Picture:  {folder}/report.png",

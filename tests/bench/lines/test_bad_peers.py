@@ -56,7 +56,7 @@ SAID = {
     r"the conversation: out of memory \(close code 1011\)\)",
 }
 """Peer → the status of its trial, and what is said."""
-PATIENCE_S = {name: 12.0 for name in SAID if name.startswith(("floods", "gives up"))}
+PATIENCE_S = {name: 12.0 for name, said in SAID.items() if said.startswith("error")}
 """Time for a peer that ends its trial itself, s: on a busy machine it takes more than a moment."""
 
 

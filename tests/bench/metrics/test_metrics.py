@@ -318,6 +318,21 @@ def test_what_measuring_takes_is_told() -> None:
         assert (row.value, row.reason) == (None, f"the caller's {of} was not read")
 
 
+def test_what_an_agent_elsewhere_reports_is_counted_where_its_line_has_such_reports() -> None:
+    trial, marks, pcm = trial_of([TurnPlan()])
+    said: tuple[tuple[EventName, str | None], ...] = (
+        ("dialled", "stream"), ("tool_call", "look_up"), ("tool_call", "do_physical_task"),
+        ("memory", "the user likes tea"), ("clear", None),
+    )  # fmt: skip
+    told = [stamp("line", event, t_ns=marks[0].t_ns, text=text) for event, text in said]
+    rows = {r.metric: r.value for r in compute_trial(trial, [*told, *marks], pcm, None)}
+    names = ("tool_calls", "memories", "interruptions", "fallbacks")
+    assert [rows[name] for name in names] == [2.0, 1.0, 1.0, 0.0]
+    silent = [stamp("line", "dialled", t_ns=marks[0].t_ns, text="twilio")]
+    rows = {r.metric: r.value for r in compute_trial(trial, [*silent, *marks], pcm, None)}
+    assert not rows.keys() & set(names)
+
+
 def test_energy_is_null_with_the_reason() -> None:
     row = rows_of([TurnPlan()])[-1, "joules"]
     assert row.value is None
@@ -334,8 +349,10 @@ def test_every_metric_has_one_name_and_gives_rows() -> None:
     only_samples = {metric.name for metric in BENCH_ROWS}
     only_noisy = {"ambience"}  # of a channel that is never silent
     only_dialled = {"connect_ms", "handshake_ms"}
+    only_dialled |= {"interruptions", "tool_calls", "memories", "fallbacks"}
     only_over_a_network = {"network_lost_packets", "network_stalls"}
-    rare = only_cold | only_guests | only_dialled | only_over_a_network | only_noisy
+    only_eager = {"predictions", "withdrawn", "wasted_tokens", "wasted_ms"}
+    rare = only_eager | only_cold | only_guests | only_dialled | only_over_a_network | only_noisy
     assert set(names) - present == rare | only_duplex | only_samples
     assert all((m.on_trial is None) != (m.on_turn is None) for m in METRICS)
 

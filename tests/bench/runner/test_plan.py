@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.cli.run import _planned_in
+from bench.cli.playing.planned import planned_in
 from bench.runner.plan import Plan, choose, make_plan
 from bench.runner.trial import caller_plan
 from bench.store import store
@@ -116,7 +116,7 @@ def test_a_shorter_silence_ends_each_call_and_is_a_part_of_the_run():
 def test_a_run_is_resumed_with_the_silences_that_it_had(tmp_path, wait_s, silence_s):
     made = replace(plan("cmd_stop"), wait_s=wait_s, silence_s=silence_s)
     store.write_info(tmp_path, {"plan": made.identity()})
-    found = _planned_in(tmp_path)
+    found = planned_in(tmp_path)
     assert (found.wait_s, found.silence_s) == (wait_s, silence_s)
     assert found.identity() == made.identity()
 

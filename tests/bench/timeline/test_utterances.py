@@ -315,3 +315,30 @@ def test_of_a_model_with_a_stream_of_text_each_reply_is_judged_by_its_words() ->
 
 def test_of_a_model_without_any_text_a_filler_cannot_be_told_and_that_is_said() -> None:
     assert by_replies(CHECK)[0] == NO_TIMES
+
+
+def by_words(
+    *words: tuple[int, str], fillers: tuple[str, ...] = CHECK, line: str = "stream"
+) -> object:
+    """time_to_content of an agent elsewhere that sounds twice, or why there is none."""
+    pcm = np.zeros((8 * RATE, 2), np.int16)
+    for start, end in ((2300, 2900), (3200, 4800)):
+        pcm[start * 16 : end * 16, 1] = 8000
+    said = [mark("line", "agent_text", ms, text=text) for ms, text in words]
+    trial = replace(TRIAL, kind="remote", weights="trained")
+    labels = FixtureLabels("f", (), fillers=fillers)
+    marks = [mark("line", "dialled", 0, text=line), *user(), *said]
+    rows = compute_trial(trial, marks, pcm, labels)
+    row = next(r for r in rows if (r.metric, r.turn) == ("time_to_content", 0))
+    return row.reason if row.value is None else row.value
+
+
+def test_of_an_agent_elsewhere_whose_words_come_before_their_sound_they_tell_filler_and_answer():
+    filled = ((2290, "Let me"), (2292, " check."), (3190, "It is"), (3250, " red."))
+    assert by_words(*filled) == 1200  # the second sound, 300 ms after the first
+    assert by_words((2290, "It is"), (2300, " red.")) == 300
+    assert by_words((2290, "Let me check.")) == ONLY_FILLERS
+    # The filler is still heard when the answer's words come; or both come at once.
+    assert by_words((2290, "Let me check."), (2700, "It is red.")) == IN_ONE
+    assert by_words((2290, "Let me check. It is red.")) == IN_ONE
+    assert by_words(*filled, line="twilio") == NO_TIMES

@@ -152,9 +152,13 @@ async def test_kokoro_stops_within_a_text_and_is_silent_where_nothing_can_be_sai
     assert (await spoken(process, TEXT))[0] == whole
 
 
-async def test_pocket_tts_streams_as_long_as_is_forced_on_it_and_stops(start: Start) -> None:
+@pytest.mark.parametrize("codec", ["torch", "onnx"])
+async def test_pocket_tts_streams_as_long_as_is_forced_on_it_and_stops(
+    start: Start, codec: str
+) -> None:
     marks = MarkList()
-    process = await start(options_of("pocket-tts", voice="marius"), marks)
+    options = options_of("pocket-tts", voice="marius", settings={"codec": codec})
+    process = await start(options, marks)
     replies = [reply async for reply in process.request("speak", {"text": TEXT})]
     samples = math.ceil(len(TEXT) * pocket_tts.FORCED_S_PER_CHAR * 12.5) * 1920
     assert sum(len(pcm) // 2 for _, pcm in replies) == samples

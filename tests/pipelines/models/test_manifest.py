@@ -64,6 +64,24 @@ BAD: dict[str, tuple[str | bytes, str]] = {
         GOOD.replace('repo = "me/mine"', 'revision = "v1"'), "revision is for models of a repo"
     ),
     "a bad package": (GOOD.replace('repo = "me/mine"', 'package = "a b"'), "package = 'a b' must"),
+    "a wheel beside a repository": (
+        GOOD + 'source = "package:a==1!b"\n', "repo and a file's source: a model comes from one"
+    ),
+    "a wheel's file without a hash": (
+        GOOD.replace('repo = "me/mine"\n', "") + 'bytes = 1\nsource = "package:a==1!b"\n',
+        "model.bin lacks sha256 or bytes",
+    ),
+    "a file of no wheel among others": (
+        GOOD.replace('repo = "me/mine"\n', "") + 'source = "package:a==1!b"\n'
+        '[[files]]\npath = "c"\n', "c names no source, and others do",
+    ),
+    "a source that is none": (
+        GOOD.replace('repo = "me/mine"\n', "") + 'source = "a"\n', "must be package:NAME=="
+    ),
+    "a source in numbers": (GOOD + "source = 1\n", "source = 1 must be a text or a list of a text"),
+    "a source of no file": (
+        'source = "package:a==1!b"\n' + GOOD, "source, bytes and sha256 belong under the"
+    ),
     "no files": (GOOD.split("[[files]]")[0], "give either file, or one"),
     "both ways of files": ('file = "a"\n' + GOOD, "give either file, or one"),
     "a hash of no file": (f'sha256 = "{"0" * 64}"\n' + GOOD, "belong under the"),

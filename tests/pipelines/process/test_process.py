@@ -52,6 +52,19 @@ async def test_a_request_comes_back_with_its_header_and_payload(echo: ModelProce
     assert replies == [({"greeting": "", "n": 1}, b"\x00\xff")]
 
 
+async def test_an_idle_model_warms_up_again_and_one_at_work_is_left_alone() -> None:
+    async with make("WarmingEngine") as model:
+        (reply,) = [header async for header, _ in model.request("times")]
+        assert reply == {"times": 1}
+        await model.keep_warm()
+        busy = model.open("hang")
+        await model.keep_warm()
+        busy.cancel()
+        await busy.wait_ended()
+        (reply,) = [header async for header, _ in model.request("times")]
+        assert reply == {"times": 2}
+
+
 async def test_many_replies_of_one_request_keep_their_order(echo: ModelProcess) -> None:
     replies = [header["index"] async for header, _ in echo.request("count", {"n": 500})]
     assert replies == list(range(500))

@@ -1,34 +1,31 @@
-"""A call by WebRTC: aiortc plays the browser, a scripted duplex model answers what it hears."""
+"""`talk` and `face`: aiortc plays the browser, a scripted duplex model answers what it hears."""
 
 import asyncio
+import contextlib
 import fractions
 import json
-import ssl
 
-import aiohttp
+import httpx
 import numpy as np
 import pytest
+import websockets
 
+from bench.cli.live.talk import DOORS
 from bench.fixtures.library import read_pcm, select
-from pipelines.certificate import context, qr_code
 from pipelines.errors import LabError
 from pipelines.face.messages import parse
-from pipelines.server.live import Call, check_installed
-from pipelines.server.server import FaceServer
+from pipelines.server.app import run
+from pipelines.server.app.address import Address
+from pipelines.server.app.run import check_installed, serving
+from pipelines.server.config.tables import FaceOptions
+from pipelines.server.doors import table
+from pipelines.server.doors.door import People
+from pipelines.server.service.service import Limits, VoiceService
 from pipelines.spec import load_spec
 
 WHY = "the extra 'talk' is not installed: make talk installs it"
+aiortc = pytest.importorskip("aiortc", reason=WHY)
 RATE_HZ = 16000
-
-
-class Kept:
-    """A feed that keeps what it is told."""
-
-    def __init__(self):
-        self.texts = []
-
-    def put(self, message):
-        self.texts.append(message)
 
 
 def user_track():
@@ -60,86 +57,100 @@ def user_track():
     return Microphone()
 
 
+class Caller:
+    """A page: its WebSocket, its call, and what both bring."""
+
+    def __init__(self, url):
+        self._url = url
+        self.told = []
+        self.heard = asyncio.Event()
+        self._peer = aiortc.RTCPeerConnection()
+        self._peer.addTrack(user_track())
+        self._peer.on("track", self._track)
+        self._tasks = []
+
+    async def call(self, stack):
+        """Opens the page, and calls."""
+        page = await stack.enter_async_context(
+            websockets.connect(self._url.replace("http", "ws") + "/face")
+        )
+        self.hello = json.loads(await page.recv())
+        self._tasks.append(asyncio.create_task(self._read(page)))
+        stack.push_async_callback(self._end)
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        local = self._peer.localDescription
+        offer = {"sdp": local.sdp, "type": local.type, "call": self.hello["call"]}
+        async with httpx.AsyncClient(timeout=30) as http:
+            answer = await http.post(f"{self._url}/offer", json=offer)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        await self._peer.setRemoteDescription(
+            aiortc.RTCSessionDescription(found["sdp"], found["type"])
+        )
+
+    @property
+    def faces(self):
+        return [parse(json.dumps(m)) for m in self.told if "type" not in m]
+
+    @property
+    def words(self):
+        return [(m["who"], m["text"]) for m in self.told if m.get("type") == "words"]
+
+    async def _read(self, page):
+        async for text in page:
+            self.told.append(json.loads(text))
+
+    def _track(self, track):
+        async def hear():
+            with contextlib.suppress(aiortc.mediastreams.MediaStreamError):
+                while True:
+                    frame = await track.recv()
+                    if np.abs(frame.to_ndarray().astype(int)).max() > 2000:
+                        self.heard.set()
+
+        self._tasks.append(asyncio.ensure_future(hear()))
+
+    async def _end(self):
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._peer.close()
+
+
+async def until(condition, seconds=15):
+    for _ in range(round(seconds * 20)):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.filterwarnings("ignore")  # aiortc's, on its way out
-async def test_a_call_is_answered_in_sound_and_in_the_face():
-    aiortc = pytest.importorskip("aiortc", reason=WHY)
-    check_installed()
-    call = Call(load_spec("duplex-scripted-yield"))
-    call.feed = feed = Kept()
-    loaded = asyncio.Event()
-    running = asyncio.create_task(call.run(loaded))
-    await asyncio.wait_for(loaded.wait(), 60)
-    peer = aiortc.RTCPeerConnection()
-    peer.addTrack(user_track())
-    peer.createDataChannel("chat")
-    heard = asyncio.Event()
-
-    @peer.on("track")
-    async def on_track(track):
-        while True:
-            frame = await track.recv()
-            if np.abs(frame.to_ndarray().astype(int)).max() > 2000:
-                heard.set()
-
-    try:
-        await peer.setLocalDescription(await peer.createOffer())
-        offer = {"sdp": peer.localDescription.sdp, "type": peer.localDescription.type}
-        answer = await call.offer(offer)
-        await peer.setRemoteDescription(aiortc.RTCSessionDescription(**answer))
-        await asyncio.wait_for(heard.wait(), 40)
-        for _ in range(100):
-            told = [parse(t) for t in feed.texts if "type" not in json.loads(t)]
-            if any(m.mouth > 0.3 for m in told):
-                break
-            await asyncio.sleep(0.1)
-    finally:
-        await peer.close()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    assert max(m.mouth for m in told) > 0.3
-    assert {m.v for m in told} == {2}
+async def test_a_call_is_answered_in_sound_and_in_the_face_and_a_new_one_ends_it():
+    spec = load_spec("duplex-scripted-yield")
+    service = VoiceService([spec], Limits(seats=1), tell=lambda text: None)
+    people = People(FaceOptions(version=1), f"{spec.title} · live", newest=True)
+    doors = [row for name, row in table.rows().items() if name in DOORS]
+    async with (
+        serving(service, Address(port=0), doors=doors, people=people) as url,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        first, second = Caller(url), Caller(url)
+        await first.call(stack)
+        assert first.hello["title"] == f"{spec.title} · live"
+        await asyncio.wait_for(first.heard.wait(), 40)
+        await until(lambda: any(m.mouth > 0.3 for m in first.faces))
+        assert {m.v for m in first.faces} == {1}
+        await second.call(stack)
+        await until(lambda: ("call", "ended: another page has called") in first.words)
+        await asyncio.wait_for(second.heard.wait(), 40)
+        assert service.open == 1
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(f"{url}/v1/stream")).status_code == 404  # no door of talk's
 
 
-async def test_an_offer_before_the_models_are_loaded_is_reported():
-    with pytest.raises(LabError, match="still loading"):
-        pytest.importorskip("aiortc", reason=WHY)
-        await Call(load_spec("duplex-scripted-60ms")).offer({"sdp": "", "type": "offer"})
-
-
-async def test_https_serves_the_page_and_feeds_stay_plain():
-    pytest.importorskip("cryptography", reason=WHY)
-    server = FaceServer("test")
-    await server.start("127.0.0.1", 0, context(["127.0.0.1"]))
-    try:
-        trusting = ssl.create_default_context()
-        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        jar = aiohttp.CookieJar(unsafe=True)  # a cookie of a bare address
-        async with aiohttp.ClientSession(cookie_jar=jar) as session:
-            page = f"https://127.0.0.1:{server.port}/"
-            async with session.get(page, ssl=trusting) as answer:
-                assert answer.status == 403
-            async with session.get(f"{page}?key={server.key}", ssl=trusting) as answer:
-                assert "<canvas" in await answer.text()
-                assert str(answer.url) == page
-                cookie = answer.history[0].cookies[f"duplex-lab-{server.port}"]
-                assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (
-                    True,
-                    True,
-                    "Lax",
-                )
-            for away in ("face", "offer", "feed"):
-                async with session.get(f"http://127.0.0.1:{server.feed_port}/{away}") as answer:
-                    assert answer.status == (403 if away == "feed" else 404)
-            async with session.get(f"{page}feed?token={server.token}", ssl=trusting) as answer:
-                assert answer.status == 404
-            feed = f"ws://127.0.0.1:{server.feed_port}/feed?token={server.token}"
-            async with session.ws_connect(feed) as socket:
-                assert not socket.closed
-    finally:
-        await server.stop()
-
-
-def test_the_address_is_drawn_as_a_qr_code():
-    pytest.importorskip("segno", reason=WHY)
-    assert qr_code("https://192.0.2.1:8080/").count("\n") > 10
+def test_what_is_not_installed_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(run.EXTRAS, "talk", ("no_such_package",))
+    with pytest.raises(LabError, match=r"package 'no_such_package': install .*duplex-lab\[talk\]"):
+        check_installed("talk")

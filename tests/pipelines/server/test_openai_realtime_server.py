@@ -15,6 +15,7 @@ from pipelines.server.protocols.commands import (
     Hear,
     Instruct,
     Interrupt,
+    Offer,
     Tell,
 )
 from pipelines.server.protocols.openai_realtime import OpenAIRealtimeServer
@@ -94,7 +95,7 @@ def test_an_update_is_followed_and_what_is_in_effect_is_reported():
             "output_modalities": ["audio"], "tracing": "auto", "max_output_tokens": 100,
         },
     )  # fmt: skip
-    assert commands == [Instruct("Be brief.")]
+    assert commands == [Instruct("Be brief."), Offer((LOOK,))]
     assert client.server.settings.tools == (LOOK,)
     (updated,) = client.take()
     session = updated["session"]
@@ -169,7 +170,7 @@ def test_a_preset_that_cannot_be_instructed_or_call_functions_says_so():
     assert updated["session"]["instructions"] == ""
     server.receive(json.dumps({"type": "session.update", "session": {"tools": [LOOK]}}))
     (error,) = server.take()
-    assert error["error"]["message"] == "duplex-nano calls no functions"
+    assert error["error"]["message"] == "duplex-nano calls no functions: its model takes none"
 
 
 def test_words_that_come_after_the_turn_are_sent_at_once():
@@ -424,14 +425,17 @@ def test_a_function_is_called_and_its_result_is_given_when_the_client_asks_for_a
     client = Client(tools=[LOOK])
     client.server.agent_words("Let me look.")
     client.server.tool_call("call_1", "look", '{"where":"up"}')
-    events = client.take()
-    assert [e["type"] for e in events][5:] == [
+    assert client.types()[5:] == [
         "response.output_item.added",
         "conversation.item.added",
         "response.function_call_arguments.delta",
         "response.function_call_arguments.done",
         "conversation.item.done",
         "response.output_item.done",
+    ]
+    client.server.agent_done()  # the words have been heard
+    events = client.take()
+    assert [e["type"] for e in events] == [
         "response.output_audio.done",
         "response.output_audio_transcript.done",
         "response.content_part.done",
@@ -450,6 +454,32 @@ def test_a_function_is_called_and_its_result_is_given_when_the_client_asks_for_a
         GiveResult("call_1", "sky"),
         Answer(after_audio=False, after_result=True),
     ]
+
+
+def test_calls_of_one_answer_are_one_response_which_ends_with_the_last_of_them():
+    client = Client(tools=[LOOK])
+    client.server.tool_call("call_1", "look", "{}", goes_on=True)
+    assert "response.done" not in client.types()
+    client.server.tool_call("call_2", "look", "{}")
+    done = client.take()[-1]
+    assert [one["call_id"] for one in done["response"]["output"]] == ["call_1", "call_2"]
+
+
+def test_results_that_are_given_while_the_words_before_the_call_are_spoken_are_no_error():
+    client = Client(tools=[LOOK])
+    client.server.agent_words("Let me look.")
+    client.server.tool_call("call_1", "look", "{}")
+    item = {"type": "function_call_output", "call_id": "call_1", "output": "sky"}
+    client.say("conversation.item.create", item=item)
+    client.take()
+    assert client.say("response.create")[0] == GiveResult("call_1", "sky")
+    assert client.types() == []
+    client.server.agent_done()
+    assert client.types()[-1] == "response.done"
+    client.server.agent_words("In the sky.")
+    assert client.types()[0] == "response.created"
+    client.say("response.create")  # nothing is given with it
+    assert client.error()["code"] == "conversation_already_has_active_response"
 
 
 def test_results_without_end_are_not_kept():

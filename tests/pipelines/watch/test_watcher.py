@@ -13,6 +13,7 @@ from pipecat.frames.frames import (
     Frame,
     InterimTranscriptionFrame,
     LLMFullResponseEndFrame,
+    LLMMessagesAppendFrame,
     LLMTextFrame,
     OutputAudioRawFrame,
     TranscriptionFrame,
@@ -148,6 +149,17 @@ async def test_what_the_agent_promises_is_called_once_with_its_marks():
         "name": "do_physical_task",
         "arguments": call.arguments,
     }
+
+
+async def test_what_the_user_writes_is_read_and_what_others_put_into_the_context_is_not():
+    written: Any = [
+        {"role": "system", "content": "dance for me"},
+        {"role": "user", "content": "close the gate"},
+        {"role": "tool", "content": "follow me", "tool_call_id": "1"},
+    ]
+    down = await run(IntentWatcher(ready()), [LLMMessagesAppendFrame(written, run_llm=True)])
+    calls = [f for f in down if isinstance(f, PhysicalTaskFrame)]
+    assert [(c.arguments["task"], c.who) for c in calls] == [("close", "user")]
 
 
 async def test_a_transcript_is_a_phrase_and_what_is_not_final_is_none():

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from pipelines.cache import Tell, silent
 from pipelines.clock import Clock, monotonic_ns
 from pipelines.duplex.moshi.onnx.cached import ensure
-from pipelines.duplex.moshi.onnx.lm_checkpoint import LmCheckpoint, LmShape, lm_shape
-from pipelines.duplex.moshi.onnx.lm_graph import write_depth, write_temporal
+from pipelines.duplex.moshi.onnx.graphs.lm_checkpoint import LmCheckpoint, LmShape, lm_shape
+from pipelines.duplex.moshi.onnx.graphs.lm_graph import write_depth, write_temporal
 from pipelines.duplex.moshi.onnx.runtime import open_graph
 from pipelines.duplex.session.model import Span
 from pipelines.weights.safetensors import Reader

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from pipelines.cache import Tell, silent
 from pipelines.duplex.moshi.onnx.cached import ensure
-from pipelines.duplex.moshi.onnx.mimi_graph import write_decoder, write_encoder
-from pipelines.duplex.moshi.onnx.mimi_shape import FRAME_SAMPLES, STEPS, shape_of
+from pipelines.duplex.moshi.onnx.graphs.mimi_graph import write_decoder, write_encoder
+from pipelines.duplex.moshi.onnx.graphs.mimi_shape import FRAME_SAMPLES, STEPS, shape_of
 from pipelines.duplex.moshi.onnx.runtime import StreamingGraph, open_graph
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import Reader

@@ -6,6 +6,7 @@ Streams are delayed as in Kyutai's package moshi: 160 ms, and a session's first 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from math import prod
 from pathlib import Path
@@ -17,8 +18,8 @@ import numpy.typing as npt
 from pipelines.duplex.moshi.onnx import instructions
 from pipelines.duplex.moshi.onnx import lm as lm_files
 from pipelines.duplex.moshi.onnx import mimi as mimi_files
+from pipelines.duplex.moshi.onnx.graphs.lm_checkpoint import LmCheckpoint, lm_shape
 from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm, path_bytes
-from pipelines.duplex.moshi.onnx.lm_checkpoint import lm_shape
 from pipelines.duplex.moshi.onnx.mimi import MimiOnnx
 from pipelines.duplex.moshi.onnx_row import CODEBOOKS, PRECISIONS, check_file
 from pipelines.duplex.moshi.weights.check import check_config
@@ -35,7 +36,7 @@ from pipelines.duplex.session.model import (
 from pipelines.duplex.session.text_tokens import TextStream, Vocabulary
 from pipelines.process.engine import EngineError
 from pipelines.weights.memory import need_memory
-from pipelines.weights.safetensors import read_header
+from pipelines.weights.safetensors import Reader, read_header
 
 Codes = npt.NDArray[np.uint32]
 """(1, 8, 1): batch, codebook, frame."""
@@ -110,6 +111,14 @@ class MoshiOnnx:
         """See `DuplexModel.open`."""
         yield MoshiOnnxSession(self, seed)
 
+    def embedding(self, text: str) -> npt.NDArray[np.float32]:
+        """The mean of the text's tokens' embeddings (dim,), read from the weights."""
+        shape = self.lm.shape
+        weights = LmCheckpoint(Reader(self._lm_path), shape, "f32")
+        table = weights.table("text_emb", shape.text_card + 1, shape.dim)
+        mean: npt.NDArray[np.float32] = table[self.vocabulary.encode(text)].mean(axis=0)
+        return mean
+
     def _need_memory(self, config: dict[str, Any]) -> None:
         """Bytes of the weights as they are kept, the codec, keys and values, and the libraries."""
         held = read_header(self._lm_path).values()
@@ -136,6 +145,9 @@ class MoshiOnnxSession:
         self._text = TextStream(model.vocabulary)
         self._most = model.max_steps
         self._forced_before = False
+        self._model = model
+        self._next_condition: tuple[npt.NDArray[np.float32] | None] | None = None
+        """A condition that has been read, for the next step."""
         self._lm = LmConversation(
             model.lm,
             seed,
@@ -146,6 +158,18 @@ class MoshiOnnxSession:
     def say(self, text: str) -> None:
         """See `DuplexSession.say`."""
         self._text.queue(text)
+
+    def condition_on(self, text: str) -> None:
+        """See `ConditionedSession.condition_on`: the mean of its tokens' embeddings.
+
+        The table of a large model takes a second to read, on a thread of its own.
+        """
+
+        def read() -> None:
+            vector = self._model.embedding(text) if text else None
+            self._next_condition = (vector,)
+
+        threading.Thread(target=read, name="condition", daemon=True).start()
 
     def condition(self, vector: npt.NDArray[np.float32] | None) -> None:
         """Adds a vector (dim,) to the summed embedding of all steps from now on; None: no more.
@@ -168,6 +192,9 @@ class MoshiOnnxSession:
         """See `StagedSession.advance`."""
         if self._lm.steps >= self._most:
             raise ContextEndError(f"the context of {self._most} steps is full")
+        if self._next_condition is not None:
+            (vector,), self._next_condition = self._next_condition, None
+            self.condition(vector)
         token = self._text.take()
         was_forced, self._forced_before = self._forced_before, token is not None
         done = self._lm.step(codes[0, :, 0].astype(np.int64), token)

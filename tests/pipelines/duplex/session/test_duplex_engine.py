@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.duplex.session.doubles import EchoSession
 from pipelines.duplex.session.engine import DuplexEngine
 from pipelines.duplex.session.model import FRAME_SAMPLES
 from pipelines.duplex.session.warmth import like_speech
@@ -38,12 +39,16 @@ def engine_of(stages: str = "serial", **echo: Any) -> DuplexEngine:
 def serve(
     engine: DuplexEngine, pieces: Sequence[np.ndarray | str], header: dict[str, Any] | None = None
 ) -> list[Any]:
-    """Feeds a session all at once (arrays are frames, texts are to be said); its replies."""
+    """Feeds a session all at once; its replies.
+
+    Arrays are frames; texts are to be said, or those of a condition: ``condition|…``.
+    """
     request = Request("r", SESSION, header or {}, b"")
     count = 0
     for piece in pieces:
         if isinstance(piece, str):
-            request.feed({"say": piece, "last": False}, b"")
+            kind, _, text = piece.rpartition("|")
+            request.feed({kind or "say": text, "last": False}, b"")
         else:
             request.feed({"frame": count, "last": False}, pcm_to_bytes(piece))
             count += 1
@@ -249,3 +254,30 @@ def test_the_burst_for_unpaced_measurement_is_seeded_and_keeps_a_codec_busy():
     np.testing.assert_array_equal(first, again)
     assert first[0].shape == (FRAME_SAMPLES,) and first[0].dtype == np.float32
     assert all(0.01 < np.sqrt(np.mean(np.square(frame))) < 0.5 for frame in first)
+
+
+def test_a_model_without_a_condition_says_so_and_goes_on():
+    said = frames(3)
+    replies = serve(engine_of(), [said[0], "condition|the cup is red", *said[1:]])
+    (told,) = [r for r in replies if isinstance(r, dict) and "conditioned" in r]
+    assert told == {"conditioned": "the cup is red", "error": "The model has no condition."}
+    assert len([r for r in replies if isinstance(r, Reply)]) == 3
+
+
+def test_a_condition_reaches_the_session_in_its_place_among_the_frames(monkeypatch):
+    order: list[str] = []
+    advance = EchoSession.advance
+
+    def counted(self, codes):
+        order.append("step")
+        return advance(self, codes)
+
+    def condition_on(_self, text):
+        order.append(text)
+
+    monkeypatch.setattr(EchoSession, "advance", counted)
+    monkeypatch.setattr(EchoSession, "condition_on", condition_on, raising=False)
+    engine, said = engine_of(), frames(3)
+    replies = serve(engine, [said[0], "condition|the cup is red", *said[1:]])
+    assert order == ["step", "the cup is red", "step", "step"]
+    assert {"conditioned": "the cup is red"} in replies

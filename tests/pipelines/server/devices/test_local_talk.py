@@ -205,6 +205,21 @@ async def test_a_device_that_is_unplugged_ends_the_conversation_with_a_sentence(
         assert told[-1] == Closed(0, "the device Room microphone has gone")
 
 
+async def test_a_device_that_gives_audio_faster_than_time_passes_is_no_microphone():
+    agent, card = Agent(), FakeCard()
+    async with talking(agent, card) as told:
+        _, take = card._takes["Room microphone"]
+        for _ in range(1_000):  # 10 s in no time: most is left out before anybody looks
+            take(np.zeros(240, np.float32), 0)
+        await settled()
+        card.clock.advance(500 * MS)
+        for _ in range(60):
+            take(np.zeros(240, np.float32), 0)
+        await asyncio.sleep(0.05)
+    assert len(agent.heard) == 250  # 2 s ahead of half a second
+    assert told[-1].reason == "the microphone gives audio faster than time passes: it is none"
+
+
 async def test_where_no_microphone_is_asked_for_none_is_opened():
     agent, card = Agent(), FakeCard()
     async with talking(agent, card, ends(card, hears=False)):
@@ -275,6 +290,7 @@ class Stream:
     def start(self):
         time = SimpleNamespace(currentTime=5.0, inputBufferAdcTime=4.98)
         data = np.column_stack((np.full(441, 0.5, np.float32), np.zeros(441, np.float32)))
+        data[0] = np.nan, np.inf  # a driver's nonsense: 0 and 1
         self.given["callback"](data, 441, time, None)
 
     def close(self):
@@ -294,7 +310,7 @@ def test_a_device_without_24_khz_is_opened_at_its_own_rate_and_channels_become_o
         assert rate_hz == 44_100
     assert library.asked == [(24_000, 1, 240), (24_000, 2, 240), (44_100, 1, 441)]
     ((pcm, _),) = blocks
-    assert pcm.shape == (441,) and (pcm == 0.25).all()
+    assert pcm.shape == (441,) and pcm[0] == 0.5 and (pcm[1:] == 0.25).all()
     assert lost == []  # it was closed, and not unplugged
 
 

@@ -16,7 +16,12 @@ from pipelines.server.session.events import (
     AudioOut,
     Closed,
     Control,
+    Event,
     Interruption,
+    Phones,
+    ToolCall,
+    ToolCancelled,
+    ToolResult,
     TurnEnd,
     UserPartial,
 )
@@ -103,3 +108,73 @@ def test_a_sessions_events_are_words_and_mouths_in_their_order():
     assert mouths == [(0, 1_920)]
     kinds = [m.get("type") for m in put]
     assert kinds.index("clear") > kinds.index("words")
+
+
+class Told:
+    """A face at a clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.t_ms = 1_000.0
+        self.put: list[Any] = []
+        self.face = SessionFace(
+            FaceTrack(read_policy(TABLE)),
+            lambda text: self.put.append(json.loads(text)),
+            lambda: round(self.t_ms * 1e6),
+        )
+
+    def take(self, *events: Event) -> list[Any]:
+        """The messages of some events."""
+        before = len(self.put)
+        for event in events:
+            self.face.take(event)
+        return self.put[before:]
+
+    def after(self, ms: float) -> list[Any]:
+        """The messages of a look at the time, so much later."""
+        before = len(self.put)
+        self.t_ms += ms
+        self.face.tick()
+        return self.put[before:]
+
+
+def test_phones_of_a_synthesiser_shape_the_lips_of_the_frame_in_which_they_are_written():
+    told = Told()
+    told.take(Control(0, "state", "speaking"))
+    said = told.take(
+        Phones(0, (("ɑː", 0.0, 80.0),), samples=1_920, offset_ms=0.0, rate_hz=24_000),
+        AudioOut(0, 0, 24_000, tone(8_000)),
+    )
+    (frame,) = [m for m in said if m.get("samples")]
+    shapes = [keyframe[1] for keyframe in frame["visemes"]]
+    assert len(shapes) == 5 and max(shapes) > 0.5  # every 20 ms, an open vowel
+    without = Told()
+    without.take(Control(0, "state", "speaking"))
+    (frame,) = [m for m in without.take(AudioOut(0, 0, 24_000, tone(8_000))) if m.get("samples")]
+    assert not frame.get("visemes") and frame["mouth"] > 0.3
+
+
+def test_a_turn_of_which_nothing_comes_was_not_understood():
+    told = Told()
+    told.take(Control(0, "user_speaking", "true"), TurnEnd(0, "user"))
+    assert [m["state"] for m in told.after(2_900)] == []
+    assert [m["state"] for m in told.after(200)] == ["confused"]
+    for what in (UserPartial(0, "hello", final=True), Control(0, "state", "speaking")):
+        heard = Told()
+        heard.take(Control(0, "user_speaking", "true"), TurnEnd(0, "user"), what)
+        assert "confused" not in [m.get("state") for m in heard.after(3_100)]
+
+
+def test_of_several_functions_the_last_one_ends_the_act():
+    told = Told()
+    states = [
+        [m["state"] for m in told.take(event)]
+        for event in (
+            ToolCall(0, "a", "look"),
+            ToolCall(0, "b", "move"),
+            ToolCancelled(0, "a"),
+            ToolResult(0, "b", "move"),
+        )
+    ]
+    assert states[0] == ["acting"]
+    assert states[1:3] == [[], []]
+    assert states[3] != []

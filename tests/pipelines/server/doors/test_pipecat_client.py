@@ -19,10 +19,15 @@ LOOK_UP = {"type": "function", "name": "look_up", "parameters": {"type": "object
 
 
 class Heard(FrameProcessor):
-    """Keeps what the service said."""
+    """Keeps what the service said.
 
-    def __init__(self):
+    Args:
+        is_over: Whether it is enough, of itself.
+    """
+
+    def __init__(self, is_over=lambda h: h.words and h.pcm and h.pcm[-1].max() == 8_000):
         super().__init__()
+        self.is_over = is_over
         self.pcm = []
         self.words = []
         self.done = asyncio.Event()
@@ -33,7 +38,7 @@ class Heard(FrameProcessor):
             self.pcm.append(np.frombuffer(frame.audio, np.int16))
         elif isinstance(frame, TTSTextFrame):
             self.words.append(frame.text)
-        if self.words and self.pcm and self.pcm[-1].max() == 8_000:
+        if self.is_over(self):
             self.done.set()
         await self.push_frame(frame, direction)
 

@@ -14,13 +14,16 @@ import jwt
 import pytest
 import websockets
 
+from pipelines.clock import NS_PER_S
 from pipelines.errors import LabError
 from pipelines.server.access.tokens import from_secret
 from pipelines.server.app import http as running
 from pipelines.server.app.address import Address
 from pipelines.server.app.run import check, serving
+from pipelines.server.doors import door as doors
 from pipelines.server.doors import stream as door
 from pipelines.server.service.service import Limits, VoiceService
+from pipelines.server.session import conversation
 from pipelines.server.session.doubles import tone
 
 SECRET = "s" * 32
@@ -71,7 +74,9 @@ async def test_what_goes_in_comes_out_and_the_state_is_told():
         assert code == 1000 and [m["state"] for m in texts(got, "status")] == ["draining", "closed"]
         async with httpx.AsyncClient(base_url=url) as http:
             assert (await http.get("/healthz")).text == "ok\n"
-            assert (await http.get("/v1/presets")).json()["presets"] == ["passthrough", "clerk"]
+            told = (await http.get("/v1/presets")).json()
+            assert told["presets"] == ["passthrough", "clerk"]
+            assert told["capabilities"]["clerk"]["inputs"] == ["audio", "tool_result"]
             figures = (await http.get("/metrics")).text
         assert (
             'duplex_lab_conversations_total{door="stream",preset="passthrough"} 1.0' in figures
@@ -238,6 +243,45 @@ async def test_a_silent_client_is_sent_away(monkeypatch):
     assert service.open == 0
 
 
+@pytest.mark.parametrize("reads_at_last", [True, False])
+async def test_a_client_that_does_not_read_is_sent_away_and_its_seat_is_free(
+    monkeypatch, reads_at_last
+):
+    monkeypatch.setattr(conversation, "MOST_WAITING_NS", NS_PER_S // 5)
+    monkeypatch.setattr(doors, "AHEAD_S", 60.0)
+    monkeypatch.setattr(doors, "LAST_WORDS_S", 2.0 if reads_at_last else 0.1)
+    monkeypatch.setattr(running, "HEADER_S", 0.2)
+    async with served() as (service, url):
+        own = socket.socket()
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        own.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        # One message waits at the client's; then it reads no more.
+        async with stream(url, sock=own, max_queue=1, compression=None) as client:
+            for _ in range(20):  # 27 s: what the sockets hold, and more
+                await client.send(tone(5_000) * 17)
+            async with asyncio.timeout(5):
+                while any(talk.state != "closed" for talk in service._open):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            if reads_at_last:
+                got, code = await until_closed(client)
+                assert texts(got, "status")[-1] == {
+                    "type": "status",
+                    "state": "closed",
+                    "reason": "whoever reads the session's events did not keep up.",
+                }
+            async with asyncio.timeout(5):
+                while service.open:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            if not reads_at_last:
+                await asyncio.sleep(0.8)
+                got, code = await until_closed(client)
+                assert code == 1006  # cut off, in the end
+        assert (
+            b'conversations_failed_total{door="stream",preset="passthrough"} 1.0'
+            in service.figures.text()
+        )
+
+
 async def test_a_request_that_never_ends_is_cut_off(monkeypatch):
     monkeypatch.setattr(running, "HEADER_S", 0.2)
     async with served() as (_, url):
@@ -259,9 +303,26 @@ async def test_a_full_server_refuses_in_a_sentence_and_goes_on():
                 await stream(url)
             assert refused.value.response.status_code == 503
             assert b"the server is full" in refused.value.response.body
+            assert refused.value.response.headers["retry-after"] == "5"
         await asyncio.sleep(0.1)
         async with stream(url) as socket:
             assert json.loads(await socket.recv())["state"] == "starting"
+
+
+async def test_beyond_the_most_conversations_a_client_is_told_when_to_try_again():
+    async with served(limits=Limits(conversations=1)) as (service, url), stream(url) as first:
+        assert json.loads(await first.recv())["state"] == "starting"
+        async with stream(url) as second:
+            got, code = await until_closed(second)
+        assert code == 1013
+        (said,) = texts(got, "error")
+        assert said["message"].startswith("the server is in 1 conversations, the most that it may")
+        async with httpx.AsyncClient(base_url=url) as http:
+            offer = {"type": "offer", "sdp": "v=0"}
+            answer = await http.post("/api/offer", json=offer)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "try again in a few seconds" in answer.text
+        assert b'refused_total{why="full"} 2.0' in service.figures.text()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -12,8 +13,12 @@ import pytest
 import websockets
 
 from pipelines.server.doors import twilio as door
+from pipelines.server.doors.twilio import TwilioTalk
 from pipelines.server.protocols.twilio_request import signature
+from pipelines.server.session.backend import Capabilities
+from pipelines.server.session.events import Context
 from pipelines.wires import g711, twilio
+from pipelines.wires.twilio import Start
 from tests.pipelines.server.doors.served import served, token
 
 ACCOUNT = {"twilio_token": "12345", "public_url": "https://voice.example.org"}
@@ -170,3 +175,41 @@ def test_a_ticket_is_forgotten_after_a_minute_and_the_oldest_go_first(monkeypatc
     assert tickets.take(many[0])
     now_s[0] += 61.0
     assert not tickets.take(many[-1])
+
+
+class Telephoned:
+    """A session that takes some inputs, and keeps what it was given."""
+
+    in_rate_hz = out_rate_hz = 24_000
+
+    def __init__(self, *inputs):
+        self.capabilities = Capabilities("a", 24_000, 24_000, inputs=inputs)
+        self.given = []
+
+    async def send(self, given):
+        self.given.append(given)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        (
+            ("audio", "context"),
+            [Context("telephone", "The caller pressed the key 5 of the telephone.")],
+        ),
+        (("audio",), []),
+    ],
+    ids=["a cascade", "a model that takes no context"],
+)
+async def test_a_key_that_is_pressed_is_told_to_an_agent_that_takes_context(inputs, told):
+    class Socket:
+        def __init__(self):
+            self.left = [{"event": "dtmf", "dtmf": {"digit": "5"}}, {"event": "stop", "stop": {}}]
+
+        async def receive(self):
+            return {"type": "websocket.receive", "text": json.dumps(self.left.pop(0))}
+
+    session: Any = Telephoned(*inputs)
+    socket: Any = Socket()
+    await TwilioTalk(socket, session, Start("MZ1", "CA1", {})).listen()
+    assert session.given == told

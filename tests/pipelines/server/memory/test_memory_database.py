@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.server.memory.database import (
+from pipelines.server.memory.disk.database import (
     MemoryStoreError,
     open_to_read,
     open_to_write,
     path_of,
 )
-from pipelines.server.memory.record import Utterance
-from pipelines.server.memory.writer import Writer
+from pipelines.server.memory.disk.record import Utterance
+from pipelines.server.memory.disk.writer import Writer
 from tests.pipelines.server.memory.remembered import DAY_S, T0_S, Calendar
 
 ROOT = Path(__file__).parents[4]
 CHILD = """
 import sys
 from pathlib import Path
-from pipelines.server.memory.record import Utterance
-from pipelines.server.memory.writer import Writer
+from pipelines.server.memory.disk.record import Utterance
+from pipelines.server.memory.disk.writer import Writer
 
 writer = Writer(Path(sys.argv[1]), 90)
 writer.start()
@@ -152,7 +152,7 @@ def test_what_is_no_memory_is_said(tmp_path):
 
 
 def test_more_than_can_wait_for_the_disk_is_said_and_not_waited_for(tmp_path, monkeypatch):
-    from pipelines.server.memory import writer as module
+    from pipelines.server.memory.disk import writer as module
 
     monkeypatch.setattr(module, "MOST_WAITING", 3)
     writer = Writer(tmp_path, 90)  # not started: a disk that never comes back

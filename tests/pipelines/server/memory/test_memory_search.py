@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
-from pipelines.server.memory.database import path_of
-from pipelines.server.memory.search import search
-from pipelines.server.memory.words import Stems, content_words
+from pipelines.server.memory.disk.database import path_of
+from pipelines.server.memory.finding.search import search
+from pipelines.server.memory.finding.words import Stems, content_words
 from tests.pipelines.server.memory.remembered import Calendar, memories
 
 ADA = (

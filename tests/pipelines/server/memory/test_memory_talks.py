@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from pipelines import registry
-from pipelines.server.memory.database import path_of
+from pipelines.server.memory.disk.database import MemoryStoreError, path_of
 from pipelines.server.memory.memories import Memories
 from pipelines.server.memory.options import MemoryOptions
 from pipelines.server.service.service import VoiceService
@@ -28,13 +28,20 @@ def written(monkeypatch):
 @contextlib.asynccontextmanager
 async def served(folder, calendar=None, **options):
     told: list[str] = []
-    memory = Memories(MemoryOptions(folder=folder, **options), calendar or Calendar())
+    memory = Memories(
+        MemoryOptions(folder=folder, wait_ms=1_000, **options), calendar or Calendar()
+    )
     service = VoiceService([SPEC], memory=memory, tell=told.append)
     await service.start()
     try:
         yield service, told
     finally:
         await service.close()
+
+
+async def written_down(service, user="ada"):
+    """Waits until all that was said so far is on the disk: it is written beside the voice."""
+    await asyncio.wrap_future(service.memory.writer.work(user, lambda connection: None))
 
 
 async def test_what_a_user_tells_once_is_known_in_the_next_conversation_and_to_no_other(
@@ -46,14 +53,13 @@ async def test_what_a_user_tells_once_is_known_in_the_next_conversation_and_to_n
             assert await asked(talk, TOLD) == ((), f"user: {TOLD}")
             injected, _ = await asked(talk, ASKED)
             assert injected == ()  # it is in this conversation's context already
+        await written_down(service)
         calendar.pass_days(1)
         async with service.conversation(None, "test", "ada") as talk:
             injected, read = await asked(talk, ASKED)
             assert injected == (TOLD,)
             note, question = read.splitlines()
-            assert note == (
-                f"system: What this user told you in earlier conversations: “{TOLD}” (2026-09-21)"
-            )
+            assert note == (f"system: Known of this user: “{TOLD}” (2026-09-21)")
             assert question == f"user: {ASKED}"
             injected, read = await asked(
                 talk, "The birthday of my sister Ruth is when, did you say?"
@@ -75,6 +81,7 @@ async def test_where_nobody_is_asked_for_a_token_it_is_the_local_user_s(tmp_path
     async with served(tmp_path, local_user="me") as (service, _):
         async with service.conversation(None, "test") as talk:
             await asked(talk, TOLD)
+        await written_down(service, "me")
         async with service.conversation(None, "test") as talk:
             assert (await asked(talk, ASKED))[0] == (TOLD,)
         async with service.conversation(None, "test", None) as talk:  # a telephone, a room
@@ -86,9 +93,8 @@ async def test_a_locked_memory_is_one_sentence_and_the_conversation_goes_on(tmp_
         service.memory.writer.busy_ms = 10
         async with service.conversation(None, "test", "ada") as talk:
             await asked(talk, TOLD)
+        await written_down(service)
         path = path_of(tmp_path, "ada")
-        while not path.is_file():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
         other = sqlite3.connect(path, isolation_level=None)
         with contextlib.closing(other):
             other.execute("BEGIN IMMEDIATE")
@@ -101,6 +107,8 @@ async def test_a_locked_memory_is_one_sentence_and_the_conversation_goes_on(tmp_
                     await asyncio.sleep(0.01)
                 await talk.stop()
                 seen += talk.take_events()
+            with pytest.raises(MemoryStoreError, match="locked"):  # behind all that was said
+                await asyncio.wrap_future(service.memory.writer.work("ada", lambda c: None))
             other.execute("ROLLBACK")
     assert told == [
         f"the memory {path.name} can't be used: another program holds it locked: the conversation "

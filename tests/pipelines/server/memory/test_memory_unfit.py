@@ -96,6 +96,7 @@ def test_a_wrong_row_is_one_sentence(tmp_path, text, why):
         ("Okay, thanks.", 0, 0.05),
         ("The train was packed this morning.", 0.4, 0.4),
         ("Turn down the music, I like it quiet.", 0, 0.3),
+        ("I always put the key on the shelf.", 0.75, 0.75),
         ("", 0, 0.4),
     ],
 )

@@ -1,5 +1,7 @@
 """Backends that say what a test says, and a session whose agents are conducted in virtual time."""
 
+import asyncio
+
 import numpy as np
 
 from pipelines.errors import LabError
@@ -29,7 +31,9 @@ CASCADE = ("audio", "interrupt", "text", "say", "context", "respond")
 class Agent:
     """A backend that says what the test says."""
 
-    def __init__(self, name, inputs=CASCADE, rate_hz=24_000, full_duplex=False, fails=""):
+    def __init__(
+        self, name, inputs=CASCADE, rate_hz=24_000, full_duplex=False, fails="", takes_s=0.0
+    ):
         self.capabilities = Capabilities(
             name, rate_hz, rate_hz, inputs=inputs, full_duplex=full_duplex
         )
@@ -38,9 +42,12 @@ class Agent:
         self.started = self.stopped = self.released = 0
         self.emit = None
         self._fails = fails
+        self._takes_s = takes_s
 
     async def start(self, emit):
         self.started += 1
+        if self._takes_s:
+            await asyncio.sleep(self._takes_s)
         if self._fails:
             raise LabError(self._fails)
         self.emit = emit

@@ -163,6 +163,23 @@ def test_the_chain_goes_past_those_that_can_t_be_started_and_ends_in_one_sentenc
     assert first.stopped == 1
 
 
+def test_a_conversation_that_ends_while_agents_are_exchanged_gives_every_seat_back_once():
+    first, broken = Agent("one"), Agent("two", fails="There is no such file")
+    slow = Agent("three", takes_s=5.0)
+
+    async def play():
+        talk, conductor = conducted(first, broken, slow)
+        async with talk:
+            first.dies()
+            await asyncio.sleep(1)
+            assert slow.started == 1
+        conductor.release()
+        for agent in (first, broken, slow):
+            assert (agent.stopped, agent.released) == (1, 1), agent.name
+
+    in_virtual_time(play())
+
+
 def test_without_a_chain_a_death_ends_the_conversation_as_ever():
     first = Agent("one")
 

@@ -32,6 +32,7 @@ from pipelines.server.session.events import (
 )
 from pipelines.server.session.states import SessionError
 from pipelines.server.skills.registry import Registry
+from pipelines.server.skills.shipped import shipped
 from pipelines.server.skills.skill import Skill
 from pipelines.spec import load_spec, parse_spec
 
@@ -148,6 +149,48 @@ async def test_a_cascade_s_language_model_calls_a_skill_and_speaks_of_its_result
     assert steps == ["asked", "done"]
     (result,) = [event for event in found if isinstance(event, ToolResult)]
     assert result.result == "the red cup is on the shelf"
+
+
+@pytest.mark.unhurried
+@pytest.mark.timeout(180)
+async def test_what_a_duplex_model_says_calls_a_skill_and_its_plan_comes_later():
+    spec = load_spec("duplex-scripted-watch")
+    runtime = Runtime(registry=Registry(shipped()))
+    async with (
+        started(spec, limits=Limits(seats=1), runtime=runtime) as service,
+        service.conversation(None, "test") as talk,
+    ):
+        for _ in range(12):
+            talk.push(tone(6_000))
+            await asyncio.sleep(0.08)
+        found = []
+
+        async def listen():
+            async for event in talk.events():
+                found.append(event)
+                if isinstance(event, ToolResult) and event.is_late:
+                    return
+
+        async def be_silent():
+            while True:
+                talk.push(FRAME)
+                await asyncio.sleep(0.08)
+
+        silence = asyncio.create_task(be_silent())
+        async with asyncio.timeout(60):
+            await listen()
+        silence.cancel()
+    (call,) = [event for event in found if isinstance(event, ToolCall)]
+    assert (call.name, call.answered_here) == ("do_physical_task", True)
+    assert call.arguments == {"task": "bring", "object": "green cup"}
+    steps = [event.step for event in found if isinstance(event, Audit)]
+    assert steps == ["asked", "done"]
+    done, plan = [event for event in found if isinstance(event, ToolResult)]
+    assert done.result == {"accepted": True, "task": "bring", "object": "green cup"}
+    assert plan.result["plan"].startswith("1. find a way to bring") and plan.call_id == call.call_id
+    # The voice went on while the slow loop thought for 2 s: a frame each 80 ms.
+    at = [event.t_ns for event in found if isinstance(event, AudioOut)]
+    assert sum(done.t_ns < t_ns < plan.t_ns for t_ns in at) > 10
 
 
 # the remote line

@@ -94,7 +94,7 @@ def test_every_state_ends_in_closed_and_nothing_follows_it():
 
 
 def test_events_are_frozen_records_and_each_has_a_name_on_the_wire():
-    assert len(set(NAMES.values())) == len(NAMES) == 15
+    assert len(set(NAMES.values())) == len(NAMES) == 16
     for kind in NAMES:
         assert dataclasses.is_dataclass(kind)
         with pytest.raises((dataclasses.FrozenInstanceError, TypeError)):
@@ -170,11 +170,13 @@ async def test_an_interruption_ends_the_agent_s_turn_and_what_was_unheard_is_off
         backend.emit(AudioOut(0, 1, 24_000, tone(5_000)))  # heard from 80 ms on
         clock.advance(100 * NS_PER_MS)
         backend.emit(Interruption(clock(), 1))
+        backend.emit(Interruption(clock(), 2))  # the user goes on: nobody is interrupted
         talk.push(tone(7_000), due_ns=clock())
         await talk.stop()
     events = await gathered(talk)
     at = next(i for i, e in enumerate(events) if isinstance(e, Interruption))
     assert events[at + 1] == TurnEnd(100 * NS_PER_MS, "agent")
+    assert [e.spoke for e in events if isinstance(e, Interruption)] == [True, False]
     assert states(events)[1:4] == ["listening", "speaking", "listening"]
     (kept,) = log.got
     assert (kept.rate_hz, kept.door, kept.failed, kept.name) == (24_000, "test", False, talk.name)

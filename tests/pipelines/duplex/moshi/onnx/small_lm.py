@@ -145,7 +145,7 @@ def as_mlx(made, bits):
     """The same model as moshi_mlx names and quantises it; and its weights, rounded, by torch's
     names.
     """
-    from pipelines.duplex.moshi.onnx.quantised import quantise
+    from pipelines.duplex.moshi.onnx.graphs.quantised import quantise
 
     file, rounded = {}, {}
 

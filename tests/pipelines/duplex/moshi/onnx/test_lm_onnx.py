@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipelines.duplex.moshi.onnx import cached
+from pipelines.duplex.moshi.onnx.graphs.lm_checkpoint import LmCheckpoint, lm_shape
+from pipelines.duplex.moshi.onnx.graphs.quantised import Quantised, of_mlx, quantise
 from pipelines.duplex.moshi.onnx.lm import LmConversation, OnnxLm
-from pipelines.duplex.moshi.onnx.lm_checkpoint import LmCheckpoint, lm_shape
-from pipelines.duplex.moshi.onnx.quantised import Quantised, of_mlx, quantise
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import Reader
 from tests.pipelines.duplex.moshi.onnx import small_lm

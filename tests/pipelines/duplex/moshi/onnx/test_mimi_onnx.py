@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pipelines.duplex.moshi.onnx import cached
-from pipelines.duplex.moshi.onnx.graph import Graph
+from pipelines.duplex.moshi.onnx.graphs.graph import Graph
+from pipelines.duplex.moshi.onnx.graphs.quantised import halves
 from pipelines.duplex.moshi.onnx.mimi import MimiOnnx
-from pipelines.duplex.moshi.onnx.quantised import halves
 from pipelines.duplex.moshi.onnx.runtime import open_graph
 from pipelines.duplex.moshi.weights.mimi import read_audio
 from pipelines.errors import LabError
@@ -220,7 +220,7 @@ def test_a_full_or_closed_cache_is_a_sentence_and_nothing_is_left(
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.duplex.moshi.onnx.graph.Graph.save", full)
+    monkeypatch.setattr("pipelines.duplex.moshi.onnx.graphs.graph.Graph.save", full)
     with pytest.raises(WeightsError, match=r"can't be written \(No space left on device\): free"):
         MimiOnnx(checkpoint, small_mimi.BOOKS, precision="f32")
     assert not [p for p in (tmp_path / "onnx").iterdir() if p.is_dir()]

@@ -1,6 +1,8 @@
 """Backend onnx: a whole duplex model, very small, from files under their true names."""
 
 import json
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from pipelines.duplex.session.options import ModelOptions
 from pipelines.errors import SpecError
 from pipelines.process.engine import EngineError
 from pipelines.weights.error import WeightsError
+from pipelines.weights.safetensors import Reader
 from pipelines.weights.sizes import MIMI_NAME, TOKENIZER_NAME
 from pipelines.weights.tokenizer import train
 from tests.pipelines.duplex.moshi.onnx import small_lm, small_mimi
@@ -124,6 +127,27 @@ def test_a_condition_is_heard_from_its_step_on_and_can_be_taken_back(model, fram
         session.condition(np.full(small_lm.DIM, 3.0, np.float32))
         session.condition(None)
         assert [session.step(frame).ids for frame in frames] == [s.ids for s in plain]
+
+
+def test_a_condition_in_words_is_the_mean_of_its_tokens_embeddings(model, paths, frames):
+    shape = model.lm.shape
+    table = Reader(Path(paths["lm"]))("text_emb.weight", shape.text_card + 1, shape.dim)
+    ids = model.vocabulary.encode(GREETING)
+    np.testing.assert_allclose(model.embedding(GREETING), table[ids].mean(axis=0), atol=1e-5)
+    with model.open(1) as session:
+        session.condition(model.embedding(GREETING))
+        wanted = [session.step(frame).ids for frame in frames]
+    with model.open(1) as session:
+        session.condition_on(GREETING)
+        while session._next_condition is None:  # read on a thread of its own
+            time.sleep(0.001)
+        assert [session.step(frame).ids for frame in frames] == wanted
+    plain = [s.ids for s in talk(model, frames, 1)]
+    with model.open(1) as session:
+        session.condition_on("")
+        while session._next_condition is None:
+            time.sleep(0.001)
+        assert [session.step(frame).ids for frame in frames] == plain
 
 
 def test_the_end_of_the_context_is_reported(model, frames):

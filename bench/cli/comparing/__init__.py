@@ -1,0 +1,1 @@
+"""Parts of ``duplex-lab compare``: its options, the runs that it opens, what it prints."""

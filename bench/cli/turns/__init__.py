@@ -1,0 +1,1 @@
+"""Commands about turn-taking alone, without an agent."""

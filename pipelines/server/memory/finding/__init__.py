@@ -1,0 +1,1 @@
+"""What of a memory fits what is being said: words, searches, calibrated relevance."""

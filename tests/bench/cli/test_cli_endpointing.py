@@ -1,0 +1,83 @@
+"""``duplex-lab endpointing``: from turns to tables, a file and a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli.main import app
+from bench.endpointing import predictions
+from bench.endpointing.predictions import Prediction
+
+RUNNER = CliRunner()
+
+
+def run(*arguments: str) -> str:
+    result = RUNNER.invoke(app, ["endpointing", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    """A pause of 0.5 s and an end; the estimate passes 0.5 after 0.4 s of the end alone."""
+    rows = [Prediction("t", "en", 0, k / 10, k / 10, 0.1, "hold") for k in range(6)]
+    rows += [
+        Prediction("t", "en", 1, k / 10, k / 10, 0.1 + 0.8 * (k > 3), "eot") for k in range(40)
+    ]
+    path = tmp_path / "mine" / "predictions.parquet"
+    predictions.write(path, rows, {})
+    return path
+
+
+def test_a_file_of_predictions_is_scored_to_the_operating_points(given: Path) -> None:
+    found = json.loads(run("--predictions", str(given), "--format", "json"))
+    at = {(r["method"], r["budget"]): r for r in found}
+    mine = at["mine", "latency at 5% cut-offs"]
+    assert (mine["cut_offs"], mine["latency_ms"]) == (0.0, pytest.approx(400))
+    alone = at["silence alone", "latency at 5% cut-offs"]
+    assert (alone["cut_offs"], alone["latency_ms"]) == (0.0, pytest.approx(500))
+    assert at["mine", "cut-offs at 300 ms"]["cut_offs"] == 100.0, "only cutting all is so fast"
+
+
+def test_a_detector_of_voice_cuts_a_pause_of_600_ms_at_200_and_not_at_a_patience_of_700(
+    tmp_path: Path,
+) -> None:
+    patient = tmp_path / "patient.toml"
+    text = Path("pipelines/presets/cascade-vad-600ms.toml").read_text(encoding="utf-8")
+    patient.write_text(text.replace("speech_timeout_secs = 0.6", "speech_timeout_secs = 0.7"))
+    picture = tmp_path / "curve.svg"
+    out = run(
+        "vad-200", str(patient), "--fixtures", "hes_cup_table", "--format", "json",
+        "--out", str(tmp_path / "kept"), "--figure", str(picture),
+    )  # fmt: skip
+    quick, slow = json.loads(out)["as_heard"]
+    assert (quick["method"], quick["cut_offs"], quick["pauses"]) == ("vad-200", 100.0, 1)
+    assert (slow["method"], slow["cut_offs"]) == ("patient", 0.0)
+    assert 700 <= slow["decided_p50_ms"] - quick["decided_p50_ms"] < 740
+    assert quick["wait_p50_ms"] >= quick["decided_p50_ms"]
+    assert picture.read_text(encoding="utf-8").startswith("<?xml")
+    assert sorted(p.name for p in (tmp_path / "kept").iterdir()) == [
+        "patient.decided.json",
+        "patient.predictions.parquet",
+        "vad-200.decided.json",
+        "vad-200.predictions.parquet",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nobody"], "There is no preset 'nobody'"),
+        (["duplex-nano"], "only a cascade says"),
+        (["vad-200", "--fixtures", "cmd_stop"], "no turn has a pause"),
+        (["vad-200", "--figure", "curve.pdf"], "must end with .png or .svg"),
+    ],
+)
+def test_what_can_not_be_judged_is_refused(arguments: list[str], sentence: str) -> None:
+    result = RUNNER.invoke(app, ["endpointing", *arguments])
+    assert result.exit_code != 0
+    assert sentence in str(result.exception)
