@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+from typing import Protocol
 
-from bench.agent.remote import RemoteAgent
-from bench.caller.mouth import CHUNK_MS
 from bench.caller.plan import CallerPlan, CallerResult
 from bench.capacity.arrivals import Arrival
-from bench.capacity.callers import Callers, Load, Ordered
+from bench.capacity.calls import Give, Load, Ordered
+from bench.capacity.keeping import Heard, Pool
 from bench.capacity.resources import Meter, Resources
 from bench.capacity.slo import Judged, Slo, State
-from bench.fixtures.labels import labels_of
+from bench.compare.pairs import Side
 from bench.fixtures.library import Fixture
-from bench.metrics.compute import compute_trial
-from bench.runner.trial import caller_plan, stereo_of
-from bench.store import store
+from bench.runner.trial import caller_plan
 from bench.store.records import MetricRow, Trial
-from bench.timeline.lateness import with_lateness
 from pipelines.errors import LabError
 from pipelines.spec import PipelineSpec
 
@@ -47,6 +44,13 @@ class Level:
     """Each limit."""
     late: int
     """Calls in which the callers were late themselves."""
+    failed: int
+    """Calls that the agent refused, or broke off."""
+    failed_why: str
+    """The commonest reason of these; empty: there is none."""
+    invalid_percent: float | None
+    """Share of the turns that count in no latency: no word of an answer is known, the callers were
+    late, or the answer came before the question."""
     mouth_p99_ms: float | None
     """The 99th percentile of the calls' own, of the worst call but one in twenty."""
     cpu_percent_a_call: float
@@ -69,25 +73,34 @@ class Level:
         return "broken" if "broken" in states else "unknown" if "unknown" in states else "holds"
 
 
+class Speakers(Protocol):
+    """Whoever makes the calls: `bench.capacity.callers.Callers`, or a double in virtual time."""
+
+    def play(self, ordered: Sequence[Ordered], give: Give) -> Load:
+        """Makes the calls, each at its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Player:
     """Plays loads of one agent.
 
     Args:
-        run_dir: Where the calls are kept.
         spec: The agent's preset.
         fixtures: Name → what a caller says.
-        agent: The agent.
-        callers: The callers' process.
+        callers: Who makes the calls.
+        pool: Who keeps them.
         slos: What must hold.
+        meter: Makes what measures the machine within a ``with`` block.
     """
 
-    run_dir: Path
     spec: PipelineSpec
     fixtures: Mapping[str, Fixture]
-    agent: RemoteAgent
-    callers: Callers
+    callers: Speakers
+    pool: Pool
     slos: Sequence[Slo]
+    meter: Callable[[], Meter]
+    _plans: dict[str, CallerPlan] = field(default_factory=dict)
+    """Fixture → the plan of a call with it: its audio is read once."""
 
     def lengths_s(self, guessed_s: Mapping[str, float]) -> dict[str, float]:
         """Fixture → length of its call, s: each is made once, and nothing of it is kept.
@@ -100,14 +113,14 @@ class Player:
         """
         at_s, ordered = 0.0, []
         for name, length_s in guessed_s.items():
-            plan = caller_plan(f"length.{name}.0", self.spec, self.fixtures[name])
-            ordered.append(Ordered(at_s, plan))
+            ordered.append(Ordered(at_s, self._plan(name, f"length.{name}.0")))
             at_s += length_s  # one after the other, as far as that is known
-        results = self.callers.play(ordered).results
-        failed = next((r.error for r in results if r.status == "error"), None)
+        results: dict[int, CallerResult] = {}
+        self.callers.play(ordered, results.__setitem__)
+        failed = next((r.error for r in results.values() if r.status == "error"), None)
         if failed:
             raise LabError(f"A single call by itself already fails: {failed}")
-        return {name: r.wall_s for name, r in zip(guessed_s, results, strict=True)}
+        return {name: results[i].wall_s for i, name in enumerate(guessed_s)}
 
     def play(self, load: float, repeat: int, calls: Sequence[Arrival]) -> Level:
         """Makes the calls of a load, keeps those that count, and judges them.
@@ -121,97 +134,68 @@ class Player:
             LabError: the callers died, or the disk is full.
         """
         name = f"{self.spec.name}@{load:g}"
-        plans = [self._plan(name, call, repeat) for call in calls]
-        with Meter(self.agent.pid) as meter:
-            ordered = [Ordered(c.at_s, plan) for c, plan in zip(calls, plans, strict=True)]
-            played = self.callers.play(ordered)
-        return self._judged(load, repeat, name, calls, plans, played, meter.found())
+        walls_s = [0.0] * len(calls)
+        ordered = [
+            Ordered(c.at_s, self._plan(c.fixture, f"{name}.{c.fixture}.{repeat}-{c.number}"))
+            for c in calls
+        ]
+        meter = self.meter()
+        with self.pool.load() as loading:
 
-    def _plan(self, name: str, call: Arrival, repeat: int) -> CallerPlan:
-        fixture = self.fixtures[call.fixture]
-        trial_id = f"{name}.{fixture.name}.{repeat}-{call.number}"
-        return caller_plan(trial_id, self.spec, fixture)
+            def give(number: int, result: CallerResult) -> None:
+                meter.stop()  # the load is over: what follows is work of our own
+                walls_s[number] = result.wall_s
+                call, plan = calls[number], ordered[number].plan
+                if call.settled:
+                    heard = Heard(plan.trial_id, name, call.number, plan.in_rate_hz, result)
+                    loading.take(self.fixtures[call.fixture], heard)
 
-    def _judged(
-        self,
-        load: float,
-        repeat: int,
-        name: str,
-        calls: Sequence[Arrival],
-        plans: Sequence[CallerPlan],
-        played: Load,
-        resources: Resources,
-    ) -> Level:
-        trials: list[Trial] = []
-        rows: list[MetricRow] = []
-        for call, plan, result in zip(calls, plans, played.results, strict=True):
-            if call.settled:
-                trial, of_trial = self._kept(name, call, plan, result)
-                trials.append(trial)
-                rows += of_trial
+            with meter:
+                played = self.callers.play(ordered, give)
+        trials, rows = loading.kept.trials, loading.kept.rows
         mouths = sorted(t.mouth_late_ms_p99 for t in trials if t.mouth_late_ms_p99 is not None)
-        talked_s = sum(result.wall_s for result in played.results)
         return Level(
             load,
             repeat,
             name,
             len(trials),
-            _mean_open(calls, played),
+            _mean_open(calls, walls_s),
             played.most_open,
             tuple(slo.judge(trials, rows, name) for slo in self.slos),
             sum(trial.status == "ruler_late" for trial in trials),
+            *_failures(trials),
+            _invalid_percent(trials, rows, name),
             mouths[int(0.95 * (len(mouths) - 1))] if mouths else None,
-            100 * played.cpu_s / talked_s if talked_s else 0.0,
-            resources,
+            100 * played.cpu_s / sum(walls_s) if sum(walls_s) else 0.0,
+            meter.found(),
         )
 
-    def _kept(
-        self, name: str, call: Arrival, plan: CallerPlan, result: CallerResult
-    ) -> tuple[Trial, list[MetricRow]]:
-        """Writes a call that counts; gives its row and its figures."""
-        fixture, stereo = self.fixtures[call.fixture], stereo_of(result, plan.in_rate_hz)
-        path = None
-        if stereo is not None:
-            path = store.save_recording(self.run_dir, plan.trial_id, stereo, result.rate_hz)
-        trial = Trial(
-            run_id=self.run_dir.name,
-            trial_id=plan.trial_id,
-            preset=name,
-            fixture=fixture.name,
-            fixture_sha256=fixture.sha256,
-            repeat=call.number,
-            warmup=False,
-            turns=len(fixture.turns),
-            t0_ns=result.t0_ns,
-            rate_hz=result.rate_hz,
-            weights=self.spec.weights,
-            kind=self.spec.kind,
-            status=result.status,
-            error=result.error or result.note,
-            chunk_ms=CHUNK_MS,
-            chunks_sent=result.chunks_sent,
-            device_buffer_ms=float(self.spec.audio.device_buffer_ms),
-            preroll_ms=float(self.spec.audio.preroll_ms),
-            recording=path,
-            cpu_caller_s=result.cpu_s,
-            audio_s=len(stereo) / result.rate_hz if stereo is not None else 0.0,
-            wall_s=result.wall_s,
-            started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        )
-        marks = sorted(result.marks, key=lambda mark: mark.t_ns)
-        trial = with_lateness(trial, marks, stereo)
-        store.write_trial(self.run_dir, trial, marks)
-        return trial, compute_trial(trial, marks, stereo, labels_of(fixture))
+    def _plan(self, name: str, trial_id: str) -> CallerPlan:
+        if name not in self._plans:
+            self._plans[name] = caller_plan(trial_id, self.spec, self.fixtures[name])
+        return replace(self._plans[name], trial_id=trial_id)
 
 
-def _mean_open(calls: Sequence[Arrival], played: Load) -> float:
+def _failures(trials: Sequence[Trial]) -> tuple[int, str]:
+    """Number of calls that failed, and the commonest reason."""
+    why = Counter(trial.error or "" for trial in trials if trial.status == "error")
+    return why.total(), why.most_common(1)[0][0] if why else ""
+
+
+def _invalid_percent(trials: Sequence[Trial], rows: Sequence[MetricRow], name: str) -> float | None:
+    """Share of the turns whose answer may be none: no word of it is known, or the like."""
+    shares = [x for _, x in Side.of("", name, trials, rows).figures("invalid")]
+    return fmean(shares) if shares else None
+
+
+def _mean_open(calls: Sequence[Arrival], walls_s: Sequence[float]) -> float:
     """Time average of the number of open calls, while calls that count were coming."""
     counted = [call.at_s for call in calls if call.settled]
     first_s, last_s = counted[0], counted[-1]
     if last_s <= first_s:
         return float(len(counted))
     open_s = sum(
-        max(0.0, min(call.at_s + result.wall_s, last_s) - max(call.at_s, first_s))
-        for call, result in zip(calls, played.results, strict=True)
+        max(0.0, min(call.at_s + wall_s, last_s) - max(call.at_s, first_s))
+        for call, wall_s in zip(calls, walls_s, strict=True)
     )
     return open_s / (last_s - first_s)

@@ -1,10 +1,12 @@
 """What must hold at a load: one limit on one figure, which holds by its bound and not by its point.
 
     voice_to_voice.p95<=800ms    a quantile: its upper bound lies within
-    no_answer<=1%                a rate: its upper bound lies within
+    no_answer<=1%                a rate of turns: its upper bound lies within
     task_success>=90%            its lower bound
+    deadline_miss<=1%            a share of each call: that of the calls' mean
 
-A figure that is null, or of too few calls, is no pass.
+A figure that is null, or of too few calls, is no pass. A turn without an answer is later than any
+limit on its latency: an agent that answers every second call is not fast.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.compare.compare import COMPARED
 from bench.compare.gate import Gate
 from bench.compare.pairs import Side
+from bench.metrics.table import METRICS
 from bench.stats.conversations import quantile_of_turns, rate_of_turns
 from bench.stats.quantiles import CONFIDENCE, Key, needed_n
 from bench.store.records import MetricRow, Trial
@@ -30,6 +33,14 @@ ONE_SIDED = 2 * CONFIDENCE - 1
 """Confidence of the two-sided interval of which one end is wrong with 5 % at most."""
 _RATES = {of.metric for of in COMPARED if of.scale == "rate"}
 _BARE = re.compile(r"\s*(\w+)\s*(<=|>=)")
+_SHARES_OF_A_CALL = frozenset(
+    metric.name for metric in METRICS if metric.unit == "%" and metric.on_trial is not None
+)
+"""Metrics that are a share of each call, in %."""
+_LATENCIES = frozenset({"voice_to_voice", "time_to_content"})
+"""Metrics of which a turn without an answer has none."""
+NEVER_MS = 1e9
+"""Latency of an answer that never came, in a limit's quantile: later than any limit."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -62,7 +73,11 @@ class Slo:
             LabError: it can't be understood, or it is none on a figure of its own.
         """
         bare = _BARE.match(text)
-        whole = f"{bare[1]}.rate{text[bare.end(1) :]}" if bare and bare[1] in _RATES else text
+        named = bare[1] if bare else ""
+        is_share = named in _SHARES_OF_A_CALL
+        whole = text
+        if bare and (is_share or named in _RATES):
+            whole = f"{named}.{'p95' if is_share else 'rate'}{text[bare.end(1) :]}"
         try:
             gate = Gate.parse(whole)
         except LabError as error:
@@ -74,7 +89,7 @@ class Slo:
             )
         if gate.statistic == "mean":
             raise LabError(f"--slo {text!r}: of {gate.metric} take p50, p95 or p99")
-        return cls(gate)
+        return cls(replace(gate, statistic="rate", text=text.strip()) if is_share else gate)
 
     @property
     def text(self) -> str:
@@ -93,6 +108,11 @@ class Slo:
             raise LabError(f"--slo {self.text!r}: no number of turns can show that")
         return math.ceil(math.log(1 - CONFIDENCE) / math.log(1 - share))
 
+    @property
+    def counts_turns(self) -> bool:
+        """Whether `needed` counts turns, and not calls."""
+        return self.gate.metric in _RATES
+
     def judge(self, trials: Iterable[Trial], rows: Iterable[MetricRow], preset: str) -> Judged:
         """Whether it holds at a load.
 
@@ -103,6 +123,8 @@ class Slo:
         """
         side = Side.of("", preset, trials, rows)
         keyed = [(_call_and_turn(row), x) for row, x in side.figures(self.gate.metric)]
+        if keyed and self.gate.metric in _LATENCIES:
+            keyed += [(_call_and_turn(row), NEVER_MS) for row in unanswered(side)]
         if not keyed:
             why = Counter(r.reason for r in side.rows.get(self.gate.metric, ()) if r.reason)
             most = f": {why.most_common(1)[0][0]}" if why else ""
@@ -112,7 +134,7 @@ class Slo:
 
     def _judged(self, keyed: Sequence[tuple[Key, float]]) -> Judged:
         if self.gate.statistic == "rate":
-            found = rate_of_turns([(key, x > 0) for key, x in keyed], ONE_SIDED)
+            found = rate_of_turns([(key, x / 100) for key, x in keyed], ONE_SIDED)
             scale = 100.0
         else:
             p = QUANTILES[self.gate.statistic]
@@ -131,6 +153,11 @@ class Slo:
         if value is not None and sign * value > sign * self.gate.limit:
             return "broken"
         return "unknown"
+
+
+def unanswered(side: Side) -> list[MetricRow]:
+    """The turns that wanted an answer, and got none."""
+    return [row for row, missed in side.figures("no_answer") if missed]
 
 
 def _call_and_turn(row: MetricRow) -> Key:

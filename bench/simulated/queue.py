@@ -6,7 +6,7 @@ By playing the queue itself, customer by customer (Kiefer & Wolfowitz 1955): exa
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,24 @@ def waits_s(
         seed: Of the arrivals.
     """
     arrivals = np.cumsum(np.random.default_rng(seed).exponential(1 / rate_per_s, jobs))
+    return waits_of(arrivals.tolist(), service_s, servers)[jobs // 10 :]
+
+
+def waits_of(at_s: Sequence[float], service_s: float, servers: int) -> NDArray[np.float64]:
+    """(n,) waiting times, s, of customers that come at known times.
+
+    Args:
+        at_s: When each comes, in their order.
+        service_s: Time of each service.
+        servers: Number of servers, c.
+    """
     free = [0.0] * servers
-    waited = np.empty(jobs)
-    for i, at in enumerate(arrivals.tolist()):
+    waited = np.empty(len(at_s))
+    for i, at in enumerate(at_s):
         start = max(at, heapq.heappop(free))
         heapq.heappush(free, start + service_s)
         waited[i] = start - at
-    return waited[jobs // 10 :]
+    return waited
 
 
 def largest_rate(
