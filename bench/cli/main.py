@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "memory": Row(
             "bench.cli.live.memory:app", "What a server remembers: list, export, keep, forget."
         ),
+        "sweep": Row("bench.cli.playing.sweep:sweep", "Play a grid of runs, here or on a cluster."),
         "cases": Row("bench.cli.cases:cases", "Play 100 named conversations through the server."),
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."

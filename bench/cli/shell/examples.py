@@ -11,6 +11,7 @@ EXAMPLES: dict[str, str] = {
     "memory export": "duplex-lab memory export ann --folder memory",
     "memory keep": "duplex-lab memory keep ann --folder memory --days 30",
     "memory forget": "duplex-lab memory forget ann --folder memory",
+    "sweep": "duplex-lab sweep evening.toml --dry-run",
     "cases": "duplex-lab cases --cases chat_tea_told,chat_tea_asked",
     "calibrate": "duplex-lab calibrate --line pcm-websocket --clicks 40",
     "capacity": "duplex-lab capacity --agent cascade-embedded --slo 'voice_to_voice.p95<=800ms'",
