@@ -5,6 +5,7 @@ read off the pipeline's marks: the frame says so itself; it was spoken before th
 function that the turn called; or the pipeline spoke it by itself, and a language model's answer to
 the same turn followed. And off the labels of a fixture, which may name the words of fillers: where
 no synthesiser is marked, each reply is judged by the text that the model wrote meanwhile.
+An agent elsewhere may say of its audio itself what is a filler.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from bench.store.words import words
 from bench.timeline.answers import Chunk
 from bench.timeline.timeline import Timeline, Turn, llm_of
+from bench.timeline.told_fillers import first_sounds
 from pipelines.clock import NS_PER_MS, samples_to_ns
 from pipelines.marks import Mark
 
@@ -107,7 +109,7 @@ def content(timeline: Timeline, turn: Turn, fillers: Sequence[str] = ()) -> Cont
     phrases = [words(phrase) for phrase in fillers]
     said = utterances(turn)
     if not said:
-        return _by_replies(timeline, turn, phrases)
+        return _as_told(timeline, turn) or _by_replies(timeline, turn, phrases)
     started = turn.all("llm", "tool_start")
     ended = {mark.request_id: mark.t_ns for mark in turn.all("llm", "tool_end")}
     if any(mark.request_id not in ended for mark in started):
@@ -146,6 +148,23 @@ def _after_fillers(text: list[str], phrases: Sequence[list[str]]) -> list[str] |
     while phrase := next((p for p in phrases if left and left[: len(p)] == p), None):
         left = left[len(phrase) :]
     return None if len(left) == len(text) else left
+
+
+def _as_told(timeline: Timeline, turn: Turn) -> Content | None:
+    """As `content`, of an agent elsewhere that says of its audio what it is; None where it does not.
+
+    Words of the answer are those that came after the filler had begun.
+    """
+    sounds = first_sounds(timeline, turn)
+    if sounds is None:
+        return None
+    filler_ns, on_ns = sounds
+    fillers = () if filler_ns is None else (_line_of(filler_ns, ""),)
+    if on_ns is None:
+        return Content(None, fillers, ONLY_FILLERS)
+    pieces = turn.all("line", "agent_text")
+    text = "".join(m.text or "" for m in pieces if filler_ns is None or m.t_ns >= filler_ns)
+    return Content(_line_of(on_ns, text), fillers, on_ns=on_ns)
 
 
 def _by_replies(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) -> Content:

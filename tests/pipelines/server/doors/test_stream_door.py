@@ -22,9 +22,12 @@ from pipelines.server.app.address import Address
 from pipelines.server.app.run import check, serving
 from pipelines.server.doors import door as doors
 from pipelines.server.doors import stream as door
+from pipelines.server.runtime.runtime import Runtime
 from pipelines.server.service.service import Limits, VoiceService
 from pipelines.server.session import conversation
 from pipelines.server.session.doubles import tone
+from pipelines.server.skills.registry import Registry
+from pipelines.server.skills.skill import Skill
 
 SECRET = "s" * 32
 FRAME = tone(5_000)
@@ -83,6 +86,27 @@ async def test_what_goes_in_comes_out_and_the_state_is_told():
             and 'duplex_lab_frame_seconds_count{door="stream",preset="passthrough"} 1.0' in figures
         )
         assert service.open == 0
+
+
+async def test_a_filler_is_told_before_its_audio_and_so_is_the_answer_after_it():
+    async def look_up(arguments):
+        return f"{arguments['what']} is here"
+
+    schema = {"type": "object", "properties": {"what": {"type": "string"}}}
+    runtime = Runtime(registry=Registry([Skill("look_up", "Where is it?", schema, look_up)]))
+    async with served(runtime=runtime) as (_, url), stream(url, "?preset=clerk") as socket:
+        await socket.send(FRAME)
+        got = []
+        async with asyncio.timeout(10):
+            while len([m for m in got if isinstance(m, bytes)]) < 2:
+                message = await socket.recv()
+                got.append(message if isinstance(message, bytes) else json.loads(message))
+    told = [m if isinstance(m, bytes) else m["is_filler"] for m in got if is_of_audio(m)]
+    assert told == [True, tone(3_000), False, tone(8_000)]
+
+
+def is_of_audio(message):
+    return isinstance(message, bytes) or message["type"] == "audio"
 
 
 async def test_another_rate_is_resampled_where_it_is_named_and_refused_where_it_is_none():
