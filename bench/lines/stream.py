@@ -61,7 +61,7 @@ class Stream(WebSocketLine):
         return [self.audio(samples(message))]
 
     def text(self, message: str) -> list[Event]:
-        """``status``, ``transcript``, ``audio``, ``error``, and what the agent reports that it did."""
+        """State, words, errors, what the audio is, and what the agent reports that it did."""
         said = json_object(message)
         kind, text = said.get("type"), str(said.get("text", ""))
         if kind == "status":

@@ -11,13 +11,12 @@ An agent elsewhere may say of its audio itself what is a filler.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.store.words import words
 from bench.timeline.answers import Chunk
 from bench.timeline.timeline import Timeline, Turn, llm_of
-from bench.timeline.told_fillers import first_sounds
 from pipelines.clock import NS_PER_MS, samples_to_ns
 from pipelines.marks import Mark
 
@@ -36,6 +35,8 @@ WORDS_FIRST = ("stream",)
 """Lines on which an agent's words come before their sound."""
 ROUNDING_NS = NS_PER_MS
 """Difference between a mark and a sample of the recording that rounding explains."""
+TOLD_FILLER = "filler"
+"""Text of the mark before audio that fills a wait, of an agent elsewhere."""
 IN_ONE = "a filler and what follows it were made as one: where the answer begins is not known"
 
 
@@ -151,20 +152,37 @@ def _after_fillers(text: list[str], phrases: Sequence[list[str]]) -> list[str] |
 
 
 def _as_told(timeline: Timeline, turn: Turn) -> Content | None:
-    """As `content`, of an agent elsewhere that says of its audio what it is; None where it does not.
+    """As `content`, of an agent elsewhere that says what its audio is; None where it does not.
 
     Words of the answer are those that came after the filler had begun.
     """
-    sounds = first_sounds(timeline, turn)
-    if sounds is None:
+    told = [(m.value or 0.0, m.text == TOLD_FILLER) for m in timeline.all("line", "filler")]
+    if not told or turn.a_on_ns is None:
         return None
-    filler_ns, on_ns = sounds
-    fillers = () if filler_ns is None else (_line_of(filler_ns, ""),)
-    if on_ns is None:
-        return Content(None, fillers, ONLY_FILLERS)
-    pieces = turn.all("line", "agent_text")
-    text = "".join(m.text or "" for m in pieces if filler_ns is None or m.t_ns >= filler_ns)
-    return Content(_line_of(on_ns, text), fillers, on_ns=on_ns)
+    fillers: tuple[Utterance, ...] = ()
+    since_ns = turn.u_on_ns
+    for number, on_ns in _audible_chunks(timeline, turn.a_on_ns, turn.end_ns):
+        if not next((filler for first, filler in reversed(told) if first <= number), False):
+            pieces = turn.all("line", "agent_text")
+            text = "".join(m.text or "" for m in pieces if m.t_ns >= since_ns)
+            return Content(_line_of(on_ns, text), fillers, on_ns=on_ns)
+        since_ns = since_ns if fillers else on_ns
+        fillers = fillers or (_line_of(on_ns, ""),)
+    return Content(None, fillers, ONLY_FILLERS)
+
+
+def _audible_chunks(
+    timeline: Timeline, start_ns: int, end_ns: int | None
+) -> Iterator[tuple[int, int]]:
+    """(its number, first audible sample) of each chunk that is heard between two times."""
+    for mark in timeline.all("ear", "heard"):
+        if end_ns is not None and mark.t_ns >= end_ns:
+            return
+        over_ns = mark.t_ns + samples_to_ns(int(mark.value or 0), timeline.trial.rate_hz)
+        from_ns = max(mark.t_ns, start_ns)
+        sound = next((s for s in timeline.sounds if s.end_ns > from_ns), None)
+        if sound is not None and (on_ns := max(sound.start_ns, from_ns)) < over_ns:
+            yield int(mark.request_id.rpartition(":")[2]), on_ns
 
 
 def _by_replies(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) -> Content:

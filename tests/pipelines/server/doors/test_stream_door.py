@@ -342,7 +342,7 @@ async def test_beyond_the_most_conversations_a_client_is_told_when_to_try_again(
         (said,) = texts(got, "error")
         assert said["message"].startswith("the server is in 1 conversations, the most that it may")
         async with httpx.AsyncClient(base_url=url) as http:
-            offer = {"type": "offer", "sdp": "v=0"}
+            offer = {"type": "offer", "sdp": "v=0 opus/48000"}
             answer = await http.post("/api/offer", json=offer)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "try again in a few seconds" in answer.text
