@@ -8,6 +8,7 @@ import resource
 import socket
 import time
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import jwt
@@ -96,7 +97,7 @@ async def test_a_filler_is_told_before_its_audio_and_so_is_the_answer_after_it()
     runtime = Runtime(registry=Registry([Skill("look_up", "Where is it?", schema, look_up)]))
     async with served(runtime=runtime) as (_, url), stream(url, "?preset=clerk") as socket:
         await socket.send(FRAME)
-        got = []
+        got: list[Any] = []
         async with asyncio.timeout(10):
             while len([m for m in got if isinstance(m, bytes)]) < 2:
                 message = await socket.recv()
