@@ -24,7 +24,7 @@ FEW = 2000
 
 
 def test_a_pause_is_likeliest_between_clauses_and_then_before_a_place() -> None:
-    words = "take the cup to the table and come back".split()
+    words = ["take", "the", "cup", "to", "the", "table", "and", "come", "back"]
     assert pause_odds(words) == [0.07, 0.07, 0.14, 0.07, 0.07, 0.35, 0.07, 0.07]
 
 

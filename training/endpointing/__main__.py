@@ -52,7 +52,8 @@ def main() -> None:
 def _held_out() -> Iterator[UserTurn]:
     """Users whose voices and sentences are in no training, and whom the recogniser understands.
 
-    It takes most of espeak-ng's words for others: what a method of words makes of them says nothing.
+    It takes most of espeak-ng's words for others: what a method of words makes of such users says
+    nothing.
     """
     rng, ear = random.Random(9), Ear()
     of = {text: often for text, often in said().items() if is_held_out(text)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,8 @@ def texts() -> Iterator[Text]:
 
     Parts that read like a fixture's sentence are left out, see `training.endpointing.sentences`.
     """
-    excluded, counts = fixtures_sentences(), Counter[tuple[str, bool]]()
+    excluded = fixtures_sentences()
+    counts: dict[tuple[str, bool], float] = defaultdict(float)
     for sentence, often in said().items():
         if is_held_out(sentence):
             continue

@@ -1,10 +1,10 @@
 """Answer now, or wait? By what an interruption costs and what waiting costs, and how people pause.
 
 Waiting until the time t costs ``p · (t − now)``, if the turn is over, and ``(1 − p) · C`` if it is
-not and the pause is longer than t. People leave some 200 ms between turns, and notice a longer wait:
-that costs ``p · N`` once. An answer is given as soon as no wait costs less. So a sentence
-that is probably whole is answered at once; one that may go on is waited for as long as most pauses
-last, because a wait that ends within the pause would have been for nothing.
+not and the pause is longer than t. People leave some 200 ms between turns and notice a longer wait,
+which costs ``p · N`` once. An answer is given as soon as no wait costs less. So a sentence that is
+probably whole is answered at once; one that may go on is waited for as long as most pauses last,
+because a wait that ends within the pause would have been for nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every recogniser predicts the end of a turn through Pipecat's mixin: real loaders, random weights.
+"""Every recogniser predicts the end of a turn by Pipecat's mixin: real loaders, random weights.
 
 What random weights make of a question is nonsense; what is asked is that it is predicted, and then
 committed, word for word.
@@ -31,7 +31,7 @@ from pipelines.marks import MarkList
 from tests.pipelines.local_engines import RATE_HZ, Start, made_here
 
 CHUNK = RATE_HZ // 50
-RECOGNISERS = {
+RECOGNISERS: dict[str, dict[str, Any]] = {
     "faster-whisper": {"step_ms": 300, "forced_tokens_per_s": 4.0},
     "moonshine": {"step_ms": 300, "forced_tokens_per_s": 8.0},
     "kyutai-stt-onnx": {},
