@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "memory": Row(
             "bench.cli.live.memory:app", "What a server remembers: list, export, keep, forget."
         ),
+        "sweep": Row("bench.cli.playing.sweep:sweep", "Play a grid of runs, here or on a cluster."),
         "cases": Row("bench.cli.cases:cases", "Play 100 named conversations through the server."),
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."
@@ -63,6 +64,9 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "report": Row("bench.cli.report:report", "Write a run's report: one page, with audio."),
         "view": Row("bench.cli.view:view", "Serve all runs to a browser on this machine."),
         "compare": Row("bench.cli.compare:compare_command", "Say what is faster, and check gates."),
+        "whatif": Row(
+            "bench.cli.predicting.whatif:whatif", "Predict answers if a stage took another time."
+        ),
         "metrics": Row("bench.cli.results:metrics", "Compute a run's metrics again."),
         "replay": Row("bench.cli.replay:replay", "Play a run again behind a jitter buffer."),
         "listen": Row(

@@ -81,11 +81,17 @@ def check_runs(base: Origin, candidate: Origin, *, across_machines: bool) -> lis
 
 
 def machine_differences(base: Origin, candidate: Origin) -> Iterator[str]:
-    """In what the machines of two runs differ, or that one is unknown; none: the same kind."""
+    """In what the machines of two runs differ, or that one is unknown; none: the same kind.
+
+    Machines of a cluster have names, by which two of a kind are told apart.
+    """
     for origin in (base, candidate):
         if not origin.machine:
             yield f"{origin.path} does not say on which"
             return
+    names = [origin.machine.get("name") for origin in (base, candidate)]
+    if None not in names and names[0] != names[1]:  # two of a kind are two all the same
+        yield f"name: {names[0]} and {names[1]}"
     for name in MACHINE:
         # Memory is what the system leaves to programs; a new kernel changes it a little.
         own, theirs = (_rounded(origin.machine.get(name)) for origin in (base, candidate))

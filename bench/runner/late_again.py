@@ -31,10 +31,11 @@ def late_again(plan: Plan, played: Mapping[str, str], at_most: int) -> list[Plan
         name, _, repeat = trial_id.rpartition(".")
         if repeat.isdecimal():
             late[name] += status == "ruler_late"
-            extra[name] += int(repeat) >= plan.repeats
+            extra[name] += int(repeat) >= plan.again_from
     owed = []
     for planned in plan.trials:
         name = planned.trial_id.rpartition(".")[0]
-        if planned.repeat == 0 and extra[name] < min(late[name], at_most):
-            owed.append(replace(planned, repeat=plan.repeats + extra[name]))
+        is_first = planned.repeat == plan.first_repeat
+        if is_first and extra[name] < min(late[name], at_most):
+            owed.append(replace(planned, repeat=plan.again_from + extra[name]))
     return owed

@@ -78,6 +78,15 @@ class Plan:
     breath a shorter one is enough."""
     clicks: int = CLICKS_PER_RUN
     """Number of clicks of known delay that are played first."""
+    first_repeat: int = 0
+    """Number of the first repetition: above 0 where other runs play those before it."""
+    first_again: int = 0
+    """Number of the first repetition that stands for a late one; 0: the one after the last."""
+
+    @property
+    def again_from(self) -> int:
+        """Repetitions from this number on stand for those in which the ruler was late."""
+        return self.first_again or self.first_repeat + self.repeats
 
     def fixtures_of(self, spec: PipelineSpec) -> tuple[Fixture, ...]:
         """The fixtures that are played to a preset."""
@@ -114,7 +123,7 @@ class Plan:
     def trials(self) -> list[Planned]:
         """Presets are interleaved, and the first one alternates: drift affects all alike."""
         order: list[Planned] = []
-        for repeat in range(self.repeats):
+        for repeat in range(self.first_repeat, self.first_repeat + self.repeats):
             for i, fixture in enumerate(self.fixtures):
                 turn = (repeat + i) % len(self.specs)
                 specs = self.specs[turn:] + self.specs[:turn]
@@ -184,6 +193,8 @@ class Plan:
             **({"own": {name: list(of) for name, of in self.own.items()}} if self.own else {}),
             **({"wait_s": self.wait_s} if self.wait_s else {}),
             **({"silence_s": self.silence_s} if self.silence_s != SILENCE_AFTER_AGENT_S else {}),
+            **({"first_repeat": self.first_repeat} if self.first_repeat else {}),
+            **({"first_again": self.first_again} if self.first_again else {}),
         }
 
 

@@ -262,7 +262,7 @@ def _play_all(
             **steadied,
         }
     )
-    info["calibration"] = _worst(info["sessions"])
+    info["calibration"] = worst(info["sessions"])
     store.write_info(run_dir, info)
     note_latest(run_dir)
     with stopwatch.part("warm-up"):
@@ -317,7 +317,8 @@ def _steadied(caller: CallerProcess, clicks: dict[str, Any], stack: ExitStack) -
     return {"calibration": again, "spinner": spinner.to_dict()}
 
 
-def _worst(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def worst(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The calibrations of several sessions as one: the largest error, all clicks."""
     found = [session["calibration"] for session in sessions]
     return {
         "max_error_ms": max(c["max_error_ms"] for c in found),

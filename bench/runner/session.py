@@ -95,9 +95,8 @@ class Session:
         """Plays trials, and again those in which the measuring side was late."""
         while todo:
             for i, planned in enumerate(todo):
-                again = (
-                    " · again, the ruler was late" if planned.repeat >= self._plan.repeats else ""
-                )
+                is_again = planned.repeat >= self._plan.again_from
+                again = " · again, the ruler was late" if is_again else ""
                 text = f"{planned.spec.name} · {planned.fixture.name}{again}"
                 self.say(todo, i, text, planned.spec.name)
                 began_s = time.monotonic()

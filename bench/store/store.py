@@ -36,6 +36,8 @@ from bench.store.tables import (
 from pipelines.guards.texts import parse_json, whole
 from pipelines.marks import Mark
 
+SWEEP_JSON = "sweep.json"
+"""File of a folder that is a sweep: runs lie in it, trials do not."""
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
 
 
@@ -322,9 +324,18 @@ def _read_all(run_dir: Path, parts: list[Path], known: Collection[str] = ()) -> 
         marks[stem] = read_table(beside, "marks")
         parts += [path, beside]
     if not trials and not known:
-        raise StoreError(f"{run_dir}: there are no trials in it; is it a run's folder?")
+        raise StoreError(f"{run_dir}: {_no_trials(run_dir)}")
     ordered = sorted(trials.values(), key=lambda t: (t.started_utc, t.t0_ns, t.trial_id))
     return Run(run_dir, read_info(run_dir), tuple(ordered), marks)
+
+
+def _no_trials(folder: Path) -> str:
+    """What a folder without trials is, in a sentence."""
+    if not (folder / SWEEP_JSON).is_file():
+        return "there are no trials in it; is it a run's folder?"
+    names = sorted(path.parent.name for path in folder.glob("*/run.json"))
+    runs = f"name one of its runs: {', '.join(names)}." if names else "none of its runs has begun."
+    return f"it is a sweep, whose runs are never pooled; {runs}"
 
 
 def read_metrics(run_dir: Path) -> list[MetricRow]:

@@ -151,7 +151,8 @@ def _entry(path: Path) -> Entry:
         return Entry(path.name, "damaged", "", (), 0, "", said)
     machine = (info.get("machine") or {}) if isinstance(info.get("machine"), dict) else {}
     started = str(info.get("created_utc") or info.get("started_utc") or "")
-    return Entry(path.name, _state(path), started, lines, trials, str(machine.get("cpu") or ""))
+    words = [str(machine[key]) for key in ("name", "cpu") if machine.get(key)]
+    return Entry(path.name, _state(path), started, lines, trials, ": ".join(words))
 
 
 def _state(path: Path) -> State:

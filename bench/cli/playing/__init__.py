@@ -1,1 +1,1 @@
-"""Parts of ``duplex-lab run``: its options, what it says before and after it plays."""
+"""``duplex-lab sweep``, and parts of ``run``: its options, what it says before and after."""

@@ -12,32 +12,25 @@ if TYPE_CHECKING:
 
 
 def planned_in(run_dir: Path) -> Plan:
-    """The plan of a run, with its presets as they were, whatever their files say now."""
-    from bench.caller.plan import SILENCE_AFTER_AGENT_S
-    from bench.fixtures.library import select
-    from bench.runner.plan import Plan
+    """The plan of a run, with its presets as they were, whatever their files say now.
+
+    Raises:
+        LabError: there is none to resume, or it is part of a sweep.
+    """
+    from bench.runner.kept_plan import kept_plan
     from bench.store import store
-    from pipelines.guards.texts import fit_name
-    from pipelines.spec import parse_spec
 
     info = store.read_info(run_dir)
     planned = info.get("plan")
     if planned is None:
         why = "its run.json holds no plan, as a sample's" if info else "no run.json"
         raise LabError(f"{run_dir}: there is no run to resume ({why}).")
-    try:
-        presets, names = planned["presets"].items(), ",".join(planned["fixtures"])
-        repeats, only = int(planned["repeats"]), dict(planned.get("only", {}))
-        own = {str(name): tuple(of) for name, of in planned.get("own", {}).items()}
-        wait_s = float(planned.get("wait_s", 0.0))
-        silence_s = float(planned.get("silence_s", SILENCE_AFTER_AGENT_S))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    if "sweep" in info:
         raise LabError(
-            f"{run_dir / 'run.json'}: its plan can't be understood, so that the run can't be gone "
-            "on with: begin a new one."
-        ) from None
-    specs = tuple(parse_spec(fit_name(name), str(toml)) for name, toml in presets)
-    return Plan(specs, tuple(select(names)), repeats, only, own, wait_s, silence_s)
+            f"{run_dir} is part of a sweep, whose other parts may be played elsewhere: "
+            "'duplex-lab sweep' with the same file goes on with it."
+        )
+    return kept_plan(planned, str(run_dir / "run.json"))
 
 
 def require_lines(urls: list[str], lines: list[str]) -> None:

@@ -123,6 +123,7 @@ def machine(summary: RunSummary) -> str:
         facts(
             "Machine",
             (
+                ("name", where.get("name")),
                 ("processor", where.get("cpu")),
                 ("cores", where.get("cores_allowed") or where.get("cores")),
                 ("GPU", where.get("gpu")),

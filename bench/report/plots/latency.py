@@ -325,6 +325,7 @@ def _footer(figure: Figure, summary: RunSummary, height_px: int) -> None:
     machine = summary.info.get("machine") or {}
     cores = machine.get("cores_allowed") or machine.get("cores")
     where = str(machine.get("cpu") or "unknown machine") + (f", {cores} cores" if cores else "")
+    where = f"{machine['name']}: {where}" if machine.get("name") else where
     parts = [f"run {summary.run_id}", where, summary.started_utc[:10]]
     error_ms = summary.calibration_error_ms
     if error_ms is not None:

@@ -183,9 +183,10 @@ class VoiceService:
                 partial(self._told_warm, name),
                 partial(self.figures.ahead, name),
             )
-            pool = WarmPool(spec, self._warmth, told, lambda: not self._open)
+            pool = WarmPool(spec, self._warmth, told)
             try:
                 await pool.load()
+                await pool.rehearse()
             except BaseException:
                 await self.close()
                 raise

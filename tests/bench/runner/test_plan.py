@@ -121,6 +121,14 @@ def test_a_run_is_resumed_with_the_silences_that_it_had(tmp_path, wait_s, silenc
     assert found.identity() == made.identity()
 
 
+def test_a_run_that_is_a_part_of_another_keeps_its_numbers(tmp_path):
+    made = replace(plan("cmd_stop"), repeats=2, first_repeat=4, first_again=30)
+    assert sorted({trial.repeat for trial in made.trials}) == [4, 5]
+    assert [replace(made, first_again=0).again_from, made.again_from] == [6, 30]
+    store.write_info(tmp_path, {"plan": made.identity()})
+    assert planned_in(tmp_path).identity() == made.identity()
+
+
 def test_a_caller_waits_for_the_longest_silence_that_is_asked_for():
     (trial,) = plan("cmd_stop", "cascade-embedded").trials
 
