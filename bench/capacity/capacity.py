@@ -25,7 +25,6 @@ from bench.capacity.own_limit import own_limit
 from bench.capacity.resources import Meter, Watched
 from bench.capacity.search import search
 from bench.capacity.slo import State
-from bench.capacity.verdict import number
 from bench.fixtures.labels import labels_of
 from bench.machine import description as machine
 from bench.metrics.recompute import analyse
@@ -33,6 +32,7 @@ from bench.store import store
 from bench.store.lock import RunLock
 from bench.store.results import note_latest
 from bench.store.schema import SCHEMA_VERSION
+from bench.summary.capacity import number
 from pipelines.errors import LabError
 
 Tell = Callable[[str], None]
@@ -136,6 +136,9 @@ def _search(
         found = search(play, first=min(asked.first, limit), limit=limit, repeats=asked.repeats)
         kept |= {"most": found.most, "beyond": found.beyond, "done": True}
         store.write_info(run_dir, info)
+    except KeyboardInterrupt:
+        tell(f"ended; {len(kept['levels'])} loads are kept in {run_dir}: --resume goes on")
+        raise
     finally:
         if kept["levels"]:
             tell("metrics of all calls")

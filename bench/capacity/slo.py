@@ -25,6 +25,7 @@ from bench.metrics.table import METRICS
 from bench.stats.conversations import quantile_of_turns, rate_of_turns
 from bench.stats.quantiles import CONFIDENCE, Key, needed_n
 from bench.store.records import MetricRow, Trial
+from bench.summary.capacity import NEVER_MS
 from pipelines.errors import LabError
 
 State = Literal["holds", "broken", "unknown"]
@@ -39,8 +40,6 @@ _SHARES_OF_A_CALL = frozenset(
 """Metrics that are a share of each call, in %."""
 _LATENCIES = frozenset({"voice_to_voice", "time_to_content"})
 """Metrics of which a turn without an answer has none."""
-NEVER_MS = 1e9
-"""Latency of an answer that never came, in a limit's quantile: later than any limit."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 

@@ -96,6 +96,7 @@ def _show_run(
     from bench.report.text.formats import as_csv, as_json, as_markdown
     from bench.report.text.table import print_table
     from bench.store import store
+    from bench.summary.capacity import verdict
     from bench.summary.summary import summarise
 
     known = store.read_causes(path)
@@ -109,6 +110,10 @@ def _show_run(
             print_lists(form, headline(summary), notes=list(warnings(summary)))
         return
     out = console()
+    if "capacity" in run.info:
+        for sentence in verdict(run.info["capacity"]):
+            out.say(sentence)
+        out.line()
     print_headline(summary, path, out)
     if known is None:
         out.line(NOT_COMPUTED.replace("RUN", str(path)))

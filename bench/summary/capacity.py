@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.capacity.slo import NEVER_MS
-
+NEVER_MS = 1e9
+"""Latency of an answer that never came, in a limit's quantile: later than any limit."""
 FULL_SEATS = ("as many conversations as it can have", "the most that it may", "full")
 """Words of a refusal for want of seats."""
 
