@@ -22,6 +22,7 @@ EXAMPLES: dict[str, str] = {
     "report": "duplex-lab report latest --out report.html",
     "view": "duplex-lab view results --port 8080",
     "compare": "duplex-lab compare BASE latest --gate 'voice_to_voice.p50<=1.05x'",
+    "whatif": "duplex-lab whatif latest --set 'endpointing_delay<=150ms' --network lte",
     "metrics": "duplex-lab metrics latest",
     "replay": "duplex-lab replay latest",
     "listen": "duplex-lab listen latest",
