@@ -124,6 +124,8 @@ class Slo:
         keyed = [(_call_and_turn(row), x) for row, x in side.figures(self.gate.metric)]
         if keyed and self.gate.metric in _LATENCIES:
             keyed += [(_call_and_turn(row), NEVER_MS) for row in unanswered(side)]
+        if keyed and self.gate.metric in _SHARES_OF_A_CALL and self.gate.at_most:
+            keyed += [((trial_id, 0), 100.0) for trial_id in _without(side, self.gate.metric)]
         if not keyed:
             why = Counter(r.reason for r in side.rows.get(self.gate.metric, ()) if r.reason)
             most = f": {why.most_common(1)[0][0]}" if why else ""
@@ -157,6 +159,15 @@ class Slo:
 def unanswered(side: Side) -> list[MetricRow]:
     """The turns that wanted an answer, and got none."""
     return [row for row, missed in side.figures("no_answer") if missed]
+
+
+def _without(side: Side, metric: str) -> list[str]:
+    """The calls that have no figure at all where others have: whole of what the limit is on.
+
+    One with a figure that the callers' own lateness invalidates is none of them.
+    """
+    known = {row.trial_id for row in side.rows.get(metric, ()) if row.value is not None}
+    return [trial.trial_id for trial in side.trials if trial.trial_id not in known]
 
 
 def _call_and_turn(row: MetricRow) -> Key:

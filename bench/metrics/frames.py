@@ -33,8 +33,7 @@ from bench.timeline.frame_times import (
     stage_ms,
 )
 from bench.timeline.frames import DISCARDED, FRAME_MS, Floats, Frames
-from bench.timeline.frames_heard import hidden_lag_ms
-from bench.timeline.stream_heard import stream_misses
+from bench.timeline.frames_heard import hidden_lag_ms, stream_misses
 from pipelines.clock import NS_PER_MS
 
 RAMP_MS_PER_S = 1.0

@@ -97,6 +97,9 @@ def test_a_share_of_each_call_holds_by_the_bound_of_the_calls_mean():
     assert judged_share([0.0] * 298).state == "unknown"
     found = judged_share([4.0] * 299)
     assert (found.state, found.value) == ("broken", pytest.approx(4.0))
+    # Of ten calls nothing is known, though others of this agent have the figure.
+    assert judged_share([0.0] * 299 + [None] * 10).value == pytest.approx(100 * 10 / 309)
+    assert judged_share([None] * 299).state == "unknown"
 
 
 def judged_share(values):

@@ -12,7 +12,7 @@ from bench.capacity.keeping import Heard, Keeper, needs_ears
 from bench.fixtures.library import select
 from bench.runner.trial import caller_plan
 from bench.store.records import Trial
-from bench.timeline.stream_heard import stream_misses
+from bench.timeline.frames_heard import stream_misses
 from bench.timeline.timeline import reconstruct
 from pipelines.marks import stamp
 from pipelines.remote.preset import remote_specs
