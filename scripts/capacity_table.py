@@ -14,10 +14,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from readme import filled  # noqa: E402
 
-from bench.report.capacity import listing  # noqa: E402
+from bench.report.capacity import listing, verdict  # noqa: E402
 from bench.report.text.listing import markdown_of  # noqa: E402
 from bench.store.store import read_info  # noqa: E402
-from bench.summary.capacity import verdict  # noqa: E402
 
 PAGE, MARK = ROOT / "docs" / "capacity.md", "found"
 

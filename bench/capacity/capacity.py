@@ -28,11 +28,11 @@ from bench.capacity.slo import State
 from bench.fixtures.labels import labels_of
 from bench.machine import description as machine
 from bench.metrics.recompute import analyse
+from bench.report.capacity import said
 from bench.store import store
 from bench.store.lock import RunLock
 from bench.store.results import note_latest
 from bench.store.schema import SCHEMA_VERSION
-from bench.summary.capacity import number
 from pipelines.errors import LabError
 
 Tell = Callable[[str], None]
@@ -227,22 +227,3 @@ def _info(asked: Asked, run_dir: Path) -> dict[str, Any]:
             "levels": [],
         },
     }
-
-
-def said(row: Kept) -> str:
-    """One line on a load that was played.
-
-    Args:
-        row: One of ``levels``.
-    """
-    limits = ", ".join(
-        f"{name} → {number(of['value'])} (bound {number(of['bound'])})"
-        + (f": {of['reason']}" if of["reason"] else "")
-        for name, of in row["slos"].items()
-    )
-    failed = f"; {row['failed']} calls failed: {row['failed_why']}" if row["failed"] else ""
-    return (
-        f"load {row['load']:g}: {row['state']}; {limits}; {row['most_open']} open at most; callers "
-        f"{row['cpu_percent_a_call']:.1f} % of a core a call, late in {row['late']} of "
-        f"{row['calls']}{failed}" + (f"; {row['refused']}" if row["refused"] else "")
-    )

@@ -25,7 +25,6 @@ from bench.metrics.table import METRICS
 from bench.stats.conversations import quantile_of_turns, rate_of_turns
 from bench.stats.quantiles import CONFIDENCE, Key, needed_n
 from bench.store.records import MetricRow, Trial
-from bench.summary.capacity import NEVER_MS
 from pipelines.errors import LabError
 
 State = Literal["holds", "broken", "unknown"]
@@ -33,6 +32,8 @@ State = Literal["holds", "broken", "unknown"]
 ONE_SIDED = 2 * CONFIDENCE - 1
 """Confidence of the two-sided interval of which one end is wrong with 5 % at most."""
 _RATES = {of.metric for of in COMPARED if of.scale == "rate"}
+NEVER_MS = 1e9
+"""Latency of an answer that never came: later than any limit."""
 _BARE = re.compile(r"\s*(\w+)\s*(<=|>=)")
 _SHARES_OF_A_CALL = frozenset(
     metric.name for metric in METRICS if metric.unit == "%" and metric.on_trial is not None
@@ -144,8 +145,11 @@ class Slo:
         bound = found.high if self.gate.at_most else found.low
         value = None if found.value is None else found.value * scale
         bound = None if bound is None else bound * scale
-        state = self._state(value, bound)
-        return Judged(self, value, bound, found.n, state, found.insufficient)
+        state, reason = self._state(value, bound), found.insufficient
+        if max(value or 0.0, bound or 0.0) >= NEVER_MS / 2:
+            reason = f"so many turns had no answer that the {self.gate.statistic} may be one"
+            value, bound = (None if x is None or x >= NEVER_MS / 2 else x for x in (value, bound))
+        return Judged(self, value, bound, found.n, state, reason)
 
     def _state(self, value: float | None, bound: float | None) -> State:
         sign = 1 if self.gate.at_most else -1

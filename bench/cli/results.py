@@ -89,6 +89,7 @@ def _show_run(
     everything: bool,
     frames: bool,
 ) -> None:
+    from bench.report.capacity import verdict
     from bench.report.text.causes import NOT_COMPUTED, cause_blocks
     from bench.report.text.first_look.headline import headline, print_headline, warnings
     from bench.report.text.first_look.trials import SHOWN, trials
@@ -96,7 +97,6 @@ def _show_run(
     from bench.report.text.formats import as_csv, as_json, as_markdown
     from bench.report.text.table import print_table
     from bench.store import store
-    from bench.summary.capacity import verdict
     from bench.summary.summary import summarise
 
     known = store.read_causes(path)

@@ -111,10 +111,9 @@ def capacity(
     from bench.capacity.capacity import find_capacity
     from bench.capacity.slo import Slo
     from bench.fixtures.library import select
-    from bench.report.capacity import listing
+    from bench.report.capacity import listing, verdict
     from bench.report.plots.capacity import png_of
     from bench.store.atomic import atomic_write
-    from bench.summary.capacity import verdict
     from pipelines.errors import LabError
     from pipelines.spec import load_spec
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.report.capacity import number
 from bench.report.page.chart import Chart, axis, level, marked, safe, upright
-from bench.summary.capacity import NEVER_MS, number
 
 LOOKS = (
     ("holds by its bound", "@p0", "circle"),
@@ -28,7 +28,7 @@ def capacity_charts(kept: Mapping[str, Any] | None) -> Iterator[Chart]:
 
 
 def _chart(element: str, name: str, kept: Mapping[str, Any]) -> Chart:
-    rows = [row for row in kept["levels"] if _is_drawn(row["slos"][name]["value"])]
+    rows = [row for row in kept["levels"] if row["slos"][name]["value"] is not None]
     lines = [level(kept["limits"][name], "limit")]
     if kept["most"] is not None:
         lines.append(upright(kept["most"], f"N* = {kept['most']:g}"))
@@ -59,7 +59,7 @@ def _trace(rows: Sequence[Mapping[str, Any]], name: str, which: int) -> dict[str
     values = [row["slos"][name]["value"] for row in own]
     bounds = [row["slos"][name]["bound"] for row in own]
     ways = [
-        bound - value if _is_drawn(bound) else 0.0
+        bound - value if bound is not None else 0.0
         for value, bound in zip(values, bounds, strict=True)
     ]
     return {
@@ -85,7 +85,3 @@ def _kind(row: Mapping[str, Any], name: str) -> int:
     if row["refused"]:
         return 2
     return 0 if row["slos"][name]["state"] == "holds" else 1
-
-
-def _is_drawn(value: float | None) -> bool:
-    return value is not None and value < NEVER_MS / 2

@@ -17,7 +17,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from bench.report.capacity import listing
+from bench.report.capacity import listing, verdict
 from bench.report.page import markup
 from bench.report.page.audio import vorbis
 from bench.report.page.chart import Chart
@@ -35,7 +35,6 @@ from bench.store.atomic import atomic_write
 from bench.store.recording import Stereo
 from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import Run
-from bench.summary.capacity import verdict
 from bench.summary.colours import SHADES, STAGES, look
 from bench.summary.summary import RunSummary, summarise
 from bench.timeline.critical_path import PIECES

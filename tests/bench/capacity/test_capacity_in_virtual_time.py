@@ -12,10 +12,10 @@ from bench.capacity.capacity import search_with
 from bench.capacity.doubles.queue_calls import QueueCallers
 from bench.capacity.slo import Slo
 from bench.fixtures.library import select
+from bench.report.capacity import verdict
 from bench.simulated.queue import largest_rate
 from bench.simulated.queue_agent import HANG_S
 from bench.store.store import read_info, read_metrics, read_run
-from bench.summary.capacity import verdict
 from pipelines.errors import LabError
 from pipelines.remote.preset import remote_specs
 
