@@ -47,6 +47,9 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."
         ),
+        "capacity": Row(
+            "bench.cli.load.capacity:capacity", "Find how many calls at once an agent bears."
+        ),
         "service": Row(
             "bench.cli.frame_times:measure", "Measure a duplex model's frames, all fed at once."
         ),
@@ -64,6 +67,9 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "report": Row("bench.cli.report:report", "Write a run's report: one page, with audio."),
         "view": Row("bench.cli.view:view", "Serve all runs to a browser on this machine."),
         "compare": Row("bench.cli.compare:compare_command", "Say what is faster, and check gates."),
+        "whatif": Row(
+            "bench.cli.predicting.whatif:whatif", "Predict answers if a stage took another time."
+        ),
         "metrics": Row("bench.cli.results:metrics", "Compute a run's metrics again."),
         "replay": Row("bench.cli.replay:replay", "Play a run again behind a jitter buffer."),
         "listen": Row(
