@@ -22,6 +22,8 @@ from bench.sweep.cluster.parcel import Order, unpack
 from bench.sweep.cluster.queue import Queue, Waiting, names_of
 from pipelines.guards.texts import fit_name
 
+AS_TYPED = {"env_vars": {"RAY_worker_niceness": "0"}}
+"""Runtime environment of a task: else it gives way to all other processes of its machine."""
 RULER = "ruler"
 """Ray resource of a machine that may measure: one shard at a time has all of it."""
 NO_NODES_S = 60.0
@@ -147,6 +149,7 @@ class _Driver:
             num_gpus=resources.get("GPU", 0),
             resources={RULER: resources[RULER]},
             max_retries=0,  # which machine plays it again is for the queue to say
+            runtime_env=AS_TYPED,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
         )
         ref = task.remote(order, machine, *(self._refs[name] for name in order.needs))

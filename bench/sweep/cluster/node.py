@@ -1,8 +1,9 @@
 """A shard on a machine of the cluster: in a process of its own, as a run that was typed there.
 
 Ray's worker lays out the order and starts ``python -m bench.sweep.cluster.node FOLDER``, which
-plays it. The process gets the environment that the machine's Ray was started with: in its workers
-Ray sets OMP_NUM_THREADS and hides GPUs, which would slow the agents that are measured.
+plays it. The process gets the environment and the priority that the machine's Ray was started with:
+in its workers Ray sets OMP_NUM_THREADS, hides GPUs and raises their niceness, which would slow the
+agents that are measured.
 """
 
 from __future__ import annotations
@@ -50,6 +51,12 @@ def play(order: Order, machine: str, *contents: bytes) -> tuple[bytes | None, st
         return None, (
             f"{machine} has duplex-lab {version()}, and the sweep was planned by {order.version}: "
             "install the same there"
+        )
+    niceness = os.getpriority(os.PRIO_PROCESS, 0) - os.getpriority(os.PRIO_PROCESS, os.getppid())
+    if niceness > 0:
+        return None, (
+            f"{machine}: Ray's workers give way there to all other processes (niceness "
+            f"+{niceness}): start Ray with RAY_worker_niceness=0"
         )
     with TemporaryDirectory(prefix="dlab-shard-") as scratch:
         folder = Path(scratch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -103,6 +104,17 @@ def test_a_machine_says_in_a_sentence_why_it_cannot_play(order, contents):
     )
 
 
+def test_a_machine_whose_workers_give_way_to_others_plays_nothing(order, contents, monkeypatch):
+    own = {0: 15, os.getppid(): 0}
+    monkeypatch.setattr("os.getpriority", lambda which, pid: own[pid])
+    packed, why = node.play(order, "north", *contents.values())
+    assert packed is None
+    assert why == (
+        "north: Ray's workers give way there to all other processes (niceness +15): start Ray with "
+        "RAY_worker_niceness=0"
+    )
+
+
 def test_what_was_played_says_on_which_machine(order, contents, tmp_path, monkeypatch):
     def played(plan, run_dir, retries, watch, *, spin):
         store.write_info(run_dir, {"machine": {"cpu": "Abacus"}, "spin": spin})
@@ -110,7 +122,7 @@ def test_what_was_played_says_on_which_machine(order, contents, tmp_path, monkey
     lay_out(replace(order, player="x:y", spin=False), contents, tmp_path)
     monkeypatch.setattr(node, "load_object", {"x:y": played}.get)
     monkeypatch.setattr(node, "_end_with_worker", lambda: None)
-    monkeypatch.setattr(node.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setenv("DUPLEX_LAB_FIXTURES", str(tmp_path / "fixtures"))
     monkeypatch.setenv(node.MACHINE, "north")
     assert node.main(tmp_path) == 0

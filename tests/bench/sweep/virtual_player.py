@@ -29,7 +29,8 @@ def play(plan: Plan, run_dir: Path, retries: int, watch: Watcher, *, spin: bool)
     """Plays a plan."""
     log, machine = Path(os.environ[LOG]), os.environ[MACHINE]
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"{machine} {os.environ.get('OMP_NUM_THREADS', '-')}\n")
+        niceness = os.getpriority(os.PRIO_PROCESS, 0)
+        file.write(f"{machine} {os.environ.get('OMP_NUM_THREADS', '-')} {niceness}\n")
     if begun(log).count("south") == 2 and machine == "south":
         while log.with_name(STAY).exists():
             time.sleep(0.1)
