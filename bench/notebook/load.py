@@ -93,7 +93,7 @@ class LoadedRun:
         for trial in self.run.trials:
             table = self.run.mark_tables.get(trial.trial_id)
             if table is not None:
-                frame = table.to_pandas()
+                frame = table.cast(arrow_schema("marks")).to_pandas()
                 frame.insert(3, "at_ms", (frame["t_ns"] - trial.t0_ns) / NS_PER_MS)
                 parts.append(frame.sort_values("t_ns", kind="stable"))
         if not parts:
