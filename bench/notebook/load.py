@@ -27,6 +27,7 @@ from bench.store.atomic import StoreError
 from bench.store.recording import Stereo
 from bench.store.records import MetricRow
 from bench.store.results import find_run
+from bench.store.schema import arrow_schema
 from bench.store.store import Run, read_causes, read_json, read_metrics, read_run
 from bench.store.tables import as_table
 from bench.summary.summary import RunSummary, summarise
