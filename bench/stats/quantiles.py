@@ -81,7 +81,9 @@ def needed_n(p: float, confidence: float = CONFIDENCE) -> int:
     return max(MIN_N_INTERVAL, math.ceil(math.log(1 - confidence) / math.log(p)))
 
 
-def quantile(values: Sequence[float], p: float, confidence: float = CONFIDENCE) -> Estimate:
+def quantile(
+    values: Sequence[float] | NDArray[np.float64], p: float, confidence: float = CONFIDENCE
+) -> Estimate:
     """A quantile with its distribution-free interval from order statistics.
 
     The number of values below the true quantile is binomial(n, p), so that the k-th smallest

@@ -41,17 +41,18 @@ class MarkOrderError(LabError):
     """An effect lies before its cause; the text is one sentence that names both marks."""
 
 
-def check_order(trial_id: str, marks: Sequence[Mark]) -> None:
+def check_order(trial_id: str, marks: Sequence[Mark], events: ByEvent | None = None) -> None:
     """Checks a trial's marks.
 
     Args:
         trial_id: Name of the trial, for the message.
         marks: In any order.
+        events: The same, by event; None groups them.
 
     Raises:
         MarkOrderError: two marks of one request, or turn, lie in the wrong order.
     """
-    if not _is_ordered(by_event(marks)):
+    if not _is_ordered(by_event(marks) if events is None else events):
         _refuse(trial_id, marks)
 
 

@@ -59,6 +59,7 @@ def audible_in(pcm: NDArray[np.int16], rate_hz: int) -> tuple[list[Span], float 
         The audible stretches in order, and the ambience in dBFS; None: there is none, and the
         stretches are those of `pipelines.audio.onsets.audible_spans`.
     """
+    pcm = np.ascontiguousarray(pcm)  # a channel of a stereo recording is not
     level = ambience_dbfs(window_levels(pcm, rate_hz))
     return audible_spans(pcm, rate_hz, threshold_dbfs=threshold_dbfs(level)), level
 

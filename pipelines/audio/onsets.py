@@ -29,7 +29,7 @@ MERGE_GAP_MS = 200.0
 """Longer than any closure inside a word (~120 ms), shorter than a pause that a listener notices."""
 
 APART_WINDOWS = 10
-"""Distance of strong samples, in windows, from which on their neighbourhoods are looked at apart."""
+"""Distance of strong samples, in windows, from which their neighbourhoods are looked at apart."""
 _FULL_SCALE = 1 << 23  # 24 bits leave room for squares in int64
 
 
@@ -119,18 +119,21 @@ def _in_loud_windows(
         power: Least sum of the squares of a loud one.
     """
     base = max(0, int(strong[0]) - width)
-    near = x[base : int(strong[-1]) + width + 1].astype(np.int64)
+    near = x[base : int(strong[-1]) + width + 1]
+    near = near.astype(np.int32 if x.dtype == np.int16 else np.int64)  # squares fit
     # loud[s] says whether the window that starts at base + s − (width − 1) is loud.
     total = np.zeros(len(near) + 2 * width - 1, np.int64)
     # int64 may wrap in the running sum; the difference of two of its values is exact all the same.
-    np.cumsum(near * near, out=total[width : width + len(near)])
+    np.cumsum(near * near, dtype=np.int64, out=total[width : width + len(near)])
     total[width + len(near) :] = total[width + len(near) - 1]
     loud = total[width:] - total[:-width] >= power
-    # Refine: a sample lies in the windows loud[i] … loud[i + width − 1].
-    count = np.zeros(len(loud) + 1, np.int64)
-    np.cumsum(loud, out=count[1:])
+    # Refine: a sample lies in the windows loud[i] … loud[i + width − 1]; so a run of loud windows
+    # holds the samples from width − 1 before its first one to its last.
+    edges = np.flatnonzero(np.diff(loud, prepend=False, append=False))
     index = strong - base
-    return strong[count[index + width] > count[index]]
+    first, last = index.searchsorted(edges[::2] - width + 1), index.searchsorted(edges[1::2])
+    first[1:] = np.maximum(first[1:], last[:-1])  # a sample that two runs hold is there once
+    return np.concatenate([strong[a:b] for a, b in zip(first, last, strict=True)] or [strong[:0]])
 
 
 def _integers(pcm: NDArray[Any]) -> tuple[NDArray[Any], int]:
