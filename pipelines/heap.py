@@ -14,7 +14,11 @@ from collections.abc import Iterator
 
 
 def give_back() -> None:
-    """Collects garbage and trims the heap; takes some 20 ms, so never while anybody speaks."""
+    """Collects garbage and trims the heap.
+
+    It takes some 20 ms, so never while anybody speaks; within `lasting`, 2 to 8 ms: measured, with
+    four conversations of a cascade.
+    """
     gc.collect()
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # another libc has no such call

@@ -91,7 +91,7 @@ def _show_run(
 ) -> None:
     from bench.report.text.causes import NOT_COMPUTED, cause_blocks
     from bench.report.text.first_look.headline import headline, print_headline, warnings
-    from bench.report.text.first_look.trials import SHOWN, trials
+    from bench.report.text.first_look.trials import SHOWN, not_well, trials
     from bench.report.text.first_token import first_token_blocks, first_tokens
     from bench.report.text.formats import as_csv, as_json, as_markdown
     from bench.report.text.table import print_table
@@ -123,6 +123,8 @@ def _show_run(
     out.line()
     listed = trials(run.trials, rows, None if everything else SHOWN)
     out.table(listed.block())
+    if unlisted := not_well(run.trials, listed):
+        out.say(unlisted)
     more = len(run.trials) - len(listed.rows)
     if more > 0:
         out.say(f"{more} more trials and all tables: duplex-lab show {path} --all")

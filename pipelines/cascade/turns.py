@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
 from pipecat.turns.user_start import VADUserTurnStartStrategy
@@ -16,12 +15,13 @@ from pipecat.turns.user_stop import (
 from pipecat.turns.user_turn_strategies import EagerUserTurnStrategies, UserTurnStrategies
 
 from pipelines.engines.options import TurnOptions
+from pipelines.link.silero import SharedSilero
 
 
 def user_params(options: TurnOptions) -> LLMUserAggregatorParams:
     """Parameters of the user aggregator, with a VAD of its own (it keeps state)."""
     if options.preset == "stock":
-        return LLMUserAggregatorParams(vad_analyzer=SileroVADAnalyzer())
+        return LLMUserAggregatorParams(vad_analyzer=SharedSilero())
     if options.preset == "eager":
         return LLMUserAggregatorParams(
             user_turn_strategies=EagerUserTurnStrategies(),
@@ -35,7 +35,7 @@ def user_params(options: TurnOptions) -> LLMUserAggregatorParams:
         min_volume=options.vad_min_volume,
     )
     return LLMUserAggregatorParams(
-        vad_analyzer=SileroVADAnalyzer(params=vad),
+        vad_analyzer=SharedSilero(params=vad),
         user_turn_strategies=UserTurnStrategies(
             # Transcripts start no turn: words that the VAD does not hear were not addressed to us.
             start=[VADUserTurnStartStrategy()],

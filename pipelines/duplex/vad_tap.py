@@ -8,16 +8,16 @@ therefore never waits for it. Silero runs in Pipecat's own thread.
 from __future__ import annotations
 
 import numpy as np
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADState
 from pipecat.processors.audio.vad_processor import VADProcessor
 
 from pipelines.audio.stream_resample import StreamResampler
+from pipelines.link.silero import SharedSilero
 
 SILERO_RATE_HZ = 16_000
 
 
-class AnyRateSilero(SileroVADAnalyzer):
+class AnyRateSilero(SharedSilero):
     """Silero for input of any rate: it knows 8 and 16 kHz, a duplex pipeline runs at 24."""
 
     def __init__(self) -> None:

@@ -20,7 +20,8 @@ class ModelOptions:
     """``synthetic`` (made here, of the id's size), a folder, or a model: an id of 'models list', or
     ``owner/name`` of the hub. Backend nano: ``shipped`` (in the package), or a folder."""
     precision: Literal["f32", "bf16", "q8", "q4"] = "bf16"
-    """Precision of the language model; the codec is always f32."""
+    """Precision of the language model. The codec's is f32, or, with backend onnx, what a probe of
+    the machine chooses."""
     seed: Seed = 0
     """Seed of the session's sampling: the same seed and input give the same samples."""
     temperature: Temperature = 0.8

@@ -18,6 +18,7 @@ from pipelines.marks import MarkList
 from pipelines.process.pool import ModelPool
 from pipelines.registry import architecture, load_object
 from pipelines.server.service.demand import Demand
+from pipelines.server.service.rehearsal import can_rehearse, rehearse
 from pipelines.spec import PipelineSpec
 
 WATCH_S = 0.5
@@ -83,7 +84,6 @@ class WarmPool:
         spec: The preset.
         warmth: How many, and for how long.
         told: Who is told what becomes of them.
-        is_quiet: Whether nobody talks: then memory may be given back, which takes a while.
     """
 
     def __init__(
@@ -91,13 +91,11 @@ class WarmPool:
         spec: PipelineSpec,
         warmth: Warmth | None = None,
         told: Told | None = None,
-        is_quiet: Callable[[], bool] = lambda: True,
     ) -> None:
         self.spec = spec
         self._warmth = warmth or Warmth()
         self._alone = bool(architecture(spec.architecture).converse)
         self._told = told or Told()
-        self._is_quiet = is_quiet
         self._free: list[Seat] = []
         self._all: list[Seat] = []
         self._shared = False
@@ -143,6 +141,21 @@ class WarmPool:
         except BaseException:
             await self.aclose()
             raise
+
+    async def rehearse(self) -> None:
+        """Has a conversation without a user, on a seat that was loaded, where that reaches nobody.
+
+        Raises:
+            LabError: its pipeline can't be started; nothing is left running.
+        """
+        if self._free and can_rehearse(self.spec, self._free[0].pids):
+            seat = self._free[0]
+            try:
+                await rehearse(self.spec, seat.models)
+            except BaseException:
+                await self.aclose()
+                raise
+            seat.marks.drain()
 
     def take(self) -> Seat | None:
         """A seat; None: none is free."""
@@ -317,8 +330,7 @@ class WarmPool:
                 self._told.tell(str(error))
                 await asyncio.sleep(RETRY_S)
         seat.marks.drain()
-        if self._is_quiet():
-            give_back()
+        give_back()
         self._is_free(seat)
 
 

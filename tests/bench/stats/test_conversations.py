@@ -3,8 +3,10 @@
 from itertools import product
 from statistics import median_low
 
+import numpy as np
 import pytest
 
+from bench.stats import conversations
 from bench.stats.conversations import (
     effective_n,
     quantile_of_turns,

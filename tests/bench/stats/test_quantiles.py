@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.stats import quantiles
 from bench.stats.quantiles import (
     Estimate,
     mean,

@@ -20,7 +20,7 @@ from pipelines.guards.texts import parse_json
 from pipelines.weights.error import WeightsError
 from pipelines.weights.safetensors import Reader
 
-FORMAT = 3
+FORMAT = 4
 """Version of what is written: a change of a graph gets a new number."""
 FACTS_NAME = "facts.json"
 

@@ -19,6 +19,7 @@ from pipelines.clock import Clock, monotonic_ns
 from pipelines.duplex.moshi.onnx.cached import ensure
 from pipelines.duplex.moshi.onnx.graphs.lm_checkpoint import LmCheckpoint, LmShape, lm_shape
 from pipelines.duplex.moshi.onnx.graphs.lm_graph import write_depth, write_temporal
+from pipelines.duplex.moshi.onnx.past import Past
 from pipelines.duplex.moshi.onnx.runtime import open_graph
 from pipelines.duplex.session.model import Span
 from pipelines.weights.safetensors import Reader
@@ -54,7 +55,7 @@ class OnnxLm:
             LabError: the checkpoint is damaged, of another shape or kind, or the cache can't be
                 written.
         """
-        self.shape = lm_shape(config, where)
+        self.shape, self.is_exact = lm_shape(config, where), precision == "f32"
         folder, _ = written(path, self.shape, precision, tell)
         self.temporal = open_graph(folder / "temporal.onnx", threads)
         self.depth = open_graph(folder / "depth.onnx", threads) if self.shape.own else None
@@ -136,11 +137,11 @@ class LmConversation:
         self._initial = np.full(1 + shape.codebooks, shape.card)
         self._initial[0] = shape.text_card
         self._tokens = np.zeros((1 + shape.codebooks, self._slots), np.int64)
-        self._temporal = _Bound(lm.temporal)
+        width = shape.dim // shape.heads
+        self._is_exact = lm.is_exact
+        self._past = Past(shape.layers, shape.heads, shape.context, width, is_exact=lm.is_exact)
+        self._temporal = _Bound(lm.temporal, self._past.arrays())
         self._depth = _Bound(lm.depth) if lm.depth else None
-        for given in lm.temporal.get_inputs():
-            if given.name.startswith(("keys_", "values_")):
-                self._temporal.share(given, f"next_{given.name}")
         self._temporal.given["text_scale"][...] = (
             1 / text_temperature if text_temperature > 0 else 1
         )
@@ -155,7 +156,7 @@ class LmConversation:
     @property
     def state_bytes(self) -> int:
         """Bytes of keys and values, which only become memory as they are used; constant."""
-        return self._temporal.shared_bytes
+        return self._past.entries.nbytes
 
     def condition(self, vector: npt.NDArray[np.float32] | None) -> None:
         """Adds a vector (dim,) to the summed embedding of all steps from now on; None: no more."""
@@ -186,6 +187,8 @@ class LmConversation:
         temporal.given["length"][...] = at + 1
         self._draw(temporal.given["text_noise"], self._greedy[1])
         temporal.run()
+        if not self._is_exact and self._past.fit(temporal.said["fresh"], at):
+            temporal.run()
         if forced is not None:
             temporal.said["text"][...] = forced
         told = self._clock()
@@ -220,46 +223,45 @@ class LmConversation:
 class _Bound:
     """A graph with arrays of its own for its inputs and outputs: a call passes nothing."""
 
-    def __init__(self, session: Any) -> None:
-        self._session, self._binding = session, session.io_binding()
-        self.given: dict[str, npt.NDArray[Any]] = {}
-        self.said: dict[str, npt.NDArray[Any]] = {}
-        self._values: list[Any] = []  # their memory is the arrays'
-        self.shared_bytes = 0
-        for node in session.get_inputs():
-            if not node.name.startswith(("keys_", "values_")):
-                self.given[node.name] = self._bind(self._binding.bind_ortvalue_input, node)
-        for node in session.get_outputs():
-            if not node.name.startswith("next_"):
-                self.said[node.name] = self._bind(self._binding.bind_ortvalue_output, node)
+    def __init__(self, session: Any, held: dict[str, npt.NDArray[Any]] | None = None) -> None:
+        """Makes and binds them.
 
-    def share(self, given: Any, said: str) -> None:
-        """One array for an input and the output that follows it."""
-        ring = np.zeros(given.shape, _DTYPES[given.type])
-        value = _value_of(ring)
-        self._values += [ring, value]
-        self.shared_bytes += ring.nbytes
-        self._binding.bind_ortvalue_input(given.name, value)
-        self._binding.bind_ortvalue_output(said, value)
+        Args:
+            session: The graph.
+            held: Name of an input → the array that it reads, and that an output ``next_…`` of that
+                name writes.
+        """
+        self._session, self._binding = session, session.io_binding()
+        self.given: dict[str, npt.NDArray[Any]] = dict(held or {})
+        self.said: dict[str, npt.NDArray[Any]] = {}
+        self._values: dict[str, Any] = {}  # their memory is the arrays'
+        for node in session.get_inputs():
+            array = self.given.setdefault(node.name, _zeros(node))
+            self._values[node.name] = value = _value_of(array)
+            self._binding.bind_ortvalue_input(node.name, value)
+        for node in session.get_outputs():
+            value = self._values.get(node.name.removeprefix("next_"))
+            if value is None:
+                self.said[node.name] = array = _zeros(node)
+                self._values[node.name] = value = _value_of(array)
+            self._binding.bind_ortvalue_output(node.name, value)
 
     def run(self) -> None:
         """One call."""
         self._session.run_with_iobinding(self._binding)
 
-    def _bind(self, bind: Any, node: Any) -> npt.NDArray[Any]:
-        array = np.zeros(node.shape, _DTYPES[node.type])
-        value = _value_of(array)
-        self._values.append(value)
-        bind(node.name, value)
-        return array
-
 
 _DTYPES = {
     "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
+    "tensor(int8)": np.int8,
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
 }
+
+
+def _zeros(node: Any) -> npt.NDArray[Any]:
+    """An array for an input or output; becomes memory as it is used."""
+    return np.zeros(node.shape, _DTYPES[node.type])
 
 
 def _value_of(array: npt.NDArray[Any]) -> Any:

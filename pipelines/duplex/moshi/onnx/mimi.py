@@ -27,12 +27,15 @@ Pcm = npt.NDArray[np.float32]
 """(batch, 1, 1920) in ±1, 24 kHz."""
 Precision = Literal["auto", "f32", "int8"]
 
-LEAST_SAME_CODES = 0.99
-"""Share of the codes that an 8-bit encoder must leave as they are, to be chosen by itself."""
+LEAST_SAME_CODES = 0.995
+"""Share of the codes that a small encoder must leave as they are, to be chosen by itself."""
 LEAST_SNR_DB = 40.0
-"""Signal-to-noise ratio that an 8-bit decoder must have, to be chosen by itself."""
+"""Signal-to-noise ratio that a small decoder must have, to be chosen by itself."""
 PROBE_FRAMES = 150
-"""Frames on which 8 bits are compared: 12 s of speech."""
+"""Frames on which small graphs are compared: 12 s of speech."""
+SMALL_BITS = {"encoder": 16, "decoder": 8}
+"""Bits of the transformer's matrices in a small graph. Its 8 bits alone change a code in 150, and
+nothing that can be heard."""
 _WARM_FRAMES = 5
 _BYTES = 900e6
 """Size of all four graphs that are compared when a checkpoint is written."""
@@ -45,7 +48,7 @@ class Half:
     session: Any
     """Of ONNX Runtime."""
     facts: dict[str, Any]
-    """``bits``: 8 or 32, and what the probe found."""
+    """``bits``: 32, or those of `SMALL_BITS`; and what the probe found."""
 
 
 class MimiOnnx:
@@ -78,9 +81,9 @@ class MimiOnnx:
             path: Mimi's safetensors, under Kyutai's names.
             num_codebooks: Number of codes of a frame, 2 to 32.
             batch: Number of conversations.
-            precision: ``f32``; ``int8``, the transformers in 8 bits and the widest convolutions in
-                two halves of 8; ``auto``, each half in 8 bits where the probe of this machine found
-                it quicker and as good (see `facts`).
+            precision: ``f32``; ``int8``, products of 8 bits: the decoder's transformer in 8 bits,
+                the encoder's and the widest convolutions in two halves of 8; ``auto``, each half so
+                where the probe of this machine found it quicker and as good (see `facts`).
             threads: Of ONNX Runtime.
             heads: Of the transformers, where these are not 64 wide as Kyutai's.
             tell: Takes the progress of the writing.
@@ -108,7 +111,7 @@ class MimiOnnx:
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
-        """Of ``encoder`` and ``decoder``: ``bits`` (32 or 8), and what the probe found."""
+        """Of ``encoder`` and ``decoder``: ``bits``, and what the probe found."""
         return {"encoder": self._encoder.facts, "decoder": self._decoder.facts}
 
     @property
@@ -181,14 +184,15 @@ def written(
             )
         facts: dict[str, Any] = {"entries": shape.entries}
         for name, (writer, judge) in _HALVES.items():
-            path = folder / f"{name}.onnx"
-            writer(path, reader, shape, codebooks, 8 if precision == "int8" else 32)
-            facts[name] = {"bits": 8 if precision == "int8" else 32}
+            path, bits = folder / f"{name}.onnx", SMALL_BITS[name] if precision == "int8" else 32
+            writer(path, reader, shape, codebooks, bits)
+            facts[name] = {"bits": bits}
             if precision == "auto":
                 small = folder / f"{name}-int8.onnx"
-                writer(small, reader, shape, codebooks, 8)
-                facts[name] |= judge(path, small, codebooks, shape.entries)
-                kept, left = (small, path) if facts[name]["bits"] == 8 else (path, small)
+                writer(small, reader, shape, codebooks, SMALL_BITS[name])
+                is_chosen, found = judge(path, small, codebooks, shape.entries)
+                facts[name] = {"bits": SMALL_BITS[name] if is_chosen else 32, **found}
+                kept, left = (small, path) if is_chosen else (path, small)
                 left.unlink()
                 left.with_suffix(".data").unlink()
                 kept.rename(path)  # its weights keep their file's name, which it refers to
@@ -198,16 +202,20 @@ def written(
     return ensure(checkpoint, kind, write, _BYTES, tell)
 
 
-def _probe_encoder(wide: Path, small: Path, codebooks: int, entries: int) -> dict[str, Any]:
-    """Which share of the codes of speech 8 bits leave as they are, and both times of a frame."""
+Verdict = tuple[bool, dict[str, float]]
+"""True if the small graph is chosen, and what was found."""
+
+
+def _probe_encoder(wide: Path, small: Path, codebooks: int, entries: int) -> Verdict:
+    """Which share of the codes of speech stay as they are, and both times of a frame."""
     frames = [{"pcm": pcm} for pcm in _speech()]
     codes, times_ms = _both(wide, small, "codes", frames)
     same = float((codes[0] == codes[1]).mean())
     return _judged(same >= LEAST_SAME_CODES, times_ms, int8_same_codes=round(same, 4))
 
 
-def _probe_decoder(wide: Path, small: Path, codebooks: int, entries: int) -> dict[str, Any]:
-    """How far from the decoder in f32 8 bits are, and both times of a frame."""
+def _probe_decoder(wide: Path, small: Path, codebooks: int, entries: int) -> Verdict:
+    """How far from the decoder in f32 the small one is, and both times of a frame."""
     draw = np.random.default_rng(0).integers
     frames = [{"codes": draw(0, entries, (1, codebooks, 1))} for _ in range(PROBE_FRAMES)]
     pcm, times_ms = _both(wide, small, "pcm", frames)
@@ -216,10 +224,10 @@ def _probe_decoder(wide: Path, small: Path, codebooks: int, entries: int) -> dic
     return _judged(snr_db >= LEAST_SNR_DB, times_ms, int8_snr_db=round(snr_db, 1))
 
 
-def _judged(good: bool, times_ms: tuple[float, float], **found: float) -> dict[str, Any]:
+def _judged(good: bool, times_ms: tuple[float, float], **found: float) -> Verdict:
     wide_ms, small_ms = times_ms
-    bits = 8 if good and small_ms < wide_ms else 32
-    return {"bits": bits, "f32_ms": round(wide_ms, 2), "int8_ms": round(small_ms, 2), **found}
+    times = {"f32_ms": round(wide_ms, 2), "int8_ms": round(small_ms, 2)}
+    return good and small_ms < wide_ms, times | found
 
 
 _HALVES = {

@@ -125,7 +125,7 @@ class MoshiOnnx:
         parameters = sum(prod(t.shape) * (8 if t.dtype == "U32" else 1) for t in held)
         share = {"q4": 0.75, "q8": 1.25, "f32": 4.0}[self._precision]
         keys = (
-            (8.0 if self._precision == "f32" else 4.0)
+            (8.0 if self._precision == "f32" else 2.0)
             * int(config["context"])
             * int(config["num_layers"])
             * int(config["dim"])

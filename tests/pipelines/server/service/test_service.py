@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
+import weakref
 
 import pytest
 
@@ -80,6 +82,39 @@ async def test_a_killed_model_is_told_to_its_conversation_and_replaced():
         await until_free(service)
         assert b'fallbacks_total{preset="duplex-scripted-60ms"} 2.0' in service.figures.text()
     assert service.pids == []
+
+
+@pytest.mark.timeout(120)
+async def test_conversations_that_are_over_leave_nothing_behind_while_another_goes_on():
+    name = "duplex-scripted-60ms"
+
+    async def talked(service):
+        """What a conversation was made of, weakly."""
+        async with service.conversation(name, "test") as talk:
+            await until(talk, AudioOut)
+            backend = talk._backend
+            parts = [talk, backend, backend._worker, backend._wire, backend._models]
+            return [weakref.ref(part) for part in parts[:-1]]
+
+    async def until_given_back(service):
+        async with asyncio.timeout(60):
+            while len(service._pools[name]._free) < 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    async with (
+        started(name, limits=Limits(seats=2)) as service,
+        service.conversation(name, "test") as other,
+    ):
+        sizes = []
+        for _ in range(4):
+            parts = await talked(service)
+            await until_given_back(service)
+            assert [part() for part in parts] == [None] * 4
+            assert service.open == 1 and other.state == "listening"
+            other.take_events()
+            sizes.append(len(gc.get_objects()))
+        # The first still imports; then a conversation leaves no more than others come and go.
+        assert sizes[3] - sizes[1] < 200, sizes
 
 
 async def test_a_full_disk_is_told_to_the_conversation_and_ends_nothing_else():

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.duplex.moshi.onnx.graphs import quantised
-from pipelines.duplex.moshi.onnx.graphs.graph import Graph
+from pipelines.duplex.moshi.onnx.graphs.graph import END, Graph
 from pipelines.duplex.moshi.onnx.graphs.lm_checkpoint import LmCheckpoint
 from pipelines.duplex.moshi.onnx.graphs.quantised import Quantised
 
@@ -27,8 +27,8 @@ TOP_K_AUDIO = 250
 """Number of tokens that sampling chooses among, as in Kyutai's own scripts."""
 _EPSILON = 1e-8
 _MS = "com.microsoft"
-_FLOAT, _INT64, _FLOAT16 = 1, 7, 10
-"""``onnx.TensorProto``'s numbers of types."""
+_INT64 = 7
+"""``onnx.TensorProto``'s number of the type."""
 
 
 @contextmanager
@@ -47,8 +47,10 @@ def write_temporal(path: Path, weights: LmCheckpoint) -> None:
     their sum; ``position`` (1,) int32, steps so far; ``length`` (1,) int32, one more;
     ``text_noise`` (25,); ``text_scale`` (1,), one over the temperature; of each layer ``keys_i``
     and ``values_i`` (1, heads, context, width), which its outputs ``next_keys_i`` and
-    ``next_values_i`` share: in float16, half the memory to read, unless the weights are f32.
-    Outputs: ``text`` (1,) int64, and ``hidden`` (1, dim).
+    ``next_values_i`` share: in f32 with weights in f32, else in int8 with ``keys_scales_i`` and
+    ``values_scales_i`` (heads, 1, width). Outputs: ``text`` (1,) int64, ``hidden`` (1, dim), and,
+    of int8, ``fresh`` (layers, 2, heads, 1, width), the step's keys and values before they are
+    rounded.
     """
     shape = weights.shape
     dim, heads, width = shape.dim, shape.heads, shape.dim // shape.heads
@@ -72,26 +74,20 @@ def write_temporal(path: Path, weights: LmCheckpoint) -> None:
         turns = [graph.weight(f(angles).astype(np.float32)) for f in (np.cos, np.sin)]
         at = graph.op("Cast", position, to=_INT64)
         window = shape.window if shape.window < shape.context else -1
-        kept, kind = ("float32", _FLOAT) if weights.is_exact else ("float16", _FLOAT16)
         block = _Block(graph, weights)
-        more = ""
+        more, fresh = "", []
         for i in range(shape.layers):
             name = f"transformer.layers.{i}"
             y, x = block.norm(x, more, f"{name}.norm1", dim)
             y = block.product(y, f"{name}.self_attn.in_proj", 3 * dim, dim)
             turned, value = graph.split(graph.reshape(y, 1, 1, 3 * dim), 2, [2 * dim, dim])
             turned = graph.op("RotaryEmbedding", turned, at, *turns, domain=_MS, interleaved=1)
-            y = graph.op("Cast", graph.concat(2, turned, value), to=kind)
-            size = [1, heads, shape.context, width]
-            ring = [graph.input(f"{what}_{i}", size, kept) for what in ("keys", "values")]
-            shared = [f"next_{what}_{i}" for what in ("keys", "values")]
-            y, *_ = graph.ops(
-                "GroupQueryAttention", [f"seen_{i}", *shared], y, "", "", *ring, position, length,
-                domain=_MS, num_heads=heads, kv_num_heads=heads, local_window_size=window,
-            )  # fmt: skip
-            for output in shared:
-                graph.declare(output, size, kept)
-            y = graph.op("Cast", y, to=_FLOAT)
+            y = graph.concat(2, turned, value)
+            if not weights.is_exact:
+                new = graph.slice(y, 2, dim, END)
+                fresh.append(graph.reshape(new, 1, 2, heads, 1, width))
+            y = _attention(graph, i, y, position, length, [1, heads, shape.context, width],
+                           is_exact=weights.is_exact, local_window_size=window)  # fmt: skip
             more = block.product(graph.reshape(y, 1, dim), f"{name}.self_attn.out_proj", dim, dim)
             y, x = block.norm(x, more, f"{name}.norm2", dim)
             more = block.gated(y, f"{name}.gating", dim)
@@ -102,6 +98,41 @@ def write_temporal(path: Path, weights: LmCheckpoint) -> None:
         text = _sampled(graph, logits, noise, scale, min(TOP_K_TEXT, shape.text_card))
         graph.output(text, "text", [1], "int64")
         graph.output(hidden, "hidden", [1, dim])
+        if fresh:
+            size = [shape.layers, 2, heads, 1, width]
+            graph.output(graph.concat(0, *fresh), "fresh", size)
+
+
+def _attention(
+    graph: Graph,
+    layer: int,
+    x: str,
+    position: str,
+    length: str,
+    size: list[int | str],
+    *,
+    is_exact: bool,
+    local_window_size: int,
+) -> str:
+    """Attention of queries, keys and values (1, 1, 3 · dim) over the past, which grows by them."""
+    _, heads, _, width = size
+    kept = "float32" if is_exact else "int8"
+    both = ("keys", "values")
+    rings = [graph.input(f"{what}_{layer}", size, kept) for what in both]
+    shared = [f"next_{what}_{layer}" for what in both]
+    inputs, rounded = [x, "", "", *rings, position, length], {}
+    if not is_exact:
+        scales = [graph.input(f"{what}_scales_{layer}", [heads, 1, width]) for what in both]
+        inputs += [""] * 5 + scales
+        each = "PER_CHANNEL"
+        rounded = {"k_quant_type": each, "v_quant_type": each, "kv_cache_bit_width": 8}
+    y, *_ = graph.ops(
+        "GroupQueryAttention", [f"seen_{layer}", *shared], *inputs, domain=_MS, num_heads=heads,
+        kv_num_heads=heads, local_window_size=local_window_size, **rounded,
+    )  # fmt: skip
+    for output in shared:
+        graph.declare(output, size, kept)
+    return y
 
 
 def write_depth(path: Path, weights: LmCheckpoint) -> None:

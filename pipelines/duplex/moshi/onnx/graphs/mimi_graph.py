@@ -45,7 +45,7 @@ def write_encoder(
         tensors: The checkpoint.
         shape: Its shape.
         codebooks: Number of codes of a frame.
-        bits: Of the transformer's matrices, 32 or 8; with 8, layers of few steps are in two halves.
+        bits: Of the transformer's matrices, see `Build`.
 
     Raises:
         WeightsError: a tensor is missing, or has another shape than the others ask for.

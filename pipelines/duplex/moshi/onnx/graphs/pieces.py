@@ -59,8 +59,8 @@ class Build:
             pieces: Of `FlatState`.
             tensors: The checkpoint.
             ring: Shape of the transformer's attention.
-            bits: Of the transformer's matrices, 32 or 8; with 8, layers of few steps are in two
-                halves.
+            bits: Of the transformer's matrices: 32; 16, two halves of 8; or 8. Below 32, layers of
+                few steps are in two halves of 8, too.
             prefix: Of the codec's names in the checkpoint.
             nested: True if a convolution's tensors lie below two names, as in ``conv.conv.weight``.
         """
@@ -68,8 +68,10 @@ class Build:
         self._repeats = 2 if nested else 1
         self.state = FlatState(graph, pieces)
         self.attention = RingAttention(graph, ring)
-        self.linear: Linear = graph.linear if bits == 32 else partial(quantised.linear, graph)
-        self.few: Product = graph.linear if bits == 32 else partial(quantised.halves, graph)
+        halves = partial(quantised.halves, graph)
+        products: dict[int, Linear] = {32: graph.linear, 16: halves}
+        self.linear = products.get(bits) or partial(quantised.linear, graph, bits=bits)
+        self.few: Product = graph.linear if bits == 32 else halves
         self.layers = Layers(graph, self.state, self.few)
 
     def tensors(self, name: str, *shape: int) -> F32:

@@ -23,11 +23,12 @@ _UINT8 = 2
 _INT8_PRODUCTS = 4
 """``accuracy_level``: activations, too, are rounded to 8 bits, group by group."""
 _TINY = np.float32(1e-7)
-_WEIGHT_HALF = 63
-"""Largest half of a weight: the sum of two products with 255 fits 16 bits, without which AVX2's
-instruction would cut it off."""
-_VALUE_HALF = 127
-_MIDDLE = 128
+_WEIGHT_HALF = 127
+_VALUE_HALF = 63
+"""Largest half of a value. As bytes, around `_MIDDLE`, values are 1 to 127: the sum of two products
+with weights fits 16 bits, without which AVX2's instruction would cut it off. Weights have the wider
+range, because each value has a scale for its row alone, and a weight one for a whole column."""
+_MIDDLE = 64
 """The unsigned byte that stands for 0."""
 
 

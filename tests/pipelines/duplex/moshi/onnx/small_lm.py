@@ -93,7 +93,7 @@ class Greedy:
         x = x + sum(self.t[f"emb.{i}.weight"][tokens[1 + i]] for i in range(streams - 1))
         for i in range(LAYERS):
             x = self._layer(f"transformer.layers.{i}", x, HEADS, self.seen[i], n)
-        hidden = _rms(x, self.t["out_norm.alpha"])
+        self.hidden = hidden = _rms(x, self.t["out_norm.alpha"])
         text = int((self.t["text_linear.weight"] @ hidden).argmax()) if forced is None else forced
         self.said.append(np.array([text, *(self._depth(hidden, text) if self.own else ())]))
         if not self.own:
