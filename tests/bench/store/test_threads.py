@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[3]
 COUNTS = """
 import psutil, pyarrow.parquet
 from pathlib import Path
-from bench.store import store
+from bench.store import figures, store
 this, run_dir = psutil.Process(), Path("results/sample")
 before = this.num_threads()
 run = store.read_run(run_dir)
