@@ -35,7 +35,7 @@ EventName = Literal[
     "stalled", "audio_lost", "lag",
     "lost_by_agent", "track_rate", "channels", "pre_skip", "word", "task", "annotation", "stretch",
     "distribution", "asked", "failed", "late", "came", "fallback", "written", "tool_call",
-    "tool_result", "memory",
+    "tool_result", "memory", "filler",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -197,6 +197,11 @@ EVENTS: dict[StageEvent, str] = {
     ("line", "tool_call"): "the agent calls a function; text: its name",
     ("line", "tool_result"): "the function's result is there; text: its name",
     ("line", "memory"): "facts were put into the agent's context; text: they",
+    (
+        "line",
+        "filler",
+    ): "what the agent says of its audio from chunk value on; text: filler (it only "
+    "fills a wait) or answer",
     ("line", "fallback"): "another agent goes on with the conversation; text: its name",
     ("line", "audio_lost"): "audio of the agent's that its RTP timestamps skip: packets were lost; "
     "value: ms",
@@ -288,6 +293,13 @@ class MarkList:
         """Returns the marks held and clears them."""
         marks, self.marks = self.marks, []
         return marks
+
+
+class NoMarks:
+    """A sink for pipelines that are not measured."""
+
+    def put(self, mark: Mark) -> None:
+        """Drops the mark."""
 
 
 def stamp(

@@ -47,6 +47,9 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."
         ),
+        "capacity": Row(
+            "bench.cli.load.capacity:capacity", "Find how many calls at once an agent bears."
+        ),
         "service": Row(
             "bench.cli.frame_times:measure", "Measure a duplex model's frames, all fed at once."
         ),

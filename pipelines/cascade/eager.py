@@ -8,7 +8,7 @@ there already, so nothing is waited for.
 
 In a pipeline of Pipecat's own::
 
-    stt = EagerSTTService(process, marks=marks, options=options, silero=SileroVADAnalyzer())
+    stt = EagerSTTService(process, marks=MarkList(), options=SttOptions())
     aggregators = LLMContextAggregatorPair(
         context,
         user_params=LLMUserAggregatorParams(user_turn_strategies=EagerUserTurnStrategies()),
@@ -72,7 +72,7 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         self._silero = SileroVADAnalyzer()
         self._silero.set_sample_rate(RATE_HZ)
         self._ends = Endpointer(
-            model or EndOfTurnModel.load(), self._voice, ends or EndpointOptions()
+            model or EndOfTurnModel.shipped(), self._voice, ends or EndpointOptions()
         )
         self._audio: list[bytes] = []
         """The utterance so far, pre-roll included."""
@@ -115,7 +115,10 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         """Whether what was heard led to no turn, and is over."""
         if not self._audio or self._ends.silence_ms < _DROP_AFTER_MS:
             return False
-        return not self._turn_open or (not self._partial and not self._commit_asked)
+        if not self._turn_open:
+            return True
+        awaited = self._finalized is not None and self._final is None
+        return not (self._partial or self._final or self._commit_asked or awaited)
 
     async def _act(self, happened: Happened) -> None:
         if happened in ("hold", "resume"):
@@ -213,6 +216,8 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
         if request is not self._finalized:
             return
         self._final = text or self._partial
+        if not self._final:
+            return  # a sound without words
         self._ends.words(self._final, final=True)
         await self._push_eager_end_of_turn(self._final, user_id="", language=Language.EN)
         if self._commit_asked:

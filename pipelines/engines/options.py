@@ -51,9 +51,12 @@ class TurnOptions:
     """smart-turn only: silence that ends a turn which the model calls incomplete, s."""
     turn_stop_timeout_secs: TimeoutS = 5.0
     """Ends a turn for which no transcript comes, s."""
-    eager_cut_off_cost_ms: Annotated[float, Range(1, 1e6, "ms")] = 5500.0
-    """eager only, like the next three: what an interruption of the user costs, in ms of waiting.
+    eager_cut_off_cost_ms: Annotated[float, Range(1, 1e6, "ms")] = 12000.0
+    """eager only, like the next four: what an interruption of the user costs, in ms of waiting.
     The more, the later and the surer a turn is over."""
+    eager_noticed_cost_ms: Annotated[float, Range(0, 1e6, "ms")] = 1000.0
+    """What it costs that the user notices a wait (one of more than 200 ms), in ms of waiting. The
+    more, the oftener a turn is over before that."""
     eager_predict_from: Share = 0.35
     """Least probability at which an answer is begun; above 1 − a little: with the commit only."""
     eager_longest_wait_secs: SilenceS = 2.2

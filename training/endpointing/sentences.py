@@ -24,8 +24,14 @@ from training.creature_llm.corpus import (
 from training.creature_llm.dialogue import draw
 from training.creature_llm.language import Language
 
-DRAWN = 25_000
+DRAWN = 250_000
 """Distinct sentences."""
+SEVERAL_CLAUSES = 0.25
+"""Share of the utterances that ask for several things; the grammar's own is a tenth.
+
+What is a whole command may be the first of several, and only such sentences say so."""
+_JOINS = frozenset(["and", "then", "but", "after"])
+_LONG = 7
 _BROKEN_OFF = ("missing", "unclear")
 _BEFORE_CLAUSE = frozenset(
     ["and", "then", "but", "or", "because", "so", "next", "after", "when", "while", "if"]
@@ -75,12 +81,28 @@ def is_held_out(sentence: str) -> bool:
     return sum(map(ord, sentence)) % 6 == 0
 
 
-def likely_pauses(words: Sequence[str]) -> list[float]:
-    """Probability that a pause is after word 1, 2, … len − 1: between clauses most, before a place
-    more than elsewhere.
+def pause_odds(words: Sequence[str]) -> list[float]:
+    """Probability of a pause after word 1, 2, … len − 1: the longer the sentence, the more pauses.
+
+    Between clauses most, before a place more than elsewhere.
     """
-    weights = [
-        5.0 if word in _BEFORE_CLAUSE else 2.0 if word in _BEFORE_PLACE else 1.0
+    return [
+        0.35 if word in _BEFORE_CLAUSE else 0.14 if word in _BEFORE_PLACE else 0.07
         for word in words[1:]
     ]
-    return [weight / sum(weights) for weight in weights]
+
+
+def has_clauses(sentence: str) -> bool:
+    """Whether several things are asked for in one breath."""
+    words = sentence.split()
+    return len(words) >= _LONG and any(word in _JOINS for word in words[2:])
+
+
+@functools.cache
+def said(n: int = DRAWN) -> dict[str, float]:
+    """Sentence → how often users say it: those of several clauses have their share."""
+    found = drawn(n)
+    several = sum(often for text, often in found.items() if has_clauses(text))
+    others = sum(found.values()) - several
+    factor = SEVERAL_CLAUSES / (1 - SEVERAL_CLAUSES) * others / several
+    return {text: often * (factor if has_clauses(text) else 1) for text, often in found.items()}

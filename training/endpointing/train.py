@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,10 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from pipelines.cascade.endpointing.words import BUCKETS, features, whole
-from training.endpointing.sentences import (
-    drawn,
-    fixtures_sentences,
-    is_held_out,
-    likely_pauses,
-)
+from training.endpointing.sentences import fixtures_sentences, is_held_out, pause_odds, said
 from training.endpointing.simulate import PAUSE_MEDIAN_S, PAUSE_SPREAD, Row
 
-HEARD = 4.0
-"""How often each text that the recogniser heard counts."""
-WORDS_C = 1.0
+WORDS_C = 0.2
 """Inverse strength of the words' regularisation."""
 
 
@@ -37,24 +31,23 @@ class Text:
     """How often."""
 
 
-def texts(rows: Sequence[Row]) -> Iterator[Text]:
-    """Sentences, whole and broken where users pause, and what the recogniser heard of some.
+def texts() -> Iterator[Text]:
+    """Sentences, whole and broken where users pause.
 
-    A pause in every sentence, on average. Parts that read like a fixture's sentence are left out,
-    see `training.endpointing.sentences`.
+    Parts that read like a fixture's sentence are left out, see `training.endpointing.sentences`.
     """
     excluded = fixtures_sentences()
-    for sentence, often in drawn().items():
+    counts: dict[tuple[str, bool], float] = defaultdict(float)
+    for sentence, often in said().items():
         if is_held_out(sentence):
             continue
         words = sentence.split()
-        yield Text(sentence, True, often)
-        for k, share in enumerate(likely_pauses(words), start=1):
+        counts[sentence, True] += often
+        for k, odds in enumerate(pause_odds(words), start=1):
             if (part := " ".join(words[:k])) not in excluded:
-                yield Text(part, False, often * share)
-    for row in rows:
-        if 80 <= row.since_ms < 120:
-            yield Text(row.heard, row.over, HEARD)
+                counts[part, False] += often * odds
+    for (text, over), often in counts.items():
+        yield Text(text, over, often)
 
 
 def matrix(said: Sequence[str]) -> csr_matrix:
@@ -65,9 +58,9 @@ def matrix(said: Sequence[str]) -> csr_matrix:
     return csr_matrix((np.ones(len(columns)), columns, starts), shape=(len(said), BUCKETS))
 
 
-def fit_words(rows: Sequence[Row]) -> NDArray[np.float32]:
+def fit_words() -> NDArray[np.float32]:
     """(BUCKETS,) weights; the constant is left to the net."""
-    of = list(texts(rows))
+    of = list(texts())
     fitted = LogisticRegression(C=WORDS_C, max_iter=300).fit(
         matrix([t.said for t in of]),
         [t.over for t in of],
@@ -91,9 +84,11 @@ def table(
 
 def fit(rows: Sequence[Row], out: Path) -> None:
     """Fits and writes the model."""
-    # The words are fitted on one half of the utterances' hearing, the net on all of it, so that
-    # it does not trust words more than it may.
-    words = fit_words([r for r in rows if r.utterance % 2])
+    write(rows, fit_words(), out)
+
+
+def write(rows: Sequence[Row], words: NDArray[np.float32], out: Path) -> None:
+    """Fits the second half on the first, and writes both."""
     x, over = table(rows, words)
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
     # A net with a hidden layer fits the training voices better and voices of another synthesiser

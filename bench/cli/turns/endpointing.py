@@ -46,6 +46,10 @@ def endpointing(
         list[Path] | None,
         typer.Option(help="A predictions.parquet of eot-bench's, scored beside the methods."),
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="A kept run (a folder, or latest): what its whole agents made of it."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of what the methods said: what lies there is not done again."),
@@ -59,21 +63,28 @@ def endpointing(
 
     First in the terms of eot-bench: every policy of threshold, delay and timeout is tried on the
     method's estimates, and the best are shown; its latency is waiting alone. Then as heard: the
-    method's own policy, with the time that it takes to compute. Nothing is played; what a whole
-    agent makes of it is measured by a run.
+    method's own policy, with the time that it takes to compute. Nothing is played. What a whole
+    agent makes of it is measured by a run: --run reads one.
     """
     from loguru import logger
 
     from bench.endpointing import predictions as given
     from bench.endpointing.kept import Kept
+    from bench.endpointing.played import as_played
     from bench.endpointing.policy import frontier, scored, silence_alone, sweep
     from bench.endpointing.tables import as_decided, operating_points
     from bench.report.plots.endpointing import Line
+    from bench.store.results import find_run
 
     logger.disable("pipecat")
     suffix = _suffix(figure)
     files = predictions or []
-    methods = _methods(presets, none=bool(files) and not presets)
+    played = [] if run is None else as_played(find_run(run))
+    methods = _methods(presets, none=bool(files or played) and not presets)
+    if not methods and not files:
+        _refuse_figure(figure)
+        print_lists(form, _played(run, played), notes=NOTES_OF_A_RUN)
+        return
     points: list[Row] = []
     heard: list[Row] = []
     lines: list[Line] = []
@@ -105,9 +116,23 @@ def endpointing(
     if heard:
         title = "As heard: each method's own policy, computing included"
         lists.insert(0, Listing("as_heard", AS_HEARD, tuple(heard), title))
-    print_lists(form, *lists, notes=NOTES)
+    if played:
+        lists.insert(0, _played(run, played))
+    print_lists(form, *lists, notes=(*NOTES, *(NOTES_OF_A_RUN if played else ())))
     if figure is not None:
         _write(figure, lines, suffix)
+
+
+def _played(run: Path | None, rows: Sequence[Row]) -> Listing:
+    return Listing("as_played", AS_PLAYED, tuple(rows), f"As played: the whole agents of {run}")
+
+
+def _refuse_figure(figure: Path | None) -> None:
+    if figure is not None:
+        raise LabError(
+            f"--figure {figure}: a run has one point a preset and no curve; name presets or "
+            "methods too."
+        )
 
 
 def _methods(names: Sequence[str] | None, *, none: bool) -> list[Method]:
@@ -179,6 +204,27 @@ AS_HEARD = (
     Column("decided p50", lambda r: number(r["decided_p50_ms"]), True),
     Column("CPU %", lambda r: number(r["cpu_percent"], ".1f"), True),
 )
+AS_PLAYED = (
+    Column("preset", "preset"),
+    Column("weights", "weights"),
+    Column("cut-offs %", lambda r: _interval(r, "cut_offs", "cut_offs_low", "cut_offs_high"), True),
+    Column("pauses", "pauses", True),
+    Column(
+        "heard p50 ms",
+        lambda r: _interval(r, "heard_p50_ms", "heard_p50_ms_low", "heard_p50_ms_high"),
+        True,
+    ),
+    Column(
+        "p95",
+        lambda r: _interval(r, "heard_p95_ms", "heard_p95_ms_low", "heard_p95_ms_high"),
+        True,
+    ),
+    Column("slowest", lambda r: number(r["slowest_ms"]), True),
+    Column("decided p50", lambda r: number(r["decided_p50_ms"]), True),
+    Column("turns", "turns", True),
+    Column("unanswered", "unanswered", True),
+    Column("right %", lambda r: _interval(r, "right", "right_low", "right_high"), True),
+)
 BY_SILENCES = (
     Column("method", "method"),
     Column("budget", "budget"),
@@ -193,6 +239,10 @@ BY_SILENCES = (
     Column("timeout s", lambda r: number(r["timeout_s"], ".2f"), True),
     Column("pauses", "pauses", True),
     Column("ends", "ends", True),
+)
+NOTES_OF_A_RUN = (
+    "A run's waits end with the first sound of the answer, and hold what language model and voice "
+    "took; its cut-offs are sounds of the agent in a labelled pause.",
 )
 NOTES = (
     "Of the policies tried, the best on these same silences is shown: its interval is for the "

@@ -36,12 +36,17 @@ it often knows no "mm-hm"."""
 class EndpointOptions:
     """When to predict, when to commit, and when a sound is an interruption."""
 
-    cut_off_cost_ms: float = 5500.0
+    cut_off_cost_ms: float = 12000.0
     """What an interruption of the user costs, in ms of waiting."""
+    noticed_cost_ms: float = 1000.0
+    """What it costs that the user notices a wait, in ms of waiting."""
     predict_from: float = 0.35
     """Least probability at which an answer is begun."""
     predict_silence_ms: float = 60.0
     """Silence before the first prediction, ms."""
+    wordless_ms: float = 300.0
+    """Silence after a sound without words at which the recogniser is asked for its last word: some
+    know a short utterance only then, ms."""
     longest_wait_ms: float = 2200.0
     """Silence that ends any turn that has words, ms."""
     commits: bool = True
@@ -60,6 +65,7 @@ class EndpointOptions:
         """Those of a preset's ``[turns]``."""
         return cls(
             cut_off_cost_ms=turns.eager_cut_off_cost_ms,
+            noticed_cost_ms=turns.eager_noticed_cost_ms,
             predict_from=turns.eager_predict_from,
             longest_wait_ms=turns.eager_longest_wait_secs * 1000,
             hold_ms=turns.eager_hold_ms,
@@ -160,8 +166,13 @@ class Endpointer:
         if silence_ms < options.predict_silence_ms or self._track.voice >= VOICE:
             self.probability = 0.0
             return None
-        if not self._text or self._over:
+        if self._over:
             return None
+        if not self._text:
+            if self._predicted or silence_ms < options.wordless_ms:
+                return None
+            self._predicted = True
+            return "predicted"
         if self._ending is None or self._track.last_sound != self._loud_at:
             self._ending, self._loud_at = self._track.ending(), self._track.last_sound
         unchanged_s = (self._track.samples - self._changed_at) / RATE_HZ
@@ -171,7 +182,10 @@ class Endpointer:
         over = options.commits and (
             silence_ms >= options.longest_wait_ms
             or not self._model.pauses.worth_waiting(
-                self.probability, silence_ms / 1000, options.cut_off_cost_ms / 1000
+                self.probability,
+                silence_ms / 1000,
+                options.cut_off_cost_ms / 1000,
+                options.noticed_cost_ms / 1000,
             )
         )
         if over and self._predicted:

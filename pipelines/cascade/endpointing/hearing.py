@@ -73,9 +73,13 @@ class Ear:
         """Silero's, 0–1, of (512,) int16."""
         return float(np.asarray(self._vad.voice_confidence(window.tobytes())).item())
 
+    def forget(self) -> None:
+        """What the voice detector heard before is nothing to it: a new speaker begins."""
+        self._vad._model.reset_states()  # type: ignore[no-untyped-call]
+
     def listen(self) -> Heard:
         """Begins with a new speaker."""
-        self._vad._model.reset_states()  # type: ignore[no-untyped-call]
+        self.forget()
         if self._hearing:
             self._hearing.close()
         self._hearing = Heard(self._engine)

@@ -216,7 +216,7 @@ def _eager_method(name: str, what: str, options: EndpointOptions) -> Method:
     unhurried = replace(options, commits=False)
 
     def maker(of: EndpointOptions) -> Callable[[], Listener]:
-        return lambda: EagerListener(_ear(), EndOfTurnModel.load(), of)
+        return lambda: EagerListener(_ear(), EndOfTurnModel.shipped(), of)
 
     def settings() -> str:
         return f"{options} {hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,12 @@ class EndOfTurnModel:
     """Matrices (in, out) and biases (out,); tanh between them."""
     pauses: Pauses
     """How long the users paused that it was trained on."""
+
+    @classmethod
+    @functools.cache
+    def shipped(cls) -> Self:
+        """The lab's own weights: read once, however many conversations there are."""
+        return cls.load()
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> Self:

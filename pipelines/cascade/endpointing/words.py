@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-BUCKETS = 32_768
+BUCKETS = 524_288
 """Weights of the model: features are hashed into so many."""
 _LITTLE = (
     "a an the and or but to of in on at by for from with into onto under over next beside behind "

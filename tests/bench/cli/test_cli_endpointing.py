@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,14 @@ from typer.testing import CliRunner
 from bench.cli.main import app
 from bench.endpointing import predictions
 from bench.endpointing.predictions import Prediction
+from bench.simulated.turn_taking import TurnTakingPlan, write_example_turn_taking_run
+from bench.simulated.turns import TurnPlan, labels_of, trial_of
+from bench.store import store
+from bench.store.store import save_recording
+from pipelines.errors import LabError
 
 RUNNER = CliRunner()
+SAMPLE = "results/sample"
 
 
 def run(*arguments: str) -> str:
@@ -81,3 +88,45 @@ def test_what_can_not_be_judged_is_refused(arguments: list[str], sentence: str) 
     result = RUNNER.invoke(app, ["endpointing", *arguments])
     assert result.exit_code != 0
     assert sentence in str(result.exception)
+
+
+def test_a_kept_run_says_what_its_whole_agents_made_of_it(tmp_path: Path) -> None:
+    late = replace(
+        TurnTakingPlan(), asks=(500, 3000), speaks=(7000, 8000), reply=(3500, 4350), then=None
+    )
+    three = replace(late, pauses=((700, 900), (1000, 1500), (2000, 2600)))
+    early = replace(late, pauses=((1000, 1500),), reply=(1200, 1700))
+    write_example_turn_taking_run(tmp_path, (three, early))
+    (row,) = json.loads(run("--run", str(tmp_path), "--format", "json"))
+    assert (row["preset"], row["cut_offs"], row["pauses"]) == ("example", 25.0, 4)
+
+
+def test_its_waits_hold_all_that_the_agents_took(tmp_path: Path) -> None:
+    fixtures = {}
+    for i, late_ms in enumerate((0.0, 100.0, 600.0)):
+        plan = TurnPlan(write_ms=343.0 + late_ms, heard_ms=344.0 + late_ms, leading_ms=40.0)
+        trial, marks, pcm = trial_of([plan], preset="p", fixture=f"f{i}")
+        path = save_recording(tmp_path, trial.trial_id, pcm, trial.rate_hz)
+        store.write_trial(tmp_path, replace(trial, recording=path), marks)
+        fixtures[f"f{i}"] = labels_of(f"f{i}", [plan]).to_dict()
+    store.write_info(tmp_path, {"fixtures": fixtures})
+    (row,) = json.loads(run("--run", str(tmp_path), "--format", "json"))
+    assert row["heard_p50_ms"] == pytest.approx(484, abs=2)
+    assert row["slowest_ms"] == pytest.approx(984, abs=2)
+    assert row["decided_p50_ms"] == pytest.approx(250, abs=2)
+    assert (row["turns"], row["unanswered"], row["right"]) == (3, 0, 100.0)
+
+
+def test_a_run_stands_beside_methods_and_draws_no_curve_by_itself(tmp_path: Path) -> None:
+    result = RUNNER.invoke(
+        app, ["endpointing", "--run", SAMPLE, "--figure", str(tmp_path / "a.svg")]
+    )
+    assert isinstance(result.exception, LabError)
+    assert "no curve" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_a_run_is_said_to_be_none(tmp_path: Path) -> None:
+    result = RUNNER.invoke(app, ["endpointing", "--run", str(tmp_path)])
+    assert isinstance(result.exception, LabError)
+    assert str(tmp_path) in str(result.exception)

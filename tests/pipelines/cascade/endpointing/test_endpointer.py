@@ -70,9 +70,17 @@ def test_a_user_who_goes_on_withdraws_the_prediction_and_is_predicted_anew() -> 
     assert 620 < heard[2][0] <= 680, "the detector needs one window of 32 ms"
 
 
-def test_a_sound_without_words_ends_nothing() -> None:
+def test_a_sound_without_words_has_the_recogniser_asked_once_and_ends_nothing() -> None:
     ends = listener()
-    assert [what for _, what in hear(ends, (LOUD, 400), (STILL, 2000))] == ["begins"]
+    # Asked at 300 ms of silence: many a recogniser knows a short word only then.
+    assert list(hear(ends, (LOUD, 400), (STILL, 2000))) == [(100, "begins"), (700, "predicted")]
+
+
+def test_a_last_word_that_was_asked_for_ends_the_turn() -> None:
+    ends = listener()
+    assert [what for _, what in hear(ends, (LOUD, 400), (STILL, 400))] == ["begins", "predicted"]
+    ends.words("stop", final=True)
+    assert list(hear(ends, (STILL, 100))) == [(20, "over")]
 
 
 def test_the_longest_wait_ends_what_the_model_takes_for_unfinished() -> None:
