@@ -177,12 +177,14 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, help="a folder")
     parser.add_argument("--slow", action="store_true", help="play it, in virtual time")
     given = parser.parse_args()
-    text = PAGE.read_text(encoding="utf-8")
-    for name, content in SECTIONS.items():
-        if folder := getattr(given, name):
-            text = filled(text, name, content(folder))
+    found = {
+        name: make(folder) for name, make in SECTIONS.items() if (folder := getattr(given, name))
+    }
     if given.slow:
-        text = filled(text, "slow", slow())
+        found["slow"] = slow()
+    text = PAGE.read_text(encoding="utf-8")  # late: the page may be written on meanwhile
+    for name, content in found.items():
+        text = filled(text, name, content)
     PAGE.write_text(text, encoding="utf-8")
 
 
