@@ -22,9 +22,10 @@ EventName = Literal[
     "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
     "write", "clear", "received", "heard", "cleared", "agent_onset", "agent_end", "transcript",
     "speech_start", "speech_stop", "start", "analysis", "release", "interruption", "request",
-    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts", "end",
-    "prompt_read", "prompt_cached", "first_byte", "first_audible", "session", "hold_back",
-    "frame_in", "handed", "ready", "encoded", "depth_start", "stepped", "decode_start", "done",
+    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts",
+    "end", "prompt_read", "prompt_cached", "trimmed", "first_byte", "first_audible", "session",
+    "hold_back", "frame_in", "handed", "ready", "encoded", "depth_start", "stepped",
+    "decode_start", "done",
     "frame_out", "dropped", "text", "forced", "yielded", "context_end", "phrase", "read", "call",
     "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
@@ -35,7 +36,7 @@ EventName = Literal[
     "stalled", "audio_lost", "lag",
     "lost_by_agent", "track_rate", "channels", "pre_skip", "word", "task", "annotation", "stretch",
     "distribution", "asked", "failed", "late", "came", "fallback", "written", "tool_call",
-    "tool_result", "memory",
+    "tool_result", "memory", "filler",
 ]  # fmt: skip
 """Names of the events of all stages, each once. A new event is a word here and a row of
 `EVENTS`."""
@@ -107,6 +108,11 @@ EVENTS: dict[StageEvent, str] = {
     ("llm", "end"): "its last token; text: the whole answer; value: tokens",
     ("llm", "prompt_read"): "stamped at its end: tokens of the prompt that were read now; value",
     ("llm", "prompt_cached"): "stamped at its end: those that were in the prefix cache; value",
+    (
+        "llm",
+        "trimmed",
+    ): "the oldest exchanges leave a context that is full; value: tokens of what is "
+    "left; text: 'counted' by those that the model counted so far, or 'estimated'",
     ("llm", "cancelled"): "the request was cancelled",
     ("llm", "tool_start"): "a function that the model called begins; text: its name; request_id: "
     "the call",
@@ -197,6 +203,11 @@ EVENTS: dict[StageEvent, str] = {
     ("line", "tool_call"): "the agent calls a function; text: its name",
     ("line", "tool_result"): "the function's result is there; text: its name",
     ("line", "memory"): "facts were put into the agent's context; text: they",
+    (
+        "line",
+        "filler",
+    ): "what the agent says of its audio from chunk value on; text: filler (it only "
+    "fills a wait) or answer",
     ("line", "fallback"): "another agent goes on with the conversation; text: its name",
     ("line", "audio_lost"): "audio of the agent's that its RTP timestamps skip: packets were lost; "
     "value: ms",
@@ -288,6 +299,13 @@ class MarkList:
         """Returns the marks held and clears them."""
         marks, self.marks = self.marks, []
         return marks
+
+
+class NoMarks:
+    """A sink for pipelines that are not measured."""
+
+    def put(self, mark: Mark) -> None:
+        """Drops the mark."""
 
 
 def stamp(

@@ -9,6 +9,7 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -79,6 +80,54 @@ def call(
         tell: Gets ``ready`` when the agent is, and ``over`` just before the caller hangs up: the
             resources that the agent's processes used in between are the conversation's cost.
     """
+    reached = reach(plan, listener)
+    if reached.connection is None:
+        return CallerResult("error", reached.error, 0, 0, reached.marks)
+    with reached:
+        tell("ready")
+        conversation = reached.conversation(plan)
+        result = _converse(conversation, reached.connection, tell, plan.line)
+    result.marks = [*reached.marks, *result.marks, *marks_of(reached.connection)]
+    return result
+
+
+@dataclass(slots=True)
+class Reached:
+    """An agent that was called; a context manager that closes the connection."""
+
+    marks: list[Mark]
+    """What happened on the way to it."""
+    error: str = ""
+    """Why it can't be talked to, one sentence; empty: it can."""
+    connection: Connection | None = None
+    """The open connection; None where there is an error."""
+    socket: socket.socket | None = None
+    """What it rides on."""
+    rate_hz: int = 0
+    """Rate of the agent's audio."""
+    early: Early = ()
+    """What it said with its being ready."""
+
+    def __enter__(self) -> Reached:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.socket is not None:
+            self.socket.close()
+
+    def conversation(self, plan: CallerPlan) -> Conversation:
+        """The conversation that begins now."""
+        assert self.connection is not None
+        return Conversation(plan, self.connection, self.rate_hz, early=self.early)
+
+
+def reach(plan: CallerPlan, listener: socket.socket | None = None) -> Reached:
+    """Connects to the agent, and waits until it is ready.
+
+    Args:
+        plan: The trial.
+        listener: Where an agent that the lab has started will connect; None: the caller dials.
+    """
     marks: list[Mark] = []
     try:
         line = table.make(plan.line)
@@ -88,21 +137,20 @@ def call(
         connected = accepted(listener) if listener else help_socket or dialled(plan.line)
         marks += [stamp("line", "connected")] if listener is None else []
     except (AgentGoneError, LineError) as error:
-        return CallerResult("error", str(error), 0, 0, marks)
-    with connected:
-        connection = _connection(plan, connected, line)
-        try:
-            rate_hz, early = _wait_ready(connection, plan.line)
-        except (AgentGoneError, LineError) as error:
-            other = _other(plan.line) if isinstance(error, ProtocolError) else ""
-            said = f"{error}{other}{_usual_path(plan.line)}"
-            return CallerResult("error", said, 0, 0, [*marks, *_marks_of(connection)])
-        marks += [stamp("line", "agent_ready")] if listener is None else []
-        tell("ready")
-        conversation = Conversation(plan, connection, rate_hz, early=early)
-        result = _converse(conversation, connection, tell, plan.line)
-    result.marks = [*marks, *result.marks, *_marks_of(connection)]
-    return result
+        return Reached(marks, str(error))
+    connection = _connection(plan, connected, line)
+    try:
+        rate_hz, early = _wait_ready(connection, plan.line)
+    except (AgentGoneError, LineError) as error:
+        connected.close()
+        other = _other(plan.line) if isinstance(error, ProtocolError) else ""
+        said = f"{error}{other}{_usual_path(plan.line)}"
+        return Reached([*marks, *marks_of(connection)], said)
+    except BaseException:
+        connected.close()
+        raise
+    marks += [stamp("line", "agent_ready")] if listener is None else []
+    return Reached(marks, "", connection, connected, rate_hz, early)
 
 
 def _connection(plan: CallerPlan, connected: socket.socket, line: Line) -> Connection:
@@ -117,7 +165,7 @@ def _connection(plan: CallerPlan, connected: socket.socket, line: Line) -> Conne
     return NetworkConnection(make, line, plan.network, plan.network_seed, is_stream=is_stream)
 
 
-def _marks_of(connection: Connection) -> list[Mark]:
+def marks_of(connection: Connection) -> list[Mark]:
     """What a simulated network did; nothing without one."""
     return connection.marks if isinstance(connection, NetworkConnection) else []
 
@@ -178,17 +226,20 @@ def _converse(
             conversation.run()
         tell("over")
         connection.hang_up()
-    except ProtocolError as wrong:
-        error = f"{wrong}{_other(line)}"
     except (AgentGoneError, LineError) as gone:
-        error = str(gone)
+        error = fault(gone, line)
     result = conversation.result(error)
     result.wall_s, result.cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
-    result.rss_peak_mb = _peak_rss_mb()
+    result.rss_peak_mb = peak_rss_mb()
     return result
 
 
-def _peak_rss_mb() -> float:
+def fault(error: AgentGoneError | LineError, line: LineChoice) -> str:
+    """What ended a conversation too early, one sentence."""
+    return f"{error}{_other(line)}" if isinstance(error, ProtocolError) else str(error)
+
+
+def peak_rss_mb() -> float:
     """Peak memory of this process, MB."""
     status = Path("/proc/self/status")
     if status.exists():

@@ -125,7 +125,7 @@ class SocketConnection(Direct):
     def send(self, data: bytes) -> None:
         """See `Connection.send`."""
         self._unsent += data
-        self._flush()
+        self.flush()
         if len(self._unsent) > MAX_UNSENT_BYTES:
             raise AgentGoneError(
                 f"the agent does not read: {len(self._unsent) >> 20} MB wait to be sent to it"
@@ -147,15 +147,21 @@ class SocketConnection(Direct):
         blocked = [self._socket] if self._unsent else []
         wait_s = max(0, until_ns - self._clock()) / NS_PER_S
         readable, writable, _ = select.select([self._socket], blocked, [], wait_s)
-        events: list[Event] = []
-        arrival_ns = self._clock()
-        if readable:
-            data, arrival_ns = self._receive()
-            events = self.line.feed(data) if data else []
-            if owed := self.line.owed():
-                self.send(owed)
         if writable:
-            self._flush()
+            self.flush()
+        return self.arrived() if readable else ([], self._clock())
+
+    @property
+    def waits_to_send(self) -> bool:
+        """Whether bytes wait until the socket takes more: then `flush` is due once it does."""
+        return bool(self._unsent)
+
+    def arrived(self) -> tuple[list[Event], int]:
+        """Reads what has arrived, without waiting; see `Connection.listen`."""
+        data, arrival_ns = self._receive()
+        events = self.line.feed(data) if data else []
+        if owed := self.line.owed():
+            self.send(owed)
         return events, arrival_ns
 
     def hang_up(self) -> None:
@@ -179,7 +185,12 @@ class SocketConnection(Direct):
             raise ClosedError("the agent closed its connection in mid-trial")
         return data, arrival_ns
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Sends what waits, as much as the socket takes.
+
+        Raises:
+            AgentGoneError: the connection broke.
+        """
         try:
             while self._unsent:
                 del self._unsent[: self._socket.send(self._unsent)]

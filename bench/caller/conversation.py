@@ -115,11 +115,37 @@ class Conversation:
             LineError: it broke the line's protocol.
         """
         try:
-            self._talk()
+            self.begin()
+            while True:
+                due_ns = self.due_ns
+                if self._clock() < due_ns:
+                    self.take(*self._connection.listen(due_ns))
+                elif self.speak(due_ns):
+                    return
         except AgentGoneError as gone:
-            if not self._answered_all():
-                raise AgentGoneError(self._too_early(gone)) from None
-            self._status = "hung_up"
+            self.left(gone)
+
+    def begin(self) -> None:
+        """Hears what the agent has said already, and plans the first turn."""
+        for event, arrival_ns in self._early:
+            self._hear(event, arrival_ns)
+        if not self._plan.greeting_s:
+            self._next_turn(self._mouth.t0_ns)
+
+    @property
+    def due_ns(self) -> int:
+        """When `speak` is due next."""
+        return self._mouth.due_ns(self._mouth.next_k)
+
+    def left(self, gone: AgentGoneError) -> None:
+        """The agent has gone away: that ends the conversation well, if it has answered.
+
+        Raises:
+            AgentGoneError: it has not.
+        """
+        if not self._answered_all():
+            raise AgentGoneError(self._too_early(gone)) from None
+        self._status = "hung_up"
 
     def _answered_all(self) -> bool:
         """Whether the last turn was spoken to its end and an answer to it has been heard."""
@@ -137,25 +163,13 @@ class Conversation:
             return f"the agent hung up before it had answered ({gone})"
         return f"the agent hung up in turn {number} of {turns} ({gone})"
 
-    def _talk(self) -> None:
-        for event, arrival_ns in self._early:
-            self._hear(event, arrival_ns)
-        if not self._plan.greeting_s:
-            self._next_turn(self._mouth.t0_ns)
-        while True:
-            due_ns = self._mouth.due_ns(self._mouth.next_k)
-            if self._clock() < due_ns:
-                self._listen(due_ns)
-                continue
-            self._speak(due_ns)
-            if self._act(self._decision(due_ns)):
-                return
-            if due_ns > self._limit_ns:
-                self._status = "cut_off"
-                return
+    def take(self, events: Sequence[Event], arrival_ns: int) -> None:
+        """Hears what has arrived from the agent.
 
-    def _listen(self, until_ns: int) -> None:
-        events, arrival_ns = self._connection.listen(until_ns)
+        Raises:
+            AgentGoneError: it ended the conversation.
+            LineError: it broke the line's protocol.
+        """
         self._messages += len(events)
         if self._messages > MAX_MESSAGES:
             raise LineError(
@@ -164,6 +178,16 @@ class Conversation:
             )
         for event in events:
             self._hear(event, arrival_ns)
+
+    def speak(self, due_ns: int) -> bool:
+        """Sends the chunk that was due, and decides what is next; True when the call is over."""
+        self._speak(due_ns)
+        if self._act(self._decision(due_ns)):
+            return True
+        if due_ns > self._limit_ns:
+            self._status = "cut_off"
+            return True
+        return False
 
     def _speak(self, due_ns: int) -> None:
         k = self._mouth.next_k

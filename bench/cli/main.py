@@ -47,6 +47,9 @@ SECTIONS: dict[str, dict[str, Row]] = {
         "calibrate": Row(
             "bench.cli.calibrate:calibrate", "Measure the ruler's own error by clicks."
         ),
+        "capacity": Row(
+            "bench.cli.load.capacity:capacity", "Find how many calls at once an agent bears."
+        ),
         "service": Row(
             "bench.cli.frame_times:measure", "Measure a duplex model's frames, all fed at once."
         ),
@@ -114,6 +117,9 @@ RENAMED: dict[str, str] = {"floor": "algorithmic-latency"}
 OLD: dict[str, str] = {"list": "bench.cli.inventory.presets:list_app"}
 """Sub-command that still works and is not listed → its ``module:name``."""
 
+PLAIN_LISTS = ("causes", "lines", "networks")
+"""Sub-commands that list by themselves: 'list' after one says the same, as it does after others."""
+
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -158,6 +164,8 @@ class LazyGroup(TyperGroup):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "see duplex-lab --help"
             raise LabError(f"there is no command {args[0]!r}; {hint}")
+        if args and args[0] in PLAIN_LISTS and args[1:2] == ["list"]:
+            args = [args[0], *args[2:]]
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

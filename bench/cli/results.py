@@ -89,9 +89,10 @@ def _show_run(
     everything: bool,
     frames: bool,
 ) -> None:
+    from bench.report.capacity import verdict
     from bench.report.text.causes import NOT_COMPUTED, cause_blocks
     from bench.report.text.first_look.headline import headline, print_headline, warnings
-    from bench.report.text.first_look.trials import SHOWN, trials
+    from bench.report.text.first_look.trials import SHOWN, not_well, trials
     from bench.report.text.first_token import first_token_blocks, first_tokens
     from bench.report.text.formats import as_csv, as_json, as_markdown
     from bench.report.text.table import print_table
@@ -109,6 +110,10 @@ def _show_run(
             print_lists(form, headline(summary), notes=list(warnings(summary)))
         return
     out = console()
+    if "capacity" in run.info:
+        for sentence in verdict(run.info["capacity"]):
+            out.say(sentence)
+        out.line()
     print_headline(summary, path, out)
     if known is None:
         out.line(NOT_COMPUTED.replace("RUN", str(path)))
@@ -123,6 +128,8 @@ def _show_run(
     out.line()
     listed = trials(run.trials, rows, None if everything else SHOWN)
     out.table(listed.block())
+    if unlisted := not_well(run.trials, listed):
+        out.say(unlisted)
     more = len(run.trials) - len(listed.rows)
     if more > 0:
         out.say(f"{more} more trials and all tables: duplex-lab show {path} --all")

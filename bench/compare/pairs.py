@@ -59,21 +59,22 @@ class Side:
     def values(self, metric: str) -> dict[Key, list[float]]:
         """A metric's valid figures by turn, one per repeat."""
         found: dict[Key, list[float]] = {}
-        for key, value in self._figures(metric):
-            found.setdefault(key, []).append(value)
+        for row, value in self.figures(metric):
+            found.setdefault((row.fixture, row.turn), []).append(value)
         return found
 
-    def _figures(self, metric: str) -> Iterable[tuple[Key, float]]:
+    def figures(self, metric: str) -> Iterable[tuple[MetricRow, float]]:
+        """The rows of a metric that count, each with its figure; of a rate, 0 or 100."""
         share = _SHARES.get(metric)
         if share is not None:
             for row in self.rows.get(share.of, ()):
                 if row.reason not in (NOT_EXPECTED, SYNTHETIC):
-                    yield (row.fixture, row.turn), 100.0 * share.counts(row)
+                    yield row, 100.0 * share.counts(row)
             return
         for row in self.rows.get(metric, ()):
             # A figure with several subjects at once, models or buffers, can't be compared.
             if row.valid and row.value is not None and row.subject is None:
-                yield (row.fixture, row.turn), row.value
+                yield row, row.value
 
 
 def conversation(fixture: str) -> str:

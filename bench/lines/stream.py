@@ -61,13 +61,16 @@ class Stream(WebSocketLine):
         return [self.audio(samples(message))]
 
     def text(self, message: str) -> list[Event]:
-        """``status``, ``transcript``, ``error``, and what the agent reports that it did."""
+        """State, words, errors, what the audio is, and what the agent reports that it did."""
         said = json_object(message)
         kind, text = said.get("type"), str(said.get("text", ""))
         if kind == "status":
             return self._status(said)
         if kind == "error":
             return [Words("error", str(said.get("message", "")))]
+        if kind == "audio":
+            what = "filler" if said.get("is_filler") is True else "answer"
+            return [Fact("filler", self._chunks, what)]
         if isinstance(kind, str) and kind in FACTS:
             event, key = FACTS[kind]
             return [Fact(event, text=_told(said.get(key)))]
@@ -83,7 +86,8 @@ class Stream(WebSocketLine):
             self._is_ready = True
             return [Ready(RATE_HZ)]
         if state == "interrupted":
-            return [self.clear(), Fact("clear")]
+            spoke = said.get("spoke", True)  # a server of before this field does not say
+            return [self.clear(), Fact("clear")] if spoke else [self.clear()]
         return [Bye(str(said.get("reason", "")))] if state == "closed" else []
 
 

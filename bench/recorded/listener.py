@@ -7,7 +7,7 @@ on the recordings that the agent's voice was made from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,18 @@ def transcripts(
     run: Run, trial: Trial, marks: list[Mark], recording: Stereo | None, recognise: Recognise
 ) -> Iterator[Mark]:
     """A mark for each turn that wants an answer; with an empty text where no answer was heard."""
-    timeline, labels = reconstruct(trial, marks, recording), run.labels(trial.fixture)
+    return transcripts_of(trial, marks, recording, run.labels(trial.fixture), recognise)
+
+
+def transcripts_of(
+    trial: Trial,
+    marks: Sequence[Mark],
+    recording: Stereo | None,
+    labels: FixtureLabels | None,
+    recognise: Recognise,
+) -> Iterator[Mark]:
+    """As `transcripts`, for a trial that is in no run yet."""
+    timeline = reconstruct(trial, marks, recording)
     for number in range(trial.turns):
         wanted = labels.of(number) if labels is not None else None
         if wanted is not None and not wanted.expect.respond:

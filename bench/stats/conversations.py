@@ -66,7 +66,7 @@ def quantile_of_turns(
     return replace(found, low=min(bounds), high=max(bounds))
 
 
-def rate_of_turns(hits: Sequence[tuple[Key, bool]], confidence: float = CONFIDENCE) -> Estimate:
+def rate_of_turns(hits: Sequence[tuple[Key, float]], confidence: float = CONFIDENCE) -> Estimate:
     """The share of hits over turns, each once with the share of its repeats that hit.
 
     The median of the repeats would hide one failure in three. In conversations of several turns
@@ -74,7 +74,8 @@ def rate_of_turns(hits: Sequence[tuple[Key, bool]], confidence: float = CONFIDEN
     1998): fewer where the turns of a conversation hit and miss together.
 
     Args:
-        hits: Hits with their turns; a fixture is a conversation.
+        hits: Hits (1 or True; a share of one, from 0 to 1) with their turns; a fixture is a
+            conversation.
         confidence: Confidence of the interval.
     """
     grouped = by_key(hits)

@@ -5,12 +5,13 @@ read off the pipeline's marks: the frame says so itself; it was spoken before th
 function that the turn called; or the pipeline spoke it by itself, and a language model's answer to
 the same turn followed. And off the labels of a fixture, which may name the words of fillers: where
 no synthesiser is marked, each reply is judged by the text that the model wrote meanwhile.
+An agent elsewhere may say of its audio itself what is a filler.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.store.words import words
@@ -34,6 +35,8 @@ WORDS_FIRST = ("stream",)
 """Lines on which an agent's words come before their sound."""
 ROUNDING_NS = NS_PER_MS
 """Difference between a mark and a sample of the recording that rounding explains."""
+TOLD_FILLER = "filler"
+"""Text of the mark before audio that fills a wait, of an agent elsewhere."""
 IN_ONE = "a filler and what follows it were made as one: where the answer begins is not known"
 
 
@@ -107,7 +110,7 @@ def content(timeline: Timeline, turn: Turn, fillers: Sequence[str] = ()) -> Cont
     phrases = [words(phrase) for phrase in fillers]
     said = utterances(turn)
     if not said:
-        return _by_replies(timeline, turn, phrases)
+        return _as_told(timeline, turn) or _by_replies(timeline, turn, phrases)
     started = turn.all("llm", "tool_start")
     ended = {mark.request_id: mark.t_ns for mark in turn.all("llm", "tool_end")}
     if any(mark.request_id not in ended for mark in started):
@@ -146,6 +149,40 @@ def _after_fillers(text: list[str], phrases: Sequence[list[str]]) -> list[str] |
     while phrase := next((p for p in phrases if left and left[: len(p)] == p), None):
         left = left[len(phrase) :]
     return None if len(left) == len(text) else left
+
+
+def _as_told(timeline: Timeline, turn: Turn) -> Content | None:
+    """As `content`, of an agent elsewhere that says what its audio is; None where it does not.
+
+    Words of the answer are those that came after the filler had begun.
+    """
+    told = [(m.value or 0.0, m.text == TOLD_FILLER) for m in timeline.all("line", "filler")]
+    if not told or turn.a_on_ns is None:
+        return None
+    fillers: tuple[Utterance, ...] = ()
+    since_ns = turn.u_on_ns
+    for number, on_ns in _audible_chunks(timeline, turn.a_on_ns, turn.end_ns):
+        if not next((filler for first, filler in reversed(told) if first <= number), False):
+            pieces = turn.all("line", "agent_text")
+            text = "".join(m.text or "" for m in pieces if m.t_ns >= since_ns)
+            return Content(_line_of(on_ns, text), fillers, on_ns=on_ns)
+        since_ns = since_ns if fillers else on_ns
+        fillers = fillers or (_line_of(on_ns, ""),)
+    return Content(None, fillers, ONLY_FILLERS)
+
+
+def _audible_chunks(
+    timeline: Timeline, start_ns: int, end_ns: int | None
+) -> Iterator[tuple[int, int]]:
+    """(its number, first audible sample) of each chunk that is heard between two times."""
+    for mark in timeline.all("ear", "heard"):
+        if end_ns is not None and mark.t_ns >= end_ns:
+            return
+        over_ns = mark.t_ns + samples_to_ns(int(mark.value or 0), timeline.trial.rate_hz)
+        from_ns = max(mark.t_ns, start_ns)
+        sound = next((s for s in timeline.sounds if s.end_ns > from_ns), None)
+        if sound is not None and (on_ns := max(sound.start_ns, from_ns)) < over_ns:
+            yield int(mark.request_id.rpartition(":")[2]), on_ns
 
 
 def _by_replies(timeline: Timeline, turn: Turn, phrases: Sequence[list[str]]) -> Content:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from bench.stats.format import number
 from bench.stats.quantiles import per_key, quantile
 from bench.store.atomic import StoreError
-from bench.store.store import read_figures, read_info, statuses
+from bench.store.store import read_figures, read_info, read_trials
 from bench.summary.colours import look
 
 State = Literal["live", "done", "unfinished", "damaged"]
@@ -55,7 +55,7 @@ class Entry:
     """ISO 8601; empty if unknown."""
     presets: tuple[PresetLine, ...]
     trials: int
-    """Number of trials on disk, with warm-ups."""
+    """Number of trials on disk, without warm-ups."""
     machine: str
     problem: str = ""
     """Why it can't be read; otherwise empty."""
@@ -144,7 +144,7 @@ def _entry(path: Path) -> Entry:
         if leads_out(path):
             raise StoreError(f"{path.name}: a file of it is a link that leads out of its folder")
         info = read_info(path)
-        trials = len(statuses(path))
+        trials = sum(not trial.warmup for trial in read_trials(path))
         lines = tuple(_lines(path, info))
     except StoreError as error:
         said = str(error).replace(f"{path.parent}{os.sep}", "")

@@ -11,13 +11,6 @@ from pipelines.duplex.utterances import Utterance
 from pipelines.marks import EVENTS, EventName, Mark, MarkSink, stamp
 
 
-class NoMarks:
-    """A `pipelines.marks.MarkSink` for pipelines that are not measured."""
-
-    def put(self, mark: Mark) -> None:
-        """Drops the mark."""
-
-
 class FrameMarks:
     """Writes the marks of one session."""
 

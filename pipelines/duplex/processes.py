@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.duplex.adapters import adapter_of
-from pipelines.duplex.frame_marks import NoMarks
 from pipelines.duplex.scripted.options import ScriptOptions
 from pipelines.duplex.session.options import ModelOptions, ProcessorOptions
 from pipelines.duplex.session.row import AdapterRow
 from pipelines.errors import SpecError
-from pipelines.marks import MarkSink
+from pipelines.marks import MarkSink, NoMarks
 from pipelines.process import environment
 from pipelines.process.process import ModelProcess
 

@@ -29,7 +29,7 @@ from pipecat.processors.frame_processor import (
 
 from pipelines.audio.reframe import Reframer
 from pipelines.audio.stream_resample import StreamResampler
-from pipelines.duplex.frame_marks import FrameMarks, NoMarks
+from pipelines.duplex.frame_marks import FrameMarks
 from pipelines.duplex.frames import (
     ConditionFrame,
     DuplexContextEndFrame,
@@ -43,7 +43,7 @@ from pipelines.duplex.session.wire import SESSION, Reply, int16_of_bytes, pcm_to
 from pipelines.duplex.utterances import Utterance, Utterances
 from pipelines.errors import ModelError
 from pipelines.host import DUE_NS
-from pipelines.marks import MarkSink
+from pipelines.marks import MarkSink, NoMarks
 from pipelines.process.failures import report_failure
 from pipelines.process.link import ModelRequest
 from pipelines.process.process import ModelProcess, next_request_id

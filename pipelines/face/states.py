@@ -94,8 +94,12 @@ def read_policy(path: Path = TABLE) -> Policy:
     """
     try:
         table = parse_toml(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise StatesError(f"{path}: can't be read: {error}") from None
+    except OSError as error:
+        raise StatesError(
+            f"{path}: can't be read: {error.strerror}; give a table as pipelines/face/states.toml"
+        ) from None
+    except ValueError as error:
+        raise StatesError(f"{path}: not valid TOML: {error}") from None
     try:
         return _policy(table, path.name)
     except KeyError as error:

@@ -108,13 +108,17 @@ class LinkInput(BaseInputTransport):
     def __init__(self, params: TransportParams, wire: Wire) -> None:
         super().__init__(params)
         self._wire = wire
-        self._listener: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._heard: asyncio.Queue[InputAudioRawFrame] = asyncio.Queue()
+        self._straight = params.audio_in_passthrough and not params.audio_in_filter
+        """Whether a chunk goes on as it is, as in every pipeline of ours."""
 
     async def start(self, frame: StartFrame) -> None:
         """Begins to read the socket."""
         await super().start(frame)
         await self.set_transport_ready(frame)
-        self._listener = self.create_task(self._wire.listen(self._on_audio))
+        reading = self._wire.listen(self._on_audio)
+        self._tasks = [self.create_task(reading), self.create_task(self._push_heard())]
 
     async def stop(self, frame: EndFrame) -> None:
         """Stops reading."""
@@ -127,15 +131,20 @@ class LinkInput(BaseInputTransport):
         await super().cancel(frame)
 
     async def _stop_listening(self) -> None:
-        if self._listener:
-            await self.cancel_task(self._listener)
-            self._listener = None
+        for task in self._tasks:
+            await self.cancel_task(task)
+        self._tasks = []
 
     def _on_audio(self, chunk: ChunkIn) -> None:
         frame = InputAudioRawFrame(chunk.audio, self.sample_rate, 1)
         frame.metadata[DUE_NS] = chunk.due_ns
         frame.metadata["k"] = chunk.k
-        self._audio_in_queue.put_nowait(frame)
+        (self._heard if self._straight else self._audio_in_queue).put_nowait(frame)
+
+    async def _push_heard(self) -> None:
+        """Puts the chunks into the pipeline; Pipecat's own task starts a timer for each of them."""
+        while True:
+            await self.push_frame(await self._heard.get())
 
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM

@@ -31,4 +31,6 @@ def read_offer(body: bytes) -> dict[str, Any]:
     sdp = table.get("sdp")
     if not isinstance(sdp, str) or not sdp.startswith("v=0"):
         raise BodyError("its sdp is no session description, which begins with v=0")
+    if "opus/48000" not in sdp.lower():
+        raise BodyError("its sdp offers no audio in Opus, which every client of WebRTC speaks")
     return {"type": "offer", "sdp": sdp}

@@ -14,6 +14,7 @@ EXAMPLES: dict[str, str] = {
     "sweep": "duplex-lab sweep evening.toml --dry-run",
     "cases": "duplex-lab cases --cases chat_tea_told,chat_tea_asked",
     "calibrate": "duplex-lab calibrate --line pcm-websocket --clicks 40",
+    "capacity": "duplex-lab capacity --agent cascade-embedded --slo 'no_answer<=5%'",
     "service": "duplex-lab service duplex-tiny --frames 200",
     "endpointing": "duplex-lab endpointing cascade-eager pipecat --figure curve.svg",
     "algorithmic-latency": "duplex-lab algorithmic-latency duplex-nano",

@@ -83,6 +83,8 @@ def _wide_mm(axes: Axes) -> float:
 
 def bars(axes: Axes, material: Material) -> None:
     """The medians of an answer's parts, one bar a preset, with p50 above it."""
+    from matplotlib.patheffects import withStroke
+
     shown = _with_p50(material)
     ends = [sum(max(0.0, ms) for _, ms in _split(p)) for p in shown]
     tops = [max(p.p50.value or 0.0, p.p50.high or 0.0) for p in shown]
@@ -92,8 +94,11 @@ def bars(axes: Axes, material: Material) -> None:
         _median(axes, row, p)
         interval = f" [{number(p.p50.low)} – {number(p.p50.high)}]" if p.p50.low is not None else ""
         said = f"{number(p.p50.value)}{interval} ms, n {p.p50.n}"
-        axes.text(0, row - 0.3, letters(p.preset), va="bottom", fontsize=7, fontweight="bold")
-        axes.text(high, row - 0.3, said, va="bottom", ha="right", fontsize=7)
+        name = axes.text(0, row - 0.3, letters(p.preset), va="bottom", fontsize=7)
+        name.set_fontweight("bold")
+        median = axes.text(high, row - 0.3, said, va="bottom", ha="right", fontsize=7)
+        for text in (name, median):  # the reference lines end beside the letters
+            text.set_path_effects([withStroke(linewidth=2, foreground="white")])
     axes.set_ylim(len(shown) - 0.45, -0.75)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -132,7 +137,7 @@ def _legend(axes: Axes, material: Material) -> None:
 
     drawn = {name for p in _with_p50(material) for name, _ in _split(p)}
     entries: list[Any] = [Patch(color=COLOURS[n], label=LABELS[n]) for n in COLOURS if n in drawn]
-    entries.append(Line2D([], [], marker="D", color=INK, ms=3, lw=1.0, label="p50, 95 % interval"))
+    entries.append(Line2D([], [], marker="D", color=INK, ms=3, lw=1.0, label="p50 [95 %]"))
     figure: Any = axes.get_figure(root=True)
     columns = 3 if _wide_mm(axes) < 120 else 7
     figure.legend(handles=entries, loc="outside upper left", ncols=columns, handlelength=1.2)

@@ -27,6 +27,8 @@ from bench.summary.summary import RunSummary
 
 WIDEST = 1.6
 """End of the time axis, in multiples of the largest median, unless all turns lie before."""
+EARLIEST = 0.5
+"""Largest part of a time axis below 0, as a share of the part above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,20 @@ def turn_key(run: int, turn: int) -> str:
 
 
 def reach(medians: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
-    """The range of a time axis: all turns, unless a few slow ones would squeeze the rest."""
-    low = min([0.0, *values])
+    """The range of a time axis, ms: all turns, unless a few would squeeze the rest."""
     wanted = WIDEST * max([450.0, *medians])
-    return low * 1.05, min(wanted, max([700.0, *values]) * 1.06)
+    high = min(wanted, max([700.0, *values]) * 1.06)
+    return max(min([0.0, *values]) * 1.05, -EARLIEST * high), high
+
+
+def _outside(values: Sequence[float], low: float, high: float) -> str:
+    """A sentence on the turns that a plot leaves out; empty for none."""
+    sides = (
+        ("to the left", sum(ms < low for ms in values)),
+        ("to the right", sum(ms > high for ms in values)),
+    )
+    told = [f"{n} {'turn lies' if n == 1 else 'turns lie'} {side}" for side, n in sides if n]
+    return f" {' and '.join(told)} of the plot: double-click to see all." if told else ""
 
 
 def ecdf(name: str, found: Sequence[Series]) -> Chart:
@@ -103,10 +115,6 @@ def ecdf(name: str, found: Sequence[Series]) -> Chart:
         )
     values = [ms for one in found for ms, _ in one.turns]
     low, high = reach([one.p50.value or 0.0 for one in found], values)
-    beyond = sum(ms > high for ms in values)
-    slower = (
-        f" {beyond} turns lie to the right of the plot: double-click to see all." if beyond else ""
-    )
     layout = marked(
         {
             "xaxis": axis("ms after the user's last audible sample", range=[low, high]),
@@ -118,7 +126,8 @@ def ecdf(name: str, found: Sequence[Series]) -> Chart:
     return Chart(
         name,
         "How voice-to-voice latency is spread",
-        "Each point is one turn that counts; click it to open the turn below." + slower,
+        "Each point is one turn that counts; click it to open the turn below."
+        + _outside(values, low, high),
         f"Cumulative distribution of voice-to-voice latency. {spoken}.",
         data,
         layout,

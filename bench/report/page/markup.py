@@ -38,14 +38,14 @@ def script_json(value: object) -> str:
 def table(block: Block) -> str:
     """A table with its caption, and with rows named by their first cell."""
     head = "".join(
-        f'<th scope="col"{_kind(name, i)}>{esc(name)}</th>' for i, name in enumerate(block.header)
+        f'<th scope="col"{_kind(block, i)}>{esc(name)}</th>' for i, name in enumerate(block.header)
     )
     rows = "".join(
         "<tr>"
         + "".join(
             f'<th scope="row" title="{esc(cell)}"><span>{esc(cell)}</span></th>'
             if i == 0
-            else f"<td{_kind(block.header[i], i)}>{esc(cell)}</td>"
+            else f"<td{_kind(block, i)}>{esc(cell)}</td>"
             for i, cell in enumerate(row)
         )
         + "</tr>"
@@ -58,8 +58,9 @@ def table(block: Block) -> str:
     )
 
 
-def _kind(name: str, index: int) -> str:
-    return ' class="text"' if index == 0 or name in _TEXT_COLUMNS else ""
+def _kind(block: Block, index: int) -> str:
+    is_text = index == 0 or block.header[index] in (*_TEXT_COLUMNS, *block.left)
+    return ' class="text"' if is_text else ""
 
 
 def figure(chart: Chart, run: str) -> str:

@@ -83,7 +83,7 @@ def slow_turns(summary: RunSummary, cards: Cards, run: int) -> str:
 
 def _counts(p: PresetSummary) -> str:
     if not p.turns:
-        return f"{p.trials} trials"
+        return "1 trial" if p.trials == 1 else f"{p.trials} trials"
     invalid, silent = (_unbroken(percent(x)) for x in (p.invalid_rate, p.unanswered_rate))
     return (
         f"{len(p.values)} of {p.turns} turns count · <b>{invalid} not valid</b> · "

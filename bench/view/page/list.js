@@ -8,7 +8,7 @@ const controls = {
 };
 const count = el("output", { "aria-live": "polite" });
 const problem = el("p", { class: "alerts", role: "status", hidden: "" });
-const list = el("ol", { class: "list runs" });
+const list = el("ol", { class: "list runs" }, el("li", { class: "empty" }, "Reading the runs …"));
 const labelled = (text, control) => el("label", {}, text, control);
 place.append(
   problem,
@@ -34,6 +34,11 @@ function wanted(run) {
     && (!controls.since.value || run.started_utc.slice(0, 10) >= controls.since.value);
 }
 
+function counted(run) {
+  if (run.state === "damaged") return "";
+  return run.trials === 1 ? "1 trial" : `${run.trials} trials`;
+}
+
 function item(run) {
   const began = run.started_utc ? `${run.started_utc.replace("T", " ").slice(0, 16)} UTC` : "unknown time";
   const presets = run.presets.map((p) => el("span", { title: p.preset },
@@ -45,7 +50,7 @@ function item(run) {
   el("span", { class: "name" }, el("b", { title: run.name }, run.name),
     el("small", { title: run.problem || run.machine }, run.problem || [began, run.machine].filter(Boolean).join(" · "))),
   el("span", { class: "presets" }, ...presets),
-  el("span", { class: "count" }, run.trials === 1 ? "1 trial" : `${run.trials} trials`),
+  el("span", { class: "count" }, counted(run)),
   el("span", { class: `state ${run.state === "damaged" ? "bad" : run.state}` }, run.state_name));
   return el("li", {}, row);
 }

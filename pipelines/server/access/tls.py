@@ -20,11 +20,14 @@ def from_files(cert: Path, key: Path) -> ssl.SSLContext:
     Raises:
         AccessError: a file can't be read, or they don't belong together.
     """
-    for path in (cert, key):
+    for flag, path in (("--tls-cert", cert), ("--tls-key", key)):
         try:
             path.read_bytes()
         except OSError as error:
-            raise AccessError(f"{path}: can't be read: {error.strerror}") from None
+            raise AccessError(
+                f"{flag} {path}: can't be read: {error.strerror}; give a PEM file, or --https to "
+                "have a certificate made for this start"
+            ) from None
     secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         secure.load_cert_chain(cert, key, password=lambda: "")

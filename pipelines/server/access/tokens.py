@@ -122,6 +122,9 @@ def from_secret(secret: str, audience: str = AUDIENCE, scope: str = SCOPE) -> Ve
     return Verifier([_Key(data, ("HS256",))], audience, scope)
 
 
+_A_JWKS = "; give the JSON Web Key Set of whoever makes the tokens"
+
+
 def from_jwks(path: Path, audience: str = AUDIENCE, scope: str = SCOPE) -> Verifier:
     """Checks tokens by the public keys of a JWKS file.
 
@@ -131,12 +134,12 @@ def from_jwks(path: Path, audience: str = AUDIENCE, scope: str = SCOPE) -> Verif
     try:
         table = parse_json(path.read_bytes())
     except OSError as error:
-        raise AccessError(f"{path}: can't be read: {error.strerror}") from None
+        raise AccessError(f"--jwks {path}: can't be read: {error.strerror}{_A_JWKS}") from None
     except ValueError as error:
-        raise AccessError(f"{path}: no JSON: {error}") from None
+        raise AccessError(f"--jwks {path}: no JSON ({error}){_A_JWKS}") from None
     rows = table.get("keys") if isinstance(table, dict) else None
     if not isinstance(rows, list) or not rows:
-        raise AccessError(f"{path}: no JWKS: a list 'keys' is needed")
+        raise AccessError(f"--jwks {path}: a list 'keys' is needed{_A_JWKS}")
     return Verifier(
         [_public(row, f"{path}: keys[{i}]") for i, row in enumerate(rows)], audience, scope
     )

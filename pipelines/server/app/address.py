@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import ipaddress
 import socket
 import ssl
@@ -96,9 +97,11 @@ class Address:
             listener.bind((self.host, self.port))
         except OSError as error:
             listener.close()
+            wrong = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+            other = "--host, one of this machine's addresses" if wrong else "--port"
             raise LabError(
                 f"the server can't listen at {self.host}:{self.port} ({error.strerror}): choose "
-                "another --port."
+                f"another {other}."
             ) from None
         return listener
 

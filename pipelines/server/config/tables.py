@@ -10,12 +10,29 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pipelines.guards.ranges import Range
 from pipelines.registry import load_object
 from pipelines.server.config.option import Help, Option, options_of
 
 Port = Annotated[int, Range(0, 65_535)]
+
+
+def _check_address(flag: str, given: str, *, with_path: bool) -> None:
+    """Refuses what is no address of http or https.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    try:
+        parts = urlsplit(given)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1)
+    except ValueError:  # a port that is no number
+        is_one = False
+    path = parts.path.rstrip("/") if is_one else ""
+    if not is_one or parts.query or parts.fragment or parts.username or (path and not with_path):
+        raise ValueError(f"{flag} {given!r}: an address is needed, as in https://voice.example.org")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,15 @@ class ListenOptions:
             "URL",
         ),
     ] = ""
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            if urlsplit(f"//{name}").netloc != name or "@" in name or " " in name:
+                raise ValueError(f"--name {name!r}: a host is needed, as in voice.example.org")
+        for origin in self.origins:
+            _check_address("--origin", origin, with_path=False)
+        if self.public_url:
+            _check_address("--public-url", self.public_url, with_path=True)
 
 
 @dataclass(frozen=True, slots=True)

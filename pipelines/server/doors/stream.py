@@ -6,10 +6,12 @@ and gets 24 kHz in messages of any length. ``?rate=`` names another rate for bot
 can't set one, as the first message: ``{"type": "auth", "token": …}``.
 
 Server: ``status`` (state: starting, listening, speaking, interrupted, draining, closed),
+``audio`` (is_filler: whether the audio from here on only fills a wait; before the first and at each
+change),
 ``transcript`` (who, text, final), ``memory`` (injected), ``tool_call`` (call_id, name, arguments),
 ``tool_result`` (call_id, name, result, late), ``fallback`` (old, new, why, message), ``error``
 (message). Client: ``text``, ``interrupt``, ``stop``. After ``interrupted`` the client drops what
-it has not played.
+it has not played; ``spoke`` says whether the agent was speaking: it comes whenever a user begins.
 """
 
 from __future__ import annotations
@@ -127,6 +129,7 @@ class _Talk:
         self._rate_hz = rate_hz
         self._ears = Ears(session, rate_hz)
         self._mouth = Mouth(rate_hz)
+        self._kinds = Kinds()
         self._last_ns = monotonic_ns()
 
     async def listen(self) -> None:
@@ -180,6 +183,8 @@ class _Talk:
     async def say(self, event: Event) -> None:
         """Sends what an event means."""
         if isinstance(event, AudioOut):
+            if (kind := self._kinds.change(event)) is not None:
+                await self._send(kind)
             await self._audio(self._mouth.speak(event))
             return
         if isinstance(event, TurnEnd) and event.side == "agent":
@@ -198,12 +203,26 @@ class _Talk:
         await self._socket.send({"type": "websocket.send", "text": json_text(message)})
 
 
+class Kinds:
+    """Tells a client what the agent's audio is: an answer, or what only fills a wait."""
+
+    def __init__(self) -> None:
+        self._told: bool | None = None
+
+    def change(self, chunk: AudioOut) -> dict[str, Any] | None:
+        """The text message that goes before a chunk; None: the last one holds for it too."""
+        if chunk.is_filler is self._told:
+            return None
+        self._told = chunk.is_filler
+        return {"type": "audio", "is_filler": chunk.is_filler}
+
+
 def message_of(event: Event) -> dict[str, Any] | None:
     """The text message of an event; None: it has none."""
     if isinstance(event, Control) and event.name == "state" and event.value != "closed":
         return {"type": "status", "state": event.value}
     if isinstance(event, Interruption):
-        return {"type": "status", "state": "interrupted"}
+        return {"type": "status", "state": "interrupted", "spoke": event.spoke}
     if isinstance(event, UserPartial):
         return {"type": "transcript", "who": "user", "text": event.text, "final": event.final}
     if isinstance(event, AssistantPartial):

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fractions
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.audio.levels import as_floats, as_int16
-from pipelines.audio.reply_resample import ReplyResampler
 from pipelines.audio.stream_resample import StreamResampler
-from pipelines.clock import NS_PER_S, monotonic_ns
 from pipelines.errors import LabError
 from pipelines.guards.texts import whole
 from pipelines.server.access.tokens import AccessError
@@ -34,9 +31,9 @@ from pipelines.server.doors.door import (
     token_of,
 )
 from pipelines.server.doors.holding import Tail
-from pipelines.server.doors.stream import message_of
+from pipelines.server.doors.stream import Kinds, message_of
+from pipelines.server.doors.voice import Voice, track
 from pipelines.server.offer import LARGEST_OFFER, BodyError, read_offer
-from pipelines.server.protocols.commands import Pcm
 from pipelines.server.service.service import RefusedError
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.events import AudioOut, Event, Interruption, TurnEnd
@@ -49,59 +46,10 @@ if TYPE_CHECKING:
 
 NAME = "webrtc"
 PATH = "/api/offer"
-RATE_HZ = 48_000
-"""Opus' own rate: of a track at another one, a frame would stay in the encoder's resampler."""
-FRAME = RATE_HZ // 50
-"""Samples of one packet, 20 ms."""
 CONNECT_S = 15.0
 """Longest wait for the client to connect after its answer, s."""
-MOST_QUEUED_S = 10.0
-"""Audio of the agent's that may wait to be played, s; it comes in real time."""
 Watcher = Callable[[Event], None]
 """Takes every event of a call's session: the face's, for one."""
-
-
-class Voice:
-    """The agent's voice as a track: 20 ms each 20 ms, silence where nothing is said."""
-
-    def __init__(self, rate_hz: int) -> None:
-        self._rate = ReplyResampler(rate_hz, RATE_HZ)
-        self._queued = np.zeros(0, np.int16)
-        self._frames = 0
-        self._began_ns: int | None = None
-
-    def speak(self, pcm: Pcm) -> None:
-        """(n,) samples of the agent's."""
-        out = self._rate.feed(pcm)
-        self._queued = np.concatenate((self._queued, out))[-round(MOST_QUEUED_S * RATE_HZ) :]
-
-    def flush(self) -> None:
-        """The agent's audio has paused: the filter's rest is played too."""
-        self._queued = np.concatenate((self._queued, self._rate.end()))
-
-    def drop(self) -> None:
-        """The agent was interrupted: what is queued is not played."""
-        self._rate.drop()
-        self._queued = np.zeros(0, np.int16)
-
-    async def frame(self) -> Any:
-        """The next frame, when it is due."""
-        from av import AudioFrame
-
-        now_ns = monotonic_ns()
-        if self._began_ns is None:
-            self._began_ns = now_ns
-        due_ns = self._began_ns + self._frames * FRAME * NS_PER_S // RATE_HZ
-        await asyncio.sleep(max(0, due_ns - now_ns) / NS_PER_S)
-        taken, self._queued = self._queued[:FRAME], self._queued[FRAME:]
-        pcm = np.pad(taken, (0, FRAME - len(taken)))
-        # In stereo, as Opus is here: the encoder would make mono so by taking 3 dB from it.
-        frame = AudioFrame.from_ndarray(np.repeat(pcm, 2).reshape(1, -1), "s16", "stereo")
-        frame.sample_rate = RATE_HZ
-        frame.pts = self._frames * FRAME
-        frame.time_base = fractions.Fraction(1, RATE_HZ)
-        self._frames += 1
-        return frame
 
 
 class RtcCall:
@@ -118,6 +66,7 @@ class RtcCall:
         self._session = session
         self._watch = watch
         self._voice = Voice(session.out_rate_hz)
+        self._kinds = Kinds()
         self._tail = Tail(self._flush_audio)
         self._ears = Ears(session, session.in_rate_hz)
         self._rate_in: StreamResampler | None = None
@@ -132,11 +81,13 @@ class RtcCall:
 
     async def answer(self, offer: Mapping[str, Any]) -> dict[str, str]:
         """The answer to an offer."""
-        from aiortc import RTCSessionDescription
+        from aiortc import RTCRtpSender, RTCSessionDescription
 
+        self._peer.addTrack(track(self._voice))
+        opus = [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.name == "opus"]
+        self._peer.getTransceivers()[0].setCodecPreferences(opus)
         description = RTCSessionDescription(offer["sdp"], offer["type"])
         await self._peer.setRemoteDescription(description)
-        self._peer.addTrack(_track_class()(self._voice))
         await self._peer.setLocalDescription(await self._peer.createAnswer())
         local = self._peer.localDescription
         return {"sdp": local.sdp, "type": local.type, "pc_id": self._session.name}
@@ -154,6 +105,8 @@ class RtcCall:
         if self._watch is not None:
             self._watch(event)
         if isinstance(event, AudioOut):
+            if self._channel_is_open and (kind := self._kinds.change(event)) is not None:
+                self._channel.send(json_text(kind))
             self._voice.speak(np.frombuffer(event.pcm, "<i2"))
             self._tail.spoke(event.samples / event.rate_hz)
             return
@@ -214,24 +167,6 @@ class RtcCall:
                 self._ears.hear(heard.astype("<i2").tobytes())
         except MediaStreamError:
             self._over.set()
-
-
-def _track_class() -> Any:
-    from aiortc import MediaStreamTrack
-
-    class Track(MediaStreamTrack):  # type: ignore[misc]
-        """A `Voice` as aiortc takes it."""
-
-        kind = "audio"
-
-        def __init__(self, voice: Voice) -> None:
-            super().__init__()
-            self._voice = voice
-
-        async def recv(self) -> Any:
-            return await self._voice.frame()
-
-    return Track
 
 
 async def hold_call(

@@ -15,10 +15,10 @@ import numpy as np
 
 from pipelines.audio.resample import resample
 from pipelines.clock import NS_PER_MS, NS_PER_S, ns_to_samples, samples_to_ns
-from pipelines.duplex.frame_marks import NoMarks
 from pipelines.engines.options import SttOptions
 from pipelines.engines.processes import stt_engine
 from pipelines.errors import LabError
+from pipelines.marks import NoMarks
 from pipelines.process import environment
 from pipelines.process.process import ModelProcess
 from pipelines.server.session.events import AudioIn, Control

@@ -19,6 +19,7 @@ from pipelines.engines.options import SttOptions
 from pipelines.process.process import ModelProcess
 from pipelines.server.memory.disk.database import (
     MemoryStoreError,
+    make_folder,
     open_to_read,
     path_of,
     sentence,
@@ -80,7 +81,12 @@ class Memories:
         return self.options.folder
 
     def start(self) -> None:
-        """Starts the writer."""
+        """Starts the writer.
+
+        Raises:
+            MemoryStoreError: its folder can't be made, or not be written.
+        """
+        make_folder(self.folder)
         self.writer.start()
 
     async def listen(self) -> None:

@@ -58,6 +58,7 @@ class RemoteBackend:
         self._tasks: list[asyncio.Task[None]] = []
         self._sequence = 0
         self._generation = 0
+        self._is_filler = False
 
     async def start(self, emit: Emit) -> None:
         """Connects, and waits until the server listens.
@@ -175,7 +176,14 @@ class RemoteBackend:
     def _event(self, message: bytes | str) -> Event | None:
         now_ns = self._clock()
         if isinstance(message, bytes):
-            chunk = AudioOut(now_ns, self._sequence, RATE_HZ, message, generation=self._generation)
+            chunk = AudioOut(
+                now_ns,
+                self._sequence,
+                RATE_HZ,
+                message,
+                is_filler=self._is_filler,
+                generation=self._generation,
+            )
             self._sequence += 1
             return chunk
         table = _table(message)
@@ -183,6 +191,9 @@ class RemoteBackend:
         if kind == "status" and table.get("state") == "interrupted":
             self._generation += 1
             return Interruption(now_ns, self._generation)
+        if kind == "audio":
+            self._is_filler = table.get("is_filler") is True
+            return None
         if kind == "transcript" and table.get("who") == "user":
             return UserPartial(now_ns, text, bool(table.get("final")))
         if kind == "transcript":

@@ -77,7 +77,8 @@ def to_stderr(sentence: str) -> None:
 class _Call:
     """What the agents of one conversation have in common."""
 
-    marks: MarkList
+    marks: MarkList | None
+    """None: nobody keeps them."""
     caller: SkillCaller | None
     user: str | None
     """See `VoiceService.conversation`."""
@@ -280,7 +281,7 @@ class VoiceService:
         self, spec: PipelineSpec | None, name: str, door: str, user: str | None
     ) -> tuple[Session, Callable[[], None]]:
         """A session on a seat, and how to give the seat back."""
-        runtime, marks = self.runtime, MarkList()
+        runtime, marks = self.runtime, MarkList() if self.log.keeps else None
         caller = SkillCaller(runtime.registry) if runtime.registry is not None else None
         call = _Call(marks, caller, user)
         begins, *others = runtime.order(name)

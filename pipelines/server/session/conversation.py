@@ -57,7 +57,7 @@ class Session:
     Args:
         backend: What answers.
         spec: The preset behind it, for the log.
-        marks: The marks that the backend stamps, for the log.
+        marks: The marks that the backend stamps, for the log; None: it stamps none.
         log: Keeps the conversation once it is over.
         door: The protocol by which it came.
         clock: The machine's clock.

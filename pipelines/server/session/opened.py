@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pipelines.marks import MarkList
+from pipelines.marks import MarkList, NoMarks
 from pipelines.process.pool import ModelPool
 from pipelines.registry import load_object
 from pipelines.server.session.backend import Backend, Capabilities, Emit
@@ -20,11 +20,13 @@ from pipelines.spec import PipelineSpec
 class _WithModels:
     """A pipeline's backend that owns its models."""
 
-    def __init__(self, spec: PipelineSpec, marks: MarkList, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, spec: PipelineSpec, marks: MarkList | None, tell: Callable[[str], None]
+    ) -> None:
         from pipelines.server.session.pipeline import PipelineBackend
 
         self._spec = spec
-        self._models = ModelPool(marks)
+        self._models = ModelPool(marks if marks is not None else NoMarks())
         self._backend: Backend = PipelineBackend(spec, self._models, marks)
         self._tell = tell
 
@@ -71,5 +73,5 @@ def session(
     if path := step_model_of(form):
         return Session(StepBackend(load_object(path)()), log=log)
     spec = spec_of(form)
-    marks = MarkList()
+    marks = MarkList() if log is not None and log.keeps else None
     return Session(_WithModels(spec, marks, tell), spec=spec, marks=marks, log=log)

@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     LLMRunFrame,
     TTSSpeakFrame,
 )
+from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
@@ -29,7 +30,7 @@ from pipelines.host import Host, Skills
 from pipelines.link.observer import MarkObserver, RawMonotonicClock
 from pipelines.link.stage_marks import StageObserver
 from pipelines.link.transport import ChunkIn, ChunkOut, LinkTransport
-from pipelines.marks import MarkList
+from pipelines.marks import MarkSink, NoMarks
 from pipelines.process.pool import ModelPool
 from pipelines.registry import architecture, load_object
 from pipelines.server.session.backend import Capabilities, Emit
@@ -51,6 +52,7 @@ from pipelines.server.session.events import (
 from pipelines.server.session.functions import ClientFunctions
 from pipelines.server.session.states import SessionError
 from pipelines.server.session.tap import SessionTap
+from pipelines.server.session.unwatched import Unwatched
 from pipelines.spec import PipelineSpec
 from pipelines.watch.watcher import IntentWatcher
 
@@ -94,7 +96,7 @@ def calls_functions(spec: PipelineSpec) -> bool:
 class SessionWire:
     """The transport's other end, in this process; see `pipelines.link.transport.Wire`."""
 
-    def __init__(self, marks: MarkList) -> None:
+    def __init__(self, marks: MarkSink) -> None:
         self.marks = marks
         self.opened = asyncio.Event()
         self.closed = asyncio.Event()
@@ -138,7 +140,7 @@ class PipelineBackend:
     Args:
         spec: The preset; not one that sees labels, or whose agent is elsewhere.
         models: Warm model processes; they outlive the conversation.
-        marks: Takes the pipeline's marks.
+        marks: Takes the pipeline's marks; None: nobody keeps them.
         name: Of the conversation.
         skills: Functions for its language model.
         before_answer: Processors to stand before a cascade's language model.
@@ -148,7 +150,7 @@ class PipelineBackend:
         self,
         spec: PipelineSpec,
         models: ModelPool,
-        marks: MarkList,
+        marks: MarkSink | None,
         name: str = "",
         skills: Skills | None = None,
         before_answer: Sequence[FrameProcessor] = (),
@@ -156,11 +158,12 @@ class PipelineBackend:
         self.capabilities = capabilities_of(spec)
         self._spec = spec
         self._models = models
-        self._marks = marks
+        self._marks = marks if marks is not None else NoMarks()
+        self._marked = marks is not None
         self._name = name
         self._skills = skills
         self._before_answer = before_answer
-        self._wire = SessionWire(marks)
+        self._wire = SessionWire(self._marks)
         self._tap = SessionTap(self._emit)
         self._functions = ClientFunctions()
         self._say: Emit | None = None
@@ -273,16 +276,20 @@ class PipelineBackend:
         if how.converse:
             return self._converse(load_object(how.converse)(host))
         pipeline = await load_object(how.build)(host)
-        observer = MarkObserver(self._marks) if how.stamps else StageObserver(self._marks)
+        observers: list[BaseObserver] = [self._tap]
+        if self._marked:
+            stamps = MarkObserver if how.stamps else StageObserver
+            observers.insert(0, stamps(self._marks))
         self._worker = PipelineWorker(
-            pipeline,
+            Unwatched([pipeline]),
             params=PipelineParams(
                 audio_in_sample_rate=self._spec.audio.in_rate_hz,
                 audio_out_sample_rate=self._spec.audio.out_rate_hz,
                 enable_metrics=True,
                 enable_usage_metrics=True,
             ),
-            observers=[observer, self._tap],
+            observers=observers,
+            enable_turn_tracking=False,
             clock=RawMonotonicClock(),
             enable_rtvi=False,
             idle_timeout_secs=None,
@@ -344,7 +351,7 @@ def _frame(given: Input) -> Any:
         message: Any = {"role": "user", "content": given.text}
         return LLMMessagesAppendFrame([message], run_llm=True)
     if isinstance(given, Context):
-        message = {"role": "system", "content": given.summary}
+        message = {"role": "developer", "content": given.summary}
         return LLMMessagesAppendFrame([message], run_llm=False)
     if isinstance(given, Say):
         frame = TTSSpeakFrame(given.text)

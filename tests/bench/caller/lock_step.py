@@ -272,7 +272,7 @@ def call_in_steps(
         told.append("ready")
         conversation = Conversation(plan, connection, rate_hz, steps.clock, early)
         result = call._converse(conversation, connection, told.append)
-        result.marks += call._marks_of(connection)
+        result.marks += call.marks_of(connection)
         return result, told
 
 

@@ -26,7 +26,7 @@ from loguru import logger
 from bench.agent import wire
 from bench.agent.open_work import WatchedMarks
 from bench.agent.process import Report, TrialOrder, _play
-from bench.caller.call import _converse, _marks_of
+from bench.caller.call import _converse, marks_of
 from bench.caller.connection import AgentGoneError, Connection, Direct
 from bench.caller.conversation import Conversation
 from bench.caller.mouth import CHUNK_MS
@@ -193,7 +193,7 @@ def play(
         connection = _over_network(plan, link, callers)
         conversation = Conversation(plan, connection, rate_hz, callers)
         result = _converse(conversation, connection, lambda words: None)
-        result.marks += _marks_of(connection)
+        result.marks += marks_of(connection)
         fault = loop.run_until_complete(agents_end)
     report = Report("done", marks.marks, fault, getattr(fault, "excused_by", ()))
     failure = _error(result, report)

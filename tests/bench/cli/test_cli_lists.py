@@ -10,13 +10,14 @@ from typer.testing import CliRunner
 
 from bench.cli.inventory.engines import weights_app
 from bench.cli.inventory.fixtures import app as fixtures_app
-from bench.cli.main import app
+from bench.cli.main import PLAIN_LISTS, app
 from pipelines.errors import LabError
 
 LISTS = (
     ("show",), ("compare",), ("history",), ("presets", "list"), ("models", "list"),
     ("models", "status"), ("fixtures", "list"), ("engines", "list"), ("weights", "list"),
-    ("networks",),
+    ("networks",), ("causes",), ("lines",), ("doctor",), ("runs", "list"), ("cache", "list"),
+    ("labs", "list"), ("memory", "list"),
 )  # fmt: skip
 
 
@@ -29,6 +30,16 @@ def test_every_list_takes_a_format(words: tuple[str, ...]) -> None:
         command = found
     (option,) = [one for one in command.params if "--format" in one.opts]
     assert str(option.default) == "table"
+
+
+@pytest.mark.parametrize("command", PLAIN_LISTS)
+def test_list_after_a_command_that_only_lists_says_the_same(command: str) -> None:
+    with_word, without = (
+        CliRunner().invoke(app, [command, *words, "--format", "csv"]) for words in (["list"], [])
+    )
+    assert with_word.exit_code == 0
+    assert with_word.stdout == without.stdout
+    assert with_word.stdout.count("\n") > 5
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from bench.cli.main import app
 from bench.metrics.recompute import analyse
 from bench.report.text.causes import HEADER as CAUSES
 from bench.report.text.first_look.explain import MEANINGS
-from bench.report.text.first_look.trials import trials
+from bench.report.text.first_look.trials import not_well, trials
 from bench.report.text.first_token import first_token_blocks, first_tokens
 from bench.report.text.table import blocks
 from bench.report.text.table_read_back import HEADER as READ_BACK
@@ -76,6 +77,25 @@ def test_all_figures_and_all_trials_come_on_request(run: Path) -> None:
         assert title in text
     listed = text.split("Trials, the slowest first (ms)\n")[1].splitlines()[2:]
     assert {line.split()[0] for line in listed} == {t.trial_id for t in read_run(run).trials}
+
+
+def test_trials_without_a_figure_stand_below_the_slowest_and_are_named_by_how_they_ended(
+    run: Path,
+) -> None:
+    rows, found = read_metrics(run), list(read_run(run).trials)
+    heard = {row["trial"] for row in trials(found, rows, None).rows if row["slowest_ms"]}
+    found = [trial for trial in found if trial.trial_id in heard]
+    bad = [("mute", "no_answer"), ("late.0", "ruler_late"), ("late.1", "ruler_late")]
+    found = [replace(found[0], trial_id=name, status=status) for name, status in bad] + found  # type: ignore[arg-type]
+    whole = trials(found, rows, None)
+    slowest = [row["slowest_ms"] for row in whole.rows]
+    last = slowest.index(None)
+    assert slowest[:last] == sorted(slowest[:last], reverse=True)
+    assert [row["trial"] for row in whole.rows[last : last + 3]] == ["mute", "late.0", "late.1"]
+    assert not_well(found, whole) == ""
+    assert not_well(found, trials(found, rows, last)) == (
+        "Not listed, by how they ended: no_answer 1 (mute); ruler_late 2 (late.0, …)."
+    )
 
 
 def test_frames_come_on_request_and_a_run_without_says_so(run: Path, tmp_path: Path) -> None:

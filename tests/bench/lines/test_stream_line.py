@@ -28,6 +28,8 @@ def test_audio_after_an_interruption_is_of_the_next_generation():
     cleared = server.say(line, {"type": "status", "state": "interrupted"})
     assert cleared == [Clear(1), Fact("clear")]
     (after,) = server.say(line, PCM.tobytes())
+    silent = {"type": "status", "state": "interrupted", "spoke": False}
+    assert server.say(line, silent) == [Clear(2)]  # nobody was interrupted
     assert (before.generation, after.generation) == (0, 1)
     assert after.pcm.tolist() == PCM.tolist() and after.rate_hz is None
 
@@ -38,6 +40,8 @@ def test_final_words_of_the_user_every_piece_of_the_agent_and_errors_are_words()
         {"type": "transcript", "who": "user", "text": "go", "final": False},
         {"type": "transcript", "who": "user", "text": "go away", "final": True},
         {"type": "transcript", "who": "agent", "text": " yes", "final": False},
+        {"type": "audio", "is_filler": True},
+        {"type": "audio", "is_filler": False},
         {"type": "memory", "injected": ["x", "y"]},
         {"type": "tool_call", "call_id": "1", "name": "look_up", "arguments": {}},
         {"type": "tool_result", "call_id": "1", "name": "look_up", "result": 3},
@@ -48,6 +52,8 @@ def test_final_words_of_the_user_every_piece_of_the_agent_and_errors_are_words()
         [],
         [Words("user", "go away")],
         [Words("agent", " yes")],
+        [Fact("filler", 0, "filler")],  # from the first chunk on
+        [Fact("filler", 0, "answer")],
         [Fact("memory", text="x · y")],
         [Fact("tool_call", text="look_up")],
         [Fact("tool_result", text="look_up")],

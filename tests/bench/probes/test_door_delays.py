@@ -9,7 +9,7 @@ import pytest
 from bench.lines.table import row_of
 from bench.probes.door_delays import doors
 from pipelines.audio.levels import as_floats
-from pipelines.server.doors.webrtc import FRAME, RATE_HZ, Voice
+from pipelines.server.doors.voice import FRAME, LOOK_AHEAD_MS, RATE_HZ, Voice
 from pipelines.server.protocols.moshi import MoshiServer
 from pipelines.server.protocols.twilio import TwilioCall
 from pipelines.wires import g711, moshi, twilio
@@ -95,27 +95,35 @@ def test_opus_looks_6_5_ms_ahead_each_way_and_four_chunks_fill_a_packet():
 async def test_webrtc_adds_its_filters_a_jitter_buffer_of_four_packets_and_the_track_s_grid():
     from aiortc.codecs.opus import OpusDecoder, OpusEncoder
     from aiortc.jitterbuffer import JitterFrame
+    from av import AudioFrame
 
-    voice = Voice(24_000)
+    def decoded(payloads):
+        decoder, out = OpusDecoder(), []
+        for k, payload in enumerate(payloads):
+            for frame in decoder.decode(JitterFrame(payload, k * FRAME)):
+                out.append(frame.to_ndarray().reshape(-1)[::2])
+        return out
+
+    packets = 2 * 9_600 // FRAME
+    played, sent = Voice(24_000), Voice(24_000)
     for piece in chunks(click(9_600)):
-        voice.speak(piece)
-    encoder, decoder, told, out = OpusEncoder(), OpusDecoder(), [], []
-    for _ in range(2 * 9_600 // FRAME):
-        frame = await voice.frame()
-        told.append(frame.to_ndarray().reshape(-1)[::2])
-        payloads, timestamp = encoder.encode(frame)
-        for payload in payloads:
-            for decoded in decoder.decode(JitterFrame(payload, timestamp)):
-                out.append(decoded.to_ndarray().reshape(-1)[::2])
+        played.speak(piece)
+        sent.speak(piece)
+    told = [played.take() for _ in range(packets)]
     filter_ms = (peak(told) - 2 * AT) / 48
     assert filter_ms == pytest.approx(4 / 3)
-    assert (peak(out) - peak(told)) / 48 == 6.5
-    look_ahead, filters, buffers, grid_ms = (
-        2 * 6.5,
-        2 * filter_ms,
-        2 * 4 * 20.0,
-        1e3 * FRAME / RATE_HZ,
-    )
+    server_s = decoded([bytes(await sent.packet()) for _ in range(packets)])
+    assert (peak(server_s) - peak(told)) / 48 == LOOK_AHEAD_MS == 2.5
+    assert np.abs(np.concatenate(server_s)).max() > 15_000  # as loud as it was, in one channel
+
+    encoder, caller_s = OpusEncoder(), []
+    for k, pcm in enumerate(told):
+        frame = AudioFrame.from_ndarray(pcm.reshape(1, -1), "s16", "mono")
+        frame.sample_rate, frame.pts = RATE_HZ, k * FRAME
+        caller_s += encoder.encode(frame)[0]
+    assert (peak(decoded(caller_s)) - peak(told)) / 48 == 6.5
+
+    look_ahead, filters, buffers, grid_ms = 9.0, 2 * filter_ms, 2 * 4 * 20.0, 1e3 * FRAME / RATE_HZ
     assert fixed_ms("webrtc") == pytest.approx(
         (look_ahead + filters + buffers + grid_ms / 2, look_ahead + filters + buffers + grid_ms)
     )

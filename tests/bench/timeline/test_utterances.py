@@ -342,3 +342,31 @@ def test_of_an_agent_elsewhere_whose_words_come_before_their_sound_they_tell_fil
     assert by_words((2290, "Let me check."), (2700, "It is red.")) == IN_ONE
     assert by_words((2290, "Let me check. It is red.")) == IN_ONE
     assert by_words(*filled, line="twilio") == NO_TIMES
+
+
+def as_told(*told: tuple[int, str]) -> object:
+    """The same of one that says of its chunks what they are: (first chunk, what) each."""
+    pcm = np.zeros((8 * RATE, 2), np.int16)
+    for start, end in ((2300, 2900), (3200, 4800)):
+        pcm[start * 16 : end * 16, 1] = 8000
+    heard = [
+        mark("ear", "heard", 2300 + 100 * n, f"g{int(n > 8)}:{n}", value=1_600) for n in range(25)
+    ]
+    facts = [mark("line", "filler", 2290 + 100 * n, value=n, text=what) for n, what in told]
+    marks = [mark("line", "dialled", 0, text="stream"), *user(), *facts, *heard]
+    marks += [
+        mark("line", "agent_text", 2280, text="Hm."),
+        mark("line", "agent_text", 2400, text="red"),
+    ]
+    trial = replace(TRIAL, kind="remote", weights="trained")
+    rows = compute_trial(trial, marks, pcm, FixtureLabels("f", ()))
+    row = next(r for r in rows if (r.metric, r.turn) == ("time_to_content", 0))
+    return row.reason if row.value is None else row.value
+
+
+def test_an_agent_elsewhere_may_say_itself_which_of_its_audio_is_a_filler():
+    assert as_told((0, "filler"), (9, "answer")) == 1200
+    assert as_told((0, "filler"), (4, "answer")) == 700  # within the first sound
+    assert as_told((0, "answer")) == 300
+    assert as_told((0, "answer"), (9, "filler")) == 300
+    assert as_told((0, "filler")) == ONLY_FILLERS

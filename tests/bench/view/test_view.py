@@ -49,6 +49,15 @@ def put(folder, number, heard_ms=None, preset="cascade-embedded"):
     return trial.trial_id
 
 
+def warm_up(folder):
+    """A warm-up of a run."""
+    trial, marks, pcm = trial_of(
+        [TurnPlan()], preset="cascade-embedded", fixture="f0", t0_ns=T0_NS - 10**9
+    )
+    path = save_recording(folder, "warm", pcm, trial.rate_hz)
+    write_trial(folder, replace(trial, trial_id="warm", recording=path, warmup=True), marks)
+
+
 def begin(folder, *, live):
     """A run of a plan of three trials."""
     info = {
@@ -73,6 +82,7 @@ def root(tmp_path):
     for name, live in (("done", False), ("live", True)):
         begin(results / name, live=live)
         put(results / name, 0)
+    warm_up(results / "done")
     write_metrics(results / "done", compute(read_run(results / "done")))
     (results / "damaged").mkdir()
     (results / "damaged" / "run.json").write_text("{")

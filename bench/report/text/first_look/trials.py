@@ -36,9 +36,9 @@ COLUMNS = (
 
 
 def trials(run: Sequence[Trial], rows: Sequence[MetricRow], most: int | None = SHOWN) -> Listing:
-    """The trials: those that did not end well, then the slowest first, then those without a figure.
+    """The trials: the slowest first, then those without a figure that did not end well.
 
-    Warm-ups are the last.
+    Others without a figure follow, and warm-ups are the last.
 
     Args:
         run: The run's trials.
@@ -55,9 +55,28 @@ def trials(run: Sequence[Trial], rows: Sequence[MetricRow], most: int | None = S
     return Listing("trials", COLUMNS, tuple(shown), title, ("every answer", "largest stage"))
 
 
+def not_well(run: Sequence[Trial], listed: Listing) -> str:
+    """A sentence on the trials that did not end well and that the list lacks; empty for none.
+
+    Args:
+        run: The run's trials.
+        listed: What is listed of them.
+    """
+    there = {row["trial"] for row in listed.rows}
+    by_status: dict[str, list[str]] = {}
+    for trial in run:
+        if not (trial.warmup or trial.status in ENDED_WELL or trial.trial_id in there):
+            by_status.setdefault(trial.status, []).append(trial.trial_id)
+    told = [
+        f"{status} {len(ids)} ({ids[0]}{', …' if len(ids) > 1 else ''})"
+        for status, ids in by_status.items()
+    ]
+    return f"Not listed, by how they ended: {'; '.join(told)}." if told else ""
+
+
 def _order(row: Row) -> tuple[bool, bool, bool, float]:
     slowest = row["slowest_ms"]
-    return row["warmup"], row["status"] in ENDED_WELL, slowest is None, -(slowest or 0.0)
+    return row["warmup"], slowest is None, row["status"] in ENDED_WELL, -(slowest or 0.0)
 
 
 def _row(trial: Trial, answers: Sequence[Answer]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,13 +59,16 @@ def make_folder(folder: Path) -> None:
     """Makes the folder of the databases, for its owner alone.
 
     Raises:
-        MemoryStoreError: it can't be made.
+        MemoryStoreError: it can't be made, or nothing can be written there.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise MemoryStoreError(
-            f"the memory's folder {folder} can't be made: {error.strerror}"
+            f"the memory's folder {folder} can't be made or written: {error.strerror}; choose "
+            "another --memory"
         ) from None
 
 

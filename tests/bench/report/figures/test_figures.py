@@ -50,9 +50,12 @@ def panels(material: Material) -> Sequence[Panel]:
 
 def test_no_text_lies_over_another_in_any_panel_and_width(material: Material) -> None:
     first, *others = material.summary.presets
+    answers = next(p for p in others if p.p50.value is not None)
+    long = replace(answers, preset=LONG)
+    unsplit = replace(answers, preset="duplex-nano", medians={})
     awkward = replace(
         material,
-        summary=replace(material.summary, presets=(*others, first, replace(first, preset=LONG))),
+        summary=replace(material.summary, presets=(*others, first, long, unsplit)),
         rows=[*material.rows, *(replace(r, preset="猫" * 60) for r in material.rows[:60])],
     )
     for panel in panels(awkward):

@@ -372,6 +372,28 @@ def test_known_causes_are_named_above_and_in_their_turn(tmp_path):
     assert link["attrs"]["href"] == "#turn-0-3"
 
 
+def test_turns_far_outside_of_the_others_squeeze_no_axis_and_are_counted(tmp_path):
+    plans = [*[TurnPlan()] * 4, later(TurnPlan(), 3000), later(TurnPlan(), -1300)]
+    run = read_run(write_turns(tmp_path / "run", plans))
+    write_page(tmp_path / "page.html", [Input(run, compute(run))], "none", lambda text: None)
+    text = (tmp_path / "page.html").read_text()
+    low, high = Page(text).data["charts"]["r0-ecdf"]["layout"]["xaxis"]["range"]
+    assert (low, high) == (-360, 720)
+    assert "1 turn lies to the left and 1 turn lies to the right of the plot:" in text
+
+
+def test_a_column_of_words_stands_to_the_left(tmp_path):
+    run = read_run(write_turns(tmp_path / "run", [TurnPlan()]))
+    (trial,) = run.trials
+    row = CauseRow(run.run_id, trial.trial_id, trial.preset, trial.fixture, 0, False, 0,
+                   "smart_turn_incomplete", "answer", 3000.0, "")  # fmt: skip
+    write_page(tmp_path / "page.html", [Input(run, compute(run), [row])], "none", lambda _: None)
+    text = (tmp_path / "page.html").read_text()
+    said = BY_NAME["smart_turn_incomplete"].short
+    assert '<th scope="col" class="text">cause</th>' in text
+    assert f'<td class="text">{said}</td>' in text
+
+
 def test_a_run_without_causes_has_no_line_of_them(tmp_path):
     run = read_run(write_turns(tmp_path / "run", [TurnPlan()]))
     write_page(tmp_path / "page.html", [Input(run, compute(run), None)], "none", lambda text: None)

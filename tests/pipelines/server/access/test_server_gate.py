@@ -78,6 +78,7 @@ async def test_a_host_that_is_said_twice_is_refused(served):
         (b"{}", "its type is not 'offer'"),
         (b'{"type": "offer"}', "its sdp is no session description"),
         (b'{"type": "offer", "sdp": 7}', "its sdp is no session description"),
+        (b'{"type": "offer", "sdp": "v=0"}', "its sdp offers no audio in Opus"),
         (b'{"type": "answer", "sdp": "v=0"}', "its type is not 'offer'"),
     ],
 )
@@ -88,5 +89,5 @@ def test_a_body_that_is_no_offer_is_a_sentence(body, told):
 
 
 def test_an_offer_is_its_type_and_its_description():
-    body = b'{"type": "offer", "sdp": "v=0\\r\\n", "call": "x"}'
-    assert read_offer(body) == {"type": "offer", "sdp": "v=0\r\n"}
+    body = b'{"type": "offer", "sdp": "v=0\\r\\na=rtpmap:96 opus/48000/2", "call": "x"}'
+    assert read_offer(body) == {"type": "offer", "sdp": "v=0\r\na=rtpmap:96 opus/48000/2"}

@@ -109,6 +109,10 @@ def test_a_printed_default_runs_as_it_stands(tmp_path):
         ("listen = 3\n", r"\[listen\] must be a table, not 3"),
         ('[tls]\ncert = "a.pem"\n', "--tls-cert and --tls-key: give both, or none"),
         ('[auth]\njwks = "a"\ntoken_secret_env = "B"\n', "give one of them"),
+        ('[listen]\nnames = ["https://a.b"]\n', "--name 'https://a.b': a host is needed"),
+        ('[listen]\norigins = ["a.b"]\n', "--origin 'a.b': an address is needed, as in https"),
+        ('[listen]\norigins = ["https://a.b/c"]\n', "--origin 'https://a.b/c': an address"),
+        ('[listen]\npublic_url = "https://a.b:c"\n', "--public-url 'https://a.b:c': an address"),
         ("[tls\n", "not valid TOML"),
     ],
 )

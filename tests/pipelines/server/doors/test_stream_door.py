@@ -8,6 +8,7 @@ import resource
 import socket
 import time
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import jwt
@@ -22,9 +23,12 @@ from pipelines.server.app.address import Address
 from pipelines.server.app.run import check, serving
 from pipelines.server.doors import door as doors
 from pipelines.server.doors import stream as door
+from pipelines.server.runtime.runtime import Runtime
 from pipelines.server.service.service import Limits, VoiceService
 from pipelines.server.session import conversation
 from pipelines.server.session.doubles import tone
+from pipelines.server.skills.registry import Registry
+from pipelines.server.skills.skill import Skill
 
 SECRET = "s" * 32
 FRAME = tone(5_000)
@@ -83,6 +87,27 @@ async def test_what_goes_in_comes_out_and_the_state_is_told():
             and 'duplex_lab_frame_seconds_count{door="stream",preset="passthrough"} 1.0' in figures
         )
         assert service.open == 0
+
+
+async def test_a_filler_is_told_before_its_audio_and_so_is_the_answer_after_it():
+    async def look_up(arguments):
+        return f"{arguments['what']} is here"
+
+    schema = {"type": "object", "properties": {"what": {"type": "string"}}}
+    runtime = Runtime(registry=Registry([Skill("look_up", "Where is it?", schema, look_up)]))
+    async with served(runtime=runtime) as (_, url), stream(url, "?preset=clerk") as socket:
+        await socket.send(FRAME)
+        got: list[Any] = []
+        async with asyncio.timeout(10):
+            while len([m for m in got if isinstance(m, bytes)]) < 2:
+                message = await socket.recv()
+                got.append(message if isinstance(message, bytes) else json.loads(message))
+    told = [m if isinstance(m, bytes) else m["is_filler"] for m in got if is_of_audio(m)]
+    assert told == [True, tone(3_000), False, tone(8_000)]
+
+
+def is_of_audio(message):
+    return isinstance(message, bytes) or message["type"] == "audio"
 
 
 async def test_another_rate_is_resampled_where_it_is_named_and_refused_where_it_is_none():
@@ -318,7 +343,7 @@ async def test_beyond_the_most_conversations_a_client_is_told_when_to_try_again(
         (said,) = texts(got, "error")
         assert said["message"].startswith("the server is in 1 conversations, the most that it may")
         async with httpx.AsyncClient(base_url=url) as http:
-            offer = {"type": "offer", "sdp": "v=0"}
+            offer = {"type": "offer", "sdp": "v=0 opus/48000"}
             answer = await http.post("/api/offer", json=offer)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "try again in a few seconds" in answer.text

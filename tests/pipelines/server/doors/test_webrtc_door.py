@@ -87,10 +87,11 @@ async def test_a_clients_voice_comes_back_and_the_state_is_told_by_a_data_channe
         ("{", 400, "it is no JSON"),
         ("[]", 400, "it is no JSON object"),
         ('{"type":"answer"}', 400, "its type is not 'offer'"),
-        ('{"type":"offer","sdp":"v=0\\r\\nm=audio"}', 400, "this is no offer of a call"),
+        ('{"type":"offer","sdp":"v=0\\r\\nm=audio"}', 400, "offers no audio in Opus"),
+        ('{"type":"offer","sdp":"v=0\\r\\nm=audio opus/48000"}', 400, "this is no offer of a call"),
         ('{"type":"offer","sdp":"' + "x" * 2**18 + '"}', 400, "it has more than 262144 bytes"),
     ],
-    ids=["JSON", "list", "answer", "sdp", "long"],
+    ids=["JSON", "list", "answer", "no Opus", "sdp", "long"],
 )
 async def test_what_is_no_offer_is_told_in_a_sentence_and_leaves_nothing(body, status, said):
     async with served() as (service, url):

@@ -12,8 +12,8 @@ import pytest
 
 from bench.fixtures.library import fixtures_root, load, read_pcm
 from pipelines.clock import NS_PER_S
-from pipelines.duplex.frame_marks import NoMarks
 from pipelines.errors import LabError
+from pipelines.marks import NoMarks
 from pipelines.process.process import ModelProcess
 from pipelines.server.memory.disk.owner import everything, read
 from pipelines.server.memory.listener import MOST_WAITING, Listener

@@ -134,3 +134,13 @@ async def test_a_server_without_a_memory_says_so(tmp_path):
     async with serving(service, Address(port=0)) as url, httpx.AsyncClient(base_url=url) as client:
         said = await client.get("/v1/memory")
     assert (said.status_code, said.text) == (404, "this server remembers nothing\n")
+
+
+async def test_a_server_whose_memory_can_t_be_written_does_not_begin(tmp_path):
+    folder = tmp_path / "a file"
+    folder.write_text("")
+    memory = Memories(MemoryOptions(folder=folder))
+    service = VoiceService([], steps=("passthrough",), memory=memory)
+    with pytest.raises(LabError, match=r"a file can't be made or written: File exists; choose an"):
+        async with serving(service, Address(port=0)):
+            pass

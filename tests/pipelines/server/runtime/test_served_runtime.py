@@ -247,6 +247,9 @@ async def test_a_remote_line_needs_its_token_and_says_an_interruption(monkeypatc
     assert isinstance(told, Interruption) and told.generation == 1
     heard = line._event(b"\x01\x00")
     assert isinstance(heard, AudioOut) and heard.generation == 1
+    assert line._event('{"type": "audio", "is_filler": true}') is None
+    filler = line._event(b"\x01\x00")
+    assert isinstance(filler, AudioOut) and (heard.is_filler, filler.is_filler) == (False, True)
     assert line._event("nonsense") is None
     assert line._name == "ws://127.0.0.1:1/v1/stream"
     assert line._url.endswith("?preset=a&rate=24000")

@@ -1,0 +1,1 @@
+"""Callers and agents whose right answer is known beforehand."""
