@@ -11,8 +11,8 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
 
-import endpointing_people  # type: ignore[import-not-found]
-import endpointing_tables  # type: ignore[import-not-found]
+import endpointing_people
+import endpointing_tables
 
 RATE_HZ = 16_000
 
