@@ -33,8 +33,8 @@ from bench.capacity.doubles.queue_calls import QueueCallers  # noqa: E402
 from bench.capacity.own_limit import cheap_agent  # noqa: E402
 from bench.capacity.search import search  # noqa: E402
 from bench.capacity.slo import Slo, State  # noqa: E402
-from bench.capacity.verdict import verdict  # noqa: E402
 from bench.fixtures.library import select  # noqa: E402
+from bench.report.capacity import verdict  # noqa: E402
 from bench.simulated.queue import largest_rate, waits_of, waits_s  # noqa: E402
 from bench.simulated.queue_agent import HANG_S  # noqa: E402
 from bench.stats.quantiles import quantile  # noqa: E402

@@ -48,7 +48,8 @@ class Asked:
     @property
     def needed(self) -> int:
         """Least number of calls by which every limit can hold."""
-        turns = sum(len(f.turns) for f in self.fixtures) / len(self.fixtures)
+        asking = sum(t.expect.respond for f in self.fixtures for t in f.turns)
+        turns = max(asking, 1) / len(self.fixtures)
         of_turns = [math.ceil(s.needed / turns) for s in self.slos if s.counts_turns]
         return max([*of_turns, *(s.needed for s in self.slos if not s.counts_turns)])
 

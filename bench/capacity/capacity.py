@@ -25,10 +25,10 @@ from bench.capacity.own_limit import own_limit
 from bench.capacity.resources import Meter, Watched
 from bench.capacity.search import search
 from bench.capacity.slo import State
-from bench.capacity.verdict import number
 from bench.fixtures.labels import labels_of
 from bench.machine import description as machine
 from bench.metrics.recompute import analyse
+from bench.report.capacity import said
 from bench.store import store
 from bench.store.lock import RunLock
 from bench.store.results import note_latest
@@ -136,6 +136,9 @@ def _search(
         found = search(play, first=min(asked.first, limit), limit=limit, repeats=asked.repeats)
         kept |= {"most": found.most, "beyond": found.beyond, "done": True}
         store.write_info(run_dir, info)
+    except KeyboardInterrupt:
+        tell(f"ended; {len(kept['levels'])} loads are kept in {run_dir}: --resume goes on")
+        raise
     finally:
         if kept["levels"]:
             tell("metrics of all calls")
@@ -224,22 +227,3 @@ def _info(asked: Asked, run_dir: Path) -> dict[str, Any]:
             "levels": [],
         },
     }
-
-
-def said(row: Kept) -> str:
-    """One line on a load that was played.
-
-    Args:
-        row: One of ``levels``.
-    """
-    limits = ", ".join(
-        f"{name} → {number(of['value'])} (bound {number(of['bound'])})"
-        + (f": {of['reason']}" if of["reason"] else "")
-        for name, of in row["slos"].items()
-    )
-    failed = f"; {row['failed']} calls failed: {row['failed_why']}" if row["failed"] else ""
-    return (
-        f"load {row['load']:g}: {row['state']}; {limits}; {row['most_open']} open at most; callers "
-        f"{row['cpu_percent_a_call']:.1f} % of a core a call, late in {row['late']} of "
-        f"{row['calls']}{failed}" + (f"; {row['refused']}" if row["refused"] else "")
-    )

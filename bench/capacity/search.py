@@ -16,6 +16,9 @@ RESOLUTION = 0.1
 """Distance, as a share, between the largest load that holds and the smallest that does not, at
 which the search ends: counts of calls differ by chance by more."""
 
+LEAST = 0.5
+"""Smallest load that is played: one call half of the time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tried:
@@ -37,9 +40,7 @@ class Found:
     tried: tuple[Tried, ...]
 
 
-def search(
-    play: Play, *, first: float = 1.0, limit: float = 64.0, repeats: int = 2, whole: bool = False
-) -> Found:
+def search(play: Play, *, first: float = 1.0, limit: float = 64.0, repeats: int = 2) -> Found:
     """Finds the largest load at which all holds.
 
     Args:
@@ -47,7 +48,6 @@ def search(
         first: The load to begin with.
         limit: The largest load to play: beyond it the callers themselves would be late.
         repeats: Number of times that the load which is found has to hold.
-        whole: True for whole numbers of calls only.
     """
     tried: list[Tried] = []
     times: dict[float, int] = {}
@@ -71,7 +71,7 @@ def search(
         else:
             bad = load
     while True:
-        good, bad = _bisected(holds, good, bad, whole)
+        good, bad = _bisected(holds, good, bad)
         if good is None:
             return Found(None, bad, tuple(tried))
         while times[good] < repeats:
@@ -83,23 +83,18 @@ def search(
                 break
         else:
             return Found(good, bad, tuple(tried))
-        if good is None:
-            return Found(None, bad, tuple(tried))
 
 
 def _bisected(
-    holds: Callable[[float], bool], good: float | None, bad: float | None, whole: bool
+    holds: Callable[[float], bool], good: float | None, bad: float | None
 ) -> tuple[float | None, float | None]:
     """The two loads, close enough to each other."""
     while bad is not None:
         low = good or 0.0
-        if bad - low <= (1.0 if whole else RESOLUTION * bad):
+        if bad - low <= RESOLUTION * bad:
             break
         middle = (low + bad) / 2
-        middle = float(int(middle)) if whole else middle
-        if middle <= low or middle >= bad:
-            break
-        if middle < (1.0 if whole else 0.1):
+        if middle < LEAST:
             break
         if holds(middle):
             good = middle

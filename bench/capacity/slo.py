@@ -32,6 +32,8 @@ State = Literal["holds", "broken", "unknown"]
 ONE_SIDED = 2 * CONFIDENCE - 1
 """Confidence of the two-sided interval of which one end is wrong with 5 % at most."""
 _RATES = {of.metric for of in COMPARED if of.scale == "rate"}
+NEVER_MS = 1e9
+"""Latency of an answer that never came: later than any limit."""
 _BARE = re.compile(r"\s*(\w+)\s*(<=|>=)")
 _SHARES_OF_A_CALL = frozenset(
     metric.name for metric in METRICS if metric.unit == "%" and metric.on_trial is not None
@@ -39,8 +41,6 @@ _SHARES_OF_A_CALL = frozenset(
 """Metrics that are a share of each call, in %."""
 _LATENCIES = frozenset({"voice_to_voice", "time_to_content"})
 """Metrics of which a turn without an answer has none."""
-NEVER_MS = 1e9
-"""Latency of an answer that never came, in a limit's quantile: later than any limit."""
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -125,6 +125,8 @@ class Slo:
         keyed = [(_call_and_turn(row), x) for row, x in side.figures(self.gate.metric)]
         if keyed and self.gate.metric in _LATENCIES:
             keyed += [(_call_and_turn(row), NEVER_MS) for row in unanswered(side)]
+        if keyed and self.gate.metric in _SHARES_OF_A_CALL and self.gate.at_most:
+            keyed += [((trial_id, 0), 100.0) for trial_id in _without(side, self.gate.metric)]
         if not keyed:
             why = Counter(r.reason for r in side.rows.get(self.gate.metric, ()) if r.reason)
             most = f": {why.most_common(1)[0][0]}" if why else ""
@@ -143,8 +145,11 @@ class Slo:
         bound = found.high if self.gate.at_most else found.low
         value = None if found.value is None else found.value * scale
         bound = None if bound is None else bound * scale
-        state = self._state(value, bound)
-        return Judged(self, value, bound, found.n, state, found.insufficient)
+        state, reason = self._state(value, bound), found.insufficient
+        if max(value or 0.0, bound or 0.0) >= NEVER_MS / 2:
+            reason = f"so many turns had no answer that the {self.gate.statistic} may be one"
+            value, bound = (None if x is None or x >= NEVER_MS / 2 else x for x in (value, bound))
+        return Judged(self, value, bound, found.n, state, reason)
 
     def _state(self, value: float | None, bound: float | None) -> State:
         sign = 1 if self.gate.at_most else -1
@@ -158,6 +163,15 @@ class Slo:
 def unanswered(side: Side) -> list[MetricRow]:
     """The turns that wanted an answer, and got none."""
     return [row for row, missed in side.figures("no_answer") if missed]
+
+
+def _without(side: Side, metric: str) -> list[str]:
+    """The calls that have no figure at all where others have: whole of what the limit is on.
+
+    One with a figure that the callers' own lateness invalidates is none of them.
+    """
+    known = {row.trial_id for row in side.rows.get(metric, ()) if row.value is not None}
+    return [trial.trial_id for trial in side.trials if trial.trial_id not in known]
 
 
 def _call_and_turn(row: MetricRow) -> Key:

@@ -89,6 +89,7 @@ def _show_run(
     everything: bool,
     frames: bool,
 ) -> None:
+    from bench.report.capacity import verdict
     from bench.report.text.causes import NOT_COMPUTED, cause_blocks
     from bench.report.text.first_look.headline import headline, print_headline, warnings
     from bench.report.text.first_look.trials import SHOWN, not_well, trials
@@ -109,6 +110,10 @@ def _show_run(
             print_lists(form, headline(summary), notes=list(warnings(summary)))
         return
     out = console()
+    if "capacity" in run.info:
+        for sentence in verdict(run.info["capacity"]):
+            out.say(sentence)
+        out.line()
     print_headline(summary, path, out)
     if known is None:
         out.line(NOT_COMPUTED.replace("RUN", str(path)))

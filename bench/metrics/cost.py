@@ -100,8 +100,8 @@ def wasted_ms(reading: TrialReading) -> list[Figure]:
 
 
 def capacity(_: TrialReading) -> list[Figure]:
-    """Finds nothing yet: it needs several conversations at the same time."""
-    return [Figure(None, "not measured: a run plays one conversation at a time")]
+    """Finds nothing in one conversation: `bench.capacity` finds it by many at the same time."""
+    return [Figure(None, "of many calls at once: duplex-lab capacity finds it")]
 
 
 def _row(name: str, unit: Unit, description: str, on_trial: TrialMeasure) -> Metric:
@@ -127,7 +127,7 @@ ROWS = (
         "capacity",
         "sessions",
         "machine",
-        "largest N whose upper bound meets the SLO, open-loop arrivals",
+        "largest N whose upper bound meets the SLO, open-loop arrivals: by duplex-lab capacity",
         capacity,
     ),
     Metric(

@@ -1,6 +1,7 @@
 """The frames of a duplex model, against 80 ms for each (3, 9 to 12; 20: its warm start).
 
-Trials without duplex marks give no row. All of them leave a session's first 25 frames out
+Trials without duplex marks give no row, but for the deadlines of an agent elsewhere that speaks
+without end. All of them leave a session's first 25 frames out
 (`DISCARDED`), but for the counts of what must never happen. Those of the group ``frames`` need the
 user's audio in time; those of the group ``machine`` do not.
 """
@@ -32,7 +33,7 @@ from bench.timeline.frame_times import (
     stage_ms,
 )
 from bench.timeline.frames import DISCARDED, FRAME_MS, Floats, Frames
-from bench.timeline.frames_heard import hidden_lag_ms
+from bench.timeline.frames_heard import hidden_lag_ms, stream_misses
 from pipelines.clock import NS_PER_MS
 
 RAMP_MS_PER_S = 1.0
@@ -163,8 +164,16 @@ def _missed(found: Sequence[Frames], preroll_ms: float) -> Figure:
 
 
 def deadline_miss(reading: TrialReading) -> list[Figure]:
-    """Share of frames emitted > 80 ms after the deadline before, %: as without a pre-roll."""
-    return [replace(_missed(reading.paced, 0), subject=None)] if reading.paced else []
+    """Share of frames emitted > 80 ms after the deadline before, %: as without a pre-roll.
+
+    Of an agent elsewhere, whose frames are not marked, by when its endless audio arrived.
+    """
+    if reading.paced:
+        return [replace(_missed(reading.paced, 0), subject=None)]
+    heard = stream_misses(reading.timeline) if reading.trial.kind == "remote" else None
+    if heard is None:
+        return []
+    return [Figure(100 * heard.missed / heard.frames, "by the arrival of its audio")]
 
 
 def drift(of: Callable[[Slope], float]) -> TrialMeasure:

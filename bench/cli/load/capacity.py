@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 
 from bench.report.text.console import console
 from bench.report.text.escape import visible
-from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
+from bench.report.text.listing import FORMAT_HELP, Format, print_lists
 from bench.store.results import RESULTS, find_run, new_run_id
 
 SLOS = ("voice_to_voice.p95<=800ms", "no_answer<=1%")
@@ -111,8 +110,8 @@ def capacity(
     from bench.capacity.asked import Asked
     from bench.capacity.capacity import find_capacity
     from bench.capacity.slo import Slo
-    from bench.capacity.verdict import verdict
     from bench.fixtures.library import select
+    from bench.report.capacity import listing, verdict
     from bench.report.plots.capacity import png_of
     from bench.store.atomic import atomic_write
     from pipelines.errors import LabError
@@ -142,6 +141,8 @@ def capacity(
         max_minutes,
         calls,
     )
+    if asked.counted < asked.needed:
+        raise LabError(f"--calls {calls}: the bounds of these limits need {asked.needed} calls.")
     _tell_plan(asked)
     if dry_run:
         return
@@ -170,52 +171,3 @@ def _tell_plan(asked: Any) -> None:
         f"fixtures; about {math.ceil(seconds / 60)} min and {mb:.0f} MB in all if the answer lies "
         f"near {4 * asked.first:g} calls, {asked.most_minutes:g} min at most"
     )
-    if asked.counted < asked.needed:
-        say(f"With --calls {asked.calls} no load can hold: the limits need {asked.needed}.")
-
-
-def listing(kept: Mapping[str, Any]) -> Listing:
-    """The loads of a search, by load.
-
-    Args:
-        kept: ``capacity`` of a run's ``run.json``.
-    """
-    from bench.capacity.verdict import number
-
-    rows = []
-    for level in sorted(kept["levels"], key=lambda one: (one["load"], one["repeat"])):
-        limits = {f"{name} {part}": of[part] for name, of in level["slos"].items() for part in of}
-        flat = {key: level[key] for key in level if key not in ("slos", "resources")}
-        rows.append({**flat, **limits, **level["resources"]})
-
-    def figure(name: str) -> Column:
-        def cell(row: Row) -> str:
-            value, bound = (number(row[f"{name} {part}"]) for part in ("value", "bound"))
-            return f"{value} ≤ {bound}" if "<=" in name else f"{value} ≥ {bound}"
-
-        return Column(name, cell, is_figure=True)
-
-    columns = (
-        Column("load", "load", is_figure=True),
-        Column("state", "state"),
-        *map(figure, kept["slos"]),
-        Column("calls", "calls", is_figure=True),
-        Column("open", lambda r: f"{r['mean_open']:.1f}", is_figure=True),
-        Column("open at most", "most_open", is_figure=True),
-        Column("failed", "failed", is_figure=True),
-        Column("invalid", lambda r: f"{number(r['invalid_percent'])} %", is_figure=True),
-        Column("full", "limit"),
-        Column("callers late", "late", is_figure=True),
-        Column("mouth p99", lambda r: f"{number(r['mouth_p99_ms'])} ms", is_figure=True),
-        Column("callers' CPU a call", lambda r: f"{r['cpu_percent_a_call']:.1f} %", is_figure=True),
-    )
-    leave = (
-        "callers' CPU a call",
-        "mouth p99",
-        "callers late",
-        "open at most",
-        "calls",
-        "invalid",
-        "failed",
-    )
-    return Listing("loads", columns, tuple(rows), "Loads: each figure with its bound", leave)

@@ -17,10 +17,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from bench.report.capacity import listing, verdict
 from bench.report.page import markup
 from bench.report.page.audio import vorbis
 from bench.report.page.chart import Chart
 from bench.report.page.charts import Series, ecdf, heard_and_logged, pareto, series
+from bench.report.page.charts_capacity import capacity_charts
 from bench.report.page.charts_critical import critical_bars
 from bench.report.page.charts_duplex import frame_charts
 from bench.report.page.charts_playout import Swept, playout, playout_table, replayed
@@ -149,6 +151,7 @@ def _part(number: int, given: Input, audio: str, folder: Path, tell: Tell) -> _P
 
 def _charts(summary: RunSummary, found: Cards, number: int) -> Iterator[Chart]:
     yield critical_bars(summary)
+    yield from capacity_charts(summary.info.get("capacity"))
     if of_turns := series(summary, found, number):
         yield ecdf("ecdf", of_turns)
     for chart in (heard_and_logged(summary, found, number), pareto(summary)):
@@ -250,7 +253,7 @@ def _nav(parts: Sequence[_Part]) -> Iterator[str]:
             yield f'<a href="#r{part.number}">Run {part.number + 1}</a>'
         return
     for name, title in SECTIONS.items():
-        if name != "frames" or _of(parts[0], "frames"):
+        if name not in ("frames", "capacity") or _of(parts[0], name):
             yield f'<a href="#r0-{name}">{title}</a>'
 
 
@@ -264,6 +267,7 @@ def _all(together: Sequence[Chart]) -> Iterator[str]:
 
 SECTIONS = {
     "headline": "Headline",
+    "capacity": "Capacity",
     "latency": "Latency",
     "turns": "Turns",
     "frames": "Frames",
@@ -274,6 +278,7 @@ SECTIONS = {
 }
 """Sections of a run, and their titles."""
 _CHARTS = {
+    "capacity": ("capacity",),
     "latency": ("ecdf", "logged", "pareto"),
     "frames": ("gaps", "gap-times", "stages", "backlog"),
     "playout": ("underruns", "delay"),
@@ -302,6 +307,7 @@ def _section(part: _Part, *, alone: bool) -> str:
             markup.table(block) for block in (*stage_blocks(summary), *cause_blocks(summary.causes))
         )
         + markup.table(tables[0]),
+        "capacity": _capacity(part),
         "latency": _of(part, "latency"),
         "turns": f'<div class="turns" data-run="{n}"></div>',
         "frames": _of(part, "frames"),
@@ -327,6 +333,15 @@ def _section(part: _Part, *, alone: bool) -> str:
         f'<p class="meta">{markup.esc(when)} UTC · {markup.esc(where)} · '
         f"<code>{markup.esc(summary.run_id)}</code></p>{inner}</section>"
     )
+
+
+def _capacity(part: _Part) -> str:
+    """The result of a search for a capacity; empty of any other run."""
+    kept = part.summary.info.get("capacity")
+    if not kept:
+        return ""
+    told = markup.listed(verdict(kept), "notes")
+    return told + _of(part, "capacity") + markup.table(listing(kept).block())
 
 
 def _sounds(parts: Sequence[_Part]) -> Iterator[str]:

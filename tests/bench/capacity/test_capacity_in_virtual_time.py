@@ -11,8 +11,8 @@ from bench.capacity.asked import Asked
 from bench.capacity.capacity import search_with
 from bench.capacity.doubles.queue_calls import QueueCallers
 from bench.capacity.slo import Slo
-from bench.capacity.verdict import verdict
 from bench.fixtures.library import select
+from bench.report.capacity import verdict
 from bench.simulated.queue import largest_rate
 from bench.simulated.queue_agent import HANG_S
 from bench.store.store import read_info, read_metrics, read_run

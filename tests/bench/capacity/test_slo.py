@@ -81,3 +81,31 @@ def test_a_tail_needs_59_calls_and_the_text_is_as_it_was_written():
     assert Slo.parse("voice_to_voice.p95<=800ms").needed == 59
     assert Slo.parse("no_answer<=1%").text == "no_answer<=1%"
     assert Slo.parse("task_success>=90%").needed == 29
+
+
+def test_a_turn_that_nobody_answered_is_later_than_any_limit():
+    # Left out, 60 calls of 300 ms would hold; but 10 of 70 were never answered.
+    found = judged("voice_to_voice.p95<=800ms", [300.0] * 60 + [None] * 10)
+    assert (found.state, found.n, found.value, found.bound) == ("broken", 70, None, None)
+    assert found.reason == "so many turns had no answer that the p95 may be one"
+    assert judged("voice_to_voice.p50<=800ms", [300.0] * 60 + [None] * 10).state == "holds"
+
+
+def test_a_share_of_each_call_holds_by_the_bound_of_the_calls_mean():
+    assert Slo.parse("deadline_miss<=1%").needed == 299
+    assert Slo.parse("deadline_miss<=1%").text == "deadline_miss<=1%"
+    assert judged_share([0.0] * 299).state == "holds"
+    assert judged_share([0.0] * 298).state == "unknown"
+    found = judged_share([4.0] * 299)
+    assert (found.state, found.value) == ("broken", pytest.approx(4.0))
+    # Of ten calls nothing is known, though others of this agent have the figure.
+    assert judged_share([0.0] * 299 + [None] * 10).value == pytest.approx(100 * 10 / 309)
+    assert judged_share([None] * 299).state == "unknown"
+
+
+def judged_share(values):
+    trials = [
+        Trial("r", f"p@2.f.{i}", "p@2", "f", i, 0, 0, 1, weights="trained", kind="remote")
+        for i in range(len(values))
+    ]
+    return Slo.parse("deadline_miss<=1%").judge(trials, rows(values, "deadline_miss"), "p@2")

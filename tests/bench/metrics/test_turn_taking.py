@@ -256,11 +256,16 @@ def test_short_sounds_of_the_agent_over_the_user_are_its_backchannels_unless_cut
     assert rows_of(replace(plan, ending="cut"))[-1, "backchannels_per_min"].value == 0.0
 
 
-@pytest.mark.parametrize("metric", ["backchannel_jsd", "gap_w1", "capacity"])
+@pytest.mark.parametrize("metric", ["backchannel_jsd", "gap_w1"])
 def test_what_can_not_be_measured_is_in_the_table_and_says_why(metric):
     row = rows_of(CUT)[-1, metric]
     assert row.value is None
     assert row.reason.startswith("not measured: ")
+
+
+def test_of_one_conversation_the_capacity_is_null_and_says_what_finds_it():
+    row = rows_of(CUT)[-1, "capacity"]
+    assert told(row) == (None, "of many calls at once: duplex-lab capacity finds it")
 
 
 # All of them
