@@ -24,7 +24,6 @@ from collections.abc import AsyncGenerator
 
 import numpy as np
 from numpy.typing import NDArray
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -46,6 +45,7 @@ from pipelines.cascade.stt import RATE_HZ, ModelSTTService
 from pipelines.engines.options import SttOptions
 from pipelines.errors import ModelError
 from pipelines.link.hold import HoldSpeechFrame
+from pipelines.link.silero import SharedSilero
 from pipelines.marks import MarkSink, stamp
 from pipelines.process.failures import report_failure
 from pipelines.process.link import ModelRequest
@@ -69,7 +69,7 @@ class EagerSTTService(EagerEndOfTurnSTTServiceMixin, ModelSTTService):
     ) -> None:
         """Makes the service of one conversation; ``process`` may serve many, one after another."""
         super().__init__(process, marks=marks, options=options, enable_eager_end_of_turn=True)
-        self._silero = SileroVADAnalyzer()
+        self._silero = SharedSilero()
         self._silero.set_sample_rate(RATE_HZ)
         self._ends = Endpointer(
             model or EndOfTurnModel.shipped(), self._voice, ends or EndpointOptions()
