@@ -22,9 +22,10 @@ EventName = Literal[
     "turn_start", "speech_on", "speech_off", "turn_end", "chunk_sent", "cue_missed", "chunk_in",
     "write", "clear", "received", "heard", "cleared", "agent_onset", "agent_end", "transcript",
     "speech_start", "speech_stop", "start", "analysis", "release", "interruption", "request",
-    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts", "end",
-    "prompt_read", "prompt_cached", "first_byte", "first_audible", "session", "hold_back",
-    "frame_in", "handed", "ready", "encoded", "depth_start", "stepped", "decode_start", "done",
+    "partial", "finalize", "final", "cancelled", "first_token", "first_speakable", "to_tts",
+    "end", "prompt_read", "prompt_cached", "trimmed", "first_byte", "first_audible", "session",
+    "hold_back", "frame_in", "handed", "ready", "encoded", "depth_start", "stepped",
+    "decode_start", "done",
     "frame_out", "dropped", "text", "forced", "yielded", "context_end", "phrase", "read", "call",
     "repeated", "refused", "plan_start", "plan_end", "deadline", "pipeline_ready", "answer_text",
     "process_start", "load_start", "load_end", "warm_end", "guest", "error", "ttfb", "ttfa",
@@ -107,6 +108,11 @@ EVENTS: dict[StageEvent, str] = {
     ("llm", "end"): "its last token; text: the whole answer; value: tokens",
     ("llm", "prompt_read"): "stamped at its end: tokens of the prompt that were read now; value",
     ("llm", "prompt_cached"): "stamped at its end: those that were in the prefix cache; value",
+    (
+        "llm",
+        "trimmed",
+    ): "the oldest exchanges leave a context that is full; value: tokens of what is "
+    "left; text: 'counted' by those that the model counted so far, or 'estimated'",
     ("llm", "cancelled"): "the request was cancelled",
     ("llm", "tool_start"): "a function that the model called begins; text: its name; request_id: "
     "the call",

@@ -197,7 +197,7 @@ def line(soak: Soak, from_s: float, to_s: float) -> str:
         f"{sum(one.late for one in own)} with a late caller; "
         + (f"answers p50 {median(times):.0f} ms, " if times else "")
         + f"holes {sum(one.holes for one in own)} ({sum(one.holes_ms for one in own):.0f} ms), "
-        f"memory {median(memory) if memory else 0:.1f} MB"
+        + (f"memory {median(memory):.1f} MB" if memory else "memory not looked at")
     )
 
 

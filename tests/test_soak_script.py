@@ -79,5 +79,5 @@ def test_a_line_counts_what_ended_in_its_time():
     )
     assert line(Soak(), 0.0, 60.0) == (
         "  0.0–1.0 min: 0 conversations, 0 faults, 0 refused, 0 turns without an answer, 0 with a "
-        "late caller; holes 0 (0 ms), memory 0.0 MB"
+        "late caller; holes 0 (0 ms), memory not looked at"
     )

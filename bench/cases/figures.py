@@ -1,4 +1,4 @@
-"""What came of the cases: by variant and kind, and what each feature costs, in pairs."""
+"""What came of the cases: by feature, variant and kind, and what each feature costs, in pairs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from bench.cases.case import Case, Kind
-from bench.cases.variants import VARIANTS, Variant
+from bench.cases.case import Case, Feature, Kind
+from bench.cases.variants import VARIANTS, Variant, variants_of
 from bench.compare.compare import COMPARED, PairComparison, compare
 from bench.compare.pairs import Side
 from bench.metrics.validity import NOT_EXPECTED
@@ -17,12 +17,17 @@ from bench.store.records import MetricRow, Trial
 SHOWN = ("no_answer", "task_success", "voice_to_voice", "time_to_content")
 """Metrics whose differences are shown; other metrics would only take verdicts from these."""
 COUNTED = ("interruptions", "tool_calls", "memories", "fallbacks")
+KINDS: tuple[Kind, ...] = ("voice", "chat")
+Group = tuple[Feature, str, Kind]
+"""Feature, variant, kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """One line of the table."""
 
+    feature: Feature
+    """Whose cases these are: each feature's stand beside the same ones without it."""
     variant: str
     kind: Kind
     cases: int
@@ -42,23 +47,26 @@ class Told:
 
 
 def told(cases: Sequence[Case], trials: Iterable[Trial], rows: Iterable[MetricRow]) -> list[Told]:
-    """The lines of the table, for every variant that was played."""
-    kinds = {case.name: case.kind for case in cases}
-    played = [t for t in trials if not t.warmup and t.fixture in kinds]
-    by_kind: dict[tuple[str, Kind], list[MetricRow]] = {}
+    """The lines of the table: what was played of each feature, without it and with it."""
+    by_name = {case.name: case for case in cases}
+    played: dict[Group, list[Trial]] = {}
+    figures: dict[Group, list[MetricRow]] = {}
+    for trial in trials:
+        if not trial.warmup and (case := by_name.get(trial.fixture)):
+            played.setdefault((case.feature, trial.preset, case.kind), []).append(trial)
     for row in rows:
-        if not row.warmup and row.fixture in kinds:
-            by_kind.setdefault((row.preset, kinds[row.fixture]), []).append(row)
-    lines = []
-    for variant in VARIANTS:
-        for kind in ("voice", "chat"):
-            own = [t for t in played if (t.preset, kinds[t.fixture]) == (variant.name, kind)]
-            if own:
-                lines.append(_line(variant.name, kind, own, by_kind.get((variant.name, kind), [])))
-    return lines
+        if not row.warmup and (case := by_name.get(row.fixture)):
+            figures.setdefault((case.feature, row.preset, case.kind), []).append(row)
+    groups: list[Group] = [
+        (feature, variant.name, kind)
+        for feature in dict.fromkeys(one.feature for one in VARIANTS if one.feature)
+        for kind in KINDS
+        for variant in variants_of(feature)
+    ]
+    return [_line(g, played[g], figures.get(g, [])) for g in groups if g in played]
 
 
-def _line(variant: str, kind: Kind, trials: Sequence[Trial], rows: Sequence[MetricRow]) -> Told:
+def _line(group: Group, trials: Sequence[Trial], rows: Sequence[MetricRow]) -> Told:
     values: dict[str, list[float]] = {}
     asked = heard = 0
     for row in rows:
@@ -71,9 +79,8 @@ def _line(variant: str, kind: Kind, trials: Sequence[Trial], rows: Sequence[Metr
     cpu = [trial.cpu_agent_s for trial in trials]
     known = [one for one in cpu if one is not None]
     return Told(
-        variant,
-        kind,
-        len(trials),
+        *group,
+        len({trial.fixture for trial in trials}),
         100 * heard / asked if asked else None,
         fmean(values["task_success"]) if values.get("task_success") else None,
         median(values["voice_to_voice"]) if values.get("voice_to_voice") else None,
@@ -86,11 +93,12 @@ def _line(variant: str, kind: Kind, trials: Sequence[Trial], rows: Sequence[Metr
 def table(lines: Sequence[Told]) -> Block:
     """The lines as a table."""
     heads = (
-        "variant", "kind", "cases", "answered %", "success %", "p50, ms", "content p50, ms",
-        "interrupted", "tools", "memories", "fallbacks", "CPU s/min",
+        "cases of", "variant", "kind", "cases", "answered %", "success %", "p50, ms",
+        "content p50, ms", "interrupted", "tools", "memories", "fallbacks", "CPU s/min",
     )  # fmt: skip
     rows = tuple(
         (
+            line.feature,
             line.variant,
             line.kind,
             str(line.cases),
@@ -103,7 +111,7 @@ def table(lines: Sequence[Told]) -> Block:
         )
         for line in lines
     )
-    return Block("", heads, rows or ((DASH,) * len(heads),), left=("kind",))
+    return Block("", heads, rows or ((DASH,) * len(heads),), left=("variant", "kind"))
 
 
 def costs(run: str, trials: Sequence[Trial], rows: Sequence[MetricRow]) -> list[PairComparison]:

@@ -86,7 +86,8 @@ class Stream(WebSocketLine):
             self._is_ready = True
             return [Ready(RATE_HZ)]
         if state == "interrupted":
-            return [self.clear(), Fact("clear")]
+            spoke = said.get("spoke", True)  # a server of before this field does not say
+            return [self.clear(), Fact("clear")] if spoke else [self.clear()]
         return [Bye(str(said.get("reason", "")))] if state == "closed" else []
 
 

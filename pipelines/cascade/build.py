@@ -75,8 +75,6 @@ async def build(host: Host) -> Pipeline:
         async for _ in processes["llm"].request("prime", {"messages": messages}, marks=host.marks):
             pass
     context = LLMContext()
-    for message in messages:
-        context.add_message({"role": "system", "content": message["content"]})
     pair = LLMContextAggregatorPair(context, user_params=user_params(turns))
     hand_over = HandOver(host.marks)
     by_clause = tts.aggregation == "clause"
@@ -88,7 +86,7 @@ async def build(host: Host) -> Pipeline:
         rate_hz=tts_engine(tts).rate_hz or TTS_RATE_HZ,
     )
     ahead = SpeakAhead(voice.prepare) if turns.preset == "eager" and by_clause else None
-    mind = _mind(processes.get("llm"), host.marks, llm, hand_over, ahead)
+    mind = _mind(processes.get("llm"), host.marks, llm, system, hand_over, ahead)
     if host.skills is not None and isinstance(mind, LLMService) and "llm" not in processes:
         # A model in a child process of ours has no way to call one: the watcher calls for it.
         context.set_tools(tools_of(host.skills))
@@ -126,13 +124,14 @@ def _mind(
     process: ModelProcess | None,
     marks: MarkSink,
     options: LlmOptions,
+    system: str,
     hand_over: HandOver,
     ahead: SpeakAhead | None,
 ) -> FrameProcessor:
     """The language model: in a child process, or a server's."""
     if process is None:
         service: FrameProcessor = load_object(engine_row("llm", options.engine).service)(
-            options, marks, hand_over
+            options, marks, hand_over, system
         )
         return service
     return ModelLLMService(
@@ -142,6 +141,7 @@ def _mind(
         hand_over=hand_over,
         ahead=ahead,
         max_tokens=answer_tokens(options),
+        system=system,
     )
 
 

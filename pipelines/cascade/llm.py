@@ -7,6 +7,7 @@ the child too, where llama.cpp stops at the next token.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -45,16 +46,18 @@ class ModelLLMService(LLMService):
         hand_over: HandOver | None = None,
         ahead: SpeakAhead | None = None,
         max_tokens: int = 0,
+        system: str = "",
     ) -> None:
         """Makes the service of one conversation; ``process`` may serve many, one after another.
 
         ``ahead`` gets the answers to turns that are only predicted to be over. ``max_tokens`` is
-        the longest answer; 0: as the options say.
+        the longest answer; 0: as the options say. ``system`` are the model's instructions; empty:
+        the context may hold some.
         """
         super().__init__(
             settings=LLMSettings(
                 model=process.name,
-                system_instruction=None,
+                system_instruction=system or None,
                 temperature=options.temperature,
                 max_tokens=max_tokens or options.max_tokens,
                 top_p=None,
@@ -68,6 +71,7 @@ class ModelLLMService(LLMService):
         )
         self._process = process
         self._marks = marks
+        self._instructions = [{"role": "system", "content": system}] if system else []
         self._max_tokens = max_tokens or options.max_tokens
         self._hand_over = hand_over
         self._ahead = ahead
@@ -95,7 +99,10 @@ class ModelLLMService(LLMService):
         request: ModelRequest | None = None
         try:
             await self._process.ensure_running()
-            body = {"messages": chat_messages(context), "max_tokens": self._max_tokens}
+            told = chat_messages(context)
+            messages = [*self._instructions, *(message for message, _ in told)]
+            sources = [source for _, source in told]
+            body = {"messages": messages, "max_tokens": self._max_tokens}
             if self._hand_over:
                 self._hand_over.expect(request_id)
             if self._ahead:
@@ -103,7 +110,9 @@ class ModelLLMService(LLMService):
             self._marks.put(stamp("llm", "request", request_id=request_id))
             await asyncio.sleep(self._added_ttft_s)
             request = self._process.open("chat", body, request_id=request_id, marks=self._marks)
-            await self._stream(request)
+            await self._stream(
+                request, context, [None, *sources] if self._instructions else sources
+            )
         except ModelError as error:
             await report_failure(self, self._marks, error, request_id)
         finally:
@@ -114,10 +123,21 @@ class ModelLLMService(LLMService):
         await self.stop_processing_metrics()
         await self.push_frame(LLMFullResponseEndFrame())
 
-    async def _stream(self, request: ModelRequest) -> None:
+    async def _stream(
+        self, request: ModelRequest, context: LLMContext, sources: Sequence[Any]
+    ) -> None:
+        """Pushes the answer.
+
+        Args:
+            request: To the model.
+            context: What it answers; it loses what did not fit.
+            sources: The context's message behind each that was sent; None: it has none.
+        """
         answer: list[str] = []
         async for header, _ in request:
-            if "text" in header:
+            if "gone" in header:
+                forget(context, sources[slice(*header["gone"])])
+            elif "text" in header:
                 await self.stop_ttfb_metrics()
                 answer.append(header["text"])
                 await self._push_llm_text(header["text"])
@@ -130,16 +150,27 @@ class ModelLLMService(LLMService):
                 self._marks.put(stamp("agent", "answer_text", request_id=request.id, text=text))
 
 
-def chat_messages(context: LLMContext) -> list[dict[str, str]]:
-    """The context as plain role and text, the only form that a small model's template knows."""
-    messages: list[dict[str, str]] = []
+def chat_messages(context: LLMContext) -> list[tuple[dict[str, str], Any]]:
+    """The context as plain role and text, the only form that a small model's template knows.
+
+    Returns:
+        (message, the context's own message behind it).
+    """
+    messages: list[tuple[dict[str, str], Any]] = []
     for message in context.get_messages():
         if not isinstance(message, dict):
             continue  # meant for another provider
         role = str(message.get("role", "user"))
         if text := _plain_text(message.get("content")):
-            messages.append({"role": "system" if role == "developer" else role, "content": text})
+            plain = {"role": "system" if role == "developer" else role, "content": text}
+            messages.append((plain, message))
     return messages
+
+
+def forget(context: LLMContext, gone: Sequence[Any]) -> None:
+    """Takes messages out of a context."""
+    gone_ids = {id(message) for message in gone}
+    context.set_messages([m for m in context.get_messages() if id(m) not in gone_ids])
 
 
 def _plain_text(content: Any) -> str:

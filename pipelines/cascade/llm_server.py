@@ -19,11 +19,14 @@ from pipecat.frames.frames import (
     LLMContextFrame,
     LLMFullResponseStartFrame,
 )
+from pipecat.metrics.metrics import LLMTokenUsage
+from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.ollama.llm import OLLamaLLMService
 
 from pipelines.cascade.handover import HandOver
-from pipelines.cascade.llm import REQUEST_ID
+from pipelines.cascade.llm import REQUEST_ID, forget
+from pipelines.engines.llm.context import Fit
 from pipelines.engines.llm.ollama import OllamaSettings
 from pipelines.engines.options import OLLAMA_URL, LlmOptions
 from pipelines.errors import SpecError
@@ -34,16 +37,29 @@ _CHECK_S = 5.0
 _LOAD_S = 120.0
 
 
-def make(options: LlmOptions, marks: MarkSink, hand_over: HandOver | None) -> ServerLLMService:
+SERVER_TOKENS = 4_096
+"""Context of a server that nobody has told otherwise: Ollama's and llama.cpp's, both silent where a
+conversation is longer."""
+
+
+def make(
+    options: LlmOptions, marks: MarkSink, hand_over: HandOver | None, system: str = ""
+) -> ServerLLMService:
     """The service of one conversation."""
-    return ServerLLMService(options, marks, hand_over)
+    return ServerLLMService(options, marks, hand_over, system)
 
 
 class ServerLLMService(OLLamaLLMService):
     """Pipecat's service for such servers, with our marks."""
 
-    def __init__(self, options: LlmOptions, marks: MarkSink, hand_over: HandOver | None) -> None:
-        """Connects to nothing yet."""
+    def __init__(
+        self,
+        options: LlmOptions,
+        marks: MarkSink,
+        hand_over: HandOver | None,
+        system: str = "",
+    ) -> None:
+        """Connects to nothing yet; ``system`` are the model's instructions."""
         super().__init__(
             base_url=options.url or OLLAMA_URL,
             api_key=_key(options) or "none",
@@ -51,6 +67,7 @@ class ServerLLMService(OLLamaLLMService):
                 model=options.model,
                 temperature=options.temperature,
                 max_tokens=options.max_tokens,
+                system_instruction=system or None,
             ),
         )
         self._our_marks = marks
@@ -58,6 +75,10 @@ class ServerLLMService(OLLamaLLMService):
         self._request_id = ""
         self._answer: list[str] = []
         self._speakable = False
+        self._fit = Fit()
+        self._instructions = [{"role": "system", "content": system}] if system else []
+        self._room = (options.context_tokens or SERVER_TOKENS) - options.max_tokens
+        self._sent: list[Any] = []
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Answers a context; passes everything else on."""
@@ -68,6 +89,7 @@ class ServerLLMService(OLLamaLLMService):
         self._answer, self._speakable = [], False
         if self._hand_over:
             self._hand_over.expect(request_id)
+        self._keep_within(frame.context)
         self._mark("request")
         try:
             await super().process_frame(frame, direction)
@@ -80,6 +102,24 @@ class ServerLLMService(OLLamaLLMService):
             self._our_marks.put(
                 stamp("agent", "answer_text", request_id=request_id, text=text.strip())
             )
+
+    async def start_llm_usage_metrics(self, tokens: LLMTokenUsage) -> None:
+        """Takes the number of tokens that the server has counted."""
+        self._fit.learn(self._sent, tokens.prompt_tokens)
+        await super().start_llm_usage_metrics(tokens)
+
+    def _keep_within(self, context: LLMContext) -> None:
+        """Lets the oldest exchanges leave a context that is full, for good."""
+        messages: list[Any] = [m for m in context.get_messages() if isinstance(m, dict)]
+        first = len(self._instructions)
+        gone = self._fit.leaving([*self._instructions, *messages], self._room)
+        if gone:
+            forget(context, messages[gone.start - first : gone.stop - first])
+            messages = [m for m in context.get_messages() if isinstance(m, dict)]
+        self._sent = [*self._instructions, *messages]
+        if gone:
+            how = "counted" if self._fit.is_counted else "estimated"
+            self._mark("trimmed", value=self._fit.tokens(self._sent), text=how)
 
     async def cleanup(self) -> None:
         """Closes the connections, which Pipecat leaves open."""

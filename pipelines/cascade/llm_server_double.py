@@ -15,6 +15,9 @@ from typing import Any
 
 from aiohttp import web
 
+CHARACTERS_A_TOKEN = 2
+"""By which it counts the tokens of what it is asked."""
+
 
 class ChatServerDouble:
     """Answers every request with the same tokens; keeps the requests."""
@@ -107,7 +110,8 @@ class ChatServerDouble:
             why = "tool_calls" if calls else "stop"
             await response.write(_event([{"index": 0, "delta": {}, "finish_reason": why}]))
             used = len(self._tokens)
-            usage = {"prompt_tokens": 1, "completion_tokens": used, "total_tokens": used + 1}
+            read = sum(len(str(m.get("content") or "")) for m in messages) // CHARACTERS_A_TOKEN
+            usage = {"prompt_tokens": read, "completion_tokens": used, "total_tokens": used + read}
             await response.write(_event([], usage=usage) + b"data: [DONE]\n\n")
         except (asyncio.CancelledError, ConnectionError):
             self.broken_off += 1

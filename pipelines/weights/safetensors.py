@@ -27,6 +27,7 @@ _NUMPY = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
     "U32": "<u4", "U8": "u1",
 }  # fmt: skip
+_FLOATS = ("F64", "F32", "F16", "BF16")
 _MOST_HEADER_BYTES = 100_000_000  # the library's own limit
 _LENGTH = struct.Struct("<Q")
 _MEND = "restore it, or fetch or make it again"
@@ -69,8 +70,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
 
 
 def _checked(table: dict[str, Any], held_bytes: int, path: Path) -> dict[str, Tensor]:
-    tensors = {}
-    needed_bytes = 0
+    tensors, places = {}, []
     for name, entry in table.items():
         if name == "__metadata__":
             continue
@@ -79,7 +79,12 @@ def _checked(table: dict[str, Any], held_bytes: int, path: Path) -> dict[str, Te
         if tensor.dtype in ITEM_BYTES and end - begin != tensor.nbytes:
             raise WeightsError(f"{path}: the tensor {name} is damaged: {_MEND}")
         tensors[name] = tensor
-        needed_bytes = max(needed_bytes, end)
+        places.append((begin, end, name))
+    needed_bytes = 0
+    for begin, end, name in sorted(places):
+        if begin < needed_bytes:  # no two share a byte
+            raise WeightsError(f"{path}: the tensor {name} is damaged: {_MEND}")
+        needed_bytes = end
     if held_bytes < needed_bytes:
         raise WeightsError(
             f"{path} is truncated: {needed_bytes - held_bytes} of its {needed_bytes} bytes of "
@@ -109,7 +114,7 @@ class Reader:
         return name in self.header
 
     def __call__(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
-        """One floating-point tensor, which must have that shape.
+        """One floating-point tensor, which must have that shape and hold numbers.
 
         Raises:
             WeightsError: there is none of that name or shape, or it can't be read.
@@ -124,9 +129,16 @@ class Reader:
                 f"{wants}: these are another model's weights or a damaged file: fetch or make them "
                 "again"
             )
+        if self.header[name].dtype not in _FLOATS:
+            raise self._of_type(name)
         if self.header[name].dtype == "BF16":
-            return (kept.astype(np.uint32) << 16).view(np.float32)
-        return np.asarray(kept, np.float32)
+            kept = (kept.astype(np.uint32) << 16).view(np.float32)
+        values = np.asarray(kept, np.float32)
+        if not np.isfinite(values).all():
+            raise WeightsError(
+                f"{self.path}: the tensor {name} holds what is no number (NaN or infinity): {_MEND}"
+            )
+        return values
 
     def raw(self, name: str) -> npt.NDArray[Any]:
         """One tensor as it lies in the file; bfloat16 as uint16.
@@ -141,10 +153,7 @@ class Reader:
             )
         entry = self.header[name]
         if entry.dtype not in _NUMPY:
-            raise WeightsError(
-                f"{self.path}: the tensor {name} is of type {entry.dtype}, which is not read here: "
-                "take the weights in BF16 or F32"
-            )
+            raise self._of_type(name)
         import numpy as np
 
         try:
@@ -154,6 +163,12 @@ class Reader:
             return values.reshape(entry.shape)
         except (OSError, ValueError) as error:
             raise WeightsError(f"{self.path}: the tensor {name} can't be read: {_MEND}") from error
+
+    def _of_type(self, name: str) -> WeightsError:
+        return WeightsError(
+            f"{self.path}: the tensor {name} is of type {self.header[name].dtype}, which is not "
+            "read here: take the weights in BF16 or F32"
+        )
 
 
 def to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

@@ -1,8 +1,9 @@
 """The common part of engines of language models: the words ``chat`` and ``prime``, and the marks.
 
 Request ``chat`` with header ``messages`` (and ``max_tokens``) answers ``{"text": piece}`` for each
-token that carries text, then ``{"tokens": n}``. Request ``prime`` reads the messages into the
-prefix cache and answers nothing.
+token that carries text, then ``{"tokens": n}``. Where the messages do not fit into the context, the
+oldest leave (`pipelines.engines.llm.context`), and ``{"gone": [start, stop]}`` of them comes first.
+Request ``prime`` reads the messages into the prefix cache and answers nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.engines.llm.context import Fit
 from pipelines.engines.row import Model
 from pipelines.process.engine import Emit, EngineError, Request
 from pipelines.weights.gguf import check_gguf, read_facts
@@ -33,9 +35,29 @@ class Prompt:
     cached: int
     """Tokens known from the last answer: they were in the prefix cache."""
 
+    @property
+    def tokens(self) -> int:
+        """All of it."""
+        return self.read + self.cached
+
+
+class TooLongError(EngineError):
+    """A prompt is longer than the context.
+
+    Args:
+        sentence: For the user.
+        tokens: Of the prompt.
+    """
+
+    def __init__(self, sentence: str, tokens: int) -> None:
+        super().__init__(sentence)
+        self.tokens = tokens
+
 
 CHAT_CAPABILITIES = ("streaming", "prefix cache", "any GGUF with a chat template")
 """Capabilities in the rows of these engines."""
+TRIES = 3
+"""Times that a prompt is shortened whose length the model itself has counted."""
 _MOST_CONTEXT = 8192  # some models were trained for a context whose cache fits no memory
 
 
@@ -69,6 +91,7 @@ class ChatEngine:
         self.gpu_layers = gpu_layers
         self.temperature = temperature
         self._system = system
+        self._fit = Fit()
 
     def load(self) -> None:
         """Checks the file, then loads it."""
@@ -91,6 +114,9 @@ class ChatEngine:
     def chat(self, messages: Messages, max_tokens: int, take: Take) -> Prompt | None:
         """Answers, token by token, until ``take`` says stop; None: its library does not report
         it.
+
+        Raises:
+            TooLongError: the messages do not fit into the context.
         """
         raise NotImplementedError
 
@@ -105,7 +131,8 @@ class ChatEngine:
         """Serves ``chat`` or ``prime``."""
         messages = request.header["messages"]
         if request.op == "prime":
-            self.chat(messages, 1, lambda _: emit.cancelled)
+            if (primed := self.chat(messages, 1, lambda _: emit.cancelled)) is not None:
+                self._fit.learn(messages, primed.tokens)
             return
         answer: list[str] = []
         speakable = False
@@ -123,13 +150,43 @@ class ChatEngine:
             emit({"text": text})
             return False
 
-        prompt = self.chat(messages, int(request.header.get("max_tokens", 96)), take)
+        prompt = self._chat_within(messages, int(request.header.get("max_tokens", 96)), take, emit)
         if not emit.cancelled:
             if prompt is not None:
                 emit.mark("llm", "prompt_read", value=prompt.read)
                 emit.mark("llm", "prompt_cached", value=prompt.cached)
             emit.mark("llm", "end", value=len(answer), text="".join(answer))
             emit({"tokens": len(answer)})
+
+    def _chat_within(
+        self, messages: Messages, max_tokens: int, take: Take, emit: Emit
+    ) -> Prompt | None:
+        """Answers what of the messages fits into the context.
+
+        Raises:
+            TooLongError: not even the last question does.
+        """
+        room = self.context_tokens - max_tokens
+        gone = self._fit.leaving(messages, room)
+        for left_tries in reversed(range(TRIES)):
+            kept = [m for k, m in enumerate(messages) if k not in gone]
+            if gone:
+                emit({"gone": [gone.start, gone.stop]})
+                how = "counted" if self._fit.is_counted else "estimated"
+                emit.mark("llm", "trimmed", value=self._fit.tokens(kept), text=how)
+            try:
+                prompt = self.chat(kept, max_tokens, take)
+            except TooLongError as error:
+                self._fit.learn(kept, error.tokens)
+                more = self._fit.leaving(messages, room)
+                if not left_tries or len(more) <= len(gone):
+                    raise
+                gone = more
+                continue
+            if prompt is not None:
+                self._fit.learn(kept, prompt.tokens)
+            return prompt
+        return None
 
 
 def chat_arguments(options: LlmOptions, model: Model) -> dict[str, Any]:

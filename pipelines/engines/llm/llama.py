@@ -10,6 +10,7 @@ from pipelines.engines.llm.chat import (
     Messages,
     Prompt,
     Take,
+    TooLongError,
     chat_arguments,
 )
 from pipelines.engines.row import BY_RANDOM_WEIGHTS, EngineRow
@@ -50,7 +51,7 @@ class LlamaEngine(ChatEngine):
 
     def chat(self, messages: Messages, max_tokens: int, take: Take) -> Prompt | None:
         """Answers, token by token."""
-        failed: list[str] = []
+        failed: list[dict[str, Any]] = []
         prompts: list[Prompt] = []
 
         def one(chunk: dict[str, Any]) -> bool:
@@ -62,7 +63,7 @@ class LlamaEngine(ChatEngine):
 
         def callback(chunk: Any) -> bool:
             if isinstance(chunk, dict) and "error" in chunk:
-                failed.append(str(chunk["error"].get("message", chunk["error"])))
+                failed.append(chunk["error"])
                 return True
             # A list of chunks comes where several are ready at once.
             return any([one(c) for c in (chunk if isinstance(chunk, list) else [chunk])])
@@ -76,7 +77,11 @@ class LlamaEngine(ChatEngine):
         }
         self._server.handle_chat_completions(body, callback)
         if failed:
-            raise EngineError(f"llama.cpp refused the request: {failed[0]}")
+            why = failed[0]
+            said = f"llama.cpp refused the request: {why.get('message', why)}"
+            if tokens := why.get("n_prompt_tokens"):
+                raise TooLongError(said, int(tokens))
+            raise EngineError(said)
         return prompts[-1] if prompts else None
 
 

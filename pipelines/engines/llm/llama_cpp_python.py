@@ -5,6 +5,7 @@ It keeps the last prompt's state and reads only what is new of the next: its pre
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pipelines.engines.llm.chat import (
@@ -13,10 +14,13 @@ from pipelines.engines.llm.chat import (
     Messages,
     Prompt,
     Take,
+    TooLongError,
     chat_arguments,
 )
 from pipelines.engines.row import EngineRow
 from pipelines.process.engine import EngineError
+
+_TOO_LONG = re.compile(r"\((\d+)\) exceed context window")
 
 
 class LlamaCppPythonEngine(ChatEngine):
@@ -53,7 +57,10 @@ class LlamaCppPythonEngine(ChatEngine):
                 if text is not None and take(text):
                     break
         except ValueError as error:
-            raise EngineError(f"llama.cpp refused the request: {error}") from error
+            said = f"llama.cpp refused the request: {error}"
+            if counted := _TOO_LONG.search(str(error)):
+                raise TooLongError(said, int(counted[1])) from error
+            raise EngineError(said) from error
         return None
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +104,8 @@ class KyutaiSttEngine:
     def warm_up(self) -> None:
         """Hears half a second of silence."""
         self._reset()
-        self._hear(bytes(4 * FRAME * 6), first=True)
+        for _ in self._hear(bytes(4 * FRAME * 6), first=True):
+            pass
 
     def run(self, request: Request, emit: Emit) -> None:
         """Recognises one utterance."""
@@ -121,11 +124,13 @@ class KyutaiSttEngine:
             if last:
                 frames = math.ceil((len(waiting) + self._delay_s * 24000) / FRAME)
                 waiting = np.concatenate([waiting, np.zeros(frames * FRAME - len(waiting), "f4")])
-            while len(waiting) >= FRAME:
-                tokens += self._hear(waiting[:FRAME].tobytes(), first)
-                waiting, first = waiting[FRAME:], False
-                if emit.cancelled:
-                    return
+            whole = len(waiting) // FRAME * FRAME
+            with closing(self._hear(waiting[:whole].tobytes(), first)) as found:
+                for token in found:
+                    tokens.append(token)
+                    if emit.cancelled:
+                        return
+            waiting, first = waiting[whole:], first and not whole
             text = self._text(tokens)
             if self._partials and text != told and not last:
                 told = text
@@ -139,20 +144,19 @@ class KyutaiSttEngine:
         self._mimi.reset_streaming()
         self._steps.reset_streaming()
 
-    def _hear(self, pcm: bytes, first: bool) -> list[int]:
-        """Whole frames of float32 at 24 kHz → the text tokens that they gave."""
-        torch, found = self._torch, []
-        with torch.no_grad():
-            audio = torch.frombuffer(bytearray(pcm), dtype=torch.float32).to(self._on)
-            for frame in audio.view(-1, 1, 1, FRAME):
+    def _hear(self, pcm: bytes, first: bool) -> Generator[int, None, None]:
+        """Whole frames of float32 at 24 kHz → the text token that each gives."""
+        torch = self._torch
+        audio = torch.frombuffer(bytearray(pcm), dtype=torch.float32) if pcm else torch.zeros(0)
+        for frame in audio.to(self._on).view(-1, 1, 1, FRAME):
+            with torch.no_grad():
                 codes = self._mimi.encode(frame)
                 if first:  # the model's first step sees its start tokens, whatever its input
                     self._steps.step(codes)
                     first = False
                 out = self._steps.step(codes)
-                if out is not None:
-                    found.append(int(out[0, 0, 0]))
-        return found
+            if out is not None:
+                yield int(out[0, 0, 0])
 
     def _text(self, tokens: list[int]) -> str:
         said = [t for t in tokens if t not in _SILENT and 0 <= t < self._tokenizer.vocab_size()]

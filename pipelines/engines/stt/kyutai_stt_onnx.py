@@ -1,13 +1,18 @@
 """Kyutai's delayed-streams recognisers in ONNX Runtime, on the CPU, in our own Python.
 
 The same files and the same words as `pipelines.engines.stt.kyutai_stt`; the language model's
-matrices are rounded to 4 bits, unless the settings say otherwise. An utterance of more than four
+matrices are rounded to 4 bits, unless the settings say otherwise. A frame is encoded on a thread of
+its own, while the language model still works on the one before. An utterance of more than four
 minutes begins anew.
 """
 
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +22,7 @@ from pipelines.engines.stt.kyutai_stt import CONFIG, FRAME, KyutaiSttEngine, che
 from pipelines.process.engine import EngineError
 
 if TYPE_CHECKING:
+    from pipelines.duplex.moshi.onnx.lm import Codes
     from pipelines.engines.options import SttOptions
 
 
@@ -35,7 +41,7 @@ class KyutaiSttOnnxEngine(KyutaiSttEngine):
 
         Args:
             model: Folder of a checkpoint with its ``config.json``.
-            threads: Threads of the language model and of the codec.
+            threads: Threads of the language model; the codec has one of its own.
             partials: True to report the words as they come.
             precision: Of the language model's matrices.
         """
@@ -70,7 +76,6 @@ class KyutaiSttOnnxEngine(KyutaiSttEngine):
             self._mimi = MimiOnnx(
                 files["mimi_name"],
                 self._lm.shape.codebooks,
-                threads=self._threads,
                 heads=heads,
             )
             self._tokenizer = sentencepiece.SentencePieceProcessor(str(files["tokenizer_name"]))
@@ -81,31 +86,48 @@ class KyutaiSttOnnxEngine(KyutaiSttEngine):
             raise EngineError(
                 f"{self._folder} can't be loaded ({said}): fetch the model again"
             ) from error
+        self._encoder = ThreadPoolExecutor(1, "encoder")
         table = config.get("stt_config", {})
         self._before_s = float(table.get("audio_silence_prefix_seconds", 0.0))
         self._delay_s = float(table.get("audio_delay_seconds", 0.5))
 
     def _reset(self) -> None:
+        self._mimi.reset()
+        self._begin()
+
+    def _begin(self) -> None:
         from pipelines.duplex.moshi.onnx.lm import LmConversation
 
-        self._mimi.reset()
         self._steps = LmConversation(self._lm, temperature=0.0, text_temperature=0.0)
 
-    def _hear(self, pcm: bytes, first: bool) -> list[int]:
-        """Whole frames of float32 at 24 kHz → the text tokens that they gave."""
+    def _hear(self, pcm: bytes, first: bool) -> Generator[int, None, None]:
+        """Whole frames of float32 at 24 kHz → the text token that each gives."""
+        with closing(self._codes(pcm)) as each:
+            for codes in each:
+                if self._steps.steps >= self._lm.shape.context - 1:
+                    self._begin()
+                    first = True
+                if first:  # the model's first step sees its start tokens, whatever its input
+                    self._steps.step(codes)
+                    first = False
+                text = self._steps.step(codes).text
+                assert text is not None, "without a delay each step has a text"
+                yield text
+
+    def _codes(self, pcm: bytes) -> Generator[Codes, None, None]:
+        """The codes of each frame; the next one is encoded while a frame's are worked on."""
         import numpy as np
 
-        found = []
-        for frame in np.frombuffer(pcm, "<f4").reshape(-1, 1, 1, FRAME):
-            codes = self._mimi.encode_step(frame)[0, :, 0].astype(np.int64)
-            if self._steps.steps >= self._lm.shape.context - 1:
-                self._reset()
-                first = True
-            if first:  # the model's first step sees its start tokens, whatever its input
-                self._steps.step(codes)
-                first = False
-            found.append(int(self._steps.step(codes).text))
-        return found
+        coming: deque[Future[Any]] = deque()
+        try:
+            for frame in np.frombuffer(pcm, "<f4").reshape(-1, 1, 1, FRAME):
+                coming.append(self._encoder.submit(self._mimi.encode_step, frame))
+                if len(coming) > 1:
+                    yield coming.popleft().result()[0, :, 0].astype(np.int64)
+            if coming:
+                yield coming.popleft().result()[0, :, 0].astype(np.int64)
+        finally:
+            wait(coming)  # of a cancelled utterance: the next one's reset must not meet it
 
 
 def _heads(config: Path | None) -> int:

@@ -11,7 +11,7 @@ change),
 ``transcript`` (who, text, final), ``memory`` (injected), ``tool_call`` (call_id, name, arguments),
 ``tool_result`` (call_id, name, result, late), ``fallback`` (old, new, why, message), ``error``
 (message). Client: ``text``, ``interrupt``, ``stop``. After ``interrupted`` the client drops what
-it has not played.
+it has not played; ``spoke`` says whether the agent was speaking: it comes whenever a user begins.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def message_of(event: Event) -> dict[str, Any] | None:
     if isinstance(event, Control) and event.name == "state" and event.value != "closed":
         return {"type": "status", "state": event.value}
     if isinstance(event, Interruption):
-        return {"type": "status", "state": "interrupted"}
+        return {"type": "status", "state": "interrupted", "spoke": event.spoke}
     if isinstance(event, UserPartial):
         return {"type": "transcript", "who": "user", "text": event.text, "final": event.final}
     if isinstance(event, AssistantPartial):

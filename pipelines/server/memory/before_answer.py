@@ -40,6 +40,6 @@ class BeforeAnswer(FrameProcessor):
         found = await self._recall.find(text, wait_s=self._wait_s, keep=not speculation)
         if found:
             # Before the question: a small model answers the last message.
-            note = {"role": "system", "content": for_language_model(injection(found))}
+            note = {"role": "developer", "content": for_language_model(injection(found))}
             at = asked[-1]
             context.set_messages([*messages[:at], note, *messages[at:]])  # type: ignore[list-item]

@@ -106,7 +106,7 @@ class ClientFunctions:
         if not name:
             raise SessionError(f"no call {given.call_id[:80]!r} of a function waits for a result.")
         text = f"The function {name}, during which the user spoke, has given: {given.output}"
-        return LLMMessagesAppendFrame([{"role": "system", "content": text}], run_llm=True)
+        return LLMMessagesAppendFrame([{"role": "developer", "content": text}], run_llm=True)
 
     async def _ask(self, params: FunctionCallParams) -> None:
         """Pipecat's handler of every function: waits for the client."""

@@ -351,7 +351,7 @@ def _frame(given: Input) -> Any:
         message: Any = {"role": "user", "content": given.text}
         return LLMMessagesAppendFrame([message], run_llm=True)
     if isinstance(given, Context):
-        message = {"role": "system", "content": given.summary}
+        message = {"role": "developer", "content": given.summary}
         return LLMMessagesAppendFrame([message], run_llm=False)
     if isinstance(given, Say):
         frame = TTSSpeakFrame(given.text)

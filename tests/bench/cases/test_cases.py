@@ -176,7 +176,8 @@ def test_a_few_cases_are_played_judged_and_compared_in_pairs(tmp_path):
             trials.append(trial)
             rows += compute_trial(trial, [dialled, *result.marks], stereo, labels_of(fixture))
     plain, memory = told(CASES, trials, rows)
-    assert (plain.variant, plain.kind, plain.cases, plain.answered) == ("plain", "chat", 2, 100.0)
+    assert (plain.feature, plain.variant, plain.kind) == ("memory", "plain", "chat")
+    assert (plain.cases, plain.answered) == (2, 100.0)
     assert (plain.success, memory.success) == (0.0, 100.0)
     assert abs(plain.latency_ms - 100) < 1 and abs(memory.latency_ms - 100) < 1
     assert dict(zip(COUNTED, memory.counted, strict=True)) == {
@@ -186,7 +187,9 @@ def test_a_few_cases_are_played_judged_and_compared_in_pairs(tmp_path):
     by_name = {one.compared.metric: one for one in pair.metrics}
     assert by_name["task_success"].shift.value == 1.0
     assert by_name["voice_to_voice"].verdict == "insufficient n (2, 20)"
-    assert table([plain, memory]).rows[1][:5] == ("memory", "chat", "2", "100", "100")
+    assert table([plain, memory]).rows[1][:6] == (
+        "memory", "memory", "chat", "2", "100", "100",
+    )  # fmt: skip
 
 
 async def test_the_clerk_looks_up_what_was_asked_and_says_it_back():

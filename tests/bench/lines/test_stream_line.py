@@ -28,6 +28,8 @@ def test_audio_after_an_interruption_is_of_the_next_generation():
     cleared = server.say(line, {"type": "status", "state": "interrupted"})
     assert cleared == [Clear(1), Fact("clear")]
     (after,) = server.say(line, PCM.tobytes())
+    silent = {"type": "status", "state": "interrupted", "spoke": False}
+    assert server.say(line, silent) == [Clear(2)]  # nobody was interrupted
     assert (before.generation, after.generation) == (0, 1)
     assert after.pcm.tolist() == PCM.tolist() and after.rate_hz is None
 

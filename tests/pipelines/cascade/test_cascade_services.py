@@ -220,9 +220,9 @@ def test_messages_are_reduced_to_role_and_text() -> None:
         {"role": "developer", "content": "d"},
     ]
     assert chat_messages(LLMContext(messages=messages)) == [
-        {"role": "system", "content": "s"},
-        {"role": "user", "content": "a b"},
-        {"role": "system", "content": "d"},
+        ({"role": "system", "content": "s"}, messages[0]),
+        ({"role": "user", "content": "a b"}, messages[1]),
+        ({"role": "system", "content": "d"}, messages[3]),
     ]
 
 

@@ -229,6 +229,40 @@ def test_llama_refuses_what_does_not_fit_with_a_sentence(llama: LlamaEngine) -> 
         Run(llama, "chat", messages=long)()
 
 
+def test_llama_answers_a_long_conversation_without_its_oldest_exchanges(tiny: Path) -> None:
+    llama = LlamaEngine(model=str(tiny), context_tokens=512)
+    llama.load()
+    said = [{"role": "system", "content": "You are a robot."}]
+    for n in range(30):
+        said.append({"role": "user", "content": f"bring me cup number {n}"})
+        said.append({"role": "assistant", "content": f"here is the cup number {n}"})
+    run = Run(llama, "chat", messages=said[:-1], max_tokens=12)()
+    end = run.headers[-1]
+    start, stop = [h["gone"] for h in run.headers if "gone" in h][-1]
+    assert (start, stop % 2) == (1, 1) and 1 < stop < 59  # whole exchanges, not the instructions
+    assert end["tokens"] > 0
+    tokens = {m.event: m.value for m in run.marks if m.value is not None}  # the last of each
+    read = tokens["prompt_read"] + tokens["prompt_cached"]
+    assert 250 < read <= 500  # of the model's 512, with room for the answer
+    assert abs(tokens["trimmed"] - read) < 100
+    # What is left is known to fit: nothing more leaves.
+    left = [said[0], *said[stop:-1]]
+    again = Run(llama, "chat", messages=left, max_tokens=12)()
+    assert again.headers[0].keys() == {"text"}
+    assert sum(m.value or 0 for m in again.marks if m.event.startswith("prompt_")) == read
+
+
+def test_llama_counts_itself_what_was_estimated_too_short(tiny: Path) -> None:
+    engine = LlamaEngine(model=str(tiny), context_tokens=512)
+    engine.load()
+    # A token has one or two of these characters, not four.
+    said = [{"role": "user", "content": "\u00e9\u4e00" * 60} for _ in range(8)]
+    spoken = [m for one in said for m in (one, {"role": "assistant", "content": "ok"})][:-1]
+    run = Run(engine, "chat", messages=spoken, max_tokens=12)()
+    tries = [m for m in run.marks if m.event == "trimmed"]
+    assert [m.text for m in tries][-1] == "counted" and run.headers[-1]["tokens"] > 0
+
+
 def test_a_model_file_that_is_missing_foreign_or_damaged_is_told_apart(
     tiny: Path, tmp_path: Path
 ) -> None:

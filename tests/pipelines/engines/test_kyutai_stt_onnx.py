@@ -50,7 +50,7 @@ def test_it_writes_the_tokens_that_numpy_computes_within_its_context(folder, wei
     engine.warm_up()
     engine._reset()
     pcm = np.random.default_rng(5).standard_normal(6 * FRAME).astype(np.float32) * 0.3
-    found = engine._hear(pcm.tobytes(), first=True)
+    found = list(engine._hear(pcm.tobytes(), first=True))
     codec = engine._mimi.another()
     frames = pcm.reshape(-1, 1, 1, FRAME)[:5]
     codes = [codec.encode_step(frame)[0, :, 0].astype(int) for frame in frames]
@@ -65,8 +65,25 @@ def test_an_utterance_longer_than_the_cache_begins_anew(folder):
     engine.load()
     engine._reset()
     pcm = np.random.default_rng(5).standard_normal(30 * FRAME).astype(np.float32) * 0.3
-    assert len(engine._hear(pcm.tobytes(), first=True)) == 30
+    assert len(list(engine._hear(pcm.tobytes(), first=True))) == 30
     assert engine._steps.steps < 4 * 6
+
+
+def test_what_follows_a_cancelled_utterance_is_as_if_it_were_the_first(folder):
+    engine = KyutaiSttOnnxEngine(model=str(folder), precision="f32")
+    engine.load()
+    pcm = np.random.default_rng(5).standard_normal(5 * FRAME).astype(np.float32).tobytes()
+    engine._reset()
+    wanted = list(engine._hear(pcm, first=True))
+    for _ in range(3):
+        engine._reset()
+        cancelled = engine._hear(pcm, first=True)
+        assert next(cancelled) == wanted[0]  # while the next frame is on its way
+        cancelled.close()
+        engine._reset()
+        pieces = [pcm[:0], pcm[: 8 * FRAME], pcm[8 * FRAME :]]
+        found = [t for i, p in enumerate(pieces) for t in engine._hear(p, first=i < 2)]
+        assert found == wanted
 
 
 def test_its_precision_is_a_setting_of_its_own(folder):

@@ -19,11 +19,12 @@ from pipelines.clock import Clock, monotonic_ns
 from pipelines.duplex.moshi.onnx.cached import ensure
 from pipelines.duplex.moshi.onnx.graphs.lm_checkpoint import LmCheckpoint, LmShape, lm_shape
 from pipelines.duplex.moshi.onnx.graphs.lm_graph import write_depth, write_temporal
-from pipelines.duplex.moshi.onnx.past import Past
+from pipelines.duplex.moshi.onnx.past import Past, scales_of
 from pipelines.duplex.moshi.onnx.runtime import open_graph
 from pipelines.duplex.session.model import Span
 from pipelines.weights.safetensors import Reader
 
+F32 = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 """(codebooks,) of one frame."""
 
@@ -55,10 +56,33 @@ class OnnxLm:
             LabError: the checkpoint is damaged, of another shape or kind, or the cache can't be
                 written.
         """
-        self.shape, self.is_exact = lm_shape(config, where), precision == "f32"
+        self.shape = lm_shape(config, where)
         folder, _ = written(path, self.shape, precision, tell)
         self.temporal = open_graph(folder / "temporal.onnx", threads)
         self.depth = open_graph(folder / "depth.onnx", threads) if self.shape.own else None
+        self.scales: F32 | None = None if precision == "f32" else self._first_scales()
+        """Of the keys and values of a conversation's first step; None in f32."""
+
+    def past(self) -> Past:
+        """That of a new conversation."""
+        shape = self.shape
+        width = shape.dim // shape.heads
+        return Past(shape.layers, shape.heads, shape.context, width, self.scales)
+
+    def _first_scales(self) -> F32:
+        """From a first step, whose tokens are the same in every conversation; computed again with
+        what it gave, as it sees its own values, which were rounded by no one's scales.
+        """
+        shape = self.shape
+        size = (shape.layers, 2, shape.heads, 1, shape.dim // shape.heads)
+        self.scales = np.ones(size, np.float32)
+        for _ in range(2):
+            first = _Bound(self.temporal, self.past().arrays())
+            first.given["tokens"][...] = shape.first_tokens
+            first.given["length"][...] = 1
+            first.run()
+            self.scales = scales_of(first.said["fresh"])
+        return self.scales
 
 
 def written(
@@ -134,12 +158,9 @@ class LmConversation:
         self._steps = 0
         self._delays = np.array(shape.delays)
         self._slots = int(self._delays.max()) + 2
-        self._initial = np.full(1 + shape.codebooks, shape.card)
-        self._initial[0] = shape.text_card
+        self._initial = np.array(shape.first_tokens)
         self._tokens = np.zeros((1 + shape.codebooks, self._slots), np.int64)
-        width = shape.dim // shape.heads
-        self._is_exact = lm.is_exact
-        self._past = Past(shape.layers, shape.heads, shape.context, width, is_exact=lm.is_exact)
+        self._past = lm.past()
         self._temporal = _Bound(lm.temporal, self._past.arrays())
         self._depth = _Bound(lm.depth) if lm.depth else None
         self._temporal.given["text_scale"][...] = (
@@ -187,8 +208,8 @@ class LmConversation:
         temporal.given["length"][...] = at + 1
         self._draw(temporal.given["text_noise"], self._greedy[1])
         temporal.run()
-        if not self._is_exact and self._past.fit(temporal.said["fresh"], at):
-            temporal.run()
+        if (fresh := temporal.said.get("fresh")) is not None:
+            self._past.fit(fresh, at)
         if forced is not None:
             temporal.said["text"][...] = forced
         told = self._clock()

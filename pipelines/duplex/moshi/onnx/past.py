@@ -24,7 +24,7 @@ class Past:
     """Entries (layers, 2, 1, heads, steps, width), keys first, and their scales."""
 
     def __init__(
-        self, layers: int, heads: int, steps: int, width: int, *, is_exact: bool = False
+        self, layers: int, heads: int, steps: int, width: int, scales: F32 | None = None
     ) -> None:
         """Makes the past of a new conversation.
 
@@ -33,55 +33,55 @@ class Past:
             heads: Of a layer.
             steps: Of the longest conversation.
             width: Of a head.
-            is_exact: Keeps them in f32, without scales.
+            scales: To begin with, see `scales_of`; None: entries are in f32, without scales.
         """
-        kind = np.float32 if is_exact else np.int8
+        kind = np.float32 if scales is None else np.int8
         self.entries: npt.NDArray[Any] = np.zeros((layers, 2, 1, heads, steps, width), kind)
         """Becomes memory as it is used."""
-        self.scales: F32 = np.ones((layers, 2, heads, 1, width), np.float32)
-        """A value is its entry times this."""
+        self.scales: F32 | None = None if scales is None else scales.copy()
+        """(layers, 2, heads, 1, width): a value is its entry times this."""
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Name of a graph's input → its array, in this memory."""
-        is_exact = self.entries.dtype == np.float32
         given: dict[str, npt.NDArray[Any]] = {}
-        for i, (entries, scales) in enumerate(zip(self.entries, self.scales, strict=True)):
+        for i, layer in enumerate(self.entries):
             for j, what in enumerate(("keys", "values")):
-                given[f"{what}_{i}"] = entries[j]
-                if not is_exact:
-                    given[f"{what}_scales_{i}"] = scales[j]
+                given[f"{what}_{i}"] = layer[j]
+                if self.scales is not None:
+                    given[f"{what}_scales_{i}"] = self.scales[i, j]
         return given
 
-    def fit(self, fresh: F32, at: int) -> bool:
+    def fit(self, fresh: F32, at: int) -> None:
         """Makes room for the values of a step, which the graph has written and perhaps cut off.
 
         Args:
             fresh: What they are: (layers, 2, heads, 1, width).
-            at: The step. The first one sets the scales, by each head's largest value.
-
-        Returns:
-            True if the step must be computed again: it was the first, and its scales were no one's.
+            at: The step.
         """
+        assert self.scales is not None, "f32 needs no room"
         largest = np.abs(fresh)
-        if not at:
-            self.scales[...] = _scale_of(largest.max(axis=4, keepdims=True))
-            return True
-        over = largest > self.scales * np.float32(LARGEST)
-        if over.any():
-            self._grow(np.nonzero(over), largest, fresh, at)
-        return False
-
-    def _grow(self, where: tuple[Any, ...], largest: F32, fresh: F32, at: int) -> None:
-        """Rounds the past of channels anew, so that the step's values fit, too."""
+        where = np.nonzero(largest > self.scales * np.float32(LARGEST))
+        if not len(where[0]):
+            return
         layer, kind, head, _, channel = where
-        new = _scale_of(largest[where])
+        scales = _scales(largest[where])
         past = self.entries[layer, kind, 0, head, :at, channel]  # (channels, at)
-        past = np.rint(past * (self.scales[where] / new)[:, None])
+        past = np.rint(past * (self.scales[where] / scales)[:, None])
         self.entries[layer, kind, 0, head, :at, channel] = past.astype(np.int8)
-        now = np.rint(fresh[where] / new)
+        now = np.rint(fresh[where] / scales)
         self.entries[layer, kind, 0, head, at, channel] = now.astype(np.int8)
-        self.scales[where] = new
+        self.scales[where] = scales
 
 
-def _scale_of(largest: F32) -> F32:
+def scales_of(fresh: F32) -> F32:
+    """The scales to begin with: by the largest value of each head in the first step.
+
+    Args:
+        fresh: Its keys and values: (layers, 2, heads, 1, width).
+    """
+    largest = np.abs(fresh).max(axis=4, keepdims=True)
+    return np.broadcast_to(_scales(largest), fresh.shape).copy()
+
+
+def _scales(largest: F32) -> F32:
     return np.asarray(np.maximum(largest * (ROOM / LARGEST), _TINY), np.float32)

@@ -193,7 +193,7 @@ async def test_a_result_that_comes_after_an_interruption_is_told_to_the_model_as
                 break
         with pytest.raises(SessionError, match="no call 'call-0' of a function waits"):
             await talk.send(ToolOutput(call.call_id, "again"))
-    told = [m["content"] for m in double.asked[-1]["messages"] if m["role"] == "system"]
+    told = [m["content"] for m in double.asked[-1]["messages"] if m["role"] == "user"]
     assert told[-1] == "The function look_up, during which the user spoke, has given: on the shelf"
 
 

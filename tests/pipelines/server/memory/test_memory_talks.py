@@ -59,7 +59,7 @@ async def test_what_a_user_tells_once_is_known_in_the_next_conversation_and_to_n
             injected, read = await asked(talk, ASKED)
             assert injected == (TOLD,)
             note, question = read.splitlines()
-            assert note == (f"system: Known of this user: “{TOLD}” (2026-09-21)")
+            assert note == (f"developer: Known of this user: “{TOLD}” (2026-09-21)")
             assert question == f"user: {ASKED}"
             injected, read = await asked(
                 talk, "The birthday of my sister Ruth is when, did you say?"

@@ -51,6 +51,11 @@ class LmShape:
     slices: tuple[int, ...]
     """Codebook → the slice of the depth transformer that says it."""
 
+    @property
+    def first_tokens(self) -> list[int]:
+        """The text's and the codebooks' tokens before a conversation's first step."""
+        return [self.text_card, *[self.card] * self.codebooks]
+
 
 _WANTED = {
     "gating": "silu", "norm": "rms_norm_f32", "positional_embedding": "rope",

@@ -83,6 +83,31 @@ def test_a_written_header_is_read(tmp_path):
     assert safetensors.read_header(tmp_path / "x") == layout
 
 
+@pytest.mark.parametrize(
+    ("kept", "change", "words"),
+    [
+        ([1.0, float("nan")], {}, "the tensor b holds what is no number"),
+        ([1.0, float("inf")], {}, "the tensor b holds what is no number"),
+        ([1.0, 2.0], {"dtype": "I32"}, "the tensor b is of type I32, which is not read here"),
+        ([1.0, 2.0], {"dtype": "F4"}, "the tensor b is of type F4, which is not read here"),
+        ([1.0, 2.0], {"data_offsets": [4, 12]}, "the tensor b is damaged"),
+        ([1.0, 2.0], {"data_offsets": [-8, 0]}, "the tensor b is damaged"),
+        ([1.0, 2.0], {"data_offsets": [8, 12]}, "the tensor b is damaged"),
+    ],
+)
+def test_a_tensor_that_is_not_what_it_says_is_named(tmp_path, kept, change, words):
+    path, values = tmp_path / "x.safetensors", np.array(kept, np.float32)
+    layout = {name: Tensor("F32", (2,)) for name in "ab"}
+    safetensors.write(path, layout, [("a", np.zeros(2, np.float32)), ("b", values)])
+    held = path.read_bytes()
+    header = json.loads(held[8 : 8 + int.from_bytes(held[:8], "little")])
+    header["b"] |= change
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + held[-16:])
+    with pytest.raises(WeightsError, match=words):
+        safetensors.Reader(path)("b", 2)
+
+
 def test_an_unknown_size_lists_the_known_ones():
     with pytest.raises(WeightsError, match=r"'3b'.*tiny, 100m, 300m, 1b, 7b"):
         weights.find(ModelOptions("moshi-3b"))
