@@ -104,7 +104,9 @@ def test_the_picture_has_a_panel_for_each_limit_and_names_the_load(found):
     (panel,) = draw_capacity(found.kept).axes
     assert panel.get_ylabel() == "voice_to_voice.p50, ms"
     assert f"N* = {found.kept['most']:g}" in [text.get_text() for text in panel.texts]
-    drawn = {float(line.get_xdata()[0]) for line in panel.lines if line.get_marker() == "o"}
+    drawn = {
+        float(np.asarray(line.get_xdata())[0]) for line in panel.lines if line.get_marker() == "o"
+    }
     assert drawn == {row["load"] for row in found.kept["levels"]}
     assert png_of(found.kept).startswith(b"\x89PNG")
 
