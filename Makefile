@@ -29,7 +29,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || { echo "duplex-lab: installing uv $(UV_VERSION) into $(VENV)"; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	@echo "duplex-lab: installing the locked packages into $(VENV) (about 1.7 GB, a few minutes at most)"
+	@echo "duplex-lab: installing the locked packages into $(VENV) (about 1.9 GB, a few minutes at most)"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo "duplex-lab: set up in $$(($$(date +%s) - $$(cat $(VENV)/.began))) s"

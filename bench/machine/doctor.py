@@ -17,6 +17,7 @@ from pipelines.process import environment
 EXTRAS: dict[str, tuple[str, str]] = {
     "server": ("sphn", "talking to a Moshi or PersonaPlex server"),
     "notebooks": ("nbclient", "reading results in notebooks"),
+    "ray": ("ray", "sweeps on several machines"),
     "otel": ("opentelemetry.sdk", "a run's marks as traces"),
     "browser": ("playwright", "looking at the report in a browser"),
     "training": ("torch", "making our own small models"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.compare.comparable import Origin, machine_differences
 from bench.machine import description
 from bench.metrics.recompute import analyse
+from bench.runner.plan import Plan
 from bench.runner.progress import Progress, Watcher
 from bench.runner.run import RunStoppedError, execute, provide
 from bench.store import store
@@ -28,14 +29,13 @@ Player = Callable[[Shard, Path, Watcher], None]
 
 def play(shard: Shard, shard_dir: Path, watch: Watcher, *, spin: bool = True) -> None:
     """Plays a shard as an ordinary run; what its folder holds of it already is kept."""
-    execute(
-        shard.plan,
-        shard_dir,
-        resume=bool(store.read_info(shard_dir)),
-        watch=watch,
-        retries=shard.cell.retries,
-        spin=spin,
-    )
+    play_plan(shard.plan, shard_dir, shard.cell.retries, watch, spin=spin)
+
+
+def play_plan(plan: Plan, run_dir: Path, retries: int, watch: Watcher, *, spin: bool) -> None:
+    """Plays a plan, or what is left of it in the folder."""
+    is_begun = bool(store.read_info(run_dir))
+    execute(plan, run_dir, resume=is_begun, watch=watch, retries=retries, spin=spin)
 
 
 def play_here(grid: Grid, folder: SweepFolder, watch: Watcher, player: Player = play) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from bench.cli.playing.options import NoSpin
 from bench.report.text.console import console
+from bench.report.text.escape import visible
 from bench.report.text.listing import FORMAT_HELP, Column, Format, Listing, Row, print_lists
 from bench.store.results import RESULTS
 
@@ -22,6 +23,13 @@ def sweep(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the sweep; default results/<the file's name>.")
     ] = None,
+    ray: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Play on a Ray cluster: 'auto', or the host and port of its head.",
+        ),
+    ] = "",
     no_spin: NoSpin = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its length; play nothing.")
@@ -31,13 +39,14 @@ def sweep(
     """Play a grid of presets, options, fixtures and networks; the same command goes on with it.
 
     Each run of the grid is an ordinary one: 'show', 'report' and 'compare' open it. It is played
-    shard by shard, so that a stop costs a part of one shard at most.
+    shard by shard, on this machine or by --ray on a cluster; each run is of one machine.
 
     Exit codes: 0 done; 1 done, but trials failed (their rows say why); 2 bad input; 130 stopped by
     Ctrl-C, SIGTERM or SIGHUP (the same command goes on).
     """
     from bench.runner.progress import progress
     from bench.store.lock import RunLock
+    from bench.sweep.cluster.play import play_on
     from bench.sweep.folder import SweepFolder
     from bench.sweep.grid import plan_sweep
     from bench.sweep.local import play, play_here
@@ -51,11 +60,18 @@ def sweep(
     with RunLock(folder.path):
         grid = folder.open(grid)
         with progress() as watch:
-            play_here(grid, folder, watch, lambda *args: play(*args, spin=not no_spin))
+            if ray:
+                play_on(ray, grid, folder, watch, spin=not no_spin, tell=_say)
+            else:
+                play_here(grid, folder, watch, lambda *args: play(*args, spin=not no_spin))
     failed = _report(folder, form)
     if failed:
         typer.echo(f"duplex-lab: {failed} trials failed; 'show' of their run names them.", err=True)
         raise typer.Exit(1)
+
+
+def _say(sentence: str) -> None:
+    typer.echo(f"duplex-lab: {visible(sentence)}", err=True)
 
 
 PLANNED = (
