@@ -118,9 +118,9 @@ def _search(
         takes_s = lasts_s(calls, kept["lengths_s"])
         if kept["spent_s"] + takes_s > 60 * asked.most_minutes:
             raise LabError(
-                f"--max-minutes {asked.most_minutes:g}: the next load, {load:g}, would take "
-                f"{takes_s / 60:.1f} min more than that; {len(kept['levels'])} loads are kept in "
-                f"{run_dir}: go on with --resume and more minutes, or ask for looser limits"
+                f"--max-minutes {asked.most_minutes:g}: the next load, {load:g}, takes "
+                f"{takes_s / 60:.1f} min, which are not left; {len(kept['levels'])} loads are kept "
+                f"in {run_dir}: go on with --resume and more minutes, or ask for looser limits"
             )
         tell(f"load {load:g}: {len(calls)} calls, about {takes_s:.0f} s")
         level = player.play(load, repeat, calls)
@@ -211,6 +211,7 @@ def _info(asked: Asked, run_dir: Path) -> dict[str, Any]:
             "weights": asked.spec.weights,
             "slos": [slo.text for slo in asked.slos],
             "limits": {slo.text: slo.gate.limit for slo in asked.slos},
+            "units": {slo.text: slo.gate.unit for slo in asked.slos},
             "fixtures": names,
             "lengths_s": {},
             "mean_length_s": None,

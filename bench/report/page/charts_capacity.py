@@ -32,10 +32,10 @@ def _chart(element: str, name: str, kept: Mapping[str, Any]) -> Chart:
     lines = [level(kept["limits"][name], "limit")]
     if kept["most"] is not None:
         lines.append(upright(kept["most"], f"N* = {kept['most']:g}"))
-    title = name.partition("<=")[0].partition(">=")[0]
+    figure = f"{name.partition('<=')[0].partition('>=')[0]}, {kept['units'][name]}"
     layout = {
         "xaxis": axis("load: calls at once", rangemode="tozero"),
-        "yaxis": axis(safe(title), rangemode="tozero"),
+        "yaxis": axis(safe(figure), rangemode="tozero"),
     }
     told = ", ".join(
         f"{row['load']:g}: {number(row['slos'][name]['value'])} (bound "
@@ -44,7 +44,7 @@ def _chart(element: str, name: str, kept: Mapping[str, Any]) -> Chart:
     )
     return Chart(
         element,
-        f"{safe(name)} over the load",
+        f"{name} over the load",
         "A dot is the figure of a load, its bar the way to its 95 % bound: a limit holds where the "
         "bound does.",
         f"{name} by load: {told or 'no load has a figure'}",

@@ -41,7 +41,7 @@ def draw_capacity(kept: Mapping[str, Any]) -> Figure:
                 if of["bound"] is not None:
                     ends = sorted((of["value"], of["bound"]))
                     axes.vlines([level["load"]], *ends, color=colour, lw=1.2)
-            axes.set_ylabel(name.partition("<=")[0].partition(">=")[0])
+            axes.set_ylabel(axis_name(kept, name))
             limit = kept["limits"][name]
             axes.set_ylim(0, max(axes.get_ylim()[1], 1.15 * limit))
             reference(axes, limit, "limit", upright=False)
@@ -52,6 +52,16 @@ def draw_capacity(kept: Mapping[str, Any]) -> Figure:
         )
         figure.canvas.draw()
     return figure
+
+
+def axis_name(kept: Mapping[str, Any], name: str) -> str:
+    """A limit's figure with its unit.
+
+    Args:
+        kept: ``capacity`` of a run's ``run.json``.
+        name: The limit, one of its ``slos``.
+    """
+    return f"{name.partition('<=')[0].partition('>=')[0]}, {kept['units'][name]}"
 
 
 def png_of(kept: Mapping[str, Any]) -> bytes:

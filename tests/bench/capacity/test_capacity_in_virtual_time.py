@@ -13,6 +13,8 @@ from bench.capacity.doubles.queue_calls import QueueCallers
 from bench.capacity.slo import Slo
 from bench.fixtures.library import select
 from bench.report.capacity import verdict
+from bench.report.page.page import Input, write_page
+from bench.report.plots.capacity import draw_capacity, png_of
 from bench.simulated.queue import largest_rate
 from bench.simulated.queue_agent import HANG_S
 from bench.store.store import read_info, read_metrics, read_run
@@ -32,7 +34,7 @@ def asked(weights="trained", **options):
         stages={"agent": replace(spec.stages["agent"], greeting_s=0.0)},
     )
     slos = (Slo.parse(f"voice_to_voice.p50<={LIMIT_MS:.0f}ms"),)
-    most = {"first": 3.0, "limit": 12.0, "calls": 24, **options}
+    most = {"first": 4.0, "limit": 8.0, "calls": 20, **options}
     return Asked(spec, tuple(select("cmd_dance,cmd_stop")), slos, **most)
 
 
@@ -59,8 +61,8 @@ def test_each_load_is_a_preset_of_a_run_as_any_other(found):
     run, kept = read_run(found.run_dir), found.kept
     loads = {f"queue@{row['load']:g}" for row in kept["levels"]}
     assert {trial.preset for trial in run.trials} == loads == set(run.info["presets"])
-    assert all(row["calls"] == 24 for row in kept["levels"])
-    assert len(run.trials) == 24 * len(kept["levels"])
+    assert all(row["calls"] == 20 for row in kept["levels"])
+    assert len(run.trials) == 20 * len(kept["levels"])
     rows = [row for row in read_metrics(found.run_dir) if row.metric == "voice_to_voice"]
     assert len(rows) == len(run.trials)
     assert all(row.valid and row.value >= 1000 * (HANG_S + SERVICE_S) - 1 for row in rows)
@@ -88,6 +90,27 @@ def test_the_verdict_names_the_load_where_it_broke_and_what_was_full(found):
                            "the agent.")  # fmt: skip
 
 
+def test_the_page_of_the_run_has_the_curve_the_table_and_the_sentences(found, tmp_path):
+    given = Input(read_run(found.run_dir), read_metrics(found.run_dir), ())
+    write_page(tmp_path / "report.html", [given], "none", lambda text: None)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<a href="#r0-capacity">Capacity</a>' in page
+    assert f"N* = {found.kept['most']:g} calls at once" in page
+    assert "voice_to_voice.p50&lt;=1250ms over the load" in page
+    assert page.count("callers&#x27; CPU a call") == 1
+
+
+def test_the_picture_has_a_panel_for_each_limit_and_names_the_load(found):
+    (panel,) = draw_capacity(found.kept).axes
+    assert panel.get_ylabel() == "voice_to_voice.p50, ms"
+    assert f"N* = {found.kept['most']:g}" in [text.get_text() for text in panel.texts]
+    drawn = {
+        float(np.asarray(line.get_xdata())[0]) for line in panel.lines if line.get_marker() == "o"
+    }
+    assert drawn == {row["load"] for row in found.kept["levels"]}
+    assert png_of(found.kept).startswith(b"\x89PNG")
+
+
 def test_a_search_goes_on_only_as_the_one_that_it_was(found):
     with pytest.raises(LabError, match="already holds a run; name another folder, or add --resume"):
         search_with(asked(), found.run_dir, QueueCallers(1.0, 1), print)
@@ -102,11 +125,11 @@ def test_a_search_that_was_ended_goes_on_without_what_was_played(tmp_path):
             return super().play(ordered, give)
 
     callers = Counting(SERVICE_S, SERVERS)
-    short = asked(limit=6.0, most_minutes=1.5)
-    with pytest.raises(LabError, match=r"--max-minutes 1\.5: the next load, 6, would take"):
+    short = asked(first=3.0, limit=6.0, most_minutes=1.2)
+    with pytest.raises(LabError, match=r"--max-minutes 1\.2: the next load, 6, takes 0\.\d min"):
         search_with(short, tmp_path / "run", callers, print)
     assert len(times) == 2  # each call once; the first load
-    more = asked(limit=6.0)
+    more = asked(first=3.0, limit=6.0)
     with pytest.raises(LabError, match="that search had seed '1', this one '2'"):
         search_with(replace(more, seed="2"), tmp_path / "run", callers, print, resume=True)
     kept = search_with(more, tmp_path / "run", callers, print, resume=True)
