@@ -165,8 +165,7 @@ def _table(law: Law, kept: Kept, *, virtual: bool) -> Iterator[str]:
         cells = (
             f"{row['load']:g}",
             f"{row['calls']}",
-            f"{of['value'] or float('nan'):.0f}",
-            f"{of['bound'] or float('nan'):.0f}",
+            *("–" if of[part] is None else f"{of[part]:.0f}" for part in ("value", "bound")),
             f"{law.p95_ms(row['load'] / mean_s):.0f}",
             row["state"],
             f"{row['mouth_p99_ms'] or 0:.1f}",
