@@ -129,6 +129,7 @@ EVENTS: dict[StageEvent, str] = {
     "context, of pipelines that others wrote",
     ("tts", "first_audible"): "the chunk with its first audible sample came out; value: that "
     "sample's index in the request's audio",
+    ("tts", "repeated"): "its audio is that of the last time; nothing is synthesised",
     ("tts", "end"): "all of the request's audio came out; value: samples",
     ("tts", "cancelled"): "the request was cancelled",
     # duplex: a model that listens and speaks at once, frame by frame. request_id: the session;

@@ -2,17 +2,23 @@
 
 python scripts/bench_analysis.py                    both, in a temporary folder
 python scripts/bench_analysis.py --trials 100 --runs 50
+python scripts/bench_analysis.py --beside ../older      the same in another checkout, in turns
 
 Prints wall and CPU time and the peak of memory, of all processes together, and how loaded the
 machine was: on a busy one look at the CPU time. Aims: metrics in ≤ 10 s and ≤ 1 GB on 2
 cores; one metric of 1,000 runs in ≤ 3 s. Nothing here is a test: tests hold no times.
+
+Beside another checkout, with an environment of its own in ``.venv``, each measures what it wrote
+itself, one after the other, several times; the ratios are those of the medians.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -136,6 +142,59 @@ class PeakMemory(threading.Thread):
                 return
 
 
+WRITE = (
+    "import sys, bench_analysis as b; from pathlib import Path; at = Path(sys.argv[1]); "
+    "b.write_large(at / 'large', int(sys.argv[2])); (at / 'year').mkdir(); "
+    "b.write_year(at / 'year', int(sys.argv[3]))"
+)
+"""What each checkout does to write its own runs."""
+TOOK = re.compile(r"([\d.]+) s wall, ([\d.]+) s CPU, peak (\d+) MB")
+TIMES = 3
+"""Number of times that each checkout measures, in turns."""
+
+
+def beside(other: Path, folder: Path, trials: int, runs: int) -> None:
+    """Measures here and in another checkout, in turns, and prints the ratios of the medians."""
+    trees = {"here": ROOT, "there": other.resolve()}
+    for name, tree in trees.items():
+        (folder / name).mkdir()
+        (folder / name / "large").mkdir()
+        _python(tree, "-c", WRITE, str(folder / name), str(trials), str(runs))
+    for what, at in (("metrics", "large"), ("history", "year")):
+        found: dict[str, list[list[float]]] = {name: [] for name in trees}
+        for _ in range(TIMES):
+            for name, tree in trees.items():
+                script = str(tree / "scripts" / "bench_analysis.py")
+                said = _python(tree, script, "--measure", what, str(folder / name / at))
+                print(f"{name}: {said.strip()}", flush=True)
+                took = TOOK.search(said)
+                assert took is not None, said
+                found[name].append([float(part) for part in took.groups()])
+        here, there = (
+            [statistics.median(column) for column in zip(*found[name], strict=True)]
+            for name in trees
+        )
+        wall, cpu, peak = (a / b for a, b in zip(here, there, strict=True))
+        print(f"{what}: {wall:.2f}x wall, {cpu:.2f}x CPU, {peak:.2f}x peak memory", flush=True)
+
+
+def _python(tree: Path, *words: str) -> str:
+    """Runs the Python of a checkout in it, and gives what it prints."""
+    python = tree / ".venv" / "bin" / "python"
+    if not python.exists():
+        raise SystemExit(f"{tree}: it has no .venv; set that checkout up first.")
+    path = os.pathsep.join([str(tree / "scripts"), str(tree)])
+    done = subprocess.run(
+        [str(python), *words],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": path},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
 def measure_metrics(run_dir: Path) -> str:
     """Reads a run and computes all its metrics."""
     run = read_run(run_dir)
@@ -154,6 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.measure:
@@ -162,6 +222,9 @@ def main() -> None:
         timed(what, lambda: work(Path(folder)))
         return
     with tempfile.TemporaryDirectory() as folder:
+        if chosen.beside is not None:
+            beside(chosen.beside, Path(folder), chosen.trials, chosen.runs)
+            return
         large, year = Path(folder) / "large", Path(folder) / "year"
         timed("writing", lambda: f"{write_large(large, chosen.trials)} marks")
         timed("writing", lambda: write_year(year, chosen.runs))

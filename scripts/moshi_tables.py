@@ -7,7 +7,7 @@ r"""Fills the tables of docs/mimi-onnx.md from measurements.
     python scripts/moshi_tables.py --mimi mimi.json --step step.json --stt stt.json \
         --loading loading.json --real-time results/RUN --real-time results/OTHER
 
-A table without its measurement stays as it is.
+A table without its measurement stays as it is. ``--note "Beside other work."`` says what else ran.
 """
 
 from __future__ import annotations
@@ -113,14 +113,17 @@ def main() -> None:
     for name in TABLES:
         parser.add_argument(f"--{name}", type=Path, action="append", default=[])
     parser.add_argument(f"--{REAL_TIME}", type=Path, action="append", default=[])
+    parser.add_argument("--note", default="", help="a sentence below each table that is written")
     asked = vars(parser.parse_args())
     text = DOCS.read_text(encoding="utf-8")
+    note = f"\n\n{asked['note']}" if asked["note"] else ""
     for name, table in TABLES.items():
         if files := asked[name]:
             measured = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-            text = filled(text, name, table(measured))
+            text = filled(text, name, table(measured) + note)
     if runs := asked[REAL_TIME.replace("-", "_")]:
-        text = filled(text, REAL_TIME, "\n".join(real_time.table(run) for run in runs).rstrip())
+        tables = "\n".join(real_time.table(run) for run in runs)
+        text = filled(text, REAL_TIME, tables.rstrip() + note)
     DOCS.write_text(text, encoding="utf-8")
 
 

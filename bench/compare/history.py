@@ -7,22 +7,21 @@ read is skipped and reported.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from bench.compare.names import hint
 from bench.metrics.table import METRICS
 from bench.metrics.validity import NOT_EXPECTED, SYNTHETIC
-from bench.stats.conversations import quantile_of_turns
+from bench.stats.conversations import Numbers, quantile_of_distinct, quantile_of_turns
 from bench.stats.quantiles import Estimate, Key
 from bench.store.atomic import StoreError
-from bench.store.store import Figures, read_figures, read_info
+from bench.store.figures import FigureColumns, read_figure_columns
+from bench.store.store import read_info
 from pipelines.errors import LabError
 
-READERS = 4
-"""Number of runs read at the same time: most of the time is spent waiting for the disk."""
 _DATED = re.compile(r"(\d{4})(\d{2})(\d{2})-\d{6}")
 
 
@@ -84,8 +83,8 @@ def read_history(root: Path, metric: str, *, preset: str = "", since: str = "") 
     if not root.is_dir():
         raise LabError(f"{root}: there is no such folder; name the one that holds the runs.")
     folders = sorted(path for path in root.iterdir() if path.is_dir())
-    with ThreadPoolExecutor(READERS) as pool:
-        found = list(pool.map(lambda folder: _of_run(folder, metric), folders))
+    # One after the other: what takes the time is not the disk, and holds Python's lock.
+    found = [_of_run(folder, metric) for folder in folders]
     points = [
         point
         for of_run in found
@@ -104,29 +103,45 @@ def _of_run(folder: Path, metric: str) -> list[Point] | str:
         info = read_info(folder)
         if "sample" in info:
             return f"{folder}: left out, it is a sample of another run"
-        figures = read_figures(folder, metric)
+        figures = read_figure_columns(folder, metric)
     except StoreError as error:
         return str(error)
     date = str(info.get("created_utc") or info.get("started_utc") or "")
     named = _DATED.match(folder.name)
     if not date and named is not None:
         date = "-".join(named.groups())
-    groups: dict[tuple[str, str | None], list[int]] = {}
-    for i, of in enumerate(zip(figures.preset, figures.subject, strict=True)):
-        if not figures.warmup[i] and figures.reason[i] not in (NOT_EXPECTED, SYNTHETIC):
-            groups.setdefault(of, []).append(i)
-    return [
-        Point(folder.name, date, preset, subject, *_estimate(figures, rows))
-        for (preset, subject), rows in groups.items()
+    refused = [
+        i for i, word in enumerate(figures.reason.words) if word in (NOT_EXPECTED, SYNTHETIC)
     ]
+    counts = ~figures.warmup & ~np.isin(figures.reason.at, refused)
+    # -1 is a subject too: none.
+    group = figures.preset.at * (len(figures.subject.words) + 1) + figures.subject.at + 1
+    points = []
+    for of in _in_order(group[counts]):
+        rows = np.flatnonzero(counts & (group == of))
+        preset = figures.preset.of(rows[0]) or ""
+        subject = figures.subject.of(rows[0])
+        points.append(Point(folder.name, date, preset, subject, *_estimate(figures, rows)))
+    return points
 
 
-def _estimate(figures: Figures, rows: Sequence[int]) -> tuple[Estimate, int]:
+def _in_order(values: Numbers) -> Numbers:
+    """Each value once, in the order in which they first come."""
+    found, first = np.unique(values, return_index=True)
+    return found[np.argsort(first)]
+
+
+def _estimate(figures: FigureColumns, rows: Numbers) -> tuple[Estimate, int]:
     """The median of the valid values, and the number of values that are not valid."""
-    values: list[tuple[Key, float]] = []
-    for i in rows:
-        value = figures.value[i]
-        if figures.valid[i] and value is not None:
-            values.append(((figures.fixture[i], figures.turn[i]), value))
-    invalid = sum(not figures.valid[i] for i in rows)
-    return quantile_of_turns(values, 0.5), invalid
+    valid, value = figures.valid[rows], figures.value[rows]
+    rows, value = rows[valid & ~np.isnan(value)], value[valid & ~np.isnan(value)]
+    fixture, turn = figures.fixture.at[rows], figures.turn[rows]
+    invalid = int(np.count_nonzero(~valid))
+    if len(rows) and len(np.unique(fixture * (int(turn.max()) + 2) + turn)) == len(rows):
+        _, conversation = np.unique(fixture, return_inverse=True)
+        return quantile_of_distinct(value, conversation, 0.5), invalid
+    keys: list[Key] = [
+        (figures.fixture.words[of], number)
+        for of, number in zip(fixture.tolist(), turn.tolist(), strict=True)
+    ]
+    return quantile_of_turns(list(zip(keys, value.tolist(), strict=True)), 0.5), invalid

@@ -16,7 +16,7 @@ from bench.metrics.table import METRICS
 from bench.metrics.validity import GROUPS
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo
-from bench.store.records import CauseRow, MetricRow, Trial, whose
+from bench.store.records import CauseRow, MetricRow, Trial
 from bench.store.store import Run
 from pipelines.marks import Mark
 
@@ -147,15 +147,22 @@ def row_of(
         figure: The value, or the reason why there is none.
         invalid: Why the row is not valid; None if it is.
     """
-    reasons = [text for text in (figure.reason, invalid) if text]
+    reason = figure.reason or invalid or None
+    if figure.reason and invalid:
+        reason = f"{figure.reason}; {invalid}"
     return MetricRow(
-        **whose(trial),
-        turn=turn,
-        metric=name,
-        subject=figure.subject,
-        value=figure.value,
-        unit=unit,
-        valid=invalid is None,
-        reason="; ".join(reasons) or None,
-        weights=trial.weights,
+        trial.run_id,
+        trial.trial_id,
+        trial.preset,
+        trial.fixture,
+        trial.repeat,
+        trial.warmup,
+        turn,
+        name,
+        figure.subject,
+        figure.value,
+        unit,
+        invalid is None,
+        reason,
+        trial.weights,
     )

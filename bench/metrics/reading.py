@@ -25,7 +25,7 @@ from bench.timeline.frames import Frames, sessions
 from bench.timeline.lateness import Latenesses, broken_bound, latenesses
 from bench.timeline.mark_order import check_order
 from bench.timeline.playout import underruns_ns
-from bench.timeline.timeline import Timeline, Turn, reconstruct
+from bench.timeline.timeline import Timeline, Turn, in_time, reconstruct
 from bench.timeline.utterances import NO_CONTENT, Content, answer_text, content
 from pipelines.marks import Mark
 
@@ -113,8 +113,9 @@ def read_trial(
     Raises:
         MarkOrderError: an effect is marked before its cause.
     """
-    check_order(trial.trial_id, marks)
-    timeline = reconstruct(trial, marks, recording)
+    ordered = in_time(marks)
+    check_order(trial.trial_id, marks, ordered.events)
+    timeline = reconstruct(trial, ordered, recording)
     late = latenesses(timeline)
     invalid = Invalidations(ruler=broken_bound(timeline, late), end=trial_failure(trial))
     return TrialReading(

@@ -27,6 +27,7 @@ from bench.store.atomic import StoreError
 from bench.store.recording import Stereo
 from bench.store.records import MetricRow
 from bench.store.results import find_run
+from bench.store.schema import arrow_schema
 from bench.store.store import Run, read_causes, read_json, read_metrics, read_run
 from bench.store.tables import as_table
 from bench.summary.summary import RunSummary, summarise
@@ -93,7 +94,7 @@ class LoadedRun:
         for trial in self.run.trials:
             table = self.run.mark_tables.get(trial.trial_id)
             if table is not None:
-                frame = table.to_pandas()
+                frame = table.cast(arrow_schema("marks")).to_pandas()
                 frame.insert(3, "at_ms", (frame["t_ns"] - trial.t0_ns) / NS_PER_MS)
                 parts.append(frame.sort_values("t_ns", kind="stable"))
         if not parts:

@@ -20,9 +20,9 @@ from bench.stats.quantiles import (
     Estimate,
     Key,
     by_key,
+    medians,
     needed_n,
     order_bounds,
-    per_key,
     quantile,
     rate,
     rate_bounds,
@@ -32,6 +32,7 @@ from bench.stats.special import special
 MIN_CONVERSATIONS = 5
 """Smallest number of conversations that are resampled."""
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.intp]
 
 
 def quantile_of_turns(
@@ -49,19 +50,38 @@ def quantile_of_turns(
         p: 0.5 for the two-sided interval of the median; above it, a one-sided upper bound.
         confidence: Confidence of the interval.
     """
-    turns = per_key(values)
+    grouped = by_key(values)
+    number: dict[str, int] = {}
+    of = [number.setdefault(fixture, len(number)) for (fixture, _), _ in grouped]
+    return quantile_of_distinct(medians(grouped), of, p, confidence)
+
+
+def quantile_of_distinct(
+    turns: Sequence[float] | Floats,
+    of: Sequence[int] | Numbers,
+    p: float,
+    confidence: float = CONFIDENCE,
+) -> Estimate:
+    """As `quantile_of_turns`, of turns none of which is there twice.
+
+    Args:
+        turns: (turns,) the value of each.
+        of: (turns,) the conversation of each, numbered from 0 without a gap.
+        p: As `quantile_of_turns`.
+        confidence: As `quantile_of_turns`.
+    """
     found = quantile(turns, p, confidence)
-    conversations = _conversations(key for key, _ in by_key(values))
-    plain = _unresampled(found, conversations)
+    sizes = np.bincount(np.asarray(of, np.intp))
+    plain = _unresampled(found, len(sizes))
     if plain is not None:
         return plain
-    n_conversations = len(conversations)
-    found = replace(found, n_conversations=n_conversations, method="conversations")
+    found = replace(found, n_conversations=len(sizes), method="conversations")
+    values = np.asarray(turns, np.float64)
     if p != 0.5:
-        return _tail(np.sort(np.asarray(turns, np.float64)), p, confidence, found)
+        return _tail(np.sort(values), p, confidence, found)
     if not found.bounded:
         return found
-    low, high = resampled_median([[turns[i] for i in of] for of in conversations], confidence)
+    low, high = _median_bounds(values, np.asarray(of, np.intp), sizes, confidence)
     bounds = [x for x in (low, high, found.low, found.high) if x is not None]
     return replace(found, low=min(bounds), high=max(bounds))
 
@@ -82,7 +102,7 @@ def rate_of_turns(hits: Sequence[tuple[Key, float]], confidence: float = CONFIDE
     shares = [sum(of_turn) / len(of_turn) for _, of_turn in grouped]
     found = rate(math.fsum(shares), len(shares), confidence)
     conversations = _conversations(key for key, _ in grouped)
-    plain = _unresampled(found, conversations)
+    plain = _unresampled(found, len(conversations))
     if plain is not None:
         return plain
     found = replace(found, n_conversations=len(conversations), method="conversations")
@@ -101,13 +121,12 @@ def _conversations(keys: Iterable[Key]) -> list[list[int]]:
     return list(found.values())
 
 
-def _unresampled(found: Estimate, conversations: Sequence[Sequence[int]]) -> Estimate | None:
+def _unresampled(found: Estimate, conversations: int) -> Estimate | None:
     """The estimate from the turns, where conversations are not resampled; else None."""
-    n = len(conversations)
-    if n == found.n:
-        return replace(found, n_conversations=n)
-    if n < MIN_CONVERSATIONS:
-        return replace(found, n_conversations=n, method="few conversations")
+    if conversations == found.n:
+        return replace(found, n_conversations=conversations)
+    if conversations < MIN_CONVERSATIONS:
+        return replace(found, n_conversations=conversations, method="few conversations")
     return None
 
 
@@ -144,12 +163,36 @@ def resampled_median(
         confidence: Confidence of the interval.
         widened: False for the plain percentiles.
     """
-    ordered = np.sort(np.concatenate([np.asarray(of, np.float64) for of in conversations]))
-    of = [np.sort(np.asarray(values, np.float64)) for values in conversations]
-    tail = _expanded_tail(len(of), confidence) if widened else (1 - confidence) / 2
-    low = _first(ordered, lambda x: _share_below(of, x) > tail)
-    high = _first(ordered, lambda x: _share_below(of, x) >= 1 - tail)
-    return low, high
+    sizes = np.array([len(of) for of in conversations])
+    values = np.concatenate([np.asarray(of, np.float64) for of in conversations])
+    of = np.repeat(np.arange(len(sizes)), sizes)
+    return _median_bounds(values, of, sizes, confidence, widened=widened)
+
+
+def _median_bounds(
+    values: Floats, of: Numbers, sizes: Numbers, confidence: float, *, widened: bool = True
+) -> tuple[float, float]:
+    """As `resampled_median`, of (turns,) values with the conversation of each."""
+    order = np.argsort(values, kind="stable")
+    ordered, of = values[order], of[order]
+    tail = _expanded_tail(len(sizes), confidence) if widened else (1 - confidence) / 2
+    distinct = np.unique(ordered)
+    shares: dict[int, float] = {}
+
+    def share(i: int) -> float:
+        if i not in shares:
+            shares[i] = _share_below(ordered, of, sizes, float(distinct[i]))
+        return shares[i]
+
+    def bound(guess: int, is_enough: Callable[[float], bool]) -> float:
+        rank = min(max(guess, 0), len(ordered) - 1)
+        at = int(distinct.searchsorted(ordered[rank]))
+        return float(distinct[_first(len(distinct), at, lambda i: is_enough(share(i)))])
+
+    # As many independent turns would have their bounds here: the search begins there.
+    reach = round(NormalDist().inv_cdf(1 - tail) * math.sqrt(len(ordered)) / 2)
+    middle = len(ordered) // 2
+    return bound(middle - reach, lambda x: x > tail), bound(middle + reach, lambda x: x >= 1 - tail)
 
 
 def _expanded_tail(n: int, confidence: float) -> float:
@@ -164,24 +207,40 @@ def _student(freedom: int, p: float) -> float:
     return float(stdtrit(freedom, p))
 
 
-def _first(ordered: Floats, is_enough: Callable[[float], bool]) -> float:
-    """The smallest of the sorted values from which on something holds; else the last."""
-    first, last = 0, len(ordered) - 1
-    while first < last:
-        middle = (first + last) // 2
-        if is_enough(float(ordered[middle])):
-            last = middle
+def _first(n: int, guess: int, is_enough: Callable[[int], bool]) -> int:
+    """The first of n places from which on something holds; else the last one.
+
+    Args:
+        n: Number of places.
+        guess: Place about which it may be.
+        is_enough: Whether it holds at a place: from some place on, and at none before.
+    """
+    low, high = 0, n - 1  # it lies within
+    at, step = guess, 1
+    while low < high:
+        if is_enough(at):
+            high, at = at, at - step
         else:
-            first = middle + 1
-    return float(ordered[first])
+            low, at = at + 1, at + step
+        step *= 2
+        if not low <= at < high:
+            at = (low + high) // 2
+    return low
 
 
-def _share_below(conversations: Sequence[Floats], x: float) -> float:
-    """Share of all resamples whose median is at most x; a tie counts half."""
-    n = len(conversations)
-    surplus = [2 * int(np.searchsorted(of, x, "right")) - len(of) for of in conversations]
-    least = min(surplus)
-    one = np.bincount(np.asarray(surplus) - least) / n
+def _share_below(ordered: Floats, of: Numbers, sizes: Numbers, x: float) -> float:
+    """Share of all resamples whose median is at most x; a tie counts half.
+
+    Args:
+        ordered: (turns,) all values, sorted.
+        of: (turns,) the conversation of each.
+        sizes: (conversations,) its number of turns.
+        x: The value.
+    """
+    n, below = len(sizes), int(ordered.searchsorted(x, "right"))
+    surplus = 2 * np.bincount(of[:below], minlength=n) - sizes
+    least = int(surplus.min())
+    one = np.bincount(surplus - least) / n
     # The n-fold convolution, by the transform: rounding stays below 1e-12.
     size = (len(one) - 1) * n + 1
     resampled = np.fft.irfft(np.fft.rfft(one, size) ** n, size) if size > 1 else np.ones(1)

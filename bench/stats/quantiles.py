@@ -81,7 +81,9 @@ def needed_n(p: float, confidence: float = CONFIDENCE) -> int:
     return max(MIN_N_INTERVAL, math.ceil(math.log(1 - confidence) / math.log(p)))
 
 
-def quantile(values: Sequence[float], p: float, confidence: float = CONFIDENCE) -> Estimate:
+def quantile(
+    values: Sequence[float] | NDArray[np.float64], p: float, confidence: float = CONFIDENCE
+) -> Estimate:
     """A quantile with its distribution-free interval from order statistics.
 
     The number of values below the true quantile is binomial(n, p), so that the k-th smallest
@@ -101,12 +103,23 @@ def quantile(values: Sequence[float], p: float, confidence: float = CONFIDENCE) 
     n = len(ordered)
     if n == 0:
         return Estimate(None, 0, need=need)
-    point = float(np.quantile(ordered, p, method="median_unbiased"))
+    point = _point(ordered, p)
     if n < need:
         return Estimate(point if p == 0.5 else None, n, need=need)
     tail = (1 - confidence) / 2 if p == 0.5 else 1 - confidence
     low, high = order_bounds(ordered, p, tail)
     return Estimate(point, n, low if p == 0.5 else None, high, need)
+
+
+def _point(ordered: NDArray[np.float64], p: float) -> float:
+    """As ``np.quantile(ordered, p, method="median_unbiased")``, to the last bit, but faster."""
+    at = len(ordered) * p + (1 / 3 + p * (1 - 1 / 3 - 1 / 3)) - 1
+    below = min(max(math.floor(at), 0), len(ordered) - 1)
+    above, share = min(below + 1, len(ordered) - 1), at - math.floor(at)
+    low, high = float(ordered[below]), float(ordered[above])
+    if at < 0 or below == above:
+        return low
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
 
 
 def order_bounds(
@@ -196,7 +209,12 @@ V = TypeVar("V")
 
 def per_key(values: Sequence[tuple[Key, float]]) -> list[float]:
     """The median of each key's values: repeats of one turn are not independent of each other."""
-    return [float(statistics.median(of_key)) for _, of_key in by_key(values)]
+    return medians(by_key(values))
+
+
+def medians(grouped: Sequence[tuple[Key, Sequence[float]]]) -> list[float]:
+    """The median of each group of values."""
+    return [float(of[0] if len(of) == 1 else statistics.median(of)) for _, of in grouped]
 
 
 def by_key(values: Sequence[tuple[Key, V]]) -> list[tuple[Key, list[V]]]:

@@ -34,6 +34,17 @@ RENAMED_METRICS: dict[str, str] = {
 }
 """Metric's name in runs of versions 1 and 2 → its name since version 3."""
 
+
+def todays_name(metric: str) -> str:
+    """A metric's name as it is called since the newest version of the schema."""
+    return RENAMED_METRICS.get(metric, metric)
+
+
+def names_of(metric: str) -> list[str]:
+    """The names under which files of any version hold a metric, by today's name."""
+    return [metric, *(old for old, new in RENAMED_METRICS.items() if new == metric)]
+
+
 VERSION_KEY = b"duplex_lab.schema_version"
 TABLE_KEY = b"duplex_lab.table"
 

@@ -14,20 +14,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from bench.store.atomic import StoreError, atomic_write, explained
 from bench.store.labels import FixtureLabels
 from bench.store.recording import Stereo, read_recording, write_recording
 from bench.store.records import CauseRow, MetricRow, Trial
-from bench.store.schema import RENAMED_METRICS, TABLES
+from bench.store.schema import todays_name
 from bench.store.tables import (
     as_table,
-    damage,
     marks_of,
-    numbers_of,
-    open_table,
     read_marks,
     read_table,
     values_of,
@@ -345,7 +341,7 @@ def read_metrics(run_dir: Path) -> list[MetricRow]:
         StoreError: it is missing, damaged or newer than this program.
     """
     rows = read_table(run_dir / "metrics.parquet", "metrics").to_pylist()
-    return [MetricRow(**row | {"metric": _today(row["metric"])}) for row in rows]
+    return [MetricRow(**row | {"metric": todays_name(row["metric"])}) for row in rows]
 
 
 def read_causes(run_dir: Path) -> list[CauseRow] | None:
@@ -357,41 +353,3 @@ def read_causes(run_dir: Path) -> list[CauseRow] | None:
     if not (run_dir / "causes.parquet").exists():
         return None
     return [CauseRow(**row) for row in read_table(run_dir / "causes.parquet", "causes").to_pylist()]
-
-
-def _today(metric: str) -> str:
-    """A metric's name as it is called since the newest version of the schema."""
-    return RENAMED_METRICS.get(metric, metric)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The rows of one metric, column by column: much faster than as `MetricRow`."""
-
-    preset: list[str]
-    fixture: list[str]
-    turn: list[int]
-    warmup: list[bool]
-    subject: list[str | None]
-    value: list[float | None]
-    valid: list[bool]
-    reason: list[str | None]
-
-
-def read_figures(run_dir: Path, metric: str) -> Figures:
-    """Reads one metric out of ``metrics.parquet``.
-
-    Raises:
-        StoreError: it is missing, damaged or newer than this program.
-    """
-    path = run_dir / "metrics.parquet"
-    texts = [column.name for column in TABLES["metrics"] if column.type == "string"]
-    file = open_table(path, "metrics", dictionaries=texts)
-    names = [field.name for field in fields(Figures)]
-    with damage(path):
-        table = file.read(columns=["metric", *names], use_threads=False)
-    of = table["metric"].combine_chunks()
-    words = [_today(name) for name in of.dictionary.to_pylist()]
-    number = words.index(metric) if metric in words else -1
-    rows = np.flatnonzero(numbers_of(of.indices)[0] == number)
-    return Figures(*(values_of(table[name], rows) for name in names))

@@ -9,6 +9,7 @@ import io
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def as_table(name: str, records: Sequence[object], **columns: list[Any]) -> pa.T
 
 def marks_of(columns: Mapping[str, Sequence[Any]]) -> list[Mark]:
     """A mark per row, as ``Mark(…)`` would make it: field by field, which takes half the time."""
-    marks = [object.__new__(Mark) for _ in columns["t_ns"]]
+    marks = list(map(object.__new__, repeat(Mark, len(columns["t_ns"]))))
     for name, values in columns.items():
         # A frozen dataclass has no other way in than its slots.
         deque(map(getattr(Mark, name).__set__, marks, values), maxlen=0)
@@ -97,7 +98,7 @@ def write_tables(path: Path, name: str, tables: Sequence[pa.Table]) -> None:
         column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
     ) as writer:
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(table.cast(schema))  # texts may be dictionaries
     atomic_write(path, buffer.getvalue())
 
 
@@ -148,7 +149,9 @@ def read_table(path: Path, name: str) -> pa.Table:
 
 def read_marks(path: Path) -> dict[str, pa.Table]:
     """Trial id → its marks: each row group is one trial."""
-    file = open_table(path, "marks")
+    # Texts as dictionaries, as they are stored: half the memory and half the time.
+    texts = [column.name for column in TABLES["marks"] if column.type == "string"]
+    file = open_table(path, "marks", dictionaries=texts)
     found, start = {}, 0
     with damage(path):
         table = file.read(use_threads=False)

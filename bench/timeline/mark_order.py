@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.timeline.timeline import ByEvent, by_event
 from pipelines.clock import NS_PER_MS
 from pipelines.errors import LabError
 from pipelines.marks import Mark, StageEvent
@@ -31,7 +32,6 @@ out."""
 EARLIER: dict[StageEvent, StageEvent] = {("tts", "ahead"): ("tts", "request")}
 """Event → the cause that it stands for, where both are there: work that was done ahead."""
 
-_CAUSES = {cause for cause, _ in ORDER}
 _EFFECTS: dict[StageEvent, tuple[StageEvent, ...]] = {
     effect: tuple(cause for cause, of in ORDER if of == effect) for _, effect in ORDER
 }
@@ -41,25 +41,52 @@ class MarkOrderError(LabError):
     """An effect lies before its cause; the text is one sentence that names both marks."""
 
 
-def check_order(trial_id: str, marks: Sequence[Mark]) -> None:
+def check_order(trial_id: str, marks: Sequence[Mark], events: ByEvent | None = None) -> None:
     """Checks a trial's marks.
 
     Args:
         trial_id: Name of the trial, for the message.
         marks: In any order.
+        events: The same, by event; None groups them.
 
     Raises:
         MarkOrderError: two marks of one request, or turn, lie in the wrong order.
     """
-    first: dict[tuple[StageEvent, str, int], int] = {}
-    for mark in marks:
-        event = EARLIER.get((mark.stage, mark.event), (mark.stage, mark.event))
-        if event in _CAUSES:
-            key = (event, *_whose(mark))
-            first[key] = min(mark.t_ns, first.get(key, mark.t_ns))
+    if not _is_ordered(by_event(marks) if events is None else events):
+        _refuse(trial_id, marks)
+
+
+def _is_ordered(events: ByEvent) -> bool:
+    """No effect lies before its cause: event by event, without a look at the many others."""
+    first: dict[StageEvent, dict[tuple[str, int], int]] = {}
+    for cause, effect in ORDER:
+        if effect not in events:
+            continue
+        if cause not in first:
+            first[cause] = _first(events, cause)
+        begun = first[cause]
+        if any(mark.t_ns < begun.get(_whose(mark), mark.t_ns) for mark in events[effect]):
+            return False
+    return True
+
+
+def _first(events: ByEvent, cause: StageEvent) -> dict[tuple[str, int], int]:
+    """Whose work → when a cause, or what stands for it, was first marked, ns."""
+    first: dict[tuple[str, int], int] = {}
+    for name in (cause, *(event for event, of in EARLIER.items() if of == cause)):
+        for mark in events.get(name, ()):
+            whose = _whose(mark)
+            first[whose] = min(mark.t_ns, first.get(whose, mark.t_ns))
+    return first
+
+
+def _refuse(trial_id: str, marks: Sequence[Mark]) -> None:
+    """Names the first of the marks that lies before its cause."""
+    events = by_event(marks)
+    first = {cause: _first(events, cause) for cause, _ in ORDER}
     for mark in marks:
         for cause in _EFFECTS.get((mark.stage, mark.event), ()):
-            cause_ns = first.get((cause, *_whose(mark)))
+            cause_ns = first[cause].get(_whose(mark))
             if cause_ns is not None and mark.t_ns < cause_ns:
                 raise MarkOrderError(_sentence(trial_id, mark, cause, cause_ns))
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from bench.stats.format import number
 from bench.stats.quantiles import per_key, quantile
 from bench.store.atomic import StoreError
-from bench.store.store import read_figures, read_info, read_trials
+from bench.store.figures import read_figures
+from bench.store.store import read_info, read_trials
 from bench.summary.colours import look
 
 State = Literal["live", "done", "unfinished", "damaged"]

@@ -28,6 +28,8 @@ THRESHOLD_DBFS = -50.0
 MERGE_GAP_MS = 200.0
 """Longer than any closure inside a word (~120 ms), shorter than a pause that a listener notices."""
 
+APART_WINDOWS = 10
+"""Distance of strong samples, in windows, from which their neighbourhoods are looked at apart."""
 _FULL_SCALE = 1 << 23  # 24 bits leave room for squares in int64
 
 
@@ -90,37 +92,58 @@ def _audible_samples(pcm: NDArray[Any], rate_hz: int, threshold_dbfs: float) -> 
     """Indices of all audible samples, in order."""
     if pcm.ndim != 1:
         raise ValueError(f"onsets: a mono signal of shape (n,) is needed, not {pcm.shape}")
-    x, scale = _integers(pcm)
+    x, scale = _integers(np.ascontiguousarray(pcm))
     limit = 10 ** (threshold_dbfs / 20) * scale
     # For integers, the least one that reaches the limit is equivalent, and compares faster.
-    strong = np.flatnonzero(np.abs(x) >= math.ceil(limit))
+    least = math.ceil(limit)
+    strong = np.flatnonzero((x >= least) | (x <= -least))
     if strong.size == 0:
         return strong
     width = max(1, round(WINDOW_MS * rate_hz / 1000))
-    # Coarse: no window can be loud away from a strong sample, so only their neighbourhood counts.
+    power = math.ceil(limit * limit * width)
+    # No window can be loud away from a strong sample, so only their neighbourhoods count.
+    cuts = np.flatnonzero(np.diff(strong) > APART_WINDOWS * width) + 1
+    found = [_in_loud_windows(x, near, width, power) for near in np.split(strong, cuts)]
+    return np.concatenate(found)
+
+
+def _in_loud_windows(
+    x: NDArray[Any], strong: NDArray[np.intp], width: int, power: int
+) -> NDArray[np.intp]:
+    """Those of some samples that lie in a loud window.
+
+    Args:
+        x: (n,) the signal, integers.
+        strong: Indices of the samples, in order.
+        width: Length of a window.
+        power: Least sum of the squares of a loud one.
+    """
     base = max(0, int(strong[0]) - width)
     near = x[base : int(strong[-1]) + width + 1]
+    near = near.astype(np.int32 if x.dtype == np.int16 else np.int64)  # squares fit
     # loud[s] says whether the window that starts at base + s − (width − 1) is loud.
     total = np.zeros(len(near) + 2 * width - 1, np.int64)
     # int64 may wrap in the running sum; the difference of two of its values is exact all the same.
     np.cumsum(near * near, dtype=np.int64, out=total[width : width + len(near)])
     total[width + len(near) :] = total[width + len(near) - 1]
-    loud = total[width:] - total[:-width] >= math.ceil(limit * limit * width)
-    # Refine: a sample lies in the windows loud[i] … loud[i + width − 1].
-    count = np.zeros(len(loud) + 1, np.int64)
-    np.cumsum(loud, out=count[1:])
+    loud = total[width:] - total[:-width] >= power
+    # Refine: a sample lies in the windows loud[i] … loud[i + width − 1]; so a run of loud windows
+    # holds the samples from width − 1 before its first one to its last.
+    edges = np.flatnonzero(np.diff(loud, prepend=False, append=False))
     index = strong - base
-    return strong[count[index + width] > count[index]]
+    first, last = index.searchsorted(edges[::2] - width + 1), index.searchsorted(edges[1::2])
+    first[1:] = np.maximum(first[1:], last[:-1])  # a sample that two runs hold is there once
+    return np.concatenate([strong[a:b] for a, b in zip(first, last, strict=True)] or [strong[:0]])
 
 
 def _integers(pcm: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """The signal in integers whose squares fit, and the integer that stands for 1.0.
+    """The signal in integers whose squares fit into int64, and the integer that stands for 1.0.
 
     Floats on a 24-bit scale, int16 unchanged: the scales differ by a power of two, so that the same
     signal gives the same answer.
     """
     if pcm.dtype == np.int16:
-        return pcm.astype(np.int32), 1 << 15
+        return pcm, 1 << 15
     if not np.issubdtype(pcm.dtype, np.floating):
         raise ValueError(f"onsets: int16 or float samples are needed, not {pcm.dtype}")
     if not np.isfinite(pcm).all():

@@ -12,6 +12,7 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     LLMFullResponseStartFrame,
     TTSAudioRawFrame,
+    TTSSpeakFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import TTSSettings
@@ -21,6 +22,7 @@ from pipecat.transcriptions.language import Language
 from pipelines.cascade.handover import HandOver
 from pipelines.cascade.llm import REQUEST_ID
 from pipelines.engines.options import TtsOptions
+from pipelines.engines.tts import said
 from pipelines.errors import ModelError
 from pipelines.marks import MarkSink, stamp
 from pipelines.phones import PHONES, PHONES_AT
@@ -66,6 +68,9 @@ class ModelTTSService(TTSService):
         self._llm_request_id = ""
         self._speaking: ModelRequest | None = None
         self._ahead: tuple[str, ModelRequest] | None = None
+        self._said = said.of_this_process()
+        self._is_fixed = False
+        """Whether the text is a sentence of the server's, and of no answer."""
 
     def can_generate_metrics(self) -> bool:
         """Whether Pipecat may collect metrics: yes."""
@@ -81,7 +86,11 @@ class ModelTTSService(TTSService):
             self._drop_ahead()
         elif isinstance(frame, EagerEndOfTurnCancelFrame):
             self._drop_ahead()
-        await super().process_frame(frame, direction)
+        self._is_fixed = isinstance(frame, TTSSpeakFrame)
+        try:
+            await super().process_frame(frame, direction)
+        finally:
+            self._is_fixed = False
 
     async def cancel(self, frame: CancelFrame) -> None:
         """Drops the audio being made, at once: a generator that is left alone is closed much
@@ -135,26 +144,32 @@ class ModelTTSService(TTSService):
         """Synthesises one text."""
         ahead = self._take_ahead(text)
         request_id = ahead.id if ahead else _id(self._llm_request_id)
-        spoke, samples = False, 0
+        is_fixed, samples = self._is_fixed, 0
+        pieces: list[said.Piece] = []
         try:
             await self.start_tts_usage_metrics(text)
             await self._process.ensure_running()
             self._marks.put(stamp("tts", "request", request_id=request_id, text=text))
+            known = self._said.get(self._process.model, text) if is_fixed else ()
+            for piece in known:
+                yield self._frame(piece, samples, context_id)
+                samples += piece.samples
+            if known:
+                self._marks.put(stamp("tts", "repeated", request_id=request_id))
+                self._marks.put(stamp("tts", "end", request_id=request_id, value=samples))
+                return
             self._speaking = ahead or self._process.open(
                 "speak", {"text": text}, request_id=request_id, marks=self._marks
             )
             async for header, pcm in self._speaking:
                 if not pcm:
                     continue
-                spoke = True
-                frame = TTSAudioRawFrame(pcm, self._rate_hz, 1, context_id=context_id)
-                frame.metadata |= {
-                    PHONES: header.get(PHONES, []),
-                    PHONES_AT: samples / self._rate_hz * 1000,
-                }
-                samples += len(pcm) // 2
-                yield frame
-            if not spoke:
+                pieces.append(said.Piece(pcm, header.get(PHONES, [])))
+                yield self._frame(pieces[-1], samples, context_id)
+                samples += pieces[-1].samples
+            if is_fixed:
+                self._said.keep(self._process.model, text, pieces)
+            if not pieces:
                 # Without any audio from the last text of an answer, Pipecat would end the answer
                 # only after 3 s of waiting for some.
                 silence = bytes(self._rate_hz // 100 * 2)  # 10 ms
@@ -164,6 +179,13 @@ class ModelTTSService(TTSService):
             yield ErrorFrame(error=str(error))
         finally:
             self._drop()
+
+    def _frame(self, piece: said.Piece, samples: int, context_id: str) -> TTSAudioRawFrame:
+        """A piece of a text's audio, after so many samples of it."""
+        frame = TTSAudioRawFrame(piece.pcm, self._rate_hz, 1, context_id=context_id)
+        at_ms = samples / self._rate_hz * 1000
+        frame.metadata |= {PHONES: piece.phones, PHONES_AT: at_ms}
+        return frame
 
     def _drop(self) -> None:
         """Cancels what is still being made."""

@@ -34,7 +34,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns, samples_to_ns
 from pipelines.host import DUE_NS
 from pipelines.link.hold import HoldSpeechFrame, HoldsSpeech
-from pipelines.marks import MarkSink, stamp
+from pipelines.marks import MarkSink, NoMarks, stamp
 from pipelines.spec import AudioOptions
 
 
@@ -110,6 +110,7 @@ class LinkInput(BaseInputTransport):
         self._wire = wire
         self._tasks: list[asyncio.Task[None]] = []
         self._heard: asyncio.Queue[InputAudioRawFrame] = asyncio.Queue()
+        self._marked = not isinstance(wire.marks, NoMarks)
         self._straight = params.audio_in_passthrough and not params.audio_in_filter
         """Whether a chunk goes on as it is, as in every pipeline of ours."""
 
@@ -150,7 +151,7 @@ class LinkInput(BaseInputTransport):
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
     ) -> None:
         """Stamps each input chunk as the pipeline's first processor gets it."""
-        if isinstance(frame, InputAudioRawFrame):
+        if self._marked and isinstance(frame, InputAudioRawFrame):
             self._wire.marks.put(stamp("link", "chunk_in", value=frame.metadata["k"]))
         await super().push_frame(frame, direction)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import socket
 import subprocess
 import sys
@@ -86,6 +87,11 @@ class ModelProcess:
     def pid(self) -> int | None:
         """The child's process id, while it runs."""
         return self._popen.pid if self._popen is not None else None
+
+    @property
+    def model(self) -> str:
+        """The engine and its options: the same where two processes compute the same."""
+        return f"{self._engine} {json.dumps(self._options, sort_keys=True)}"
 
     @property
     def running(self) -> bool:

@@ -140,7 +140,7 @@ def _frame_times(run: Path) -> dict[str, tuple[float, str]]:
     enough.
     """
     from bench.stats.quantiles import quantile
-    from bench.store.store import read_figures
+    from bench.store.figures import read_figures
 
     found: dict[str, tuple[float, str]] = {}
     for warmup in (True, False):

@@ -156,9 +156,10 @@ def _entries(root: Path) -> list[Entry]:
 
 def _row(folder: Path, entry: Entry) -> dict[str, Any]:
     from bench.store.atomic import StoreError
+    from bench.store.figures import read_figures
     from bench.store.records import FAILED
     from bench.store.removal import bytes_of
-    from bench.store.store import read_figures, read_trials
+    from bench.store.store import read_trials
     from bench.view.library import STATES
 
     row: dict[str, Any] = {

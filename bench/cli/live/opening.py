@@ -91,6 +91,8 @@ def memory_of(config: ServerConfig) -> Memories | None:
     """
     options, auth = config.of(MemoryOptions), config.of(AuthOptions)
     if options.folder is None:
+        if options.local_user:
+            raise LabError("--memory-local-user: nothing is remembered without --memory FOLDER.")
         return None
     from pipelines.server.memory.memories import Memories
 

@@ -23,6 +23,8 @@ def withdrawn_spans(timeline: Timeline) -> list[tuple[int, int]]:
     """(prediction, withdrawal) of each answer that was withdrawn, ns."""
     spans: list[tuple[int, int]] = []
     begun_ns: int | None = None
+    if not timeline.all("turn", "withdrawn"):
+        return spans
     for mark in timeline.marks:
         if (mark.stage, mark.event) == ("turn", "predicted"):
             begun_ns = mark.t_ns
@@ -37,6 +39,8 @@ def withdrawn_spans(timeline: Timeline) -> list[tuple[int, int]]:
 def wasted(timeline: Timeline) -> Iterator[Work]:
     """The work of language model and synthesiser on answers that were withdrawn."""
     spans = withdrawn_spans(timeline)
+    if not spans:
+        return
     over = {
         (m.stage, m.request_id): m
         for m in reversed(timeline.marks)

@@ -83,8 +83,11 @@ class Address:
         """The same with a certificate."""
         return dataclasses.replace(self, secure=secure)
 
-    def listen(self) -> socket.socket:
+    def listen(self, flag: str = "--port") -> socket.socket:
         """A socket that is bound, and does not take connections yet.
+
+        Args:
+            flag: The option that names the port.
 
         Raises:
             LabError: the port can't be had.
@@ -98,7 +101,7 @@ class Address:
         except OSError as error:
             listener.close()
             wrong = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-            other = "--host, one of this machine's addresses" if wrong else "--port"
+            other = "--host, one of this machine's addresses" if wrong else flag
             raise LabError(
                 f"the server can't listen at {self.host}:{self.port} ({error.strerror}): choose "
                 f"another {other}."

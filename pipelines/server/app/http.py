@@ -18,6 +18,8 @@ LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 """They would write every header and message at the level DEBUG, tokens with them."""
 MOST_MESSAGE = 1 << 20
 """Bytes of a WebSocket message: what is larger is never gathered."""
+MOST_READ = 4
+"""Messages of a WebSocket that may wait before no more is read."""
 HEADER_S = 10.0
 """Longest time for a client to send a whole request, s."""
 BACKLOG = 1_024
@@ -65,7 +67,7 @@ async def http(
         access_log=False,
         lifespan="off",
         loop="none",
-        ws="websockets-sansio",
+        ws=_socket_class(),
         ws_max_size=MOST_MESSAGE,
         ws_per_message_deflate=False,  # speech does not shrink, and it would cost a core
         timeout_keep_alive=5,
@@ -91,6 +93,26 @@ async def http(
         with contextlib.suppress(asyncio.CancelledError):
             await running
         reaping.cancel()
+
+
+def _socket_class() -> Any:
+    """Uvicorn's WebSocket, which reads on while a few messages wait.
+
+    Its own stops reading at every message and goes on when that is taken: two calls of the system
+    for each, a tenth of the server's work for users who listen.
+    """
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    class Socket(WebSocketsSansIOProtocol):
+        def send_receive_event_to_app(self) -> None:
+            if self.read_paused or self.queue.qsize() >= MOST_READ:
+                super().send_receive_event_to_app()
+                return
+            self.read_paused = True  # so that it does not stop reading
+            super().send_receive_event_to_app()
+            self.read_paused = False
+
+    return Socket
 
 
 def _server_class() -> Any:

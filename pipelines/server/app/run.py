@@ -165,7 +165,7 @@ async def _sidecar(service: VoiceService, beside: Beside) -> AsyncIterator[None]
         sidecar = Sidecar(service)
         if beside.port is not None:
             address = Address(port=beside.port)
-            listener = stack.enter_context(contextlib.closing(address.listen()))
+            listener = stack.enter_context(contextlib.closing(address.listen("--sidecar-port")))
             app, most = sidecar_app(sidecar), service.limits.connections
             await stack.enter_async_context(http(app, listener, address, most))
         if beside.socket is not None:

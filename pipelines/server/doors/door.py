@@ -10,15 +10,17 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.audio.levels import as_int16
 from pipelines.audio.stream_resample import StreamResampler
 from pipelines.clock import NS_PER_S, monotonic_ns
 from pipelines.server.access.key import PageKey
 from pipelines.server.access.tokens import AccessError, Claims, Verifier
 from pipelines.server.config.tables import FaceOptions
+from pipelines.server.doors.pace import Pace
 from pipelines.server.service.service import RefusedError, VoiceService
 from pipelines.server.session.conversation import Session
 from pipelines.server.session.events import AudioOut, Closed, Event
@@ -149,7 +151,7 @@ async def deny(socket: WebSocket, sentence: str, status: int = 401) -> None:
 
 
 class Ears:
-    """The user's audio on its way in: checked, brought to the session's rate, and pushed.
+    """The user's audio on its way in: checked, brought to the session's rate, heard in its time.
 
     Args:
         session: Takes it.
@@ -160,14 +162,14 @@ class Ears:
     def __init__(
         self, session: Session, rate_hz: int, clock: Callable[[], int] = monotonic_ns
     ) -> None:
-        self._session = session
         self._rate_hz = rate_hz
         self._clock = clock
         self._began_ns: int | None = None
         self._samples = 0
         to_hz = session.in_rate_hz
         self._resampler = StreamResampler(rate_hz, to_hz) if rate_hz != to_hz else None
-        self._delay_ns = round(self._resampler.delay_s * NS_PER_S) if self._resampler else 0
+        delay_ns = round(self._resampler.delay_s * NS_PER_S) if self._resampler else 0
+        self._pace = Pace(session, delay_ns, clock)
 
     def hear(self, pcm: bytes) -> None:
         """Takes a piece, which has just arrived.
@@ -189,8 +191,8 @@ class Ears:
             )
         if self._resampler is not None:
             floats = np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768
-            pcm = _int16(self._resampler.feed(floats))
-        self._session.push(pcm, now_ns - self._delay_ns)
+            pcm = as_int16(self._resampler.feed(floats)).tobytes()
+        self._pace.hear(pcm)
 
 
 class Mouth:
@@ -211,7 +213,7 @@ class Mouth:
         if self._resampler is None or self._resampler.from_hz != chunk.rate_hz:
             self._resampler = StreamResampler(chunk.rate_hz, self._rate_hz)
         floats = np.frombuffer(chunk.pcm, "<i2").astype(np.float32) / 32_768
-        return _int16(self._resampler.feed(floats))
+        return as_int16(self._resampler.feed(floats)).tobytes()
 
     def rest(self) -> bytes:
         """What the resampler still holds back, when the agent has fallen silent."""
@@ -219,12 +221,7 @@ class Mouth:
             return b""
         held = round(self._resampler.delay_s * self._resampler.from_hz)
         self_rest, self._resampler = self._resampler, None
-        return _int16(self_rest.feed(np.zeros(held, np.float32)))
-
-
-def _int16(floats: Any) -> bytes:
-    pcm: bytes = np.clip(np.rint(floats * 32_768), -32_768, 32_767).astype("<i2").tobytes()
-    return pcm
+        return as_int16(self_rest.feed(np.zeros(held, np.float32))).tobytes()
 
 
 async def end(closing: Awaitable[None]) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ import numpy as np
 from pipelines.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from pipelines.server.doors.door import DoorRow, House
 from pipelines.server.doors.holding import Tail, admitted, hold
+from pipelines.server.doors.pace import Pace
 from pipelines.server.protocols.commands import (
     Answer,
     Command,
@@ -29,7 +29,6 @@ from pipelines.server.protocols.commands import (
     Instruct,
     Interrupt,
     Offer,
-    Pcm,
     Tell,
 )
 from pipelines.server.protocols.openai_realtime import OpenAIRealtimeServer
@@ -64,17 +63,6 @@ PATH = "/v1/realtime"
 SUBPROTOCOL = "realtime"
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 """Prefix of the subprotocol that holds a browser's token."""
-AHEAD_NS = 200 * NS_PER_MS
-"""Audio that is heard as it comes though it is ahead of the clock: a network delivers in bursts."""
-CATCH_UP_NS = 5 * NS_PER_S
-"""Stall of the network whose audio is heard at once when it comes."""
-PIECE_S = 0.02
-"""Length of the pieces in which audio that is far ahead is heard, s."""
-HELD_SPEED = 4.0
-"""How much faster than real time audio is heard that was held back. A pipeline's detectors count
-samples, but what decides on a turn counts time as well, and misses a turn that is over at once."""
-MOST_AHEAD_S = 600
-"""Audio that may wait to be heard, s."""
 MOST_TOLD = 128
 """Written messages that wait for an answer to be asked for."""
 ANSWER_S = 30.0
@@ -135,7 +123,6 @@ class RealtimeTalk:
     async def listen(self) -> None:
         """Takes the client's events until it goes."""
         await self._flush()
-        pacing = asyncio.create_task(self._pace.run())
         waiting = asyncio.create_task(self._watch())
         try:
             while True:
@@ -148,10 +135,9 @@ class RealtimeTalk:
                 await self._flush()
         finally:
             self._tail.cancel()
-            for task in (pacing, waiting):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting
 
     async def _follow_all(self, commands: Sequence[Command]) -> None:
         """Follows commands; where a result has no call there is nothing to answer."""
@@ -164,7 +150,8 @@ class RealtimeTalk:
         """Follows a command; False: it can't be followed, and the client was told."""
         try:
             if isinstance(command, Hear):
-                self._pace.hear(command.pcm, not self._server.settings.detects_turns)
+                was_held = not self._server.settings.detects_turns
+                self._pace.hear(command.pcm.astype("<i2").tobytes(), was_held)
             elif isinstance(command, Answer):
                 await self._answer(command)
             elif isinstance(command, Tell):
@@ -280,96 +267,6 @@ class RealtimeTalk:
         async with self._sending:
             for event in self._server.take():
                 await self._socket.send({"type": "websocket.send", "text": json_text(event)})
-
-
-class Pace:
-    """The user's audio on its way to the session, never faster than the session can bear.
-
-    Args:
-        session: Started.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._rate_hz = session.in_rate_hz
-        self._piece = round(PIECE_S * session.in_rate_hz)
-        self._end_ns: int | None = None
-        """When the newest sample that was heard would have been spoken."""
-        self._waiting: deque[tuple[Pcm, float]] = deque()
-        """Pieces, and how much faster than real time each is heard."""
-        self._samples = 0
-        """Samples that wait."""
-        self._silent = False
-        """Whether silence is heard while nothing waits."""
-        self._news = asyncio.Event()
-
-    def hear(self, pcm: Pcm, was_held: bool) -> None:
-        """Takes (n,) samples.
-
-        Args:
-            pcm: Of the user, at the session's rate.
-            was_held: Whether they were held back, and the client waits.
-
-        Raises:
-            SessionError: too much waits already.
-        """
-        self._silent = False
-        if not was_held and not self._waiting:
-            end_ns = self._end(len(pcm))
-            if end_ns <= monotonic_ns() + AHEAD_NS:
-                self._end_ns = end_ns
-                self._push(pcm)
-                return
-        if self._samples + len(pcm) > MOST_AHEAD_S * self._rate_hz:
-            raise SessionError(f"{MOST_AHEAD_S} s of audio wait to be heard: no more is taken")
-        speed = HELD_SPEED if was_held else 1.0
-        for n in range(0, len(pcm), self._piece):
-            self._waiting.append((pcm[n : n + self._piece], speed))
-        self._samples += len(pcm)
-        self._news.set()
-
-    def end_turn(self) -> None:
-        """The user is silent from now on: what detects a turn's end waits for that.
-
-        A model that hears and speaks at once goes on only while it hears.
-        """
-        self._silent = True
-        self._news.set()
-
-    def rest(self) -> None:
-        """No more silence is needed."""
-        self._silent = False
-
-    async def run(self) -> None:
-        """Lets what waits be heard in its time."""
-        while True:
-            if not self._waiting and not self._silent:
-                self._news.clear()
-                await self._news.wait()
-            wait_ns = (self._end_ns or 0) - monotonic_ns()
-            if wait_ns > 0:
-                await asyncio.sleep(wait_ns / NS_PER_S)
-            if self._waiting:
-                pcm, speed = self._waiting.popleft()
-                self._samples -= len(pcm)
-            elif self._silent:
-                pcm, speed = np.zeros(self._piece, np.int16), 1.0
-            else:
-                continue
-            self._end_ns = self._end(round(len(pcm) / speed))
-            self._push(pcm)
-
-    def _push(self, pcm: Pcm) -> None:
-        self._session.push(pcm.astype("<i2").tobytes())
-
-    def _end(self, samples: int) -> int:
-        """When so many samples more would have been spoken."""
-        length_ns = samples * NS_PER_S // self._rate_hz
-        now_ns = monotonic_ns()
-        if self._end_ns is None:
-            return now_ns + max(0, length_ns - AHEAD_NS)
-        # What a stalled network held back is no audio ahead of its time: it may catch up.
-        return max(self._end_ns, now_ns - CATCH_UP_NS) + length_ns
 
 
 def _ago_ms(t_ns: int) -> float:

@@ -2,7 +2,8 @@
 
 A client's events come in and give commands; what the agent does gives events (`take`). Turns are
 found by the preset's own detector, whose news arrive by `user_started` and `user_stopped`, or are
-ended by the client itself (``turn_detection: null``; `openai_input`).
+ended by the client itself (``turn_detection: null``; `openai_input`). The user's turn lies in
+`openai_turn`, the agent's in `openai_response`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pipelines.server.protocols.openai_input import InputBuffer
 from pipelines.server.protocols.openai_items import Item, Items, message_texts
 from pipelines.server.protocols.openai_response import Response
 from pipelines.server.protocols.openai_settings import EventError, Settings, updated
+from pipelines.server.protocols.openai_turn import UserTurn
 from pipelines.wires.error import WireError
 from pipelines.wires.messages import json_object
 
@@ -62,16 +64,9 @@ class OpenAIRealtimeServer:
         self._input = InputBuffer(in_rate_hz)
         self._held: list[Command] = []
         """Results of functions, given on when an answer is asked for."""
-        self._user_item = ""
-        """Item of the user's turn that goes on, or of the last one."""
-        self._speaks = False
-        """Whether the user's turn goes on."""
-        self._turn_ms = 0
-        """Where in the session's audio it began; once it is over, its length, ms."""
-        self._partial = ""
-        """What was sent of the turn's words before a final text."""
-        self._finals: list[str] = []
-        """Final texts that were not sent yet."""
+        self._turn = UserTurn(
+            self._send, lambda: self._name("item"), self._items, lambda: self.settings
+        )
         self._send("session.created", session=settings.session(session_id))
         conversation = {"id": f"conv_{session_id}", "object": "realtime.conversation"}
         self._send("conversation.created", conversation=conversation)
@@ -125,9 +120,7 @@ class OpenAIRealtimeServer:
             raise EventError(
                 "unsupported_value", "turns are detected here: set turn_detection to null to commit"
             )
-        self._turn_ms = round(self._input.commit())
-        self._user_item = self._name("item")
-        self._put_turn()
+        self._turn.commit(round(self._input.commit()))
         return []
 
     def _clear(self, event: Mapping[str, Any]) -> list[Command]:
@@ -266,61 +259,18 @@ class OpenAIRealtimeServer:
         Args:
             ago_ms: For how long the user had spoken by then, ms.
         """
-        if self._speaks or not self.settings.detects_turns:
-            return
-        self._speaks = True
-        self._mute = False
-        self._user_item = self._name("item")
-        self._turn_ms = self._input.position_ms(ago_ms)
-        self._send(
-            "input_audio_buffer.speech_started",
-            audio_start_ms=self._turn_ms,
-            item_id=self._user_item,
-        )
+        if not self._turn.goes_on and self.settings.detects_turns:
+            self._mute = False
+            self._turn.begin(self._input.position_ms(ago_ms))
 
     def user_stopped(self, ago_ms: float = 0.0) -> None:
         """The user's turn is over; ``ago_ms``: since when they were silent."""
-        if not self._speaks:
-            return
-        self._speaks = False
-        at_ms = max(self._turn_ms, self._input.position_ms(ago_ms))
-        self._turn_ms = at_ms - self._turn_ms
-        self._send("input_audio_buffer.speech_stopped", audio_end_ms=at_ms, item_id=self._user_item)
-        self._put_turn()
-        self._send_words()
+        if self._turn.goes_on:
+            self._turn.end(self._input.position_ms(ago_ms))
 
     def user_words(self, text: str, is_final: bool = True) -> None:
-        """What the preset understood of the user: so far, or for good.
-
-        A turn may have several final texts, of its parts; the client gets them as one.
-        """
-        if not self._user_item or not text:
-            return
-        if is_final:
-            self._finals.append(text)
-            self._partial = ""
-            if not self._speaks:
-                self._send_words()
-        elif text.startswith(self._partial) and text != self._partial:
-            # A recogniser that takes a word back has no event here: its final text comes.
-            if self.settings.transcribes:
-                self._send_transcription("delta", delta=text[len(self._partial) :])
-            self._partial = text
-
-    def _send_words(self) -> None:
-        """The words of the turn that is over, as one."""
-        if not self._finals:
-            return
-        said = " ".join(self._finals)
-        self._finals = []
-        self._items.note_transcript(self._user_item, said)
-        if self.settings.transcribes:
-            usage = {"type": "duration", "seconds": self._turn_ms / 1000}
-            self._send_transcription("completed", transcript=said, usage=usage)
-
-    def _send_transcription(self, kind: str, **fields: Any) -> None:
-        name = f"conversation.item.input_audio_transcription.{kind}"
-        self._send(name, item_id=self._user_item, content_index=0, **fields)
+        """What the preset understood of the user: so far, or for good."""
+        self._turn.words(text, is_final)
 
     def agent_audio(self, pcm: Pcm) -> None:
         """(n,) samples of the agent's speech."""
@@ -403,24 +353,6 @@ class OpenAIRealtimeServer:
         response, self._response = self._response, None
         if response is not None:
             response.end(status, details)
-
-    def _put_turn(self) -> None:
-        """The user's turn becomes an item."""
-        item = {
-            "id": self._user_item,
-            "object": "realtime.item",
-            "type": "message",
-            "status": "completed",
-            "role": "user",
-            "content": [{"type": "input_audio", "transcript": None}],
-        }
-        previous_id = self._items.last_id
-        self._send(
-            "input_audio_buffer.committed", previous_item_id=previous_id, item_id=self._user_item
-        )
-        self._items.add(Item(item))
-        for name in ("conversation.item.added", "conversation.item.done"):
-            self._send(name, previous_item_id=previous_id, item=dict(item))
 
     def _name(self, kind: str) -> str:
         self._names += 1

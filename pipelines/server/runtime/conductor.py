@@ -36,6 +36,7 @@ from pipelines.server.session.events import (
     Interruption,
     Say,
     TurnEnd,
+    Usage,
     UserPartial,
     UserText,
 )
@@ -78,7 +79,9 @@ class Conductor:
         self._rates = self._rates_of(first)
         self._words = Words()
         self._used_before = 0
-        """Tokens that agents before this one used."""
+        """Tokens that agents before this one used, as they are estimated."""
+        self._counted = 0
+        """Tokens that this one used, as its service counts them; 0: it does not."""
         self._sequence = 0
         self._generation = 0
         self._base = 0
@@ -210,6 +213,8 @@ class Conductor:
             self._words.add("user", f"{event.text} ")
         elif isinstance(event, AssistantPartial):
             self._words.add("agent", event.text)
+        elif isinstance(event, Usage):
+            self._counted += event.read + event.written
 
     # lateness and budgets
 
@@ -248,9 +253,10 @@ class Conductor:
         self._failed("model_late", Failure(self.clock(), said))
 
     def _check_budget(self) -> None:
-        used = self._words.used - self._used_before
+        used = self._counted or self._words.used - self._used_before
         if 0 < self._now.budget_tokens < used:
-            said = f"{self._now.name} has used its {self._now.budget_tokens} tokens"
+            how = "as its service counts" if self._counted else "estimated"
+            said = f"{self._now.name} has used its {self._now.budget_tokens} tokens ({how})"
             self._failed("budget_spent", Failure(self.clock(), said))
 
     # exchanging agents
@@ -326,7 +332,7 @@ class Conductor:
         """Tells user, client and agent, and hands over what the user said meanwhile."""
         new = self._now
         self._rates = self._rates_of(new)
-        self._used_before = self._words.used
+        self._used_before, self._counted = self._words.used, 0
         self._fell_back(what)
         told = f"{message.rstrip('.')}: {new.name} goes on"
         self.put(Fallback(self.clock(), old, new.name, what, told))

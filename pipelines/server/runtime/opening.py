@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
 
 from pipelines.errors import LabError
 from pipelines.guards.texts import toml_string
-from pipelines.registry import load_object
 from pipelines.server.runtime.conduct import Conduct
 from pipelines.server.runtime.levels import LEVELS, needs_gb
 from pipelines.server.runtime.options import PolicyOptions, WarmthOptions
@@ -51,6 +54,8 @@ def runtime_of(
         filler_ms=skills.filler_ms,
         greeting=warmth.greeting,
     )
+    if policy.token_env:
+        _check_sealed(policy.fallback)
     names = {spec.name for spec in served}
     others = [n for n in policy.fallback if not is_address(n) and n not in (*names, *STEP_MODELS)]
     spare = [load_spec(name) for name in dict.fromkeys(others)]
@@ -68,6 +73,28 @@ def runtime_of(
     )
 
 
+def _check_sealed(chain: Sequence[str]) -> None:
+    """Refuses to send a token where others could read it.
+
+    Raises:
+        LabError: an address of another machine is no wss://.
+    """
+    for name in chain:
+        if name.startswith("ws://") and not _is_here(urlsplit(name).hostname or ""):
+            raise LabError(
+                f"[policy] fallback: {name}: the token would be sent unencrypted; give a wss:// "
+                "address, or leave --policy-token-env out."
+            )
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine by its name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def registry_of(options: SkillOptions) -> Registry:
     """The skills that ship, and the server's own.
 
@@ -76,7 +103,7 @@ def registry_of(options: SkillOptions) -> Registry:
     """
     found = shipped()
     for path in options.modules:
-        rows = load_object(path)
+        rows = _loaded(path)
         rows = [rows] if isinstance(rows, Skill) else rows
         if not isinstance(rows, Sequence) or not all(isinstance(row, Skill) for row in rows):
             raise LabError(f"[skills] modules: {path} is no list of skills.")
@@ -84,6 +111,31 @@ def registry_of(options: SkillOptions) -> Registry:
     return Registry(
         [replace(one, budget_ms=min(one.budget_ms, options.budget_ms)) for one in found]
     )
+
+
+def _loaded(path: str) -> Any:
+    """What a module of a user's own gives.
+
+    Raises:
+        LabError: there is no such module, or importing it fails.
+    """
+    module, _, name = path.partition(":")
+    if not module or not name.isidentifier():
+        raise LabError(f"[skills] modules: {path!r}: write MODULE:NAME, as my_skills:SKILLS.")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise LabError(
+                f"[skills] modules: there is no module {module!r} on Python's path; PYTHONPATH "
+                "names the folders beside the installed packages."
+            ) from error
+        raise LabError(f"[skills] modules: {path} needs {error.name!r}: install it.") from error
+    except Exception as error:  # whatever the code of others may raise
+        why = " ".join(str(error).split())
+        raise LabError(
+            f"[skills] modules: {path} can't be loaded: {type(error).__name__}: {why}."
+        ) from error
 
 
 def watched(spec: PipelineSpec, options: SkillOptions) -> PipelineSpec:

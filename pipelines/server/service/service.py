@@ -33,6 +33,7 @@ from pipelines.server.session.step import StepBackend
 from pipelines.server.skills.caller import SkillCaller
 from pipelines.spec import PipelineSpec, did_you_mean
 
+GOES_DOWN = "the server is shutting down"
 GOODBYE_S = 5.0
 """Longest time for which an agent may finish what it says when the server ends, s."""
 
@@ -232,7 +233,7 @@ class VoiceService:
         try:
             spec = self.spec(preset)
             if self.draining:
-                raise RefusedError("draining", "the server is shutting down")
+                raise RefusedError("draining", GOES_DOWN)
             if 0 < self.limits.conversations <= len(self._open):
                 raise RefusedError(
                     "full",
@@ -264,6 +265,8 @@ class VoiceService:
     async def drain(self, reason: str, grace_s: float = GOODBYE_S) -> None:
         """Lets nobody in, and ends every conversation once its agent has finished speaking."""
         self.draining = True
+        for pool in self._pools.values():
+            pool.refuse()
         await asyncio.gather(*(one.stop(reason, grace_s) for one in list(self._open)))
 
     async def close(self) -> None:
@@ -317,6 +320,8 @@ class VoiceService:
 
         pool = self._pools.get(name)
         seat = await pool.take_soon(SEAT_S) if pool is not None else None
+        if self.draining:
+            raise RefusedError("draining", GOES_DOWN)
         if pool is None or seat is None:
             raise RefusedError(
                 "full",

@@ -7,7 +7,6 @@ model processes has as many conversations as the server allows.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -103,6 +102,7 @@ class WarmPool:
         self._repairs: set[asyncio.Task[None]] = set()
         self._making: asyncio.Task[None] | None = None
         self._closed = False
+        self._refuses = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -174,7 +174,7 @@ class WarmPool:
         return seat
 
     async def take_soon(self, wait_s: float) -> Seat | None:
-        """A seat, also one that is just being made ready; None: all are taken.
+        """A seat, also one that is just being made ready; None: all are taken, or the server ends.
 
         Args:
             wait_s: Longest wait for one that is being made ready, s.
@@ -186,11 +186,20 @@ class WarmPool:
             self._demand.began(_now_s())
             self._told.ahead("cold")
             self._make()
-        with contextlib.suppress(TimeoutError):
+        refused = asyncio.create_task(self._refuses.wait())
+        try:
             async with asyncio.timeout(wait_s):
-                while not self._free and (work := self._at_work()):
-                    await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-        return self.take()
+                while not self._free and (work := self._at_work()) and not refused.done():
+                    await asyncio.wait({*work, refused}, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            pass
+        finally:
+            refused.cancel()
+        return None if self._refuses.is_set() else self.take()
+
+    def refuse(self) -> None:
+        """Whoever waits for a seat gets none: the server ends."""
+        self._refuses.set()
 
     def give(self, seat: Seat) -> None:
         """Takes a seat back; it is free again when its models have come to rest."""

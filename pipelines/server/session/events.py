@@ -152,6 +152,16 @@ class Interruption:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer, as the language model's own engine or service counted them."""
+
+    t_ns: int
+    read: int
+    """Of its prompt, which holds the conversation so far."""
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
 class LatencyMark:
     """A latency that was measured in the conversation."""
 
@@ -219,6 +229,7 @@ Event = (
     | Control
     | Interruption
     | LatencyMark
+    | Usage
     | Memory
     | Fallback
     | Failure
@@ -238,6 +249,7 @@ NAMES: dict[type, str] = {
     Control: "control",
     Interruption: "interruption",
     LatencyMark: "latency_mark",
+    Usage: "usage",
     Memory: "memory",
     Fallback: "fallback",
     Failure: "error",

@@ -22,7 +22,7 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.metrics.metrics import TTFBMetricsData
+from pipecat.metrics.metrics import LLMUsageMetricsData, TTFBMetricsData
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.transports.base_output import BaseOutputTransport
 
@@ -42,6 +42,7 @@ from pipelines.server.session.events import (
     ToolCancelled,
     ToolResult,
     TurnEnd,
+    Usage,
     UserPartial,
 )
 from pipelines.watch.frames import (
@@ -90,6 +91,9 @@ class SessionTap(BaseObserver):
             for one in frame.data:
                 if isinstance(one, TTFBMetricsData) and one.value:
                     self._emit(LatencyMark(t_ns, "ttfb", one.value * 1_000, one.processor))
+                elif isinstance(one, LLMUsageMetricsData):
+                    used = one.value
+                    self._emit(Usage(t_ns, used.prompt_tokens, used.completion_tokens))
         elif (found := self._event(frame, t_ns)) is not None:
             self._emit_once(*found)
 

@@ -46,6 +46,14 @@ def test_it_serves_until_it_is_asked_to_end_and_tells_its_clients_so(tmp_path):
             "'panic' is none of its words",
         ),
         ({"skills": True, "skills_modules": ["json:loads"]}, "json:loads is no list of skills"),
+        ({"skills": True, "skills_modules": ["json"]}, "'json': write MODULE:NAME"),
+        ({"skills": True, "skills_modules": ["json:none"]}, "AttributeError: module 'json' has no"),
+        ({"skills": True, "skills_modules": ["no_such:S"]}, "there is no module 'no_such' on"),
+        ({"memory_local_user": "me"}, "nothing is remembered without --memory FOLDER"),
+        (
+            {"fallback": ["ws://voice.example.org/v1/stream"], "policy_token_env": "TOKEN"},
+            "the token would be sent unencrypted; give a wss://",
+        ),
         ({"skills": True, "skills_planner": "nope"}, "There is no preset 'nope'"),
         ({"token_secret_env": "NO_SUCH_VARIABLE"}, "the variable is not set"),
         ({"token_secret_env": "A", "jwks": Path("b")}, "give one of them"),
@@ -54,6 +62,25 @@ def test_it_serves_until_it_is_asked_to_end_and_tells_its_clients_so(tmp_path):
 def test_what_can_t_be_served_is_refused_in_a_sentence(given, said):
     with pytest.raises(LabError, match=said):
         serve(**given)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def broken(:", "SyntaxError"),
+        ("raise RuntimeError('boom')", "can't be loaded: RuntimeError: boom."),
+        ("import no_such_package", "needs 'no_such_package': install it"),
+        ("SKILLS = [1]", "is no list of skills"),
+    ],
+)
+def test_a_module_of_ones_own_that_can_t_be_loaded_is_one_sentence(
+    code, said, tmp_path, monkeypatch
+):
+    name = f"skills_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LabError, match=said):
+        serve(skills=True, skills_modules=[f"{name}:SKILLS"])
 
 
 def test_a_short_secret_is_refused(monkeypatch):

@@ -3,8 +3,10 @@
 from itertools import product
 from statistics import median_low
 
+import numpy as np
 import pytest
 
+from bench.stats import conversations
 from bench.stats.conversations import (
     effective_n,
     quantile_of_turns,
@@ -126,3 +128,17 @@ def test_repeats_of_25_turns_leave_the_interval_of_25() -> None:
     found, known = rate_of_turns(hits), rate(24, 25)
     assert rate_of_turns(hits * 3) == found
     assert (found.value, found.n, found.low, found.high) == (0.96, 25, known.low, known.high)
+
+
+def test_the_bounds_are_the_first_of_all_values_that_pass_wherever_the_search_begins() -> None:
+    rng = np.random.default_rng(7)
+    for n in (5, 8, 30):
+        turns = np.round(rng.normal(300, 40, 4 * n), int(rng.integers(0, 2)))
+        of = np.repeat(np.arange(n), 4)
+        sizes, ordered = np.full(n, 4), np.sort(turns)
+        by_value = of[np.argsort(turns, kind="stable")]
+        shares = [conversations._share_below(ordered, by_value, sizes, x) for x in ordered]
+        tail = conversations._expanded_tail(n, 0.95)
+        low = next(x for x, share in zip(ordered, shares, strict=True) if share > tail)
+        high = next(x for x, share in zip(ordered, shares, strict=True) if share >= 1 - tail)
+        assert conversations._median_bounds(turns, of, sizes, 0.95) == (low, high)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.stats import quantiles
 from bench.stats.quantiles import (
     Estimate,
     mean,
@@ -144,3 +145,13 @@ def test_a_turns_repeats_are_reduced_to_their_median() -> None:
     values = [(("f", 0), 5.0), (("f", 1), 1.0), (("f", 0), 7.0), (("g", 0), 2.0), (("f", 0), 90.0)]
     assert per_key(values) == [7.0, 1.0, 2.0]
     assert per_key([]) == []
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 20, 59, 60, 301])
+def test_the_point_is_numpy_s_median_unbiased_one_to_the_last_bit(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for values in (rng.normal(300, 50, n), np.round(rng.normal(30, 5, n))):
+        ordered = np.sort(values)
+        for p in (0.01, 0.3333, 0.5, 0.95, 0.99):
+            wanted = float(np.quantile(ordered, p, method="median_unbiased"))
+            assert quantiles._point(ordered, p) == wanted

@@ -20,6 +20,7 @@ from bench.metrics.compute import compute_trial
 from bench.metrics.recompute import analyse, compute_run
 from bench.simulated.turns import RATE_HZ, TurnPlan, labels_of, trial_of, write_example_run
 from bench.store.atomic import StoreError, atomic_write
+from bench.store.figures import read_figures
 from bench.store.recording import Stereo
 from bench.store.records import Trial
 from bench.store.schema import RENAMED_METRICS, SCHEMA_VERSION, VERSION_KEY, arrow_schema
@@ -27,7 +28,6 @@ from bench.store.store import (
     consolidate,
     done_trials,
     read_causes,
-    read_figures,
     read_info,
     read_metrics,
     read_run,

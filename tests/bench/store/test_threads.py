@@ -8,12 +8,12 @@ ROOT = Path(__file__).parents[3]
 COUNTS = """
 import psutil, pyarrow.parquet
 from pathlib import Path
-from bench.store import store
+from bench.store import figures, store
 this, run_dir = psutil.Process(), Path("results/sample")
 before = this.num_threads()
 run = store.read_run(run_dir)
 store.read_metrics(run_dir)
-store.read_figures(run_dir, "voice_to_voice")
+figures.read_figures(run_dir, "voice_to_voice")
 store.statuses(run_dir)
 marks = sum(len(run.marks(trial.trial_id)) for trial in run.trials)
 pyarrow.parquet.read_schema(run_dir / "metrics.parquet")

@@ -23,6 +23,7 @@ from pipecat.frames.frames import (
     MetricsFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    TTSSpeakFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
     VADUserStartedSpeakingFrame,
@@ -248,6 +249,33 @@ async def test_a_sentence_is_spoken_at_the_engine_s_rate(parrot: Stage) -> None:
     request = parrot.marks.marks[0]
     assert request.text == "It is done." and request.request_id.startswith("llm-9/tts-")
     assert len([v for v in metrics(TTFBMetricsData, down) if v]) == 1
+
+
+async def test_a_fixed_sentence_is_synthesised_once_and_an_answer_each_time(parrot: Stage) -> None:
+    heard = []
+    for _ in range(2):
+        tts = ModelTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
+        down, _ = await parrot.run(tts, [TTSSpeakFrame("Hello, you."), SleepFrame(0.3)])
+        heard.append([(f.audio, f.sample_rate, f.metadata) for f in of(TTSAudioRawFrame, down)])
+        assert len(of(TTSStoppedFrame, down)) == 1
+    assert heard[0] == heard[1] and len(heard[0]) == 8
+    assert parrot.events == ["tts.request", "tts.end", "tts.request", "tts.repeated", "tts.end"]
+    assert parrot.marks.marks[-1].value == sum(len(pcm) // 2 for pcm, _, _ in heard[0])
+    parrot.marks.marks.clear()
+    for _ in range(2):  # the same words as an answer
+        tts = ModelTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
+        await parrot.run(tts, [*speech("Hello, ", "you."), SleepFrame(0.3)])
+    assert parrot.events == ["tts.request", "tts.end"] * 2
+
+
+@pytest.mark.parametrize("parrot", [{"interval_s": 0.02}], indirect=True)
+async def test_a_fixed_sentence_that_is_interrupted_is_synthesised_anew(parrot: Stage) -> None:
+    long = "a" * 2000 + "."
+    for _ in range(2):
+        tts = ModelTTSService(parrot.process, marks=parrot.marks, options=TtsOptions())
+        frames = [TTSSpeakFrame(long), SleepFrame(0.2), InterruptionFrame(), SleepFrame(0.1)]
+        await parrot.run(tts, frames)
+    assert parrot.events == ["tts.request", "tts.cancelled"] * 2
 
 
 async def test_clauses_are_spoken_one_by_one(parrot: Stage) -> None:

@@ -11,7 +11,7 @@ from pipelines.engines.options import LlmOptions
 from pipelines.engines.servers import lacks
 from pipelines.errors import SpecError
 from pipelines.server.session import session
-from pipelines.server.session.events import AssistantPartial, TurnEnd, UserText
+from pipelines.server.session.events import AssistantPartial, TurnEnd, Usage, UserText
 from pipelines.spec import load_spec
 
 NOBODY = "http://127.0.0.1:9/v1"
@@ -77,15 +77,17 @@ async def test_the_server_loads_the_model_before_anybody_speaks_and_keeps_it():
 async def test_a_conversation_goes_through_the_server(tmp_path):
     double = ChatServerDouble(["The cup ", "is red."], models=["phi4-mini:latest"])
     async with double.serve() as url:
-        words = []
+        words, used = [], []
         async with session(preset_at(url, tmp_path)) as talk:
             await talk.send(UserText("what colour is the cup?"))
             async for event in talk.events():
                 if isinstance(event, AssistantPartial):
                     words.append(event.text)
+                used += [event] if isinstance(event, Usage) else []
                 if isinstance(event, TurnEnd) and event.side == "agent":
                     break
         assert "".join(words) == "The cup is red."
+    assert [(one.read > 10, one.written) for one in used] == [(True, 2)]  # as the server counts
     (body,) = double.asked
     assert body["messages"][0]["role"] == "system" and "short sentences" in json.dumps(body)
     assert body["messages"][-1] == {"role": "user", "content": "what colour is the cup?"}

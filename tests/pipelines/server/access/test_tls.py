@@ -1,8 +1,11 @@
 """https and wss: a certificate of files or of this start, the same at every door."""
 
+import json
+import re
 import ssl
 
 import httpx
+import numpy as np
 import pytest
 import websockets
 from websockets.typing import Subprotocol
@@ -12,7 +15,9 @@ from pipelines.server.access.tls import from_files, self_made
 from pipelines.server.access.tokens import AccessError
 from pipelines.server.app.address import Address
 from pipelines.server.app.run import serving
+from pipelines.server.protocols.twilio_request import signature
 from pipelines.server.service.service import VoiceService
+from pipelines.wires import g711, twilio
 from tests.pipelines.server.doors.served import TRUSTING
 
 
@@ -53,6 +58,27 @@ async def test_every_door_speaks_tls(files, own):
         async with httpx.AsyncClient() as http:
             with pytest.raises(httpx.TransportError):
                 await http.get(url.replace("https", "http") + "/healthz")
+
+
+async def test_a_call_by_telephone_is_sent_to_the_stream_by_wss_and_is_held_there(files):
+    service = VoiceService([], steps=("passthrough",), tell=lambda text: None)
+    address = Address(port=0, secure=from_files(*files))
+    trusting = ssl.create_default_context(cafile=files[0])
+    async with serving(service, address, twilio_token="t" * 32) as url:
+        async with httpx.AsyncClient(verify=trusting) as http:
+            webhook = f"{url}/twilio/voice"
+            signed = {"X-Twilio-Signature": signature("t" * 32, webhook)}
+            twiml = (await http.post(webhook, headers=signed)).text
+        (stream,) = re.findall(r'<Stream url="(.*?)"', twiml)
+        (ticket,) = re.findall(r'name="ticket" value="(.*?)"', twiml)
+        assert stream == f"{url.replace('https', 'wss')}/twilio/media"
+        async with websockets.connect(stream, ssl=trusting) as call:
+            await call.send(json.dumps(twilio.connected()))
+            await call.send(json.dumps(twilio.start("MZ1", "CA1", {"ticket": ticket})))
+            codes = g711.encode(np.full(160, 6_000, np.int16))
+            for k in range(20):
+                await call.send(json.dumps(twilio.inbound("MZ1", k + 2, k, codes)))
+            assert json.loads(await call.recv())["event"] == "media"
 
 
 async def test_a_page_of_the_plain_address_is_another_site(files):

@@ -7,7 +7,9 @@ import logging
 import resource
 import socket
 import time
+from asyncio import Queue
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -22,6 +24,7 @@ from pipelines.server.app import http as running
 from pipelines.server.app.address import Address
 from pipelines.server.app.run import check, serving
 from pipelines.server.doors import door as doors
+from pipelines.server.doors import pace
 from pipelines.server.doors import stream as door
 from pipelines.server.runtime.runtime import Runtime
 from pipelines.server.service.service import Limits, VoiceService
@@ -274,6 +277,7 @@ async def test_a_client_that_does_not_read_is_sent_away_and_its_seat_is_free(
 ):
     monkeypatch.setattr(conversation, "MOST_WAITING_NS", NS_PER_S // 5)
     monkeypatch.setattr(doors, "AHEAD_S", 60.0)
+    monkeypatch.setattr(pace, "AHEAD_NS", 60 * NS_PER_S)  # all of it is heard at once
     monkeypatch.setattr(doors, "LAST_WORDS_S", 2.0 if reads_at_last else 0.1)
     monkeypatch.setattr(running, "HEADER_S", 0.2)
     async with served() as (service, url):
@@ -348,6 +352,26 @@ async def test_beyond_the_most_conversations_a_client_is_told_when_to_try_again(
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "try again in a few seconds" in answer.text
         assert b'refused_total{why="full"} 2.0' in service.figures.text()
+
+
+async def test_a_client_is_read_on_while_a_few_messages_wait_and_no_further():
+    calls: list[str] = []
+    kind = running._socket_class()
+    one = object.__new__(kind)
+    one.queue, one.read_paused, one.close_sent, one.curr_msg_data_type = Queue(), False, False, "b"
+    one.transport = SimpleNamespace(
+        pause_reading=lambda: calls.append("pause"), resume_reading=lambda: calls.append("resume")
+    )
+    for _ in range(running.MOST_READ):
+        one.frames = [b"x"]
+        one.send_receive_event_to_app()
+    assert not calls
+    for _ in range(2):
+        one.frames = [b"y"]
+        one.send_receive_event_to_app()
+    assert calls == ["pause"]
+    taken = [(await one.receive())["bytes"] for _ in range(running.MOST_READ + 2)]
+    assert taken == [b"x"] * running.MOST_READ + [b"y"] * 2 and calls == ["pause", "resume"]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from pipelines.server.session.events import (
     ToolCancelled,
     ToolOutput,
     ToolResult,
+    Usage,
     UserText,
 )
 from pipelines.server.skills.caller import LATE, SkillCaller
@@ -285,8 +286,31 @@ def test_an_agent_leaves_when_its_tokens_are_spent_and_the_user_begins_to_speak(
             await asyncio.sleep(0.1)
         (change,) = of(talk.take_events(), Fallback)
         assert (change.why, change.message) == (
-            "budget_spent", "dear has used its 10 tokens: cheap goes on"
+            "budget_spent", "dear has used its 10 tokens (estimated): cheap goes on"
         )  # fmt: skip
+
+    in_virtual_time(play())
+
+
+def test_tokens_that_a_service_counts_take_the_place_of_the_estimate():
+    first, second = Agent("dear"), Agent("cheap")
+
+    async def play():
+        talk, _ = conducted(first.opened(budget_tokens=100), second)
+        async with talk:
+            first.user_turn("x" * 3_000)  # 750 tokens, if nobody counted
+            first.emit(Usage(clock(), 90, 10))
+            first.user(True)
+            await asyncio.sleep(0.1)
+            assert second.started == 0
+            first.user(False)
+            first.emit(Usage(clock(), 1, 0))
+            first.user(True)
+            await asyncio.sleep(0.1)
+        (change,) = of(talk.take_events(), Fallback)
+        assert change.message == (
+            "dear has used its 100 tokens (as its service counts): cheap goes on"
+        )
 
     in_virtual_time(play())
 

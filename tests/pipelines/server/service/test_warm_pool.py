@@ -157,6 +157,20 @@ def test_a_call_that_nobody_foresaw_waits_for_its_seat_or_is_refused():
     in_virtual_time(play())
 
 
+def test_a_call_that_waits_when_the_server_ends_is_refused_at_once():
+    async def play():
+        async with Watched(most=2, least=1) as one:
+            assert one.pool.take() is not None
+            waiting = asyncio.create_task(one.pool.take_soon(60.0))
+            await asyncio.sleep(1.0)
+            one.pool.refuse()
+            began_s = asyncio.get_running_loop().time()
+            assert await waiting is None
+            assert asyncio.get_running_loop().time() == began_s
+
+    in_virtual_time(play())
+
+
 def test_an_idle_model_works_a_little_and_a_call_waits_for_that_at_most():
     async def play():
         async with Watched(most=1, least=1, keep_alive_s=60.0) as one:

@@ -94,7 +94,7 @@ def test_every_state_ends_in_closed_and_nothing_follows_it():
 
 
 def test_events_are_frozen_records_and_each_has_a_name_on_the_wire():
-    assert len(set(NAMES.values())) == len(NAMES) == 16
+    assert len(set(NAMES.values())) == len(NAMES) == 17
     for kind in NAMES:
         assert dataclasses.is_dataclass(kind)
         with pytest.raises((dataclasses.FrozenInstanceError, TypeError)):
