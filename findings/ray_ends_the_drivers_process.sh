@@ -36,7 +36,7 @@ try:
 finally:
     print("finally ran", flush=True)
 DRIVER
-RAY_USAGE_STATS_ENABLED=0 RAY_gcs_rpc_server_reconnect_timeout_s=5 \
+HOME="$folder" RAY_USAGE_STATS_ENABLED=0 RAY_gcs_rpc_server_reconnect_timeout_s=5 \
   "$folder/venv/bin/python" -W ignore - "$folder" <<'PROBE'
 import os
 import subprocess

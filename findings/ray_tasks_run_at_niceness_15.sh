@@ -15,7 +15,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check ray==2.60.0
-RAY_USAGE_STATS_ENABLED=0 "$folder/venv/bin/python" -W ignore - <<'PROBE'
+HOME="$folder" RAY_USAGE_STATS_ENABLED=0 "$folder/venv/bin/python" -W ignore - <<'PROBE'
 import os
 import subprocess
 import sys

@@ -51,7 +51,7 @@ def sentence(key: str, least: int) -> Check:
         return Verdict(len(said) >= least, text)
 
     name = key.replace(".", "-").replace("_", "-")
-    return Check(name, f"{key} says it in a sentence or more (read by a person)", check)
+    return Check(name, f"{key}: a sentence or more, read by a person", check)
 
 
 def table(

@@ -54,7 +54,7 @@ class TurnOptions:
     eager_cut_off_cost_ms: Annotated[float, Range(1, 1e6, "ms")] = 12000.0
     """eager only, like the next four: what an interruption of the user costs, in ms of waiting.
     The more, the later and the surer a turn is over."""
-    eager_noticed_cost_ms: Annotated[float, Range(0, 1e6, "ms")] = 1000.0
+    eager_noticed_cost_ms: Annotated[float, Range(0, 1e6, "ms")] = 1500.0
     """What it costs that the user notices a wait (one of more than 200 ms), in ms of waiting. The
     more, the oftener a turn is over before that."""
     eager_predict_from: Share = 0.35

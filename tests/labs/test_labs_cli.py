@@ -44,6 +44,12 @@ def test_the_list_names_each_lab_and_what_is_checked(lab):
 
 
 @pytest.mark.parametrize("name", ["5a", "5b", "5c"])
+def test_each_check_takes_one_line_of_80_columns(name):
+    lines = [f"    {check.name}: {check.what}" for check in catalogue.load(name).checks]
+    assert [line for line in lines if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("name", ["5a", "5b", "5c"])
 def test_the_answers_are_packed(tmp_path, name):
     copy_starter(name, tmp_path / "my")
     pack(catalogue.load(name), tmp_path / "my", "her", tmp_path / "her.zip")

@@ -12,25 +12,12 @@ from bench.report.plots.style import FAINT, INK, dash, marker
 from bench.stats.format import number
 from bench.summary.colours import look
 from bench.summary.references import CLAIM_MS, REFERENCES
-from bench.summary.stack import stack
+from bench.summary.stack import COLOURS, LABELS, bar
 from bench.summary.summary import PresetSummary
-from bench.timeline.critical_path import PIECES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-UNSPLIT = "unsplit"
-"""Name of the whole answer of a preset whose answers have no parts."""
-COLOURS = {
-    **{p.name: p.colour for p in PIECES if not p.is_gap},
-    "residual": "#000000",
-    UNSPLIT: "#AAB2BB",
-}
-LABELS = {
-    **{p.name: p.label for p in PIECES if not p.is_gap},
-    "residual": "hand-over gaps",
-    UNSPLIT: "not split",
-}
 ROW_MM = 11.0
 """Height of a preset's bar with its name."""
 CURVES_MM = 58.0
@@ -86,11 +73,11 @@ def bars(axes: Axes, material: Material) -> None:
     from matplotlib.patheffects import withStroke
 
     shown = _with_p50(material)
-    ends = [sum(max(0.0, ms) for _, ms in _split(p)) for p in shown]
+    ends = [sum(max(0.0, ms) for _, ms in bar(p)) for p in shown]
     tops = [max(p.p50.value or 0.0, p.p50.high or 0.0) for p in shown]
     high = 1.08 * max([600.0, *ends, *tops])
     for row, p in enumerate(shown):
-        _bar(axes, row, _split(p), high)
+        _bar(axes, row, bar(p), high)
         _median(axes, row, p)
         interval = f" [{number(p.p50.low)} – {number(p.p50.high)}]" if p.p50.low is not None else ""
         said = f"{number(p.p50.value)}{interval} ms, n {p.p50.n}"
@@ -104,12 +91,6 @@ def bars(axes: Axes, material: Material) -> None:
     axes.spines["left"].set_visible(False)
     _along(axes, high)
     _legend(axes, material)
-
-
-def _split(p: PresetSummary) -> list[tuple[str, float]]:
-    """The parts of a preset's bar; the whole where it has none."""
-    parts = stack(p)
-    return parts if any(ms for _, ms in parts) else [(UNSPLIT, p.p50.value or 0.0)]
 
 
 def _bar(axes: Axes, row: int, parts: Sequence[tuple[str, float]], high: float) -> None:
@@ -135,7 +116,7 @@ def _legend(axes: Axes, material: Material) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    drawn = {name for p in _with_p50(material) for name, _ in _split(p)}
+    drawn = {name for p in _with_p50(material) for name, _ in bar(p)}
     entries: list[Any] = [Patch(color=COLOURS[n], label=LABELS[n]) for n in COLOURS if n in drawn]
     entries.append(Line2D([], [], marker="D", color=INK, ms=3, lw=1.0, label="p50 [95 %]"))
     figure: Any = axes.get_figure(root=True)

@@ -12,15 +12,13 @@ import numpy as np
 from bench.report.plots.frames import HEIGHT_PX, draw_duplex
 from bench.store.atomic import atomic_write
 from bench.summary.references import CLAIM, CLAIM_MS, REFERENCES
-from bench.summary.stack import stack
+from bench.summary.stack import COLOURS, LABELS, UNSPLIT, bar, stack
 from bench.summary.summary import PresetSummary, RunSummary
-from bench.timeline.critical_path import PIECES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {p.name: p.colour for p in PIECES if not p.is_gap} | {"residual": "#000000"}
 INK, FAINT = "#222222", "#777777"
 
 WIDTH_PX, DPI = 1600, 100
@@ -81,7 +79,7 @@ def draw_report(summary: RunSummary) -> Figure:
     for row, preset in enumerate(shown):
         _name(axes, row, preset)
     _title(figure, height_px)
-    _legend(figure, height_px)
+    _legend(figure, shown, height_px)
     _footer(figure, summary, height_px)
     if summary.duplex:
         draw_duplex(figure, summary.duplex, FOOTER_PX)
@@ -152,7 +150,9 @@ def _bar(axes: Axes, row: int, preset: PresetSummary, low: float, high: float) -
         axes.text(0.01 * high, row, why, ha="left", va="center", **common)
         return
     right = left = 0.0
-    for name, ms in stack(preset):
+    for name, ms in bar(preset):
+        if not ms:
+            continue
         start = right if ms >= 0 else left
         axes.barh(
             row, ms, BAR, left=start, color=COLOURS[name], zorder=3, edgecolor="white", lw=0.8
@@ -293,17 +293,16 @@ def _title(figure: Figure, height_px: int) -> None:
     )
 
 
-def _legend(figure: Figure, height_px: int) -> None:
+def _legend(figure: Figure, presets: Sequence[PresetSummary], height_px: int) -> None:
     """One line under the title."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    entries: list[Any] = [
-        Patch(color=COLOURS[p.name], label=p.label) for p in PIECES if not p.is_gap
-    ]
+    whole = any(bar(p)[0][0] == UNSPLIT for p in presets if p.p50.value is not None)
+    names = [name for name in COLOURS if whole or name != UNSPLIT]
+    entries: list[Any] = [Patch(color=COLOURS[name], label=LABELS[name]) for name in names]
     entries.insert(1, Patch(facecolor="white", edgecolor=INK, hatch="/////", label="STT inside it"))
     entries += [
-        Patch(color=COLOURS["residual"], label="hand-over gaps"),
         Line2D([], [], marker="D", color=INK, lw=2.2, ms=7, label="median, 95 % interval"),
         Line2D([], [], marker="o", color=INK, lw=0, ms=4, alpha=0.5, label="one turn"),
     ]

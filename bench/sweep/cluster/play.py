@@ -137,7 +137,10 @@ class _Command:
     def _take(self, told: Told, job: Job, refused: list[str]) -> None:
         where = f" on {told.machine}" if told.machine else ""
         if told.what == "no_cluster":
-            raise LabError(f"--ray {job.address}: no cluster answers there: {told.text}")
+            raise LabError(
+                f"--ray {job.address}: no cluster answers there: {told.text.rstrip('.')}. Has it a "
+                "token (RAY_AUTH_MODE=token)? docs/sweeps.md says how both are started."
+            )
         if told.what == "no_ruler":
             why = "; ".join(refused) or (
                 f"no node of the cluster offers the resource {driver.RULER!r}: start nodes with "

@@ -38,7 +38,7 @@ class EndpointOptions:
 
     cut_off_cost_ms: float = 12000.0
     """What an interruption of the user costs, in ms of waiting."""
-    noticed_cost_ms: float = 1000.0
+    noticed_cost_ms: float = 1500.0
     """What it costs that the user notices a wait, in ms of waiting."""
     predict_from: float = 0.35
     """Least probability at which an answer is begun."""

@@ -19,6 +19,9 @@ CATCH_UP_NS = 5 * NS_PER_S
 """Stall of the network whose audio is heard at once when it comes."""
 PIECE_S = 0.02
 """Length of the pieces in which audio that is far ahead is heard, s."""
+DRIFT = 1.01
+"""How much faster than real time audio is heard that came too early: a client's own clock may be as
+fast, and nothing may wait for it longer and longer."""
 HELD_SPEED = 4.0
 """How much faster than real time audio is heard that was held back."""
 LIVE = 0.0
@@ -99,7 +102,8 @@ class Pace:
         """Lets what waits be heard, each piece in its time."""
         self._timer = None
         while (self._waiting or self._silent) and not self._session.over.is_set():
-            wait_ns = (self._end_ns or 0) - self._clock()
+            is_live = bool(self._waiting) and self._waiting[0][1] == LIVE
+            wait_ns = (self._end_ns or 0) - self._clock() - (AHEAD_NS if is_live else 0)
             if wait_ns > 0:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(wait_ns / NS_PER_S, self._let_hear)
@@ -108,8 +112,8 @@ class Pace:
             if self._waiting:
                 pcm, speed = self._waiting.popleft()
                 self._samples -= len(pcm) // 2
-            if speed == LIVE:
-                self._end_ns = self._spoken_until(len(pcm) // 2)
+            if is_live:
+                self._end_ns = self._spoken_until(round(len(pcm) // 2 / DRIFT))
             else:
                 length_ns = round(len(pcm) // 2 * NS_PER_S / self._rate_hz / speed)
                 self._end_ns = max(self._end_ns or 0, self._clock()) + length_ns

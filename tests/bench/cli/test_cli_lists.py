@@ -17,7 +17,7 @@ LISTS = (
     ("show",), ("compare",), ("history",), ("presets", "list"), ("models", "list"),
     ("models", "status"), ("fixtures", "list"), ("engines", "list"), ("weights", "list"),
     ("networks",), ("causes",), ("lines",), ("doctor",), ("runs", "list"), ("cache", "list"),
-    ("labs", "list"), ("memory", "list"),
+    ("labs", "list"), ("memory", "list"), ("capacity",), ("sweep",), ("whatif",), ("endpointing",),
 )  # fmt: skip
 
 

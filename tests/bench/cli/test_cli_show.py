@@ -147,6 +147,26 @@ def test_every_column_is_explained(run: Path) -> None:
     assert max(map(len, said.splitlines())) <= 80
 
 
+def test_tables_are_read_by_no_thread_that_could_end_after_python(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a thread aborts the process (exit code 134) in one of five tries; see `open_table`."""
+    from pyarrow.parquet import ParquetFile
+
+    real, told = ParquetFile.read, []
+
+    def read(*args: object, **more: object) -> object:
+        told.append(more.get("use_threads"))
+        return real(*args, **more)
+
+    monkeypatch.setattr(ParquetFile, "read", read)
+    shown(run, "--all")
+    done = CliRunner().invoke(app, ["show", str(run / "nope")])
+    assert "there is no trial 'nope'" in str(done.exception)
+    assert len(told) > 4
+    assert set(told) == {False}
+
+
 def test_an_unknown_run_is_a_sentence() -> None:
     done = CliRunner().invoke(app, ["show", "no-such-run"])
     assert done.exit_code != 0

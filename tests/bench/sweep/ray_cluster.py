@@ -43,9 +43,8 @@ def cluster_of(*names: str) -> Iterator[Nodes]:
     try:
         yield Nodes(own)
     finally:
-        process.terminate()  # Ray's reaper ends its nodes with it
-        process.join(20)
-        process.kill()
+        process.kill()  # Ray's reaper ends its nodes with it
+        process.join()
         shutil.rmtree(folder, ignore_errors=True)
 
 

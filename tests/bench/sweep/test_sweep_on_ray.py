@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,6 +83,8 @@ def test_a_node_and_then_the_head_are_killed_and_each_trial_is_there_once(
     stay.touch()
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv(LOG, str(log))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # nobody else can join
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "3")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     folder = SweepFolder(tmp_path / "night")

@@ -16,18 +16,6 @@ from pipelines.server.stage import WAITING, Clocks, Stage, check_fed
 pytestmark = pytest.mark.timeout(30)
 
 
-@pytest.fixture(scope="module")
-def served():
-    with Serving(Stage("test"), 0) as serving:
-        yield serving
-
-
-@pytest.fixture
-async def session():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
 def url(served, path):
     return f"http://{urlsplit(served.url).netloc}{path}"
 

@@ -30,6 +30,11 @@ def with_values(preset: PresetSummary, values: list[float]) -> PresetSummary:
     return replace(preset, values=tuple(values), p50=quantile(values, 0.5), medians=medians)
 
 
+def unsplit(preset: PresetSummary) -> PresetSummary:
+    """The same preset as if it were one model, frame by frame."""
+    return replace(preset, preset="duplex", medians={})
+
+
 CASES = {
     "example": lambda s: s.presets,
     "one preset": lambda s: s.presets[:1],
@@ -40,6 +45,7 @@ CASES = {
     "negative": lambda s: (with_values(s.presets[0], [-300.0 - i for i in range(30)]),),
     "very slow": lambda s: (with_values(s.presets[1], [3000.0 + i for i in range(30)]),),
     "very fast": lambda s: (with_values(s.presets[1], [40.0 + i for i in range(30)]),),
+    "not split": lambda s: (*s.presets[:2], unsplit(s.presets[0])),
     "long name": lambda s: (replace(s.presets[0], preset="cascade-of-a-very-long-name-indeed"),),
 }
 
@@ -65,6 +71,19 @@ def test_the_picture_is_1600_pixels_wide_and_holds_the_figures(
         assert p.p50.value is not None
         assert f"p50 {p.p50.value:.0f} ms" in shown
         assert f"{len(p.values)} of {p.turns} turns" in shown
+
+
+def test_an_answer_without_parts_is_one_bar_as_long_as_its_median(summary: RunSummary) -> None:
+    whole = unsplit(summary.presets[0])
+    figure = draw_report(replace(summary, presets=(whole,)))
+    from matplotlib.patches import Rectangle
+
+    (bar,) = [one for one in figure.axes[0].patches if one.get_zorder() == 3]
+    assert isinstance(bar, Rectangle)
+    assert (bar.get_x(), bar.get_width()) == (0, whole.p50.value)
+    assert "not split" in {t.get_text() for t in texts(figure)}
+    split = draw_report(replace(summary, presets=summary.presets[:1]))
+    assert "not split" not in {t.get_text() for t in texts(split)}
 
 
 def test_turns_beyond_the_axis_are_counted(summary: RunSummary) -> None:

@@ -6,23 +6,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from pipelines.server.app.thread import Serving
 from pipelines.server.offer import BodyError, read_offer
-from pipelines.server.stage import Stage
 
 pytestmark = pytest.mark.timeout(30)
-
-
-@pytest.fixture(scope="module")
-def served():
-    with Serving(Stage("test"), 0) as serving:
-        yield serving
-
-
-@pytest.fixture
-async def session():
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 def port_of(served):
