@@ -6,8 +6,10 @@
 Each caller is a process of its own, which holds one conversation after the other with
 ``duplex-lab serve`` by ``/v1/stream``. Every 5 minutes a line says how many conversations ended,
 how many by a fault, what their answers took, how many holes there were in what was heard, and what
-memory the server's processes hold (PSS where the system tells it, else RSS). At the end: growth of
-memory from the first tenth after the warm-up to the last, the trend of the latency, and a verdict.
+memory the server's processes hold: their own, without the pages of files (on Linux; elsewhere USS).
+PSS counts a share of a library's pages too, and that grows when others end that use the library.
+At the end: growth of memory from the first tenth after the warm-up to the last, the trend of the
+latency, and a verdict.
 ``--figures`` keeps every look and every conversation, a JSON object a line, as they come.
 
 The exit status is 1 if memory grew by more than 2 %, latency rises by more than 2 % an hour (with
@@ -120,15 +122,22 @@ def spec_of(preset: str, port: int, start: str) -> PipelineSpec:
 
 
 def look(pid: int, t_s: float) -> Look:
-    """Memory of a process and its descendants: shared pages once, where the system tells it."""
+    """Memory of a process and its descendants; what they share with others counts nowhere."""
     sizes = [0, 0]
     with contextlib.suppress(psutil.Error):
         root = psutil.Process(pid)
         for process in [root, *root.children(recursive=True)]:
             with contextlib.suppress(psutil.Error):
-                full = process.memory_full_info()
-                sizes[process != root] += getattr(full, "pss", full.rss)
+                sizes[process != root] += _own_bytes(process)
     return Look(t_s, sizes[0] / 2**20, sizes[1] / 2**20)
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """Memory of a process that belongs to no file."""
+    if sys.platform == "linux":
+        held = process.memory_info()
+        return int(held.rss - held.shared)
+    return int(process.memory_full_info().uss)
 
 
 def converse(

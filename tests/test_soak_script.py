@@ -1,12 +1,14 @@
 """scripts/soak.py: what it says of an hour, on hours whose answer is known."""
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
+import numpy as np
 import pytest
-from soak import Ended, Kept, Look, Soak, growth, line, told
+from soak import Ended, Kept, Look, Soak, growth, line, look, told
 
 
 def hour(grows=0.0, slows_ms=0.0, fault=""):
@@ -70,6 +72,18 @@ def test_figures_are_kept_as_they_come(tmp_path):
     )
     with pytest.raises(OSError):
         Kept(tmp_path / "none" / "soak.jsonl")
+
+
+def test_a_look_counts_what_a_process_holds_itself_and_no_file_that_it_maps(tmp_path):
+    before = look(os.getpid(), 0.0).server_mb
+    own = np.ones(32 << 20, np.uint8)
+    grown = look(os.getpid(), 1.0).server_mb
+    assert 31.0 < grown - before < 40.0
+    (tmp_path / "file").write_bytes(bytes(32 << 20))
+    mapped = np.memmap(tmp_path / "file", np.uint8, "r")
+    assert int(mapped.sum()) + int(own[0]) == 1  # all of its pages are there now
+    if sys.platform == "linux":
+        assert look(os.getpid(), 2.0).server_mb - grown < 8.0
 
 
 def test_a_line_counts_what_ended_in_its_time():
