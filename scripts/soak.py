@@ -134,8 +134,8 @@ def look(pid: int, t_s: float) -> Look:
 
 def _own_bytes(process: psutil.Process) -> int:
     """Memory of a process that belongs to no file."""
-    if sys.platform == "linux":
-        held = process.memory_info()
+    held = process.memory_info()
+    if hasattr(held, "shared"):  # Linux
         return int(held.rss - held.shared)
     return int(process.memory_full_info().uss)
 
