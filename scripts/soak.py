@@ -135,8 +135,9 @@ def look(pid: int, t_s: float) -> Look:
 def _own_bytes(process: psutil.Process) -> int:
     """Memory of a process that belongs to no file."""
     held = process.memory_info()
-    shared = getattr(held, "shared", None)  # known on Linux alone
-    return int(process.memory_full_info().uss if shared is None else held.rss - shared)
+    if hasattr(held, "shared"):  # Linux
+        return int(held.rss - held.shared)
+    return int(process.memory_full_info().uss)
 
 
 def converse(

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,7 @@ def test_a_disk_that_is_full_is_told_to_the_conversation_and_the_next_one_goes_o
                     pass
                 for _ in range(seconds):
                     socket.send(noise)
+                time.sleep(seconds)  # audio that comes at once is heard in its time
                 socket.send('{"type": "stop"}')
                 told = [json.loads(text) for text in socket if isinstance(text, str)]
             errors = [one["message"] for one in told if one["type"] == "error"]

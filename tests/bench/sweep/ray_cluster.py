@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 RULER = {"ruler": 1.0}
 
@@ -51,6 +52,8 @@ def cluster_of(*names: str) -> Iterator[Nodes]:
 def _main(connection: Connection, folder: str, names: tuple[str, ...]) -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_DISABLE_IMPORT_WARNING"] = "1"
+    os.environ["RAY_TMPDIR"] = folder  # the head's address is written into ray/ in it
+    (Path(folder) / "ray").mkdir()
     from ray.cluster_utils import Cluster
 
     small = {"num_cpus": 1, "resources": RULER, "object_store_memory": 80 * 2**20}
