@@ -106,7 +106,8 @@ def _describe(grid: Grid, folder: SweepFolder, form: Format) -> None:
     left_s = sum(shard.plan.seconds() for shard in left)
     notes = [
         f"{_counted(trials, 'trial')} in {_counted(len(grid.shards), 'shard')}: about "
-        f"{duration(grid.seconds())} on one machine, {duration(left_s)} of it left. In {folder.path}.",
+        f"{duration(grid.seconds())} on one machine, {duration(left_s)} of it left. "
+        f"In {folder.path}.",
         "turns: n per preset and run, if all are valid (repeats of a turn are not counted); "
         "bounded: the quantiles that n can bound.",
     ]
