@@ -93,6 +93,8 @@ def test_a_model_is_a_line_of_its_own(tmp_path):
 
 def test_what_can_not_be_read_is_skipped_with_a_sentence(root):
     (root / "no-metrics").mkdir()
+    (root / "evening").mkdir()
+    (root / "evening" / "sweep.json").write_text("{}")
     write(root / "broken", [row("a", "f", 1.0)])
     path = root / "broken" / "metrics.parquet"
     path.write_bytes(path.read_bytes()[:-50])
@@ -101,8 +103,9 @@ def test_what_can_not_be_read_is_skipped_with_a_sentence(root):
     (root / "bad-json" / "run.json").write_text("{")
     found = read_history(root, "voice_to_voice", preset="a")
     assert len(found.points) == 3
-    assert len(found.skipped) == 4
-    for words in ("the file is damaged", "the file is missing", "a sample of another run"):
+    assert len(found.skipped) == 5
+    sweep = f"{root / 'evening'}: a sweep, whose runs are listed by --root {root / 'evening'}"
+    for words in (sweep, "the file is damaged", "the file is missing", "a sample of another run"):
         assert any(words in sentence for sentence in found.skipped), words
 
 
