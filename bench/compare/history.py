@@ -83,6 +83,8 @@ def read_history(root: Path, metric: str, *, preset: str = "", since: str = "") 
     if not root.is_dir():
         raise LabError(f"{root}: there is no such folder; name the one that holds the runs.")
     folders = sorted(path for path in root.iterdir() if path.is_dir())
+    if (root / SWEEP_JSON).is_file():  # beside its runs lie the shards that are being played
+        folders = [path for path in folders if (path / "run.json").is_file()]
     # One after the other: what takes the time is not the disk, and holds Python's lock.
     found = [_of_run(folder, metric) for folder in folders]
     points = [

@@ -91,6 +91,14 @@ def test_a_model_is_a_line_of_its_own(tmp_path):
     assert {p.subject for p in found.points} == {"stt", "tts"}
 
 
+def test_of_a_sweep_the_runs_are_listed_and_not_its_shards(root):
+    (root / "sweep.json").write_text("{}")
+    (root / "shards").mkdir()
+    write(root / "evening.lte", [row("a", "f", 1.0)], created_utc="2026-12-01T00:00:00+00:00")
+    found = read_history(root, "voice_to_voice")
+    assert "evening.lte" in {point.run for point in found.points} and not found.skipped
+
+
 def test_what_can_not_be_read_is_skipped_with_a_sentence(root):
     (root / "no-metrics").mkdir()
     (root / "evening").mkdir()
