@@ -146,11 +146,34 @@ def _type_name(kind: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return "one of " + ", ".join(map(repr, typing.get_args(kind)))
     if typing.get_origin(kind) in (tuple, list):
-        return f"a list of {_type_name(typing.get_args(kind)[0])}"
+        return f"a list of {_items_name(typing.get_args(kind)[0])}"
+    if typing.get_origin(kind) in (dict, Mapping):
+        return "a table"
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return " or ".join(_type_name(k) for k in typing.get_args(kind) if k is not type(None))
     plain = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     return plain.get(kind, str(kind))
+
+
+def _items_name(kind: Any) -> str:
+    plain = {int: "whole numbers", float: "numbers", str: "texts"}
+    return plain.get(kind) or _type_name(kind)
+
+
+def _keys_of(number: float, value: object) -> list[str]:
+    """The keys by which a number lies in tables within tables; none where it is no table's."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if one is number:
+                return [key]
+            if keys := _keys_of(number, one):
+                return [key, *keys]
+    return []
+
+
+def _as_toml(value: object) -> str:
+    """A value, its truth as TOML writes it."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _near(value: object, kind: Any) -> str:
@@ -185,10 +208,11 @@ def read_options(cls: type[T], table: object, where: str) -> T:
             )
         if not _fits(value, hints[key]):
             must = f"{_type_name(hints[key])}{_near(value, hints[key])}"
-            raise SpecError(f"{where}: {key} = {value!r} must be {must}.")
+            raise SpecError(f"{where}: {key} = {_as_toml(value)} must be {must}.")
         for number, allowed in outside(value, hints[key]):
             must = str(allowed) if allowed else "finite"
-            raise SpecError(f"{where}: {key} = {number!r} must be {must}.")
+            place = ".".join([key, *_keys_of(number, value)])
+            raise SpecError(f"{where}: {place} = {number!r} must be {must}.")
         values[key] = tuple(value) if isinstance(value, list) else value
     for name, f in fields.items():
         no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
@@ -214,6 +238,11 @@ def load_spec(name_or_path: str) -> PipelineSpec:
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = PRESETS / f"{name_or_path}.toml"
+    if name_or_path.endswith(".toml") and not path.exists():
+        raise SpecError(
+            f"There is no file {name_or_path!r}; 'duplex-lab presets' lists the presets that need "
+            "none."
+        )
     if not path.is_file():
         known = preset_names()
         raise SpecError(

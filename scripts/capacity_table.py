@@ -28,7 +28,9 @@ def main() -> None:
     parts = []
     for run in parser.parse_args().runs:
         info = read_info(run)
-        kept = info["capacity"]
+        kept = info.get("capacity")
+        if not kept or kept["mean_length_s"] is None or not kept["levels"]:
+            sys.exit(f"{run}: holds no search for a capacity with a load that was played.")
         limits = ", ".join(f"`{name}`" for name in kept["slos"])
         parts.append(
             f"**{kept['agent']}**, limits {limits}, {kept['calls_a_load']} calls a load, "

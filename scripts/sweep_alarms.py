@@ -7,6 +7,7 @@ python scripts/sweep_alarms.py results/night/night@north results/night/night@sou
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from bench.compare.compare import compare
@@ -14,19 +15,25 @@ from bench.compare.dealt_anew import false_alarms
 from bench.compare.pairs import Side
 from bench.stats.quantiles import rate
 from bench.store import store
+from bench.store.atomic import StoreError
 
 SAMPLES = 1000
 
 
 def side(path: Path, preset: str) -> Side:
     """One preset of a run."""
-    run = store.read_run(path)
+    try:
+        run = store.read_run(path)
+    except StoreError as error:
+        sys.exit(str(error))
+    if preset not in {trial.preset for trial in run.trials}:
+        sys.exit(f"{path}: there is no preset {preset!r} in it.")
     return Side.of(run.run_id, preset, run.trials, store.read_metrics(path))
 
 
 def main() -> None:
     """Prints both."""
-    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     asked.add_argument("base", type=Path)
     asked.add_argument("candidate", type=Path)
     asked.add_argument("preset")

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from bench.agent.remote import RemoteAgent
 from bench.caller.connection import address_of
 from bench.capacity.resources import Watched, listens_at
+from bench.lines.line import LineError
+from bench.lines.table import row_of
 from pipelines.errors import LabError
 from pipelines.remote.options import RemoteOptions
 from pipelines.remote.preset import remote_specs
@@ -25,6 +27,8 @@ from pipelines.spec import PipelineSpec, load_spec
 
 MOST_SEATS = 64
 """Seats that ``duplex-lab serve`` can have."""
+REACH_S = 5.0
+"""Longest wait for an agent that runs already to take a connection, s."""
 START_TIMEOUT_S = 600.0
 """Longest time for a server to load the models of all its seats, s."""
 
@@ -44,10 +48,30 @@ def at_address(url: str, line: str, headers: Sequence[str], greeting_s: float) -
         greeting_s: Longest wait for it to speak first, s.
 
     Raises:
-        LabError: the address or a header can't be understood.
+        LabError: the address, its line or a header can't be understood.
     """
     (spec,) = remote_specs([url], [line] if line else [], headers)
+    try:
+        address_of(url)
+        row_of(line)
+    except LineError as error:
+        raise LabError(f"--agent: {error}") from None
     return _with(spec, replace(spec.stages["agent"], greeting_s=greeting_s))
+
+
+def require_listener(url: str) -> None:
+    """Refuses an address at which nobody listens, before the callers' own limit is looked for.
+
+    Raises:
+        LabError: nobody does.
+    """
+    host, port, _ = address_of(url)
+    try:
+        socket.create_connection((host, port), REACH_S).close()
+    except OSError as error:
+        raise LabError(
+            f"--agent {url}: no agent answers there: {error.strerror or error}. Does it run?"
+        ) from None
 
 
 def served(preset: str, most: float, greeting_s: float) -> PipelineSpec:

@@ -19,7 +19,7 @@ from bench.stats.conversations import Numbers, quantile_of_distinct, quantile_of
 from bench.stats.quantiles import Estimate, Key
 from bench.store.atomic import StoreError
 from bench.store.figures import FigureColumns, read_figure_columns
-from bench.store.store import read_info
+from bench.store.store import SWEEP_JSON, read_info
 from pipelines.errors import LabError
 
 _DATED = re.compile(r"(\d{4})(\d{2})(\d{2})-\d{6}")
@@ -83,6 +83,8 @@ def read_history(root: Path, metric: str, *, preset: str = "", since: str = "") 
     if not root.is_dir():
         raise LabError(f"{root}: there is no such folder; name the one that holds the runs.")
     folders = sorted(path for path in root.iterdir() if path.is_dir())
+    if (root / SWEEP_JSON).is_file():  # beside its runs lie the shards that are being played
+        folders = [path for path in folders if (path / "run.json").is_file()]
     # One after the other: what takes the time is not the disk, and holds Python's lock.
     found = [_of_run(folder, metric) for folder in folders]
     points = [
@@ -99,6 +101,8 @@ def read_history(root: Path, metric: str, *, preset: str = "", since: str = "") 
 
 def _of_run(folder: Path, metric: str) -> list[Point] | str:
     """A run's points, or why it is left out."""
+    if (folder / SWEEP_JSON).is_file():
+        return f"{folder}: a sweep, whose runs are listed by --root {folder}"
     try:
         info = read_info(folder)
         if "sample" in info:

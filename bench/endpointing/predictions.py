@@ -79,6 +79,8 @@ def read(path: Path) -> tuple[list[Prediction], dict[str, str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not path.is_file():
+        raise LabError(f"{path}: there is no such file.")
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

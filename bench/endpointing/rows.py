@@ -33,6 +33,8 @@ def read_rows(path: Path) -> Iterator[UserTurn]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not path.is_file():
+        raise LabError(f"{path}: there is no such file.")
     try:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:

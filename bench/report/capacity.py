@@ -21,9 +21,9 @@ def verdict(kept: Mapping[str, Any]) -> list[str]:
         kept: ``capacity`` of a run's ``run.json``.
     """
     if not kept["done"]:
-        return [
-            f"The search was ended after {len(kept['levels'])} loads: 'capacity --resume' goes on."
-        ]
+        n = len(kept["levels"])
+        loads = f"{n} load{'s' * (n != 1)}"
+        return [f"The search was ended after {loads}: 'capacity --resume' goes on."]
     most, beyond = kept["most"], _beyond(kept)
     if most is None:
         lines = ["No load held: look at the limits, or at one call by itself."]

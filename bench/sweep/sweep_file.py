@@ -75,6 +75,11 @@ def read_sweep(path: Path) -> Sweep:
         named = getattr(file, key)
         if not named:
             raise LabError(f"{path}: {key} names nothing: name at least one.")
+        if not all(one.strip() for one in named):
+            raise LabError(f"{path}: {key} holds an empty name: fill it in, or leave it out.")
+        joined = next((one for one in named if "," in one), None)
+        if joined is not None and key != "fixtures":
+            raise LabError(f"{path}: {key}: {joined!r} are several names: write each as its own.")
         twice = next((one for one in named if named.count(one) > 1), None)
         if twice is not None:
             raise LabError(f"{path}: {key} names {twice!r} twice; repeats = N plays it more often.")

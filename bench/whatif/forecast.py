@@ -63,8 +63,8 @@ class PresetForecast:
     """The valid turns that were answered, in order."""
     unanswered: int
     """Number of turns without an answer: they stay so."""
-    invalid: int
-    """Number of answered turns that are not valid, and left out."""
+    invalid: Counter[str]
+    """Why answered turns are not valid, and left out, with their number."""
 
     @property
     def predicted(self) -> tuple[TurnForecast, ...]:
@@ -170,7 +170,7 @@ class _Question:
 
 def _of_preset(run: Run, name: str, trials: Sequence[Trial], question: _Question) -> PresetForecast:
     turns: list[TurnForecast] = []
-    unanswered = invalid = 0
+    unanswered, invalid = 0, Counter[str]()
     group = GROUPS["latency"]
     for trial in trials:
         marks, recording = run.marks(trial.trial_id), run.recording(trial)
@@ -179,8 +179,8 @@ def _of_preset(run: Run, name: str, trials: Sequence[Trial], question: _Question
                 unanswered += refused not in (NOT_EXPECTED, SYNTHETIC)
             elif isinstance(turn, UnspokenTurn) or voice_to_voice(turn).value is None:
                 unanswered += 1
-            elif group.invalidation(turn.invalid) is not None:
-                invalid += 1
+            elif (why := group.invalidation(turn.invalid)) is not None:
+                invalid[why] += 1
             else:
                 turns.append(_of_turn(turn, question))
     weights = trials[0].weights if trials else ""

@@ -52,7 +52,9 @@ def service_of(config: ServerConfig) -> VoiceService:
     presets, limits = config.of(ServeOptions).presets, config.of(LimitOptions)
     steps = [name for name in presets if name in STEP_MODELS]
     specs = [spec_of(name) for name in presets if name not in STEP_MODELS]
-    if len({spec.name for spec in specs}) < len(specs):
+    if not presets:
+        raise LabError("serve: [serve] presets names nothing: name one, or leave the key out.")
+    if len({*steps, *(spec.name for spec in specs)}) < len(presets):
         raise LabError("serve: two presets have the same name.")
     skills = config.of(SkillOptions)
     policy = config.of(PolicyOptions)

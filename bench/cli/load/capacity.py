@@ -19,6 +19,8 @@ DUPLEX_SLOS = (*SLOS, "deadline_miss<=1%")
 """Limits of a preset whose model speaks in frames."""
 MOST_SERVED, MOST_ELSEWHERE = 8.0, 64.0
 """Largest load, where none is given: of a preset, whose seats are loaded here; of an address."""
+MOST_CALLS = 100_000
+"""Most calls of a load that count."""
 
 
 def capacity(
@@ -60,7 +62,7 @@ def capacity(
         typer.Option(
             help="Calls of a load that count; 0: as many as the limits need, and a quarter more.",
             min=0,
-            max=100_000,
+            max=MOST_CALLS,
         ),
     ] = 0,
     repeats: Annotated[
@@ -68,7 +70,7 @@ def capacity(
     ] = 2,
     seed: Annotated[str, typer.Option(help="The same seed gives the same calls.")] = "1",
     max_minutes: Annotated[
-        float, typer.Option(help="Longest time for all loads together.", min=0.5)
+        float, typer.Option(help="Longest time for all loads together.", min=0.5, max=10_080)
     ] = 60.0,
     greeting_s: Annotated[
         float, typer.Option(help="Longest wait for an agent that speaks first, s.", min=0, max=60)
@@ -127,6 +129,8 @@ def capacity(
     else:
         if line:
             raise LabError(f"--line is for an address; {agent} is a preset, served by 'serve'.")
+        if header_from_env:
+            raise LabError(f"--header-from-env is for an address; {agent} is a preset.")
         largest = most or MOST_SERVED
         spec = agents.served(agent, largest, greeting_s)
         limits = DUPLEX_SLOS if load_spec(agent).kind == "duplex" else SLOS
@@ -141,12 +145,22 @@ def capacity(
         max_minutes,
         calls,
     )
+    if asked.counted > MOST_CALLS:
+        raise LabError(
+            f"--slo: these limits need {asked.needed} calls a load, and {MOST_CALLS} are the most; "
+            "loosen the rate"
+        )
     if asked.counted < asked.needed:
         raise LabError(f"--calls {calls}: the bounds of these limits need {asked.needed} calls.")
+    begun = find_run(resume) if resume else None
+    if begun is not None and not (begun / "run.json").is_file():
+        raise LabError(f"{begun}: there is no search to go on with")
     _tell_plan(asked)
     if dry_run:
         return
-    run_dir = find_run(resume) if resume else out or RESULTS / new_run_id([f"capacity-{spec.name}"])
+    if agents.is_address(agent):
+        agents.require_listener(agent)
+    run_dir = begun or out or RESULTS / new_run_id([f"capacity-{spec.name}"])
     kept = find_capacity(
         asked,
         run_dir,
@@ -169,5 +183,5 @@ def _tell_plan(asked: Any) -> None:
     say(
         f"{asked.counted} calls a load (the limits need {asked.needed}), {len(asked.fixtures)} "
         f"fixtures; about {math.ceil(seconds / 60)} min and {mb:.0f} MB in all if the answer lies "
-        f"near {4 * asked.first:g} calls, {asked.most_minutes:g} min at most"
+        f"near {min(4 * asked.first, asked.limit):g} calls, {asked.most_minutes:g} min at most"
     )

@@ -105,12 +105,17 @@ def _describe(grid: Grid, folder: SweepFolder, form: Format) -> None:
     trials = sum(row["trials"] for row in rows)
     left_s = sum(shard.plan.seconds() for shard in left)
     notes = [
-        f"{trials} trials in {len(grid.shards)} shards: about {duration(grid.seconds())} on one "
-        f"machine, {duration(left_s)} of it left. In {folder.path}.",
+        f"{_counted(trials, 'trial')} in {_counted(len(grid.shards), 'shard')}: about "
+        f"{duration(grid.seconds())} on one machine, {duration(left_s)} of it left. "
+        f"In {folder.path}.",
         "turns: n per preset and run, if all are valid (repeats of a turn are not counted); "
         "bounded: the quantiles that n can bound.",
     ]
     print_lists(form, Listing("runs", PLANNED, rows), notes=notes)
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _planned(cell: Cell, grid: Grid, left: set[str]) -> Row:

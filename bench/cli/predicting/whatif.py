@@ -63,15 +63,24 @@ def whatif(
         raise LabError(f"whatif: say what is to change: --set {FORMS}; or --network NAME.")
     path = find_run(run)
     found = forecast(store.read_run(path), wanted, over, preset)
-    answered = [one for one in found if one.turns]
     if not any(one.predicted for one in found):
-        why = answered[0].reasons.most_common(1)[0][0] if answered else "no valid turn was answered"
-        raise LabError(f"{path}: nothing can be predicted of it: {why}.")
+        raise LabError(f"{path}: nothing can be predicted of it: {_why_nothing(found)}.")
     names = [change.text for change in wanted] + ([over.name] if over is not None else [])
     lists = [_effects(found, names), _presets(found)]
-    if turns:
-        lists.insert(0, _turns(found))
+    if turns:  # CSV holds the last list alone: what was asked for
+        lists.insert(len(lists) if form is Format.csv else 0, _turns(found))
     print_lists(form, *lists, notes=list(_notes(found, wanted)))
+
+
+def _why_nothing(found: Sequence[PresetForecast]) -> str:
+    """Why nothing is predicted of any turn: the commonest reason of the first preset with one."""
+    from bench.metrics.validity import SYNTHETIC
+
+    for one in found:
+        if reasons := one.reasons or one.invalid:
+            return reasons.most_common(1)[0][0]
+    synthetic = all(one.weights == "synthetic" for one in found)
+    return SYNTHETIC if synthetic else "no turn was answered"
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -139,7 +148,7 @@ def _preset_row(one: PresetForecast) -> Row:
         "conversations": one.measured(0.5).n_conversations,
         "answered": len(one.turns),
         "unanswered": one.unanswered,
-        "invalid": one.invalid,
+        "invalid": one.invalid.total(),
         "insufficient": one.measured(0.5).insufficient,
         "not_predicted": dict(one.reasons),
     }
@@ -217,6 +226,7 @@ def _turn_row(turn: TurnForecast) -> Row:
 def _notes(found: Sequence[PresetForecast], changes: Sequence[Change]) -> Iterator[str]:
     """What the figures leave out, in sentences."""
     for one in found:
+        yield from _left_out(one)
         for reason, n in one.reasons.most_common():
             yield f"{one.preset}: {n} of {len(one.turns)} turns are not predicted: {reason}."
         for change in changes:
@@ -230,6 +240,19 @@ def _notes(found: Sequence[PresetForecast], changes: Sequence[Change]) -> Iterat
             yield f"{one.preset}: no interval: {said}."
     if any(_is_earlier(one, change) for one in found for change in changes):
         yield EARLIER
+
+
+def _left_out(one: PresetForecast) -> Iterator[str]:
+    """The turns that are in neither column, with the reason."""
+    from bench.metrics.validity import SYNTHETIC
+
+    if one.weights == "synthetic" and not one.turns:
+        yield f"{one.preset}: {SYNTHETIC}."
+    if one.unanswered:
+        yield f"{one.preset}: turns without an answer stay so, and are left out: {one.unanswered}."
+    if one.invalid:
+        n, why = one.invalid.total(), one.invalid.most_common(1)[0][0]
+        yield f"{one.preset}: answers that are not valid are left out: {n}; for one: {why}."
 
 
 def _is_earlier(one: PresetForecast, change: Change) -> bool:

@@ -68,6 +68,7 @@ def endpointing(
     """
     from loguru import logger
 
+    logger.disable("pipecat")  # before it is imported: it greets
     from bench.endpointing import predictions as given
     from bench.endpointing.kept import Kept
     from bench.endpointing.played import as_played
@@ -76,8 +77,10 @@ def endpointing(
     from bench.report.plots.endpointing import Line
     from bench.store.results import find_run
 
-    logger.disable("pipecat")
     suffix = _suffix(figure)
+    _require_folder(figure)
+    if rows is not None and fixtures:
+        raise LabError("--rows stands in place of the fixtures: leave --fixtures away.")
     files = predictions or []
     played = [] if run is None else as_played(find_run(run))
     methods = _methods(presets, none=bool(files or played) and not presets)
@@ -90,6 +93,7 @@ def endpointing(
     lines: list[Line] = []
     if methods:
         turns = _turns(fixtures, rows)
+        _make(out)
         kept = Kept(out, turns, _tell)
         for method in methods:
             of = scored(kept.estimates(method), method.name)
@@ -256,6 +260,21 @@ def _suffix(figure: Path | None) -> Literal["png", "svg"]:
     if figure is not None and figure.suffix not in (".png", ".svg"):
         raise LabError(f"--figure {figure}: its name must end with .png or .svg.")
     return "svg" if figure is not None and figure.suffix == ".svg" else "png"
+
+
+def _require_folder(figure: Path | None) -> None:
+    """Refuses a picture that can't be written, before minutes are spent on it."""
+    if figure is not None and not figure.parent.is_dir():
+        raise LabError(f"--figure {figure}: there is no folder {figure.parent}.")
+
+
+def _make(out: Path | None) -> None:
+    """Makes the folder of what the methods said, before minutes are spent on it."""
+    try:
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"--out {out}: no such folder can be made: {error.strerror}.") from None
 
 
 def _write(figure: Path, lines: Sequence[Line], form: Literal["png", "svg"]) -> None:

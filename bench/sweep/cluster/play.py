@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import re
+import socket
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -21,6 +22,8 @@ from pipelines.errors import LabError
 
 ADDRESS = re.compile(r"auto|[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 """``auto``, or a host and a port."""
+REACH_S = 5.0
+"""Longest wait for a cluster's head to take a connection, s: Ray itself tries for ever."""
 END_S = 10.0
 """Longest wait for the driver's process to end, s."""
 
@@ -56,6 +59,7 @@ def play_on(
     left = gather_whole(grid, folder)
     try:
         if left:
+            _require_head(address)
             plans = [cell.plan for cell in {s.cell.name: s.cell for s in left}.values()]
             said = version()
             orders = tuple(order_of(s, said, spin=spin, player=player) for s in left)
@@ -75,6 +79,25 @@ def require_ray() -> None:
     """
     if find_spec("ray") is None:
         raise LabError("--ray: the extra 'ray' is not installed: pip install 'duplex-lab[ray]'")
+
+
+def _require_head(address: str) -> None:
+    """Refuses an address at which nobody listens.
+
+    Raises:
+        LabError: nobody does.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LabError(
+            f"--ray {address}: no cluster answers there: {why}. Is that its head's host and port? "
+            "docs/sweeps.md says how one is started."
+        ) from None
 
 
 class _Command:

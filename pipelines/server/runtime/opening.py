@@ -57,6 +57,12 @@ def runtime_of(
     if policy.token_env:
         _check_sealed(policy.fallback)
     names = {spec.name for spec in served}
+    for name in policy.fallback:
+        if "://" in name and not is_address(name):
+            raise LabError(
+                f"[policy] fallback: {name}: an address of another such server begins with wss:// "
+                "or ws://."
+            )
     others = [n for n in policy.fallback if not is_address(n) and n not in (*names, *STEP_MODELS)]
     spare = [load_spec(name) for name in dict.fromkeys(others)]
     paid = [s.name for s in (*served, *spare) if s.architecture == "hosted"]

@@ -58,12 +58,29 @@ def test_an_address_keeps_its_line_and_does_not_wait_for_a_greeting():
         (["--agent", "cascade-scripted", "--slo", "voice_to_voice.p95<=2x"], "own figure"),
         (["--agent", "cascade-scripted", "--most", "60"], "needs 84 seats"),
         (["--agent", "no-such-preset"], "no-such-preset"),
+        (["--agent", "ws://", "--line", "stream"], "can't be dialled"),
+        (["--agent", "ws://localhost:99999/x", "--line", "stream"], "is not an address"),
+        (["--agent", "ftp://localhost/x", "--line", "stream"], "can't be dialled"),
+        (["--agent", "ws://localhost:1/x", "--line", "strem"], "there is no line 'strem'"),
+        (["--agent", "cascade-scripted", "--header-from-env", "A=B"], "is for an address"),
+        (["--agent", "cascade-scripted", "--slo", "no_answer<=0.0001%"], "100000 are the most"),
+        (["--agent", "cascade-scripted", "--resume", "no/run"], "there is no search to go on with"),
     ],
 )
 def test_what_can_not_be_asked_for_is_refused_in_a_sentence_before_anything_starts(words, said):
     done = CliRunner().invoke(app, ["capacity", *words, "--fixtures", "cmd_stop", "--dry-run"])
     assert done.exit_code != 0
     assert said in " ".join(f"{done.output} {done.exception}".split())
+
+
+def test_an_address_at_which_nobody_listens_is_refused_before_anybody_calls(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and does not listen
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}/x"
+        words = ["--agent", url, "--line", "stream", "--fixtures", "cmd_stop"]
+        done = CliRunner().invoke(app, ["capacity", *words, "--out", str(tmp_path / "run")])
+    assert str(done.exception).startswith(f"--agent {url}: no agent answers there: ")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_plan_and_its_time_are_printed_first():

@@ -40,6 +40,32 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--rows", "none.parquet"), "none.parquet: there is no such file."),
+        (("--predictions", "none.parquet"), "none.parquet: there is no such file."),
+        (("--rows", "x.parquet", "--fixtures", "all"), "--rows stands in place of the fixtures"),
+        (("--figure", "no/such/x.svg"), "--figure no/such/x.svg: there is no folder no/such."),
+    ],
+)
+def test_what_is_not_there_is_said_before_anything_is_computed(
+    arguments: tuple[str, ...], said: str
+) -> None:
+    result = RUNNER.invoke(app, ["endpointing", "vad-200", *arguments])
+    assert isinstance(result.exception, LabError) and said in str(result.exception)
+
+
+def test_a_folder_that_can_not_be_made_is_refused_before_anything_is_computed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    arguments = ["vad-200", "--fixtures", "hes_*", "--out", str(tmp_path / "file" / "kept")]
+    result = RUNNER.invoke(app, ["endpointing", *arguments])
+    assert isinstance(result.exception, LabError)
+    assert "no such folder can be made: Not a directory." in str(result.exception)
+
+
 def test_a_file_of_predictions_is_scored_to_the_operating_points(given: Path) -> None:
     found = json.loads(run("--predictions", str(given), "--format", "json"))
     at = {(r["method"], r["budget"]): r for r in found}

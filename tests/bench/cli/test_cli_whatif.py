@@ -86,6 +86,31 @@ def test_a_table_says_what_moved_and_what_did_not(run: Path) -> None:
     assert "cuts into" not in told(run, "--set", "vad_stop=+30ms")
 
 
+def test_csv_holds_the_turns_where_they_are_asked_for(run: Path) -> None:
+    words = (run, "--set", "output=+40ms", "--turns", "--format")
+    turns = json.loads(told(*words, "json"))["turns"]
+    read = list(csv.DictReader(io.StringIO(told(*words, "csv"))))
+    assert [(row["trial"], row["turn"]) for row in read] == [
+        (row["trial"], str(row["turn"])) for row in turns
+    ]
+
+
+def test_what_is_left_out_is_counted_below_the_table(run: Path) -> None:
+    rows = json.loads(told(run, "--set", "output=+1ms", "--format", "json"))["presets"]
+    unanswered = {row["preset"]: row["unanswered"] for row in rows if row["unanswered"]}
+    text = told(run, "--set", "output=+1ms")
+    for preset, n in unanswered.items():
+        assert f"{preset}: turns without an answer stay so, and are left out: {n}." in text
+    assert unanswered and text.count("stay so, and are left out") == len(unanswered)
+
+
+def test_random_weights_are_named_as_the_reason() -> None:
+    text = told("results/sample", "--set", "stt_tail=0ms")
+    assert "duplex-tiny: synthetic weights carry no conversation." in text
+    said = refused("results/sample", "--set", "stt_tail=0ms", "--preset", "duplex-tiny")
+    assert said.endswith("nothing can be predicted of it: synthetic weights carry no conversation.")
+
+
 def test_every_format_holds_the_same_presets(run: Path) -> None:
     words = (run, "--set", "tts_ttfa=0.5x", "--network", "hspa")
     rows = json.loads(told(*words, "--format", "json"))["presets"]

@@ -41,6 +41,8 @@ def test_it_serves_until_it_is_asked_to_end_and_tells_its_clients_so(tmp_path):
         ({"presets": ["nope"]}, "There is no preset 'nope'"),
         ({"presets": ["cascade-scripted"]}, "labels, which a live user has not"),
         ({"presets": ["click", "click"]}, "two presets have the same name"),
+        ({"presets": ["passthrough", "passthrough"]}, "two presets have the same name"),
+        ({"fallback": ["https://a.example/x"]}, "begins with wss:// or ws://"),
         ({"fallback": ["nope"]}, "There is no preset 'nope'"),
         (
             {"policy_rules": ["model_died=panic"]},
@@ -63,6 +65,12 @@ def test_it_serves_until_it_is_asked_to_end_and_tells_its_clients_so(tmp_path):
 def test_what_can_t_be_served_is_refused_in_a_sentence(given, said):
     with pytest.raises(LabError, match=said):
         serve(**given)
+
+
+def test_a_file_that_names_no_preset_is_refused(tmp_path):
+    (tmp_path / "server.toml").write_text("[serve]\npresets = []\n")
+    with pytest.raises(LabError, match="presets names nothing: name one, or leave the key out"):
+        serve(config=tmp_path / "server.toml")
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,18 @@ def test_a_model_is_a_line_of_its_own(tmp_path):
     assert {p.subject for p in found.points} == {"stt", "tts"}
 
 
+def test_of_a_sweep_the_runs_are_listed_and_not_its_shards(root):
+    (root / "sweep.json").write_text("{}")
+    (root / "shards").mkdir()
+    write(root / "evening.lte", [row("a", "f", 1.0)], created_utc="2026-12-01T00:00:00+00:00")
+    found = read_history(root, "voice_to_voice")
+    assert "evening.lte" in {point.run for point in found.points} and not found.skipped
+
+
 def test_what_can_not_be_read_is_skipped_with_a_sentence(root):
     (root / "no-metrics").mkdir()
+    (root / "evening").mkdir()
+    (root / "evening" / "sweep.json").write_text("{}")
     write(root / "broken", [row("a", "f", 1.0)])
     path = root / "broken" / "metrics.parquet"
     path.write_bytes(path.read_bytes()[:-50])
@@ -101,8 +111,9 @@ def test_what_can_not_be_read_is_skipped_with_a_sentence(root):
     (root / "bad-json" / "run.json").write_text("{")
     found = read_history(root, "voice_to_voice", preset="a")
     assert len(found.points) == 3
-    assert len(found.skipped) == 4
-    for words in ("the file is damaged", "the file is missing", "a sample of another run"):
+    assert len(found.skipped) == 5
+    sweep = f"{root / 'evening'}: a sweep, whose runs are listed by --root {root / 'evening'}"
+    for words in (sweep, "the file is damaged", "the file is missing", "a sample of another run"):
         assert any(words in sentence for sentence in found.skipped), words
 
 

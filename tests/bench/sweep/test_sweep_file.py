@@ -36,7 +36,16 @@ def test_what_a_file_leaves_out_is_what_run_does_without_its_options(tmp_path):
         ('presets = ["a"]\nrepeats = 0', "repeats = 0 must be from 1 to 1000."),
         ('presets = ["a"]\napart = ["fixtures"]', "apart = ['fixtures'] must be "),
         ('presets = ["cascade-scripte"]', "There is no preset 'cascade-scripte' (did you mean "),
-        ('presets = ["mine.toml"]', "There is no preset '"),
+        ('presets = ["mine.toml"]', "There is no file '"),
+        ('presets = ["a"]\noptions = 3', "options = 3 must be a table."),
+        ('presets = ["a"]\n[options.b]\nc.d = nan', "options.b.c.d = nan must be finite."),
+        ('presets = ["a"]\nnetworks = [""]', "networks holds an empty name: fill it in"),
+        ('presets = "a"', "presets = 'a' must be a list of texts."),
+        ('presets = ["a"]\nrepeats = true', "repeats = true must be a whole number."),
+        (
+            'presets = ["a"]\nnetworks = ["none,lte"]',
+            "networks: 'none,lte' are several names: write each as its own.",
+        ),
         (
             'presets = ["cascade-scripted"]\nnetworks = ["lt"]',
             "network: there is no network 'lt' (did you mean 'lte'?); known: none, ",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from bench.simulated.turns import TurnPlan, trial_of
 from bench.store import store
 from bench.store.lock import RunLock
 from bench.store.records import Trial
+from bench.sweep.cluster.play import play_on
 from bench.sweep.figures import rows
 from bench.sweep.folder import SweepFolder
 from bench.sweep.gather import gather
@@ -67,6 +70,19 @@ def grid_of(folder: Path, text: str = EVENING) -> Grid:
 
 def ignore(progress: Progress) -> None:
     """Nobody watches."""
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="the extra 'ray' is not installed")
+def test_an_address_without_a_cluster_is_refused_at_once(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and does not listen: Ray would try for ever
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        grid, folder = grid_of(tmp_path), SweepFolder(tmp_path / "sweep")
+        with pytest.raises(LabError, match=rf"^--ray {address}: no cluster answers there: "):
+            play_on(address, grid, folder, ignore)
+    assert not (tmp_path / "sweep").exists()
+    with pytest.raises(LabError, match=r"^--ray 127\.0\.0\.1:99999: no cluster answers there: "):
+        play_on("127.0.0.1:99999", grid, folder, ignore)
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "a source that is none": (
         GOOD.replace('repo = "me/mine"\n', "") + 'source = "a"\n', "must be package:NAME=="
     ),
-    "a source in numbers": (GOOD + "source = 1\n", "source = 1 must be a text or a list of a text"),
+    "a source in numbers": (GOOD + "source = 1\n", "source = 1 must be a text or a list of texts"),
     "a source of no file": (
         'source = "package:a==1!b"\n' + GOOD, "source, bytes and sha256 belong under the"
     ),
